@@ -1,0 +1,25 @@
+// How many devices a notification addressed, how many got it, how many opened it.
+import type { NotificationId } from "./notification.ts";
+
+/** Counter names are the contract's: target_android, arrive_android, arrive_umeng, click_android, target_apn ... */
+export type ArrivalCounts = Readonly<Record<string, number>>;
+
+/** One notification's statistics. Times are epoch milliseconds. */
+export interface ArrivalRecord {
+  readonly id: NotificationId;
+  readonly type: string;
+  readonly text: string;
+  readonly timeToLive: number;
+  readonly timeStart: number;
+  readonly callerAddress: string;
+  readonly pushIds: readonly string[];
+  readonly uids: readonly string[];
+  readonly counts: ArrivalCounts;
+}
+
+/** What a client may report of a notification. Each counts once per device and id. */
+export type ArrivalEvidence = "arrive_android" | "arrive_umeng" | `click_${string}`;
+
+/** A rate as the contract shows it: two decimals and a percent sign. */
+export const rate = (part: number, whole: number): string =>
+  `${whole > 0 ? ((100 * part) / whole).toFixed(2) : "0.00"}%`;

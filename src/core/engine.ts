@@ -1,0 +1,198 @@
+// Port: what is stored, and how processes reach each other. The contract of each method is written here, once; every engine
+// passes the same conformance suite (test/engine). Each method is one atomic step on plain values, so any store can stand in.
+//
+// Order: calls made in one turn take effect in the order they were made, and their promises settle in that order, after the
+// commit. Promises reject with `PushError("unavailable")` when the store cannot write (disk full, closed).
+import type { ArrivalEvidence, ArrivalRecord } from "./arrival.ts";
+import type { Device, PushId, Token, Uid } from "./device.ts";
+import type { Notification, NotificationId } from "./notification.ts";
+import type { Channel, KeptPacket, Packet, Parcel, Position } from "./packet.ts";
+import type { DeviceTarget } from "./target.ts";
+
+export interface Engine {
+  readonly devices: Devices;
+  readonly broker: Broker;
+  readonly outbox: Outbox;
+  readonly counters: Counters;
+  /** A consistent copy of everything stored, into a new file, while the engine goes on. Fails when the file exists. */
+  backup(file: string): Promise<void>;
+  /** Resolves after everything called before has been committed and the store is closed. */
+  close(): Promise<void>;
+}
+
+// ---- devices
+
+/** What a client says of its device when it connects. */
+export interface Hello {
+  readonly pushId: PushId;
+  readonly platform?: string;
+  /** Present: replaces the stored tags. */
+  readonly tags?: readonly string[];
+  readonly token?: Token;
+}
+
+export interface Binding {
+  readonly pushId: PushId;
+  readonly uid: Uid;
+  readonly platform?: string;
+  /** Keep the newest-bound n devices of this uid with the same platform (`all`: any platform), unbind the rest. 0: no limit. */
+  readonly platformLimit: number;
+  /** The binding ends after the device was offline for so many milliseconds. 0: never. */
+  readonly timeToLive: number;
+}
+
+/** One page of devices, in a stable order. `next` absent: there is no further page. */
+export interface DevicePage {
+  readonly devices: readonly Device[];
+  readonly next?: string;
+}
+
+/**
+ * A token is on one device and a device has one uid: claiming either releases the previous one in the same step (holds 6).
+ * Claiming a token deletes every *other* record with the same token, type and packageName, its packets included.
+ * For type `apn` the characters `<`, `>` and space are removed from a token before it is stored or compared.
+ */
+export interface Devices {
+  /**
+   * Creates or updates the record and returns it as it is after this request. A new record without token gets type
+   * `apnNoToken` (platform ios) or `androidNoToken` (android). A binding whose timeToLive has passed while the device was
+   * offline is gone. From here the device counts as online.
+   */
+  connect(hello: Hello, now: number): Promise<Device>;
+  /** The devices are offline since `now`: the clock of a binding's timeToLive starts. Unknown ones are skipped. */
+  disconnect(pushIds: readonly PushId[], now: number): Promise<void>;
+  /** Replaces the tags of an existing record; a deleted device does not reappear. */
+  setTags(pushId: PushId, tags: readonly string[], now: number): Promise<void>;
+  /** Adds (at the end) or removes one tag of an existing record. */
+  changeTag(pushId: PushId, tag: string, present: boolean, now: number): Promise<void>;
+  /** Stores the token of an existing record. */
+  setToken(pushId: PushId, token: Token, now: number): Promise<void>;
+  /** Creates the record when needed. Returns the devices that the platform limit unbound, never the one just bound. */
+  bind(binding: Binding, now: number): Promise<readonly PushId[]>;
+  /** Takes the uid off these devices, or off every device of these uids. Returns the devices that had one. */
+  unbind(
+    who: { readonly pushIds: readonly PushId[] } | { readonly uids: readonly Uid[] },
+    now: number,
+  ): Promise<readonly PushId[]>;
+  /** Known devices, in the order asked. */
+  get(pushIds: readonly PushId[], now: number): Promise<readonly Device[]>;
+  /** Every device now bound to one of these uids. */
+  byUid(uids: readonly Uid[], now: number): Promise<readonly Device[]>;
+  /** The devices of a target, filter applied; a page may hold fewer than `limit`, even none, and still have a next one. */
+  page(
+    target: DeviceTarget | { readonly kind: "all" },
+    after: string | undefined,
+    limit: number,
+    now: number,
+  ): Promise<DevicePage>;
+  /** Forgets the devices: token, tags, uid and kept packets. */
+  delete(pushIds: readonly PushId[]): Promise<void>;
+  /** How many are stored. */
+  count(): Promise<number>;
+}
+
+// ---- packets
+
+/** Told to a device's live sessions. */
+export type Order = { readonly kind: "bind"; readonly uid: Uid } | { readonly kind: "unbind" };
+
+/** This process's sessions by channel. */
+export interface Hub {
+  /** Synchronous; encodes once per call. A kept packet carries its seq. */
+  deliver(channel: Channel, packet: Packet | KeptPacket): void;
+  carryOut(pushId: PushId, order: Order): void;
+}
+
+/** The newest kept packet of a device's own channel that was sent to one of its connections. */
+export interface SentMark {
+  readonly pushId: PushId;
+  readonly seq: number;
+}
+
+export interface Broker {
+  attach(hub: Hub): void;
+  /**
+   * Keeps the packets that have an expiry, then hands all of them to every process's hub: committed before it is fanned out
+   * (holds 2), and per channel in the order of seq (holds 3). Only the newest few per channel are kept. Packets that are not
+   * kept are handed over at once, before this returns. Resolves when the kept ones would survive a crash.
+   */
+  publish(parcels: readonly Parcel[]): Promise<void>;
+  /**
+   * What a client at `position` has missed, oldest first, alive ones only (`missed` in packet.ts). A position found on a
+   * device's own channel confirms receipt: it and everything before it is dropped. A cursor stays findable while any older
+   * packet of its channel is alive, even after its own expiry.
+   */
+  backlog(channel: Channel, position: Position, now: number): Promise<readonly KeptPacket[]>;
+  /** Raises the marks that `unsent` reads. */
+  sent(marks: readonly SentMark[]): Promise<void>;
+  /** Has the device's sessions, wherever they are, carry out the order. Orders of one device arrive in the order told. */
+  tell(pushIds: readonly PushId[], order: Order): Promise<void>;
+}
+
+// ---- notifications
+
+/** A notification that is not yet expanded to its last page. */
+export interface Unexpanded {
+  readonly notification: Notification;
+  /** Where the next page starts: given back by `expand`. Absent: at the beginning. */
+  readonly cursor?: string;
+}
+
+/** What one page of devices came to. */
+export interface ExpandedPage {
+  /** Absent: this was the last page. */
+  readonly cursor?: string;
+  readonly parcels: readonly Parcel[];
+  /** Added to the arrival statistics, with the devices and users they can be searched by. */
+  readonly counts: Readonly<Record<string, number>>;
+  readonly pushIds: readonly PushId[];
+  readonly uids: readonly Uid[];
+}
+
+export interface Outbox {
+  /** Resolves once the notification would survive a crash; the HTTP reply waits for this (holds 1). */
+  accept(notification: Notification): Promise<void>;
+  /** Accepted and not fully expanded, oldest first. */
+  unexpanded(limit: number): Promise<readonly Unexpanded[]>;
+  /** Keeps one page's packets, counts it and moves the cursor, together; then hands the packets to the hubs as `publish` does. */
+  expand(id: NotificationId, page: ExpandedPage, now: number): Promise<void>;
+}
+
+// ---- statistics
+
+/** Added to the current hour's sums of `key`. Latency in milliseconds. */
+export interface Sample {
+  readonly key: string;
+  readonly total: number;
+  readonly success: number;
+  readonly error: number;
+  readonly latency: number;
+}
+
+/** One hour of one key; `timestamp` is the hour's start, epoch milliseconds. */
+export interface HourlySum extends Sample {
+  readonly timestamp: number;
+}
+
+export interface Evidence {
+  readonly id: NotificationId;
+  readonly pushId: PushId;
+  readonly counter: ArrivalEvidence;
+}
+
+export type ArrivalQuery =
+  | { readonly id: NotificationId }
+  | { readonly uid: string }
+  | { readonly pushId: string }
+  | { readonly type: string };
+
+export interface Counters {
+  add(samples: readonly Sample[], now: number): Promise<void>;
+  /** The sums of one key since `from`, oldest first. */
+  chart(key: string, from: number): Promise<readonly HourlySum[]>;
+  keys(): Promise<readonly string[]>;
+  /** Counts each piece of evidence once per device and id, and only for notifications that are known. */
+  arrived(evidence: readonly Evidence[], now: number): Promise<void>;
+  /** Newest first. */
+  arrivals(query: ArrivalQuery, limit: number): Promise<readonly ArrivalRecord[]>;
+}

@@ -1,0 +1,27 @@
+// Port: what the rest of the server may ask of the live sockets of this process. Immediate, exact, nothing is sampled.
+import type { PushId, Uid } from "./device.ts";
+
+/** One session in a topic; a device with two connections is two. */
+export interface Member {
+  readonly pushId?: PushId;
+  readonly uid?: Uid;
+  readonly platform?: string;
+}
+
+export interface SessionCounts {
+  /** Sessions that have said who they are. */
+  readonly total: number;
+  /** By platform, only those with at least one session: ios, android, browser ... */
+  readonly byPlatform: ReadonlyMap<string, number>;
+  /** Packets written to clients in the last 10 seconds. */
+  readonly packetsIn10s: number;
+}
+
+export interface Live {
+  /** True while a session of the device lives, and for the disconnect delay after its last one went. */
+  isConnected(pushId: PushId): boolean;
+  /** Connections subscribed to the topic now. */
+  count(topic: string): number;
+  members(topic: string): readonly Member[];
+  sessions(): SessionCounts;
+}
