@@ -17,8 +17,8 @@ export interface ArrivalRecord {
   readonly counts: ArrivalCounts;
 }
 
-/** What a client may report of a notification. Each counts once per device and id. */
-export type ArrivalEvidence = "arrive_android" | "arrive_umeng" | `click_${string}`;
+/** What a device may add to a notification's counts, once each: it was replayed to it, reached it, was opened there. */
+export type ArrivalEvidence = "target_android" | "arrive_android" | "arrive_umeng" | `click_${string}`;
 
 /** A rate as the contract shows it: two decimals and a percent sign. */
 export const rate = (part: number, whole: number): string =>
