@@ -1,0 +1,395 @@
+// npm run bench: pushbox against references in one run, server on one core and load on the other; prints a table of ratios.
+// The machine's noise cancels out: reference and pushbox are measured in turn, three times, and the medians compared.
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+const root = join(import.meta.dirname, "..");
+const tools = mkdtempSync(join(tmpdir(), "pushbox-bench-"));
+const SERVER_CORE = "0";
+const LOAD_CORE = "1";
+const ROUNDS = Number(process.env["ROUNDS"] ?? 3);
+const FRAME_PUSH = 'json={"text":"hello"}';
+
+// ---- servers
+
+interface Running {
+  readonly name: string;
+  readonly wsPort: number;
+  readonly httpPort: number;
+  /** How wsload shakes hands with it. */
+  readonly mode: "raw" | "eio4";
+  readonly rss: () => number;
+  stop(): Promise<void>;
+}
+
+let nextPort = 21000;
+
+async function start(name: "bare" | "turn" | "socketio" | "pushbox", filled?: string): Promise<Running> {
+  const wsPort = nextPort++;
+  const httpPort = name === "pushbox" ? nextPort++ : wsPort;
+  const data = filled ?? join(tools, `data-${wsPort}`);
+  const args =
+    name === "pushbox"
+      ? [
+          ...(process.env["PUSHBOX_BINARY"] ? [] : ["src/main.ts"]),
+          "serve",
+          `--client-port=${wsPort}`,
+          `--api-port=${httpPort}`,
+          `--data=${data}`,
+        ]
+      : ["scripts/bench/reference.ts", name, String(wsPort)];
+  const program = (name === "pushbox" && process.env["PUSHBOX_BINARY"]) || process.execPath;
+  const flags = program === process.execPath ? ["--disable-warning=ExperimentalWarning"] : [];
+  const child = spawn("taskset", ["-c", SERVER_CORE, program, ...flags, ...args], {
+    cwd: root,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await listening(name, child, httpPort);
+  return {
+    name,
+    wsPort,
+    httpPort,
+    mode: name === "bare" || name === "turn" ? "raw" : "eio4",
+    rss: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1]) * 1024,
+    async stop() {
+      child.kill("SIGTERM");
+      const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
+      if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+      clearTimeout(timer);
+      rmSync(data, { recursive: true, force: true });
+    },
+  };
+}
+
+async function listening(name: string, child: ChildProcess, port: number): Promise<void> {
+  child.once("exit", (code) => {
+    if (code) console.error(`${name} ended with ${code}`);
+  });
+  child.stdout?.resume();
+  for (let i = 0; i < 400; i++) {
+    try {
+      await fetch(`http://127.0.0.1:${port}/healthz`);
+      return;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+  }
+  throw new Error(`${name} does not answer on port ${port}`);
+}
+
+// ---- load
+
+interface WsResult {
+  readonly connections: number;
+  readonly messages: number;
+  readonly msgs_per_s: number;
+  readonly closed: number;
+  readonly min_per_conn: number;
+}
+
+interface Subscribers {
+  /** Seconds until all had registered. */
+  readonly registered: number;
+  /** Resolves when the client has seen what it waited for. */
+  readonly result: Promise<WsResult>;
+  stop(): void;
+}
+
+async function subscribe(
+  server: Running,
+  connections: number,
+  seconds: number,
+  expected = 0,
+  rate = 1e6,
+): Promise<Subscribers> {
+  const args = ["-p", server.wsPort, "-n", connections, "-m", server.mode, "-d", seconds, "-r", rate, "-f", 256];
+  if (expected > 0) args.push("-e", expected);
+  const child = spawn("taskset", ["-c", LOAD_CORE, join(tools, "wsload"), ...args.map(String)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const lines = createInterface({ input: child.stdout! });
+  let finished: (result: WsResult) => void;
+  const result = new Promise<WsResult>((resolve) => {
+    finished = resolve;
+  });
+  const registered = await new Promise<number>((resolve, reject) => {
+    lines.on("line", (line) => {
+      if (line.startsWith("READY")) {
+        const [, ready, took] = line.split(" ");
+        if (Number(ready) !== connections)
+          reject(new Error(`${server.name}: only ${ready} of ${connections} connected`));
+        resolve(Number(took));
+      } else if (line.startsWith("{")) finished(JSON.parse(line) as WsResult);
+    });
+    child.once("exit", (code) => reject(new Error(`wsload ended with ${code}`)));
+  });
+  return { registered, result, stop: () => void child.kill() };
+}
+
+interface HttpResult {
+  readonly per_second: number;
+}
+
+/** The same request over and over on so many connections. */
+async function call(server: Running, callers: number, seconds: number, body: string): Promise<number> {
+  const request = [
+    "POST /api/push HTTP/1.1",
+    "Host: 127.0.0.1",
+    "Content-Type: application/x-www-form-urlencoded",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    "",
+    body,
+  ].join("\r\n");
+  const child = spawn(
+    "taskset",
+    ["-c", LOAD_CORE, join(tools, "http-load"), String(server.httpPort), String(callers), String(seconds)],
+    { stdio: ["pipe", "pipe", "inherit"] },
+  );
+  child.stdin!.end(request);
+  let out = "";
+  for await (const chunk of child.stdout!) out += chunk;
+  return (JSON.parse(out) as HttpResult).per_second;
+}
+
+// ---- measures: each returns a figure of one server
+
+const encode = encodeURIComponent;
+
+/** Frames delivered per second to 1,000 subscribers of one topic. */
+async function fanOut(server: Running, callers: number, seconds: number): Promise<number> {
+  const subscribers = await subscribe(server, 1000, seconds + 1);
+  const calling = call(server, callers, seconds, `topic=bench&${FRAME_PUSH}`);
+  const [result] = await Promise.all([subscribers.result, calling]);
+  if (result.closed > 0) throw new Error(`${server.name}: ${result.closed} subscribers lost`);
+  return result.msgs_per_s;
+}
+
+async function registrations(server: Running): Promise<number> {
+  const connections = 5000;
+  const subscribers = await subscribe(server, connections, 0.1);
+  await subscribers.result;
+  return connections / subscribers.registered;
+}
+
+async function memory(server: Running): Promise<number> {
+  const connections = 10_000;
+  const before = server.rss();
+  const subscribers = await subscribe(server, connections, 6, 0, 4000);
+  await new Promise((resolve) => setTimeout(resolve, 4000)); // idle: what registering left behind has settled
+  const after = server.rss();
+  await subscribers.result;
+  return (after - before) / connections;
+}
+
+/** p99 in milliseconds from an HTTP call to the frame at one subscriber, calls one after another. */
+async function latency(server: Running, calls: number): Promise<number> {
+  const socket = new WebSocket(`ws://127.0.0.1:${server.wsPort}/socket.io/?EIO=3&transport=websocket`);
+  await once(socket, "open");
+  let arrived: () => void = () => {};
+  const ready = new Promise<void>((resolve) => {
+    socket.addEventListener("message", ({ data }) => {
+      if (String(data).startsWith('42["pushId"')) resolve();
+      if (String(data).startsWith('42["p"')) arrived();
+    });
+  });
+  socket.send('42["pushId",{"id":"latency-probe","topics":["latency"]}]');
+  await ready;
+  const times: number[] = [];
+  for (let i = 0; i < calls; i++) {
+    const frame = new Promise<void>((resolve) => {
+      arrived = resolve;
+    });
+    const from = performance.now();
+    await (await fetch(`http://127.0.0.1:${server.httpPort}/api/push?topic=latency&json=1`)).text();
+    await frame;
+    times.push(performance.now() - from);
+  }
+  socket.close();
+  times.sort((a, b) => a - b);
+  return times[Math.floor(times.length * 0.99)]!;
+}
+
+// ---- the table
+
+const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+
+interface Row {
+  readonly what: string;
+  readonly target: string;
+  readonly reference: string;
+  readonly measured: string;
+  readonly ratio: number;
+  readonly holds: boolean;
+}
+
+const rows: Row[] = [];
+
+async function compare(
+  what: string,
+  target: number,
+  referenceName: Parameters<typeof start>[0],
+  measure: (server: Running) => Promise<number>,
+): Promise<void> {
+  const ours: number[] = [];
+  const theirs: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const name of [referenceName, "pushbox"] as const) {
+      const server = await start(name);
+      (name === "pushbox" ? ours : theirs).push(await measure(server));
+      await server.stop();
+    }
+  }
+  add(what, `>= ${target} x ${referenceName}`, median(theirs), median(ours), target);
+}
+
+function add(what: string, target: string, reference: number, measured: number, least: number): void {
+  const ratio = measured / reference;
+  const row = { what, target, reference: short(reference), measured: short(measured), ratio, holds: ratio >= least };
+  rows.push(row);
+  console.log(line(row));
+}
+
+const short = (n: number) =>
+  n >= 1e6
+    ? `${(n / 1e6).toFixed(2)} M`
+    : n >= 1e4
+      ? `${(n / 1e3).toFixed(0)} k`
+      : n >= 100
+        ? n.toFixed(0)
+        : n.toFixed(2);
+
+const line = ({ what, target, reference, measured, ratio, holds }: Row) =>
+  `| ${what} | ${target} | ${reference} | ${measured} | ${ratio.toFixed(2)} | ${holds ? "yes" : "NO"} |`;
+
+const HEAD = "| what | must reach | reference | pushbox | ratio | holds |\n| --- | --- | --- | --- | --- | --- |";
+
+// ---- the run
+
+const only = process.argv.slice(2);
+const wanted = (name: string) => only.length === 0 || only.includes(name);
+
+async function main(): Promise<void> {
+  mkdirSync(tools, { recursive: true });
+  for (const tool of ["wsload", "http-load"]) {
+    const source = join(root, "scripts", "bench", `${tool}.c`);
+    if (!existsSync(source)) throw new Error(`${source} is missing`);
+    execFileSync("cc", ["-O2", "-D_GNU_SOURCE", "-o", join(tools, tool), source], { stdio: "inherit" });
+  }
+  console.log(HEAD);
+
+  if (wanted("topic"))
+    await compare("topic push by HTTP, 1,000 subscribers, 1 caller: frames/s", 0.9, "bare", (s) => fanOut(s, 1, 3));
+  if (wanted("topic50")) await compare("the same with 50 callers: frames/s", 0.8, "turn", (s) => fanOut(s, 50, 3));
+  if (wanted("memory")) {
+    const figures: number[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      const server = await start("pushbox");
+      figures.push(await memory(server));
+      await server.stop();
+    }
+    const measured = median(figures);
+    const row = {
+      what: "RSS per idle registered connection at 10,000: bytes",
+      target: "<= 3072",
+      reference: "3072",
+      measured: short(measured),
+      ratio: measured / 3072,
+      holds: measured <= 3072,
+    };
+    rows.push(row);
+    console.log(line(row));
+  }
+  if (wanted("register")) {
+    await compare("connections registered per s", 0.35, "bare", registrations);
+    await compare("connections registered per s", 4, "socketio", registrations);
+  }
+  if (wanted("device")) {
+    await compare("push to one pushId by HTTP, 50 callers: calls/s", 0.5, "bare", async (server) => {
+      if (server.name === "bare") return call(server, 50, 3, `pushId=${encode("wsload000000000")}&${FRAME_PUSH}`);
+      const subscribers = await subscribe(server, 1, 4);
+      const rate = await call(server, 50, 3, `pushId=wsload000000000&${FRAME_PUSH}`);
+      await subscribers.result;
+      return rate;
+    });
+    const live: number[] = [];
+    const kept: number[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      const server = await start("pushbox");
+      for (const [figures, more] of [
+        [live, ""],
+        [kept, "&timeToLive=60000"],
+      ] as const) {
+        const subscribers = await subscribe(server, 1, 4);
+        figures.push(await call(server, 50, 3, `pushId=wsload000000000&${FRAME_PUSH}${more}`));
+        await subscribers.result;
+      }
+      await server.stop();
+    }
+    add(
+      "the same with timeToLive (durable before the answer): calls/s",
+      ">= 0.5 x without",
+      median(live),
+      median(kept),
+      0.5,
+    );
+  }
+  if (wanted("scan")) await scan();
+
+  const missed = rows.filter((row) => !row.holds);
+  console.log(missed.length === 0 ? "\nevery target holds" : `\n${missed.length} of ${rows.length} targets missed`);
+  process.exitCode = missed.length === 0 ? 0 : 1;
+}
+
+async function scan(): Promise<void> {
+  const devices = Number(process.env["DEVICES"] ?? 1_000_000);
+  const data = join(tools, "filled");
+  execFileSync(
+    process.execPath,
+    ["--disable-warning=ExperimentalWarning", "scripts/bench/fill.ts", data, String(devices)],
+    {
+      cwd: root,
+      stdio: "inherit",
+    },
+  );
+  const server = await start("pushbox", data);
+  await latency(server, 300);
+  const idle: number[] = [];
+  const busy: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    idle.push(await latency(server, 2000));
+    // Every device is read and left out by the filter, so this is the scan alone.
+    await fetch(`http://127.0.0.1:${server.httpPort}/api/notification`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({
+        tag: "everyone",
+        tagStart: "v_",
+        tagGreaterThan: "9",
+        notification: { android: { title: "scan" } },
+      }),
+    });
+    busy.push(await latency(server, 2000));
+  }
+  await server.stop();
+  const ratio = median(busy) / median(idle);
+  const row = {
+    what: `p99 of a topic push while ${devices} device records are scanned: ms`,
+    target: "<= 2 x idle",
+    reference: short(median(idle)),
+    measured: short(median(busy)),
+    ratio,
+    holds: ratio <= 2,
+  };
+  rows.push(row);
+  console.log(line(row));
+}
+
+try {
+  await main();
+} finally {
+  rmSync(tools, { recursive: true, force: true });
+}

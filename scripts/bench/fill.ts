@@ -1,0 +1,24 @@
+// Fills an empty data directory with devices, as if that many had connected: node scripts/bench/fill.ts DIRECTORY COUNT
+import type { PushId } from "../../src/core/device.ts";
+import { openLocalEngine } from "../../src/engine/local.ts";
+
+const [dataDir, count] = process.argv.slice(2);
+const BATCH = 5000;
+
+const engine = await openLocalEngine({
+  dataDir: dataDir!,
+  synchronous: "NORMAL",
+  keep: { default: 10, prefixes: [] },
+  arrivalDays: 30,
+  onFatal: (error) => {
+    throw error;
+  },
+});
+for (let from = 0; from < Number(count); from += BATCH) {
+  const batch = Array.from({ length: Math.min(BATCH, Number(count) - from) }, (_, i) => {
+    const pushId = `device${String(from + i).padStart(10, "0")}` as PushId;
+    return engine.devices.connect({ pushId, platform: "android", tags: ["everyone", "v_1.0"] }, Date.now());
+  });
+  await Promise.all(batch);
+}
+await engine.close();

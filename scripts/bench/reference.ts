@@ -1,0 +1,54 @@
+// What pushbox is measured against: the least that could do the same job, on the same libraries.
+//   node scripts/bench/reference.ts bare PORT       uWebSockets.js: upgrade, subscribe; each POST publishes in its handler
+//   node scripts/bench/reference.ts turn PORT       the same, but the POSTs of one loop turn publish together at its end
+//   node scripts/bench/reference.ts socketio PORT   socket.io on ws: answers `pushId`, joins its topics
+
+import { App } from "uWebSockets.js";
+import { createServer } from "node:http";
+import { Server } from "socket.io";
+
+const [kind, portText] = process.argv.slice(2);
+const port = Number(portText);
+const FRAME = '42["p",{"text":"hello"}]';
+
+function bare(together: boolean): void {
+  let waiting = 0;
+  const app = App();
+  const flush = () => {
+    for (; waiting > 0; waiting--) app.publish("bench", FRAME);
+  };
+  app.ws("/*", {
+    idleTimeout: 0,
+    maxBackpressure: 64 * 1024 * 1024,
+    open(ws) {
+      ws.subscribe("bench");
+      ws.send("0");
+    },
+  });
+  app.post("/*", (res) => {
+    res.onAborted(() => {});
+    res.onData((_chunk, last) => {
+      if (!last) return;
+      if (together) {
+        if (waiting++ === 0) setImmediate(flush);
+      } else app.publish("bench", FRAME);
+      res.end('{"code":"success"}');
+    });
+  });
+  app.listen("127.0.0.1", port, () => console.log("ready"));
+}
+
+function socketio(): void {
+  const server = createServer();
+  const io = new Server(server, { transports: ["websocket"] });
+  io.on("connection", (socket) => {
+    socket.on("pushId", (hello: { id: string; topics: string[] }) => {
+      socket.join([hello.id, ...hello.topics]);
+      socket.emit("pushId", { id: hello.id });
+    });
+  });
+  server.listen(port, "127.0.0.1", () => console.log("ready"));
+}
+
+if (kind === "socketio") socketio();
+else bare(kind === "turn");

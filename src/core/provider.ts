@@ -1,0 +1,50 @@
+// Port: a vendor's push service, and what it says of a token.
+import type { Notification } from "./notification.ts";
+
+/** apns, fcm, huawei, honor, xiaomi, oppo, vivo, meizu, umeng, webpush */
+export type ProviderName = string;
+
+/** A bundle id or package name: selects the credentials a provider uses. */
+export type AppId = string;
+
+/** What a provider said of one token. `reason` is the vendor's own code and a short text, for the operator; never a secret. */
+export type Outcome =
+  /** `receipt`: the id the vendor gave, for tracing and for matching its callbacks. */
+  | { readonly kind: "accepted"; readonly receipt?: string }
+  /** Passing trouble; `after` milliseconds where the vendor said so. Also when nobody knows whether it was taken. */
+  | { readonly kind: "retry"; readonly reason: string; readonly after?: number }
+  /** The token is dead: forget it. `at`: dead since then (epoch ms), which a token registered later survives. */
+  | { readonly kind: "gone"; readonly reason: string; readonly at?: number }
+  /** This message is at fault, or the device's settings block it: never again, but the token stays. */
+  | { readonly kind: "refused"; readonly reason: string }
+  /** Our credentials are at fault: renew once, then stop the lane until they are replaced. */
+  | { readonly kind: "denied"; readonly reason: string }
+  /** A quota is spent: the lane rests until then. */
+  | { readonly kind: "paused"; readonly until: number; readonly reason: string };
+
+/** One delivery's address. `ref` is unique per delivery and the same at every try, for the vendors that can drop a repetition. */
+export interface Recipient {
+  readonly token: string;
+  readonly ref: string;
+}
+
+export interface Provider {
+  readonly name: ProviderName;
+  /** Recipients one request may carry. */
+  readonly batch: number;
+  readonly apps: readonly AppId[];
+  /** Never throws: one outcome per recipient, in the same order. */
+  send(app: AppId, note: Notification, to: readonly Recipient[], now: number): Promise<readonly Outcome[]>;
+  close(): Promise<void>;
+}
+
+/** What a vendor's callback tells of one delivery. */
+export interface Receipt {
+  /** The vendor's id of the message, or the token it went to. */
+  readonly receipt?: string;
+  readonly token?: string;
+  /** Our own notification id where the vendor hands it back. */
+  readonly notification?: string;
+  readonly event: "arrived" | "clicked" | "gone" | "suppressed";
+  readonly at?: number;
+}

@@ -1,0 +1,88 @@
+// What one vendor file has to say: the vendor's document as code. A dialect only translates. It opens no connection, reads no
+// clock (it takes `now`), stores, retries and counts nothing; client.ts makes a Provider of it.
+import type { Notification } from "../core/notification.ts";
+import type { AppId, Outcome, ProviderName, Receipt, Recipient } from "../core/provider.ts";
+
+export interface HttpRequest {
+  readonly method: "GET" | "POST";
+  /** Absolute. */
+  readonly url: string;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** A string or bytes, so that a refused HTTP/2 stream can be replayed. */
+  readonly body?: string | Uint8Array;
+}
+
+export interface HttpReply {
+  readonly status: number;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** At most 1 MB; what is longer was cut off. */
+  readonly body: string;
+}
+
+/** What authorises requests for a while: an OAuth token, a signed JWT. Vendors that sign each request return the empty one. */
+export interface Credential {
+  readonly value: string;
+  /** Renewed before then, epoch milliseconds. */
+  readonly expires: number;
+}
+
+/** One request to a vendor's token endpoint. Rejects on transport trouble. */
+export type Exchange = (request: HttpRequest) => Promise<HttpReply>;
+
+/** Reads a file that the configuration names; throws an Error whose message names the file. */
+export type ReadFile = (path: string) => string;
+
+/** What every configured app has, whatever its vendor. */
+export interface CommonApp {
+  readonly app: AppId;
+  /** Apps with the same key share connections and credential. Holds no secret. */
+  readonly account: string;
+  /** Where requests go: the vendor's own host, or what `base_url` overrides. Without a trailing slash. */
+  readonly baseUrl: string;
+  /** PEM client certificate and key, where that is how the vendor authenticates. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+}
+
+/** How the vendor wants to be connected to (vendors.md 11). */
+export interface Transport {
+  readonly http2: boolean;
+  readonly connections: number;
+  /** Concurrent requests per connection: streams of HTTP/2; 1 otherwise. */
+  readonly streams: number;
+  /** Milliseconds until an unanswered request is given up. */
+  readonly timeout: number;
+  /** One request first; the others once it has succeeded. */
+  readonly gate: boolean;
+}
+
+/** A message that cannot be sent to this vendor at all: too long, nothing to show. The text names the vendor and the size. */
+export class Unsendable extends Error {}
+
+export interface Dialect<App extends CommonApp> {
+  readonly name: ProviderName;
+  /** The token types (core/device.ts) this vendor serves. */
+  readonly tokenTypes: readonly string[];
+  readonly batch: number;
+  readonly transport: Transport;
+  /**
+   * Checks one entry of the configuration (`[[vendors.<name>]]`, already plain values) and reads the files it names.
+   * @throws PushError("invalid") with all problems, each naming its key: "apns.key_file: not a .p8 key: ..."
+   */
+  parse(entry: unknown, read: ReadFile, now: number): App;
+  /** A fresh credential. @throws Denied when the vendor refuses our secrets; other errors are passing trouble */
+  credential(app: App, now: number, exchange: Exchange): Promise<Credential>;
+  /** @throws Unsendable */
+  encode(app: App, note: Notification, to: readonly Recipient[], credential: string, now: number): HttpRequest;
+  /** One outcome per recipient, same order. An answer that makes no sense is `retry`. */
+  decode(app: App, reply: HttpReply, to: readonly Recipient[], now: number): readonly Outcome[];
+  /** What the vendor posts to us. @throws PushError("denied") for a wrong signature, PushError("invalid") for nonsense */
+  receipts?(
+    app: App,
+    request: { readonly headers: Readonly<Record<string, string>>; readonly query: string; readonly body: string },
+  ): readonly Receipt[];
+}
+
+/** The vendor refused our credentials. */
+export class Denied extends Error {}

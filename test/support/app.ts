@@ -1,0 +1,67 @@
+// The real app on free ports with its data in memory or in a directory of its own, and the calls a backend makes.
+import type { Test } from "tap";
+import { type App, startApp } from "../../src/app.ts";
+import { type Config, defaults } from "../../src/config.ts";
+import { createLog } from "../../src/log.ts";
+
+export interface Answer {
+  readonly status: number;
+  readonly body: Record<string, unknown>;
+}
+
+export interface TestApp {
+  readonly app: App;
+  readonly clientUrl: string;
+  readonly clientPort: number;
+  readonly apiUrl: string;
+  /** A form post: arrays become repeated keys. */
+  post(path: string, fields: Record<string, unknown>): Promise<Answer>;
+  postJson(path: string, body: unknown): Promise<Answer>;
+  /** A form post that must succeed. */
+  ok(path: string, fields: Record<string, unknown>): Promise<Record<string, unknown>>;
+}
+
+type Overrides = {
+  readonly [Section in keyof Config]?: Config[Section] extends object ? Partial<Config[Section]> : Config[Section];
+};
+
+export async function startTestApp(t: Test, overrides: Overrides = {}): Promise<TestApp> {
+  const base = defaults();
+  const config: Config = {
+    ...base,
+    ...overrides,
+    data: overrides.data ?? t.testdir(),
+    client: { ...base.client, host: "127.0.0.1", port: 0, ...overrides.client },
+    api: { ...base.api, port: 0, ...overrides.api },
+    storage: { ...base.storage, synchronous: "NORMAL", ...overrides.storage },
+  };
+  const app = await startApp(config, createLog("silent"));
+  t.teardown(() => app.stop());
+  const request = async (path: string, init: RequestInit): Promise<Answer> => {
+    const answer = await fetch(`${app.apiUrl}/api/${path}`, { method: "POST", ...init });
+    return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
+  };
+  const post = (path: string, fields: Record<string, unknown>) => {
+    const form = new URLSearchParams();
+    for (const [key, value] of Object.entries(fields)) {
+      for (const item of Array.isArray(value) ? value : [value]) {
+        form.append(key, typeof item === "object" ? JSON.stringify(item) : String(item));
+      }
+    }
+    return request(path, { body: form });
+  };
+  return {
+    app,
+    clientUrl: app.clientUrl,
+    clientPort: Number(new URL(app.clientUrl).port),
+    apiUrl: app.apiUrl,
+    post,
+    postJson: (path, body) =>
+      request(path, { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
+    async ok(path, fields) {
+      const answer = await post(path, fields);
+      if (answer.status !== 200) throw new Error(`${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+      return answer.body;
+    },
+  };
+}
