@@ -2,9 +2,9 @@
 //   node scripts/run.mjs scripts/protocol-server.ts --engine|--socket [--strict-eio] [--port 3000]
 // The suites refuse a missing EIO, which pushbox takes for revision 3: they need --strict-eio for that one test.
 import { parseArgs } from "node:util";
-import { type Connection, createGateway, type EngineApplication, type GatewayOptions } from "../src/gateway/gateway.ts";
-import { type SocketApplication, socketio } from "../src/gateway/socketio.ts";
-import { type EncodedPacket, encodeAck, encodeBinaryEvent } from "../src/wire/socketio.ts";
+import { createGateway, type GatewayOptions } from "../src/gateway/gateway.ts";
+import { socketio } from "../src/gateway/socketio.ts";
+import { engineEcho, socketEcho } from "./echo.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -37,34 +37,7 @@ const options: GatewayOptions = {
   strictEio: flags["strict-eio"],
 };
 
-const echo: EngineApplication<undefined> = {
-  open() {},
-  message(connection, data) {
-    if (typeof data === "string") connection.send(`4${data}`);
-    else connection.sendBinary(data);
-  },
-  close() {},
-};
-
-const talk: SocketApplication<undefined> = {
-  namespaces: ["/", "/custom"],
-  connect(connection, namespace, payload = "{}") {
-    say(connection, encodeBinaryEvent(namespace, "auth", [JSON.parse(payload)]));
-  },
-  event(connection, namespace, name, args, ackId) {
-    if (name === "message") say(connection, encodeBinaryEvent(namespace, "message-back", args));
-    if (name === "message-with-ack" && ackId !== undefined) say(connection, encodeAck(namespace, ackId, args));
-  },
-  disconnect() {},
-  close() {},
-};
-
-function say(connection: Connection<undefined>, { packet, attachments }: EncodedPacket): void {
-  connection.send(packet);
-  for (const attachment of attachments) connection.sendBinary(attachment);
-}
-
-const gateway = createGateway(options, flags.engine ? echo : socketio(talk, { connectTimeout: 1000 }));
+const gateway = createGateway(options, flags.engine ? engineEcho : socketio(socketEcho, { connectTimeout: 1000 }));
 const port = await gateway.listen();
 process.stdout.write(`protocol-server: ${flags.engine ? "engine.io" : "socket.io"} echo on port ${port}\n`);
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => gateway.close());
