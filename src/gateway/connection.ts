@@ -1,0 +1,250 @@
+// One client's Engine.IO connection. There may be a hundred thousand: a few small fields, no closure, timer or promise of its own.
+import { base64Packet3, type EnginePacket, isPacket, packet3, type Revision } from "../wire/engineio.ts";
+import type { Peer } from "./address.ts";
+import type { CloseReason, Connection } from "./gateway.ts";
+import { Polling } from "./polling.ts";
+import type { Server } from "./server.ts";
+import type { Receiver, Socket } from "./socket.ts";
+
+const TOO_BIG = 1009;
+
+export class Client<T> implements Connection<T>, Receiver {
+  readonly sid: string;
+  readonly revision: Revision;
+  readonly peer: Peer;
+  data: T | undefined = undefined;
+  conversation = 0;
+  /** Exactly one of the two while open, none after. */
+  polling: Polling | undefined;
+  #ws: Socket | undefined = undefined;
+  readonly #server: Server<T>;
+  readonly #base64: boolean;
+  /** Ticks of the clock. */
+  #heardAt: number;
+  #pingedAt: number;
+  #dueAt = 0;
+  /** Packets heard in this second. */
+  #second = 0;
+  #heard = 0;
+
+  constructor(server: Server<T>, sid: string, revision: Revision, peer: Peer, onPolling: boolean, base64: boolean) {
+    this.#server = server;
+    this.sid = sid;
+    this.revision = revision;
+    this.peer = peer;
+    this.polling = onPolling ? new Polling(revision) : undefined;
+    this.#base64 = base64;
+    this.#heardAt = server.clock.now;
+    this.#pingedAt = server.firstPing();
+  }
+
+  get open(): boolean {
+    return this.#ws !== undefined || this.polling !== undefined;
+  }
+
+  get address(): string {
+    return this.peer.address;
+  }
+
+  // ---- outwards
+
+  send(packet: string): void {
+    this.#server.rooms.flush();
+    this.post(packet);
+  }
+
+  sendBinary(data: Uint8Array): void {
+    this.#server.rooms.flush();
+    this.post(Buffer.from(data));
+  }
+
+  /** Sends, when what was published before has gone. */
+  post(packet: EnginePacket): void {
+    const ws = this.#ws;
+    if (ws !== undefined) {
+      if (typeof packet === "string") ws.send(packet, false);
+      else if (this.revision === 4) ws.send(packet, true);
+      else if (this.#base64) ws.send(base64Packet3(packet), false);
+      else ws.send(Buffer.concat([MESSAGE, packet]), true);
+    } else if (this.polling !== undefined) {
+      this.polling.push(packet);
+      if (this.polling.bytes > this.#server.options.maxBackpressure) this.dropped();
+      else this.#server.answerLater(this);
+    }
+  }
+
+  together(run: () => void): void {
+    if (this.#ws === undefined) run();
+    else this.#ws.cork(run);
+  }
+
+  // ---- rooms
+
+  join(room: string): boolean {
+    this.#server.rooms.flush();
+    if (this.#ws !== undefined) return !this.#ws.isSubscribed(room) && this.#ws.subscribe(room);
+    if (this.polling === undefined || this.polling.rooms.has(room)) return false;
+    this.polling.rooms.add(room);
+    this.#server.rooms.add(room, this);
+    return true;
+  }
+
+  leave(room: string): boolean {
+    this.#server.rooms.flush();
+    if (this.#ws !== undefined) return this.#ws.isSubscribed(room) && this.#ws.unsubscribe(room);
+    if (!this.polling?.rooms.delete(room)) return false;
+    this.#server.rooms.remove(room, this);
+    return true;
+  }
+
+  in(room: string): boolean {
+    return this.#ws?.isSubscribed(room) ?? this.polling?.rooms.has(room) ?? false;
+  }
+
+  // ---- inwards
+
+  /** One packet from the client, whatever brought it. False: it ended the connection. */
+  receive(packet: EnginePacket): boolean {
+    if (!this.open || !this.count()) return false;
+    this.#heardAt = this.#server.clock.now;
+    if (typeof packet !== "string") {
+      this.#server.app.message(this, packet);
+      return this.open;
+    }
+    switch (packet.charCodeAt(0)) {
+      case 0x34: // message
+        this.#server.app.message(this, packet.slice(1));
+        break;
+      case 0x32: // ping, which in revision 4 is the server's to send
+        if (this.revision === 4) this.shut("parse error");
+        else this.post("3");
+        break;
+      case 0x33: // pong
+      case 0x35: // upgrade, done already
+      case 0x36: // noop
+        break;
+      case 0x31: // close
+        this.shut("transport close", "6");
+        break;
+      default:
+        this.shut("parse error");
+    }
+    return this.open;
+  }
+
+  /** Counts a packet or a request. False: that was one too many, the connection is closed. */
+  count(): boolean {
+    const second = this.#server.second;
+    if (this.#second !== second) {
+      this.#second = second;
+      this.#heard = 0;
+    }
+    if (++this.#heard <= this.#server.options.maxEventsPerSecond) return true;
+    this.shut("flood");
+    return false;
+  }
+
+  opened(ws: Socket): void {
+    this.#ws = ws;
+    this.#server.welcome(this, []);
+  }
+
+  message(_ws: Socket, data: ArrayBuffer, isBinary: boolean): void {
+    if (this.#ws === undefined) return;
+    if (data.byteLength > this.#server.options.maxPayload) return this.shut("too big");
+    const packet = isBinary ? this.#binary(data) : this.#text(Buffer.from(data).toString("utf8"));
+    if (packet === undefined) this.shut("parse error");
+    else this.receive(packet);
+  }
+
+  #text(text: string): EnginePacket | undefined {
+    if (this.revision === 3 && text.charCodeAt(0) === 0x62) return packet3(text);
+    return isPacket(text) ? text : undefined;
+  }
+
+  #binary(data: ArrayBuffer): Buffer | undefined {
+    const bytes = Buffer.from(new Uint8Array(data)); // a copy: the data dies with the handler
+    if (this.revision === 4) return bytes;
+    return bytes[0] === MESSAGE[0] ? bytes.subarray(1) : undefined;
+  }
+
+  // ---- from polling to websocket
+
+  /** Rooms and whatever waits move over, in order; from here on only the websocket carries packets (protocol 2.6). */
+  upgrade(ws: Socket): void {
+    const polling = this.polling;
+    if (polling === undefined) return;
+    this.#server.rooms.flush();
+    polling.probe = undefined;
+    const packets = polling.take();
+    polling.end("6");
+    this.polling = undefined;
+    this.#ws = ws;
+    ws.getUserData().receiver = this;
+    for (const room of polling.rooms) {
+      this.#server.rooms.remove(room, this);
+      ws.subscribe(room);
+    }
+    this.#server.counters.upgraded++;
+    for (const packet of packets) this.post(packet);
+  }
+
+  // ---- time
+
+  expect(within: number): void {
+    this.#dueAt = within === 0 ? 0 : this.#server.clock.now + this.#server.clock.ticks(within);
+  }
+
+  /** Closes the connection when it is over one of its deadlines; pings it when its time has come. */
+  check(now: number, silence: number, pingEvery: number): void {
+    if (now - this.#heardAt >= silence) return this.shut("ping timeout");
+    if (this.#dueAt !== 0 && now >= this.#dueAt) return this.shut("timeout");
+    if (this.revision === 4 && now - this.#pingedAt >= pingEvery) {
+      this.#pingedAt = now;
+      this.post("2");
+    }
+    const polling = this.polling;
+    if (polling === undefined) return;
+    if (polling.post !== undefined && now >= polling.postDueAt) return this.shut("timeout");
+    if (polling.probe !== undefined && now >= polling.probe.dueAt) polling.probe.end();
+  }
+
+  // ---- the end
+
+  close(reason: CloseReason = "forced close"): void {
+    this.shut(reason);
+  }
+
+  /** Ends the connection from this side. @param farewell what a pending poll is told: `6` when it was the client who closed */
+  shut(reason: CloseReason, farewell: "1" | "6" = "1"): void {
+    const ws = this.#ws;
+    const polling = this.polling;
+    if (ws === undefined && polling === undefined) return;
+    this.#server.rooms.flush();
+    this.#ws = undefined;
+    this.polling = undefined;
+    // A client that does not read or does not answer gets no close frame: it would only keep the socket waiting.
+    if (reason === "slow" || reason === "ping timeout" || reason === "flood") ws?.close();
+    else if (reason === "too big") ws?.end(TOO_BIG);
+    else ws?.end();
+    if (polling !== undefined) {
+      polling.end(farewell);
+      for (const room of polling.rooms) this.#server.rooms.remove(room, this);
+    }
+    this.#server.gone(this, reason, polling?.post);
+  }
+
+  /** Ends it at the end of this turn: a websocket may not be closed while uWS goes through a room. */
+  dropped(): void {
+    this.#server.closeLater(this);
+  }
+
+  closed(ws: Socket, tooBig: boolean): void {
+    if (this.#ws !== ws) return; // closed from this side
+    this.#ws = undefined;
+    this.#server.gone(this, this.#server.isSlow(this) ? "slow" : tooBig ? "too big" : "transport close", undefined);
+  }
+}
+
+/** What a binary websocket message of revision 3 begins with. */
+const MESSAGE = Buffer.of(4);

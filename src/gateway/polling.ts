@@ -1,0 +1,113 @@
+// What a connection needs only while it is on polling: the pending requests, what waits for the next poll, its rooms, and the
+// websocket that probes for an upgrade.
+import {
+  decodeBinaryPayload3,
+  decodeForm3,
+  decodePayload3,
+  decodePayload4,
+  type EnginePacket,
+  encodePayload3,
+  encodePayload4,
+  jsonp,
+  type Revision,
+} from "../wire/engineio.ts";
+import type { Reply } from "./reply.ts";
+import type { EngineRequest } from "./request.ts";
+import type { Probe } from "./socket.ts";
+
+interface Poll {
+  readonly reply: Reply;
+  readonly jsonp: string | undefined;
+}
+
+export class Polling {
+  readonly #revision: Revision;
+  readonly rooms = new Set<string>();
+  /** The POST whose body is arriving, and the tick by which it must be there. */
+  post: Reply | undefined = undefined;
+  postDueAt = 0;
+  probe: Probe | undefined = undefined;
+  #poll: Poll | undefined = undefined;
+  #waiting: EnginePacket[] = [];
+  #bytes = 0;
+
+  constructor(revision: Revision) {
+    this.#revision = revision;
+  }
+
+  get isPolled(): boolean {
+    return this.#poll !== undefined;
+  }
+
+  /** Bytes that wait for the next poll. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  push(packet: EnginePacket): void {
+    this.#waiting.push(packet);
+    this.#bytes += packet.length;
+  }
+
+  poll(reply: Reply, request: EngineRequest): void {
+    this.#poll = { reply, jsonp: request.jsonp };
+    this.flush();
+  }
+
+  /** Answers the pending poll when there is something to say. */
+  flush(): void {
+    if (this.#waiting.length > 0 && this.#poll !== undefined) this.#answer();
+    else if (this.probe?.probed) this.release(); // 2.6: the client pauses polling and waits for this
+  }
+
+  /** Lets the pending poll return. */
+  release(): void {
+    if (this.#poll === undefined) return;
+    if (this.#waiting.length === 0) this.#waiting.push("6");
+    this.#answer();
+  }
+
+  #answer(): void {
+    const poll = this.#poll!;
+    const packets = this.take();
+    this.#poll = undefined;
+    poll.reply.onGone = undefined;
+    answerPoll(poll.reply, poll.jsonp, this.#revision, packets);
+  }
+
+  /** What waits, which the caller now has to deliver. */
+  take(): EnginePacket[] {
+    const packets = this.#waiting;
+    this.#waiting = [];
+    this.#bytes = 0;
+    return packets;
+  }
+
+  /** Answers what is pending for the last time. @param farewell `1`: the server closes; `6`: the client has closed */
+  end(farewell: "1" | "6"): void {
+    if (this.#poll !== undefined) {
+      this.#waiting.push(farewell);
+      this.#answer();
+    }
+    this.probe?.end();
+  }
+}
+
+export function answerPoll(
+  reply: Reply,
+  index: string | undefined,
+  revision: Revision,
+  packets: readonly EnginePacket[],
+): void {
+  const payload = revision === 3 ? encodePayload3(packets) : encodePayload4(packets);
+  if (index === undefined) reply.send("200 OK", "text/plain; charset=UTF-8", payload);
+  else reply.send("200 OK", "text/javascript; charset=UTF-8", jsonp(index, payload));
+}
+
+/** The packets of a POST; `undefined` for garbage. The revision is the connection's. */
+export function decodePost(revision: Revision, request: EngineRequest, body: Buffer): EnginePacket[] | undefined {
+  const binary = request.contentType.toLowerCase().startsWith("application/octet-stream");
+  if (revision === 4) return binary ? undefined : decodePayload4(body);
+  if (request.jsonp !== undefined) return decodeForm3(body);
+  return binary ? decodeBinaryPayload3(body) : decodePayload3(body);
+}

@@ -1,0 +1,77 @@
+// The one owner of an HTTP response: native code ends the process when a response is used after it was aborted, and a client
+// waits for ever when it is not used at all.
+import type { HttpResponse } from "uWebSockets.js";
+
+export class Reply {
+  #response: HttpResponse | undefined;
+  readonly #origin: string;
+  /** Called when the client goes away before the answer. */
+  onGone: (() => void) | undefined = undefined;
+
+  /** @param origin the request's `Origin`, checked; "" when it had none */
+  constructor(response: HttpResponse, origin: string) {
+    this.#response = response;
+    this.#origin = origin;
+    response.onAborted(() => {
+      this.#response = undefined;
+      this.onGone?.();
+    });
+  }
+
+  /** Answers, unless the client has gone or has been answered. */
+  send(status: string, type: string, body: string, closing = false): void {
+    const response = this.#response;
+    if (response === undefined) return;
+    this.#response = undefined;
+    response.cork(() => {
+      response.writeStatus(status);
+      if (type !== "") response.writeHeader("Content-Type", type);
+      response.writeHeader("Cache-Control", "no-store");
+      this.#allow(response);
+      response.end(body, closing);
+    });
+  }
+
+  /** Answers a preflight. */
+  sendAllowed(): void {
+    const response = this.#response;
+    if (response === undefined) return;
+    this.#response = undefined;
+    response.cork(() => {
+      response.writeStatus("204 No Content");
+      this.#allow(response);
+      response.writeHeader("Access-Control-Allow-Methods", "GET, POST");
+      response.writeHeader("Access-Control-Allow-Headers", "Content-Type");
+      response.writeHeader("Access-Control-Max-Age", "600");
+      response.end();
+    });
+  }
+
+  /** Old browsers send polls with credentials, for which `*` is not enough. */
+  #allow(response: HttpResponse): void {
+    if (this.#origin === "") {
+      response.writeHeader("Access-Control-Allow-Origin", "*");
+    } else {
+      response.writeHeader("Access-Control-Allow-Origin", this.#origin);
+      response.writeHeader("Access-Control-Allow-Credentials", "true");
+      response.writeHeader("Vary", "Origin");
+    }
+  }
+
+  /** Reads the body; `done` gets `undefined`, once, as soon as it is longer than `limit`. Not called when the client goes away. */
+  body(limit: number, done: (body: Buffer | undefined) => void): void {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    this.#response?.onData((chunk, last) => {
+      if (length > limit) return;
+      length += chunk.byteLength;
+      if (length > limit) {
+        chunks.length = 0;
+        done(undefined);
+      } else {
+        chunks.push(Buffer.from(new Uint8Array(chunk))); // a copy: the chunk dies with this call
+        if (last) done(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
+      }
+    });
+  }
+}

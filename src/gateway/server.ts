@@ -1,0 +1,512 @@
+// The uWS routes, the limits, and the one timer that serves every deadline.
+
+import {
+  App,
+  type HttpRequest,
+  type HttpResponse,
+  SSLApp,
+  type TemplatedApp,
+  type us_listen_socket,
+  us_listen_socket_close,
+  type us_socket_context_t,
+  us_socket_local_port,
+} from "uWebSockets.js";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { createSecureContext } from "node:tls";
+import { openPacket, type Revision } from "../wire/engineio.ts";
+import { addressText, type Peer, Peers, Proxies } from "./address.ts";
+import { Clock, tickFor } from "./clock.ts";
+import { Client } from "./connection.ts";
+import type {
+  CloseReason,
+  Connection,
+  EngineApplication,
+  Gateway,
+  GatewayCounters,
+  GatewayOptions,
+} from "./gateway.ts";
+import { answerPoll, decodePost } from "./polling.ts";
+import { Reply } from "./reply.ts";
+import {
+  BAD_METHOD,
+  BAD_REQUEST,
+  type EngineRequest,
+  FORBIDDEN,
+  FULL,
+  isRefusal,
+  originOf,
+  type Refusal,
+  readRequest,
+  SID_UNKNOWN,
+  STOPPING,
+  TOO_MANY,
+} from "./request.ts";
+import { Rooms } from "./rooms.ts";
+import { newSid } from "./sid.ts";
+import { Probe, type Receiver, type SocketData, turnedAway } from "./socket.ts";
+
+/** How uWS is asked for a port: alone, or together with other sockets of this process. */
+const EXCLUSIVE = 1;
+const SHARED = 0;
+/** For answers and close frames to leave before what is left is cut off, milliseconds. */
+const FAREWELL = 100;
+/** For a client to answer our closing of its websocket, and the last resort against one that vanished; seconds. */
+const IDLE_MIN = 8;
+const IDLE_MAX = 960;
+
+/** One uWS app. A renewed certificate brings a new one; the old one goes when its last websocket has gone. */
+interface Listener {
+  readonly app: TemplatedApp;
+  socket: us_listen_socket | undefined;
+  websockets: number;
+}
+
+export class Server<T> implements Gateway<T> {
+  readonly options: GatewayOptions;
+  readonly app: EngineApplication<T>;
+  readonly clock: Clock;
+  readonly rooms: Rooms<T>;
+  readonly counters: GatewayCounters = {
+    opened: 0,
+    upgraded: 0,
+    refusedTotal: 0,
+    refusedPerAddress: 0,
+    refusedOrigin: 0,
+    refusedRequest: 0,
+    closedTransport: 0,
+    closedPingTimeout: 0,
+    closedParse: 0,
+    closedTimeout: 0,
+    closedSlow: 0,
+    closedFlood: 0,
+    closedTooBig: 0,
+    closedForced: 0,
+    closedShutdown: 0,
+  };
+  second = 0;
+  readonly #sessions = new Map<string, Client<T>>();
+  readonly #peers = new Peers();
+  readonly #proxies: Proxies;
+  readonly #silence: Readonly<Record<Revision, number>>;
+  readonly #pingEvery: number;
+  readonly #apps = new Set<TemplatedApp>();
+  readonly #listeners = new Set<Listener>();
+  #listening: Listener | undefined = undefined;
+  #port = 0;
+  #stopping = false;
+  #sweeping: NodeJS.Timeout | undefined = undefined;
+  #turnEnds = false;
+  readonly #toAnswer = new Set<Client<T>>();
+  readonly #slow = new Set<Client<T>>();
+
+  constructor(options: GatewayOptions, app: EngineApplication<T>) {
+    checkNumbers(options);
+    this.options = options;
+    this.app = app;
+    const { 3: three, 4: four } = options.heartbeat;
+    const shortest = Math.min(three.pingTimeout, four.pingTimeout, options.upgradeTimeout, options.requestTimeout);
+    this.clock = new Clock(tickFor(shortest), shortest / 2);
+    this.#silence = {
+      3: this.clock.ticks(three.pingInterval + three.pingTimeout),
+      4: this.clock.ticks(four.pingInterval + four.pingTimeout),
+    };
+    this.#pingEvery = this.clock.ticks(four.pingInterval);
+    this.#proxies = new Proxies(options.trustedProxies);
+    this.rooms = new Rooms(this.#apps, () => this.#atTurnEnd());
+  }
+
+  // ---- life
+
+  async listen(): Promise<number> {
+    let listener = this.#build();
+    this.#port = await this.#bind(listener, this.options.port, EXCLUSIVE);
+    if (this.options.tls !== undefined) {
+      // A renewed certificate needs a second socket on the port, which only sockets that share it can have. Taking it alone
+      // first has shown that nobody else does.
+      us_listen_socket_close(listener.socket!);
+      this.#discard(listener);
+      listener = this.#build();
+      await this.#bind(listener, this.#port, SHARED);
+    }
+    this.#listening = listener;
+    this.#sweeping = setInterval(() => this.#sweep(), this.clock.tickLength);
+    return this.#port;
+  }
+
+  async reloadTls(): Promise<void> {
+    const { tls } = this.options;
+    if (tls === undefined || this.#listening === undefined) return;
+    const [cert, key] = await Promise.all([readFile(tls.certFile), readFile(tls.keyFile)]);
+    createSecureContext({ cert, key, ...(tls.passphrase === undefined ? {} : { passphrase: tls.passphrase }) });
+    if (this.#stopping) return;
+    const next = this.#build();
+    await this.#bind(next, this.#port, SHARED);
+    const previous = this.#listening;
+    this.#listening = next;
+    if (previous.socket !== undefined) us_listen_socket_close(previous.socket);
+    previous.socket = undefined;
+    if (previous.websockets === 0) this.#discard(previous);
+  }
+
+  async close(): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    clearInterval(this.#sweeping);
+    for (const listener of this.#listeners) {
+      if (listener.socket !== undefined) us_listen_socket_close(listener.socket);
+      listener.socket = undefined;
+    }
+    for (const client of this.#sessions.values()) client.shut("server shutting down");
+    await new Promise((resolve) => setTimeout(resolve, FAREWELL));
+    for (const listener of this.#listeners) listener.app.close();
+    this.#listeners.clear();
+    this.#apps.clear();
+  }
+
+  #build(): Listener {
+    const { tls, path } = this.options;
+    const app =
+      tls === undefined
+        ? App()
+        : SSLApp({
+            cert_file_name: tls.certFile,
+            key_file_name: tls.keyFile,
+            ...(tls.passphrase === undefined ? {} : { passphrase: tls.passphrase }),
+          });
+    const listener: Listener = { app, socket: undefined, websockets: 0 };
+    const { 3: three, 4: four } = this.options.heartbeat;
+    const silence = Math.max(three.pingInterval + three.pingTimeout, four.pingInterval + four.pingTimeout);
+    app.ws<SocketData>(`${path}*`, {
+      // Twice what is allowed: uWS cuts the connection without a word, a message in between is answered with 1009.
+      maxPayloadLength: 2 * this.options.maxPayload,
+      maxBackpressure: this.options.maxBackpressure,
+      closeOnBackpressureLimit: true,
+      idleTimeout: Math.min(IDLE_MAX, Math.max(IDLE_MIN, 2 * Math.ceil(silence / 1000))),
+      sendPingsAutomatically: false,
+      upgrade: (res, req, context) => this.#upgrade(res, req, context),
+      open: (ws) => {
+        listener.websockets++;
+        ws.getUserData().receiver.opened(ws);
+      },
+      message: (ws, data, isBinary) => ws.getUserData().receiver.message(ws, data, isBinary),
+      dropped: (ws) => ws.getUserData().receiver.dropped(),
+      close: (ws, _code, message) => {
+        if (--listener.websockets === 0 && listener.socket === undefined) this.#discard(listener);
+        const reason = message.byteLength === 0 ? "" : Buffer.from(message).toString("latin1");
+        ws.getUserData().receiver.closed(ws, reason === "Received too big message");
+      },
+    });
+    app.any(`${path}*`, (res, req) => this.#request(res, req));
+    app.any("/*", (res) => new Reply(res, "").send("404 Not Found", "application/json", '{"message":"Not found"}'));
+    this.#listeners.add(listener);
+    this.#apps.add(app);
+    return listener;
+  }
+
+  #discard(listener: Listener): void {
+    this.#listeners.delete(listener);
+    this.#apps.delete(listener.app);
+  }
+
+  async #bind(listener: Listener, port: number, sharing: typeof EXCLUSIVE | typeof SHARED): Promise<number> {
+    const { host } = this.options;
+    // Four arguments are possible; the published types have only the two halves.
+    const app = listener.app as unknown as {
+      listen(host: string, port: number, options: number, done: (socket: us_listen_socket | false) => void): void;
+    };
+    const socket = await new Promise<us_listen_socket | false>((done) => app.listen(host, port, sharing, done));
+    if (socket === false) {
+      this.#discard(listener);
+      throw await whyNot(host, port);
+    }
+    listener.socket = socket;
+    return us_socket_local_port(socket);
+  }
+
+  // ---- what an application sees
+
+  publish(room: string, packet: string): void {
+    this.rooms.publish(room, packet);
+  }
+
+  count(room: string): number {
+    return this.rooms.count(room);
+  }
+
+  *members(room: string): Iterable<Connection<T>> {
+    for (const client of this.#sessions.values()) if (client.in(room)) yield client;
+  }
+
+  connections(): Iterable<Connection<T>> {
+    return this.#sessions.values();
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  // ---- what a client needs
+
+  /** The tick that counts as its last ping: somewhat in the past, so that clients that came together are pinged apart. */
+  firstPing(): number {
+    return this.clock.now - Math.floor((Math.random() * this.#pingEvery) / 4);
+  }
+
+  /** The client is open: says so to it and to the application. A poll that brought it here is answered by this. */
+  welcome(client: Client<T>, upgrades: readonly string[], answer?: (packet: string) => void): void {
+    this.#sessions.set(client.sid, client);
+    this.#peers.add(client.peer);
+    this.counters.opened++;
+    const { pingInterval, pingTimeout } = this.options.heartbeat[client.revision];
+    const { sid } = client;
+    const packet = openPacket({ sid, upgrades, pingInterval, pingTimeout, maxPayload: this.options.maxPayload });
+    if (answer === undefined) client.post(packet);
+    else answer(packet);
+    this.app.open(client);
+  }
+
+  gone(client: Client<T>, reason: CloseReason, post: Reply | undefined): void {
+    this.#sessions.delete(client.sid);
+    this.#peers.remove(client.peer);
+    this.#slow.delete(client);
+    this.counters[closedCounter[reason]]++;
+    if (post !== undefined) {
+      post.onGone = undefined;
+      this.#refuse(post, BAD_REQUEST);
+    }
+    this.app.close(client, reason);
+  }
+
+  answerLater(client: Client<T>): void {
+    this.#toAnswer.add(client);
+    this.#atTurnEnd();
+  }
+
+  closeLater(client: Client<T>): void {
+    this.#slow.add(client);
+    this.#atTurnEnd();
+  }
+
+  isSlow(client: Client<T>): boolean {
+    return this.#slow.has(client);
+  }
+
+  #atTurnEnd(): void {
+    if (this.#turnEnds) return;
+    this.#turnEnds = true;
+    setImmediate(() => {
+      this.#turnEnds = false;
+      this.rooms.endTurn();
+      for (const client of this.#slow) client.shut("slow");
+      this.#slow.clear();
+      for (const client of this.#toAnswer) client.polling?.flush();
+      this.#toAnswer.clear();
+    });
+  }
+
+  #sweep(): void {
+    const now = this.clock.advance();
+    this.second = this.clock.second;
+    for (const client of this.#sessions.values()) client.check(now, this.#silence[client.revision], this.#pingEvery);
+  }
+
+  // ---- requests
+
+  #request(res: HttpResponse, req: HttpRequest): void {
+    const request = readRequest(req, this.options);
+    const reply = new Reply(res, request === FORBIDDEN ? "" : originOf(req));
+    if (request === FORBIDDEN) return this.#refuse(reply, request);
+    if (req.getMethod() === "options") return reply.sendAllowed();
+    if (isRefusal(request)) return this.#refuse(reply, request);
+    if (request.sid === undefined) return this.#handshake(reply, request, () => this.#peer(res, req));
+    const client = this.#find(request.sid);
+    if (client === undefined) return this.#refuse(reply, SID_UNKNOWN);
+    if (request.transport !== "polling" || client.polling === undefined || client.revision !== request.revision) {
+      return this.#refuse(reply, BAD_REQUEST);
+    }
+    if (!client.count()) return this.#refuse(reply, BAD_REQUEST);
+    if (request.method === "get") this.#poll(client, reply, request);
+    else if (request.method === "post") this.#post(client, reply, request);
+    else this.#refuse(reply, BAD_REQUEST);
+  }
+
+  #handshake(reply: Reply, request: EngineRequest, peerOf: () => Peer): void {
+    if (request.method !== "get") return this.#refuse(reply, BAD_METHOD);
+    if (request.transport !== "polling") return this.#refuse(reply, BAD_REQUEST); // a websocket without Upgrade
+    const peer = peerOf();
+    const full = this.#full(peer);
+    if (full !== undefined) return this.#refuse(reply, full);
+    const client = new Client(this, newSid(), request.revision, peer, true, request.base64);
+    this.welcome(client, ["websocket"], (packet) => answerPoll(reply, request.jsonp, request.revision, [packet]));
+  }
+
+  #poll(client: Client<T>, reply: Reply, request: EngineRequest): void {
+    if (client.polling!.isPolled) {
+      this.#refuse(reply, BAD_REQUEST);
+      return client.shut("transport close");
+    }
+    reply.onGone = () => client.shut("transport close");
+    client.polling!.poll(reply, request);
+  }
+
+  #post(client: Client<T>, reply: Reply, request: EngineRequest): void {
+    const polling = client.polling!;
+    if (polling.post !== undefined) {
+      this.#refuse(reply, BAD_REQUEST);
+      return client.shut("transport close");
+    }
+    const { maxPayload } = this.options;
+    const tooBig = () => {
+      polling.post = undefined;
+      reply.send("413 Payload Too Large", "application/json", '{"code":3,"message":"Payload too large"}', true);
+      client.shut("too big");
+    };
+    if (request.contentLength > maxPayload) return tooBig();
+    polling.post = reply;
+    polling.postDueAt = this.clock.now + this.clock.ticks(this.options.requestTimeout);
+    reply.onGone = () => client.shut("transport close");
+    reply.body(maxPayload, (body) => {
+      if (body === undefined) return tooBig();
+      polling.post = undefined;
+      reply.onGone = undefined;
+      const packets = decodePost(client.revision, request, body);
+      if (packets === undefined) {
+        this.#refuse(reply, BAD_REQUEST);
+        return client.shut("parse error");
+      }
+      // In order, and all that comes before the end of the connection acts.
+      for (const packet of packets) if (!client.receive(packet)) break;
+      reply.send("200 OK", "text/html", "ok");
+    });
+  }
+
+  #upgrade(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
+    const request = readRequest(req, this.options);
+    if (isRefusal(request)) return this.#refuseUpgrade(res, request);
+    let receiver: Receiver;
+    if (request.sid !== undefined) {
+      const client = this.#find(request.sid);
+      if (client === undefined) return this.#refuseUpgrade(res, SID_UNKNOWN);
+      if (client.revision !== request.revision) return this.#refuseUpgrade(res, BAD_REQUEST);
+      receiver = request.transport === "websocket" ? this.#probe(client) : turnedAway;
+    } else if (request.transport === "websocket") {
+      const peer = this.#peer(res, req);
+      const full = this.#full(peer);
+      if (full !== undefined) return this.#refuseUpgrade(res, full);
+      receiver = new Client(this, newSid(), request.revision, peer, false, request.base64);
+    } else {
+      receiver = turnedAway;
+    }
+    res.upgrade<SocketData>(
+      { receiver },
+      req.getHeader("sec-websocket-key"),
+      req.getHeader("sec-websocket-protocol").split(",", 1)[0]!.trim(),
+      req.getHeader("sec-websocket-extensions"),
+      context,
+    );
+  }
+
+  #probe(client: Client<T>): Receiver {
+    if (client.polling === undefined || client.polling.probe !== undefined) return turnedAway;
+    client.polling.probe = new Probe(client, this.clock.now + this.clock.ticks(this.options.upgradeTimeout));
+    return client.polling.probe;
+  }
+
+  #find(sid: string): Client<T> | undefined {
+    const client = this.#sessions.get(sid);
+    // The sweep may be about to come: a session that is over is not found a moment longer.
+    client?.check(this.clock.advance(), this.#silence[client.revision], this.#pingEvery);
+    return client?.open ? client : undefined;
+  }
+
+  #peer(res: HttpResponse, req: HttpRequest): Peer {
+    const address = addressText(res.getRemoteAddress());
+    return this.#peers.find(
+      this.#proxies.client(address, req.getHeader("x-forwarded-for"), req.getHeader("x-real-ip")),
+    );
+  }
+
+  #full(peer: Peer): Refusal | undefined {
+    if (this.#stopping) return STOPPING;
+    if (this.#sessions.size >= this.options.maxConnections) {
+      this.counters.refusedTotal++;
+      return FULL;
+    }
+    if (peer.connections >= this.options.maxConnectionsPerAddress) {
+      this.counters.refusedPerAddress++;
+      return TOO_MANY;
+    }
+    return undefined;
+  }
+
+  #countRefusal(refusal: Refusal): void {
+    if (refusal === FORBIDDEN) this.counters.refusedOrigin++;
+    else if (refusal !== FULL && refusal !== TOO_MANY && refusal !== STOPPING) this.counters.refusedRequest++;
+  }
+
+  #refuse(reply: Reply, refusal: Refusal): void {
+    this.#countRefusal(refusal);
+    const { code, message } = refusal;
+    reply.send(refusal.status, "application/json", JSON.stringify({ code, message }));
+  }
+
+  #refuseUpgrade(res: HttpResponse, refusal: Refusal): void {
+    this.#countRefusal(refusal);
+    res
+      .writeStatus(refusal.status)
+      .writeHeader("Content-Type", "text/html")
+      .writeHeader("Connection", "close")
+      .end(refusal.message, true);
+  }
+}
+
+const closedCounter: Readonly<Record<CloseReason, keyof GatewayCounters>> = {
+  "transport close": "closedTransport",
+  "ping timeout": "closedPingTimeout",
+  "parse error": "closedParse",
+  timeout: "closedTimeout",
+  slow: "closedSlow",
+  flood: "closedFlood",
+  "too big": "closedTooBig",
+  "forced close": "closedForced",
+  "server shutting down": "closedShutdown",
+};
+
+/** Native code trusts these, and a wrong one would end the process: refused here at the latest. */
+function checkNumbers(options: GatewayOptions): void {
+  const numbers = {
+    maxPayload: options.maxPayload,
+    maxBackpressure: options.maxBackpressure,
+    upgradeTimeout: options.upgradeTimeout,
+    requestTimeout: options.requestTimeout,
+    maxConnections: options.maxConnections,
+    maxConnectionsPerAddress: options.maxConnectionsPerAddress,
+    maxEventsPerSecond: options.maxEventsPerSecond,
+    "heartbeat.3.pingInterval": options.heartbeat[3].pingInterval,
+    "heartbeat.3.pingTimeout": options.heartbeat[3].pingTimeout,
+    "heartbeat.4.pingInterval": options.heartbeat[4].pingInterval,
+    "heartbeat.4.pingTimeout": options.heartbeat[4].pingTimeout,
+  };
+  for (const [name, value] of Object.entries(numbers)) {
+    if (!Number.isInteger(value) || value < 1 || value > 1_000_000_000) {
+      throw new RangeError(`${name} must be a whole number from 1 to 1000000000, not ${value}`);
+    }
+  }
+  const { port, path } = options;
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new RangeError(`port must be a whole number from 0 to 65535, not ${port}`);
+  }
+  if (!/^\/([\w.-]+\/)+$/.test(path)) throw new RangeError(`path must look like /socket.io/, not ${path}`);
+}
+
+/** uWS only says that it could not listen; Node knows why. */
+function whyNot(host: string, port: number): Promise<Error> {
+  return new Promise((resolve) => {
+    const attempt = createServer();
+    attempt.once("error", (error) => resolve(error));
+    attempt.listen({ host, port, exclusive: true }, () =>
+      attempt.close(() => resolve(new Error(`cannot listen on ${host}:${port}`))),
+    );
+  });
+}

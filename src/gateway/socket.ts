@@ -1,0 +1,71 @@
+// A websocket before it belongs to a connection: one that probes for an upgrade, and one that is turned away.
+import type { WebSocket } from "uWebSockets.js";
+import type { Client } from "./connection.ts";
+
+/** Who takes what arrives on a websocket. */
+export interface Receiver {
+  opened(ws: Socket): void;
+  /** `data` dies with the call. */
+  message(ws: Socket, data: ArrayBuffer, isBinary: boolean): void;
+  /** A frame was dropped: too much waits for the client. */
+  dropped(): void;
+  closed(ws: Socket, tooBig: boolean): void;
+}
+
+/** uWS copies the fields of this object to the websocket's own, so there is but one. */
+export interface SocketData {
+  receiver: Receiver;
+}
+
+export type Socket = WebSocket<SocketData>;
+
+/** Closes what may not stay: a second websocket for a session, or one that says it is a poll. */
+export const turnedAway: Receiver = {
+  opened: (ws) => ws.end(),
+  message: () => {},
+  dropped: () => {},
+  closed: () => {},
+};
+
+/** `2probe`, answered at once, then `5`: anything else ends the probe and leaves the session on polling (protocol 2.6). */
+export class Probe<T = unknown> implements Receiver {
+  readonly #client: Client<T>;
+  readonly dueAt: number;
+  #ws: Socket | undefined = undefined;
+  probed = false;
+
+  constructor(client: Client<T>, dueAt: number) {
+    this.#client = client;
+    this.dueAt = dueAt;
+  }
+
+  opened(ws: Socket): void {
+    this.#ws = ws;
+  }
+
+  message(ws: Socket, data: ArrayBuffer, isBinary: boolean): void {
+    const text = isBinary || data.byteLength > 6 ? "" : Buffer.from(data).toString("latin1");
+    if (text === "2probe" && !this.probed) {
+      this.probed = true;
+      ws.send("3probe");
+      this.#client.polling?.flush();
+    } else if (text === "5" && this.probed) {
+      this.#client.upgrade(ws);
+    } else {
+      this.end();
+    }
+  }
+
+  dropped(): void {
+    this.end();
+  }
+
+  closed(): void {
+    this.#ws = undefined;
+    if (this.#client.polling?.probe === this) this.#client.polling.probe = undefined;
+  }
+
+  end(): void {
+    this.#ws?.end();
+  }
+}
