@@ -1,0 +1,41 @@
+// Every answer of the API has the same three headers; callers look at `code` rather than at the status.
+import type { ErrorCode } from "../core/errors.ts";
+import type { Header, Response } from "../http/message.ts";
+
+const COMMON: readonly Header[] = [
+  ["Access-Control-Allow-Origin", "*"],
+  ["Cache-Control", "no-store"],
+];
+const JSON_HEADERS: readonly Header[] = [["Content-Type", "application/json; charset=utf-8"], ...COMMON];
+
+export const json = (value: unknown, status = 200): Response => ({
+  status,
+  headers: JSON_HEADERS,
+  body: JSON.stringify(value),
+});
+
+export const SUCCESS: Response = json({ code: "success" });
+
+export const failed = (status: number, message: string): Response => json({ code: "error", message }, status);
+
+/** A browser asks this before it sends JSON to another origin. Nothing is executed. */
+export const PREFLIGHT: Response = {
+  status: 204,
+  headers: [
+    ...COMMON,
+    ["Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS"],
+    ["Access-Control-Allow-Headers", "Content-Type, Authorization, X-Api-Key"],
+    ["Access-Control-Max-Age", "600"],
+  ],
+  body: "",
+};
+
+export const HEALTHY: Response = { status: 200, headers: [["Content-Type", "text/plain"], ...COMMON], body: "ok" };
+
+export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
+  invalid: 400,
+  denied: 401,
+  conflict: 409,
+  too_large: 413,
+  unavailable: 503,
+};

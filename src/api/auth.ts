@@ -1,0 +1,79 @@
+// Who may call: named keys, and a narrower list for notifications that reach everybody.
+import { hash, timingSafeEqual } from "node:crypto";
+import { PushError } from "../core/errors.ts";
+import { addressList } from "../http/address.ts";
+import type { Head } from "../http/message.ts";
+
+export interface ApiKey {
+  /** Shown in logs and named in rules; the key itself never is. */
+  readonly name: string;
+  readonly key: string;
+}
+
+/** Callers allowed to notify everybody or a tag. Both lists empty: every caller is. */
+export interface BroadcastRule {
+  /** Names of keys. */
+  readonly keys: readonly string[];
+  /** Addresses and networks. */
+  readonly addresses: readonly string[];
+}
+
+export interface Caller {
+  /** Undefined when no key is asked for. */
+  readonly keyName: string | undefined;
+  readonly address: string;
+}
+
+export interface Auth {
+  /** The name of the caller's key; undefined when no keys are configured. Throws `PushError("denied")`. */
+  admit(head: Head): string | undefined;
+  /** Throws `PushError("denied")`. */
+  admitBroadcast(caller: Caller): void;
+  setKeys(keys: readonly ApiKey[]): void;
+}
+
+const digest = (key: string): Buffer => hash("sha256", key, "buffer");
+
+export function createAuth(initial: readonly ApiKey[], insecure: boolean, rule: BroadcastRule): Auth {
+  const addresses = addressList(rule.addresses);
+  const broadcasters = new Set(rule.keys);
+  let known = initial.map(({ name, key }) => ({ name, digest: digest(key) }));
+
+  return {
+    admit(head) {
+      if (known.length === 0) return undefined;
+      const presented = presentedKey(head);
+      if (presented === "") throw denied();
+      const given = digest(presented);
+      let name: string | undefined;
+      // Digests have one length, and every key is compared: the time taken says nothing about any of them.
+      for (const key of known) if (timingSafeEqual(key.digest, given)) name = key.name;
+      if (name === undefined) throw denied();
+      return name;
+    },
+
+    admitBroadcast({ keyName, address }) {
+      if (broadcasters.size === 0 && addresses.size === 0) return;
+      if (keyName !== undefined && broadcasters.has(keyName)) return;
+      if (!addresses.has(address)) throw denied();
+    },
+
+    setKeys(keys) {
+      // A reload with a mistake in the file must not open a server that asked for keys until now.
+      if (keys.length === 0 && known.length > 0 && !insecure) {
+        throw new Error("the new configuration has no API keys; the previous ones stay in force");
+      }
+      known = keys.map(({ name, key }) => ({ name, digest: digest(key) }));
+    },
+  };
+}
+
+function presentedKey(head: Head): string {
+  const authorization = head.header("authorization");
+  if (authorization.length > 7 && authorization.slice(0, 7).toLowerCase() === "bearer ") {
+    return authorization.slice(7).trim();
+  }
+  return head.header("x-api-key");
+}
+
+const denied = (): PushError => new PushError("denied", "apiAuth check fail");

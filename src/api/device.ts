@@ -1,0 +1,50 @@
+// /api/device/get, /api/isConnected, /api/device/delete (http-api 3.5, 3.6).
+import type { Device, PushId } from "../core/device.ts";
+import { PushError } from "../core/errors.ts";
+import type { Response } from "../http/message.ts";
+import type { Actions } from "./actions.ts";
+import { json, SUCCESS } from "./answer.ts";
+import type { Params } from "./params.ts";
+
+export async function getDevice(params: Params, actions: Actions, serverId: string): Promise<Response> {
+  const now = Date.now();
+  const shape = (device: Device) => describe(device, actions.live.isConnected(device.pushId), serverId);
+  const pushIds = params.pushIds();
+  if (pushIds !== undefined) {
+    const devices = (await actions.devices.get(pushIds, now)).map(shape);
+    return json(pushIds.length === 1 ? (devices[0] ?? {}) : devices);
+  }
+  const uids = params.uids();
+  if (uids === undefined) throw new PushError("invalid", "pushId is required");
+  return json((await actions.devices.byUid(uids, now)).map(shape));
+}
+
+export async function deleteDevice(params: Params, actions: Actions): Promise<Response> {
+  const pushIds = params.pushIds();
+  if (pushIds === undefined) throw new PushError("invalid", "pushId is required");
+  await actions.deleteDevices(pushIds);
+  return SUCCESS;
+}
+
+/** The key of the form is `pushIdSocketId#<pushId>`: where a store of old kept the device's socket. */
+export function redisGet(params: Params, actions: Actions): Response {
+  const key = params.text("key") ?? "";
+  const pushId = key.slice(key.indexOf("#") + 1);
+  if (!key.includes("#") || pushId === "") throw new PushError("invalid", "key is required: pushIdSocketId#<pushId>");
+  return json(actions.live.isConnected(pushId as PushId) ? { value: 1 } : {});
+}
+
+/** The contract's spelling of a device; absent fields are left out. */
+const describe = (device: Device, connected: boolean, serverId: string): object => ({
+  _id: device.pushId,
+  uid: device.uid,
+  platform: device.platform,
+  socketId: connected ? `${serverId}:${device.pushId}` : undefined,
+  tags: device.tags,
+  createTime: new Date(device.createTime).toISOString(),
+  updateTime: new Date(device.updateTime).toISOString(),
+  type: device.type,
+  token: device.token,
+  package_name: device.packageName,
+  connected,
+});

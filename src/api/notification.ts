@@ -1,0 +1,77 @@
+// /api/notification: what a person sees, by the vendors' services or the long connection (http-api 3.2).
+import { PushError } from "../core/errors.ts";
+import type { NotificationContent, NotificationId } from "../core/notification.ts";
+import { normalise } from "../core/notification.ts";
+import type { Response } from "../http/message.ts";
+import type { Actions, NotificationTarget } from "./actions.ts";
+import { json } from "./answer.ts";
+import type { Auth, Caller } from "./auth.ts";
+import type { Limits, Params } from "./params.ts";
+
+/** How much of a text that is not JSON the error repeats. */
+const LONGEST_ECHO = 1000;
+
+export async function notification(
+  params: Params,
+  actions: Actions,
+  auth: Auth,
+  caller: Caller,
+  limits: Limits,
+): Promise<Response> {
+  const given = contentOf(params);
+  const target = targetOf(params);
+  if (target.kind === "all" || target.kind === "tag") auth.admitBroadcast(caller);
+  const content = normalise(given);
+  const id = idOf(content, limits);
+  const type = params.text("type");
+  const accepted = await actions.notify(content, {
+    ...(id === undefined ? {} : { id }),
+    target,
+    timeToLive: params.timeToLive(),
+    ...(type === undefined ? {} : { type }),
+    callerAddress: caller.address,
+  });
+  return json({ code: "success", id: accepted });
+}
+
+/** A JSON string, a JSON object, or nested form keys. */
+function contentOf(params: Params): unknown {
+  const given = params.raw("notification");
+  if (given === undefined) throw new PushError("invalid", "notification is required");
+  if (typeof given !== "string") return given;
+  try {
+    return JSON.parse(given);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : "";
+    const echo = given.slice(0, LONGEST_ECHO);
+    throw new PushError("invalid", `notification format error ${reason} ${echo}`, { cause });
+  }
+}
+
+function targetOf(params: Params): NotificationTarget {
+  const filter = params.filter();
+  const filtered = filter === undefined ? {} : { filter };
+  const tag = params.text("tag");
+  const pushIds = params.pushIds();
+  const uids = params.uids();
+  const targets: NotificationTarget[] = [];
+  if (tag !== undefined) targets.push({ kind: "tag", tag, ...filtered });
+  if (pushIds !== undefined) targets.push({ kind: "pushIds", pushIds, ...filtered });
+  if (uids !== undefined) targets.push({ kind: "uids", uids, ...filtered });
+  if (params.flag("pushAll")) targets.push({ kind: "all" });
+  const [target, further] = targets;
+  if (target === undefined) throw new PushError("invalid", "pushId / uid / tag is required");
+  if (further !== undefined) throw new PushError("invalid", "tag / pushId / pushAll can't be present at the same time");
+  return target;
+}
+
+/** The caller's own id; the same id again means the same statistics. */
+function idOf(content: NotificationContent, limits: Limits): NotificationId | undefined {
+  const id = content["id"];
+  if (id === undefined || id === null || id === "") return undefined;
+  if (typeof id !== "string" && typeof id !== "number")
+    throw new PushError("invalid", "notification.id must be a string");
+  const text = String(id);
+  if (text.length > limits.id) throw new PushError("invalid", `notification.id is longer than ${limits.id} characters`);
+  return text;
+}

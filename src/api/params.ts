@@ -1,0 +1,226 @@
+// One flat set of parameters from body and query, and the readers that turn them into typed values (http-api 1).
+import type { PushId, TagFilter, Uid } from "../core/device.ts";
+import { PushError } from "../core/errors.ts";
+import { FormFields, parseForm } from "../http/form.ts";
+import type { Head } from "../http/message.ts";
+import { HttpError } from "../http/message.ts";
+import { parseMultipart } from "../http/multipart.ts";
+import { isJson, memberText } from "./json.ts";
+
+export interface Limits {
+  /** Longest pushId or uid, in characters. */
+  readonly id: number;
+  readonly topic: number;
+}
+
+/** 31,000 years. Now plus this is still a date and a safe integer. */
+const LONGEST_TIME_TO_LIVE = 1e15;
+
+export class Params {
+  readonly #values: ReadonlyMap<string, unknown>;
+  /** The JSON body, while `json` comes from it: its text is passed on instead of being written anew. */
+  readonly #source: string | undefined;
+  readonly #limits: Limits;
+
+  constructor(values: ReadonlyMap<string, unknown>, source: string | undefined, limits: Limits) {
+    this.#values = values;
+    this.#source = source;
+    this.#limits = limits;
+  }
+
+  /** Undefined also for `null` and for empty text: both count as absent. */
+  raw(name: string): unknown {
+    const value = this.#values.get(name);
+    return value === null || value === "" ? undefined : value;
+  }
+
+  has(name: string): boolean {
+    return this.raw(name) !== undefined;
+  }
+
+  /** Text of any length. Numbers are taken as their digits. */
+  text(name: string): string | undefined {
+    const value = this.raw(name);
+    if (value === undefined || typeof value === "string") return value;
+    if (typeof value === "number") return numeral(value, name);
+    throw new PushError("invalid", `${name} must be a single string`);
+  }
+
+  topic(): string | undefined {
+    const topic = this.text("topic");
+    if (topic !== undefined && topic.length > this.#limits.topic) {
+      throw new PushError("invalid", `topic is longer than ${this.#limits.topic} characters`);
+    }
+    return topic;
+  }
+
+  /** Every array form of http-api 1.1, as strings without duplicates. Undefined: absent; an empty array is present. */
+  ids(name: string): readonly string[] | undefined {
+    const value = this.raw(name);
+    if (value === undefined) return undefined;
+    if (typeof value === "string" && value.charCodeAt(0) !== 0x5b) return [this.#id(value, name)];
+    const list = typeof value === "string" ? arrayText(value, name) : value;
+    if (!Array.isArray(list)) return [this.#id(list, name)];
+    const ids = new Set<string>();
+    for (const item of list) if (item !== "") ids.add(this.#id(item, name));
+    return [...ids];
+  }
+
+  pushIds(): readonly PushId[] | undefined {
+    return this.ids("pushId") as readonly PushId[] | undefined;
+  }
+
+  uids(): readonly Uid[] | undefined {
+    return this.ids("uid") as readonly Uid[] | undefined;
+  }
+
+  /** One id, whatever array form it came in; several are refused. */
+  id(name: string): string | undefined {
+    const ids = this.ids(name);
+    if (ids !== undefined && ids.length > 1) throw new PushError("invalid", `${name} must be a single id`);
+    return ids?.[0];
+  }
+
+  /** The leading integer; anything else and anything below zero is 0. */
+  count(name: string): number {
+    const value = this.raw(name);
+    const number = typeof value === "number" ? Math.trunc(value) : Number.parseInt(String(value), 10);
+    return number >= 1 ? number : 0; // NaN too
+  }
+
+  timeToLive(): number {
+    const timeToLive = this.count("timeToLive");
+    if (timeToLive > LONGEST_TIME_TO_LIVE) {
+      throw new PushError("invalid", `timeToLive is larger than ${LONGEST_TIME_TO_LIVE} ms`);
+    }
+    return timeToLive;
+  }
+
+  flag(name: string): boolean {
+    const value = this.raw(name);
+    return value === "true" || value === true;
+  }
+
+  /** Undefined unless a start and at least one bound are given. */
+  filter(): TagFilter | undefined {
+    const start = this.text("tagStart");
+    const lessThan = this.text("tagLessThan");
+    const greaterThan = this.text("tagGreaterThan");
+    if (start === undefined || (lessThan === undefined && greaterThan === undefined)) return undefined;
+    return {
+      start,
+      ...(lessThan === undefined ? {} : { lessThan }),
+      ...(greaterThan === undefined ? {} : { greaterThan }),
+    };
+  }
+
+  /**
+   * A payload as JSON text without line breaks. Text that is JSON is that JSON, any other text is a JSON string; a value of a
+   * JSON body keeps its own text, so that large numbers keep their digits.
+   */
+  payload(name: string): string | undefined {
+    const value = this.raw(name);
+    if (value === undefined) return undefined;
+    if (typeof value === "string") return isJson(value) ? oneLine(value) : JSON.stringify(value);
+    const text = this.#source === undefined ? undefined : memberText(this.#source, name);
+    return text === undefined ? JSON.stringify(value) : oneLine(text);
+  }
+
+  #id(value: unknown, name: string): string {
+    const id = typeof value === "number" ? numeral(value, name) : value;
+    if (typeof id !== "string")
+      throw new PushError("invalid", `${name} must be a string, a number or an array of these`);
+    if (id.length > this.#limits.id) {
+      throw new PushError("invalid", `${name} is longer than ${this.#limits.id} characters`);
+    }
+    return id;
+  }
+}
+
+/** The body's parameters first, then the query's, which win. Only a long or multipart body takes more than this turn. */
+export function readParams(head: Head, body: Buffer, limits: Limits): Params | Promise<Params> {
+  const query = head.query === "" ? undefined : queryValues(head.query);
+  if (body.length === 0) return new Params(query ?? new Map(), undefined, limits);
+  const type = mediaType(head.contentType);
+  switch (type) {
+    case "application/x-www-form-urlencoded": {
+      checkCharset(head.contentType);
+      const values = parseForm(body);
+      return values instanceof Promise
+        ? values.then((parsed) => new Params(merge(parsed, query), undefined, limits))
+        : new Params(merge(values, query), undefined, limits);
+    }
+    case "application/json": {
+      checkCharset(head.contentType);
+      const source = body.toString("utf8");
+      const values = merge(jsonValues(source), query);
+      return new Params(values, query?.has("json") ? undefined : source, limits);
+    }
+    case "multipart/form-data":
+      return parseMultipart(body, head.contentType).then(
+        (values) => new Params(merge(values, query), undefined, limits),
+      );
+    default:
+      return new Params(query ?? new Map(), undefined, limits);
+  }
+}
+
+function queryValues(query: string): Map<string, unknown> {
+  const fields = new FormFields();
+  fields.parse(query);
+  return fields.values();
+}
+
+function merge(values: Map<string, unknown>, query: ReadonlyMap<string, unknown> | undefined): Map<string, unknown> {
+  if (query !== undefined) for (const [name, value] of query) values.set(name, value);
+  return values;
+}
+
+function jsonValues(text: string): Map<string, unknown> {
+  const start = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+  if (start.trimStart() === "") return new Map();
+  let value: unknown;
+  try {
+    value = JSON.parse(start);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : "";
+    throw new HttpError(400, `the request body is not valid JSON: ${reason}`, { cause });
+  }
+  if (typeof value !== "object" || value === null) {
+    throw new HttpError(400, "the request body must be a JSON object");
+  }
+  return Array.isArray(value) ? new Map() : new Map(Object.entries(value));
+}
+
+function mediaType(contentType: string): string {
+  if (contentType === "application/json" || contentType === "application/x-www-form-urlencoded") return contentType;
+  const semicolon = contentType.indexOf(";");
+  return (semicolon < 0 ? contentType : contentType.slice(0, semicolon)).trim().toLowerCase();
+}
+
+function checkCharset(contentType: string): void {
+  if (!contentType.includes(";")) return;
+  const charset = /;\s*charset="?([^\s;"]+)/i.exec(contentType)?.[1]?.toLowerCase() ?? "utf-8";
+  if (charset !== "utf-8" && charset !== "utf8" && charset !== "us-ascii") {
+    throw new HttpError(415, `unsupported charset "${charset}": use utf-8`);
+  }
+}
+
+function arrayText(text: string, name: string): unknown[] {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (Array.isArray(value)) return value;
+  } catch {
+    // the same mistake as valid JSON that is no array
+  }
+  throw new PushError("invalid", `${name} starts with "[" but is not a JSON array`);
+}
+
+/** An id beyond 2^53 has already lost digits when it gets here: it would name somebody else. */
+function numeral(value: number, name: string): string {
+  if (Math.abs(value) <= Number.MAX_SAFE_INTEGER) return String(value);
+  throw new PushError("invalid", `${name}: send numbers above ${Number.MAX_SAFE_INTEGER} as strings`);
+}
+
+/** In valid JSON a raw line break is only ever white space between tokens. */
+const oneLine = (text: string): string => (/[\r\n]/.test(text) ? text.replace(/[\r\n]/g, " ") : text);

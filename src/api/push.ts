@@ -1,0 +1,50 @@
+// /api/push: data for live sockets, kept for replay when it has a time to live (http-api 3.1).
+import { PushError } from "../core/errors.ts";
+import type { Response } from "../http/message.ts";
+import type { Actions, PushDraft, PushTarget } from "./actions.ts";
+import { SUCCESS } from "./answer.ts";
+import type { Params } from "./params.ts";
+
+export function push(params: Params, actions: Actions): Response | Promise<Response> {
+  const topic = params.topic();
+  const pushIds = params.pushIds();
+  const uids = params.uids();
+  if (topic === undefined && pushIds === undefined && uids === undefined) {
+    throw new PushError("invalid", "topic or pushId or uid is required");
+  }
+  const draft = draftOf(params);
+  if (Number(topic !== undefined) + Number(pushIds !== undefined) + Number(uids !== undefined) > 1) {
+    throw new PushError("invalid", "pushId or uid or topic can't be present at the same time");
+  }
+  const done = actions.push(targetOf(params, topic, pushIds, uids), draft);
+  return done === undefined ? SUCCESS : done.then(() => SUCCESS);
+}
+
+function draftOf(params: Params): PushDraft {
+  const timeToLive = params.timeToLive();
+  const body = params.payload("json");
+  if (body !== undefined) return { event: "p", body, timeToLive };
+  const data = params.text("data");
+  if (data === undefined) throw new PushError("invalid", "data is required");
+  // The form of 2015: every client still decodes its base64.
+  return { event: "push", body: JSON.stringify({ data }), timeToLive };
+}
+
+function targetOf(
+  params: Params,
+  topic: string | undefined,
+  pushIds: ReturnType<Params["pushIds"]>,
+  uids: ReturnType<Params["uids"]>,
+): PushTarget {
+  const filter = params.filter();
+  if (topic !== undefined) {
+    if (filter !== undefined) {
+      throw new PushError("invalid", "tagStart filters devices: use it with pushId or uid, not with topic");
+    }
+    return { kind: "topic", topic };
+  }
+  const filtered = filter === undefined ? {} : { filter };
+  return pushIds === undefined
+    ? { kind: "uids", uids: uids ?? [], ...filtered }
+    : { kind: "pushIds", pushIds, ...filtered };
+}

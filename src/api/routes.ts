@@ -1,0 +1,115 @@
+// The HTTP API: who may call, which function answers, what a mistake looks like. Any method runs any route, save OPTIONS.
+import { PushError } from "../core/errors.ts";
+import type { Head, Response, Site } from "../http/message.ts";
+import { HttpError } from "../http/message.ts";
+import { routes } from "../http/routes.ts";
+import type { Actions } from "./actions.ts";
+import { failed, HEALTHY, PREFLIGHT, STATUS_OF } from "./answer.ts";
+import type { ApiKey, BroadcastRule, Caller } from "./auth.ts";
+import { createAuth } from "./auth.ts";
+import { Calls } from "./calls.ts";
+import { deleteDevice, getDevice, redisGet } from "./device.ts";
+import { notification } from "./notification.ts";
+import type { Limits, Params } from "./params.ts";
+import { readParams } from "./params.ts";
+import { push } from "./push.ts";
+import { config, heap } from "./server.ts";
+import { statsArrival, statsBase, statsChart, statsKeys } from "./stats.ts";
+import type { TopicOnlineFilter } from "./topic.ts";
+import { topicDevices, topicOnline } from "./topic.ts";
+import { bindUid, removeUid } from "./uid.ts";
+
+export interface ApiOptions {
+  /** None: everybody may call. */
+  readonly keys: readonly ApiKey[];
+  /** Whether a reload may take the last key away. */
+  readonly insecure: boolean;
+  readonly broadcast: BroadcastRule;
+  readonly topicOnlineFilter?: TopicOnlineFilter;
+  readonly limits: Limits;
+  /** How this process names itself in statistics: `<ip>:<number>`. */
+  readonly serverId: string;
+  /** Gets what was thrown and is no caller's mistake. */
+  report(error: unknown): void;
+}
+
+export interface Api {
+  readonly site: Site;
+  setKeys(keys: readonly ApiKey[]): void;
+  /** Resolves when the last call counts are stored. */
+  stop(): Promise<void>;
+}
+
+interface Endpoint {
+  readonly path: string;
+  /** Finding out the caller's address costs something, so it is known only where it is asked for. */
+  readonly namesCaller?: boolean;
+  answer(params: Params, caller: Caller, rest: string): Response | Promise<Response>;
+}
+
+export function createApi(options: ApiOptions, actions: Actions): Api {
+  const { limits, serverId, topicOnlineFilter } = options;
+  const auth = createAuth(options.keys, options.insecure, options.broadcast);
+  const calls = new Calls(actions.counters, options.report);
+
+  const endpoints: readonly Endpoint[] = [
+    { path: "/push", answer: (params) => push(params, actions) },
+    {
+      path: "/notification",
+      namesCaller: true,
+      answer: (params, caller) => notification(params, actions, auth, caller, limits),
+    },
+    { path: "/uid/bind", answer: (params) => bindUid(params, actions) },
+    { path: "/uid/remove", answer: (params) => removeUid(params, actions) },
+    { path: "/device/get", answer: (params) => getDevice(params, actions, serverId) },
+    { path: "/isConnected", answer: (params) => getDevice(params, actions, serverId) },
+    { path: "/device/delete", answer: (params) => deleteDevice(params, actions) },
+    { path: "/topicOnline", answer: (params) => topicOnline(params, actions, topicOnlineFilter) },
+    { path: "/topicDevices", answer: (params) => topicDevices(params, actions, topicOnlineFilter) },
+    { path: "/stats/base", answer: () => statsBase(actions, serverId) },
+    { path: "/stats/chart", answer: (params) => statsChart(params, actions) },
+    { path: "/stats/getQueryDataKeys", answer: () => statsKeys(actions) },
+    { path: "/stats/arrival/:type", answer: (params, _, type) => statsArrival(params, actions, type, serverId) },
+    { path: "/redis/get", answer: (params) => redisGet(params, actions) },
+    { path: "/config", answer: () => config(actions) },
+    { path: "/heap", answer: heap },
+  ];
+  const find = routes(
+    endpoints.map((endpoint) => ({
+      path: `/api${endpoint.path}`,
+      handler: { ...endpoint, key: `call:${endpoint.path.replace("/:type", "")}` },
+    })),
+  );
+
+  function open(head: Head): ReturnType<Site["open"]> {
+    if (head.method === "options") return PREFLIGHT;
+    if (head.path === "/healthz") return HEALTHY;
+    const keyName = auth.admit(head);
+    const found = find(head.method, head.path);
+    if (found === undefined) return NOT_FOUND;
+    const { handler: endpoint, rest } = found;
+    const caller: Caller = { keyName, address: endpoint.namesCaller ? head.address : "" };
+    calls.count(endpoint.key);
+    return (sealed, body) => {
+      const params = readParams(sealed, body, limits);
+      return params instanceof Promise
+        ? params.then((read) => endpoint.answer(read, caller, rest))
+        : endpoint.answer(params, caller, rest);
+    };
+  }
+
+  function failure(error: unknown): Response {
+    if (error instanceof PushError) return failed(STATUS_OF[error.code], error.message);
+    if (error instanceof HttpError) return failed(error.status, error.message);
+    options.report(error);
+    return failed(500, "internal error");
+  }
+
+  return {
+    site: { open, failure },
+    setKeys: (keys) => auth.setKeys(keys),
+    stop: () => calls.stop(),
+  };
+}
+
+const NOT_FOUND: Response = failed(404, "not found");

@@ -1,0 +1,162 @@
+// /api/stats/*: live sessions, hourly sums, arrival rates (http-api 3.8 to 3.10).
+import type { ArrivalRecord } from "../core/arrival.ts";
+import { rate } from "../core/arrival.ts";
+import type { ArrivalQuery, HourlySum } from "../core/engine.ts";
+import { PushError } from "../core/errors.ts";
+import type { Response } from "../http/message.ts";
+import type { Actions } from "./actions.ts";
+import { json } from "./answer.ts";
+import type { Params } from "./params.ts";
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const CHART_SPAN = 7 * DAY;
+const MOST_ARRIVALS = 50;
+const PLATFORMS = ["ios", "android", "browser"];
+
+/** One process, so the sums and the only entry of the list agree. Counters that are zero are left out, as ever. */
+export function statsBase(actions: Actions, serverId: string): Response {
+  const { total, byPlatform, packetsIn10s } = actions.live.sessions();
+  const counts: Record<string, number> = {};
+  if (total > 0) counts["total"] = total;
+  for (const platform of PLATFORMS) {
+    const count = byPlatform.get(platform) ?? 0;
+    if (count > 0) counts[platform] = count;
+  }
+  const flow = { packetAverage10s: packetsIn10s, packetDrop: 0 };
+  return json({
+    ...counts,
+    ...flow,
+    processCount: [{ id: serverId, count: counts, ...flow, packetDropThreshold: 0 }],
+  });
+}
+
+export async function statsChart(params: Params, actions: Actions): Promise<Response> {
+  const key = params.text("key");
+  if (key === undefined) throw new PushError("invalid", "key is required");
+  const now = Date.now();
+  return json(chart(await actions.counters.chart(key, now - CHART_SPAN), now));
+}
+
+export const statsKeys = async (actions: Actions): Promise<Response> => json({ result: await actions.counters.keys() });
+
+export async function statsArrival(
+  params: Params,
+  actions: Actions,
+  type: string,
+  serverId: string,
+): Promise<Response> {
+  const id = params.text("id");
+  if (id !== undefined) {
+    const [record] = await actions.counters.arrivals({ id }, 1);
+    return json(record === undefined ? {} : describe(record, serverId));
+  }
+  const records = await actions.counters.arrivals(arrivalQuery(params, type), MOST_ARRIVALS);
+  return json(records.map((record) => describe(record, serverId)));
+}
+
+function arrivalQuery(params: Params, type: string): ArrivalQuery {
+  const uid = params.text("uid");
+  if (uid !== undefined) return { uid };
+  const pushId = params.text("pushId");
+  return pushId !== undefined ? { pushId } : { type };
+}
+
+/** The contract's figures and curves over hourly sums, oldest first. */
+export function chart(hours: readonly HourlySum[], now: number): object {
+  const sum = total(hours);
+  const first = hours[0];
+  const seconds = first === undefined ? 0 : Math.max(1, (now - first.timestamp) / 1000);
+  // Some keys count only successes: API calls, unbinds.
+  const count = sum.total === 0 ? sum.success : sum.total;
+  return {
+    totalCount: sum.total,
+    totalSuccess: sum.success,
+    avgLatency: averageLatency(hours),
+    successRate: successRate(hours),
+    countPerSecond: seconds === 0 ? 0 : count / seconds,
+    countPerMinute: seconds === 0 ? 0 : (60 * count) / seconds,
+    chartData: hours.length === 0 ? [] : curves(hours),
+    stats: hours.map((hour) => ({
+      _id: { timestamp: new Date(hour.timestamp).toISOString(), key: hour.key },
+      totalCount: hour.total,
+      successCount: hour.success,
+      totalLatency: hour.latency,
+      errorCount: hour.error,
+      time: new Date(hour.timestamp).toLocaleString(),
+    })),
+  };
+}
+
+/** One value per hour; the `Day` curves are over the 24 hours that end there. */
+function curves(hours: readonly HourlySum[]): object {
+  const day = (end: number) => hours.slice(0, end + 1).filter((hour) => hour.timestamp > hours[end]!.timestamp - DAY);
+  return {
+    timestamps: hours.map((hour) => hour.timestamp),
+    total: hours.map((hour) => hour.total),
+    latency: hours.map((hour) => averageLatency([hour])),
+    latencyDay: hours.map((_, i) => averageLatency(day(i))),
+    successRate: hours.map((hour) => successRate([hour])),
+    successRateDay: hours.map((_, i) => successRate(day(i))),
+  };
+}
+
+const total = (hours: readonly HourlySum[]) =>
+  hours.reduce(
+    (sum, hour) => ({
+      total: sum.total + hour.total,
+      success: sum.success + hour.success,
+      latency: sum.latency + hour.latency,
+    }),
+    { total: 0, success: 0, latency: 0 },
+  );
+
+function averageLatency(hours: readonly HourlySum[]): number {
+  const sum = total(hours);
+  const count = sum.success || sum.total;
+  return count === 0 ? 0 : Math.round(sum.latency / count);
+}
+
+function successRate(hours: readonly HourlySum[]): number {
+  const sum = total(hours);
+  return sum.total === 0 ? 0 : sum.success / sum.total;
+}
+
+/** The contract's spelling of a record: raw counters, and one block with rates for each provider that has a target. */
+function describe(record: ArrivalRecord, serverId: string): object {
+  const { counts } = record;
+  const valid = record.timeStart + record.timeToLive;
+  const blocks = Object.keys(counts)
+    .filter((name) => name.startsWith("target_") && counts[name]! > 0)
+    .map((name) => [name.slice("target_".length), block(counts, name.slice("target_".length))]);
+  return {
+    ...counts,
+    ...Object.fromEntries(blocks),
+    id: record.id,
+    type: record.type,
+    notification: record.text,
+    ttl: record.timeToLive,
+    timeStart: new Date(record.timeStart).toLocaleString(),
+    timeValid: new Date(valid).toLocaleString(),
+    timeStartIso: new Date(record.timeStart).toISOString(),
+    timeValidIso: new Date(valid).toISOString(),
+    callerIp: record.callerAddress,
+    apiIp: serverId.slice(0, serverId.lastIndexOf(":")),
+    devices: record.pushIds,
+    uids: record.uids,
+  };
+}
+
+function block(counts: ArrivalRecord["counts"], provider: string): object {
+  const target = counts[`target_${provider}`] ?? 0;
+  const arrive = counts[`arrive_${provider}`] ?? 0;
+  const click = counts[`click_${provider}`] ?? 0;
+  return {
+    target,
+    arrive,
+    arrive_umeng: provider === "android" ? (counts["arrive_umeng"] ?? 0) : undefined,
+    click,
+    arrivalRate: rate(arrive, target),
+    clickRate: rate(click, arrive),
+  };
+}

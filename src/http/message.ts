@@ -1,0 +1,107 @@
+// Requests and responses as plain values, and the port between this layer and those who answer.
+import type { HttpRequest, HttpResponse } from "uWebSockets.js";
+import type { AddressList } from "./address.ts";
+import { callerAddress, peerAddress } from "./address.ts";
+
+export type Header = readonly [name: string, value: string];
+
+export interface Response {
+  readonly status: number;
+  readonly headers: readonly Header[];
+  readonly body: string | Uint8Array;
+}
+
+/** Gets the whole body, already inflated. Whatever it throws becomes `site.failure`. */
+export type Handler = (head: Head, body: Buffer) => Response | Promise<Response>;
+
+/** Those who answer. A server has one; `mount` makes one of several. */
+export interface Site {
+  /** Sees the head before a byte of the body is kept: refuses at once, or says who goes on once the body is there. */
+  open(head: Head): Response | Handler;
+  /** An answer for what a handler threw, or for an `HttpError` of this layer. */
+  failure(error: unknown): Response;
+}
+
+/** What is wrong with a request as HTTP, whatever it asks for. */
+export class HttpError extends Error {
+  readonly status: number;
+  constructor(status: number, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "HttpError";
+    this.status = status;
+  }
+}
+
+/**
+ * The head of one request. A uWS request dies when its route returns, so `header` and the first reading of `address` belong
+ * in `Site.open`; the other fields are copies.
+ */
+export class Head {
+  /** Lower case. */
+  readonly method: string;
+  readonly path: string;
+  /** Without the question mark; empty when there is none. */
+  readonly query: string;
+  /** Both empty when the request has no body. */
+  contentType = "";
+  contentEncoding = "";
+  #request: HttpRequest | undefined;
+  #response: HttpResponse | undefined;
+  readonly #trusted: AddressList;
+  #address: string | undefined;
+
+  constructor(request: HttpRequest, response: HttpResponse, trustedProxies: AddressList) {
+    this.method = request.getMethod();
+    this.path = request.getUrl();
+    this.query = request.getQuery() ?? "";
+    this.#request = request;
+    this.#response = response;
+    this.#trusted = trustedProxies;
+  }
+
+  /** Empty when the header is absent. The name in lower case. */
+  header(name: string): string {
+    return this.#request?.getHeader(name) ?? "";
+  }
+
+  /** Who calls: the connection's other end, or whom a trusted proxy there names. */
+  get address(): string {
+    if (this.#address === undefined && this.#request !== undefined && this.#response !== undefined) {
+      const request = this.#request;
+      this.#address = callerAddress(peerAddress(this.#response), (name) => request.getHeader(name), this.#trusted);
+    }
+    return this.#address ?? "";
+  }
+
+  /** From here the uWS objects are gone. */
+  close(): void {
+    this.#request = undefined;
+    this.#response = undefined;
+  }
+}
+
+/** One site of several, each below its own first path segment (`/admin`); everything else belongs to `rest`. */
+export function mount(sites: ReadonlyMap<string, Site>, rest: Site): Site {
+  return {
+    open(head) {
+      const slash = head.path.indexOf("/", 1);
+      const first = slash < 0 ? head.path : head.path.slice(0, slash);
+      const site = sites.get(first.toLowerCase());
+      if (site === undefined) return rest.open(head);
+      try {
+        const next = site.open(head);
+        if (typeof next !== "function") return next;
+        return async (sealed, body) => {
+          try {
+            return await next(sealed, body);
+          } catch (error) {
+            return site.failure(error);
+          }
+        };
+      } catch (error) {
+        return site.failure(error);
+      }
+    },
+    failure: (error) => rest.failure(error),
+  };
+}
