@@ -2,7 +2,8 @@
 // passes the same conformance suite (test/engine). Each method is one atomic step on plain values, so any store can stand in.
 //
 // Order: calls made in one turn take effect in the order they were made, and their promises settle in that order, after the
-// commit. Promises reject with `PushError("unavailable")` when the store cannot write (disk full, closed).
+// commit. Promises reject with `PushError("unavailable")` when the store cannot write (disk full, closed). A list of more than
+// 1,000 entries may go in several steps, so that other callers get in between.
 import type { ArrivalEvidence, ArrivalRecord } from "./arrival.ts";
 import type { Device, PushId, Token, Uid } from "./device.ts";
 import type { Notification, NotificationId } from "./notification.ts";
@@ -22,7 +23,7 @@ export interface Engine {
 
 // ---- devices
 
-/** What a client says of its device when it connects. */
+/** What a client says of its device when it connects. Its platform is not stored, see `Device`. */
 export interface Hello {
   readonly pushId: PushId;
   readonly platform?: string;
@@ -35,9 +36,16 @@ export interface Binding {
   readonly pushId: PushId;
   readonly uid: Uid;
   readonly platform?: string;
-  /** Keep the newest-bound n devices of this uid with the same platform (`all`: any platform), unbind the rest. 0: no limit. */
+  /**
+   * Keep the newest-bound n devices of this uid with the same platform, unbind the rest. 0: no limit. Without a platform the
+   * one stored with the device counts; a device that has none shares the limit with the others that have none. `all`: any
+   * platform; it is not stored as one.
+   */
   readonly platformLimit: number;
-  /** The binding ends after the device was offline for so many milliseconds. 0: never. */
+  /**
+   * The binding ends after the device was offline for so many milliseconds, counted at the earliest from the bind. 0: never.
+   * A crash takes every device offline at the next start.
+   */
   readonly timeToLive: number;
 }
 
@@ -56,7 +64,7 @@ export interface Devices {
   /**
    * Creates or updates the record and returns it as it is after this request. A new record without token gets type
    * `apnNoToken` (platform ios) or `androidNoToken` (android). A binding whose timeToLive has passed while the device was
-   * offline is gone. From here the device counts as online.
+   * offline is gone. From here the device counts as online. When nothing else changes, `updateTime` moves once a day only.
    */
   connect(hello: Hello, now: number): Promise<Device>;
   /** The devices are offline since `now`: the clock of a binding's timeToLive starts. Unknown ones are skipped. */
@@ -114,13 +122,15 @@ export interface Broker {
   /**
    * Keeps the packets that have an expiry, then hands all of them to every process's hub: committed before it is fanned out
    * (holds 2), and per channel in the order of seq (holds 3). Only the newest few per channel are kept. Packets that are not
-   * kept are handed over at once, before this returns. Resolves when the kept ones would survive a crash.
+   * kept are handed over at once, before this returns. Resolves when the kept ones would survive a crash and were handed over.
    */
   publish(parcels: readonly Parcel[]): Promise<void>;
   /**
    * What a client at `position` has missed, oldest first, alive ones only (`missed` in packet.ts). A position found on a
    * device's own channel confirms receipt: it and everything before it is dropped. A cursor stays findable while any older
    * packet of its channel is alive, even after its own expiry.
+   * A fence: when the promise resolves, every packet in it has already been handed to this process's hub, in order, and
+   * possibly newer ones too. So a session that holds live packets back while it reads can drop those up to its last seq.
    */
   backlog(channel: Channel, position: Position, now: number): Promise<readonly KeptPacket[]>;
   /** Raises the marks that `unsent` reads. */
@@ -133,6 +143,8 @@ export interface Broker {
 
 /** A notification that is not yet expanded to its last page. */
 export interface Unexpanded {
+  /** Names it to `expand`: an id may have been used for several notifications, whose statistics add up. */
+  readonly job: number;
   readonly notification: Notification;
   /** Where the next page starts: given back by `expand`. Absent: at the beginning. */
   readonly cursor?: string;
@@ -154,8 +166,11 @@ export interface Outbox {
   accept(notification: Notification): Promise<void>;
   /** Accepted and not fully expanded, oldest first. */
   unexpanded(limit: number): Promise<readonly Unexpanded[]>;
-  /** Keeps one page's packets, counts it and moves the cursor, together; then hands the packets to the hubs as `publish` does. */
-  expand(id: NotificationId, page: ExpandedPage, now: number): Promise<void>;
+  /**
+   * Keeps one page's packets, counts it and moves the cursor, together; then hands all its packets to the hubs in their order.
+   * After the last page the job is finished: a further page of it does nothing.
+   */
+  expand(job: number, page: ExpandedPage, now: number): Promise<void>;
 }
 
 // ---- statistics
@@ -193,6 +208,6 @@ export interface Counters {
   keys(): Promise<readonly string[]>;
   /** Counts each piece of evidence once per device and id, and only for notifications that are known. */
   arrived(evidence: readonly Evidence[], now: number): Promise<void>;
-  /** Newest first. */
+  /** Newest first. A record lists at most 1,000 of its devices and 1,000 of its users, and is found by any of them. */
   arrivals(query: ArrivalQuery, limit: number): Promise<readonly ArrivalRecord[]>;
 }

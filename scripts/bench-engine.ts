@@ -1,0 +1,94 @@
+// What the store manages on this machine's disk: durable packets and connections per second, by how many callers wait at once.
+// node scripts/bench-engine.ts [seconds per line] [data directory]
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { PushId, Uid } from "../src/core/device.ts";
+import { deviceChannel, topicChannel } from "../src/core/packet.ts";
+import { openLocalEngine } from "../src/engine/local.ts";
+
+const seconds = Number(process.argv[2] ?? 3);
+const dataDir = mkdtempSync(join(process.argv[3] ?? tmpdir(), "pushbox-bench-"));
+const lines: { readonly what: string; readonly [column: string]: string | number }[] = [];
+const body = JSON.stringify({ message: "x".repeat(200) });
+const pushId = (n: number): PushId => `device-${String(n).padStart(12, "0")}` as PushId;
+const never = Date.now() + 3_600_000;
+
+for (const synchronous of ["FULL", "NORMAL"] as const) {
+  const engine = await openLocalEngine({
+    dataDir: join(dataDir, synchronous),
+    synchronous,
+    keep: { default: 10, prefixes: [] },
+    arrivalDays: 30,
+    onFatal(error) {
+      throw error;
+    },
+  });
+  let n = 0;
+
+  /** `callers` loops, each with one call under way. */
+  async function measure(what: string, callers: number, call: () => Promise<unknown>): Promise<void> {
+    const before = engine.statistics();
+    const began = performance.now();
+    const end = began + seconds * 1000;
+    const times: number[] = [];
+    let done = 0;
+    const loop = async (): Promise<void> => {
+      while (performance.now() < end) {
+        const start = performance.now();
+        await call();
+        done++;
+        if (done % 16 === 0 || callers === 1) times.push(performance.now() - start);
+      }
+    };
+    await Promise.all(Array.from({ length: callers }, loop));
+    const took = performance.now() - began;
+    const after = engine.statistics();
+    times.sort((a, b) => a - b);
+    const at = (share: number): string => (times[Math.floor(times.length * share)] ?? 0).toFixed(2);
+    const batches = after.batches - before.batches;
+    lines.push({
+      what: `${synchronous} ${what}`,
+      callers,
+      "per second": Math.round(done / (took / 1000)),
+      "p50 ms": at(0.5),
+      "p99 ms": at(0.99),
+      "max ms": (times.at(-1) ?? 0).toFixed(2),
+      "calls/commit": (done / batches).toFixed(1),
+      "thread busy %": Math.round((100 * (after.workMs + after.commitMs - before.workMs - before.commitMs)) / took),
+    });
+  }
+
+  const connect = (i: number): Promise<unknown> =>
+    engine.devices.connect({ pushId: pushId(i), tags: ["t1"] }, Date.now());
+  const packet = (): { event: "p"; id: string; body: string; expires: number } => ({
+    event: "p",
+    id: `id${n}`,
+    body,
+    expires: never,
+  });
+  for (const callers of [1, 50, 500]) {
+    await measure("packet to one of 100,000 devices", callers, () =>
+      engine.broker.publish([{ channel: deviceChannel(pushId(n++ % 100_000)), packet: packet() }]),
+    );
+  }
+  await measure("packet to one topic", 500, () => {
+    n++;
+    return engine.broker.publish([{ channel: topicChannel("room"), packet: packet() }]);
+  });
+  n = 0;
+  for (const callers of [1, 50, 500]) await measure("new device", callers, () => connect(n++));
+  const known = n;
+  for (const callers of [1, 50, 500])
+    await measure("known device, unchanged", callers, () => connect(Math.floor(Math.random() * known)));
+  for (const callers of [50, 500])
+    await measure("bind", callers, () =>
+      engine.devices.bind(
+        { pushId: pushId(Math.floor(Math.random() * known)), uid: `u${n++}` as Uid, platformLimit: 0, timeToLive: 0 },
+        Date.now(),
+      ),
+    );
+  await engine.close();
+}
+console.table(lines);
+rmSync(dataDir, { recursive: true });

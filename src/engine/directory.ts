@@ -1,0 +1,59 @@
+// The data directory: created for its owner alone, and used by one process at a time.
+import { accessSync, closeSync, constants, mkdirSync, openSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import type Database from "better-sqlite3";
+import { PushError } from "../core/errors.ts";
+import { explain, faultCode } from "./sqlite/faults.ts";
+import { openFile } from "./sqlite/schema.ts";
+
+export const databaseFile = (dataDir: string): string => join(dataDir, "pushbox.db");
+
+/** Held for the life of the process; the system lets go of it however the process ends. */
+export interface Lock {
+  release(): void;
+}
+
+/**
+ * The lock is SQLite's own, on a tiny database that also says who holds it: a transaction that is begun and never ended keeps
+ * other writers out but lets them read. Nothing is left to clean up after a crash.
+ */
+export function lockDirectory(dataDir: string, addon?: object): Lock {
+  const file = join(dataDir, "lock");
+  let db: Database | undefined;
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    accessSync(dataDir, constants.R_OK | constants.W_OK | constants.X_OK);
+    closeSync(openSync(file, "a", 0o600));
+    db = openFile(file, addon, { timeout: 250 });
+    const held = db;
+    signIn(held);
+    held.exec("BEGIN IMMEDIATE");
+    return { release: () => held.close() };
+  } catch (error) {
+    const owner = faultCode(error).startsWith("SQLITE_BUSY") && db !== undefined ? holder(db) : undefined;
+    db?.close();
+    if (owner !== undefined)
+      throw new PushError(
+        "unavailable",
+        `${dataDir} is in use by another pushbox (${owner}): stop that one, or give this one a data directory of its own`,
+      );
+    throw explain(error, faultCode(error).startsWith("SQLITE_") ? file : dataDir);
+  }
+}
+
+function signIn(db: Database): void {
+  db.exec("BEGIN IMMEDIATE");
+  db.exec("CREATE TABLE IF NOT EXISTS holder (pid INTEGER NOT NULL, host TEXT NOT NULL); DELETE FROM holder");
+  db.prepare<[number, string]>("INSERT INTO holder (pid, host) VALUES (?, ?)").run(process.pid, hostname());
+  db.exec("COMMIT");
+}
+
+function holder(db: Database): string {
+  try {
+    const row = db.prepare<[], { pid: number; host: string }>("SELECT pid, host FROM holder").get();
+    return row === undefined ? "its process is just starting" : `process ${row.pid} on ${row.host}`;
+  } catch {
+    return "its process is just starting";
+  }
+}

@@ -1,0 +1,324 @@
+// The engine of a single process: SQLite in one thread, this process's hub as the broker. Starts the thread and makes the
+// parts of the port from its calls.
+import { existsSync, statSync } from "node:fs";
+import { resolve } from "node:path";
+import { Worker } from "node:worker_threads";
+import type { PushId, Uid } from "../core/device.ts";
+import type { Counters, DevicePage, Devices, Engine, Outbox } from "../core/engine.ts";
+import { PushError } from "../core/errors.ts";
+import { messageText, type Notification } from "../core/notification.ts";
+import type { DeviceTarget } from "../core/target.ts";
+import { isKept, type LocalBroker, localBroker } from "./broker.ts";
+import { databaseFile } from "./directory.ts";
+import { type BatchFigures, Queue, revive } from "./queue.ts";
+import { NO_JOB } from "./sqlite/outbox.ts";
+import { flatten, type Keep } from "./sqlite/packets.ts";
+import type { Synchronous } from "./sqlite/schema.ts";
+import type { Reply, Request, ThreadData } from "./sqlite/thread.ts";
+
+export interface LocalEngineOptions {
+  /** `:memory:` keeps nothing: for tests. */
+  readonly dataDir: string;
+  /** FULL: what was answered survives the loss of power. NORMAL: only the end of the process, but commits do not wait. */
+  readonly synchronous: Synchronous;
+  readonly keep: Keep;
+  /** How long a notification's statistics are kept. */
+  readonly arrivalDays: number;
+  /** The storage thread has died: nothing can be stored or read any more. Called at most once. */
+  readonly onFatal: (error: Error) => void;
+  /** How the thread is started, where the source is not at hand as files. */
+  readonly startThread?: (data: ThreadData) => Worker;
+  /** better-sqlite3's native addon, where the package cannot find its own. Must stay readable while the engine is open. */
+  readonly addonFile?: string;
+  /** The clock by which things expire. */
+  readonly now?: () => number;
+  /** Told of each message that was committed, for metrics. */
+  readonly onBatch?: (figures: BatchFigures) => void;
+}
+
+/** What the metrics show of the store. Totals since the start. */
+export interface StoreStatistics {
+  /** Calls not yet answered. */
+  readonly queued: number;
+  readonly batches: number;
+  readonly calls: number;
+  readonly workMs: number;
+  readonly commitMs: number;
+  readonly databaseBytes: number;
+  /** The write-ahead log. */
+  readonly logBytes: number;
+}
+
+export interface LocalEngine extends Engine {
+  statistics(): StoreStatistics;
+}
+
+const SWEEP_EVERY = 5_000;
+/** Rows per piece of sweeping: about a millisecond. */
+const SWEEP_ROWS = 200;
+/** A longer list of ids goes in pieces, so that other callers get in between. */
+const PIECE = 1000;
+
+/** Rejects with a `PushError` that says what to do when the data directory cannot be used. */
+export async function openLocalEngine(options: LocalEngineOptions): Promise<LocalEngine> {
+  const { synchronous, keep, arrivalDays, onBatch } = options;
+  const start = options.startThread ?? startFromSource;
+  const now = options.now ?? Date.now;
+  const addon = options.addonFile !== undefined ? { addonFile: options.addonFile } : undefined;
+  const inMemory = options.dataDir === ":memory:";
+  const dataDir = inMemory ? ":memory:" : resolve(options.dataDir);
+
+  const worker = start({ task: "store", dataDir, synchronous, keep, arrivalDays, started: now(), ...addon });
+  await firstReply(worker);
+
+  const totals = { batches: 0, calls: 0, workMs: 0, commitMs: 0 };
+  const queue = new Queue(worker, (figures) => {
+    totals.batches++;
+    totals.calls += figures.calls;
+    totals.workMs += figures.work;
+    totals.commitMs += figures.commit;
+    onBatch?.(figures);
+  });
+  let closing: Promise<void> | undefined;
+  let closed: () => void = () => {};
+  let backedUp: (reply: Extract<Reply, { kind: "backup" }>) => void = () => {};
+  let backups: Promise<void> = Promise.resolve();
+
+  worker.on("message", (reply: Reply) => {
+    switch (reply.kind) {
+      case "batch":
+        queue.answered(reply);
+        break;
+      case "backup":
+        backedUp(reply);
+        break;
+      case "closed":
+        closed();
+        break;
+    }
+  });
+  let fatal = false;
+  const died = (error: Error): void => {
+    if (fatal) return;
+    fatal = true;
+    queue.fail(new PushError("unavailable", `the storage thread has ended: ${error.message}`, { cause: error }));
+    backedUp({ kind: "backup", failure: { code: "unavailable", message: "the storage thread has ended" } });
+    closed();
+    options.onFatal(error);
+  };
+  worker.on("error", died);
+  worker.on("messageerror", died);
+  worker.on("exit", (code) => {
+    if (closing === undefined) died(new Error(`it exited with code ${code}`));
+    else closed();
+  });
+
+  const send = (request: Request): void => worker.postMessage(request);
+  const broker = localBroker(queue);
+  const sweeper = sweep(queue, now);
+
+  /** In memory the copy is made by the thread itself, else by one of its own. */
+  async function copy(target: string): Promise<void> {
+    const reply = inMemory
+      ? await new Promise<Reply>((resolve) => {
+          backedUp = resolve;
+          send({ kind: "backup", target });
+        })
+      : await firstReply(start({ task: "backup", source: databaseFile(dataDir), target, ...addon }));
+    if (reply.kind === "backup" && reply.failure !== undefined) throw revive(reply.failure);
+  }
+
+  async function close(): Promise<void> {
+    sweeper.stop();
+    const empty = queue.drain(new PushError("unavailable", "the store is closed"));
+    await Promise.all([empty, backups]);
+    if (fatal) return;
+    await new Promise<void>((resolve) => {
+      closed = resolve;
+      send({ kind: "close" });
+    });
+  }
+
+  return {
+    devices: localDevices(queue),
+    broker,
+    outbox: localOutbox(queue, broker),
+    counters: localCounters(queue),
+    backup(file) {
+      if (closing !== undefined) return Promise.reject(new PushError("unavailable", "the store is closed"));
+      const done = backups.then(() => copy(resolve(file)));
+      backups = done.catch(() => {}); // told to who asked; the next one starts after it
+      return done;
+    },
+    close() {
+      closing ??= close();
+      return closing;
+    },
+    statistics: () => ({
+      ...totals,
+      queued: queue.length,
+      databaseBytes: inMemory ? 0 : size(databaseFile(dataDir)),
+      logBytes: inMemory ? 0 : size(`${databaseFile(dataDir)}-wal`),
+    }),
+  };
+}
+
+function startFromSource(data: ThreadData): Worker {
+  const thread = new URL("./sqlite/thread.ts", import.meta.url).href;
+  const start = `
+    const { parentPort, workerData } = require("node:worker_threads");
+    import(${JSON.stringify(thread)}).then((thread) => thread.runThread(parentPort, workerData));`;
+  return new Worker(start, { eval: true, workerData: data });
+}
+
+/** What a thread says first: that it is ready, done, or why it could not. */
+function firstReply(worker: Worker): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const settle = (act: () => void): void => {
+      worker.off("message", onMessage).off("error", onError).off("exit", onExit);
+      act();
+    };
+    const onMessage = (reply: Reply): void =>
+      settle(() => (reply.kind === "failed" ? reject(revive(reply.failure)) : resolve(reply)));
+    const onError = (error: Error): void => settle(() => reject(error));
+    const onExit = (): void => settle(() => reject(new Error("the storage thread ended before it was ready")));
+    worker.on("message", onMessage).on("error", onError).on("exit", onExit);
+  });
+}
+
+const size = (file: string): number => (existsSync(file) ? statSync(file).size : 0);
+
+/** Forgets what is past its time, a piece at a time. What fails is tried again with the next round. */
+function sweep(queue: Queue, now: () => number): { stop(): void } {
+  let stopped = false;
+  let timer = setTimeout(round, SWEEP_EVERY).unref();
+  function round(): void {
+    const pieces = async (): Promise<void> => {
+      while (!stopped && (await queue.call("sweepPackets", [now(), SWEEP_ROWS])));
+      while (!stopped && (await queue.call("sweepCounters", [now(), SWEEP_ROWS])));
+    };
+    pieces()
+      .catch(() => {}) // a store that cannot write says so to its callers
+      .finally(() => {
+        if (!stopped) timer = setTimeout(round, SWEEP_EVERY).unref();
+      });
+  }
+  return {
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** The results of a long list's pieces, one after the other. */
+async function inPieces<Item, Result>(
+  list: readonly Item[],
+  step: (piece: readonly Item[]) => Promise<readonly Result[]>,
+): Promise<readonly Result[]> {
+  if (list.length <= PIECE) return step(list);
+  const results: Result[] = [];
+  for (let i = 0; i < list.length; i += PIECE)
+    for (const result of await step(list.slice(i, i + PIECE))) results.push(result);
+  return results;
+}
+
+function localDevices(queue: Queue): Devices {
+  return {
+    connect: (hello, now) => queue.call("connect", [hello, now]),
+    async disconnect(pushIds, now) {
+      await inPieces(pushIds, async (piece) => {
+        await queue.call("disconnect", [piece, now], piece.length);
+        return [];
+      });
+    },
+    setTags: (pushId, tags, now) => queue.call("setTags", [pushId, tags, now]),
+    changeTag: (pushId, tag, present, now) => queue.call("changeTag", [pushId, tag, present, now]),
+    setToken: (pushId, token, now) => queue.call("setToken", [pushId, token, now]),
+    bind: (binding, now) => queue.call("bind", [binding, now]),
+    unbind: (who, now) =>
+      "pushIds" in who
+        ? inPieces(who.pushIds, (piece) => queue.call("unbindDevices", [piece, now], piece.length))
+        : inPieces(who.uids, (piece) => queue.call("unbindUids", [piece, now], piece.length)),
+    get: (pushIds, now) =>
+      inPieces(pushIds, (piece) => queue.call("getDevices", [piece, undefined, now], piece.length)),
+    byUid: (uids, now) => inPieces(uids, (piece) => queue.call("devicesByUid", [piece, now], piece.length)),
+    page: (target, after, limit, now) => page(queue, target, after, limit, now),
+    async delete(pushIds) {
+      await inPieces(pushIds, async (piece) => {
+        await queue.call("deleteDevices", [piece], piece.length);
+        return [];
+      });
+    },
+    count: () => queue.call("countDevices", []),
+  };
+}
+
+/** A cursor says where to go on: in the list of the target, after a device, or both ("3:1200"). */
+async function page(
+  queue: Queue,
+  target: DeviceTarget | { readonly kind: "all" },
+  after: string | undefined,
+  limit: number,
+  now: number,
+): Promise<DevicePage> {
+  const [first = 0, second = 0] = (after ?? "0:0").split(":").map(Number);
+  switch (target.kind) {
+    case "pushIds": {
+      const slice: readonly PushId[] = target.pushIds.slice(first, first + limit);
+      const devices = await queue.call("getDevices", [slice, target.filter, now], slice.length);
+      return first + limit < target.pushIds.length ? { devices, next: `${first + limit}` } : { devices };
+    }
+    case "uids": {
+      const slice: readonly Uid[] = target.uids.slice(first, first + limit);
+      const rows = await queue.call("pageByUids", [slice, second, limit, target.filter, now], limit);
+      const index = first + rows.index;
+      return index < target.uids.length
+        ? { devices: rows.devices, next: `${index}:${rows.last}` }
+        : { devices: rows.devices };
+    }
+    case "tag": {
+      const { devices, last } = await queue.call("pageByTag", [target.tag, first, limit, target.filter, now], limit);
+      return last === undefined ? { devices } : { devices, next: `${last}` };
+    }
+    case "all": {
+      const { devices, last } = await queue.call("pageOfAll", [first, limit, now], limit);
+      return last === undefined ? { devices } : { devices, next: `${last}` };
+    }
+  }
+}
+
+function localOutbox(queue: Queue, broker: LocalBroker): Outbox {
+  return {
+    accept(notification) {
+      const { id, type, timeToLive, acceptedAt, callerAddress } = notification;
+      const heading = { id, type, text: messageText(notification.content), timeToLive, acceptedAt, callerAddress };
+      return queue.call("accept", [heading, JSON.stringify(notification)]);
+    },
+    async unexpanded(limit) {
+      const jobs = await queue.call("unexpanded", [limit]);
+      return jobs.map(({ job, notification, cursor }) => ({
+        job,
+        notification: JSON.parse(notification) as Notification, // written by `accept`
+        ...(cursor !== null ? { cursor } : undefined),
+      }));
+    },
+    async expand(job, { cursor = null, parcels, counts, pushIds, uids }) {
+      const flat = { cursor, parcels: flatten(parcels.filter(isKept)), counts, pushIds, uids };
+      const deliver = (first: number): void => {
+        if (first !== NO_JOB) broker.deliver(parcels, first); // holds 2, 3
+      };
+      await queue.call("expand", [job, flat], parcels.length + pushIds.length + 1, deliver);
+    },
+  };
+}
+
+function localCounters(queue: Queue): Counters {
+  return {
+    add: (samples, now) => queue.call("addSamples", [samples, now]),
+    chart: (key, from) => queue.call("chart", [key, from]),
+    keys: () => queue.call("keys", []),
+    arrived: (evidence) => queue.call("arrived", [evidence], evidence.length),
+    arrivals: (query, limit) => queue.call("arrivals", [query, limit]),
+  };
+}

@@ -1,0 +1,365 @@
+// Devices, their tags, tokens and users. The contract is `Devices` in core/engine.ts; here, each method is one step of a
+// transaction and returns at once.
+import type Database from "better-sqlite3";
+import { type Device, type PushId, passes, type TagFilter, type Token, type Uid } from "../../core/device.ts";
+import type { Binding, Hello } from "../../core/engine.ts";
+import { deviceChannel } from "../../core/packet.ts";
+import type { Packets } from "./packets.ts";
+import type { Presence } from "./presence.ts";
+import type { Sequences } from "./sequences.ts";
+
+interface Row {
+  readonly device: number;
+  readonly push_id: string;
+  readonly uid: string | null;
+  readonly uid_ttl: number;
+  readonly online_run: number | null;
+  readonly offline_since: number | null;
+  readonly platform: string | null;
+  readonly tags: string | null;
+  readonly type: string | null;
+  readonly token: string | null;
+  readonly package: string | null;
+  readonly create_time: number;
+  readonly update_time: number;
+}
+
+/** Some rows of a longer list, and the last row read: where the next page starts. Absent: there are no more. */
+export interface Rows {
+  readonly devices: readonly Device[];
+  readonly last?: number;
+}
+
+/** The devices of some users, and where to go on: with user number `index`, after device `last`. */
+export interface UidRows {
+  readonly devices: readonly Device[];
+  readonly index: number;
+  readonly last: number;
+}
+
+/** A connection that changes nothing else moves `updateTime` once a day, so that most reconnects write nothing. */
+const DAY = 86_400_000;
+
+export function devices(db: Database, packets: Packets, presence: Presence, sequences: Sequences) {
+  const find = db.prepare<[string], Row>(`
+    SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
+           create_time, update_time
+    FROM devices WHERE push_id = ?`);
+  const findByUid = db.prepare<[string], Row>(`
+    SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
+           create_time, update_time
+    FROM devices WHERE uid = ? ORDER BY device`);
+  const pageByUid = db.prepare<[string, number, number], Row>(`
+    SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
+           create_time, update_time
+    FROM devices WHERE uid = ? AND device > ? ORDER BY device LIMIT ?`);
+  const pageByTag = db.prepare<[string, number, number], Row>(`
+    SELECT d.device, d.push_id, d.uid, d.uid_ttl, d.online_run, d.offline_since, d.platform, d.tags, d.type, d.token,
+           d.package, d.create_time, d.update_time
+    FROM device_tags t JOIN devices d ON d.device = t.device
+    WHERE t.tag = ? AND t.device > ? ORDER BY t.device LIMIT ?`);
+  const pageOfAll = db.prepare<[number, number], Row>(`
+    SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
+           create_time, update_time
+    FROM devices WHERE device > ? ORDER BY device LIMIT ?`);
+  const newestBound = db.prepare<[string], Row>(`
+    SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
+           create_time, update_time
+    FROM devices WHERE uid = ? ORDER BY bound DESC`);
+  const newestBoundOnPlatform = db.prepare<[string, string | null], Row>(`
+    SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
+           create_time, update_time
+    FROM devices WHERE uid = ? AND platform IS ? ORDER BY bound DESC`);
+  const findOthersByToken = db.prepare<[string, string, string | null, string], Row>(`
+    SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
+           create_time, update_time
+    FROM devices WHERE token = ? AND type = ? AND package IS ? AND push_id <> ?`);
+  const total = db.prepare<[], number>("SELECT count(*) FROM devices").pluck<number>();
+
+  const insert = db.prepare<[string, string | null, string | null, string | null, string | null, number, number]>(`
+    INSERT INTO devices (push_id, tags, type, token, package, create_time, update_time) VALUES (?, ?, ?, ?, ?, ?, ?)`);
+  const update = db.prepare<[string | null, string | null, string | null, string | null, number, number]>(`
+    UPDATE devices SET tags = ?, type = ?, token = ?, package = ?, update_time = ? WHERE device = ?`);
+  const setOnline = db.prepare<[number, number]>(`
+    UPDATE devices SET online_run = ?, offline_since = NULL WHERE device = ?`);
+  const setOffline = db.prepare<[number, number]>(`
+    UPDATE devices SET online_run = NULL, offline_since = ? WHERE device = ? AND uid_ttl > 0`);
+  const deviceOf = db.prepare<[string], number>("SELECT device FROM devices WHERE push_id = ?").pluck<number>();
+  const bindTo = db.prepare<[string, number, number, number | null, number | null, string | null, number, number]>(`
+    UPDATE devices SET uid = ?, bound = ?, uid_ttl = ?, online_run = ?, offline_since = ?, platform = ?, update_time = ?
+    WHERE device = ?`);
+  const clearUid = db.prepare<[number, number]>(`
+    UPDATE devices SET uid = NULL, bound = 0, uid_ttl = 0, online_run = NULL, offline_since = NULL, update_time = ?
+    WHERE device = ?`);
+  const remove = db.prepare<[number]>("DELETE FROM devices WHERE device = ?");
+  const addTag = db.prepare<[string, number]>("INSERT OR IGNORE INTO device_tags (tag, device) VALUES (?, ?)");
+  const removeTag = db.prepare<[string, number]>("DELETE FROM device_tags WHERE tag = ? AND device = ?");
+
+  /** The record as it is seen: an ended binding is none. */
+  function toDevice(row: Row, now: number): Device {
+    return {
+      pushId: row.push_id as PushId, // the brands were given when it was stored
+      ...(row.uid !== null && !presence.ended(row, now) ? { uid: row.uid as Uid } : undefined),
+      ...(row.platform !== null ? { platform: row.platform } : undefined),
+      tags: tagsOf(row),
+      ...(row.type !== null ? { type: row.type } : undefined),
+      ...(row.token !== null ? { token: row.token } : undefined),
+      ...(row.package !== null ? { packageName: row.package } : undefined),
+      createTime: row.create_time,
+      updateTime: row.update_time,
+    };
+  }
+
+  function visible(rows: readonly Row[], filter: TagFilter | undefined, now: number): Device[] {
+    const found = rows.map((row) => toDevice(row, now));
+    return filter === undefined ? found : found.filter((device) => passes(device.tags, filter));
+  }
+
+  function replaceTags(device: number, before: readonly string[], after: readonly string[]): void {
+    for (const tag of before) if (!after.includes(tag)) removeTag.run(tag, device);
+    for (const tag of after) if (!before.includes(tag)) addTag.run(tag, device);
+  }
+
+  function forget(row: Row): void {
+    for (const tag of tagsOf(row)) removeTag.run(tag, row.device);
+    remove.run(row.device);
+    presence.set(row.device, false);
+    packets.drop(deviceChannel(row.push_id as PushId));
+  }
+
+  /** Deletes every other device that has this token: the app was installed again under a new pushId (holds 6). */
+  function claim(pushId: string, token: Token): void {
+    for (const other of findOthersByToken.all(token.token, token.type, token.packageName ?? null, pushId))
+      forget(other);
+  }
+
+  function connectNew(hello: Hello, token: Token | undefined, now: number): Device {
+    const tags = unique(hello.tags ?? []);
+    if (token !== undefined) claim(hello.pushId, token);
+    const type = token?.type ?? typeWithoutToken(hello.platform);
+    const inserted = insert.run(
+      hello.pushId,
+      tags.length > 0 ? JSON.stringify(tags) : null,
+      type ?? null,
+      token?.token ?? null,
+      token?.packageName ?? null,
+      now,
+      now,
+    );
+    const device = Number(inserted.lastInsertRowid);
+    replaceTags(device, [], tags);
+    presence.set(device, true);
+    return {
+      pushId: hello.pushId,
+      tags,
+      ...(type !== undefined ? { type } : undefined),
+      ...(token !== undefined ? { token: token.token } : undefined),
+      ...(token?.packageName !== undefined ? { packageName: token.packageName } : undefined),
+      createTime: now,
+      updateTime: now,
+    };
+  }
+
+  /** The newest `limit` bindings of the uid stay. Ended ones take no place. */
+  function evict(uid: string, platform: string | null | "all", limit: number, now: number): PushId[] {
+    const rows = platform === "all" ? newestBound.all(uid) : newestBoundOnPlatform.all(uid, platform);
+    const alive = rows.filter((row) => !presence.ended(row, now));
+    const evicted = alive.slice(limit);
+    for (const row of evicted) clearUid.run(now, row.device);
+    return evicted.map((row) => row.push_id as PushId);
+  }
+
+  return {
+    connect(hello: Hello, now: number): Device {
+      const token = hello.token && clean(hello.token);
+      const row = find.get(hello.pushId);
+      if (row === undefined) return connectNew(hello, token, now);
+      presence.set(row.device, true);
+
+      const ended = row.uid !== null && presence.ended(row, now);
+      if (ended) clearUid.run(now, row.device);
+      else if (row.uid_ttl > 0 && row.online_run !== presence.run) setOnline.run(presence.run, row.device);
+
+      const before = tagsOf(row);
+      const tags = hello.tags === undefined ? before : unique(hello.tags);
+      const newTags = tags !== before && !sameTags(tags, before);
+      const newToken = token !== undefined && !hasToken(row, token);
+      if (!ended && !newTags && !newToken && now - row.update_time < DAY) return toDevice(row, now);
+
+      if (newToken) claim(row.push_id, token);
+      if (newTags) replaceTags(row.device, before, tags);
+      const after = {
+        ...row,
+        ...(ended ? { uid: null } : undefined),
+        ...(newTags ? { tags: tags.length > 0 ? JSON.stringify(tags) : null } : undefined),
+        ...(newToken ? { type: token.type, token: token.token, package: token.packageName ?? null } : undefined),
+        update_time: now,
+      };
+      update.run(after.tags, after.type, after.token, after.package, now, row.device);
+      return toDevice(after, now);
+    },
+
+    disconnect(pushIds: readonly PushId[], now: number): void {
+      for (const pushId of pushIds) {
+        const device = deviceOf.get(pushId);
+        if (device === undefined) continue;
+        presence.set(device, false);
+        setOffline.run(now, device);
+      }
+    },
+
+    setTags(pushId: PushId, list: readonly string[], now: number): void {
+      const row = find.get(pushId);
+      if (row === undefined) return;
+      const before = tagsOf(row);
+      const tags = unique(list);
+      if (sameTags(tags, before)) return;
+      replaceTags(row.device, before, tags);
+      update.run(tags.length > 0 ? JSON.stringify(tags) : null, row.type, row.token, row.package, now, row.device);
+    },
+
+    changeTag(pushId: PushId, tag: string, present: boolean, now: number): void {
+      const row = find.get(pushId);
+      if (row === undefined) return;
+      const before = tagsOf(row);
+      if (before.includes(tag) === present) return;
+      const tags = present ? [...before, tag] : before.filter((other) => other !== tag);
+      replaceTags(row.device, before, tags);
+      update.run(tags.length > 0 ? JSON.stringify(tags) : null, row.type, row.token, row.package, now, row.device);
+    },
+
+    setToken(pushId: PushId, given: Token, now: number): void {
+      const token = clean(given);
+      const row = find.get(pushId);
+      if (row === undefined || token === undefined || hasToken(row, token)) return;
+      claim(pushId, token);
+      update.run(row.tags, token.type, token.token, token.packageName ?? null, now, row.device);
+    },
+
+    bind(binding: Binding, now: number): readonly PushId[] {
+      const row = find.get(binding.pushId);
+      let device = row?.device;
+      if (device === undefined) {
+        device = Number(insert.run(binding.pushId, null, null, null, null, now, now).lastInsertRowid);
+        presence.set(device, false);
+      }
+      // `all` asks for a limit over every platform; it is not the platform of any device.
+      const given = binding.platform === "all" ? undefined : binding.platform;
+      const platform = given ?? row?.platform ?? null;
+      const online = presence.isOnline(device);
+      const onlineRun = binding.timeToLive > 0 && online ? presence.run : null;
+      const offlineSince = binding.timeToLive > 0 && !online ? now : null;
+      const { uid, timeToLive, platformLimit } = binding;
+      bindTo.run(uid, sequences.bound(), timeToLive, onlineRun, offlineSince, platform, now, device);
+      if (platformLimit <= 0) return [];
+      return evict(uid, binding.platform === "all" ? "all" : platform, platformLimit, now);
+    },
+
+    unbindDevices(pushIds: readonly PushId[], now: number): readonly PushId[] {
+      const had: PushId[] = [];
+      for (const pushId of pushIds) {
+        const row = find.get(pushId);
+        if (row === undefined || row.uid === null) continue;
+        if (!presence.ended(row, now)) had.push(pushId);
+        clearUid.run(now, row.device);
+      }
+      return had;
+    },
+
+    unbindUids(uids: readonly Uid[], now: number): readonly PushId[] {
+      const had: PushId[] = [];
+      for (const uid of uids)
+        for (const row of findByUid.all(uid)) {
+          if (!presence.ended(row, now)) had.push(row.push_id as PushId);
+          clearUid.run(now, row.device);
+        }
+      return had;
+    },
+
+    getDevices(pushIds: readonly PushId[], filter: TagFilter | undefined, now: number): readonly Device[] {
+      const rows = pushIds.map((pushId) => find.get(pushId)).filter((row) => row !== undefined);
+      return visible(rows, filter, now);
+    },
+
+    devicesByUid(uids: readonly Uid[], now: number): readonly Device[] {
+      const rows = uids.flatMap((uid) => findByUid.all(uid));
+      return visible(
+        rows.filter((row) => !presence.ended(row, now)),
+        undefined,
+        now,
+      );
+    },
+
+    pageByUids(
+      uids: readonly Uid[],
+      after: number,
+      limit: number,
+      filter: TagFilter | undefined,
+      now: number,
+    ): UidRows {
+      const rows: Row[] = [];
+      let last = after;
+      let index = 0;
+      for (; index < uids.length; index++, last = 0) {
+        const found = pageByUid.all(uids[index] ?? "", last, limit - rows.length);
+        rows.push(...found);
+        if (rows.length === limit) {
+          last = rows.at(-1)?.device ?? 0;
+          break;
+        }
+      }
+      const alive = rows.filter((row) => !presence.ended(row, now));
+      return { devices: visible(alive, filter, now), index, last };
+    },
+
+    pageByTag(tag: string, after: number, limit: number, filter: TagFilter | undefined, now: number): Rows {
+      return page(pageByTag.all(tag, after, limit), limit, filter, now);
+    },
+
+    pageOfAll(after: number, limit: number, now: number): Rows {
+      return page(pageOfAll.all(after, limit), limit, undefined, now);
+    },
+
+    deleteDevices(pushIds: readonly PushId[]): void {
+      for (const pushId of pushIds) {
+        const row = find.get(pushId);
+        if (row !== undefined) forget(row);
+        else packets.drop(deviceChannel(pushId));
+      }
+    },
+
+    countDevices: (): number => total.get() ?? 0,
+  };
+
+  function page(rows: readonly Row[], limit: number, filter: TagFilter | undefined, now: number): Rows {
+    const last = rows.length === limit ? rows.at(-1)?.device : undefined;
+    return { devices: visible(rows, filter, now), ...(last !== undefined ? { last } : undefined) };
+  }
+}
+
+const tagsOf = (row: Row): readonly string[] => (row.tags === null ? [] : (JSON.parse(row.tags) as readonly string[])); // written by this file
+
+const unique = (tags: readonly string[]): string[] => [...new Set(tags)];
+
+const sameTags = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((tag, i) => tag === b[i]);
+
+const hasToken = (row: Row, token: Token): boolean =>
+  row.token === token.token && row.type === token.type && row.package === (token.packageName ?? null);
+
+/** Apple's tokens came as `<ab cd>` from the system's own description of bytes. Nothing left: no token. */
+function clean(token: Token): Token | undefined {
+  const text = token.type === "apn" ? token.token.replace(/[<> ]/g, "") : token.token;
+  return text === "" ? undefined : { ...token, token: text };
+}
+
+function typeWithoutToken(platform: string | undefined): string | undefined {
+  switch (platform?.toLowerCase()) {
+    case "ios":
+      return "apnNoToken";
+    case "android":
+      return "androidNoToken";
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,111 @@
+// The log of kept packets: one sequence for all channels, the newest few of each. `missed` in core/packet.ts says who is
+// sent what; here is what is kept for it.
+import type Database from "better-sqlite3";
+import type { SentMark } from "../../core/engine.ts";
+import {
+  type Channel,
+  channelKind,
+  channelName,
+  type KeptPacket,
+  missed,
+  type Parcel,
+  type Position,
+} from "../../core/packet.ts";
+
+/** How many packets a channel keeps. Prefixes are of topic names; the longest that fits decides. */
+export interface Keep {
+  readonly default: number;
+  readonly prefixes: readonly (readonly [prefix: string, count: number])[];
+}
+
+/** Parcels without their structure: channel, id, event, body, expires, and again. Crosses to the thread in half the time. */
+export type FlatParcels = readonly (string | number)[];
+
+export function flatten(parcels: readonly Parcel[]): FlatParcels {
+  const flat: (string | number)[] = [];
+  for (const { channel, packet } of parcels) flat.push(channel, packet.id, packet.event, packet.body, packet.expires);
+  return flat;
+}
+
+export type Packets = ReturnType<typeof packets>;
+
+export function packets(db: Database, keep: Keep, nextSeq: () => number) {
+  const newest = db.prepare<[string], { place: number; drop_at: number }>(`
+    SELECT place, drop_at FROM packets WHERE channel = ? ORDER BY place DESC LIMIT 1`);
+  const insert = db.prepare<[number, string, number, string, string, string, number, number]>(`
+    INSERT INTO packets (seq, channel, place, id, event, body, expires, drop_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`);
+  const trim = db.prepare<[string, number]>("DELETE FROM packets WHERE channel = ? AND place <= ?");
+  // Walks back from the newest, where nearly every cursor is found at once.
+  const placeOf = db
+    .prepare<[string, string], number>(
+      "SELECT place FROM packets WHERE channel = ? AND id = ? ORDER BY place DESC LIMIT 1",
+    )
+    .pluck<number>();
+  const readFrom = db.prepare<[string, number], KeptPacket>(`
+    SELECT seq, id, event, body, expires FROM packets WHERE channel = ? AND place >= ? ORDER BY place`);
+  const sentSeq = db.prepare<[string], number>("SELECT sent_seq FROM devices WHERE push_id = ?").pluck<number>();
+  const mark = db.prepare<[number, string, number]>(`
+    UPDATE devices SET sent_seq = ? WHERE push_id = ? AND sent_seq < ?`);
+  const drop = db.prepare<[string]>("DELETE FROM packets WHERE channel = ?");
+  const sweep = db.prepare<[number, number]>(`
+    DELETE FROM packets WHERE seq IN (SELECT seq FROM packets WHERE drop_at <= ? ORDER BY drop_at, seq LIMIT ?)`);
+
+  const longestFirst = [...keep.prefixes].sort((a, b) => b[0].length - a[0].length);
+  function keptOn(channel: Channel): number {
+    if (longestFirst.length === 0 || channelKind(channel) !== "topic") return keep.default;
+    const topic = channelName(channel);
+    return longestFirst.find(([prefix]) => topic.startsWith(prefix))?.[1] ?? keep.default;
+  }
+
+  return {
+    /** Adds the parcels to the log; their seqs are the returned one and those that follow it. 0 when there are none. */
+    append(flat: FlatParcels): number {
+      let first = 0;
+      for (let i = 0; i + 4 < flat.length; i += 5) {
+        const channel = flat[i] as Channel; // as `flatten` put them
+        const expires = flat[i + 4] as number;
+        const before = newest.get(channel);
+        const place = (before?.place ?? 0) + 1;
+        const dropAt = before === undefined ? expires : Math.max(expires, before.drop_at);
+        const seq = nextSeq();
+        if (first === 0) first = seq;
+        insert.run(
+          seq,
+          channel,
+          place,
+          flat[i + 1] as string,
+          flat[i + 2] as string,
+          flat[i + 3] as string,
+          expires,
+          dropAt,
+        );
+        const kept = keptOn(channel);
+        if (place > kept) trim.run(channel, place - kept);
+      }
+      return first;
+    },
+
+    backlog(channel: Channel, position: Position, now: number): readonly KeptPacket[] {
+      if (position === "unsent") {
+        const sent = sentSeq.get(channelName(channel)) ?? 0;
+        return missed(readFrom.all(channel, 0), position, sent, now);
+      }
+      const place = placeOf.get(channel, position.after);
+      const found = missed(readFrom.all(channel, place ?? 0), position, 0, now);
+      // The device names the packet, so it has it and everything before. Other channels have many readers.
+      if (place !== undefined && channelKind(channel) === "device") trim.run(channel, place);
+      return found;
+    },
+
+    sent(marks: readonly SentMark[]): void {
+      for (const { pushId, seq } of marks) mark.run(seq, pushId, seq);
+    },
+
+    drop(channel: Channel): void {
+      drop.run(channel);
+    },
+
+    /** Drops up to `limit` packets whose time has passed. Returns whether there may be more. */
+    sweepPackets: (now: number, limit: number): boolean => sweep.run(now, limit).changes === limit,
+  };
+}

@@ -1,0 +1,49 @@
+// Which devices are online, as far as the end of a binding depends on it.
+import type Database from "better-sqlite3";
+
+/** The columns of a device that say when its binding ends. */
+export interface BindingClock {
+  readonly uid_ttl: number;
+  readonly online_run: number | null;
+  readonly offline_since: number | null;
+}
+
+export interface Presence {
+  /** This start of the server. */
+  readonly run: number;
+  isOnline(device: number): boolean;
+  set(device: number, online: boolean): void;
+  /** Whether the binding's time has passed while the device was offline. */
+  ended(clock: BindingClock, now: number): boolean;
+}
+
+/**
+ * A crash leaves devices recorded as online. Instead of correcting each of them at the next start, the record names the run it
+ * was online in: if that is not this one, the device is offline since the start of the run that followed.
+ */
+export function presence(db: Database, started: number): Presence {
+  db.prepare<[number]>("INSERT INTO runs (started) VALUES (?)").run(started);
+  const runs = db.prepare<[], { run: number; started: number }>("SELECT run, started FROM runs ORDER BY run").all();
+  const starts = new Map(runs.map((row) => [row.run, row.started]));
+  const run = runs.at(-1)?.run ?? 0;
+  let bits = new Uint8Array(1 << 12); // one bit per row: a million devices take 125 kB
+  return {
+    run,
+    isOnline: (device) => ((bits[device >>> 3] ?? 0) & (1 << (device & 7))) !== 0,
+    set(device, online) {
+      if (device >>> 3 >= bits.length) {
+        if (!online) return;
+        const grown = new Uint8Array(Math.max(bits.length * 2, (device >>> 3) + 1));
+        grown.set(bits);
+        bits = grown;
+      }
+      const bit = 1 << (device & 7);
+      bits[device >>> 3] = online ? (bits[device >>> 3] ?? 0) | bit : (bits[device >>> 3] ?? 0) & ~bit;
+    },
+    ended({ uid_ttl, online_run, offline_since }, now) {
+      if (uid_ttl === 0 || online_run === run) return false;
+      const since = online_run === null ? offline_since : starts.get(online_run + 1);
+      return (since ?? started) + uid_ttl <= now;
+    },
+  };
+}

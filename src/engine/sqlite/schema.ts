@@ -1,0 +1,223 @@
+// The database file: how it is opened and recognised, its tables, and how a newer pushbox brings an older file up to date.
+import { chmodSync, closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
+import Database from "better-sqlite3";
+import { PushError } from "../../core/errors.ts";
+import { explain } from "./faults.ts";
+
+/** In the file's header: says that the file is ours ("push"). */
+export const APPLICATION_ID = 0x70757368;
+
+/** Entry n brings a file from format n to n + 1. Only ever appended to. */
+export const MIGRATIONS: readonly string[] = [
+  `
+  -- Numbers that are never given twice, also after the row that had the highest is gone.
+  CREATE TABLE sequences (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+  INSERT INTO sequences (name, value) VALUES ('bound', 0), ('seq', 0);
+
+  -- One row per start of the server. A device that was online in one run is offline since the start of the next.
+  CREATE TABLE runs (run INTEGER PRIMARY KEY, started INTEGER NOT NULL);
+
+  -- tags: JSON, in the client's order. bound: orders the devices of a uid by the time of their binding.
+  -- online_run, offline_since: kept only for a binding that ends, uid_ttl > 0; one of the two is set.
+  -- sent_seq: the newest packet of the device's own channel that was sent to one of its connections.
+  CREATE TABLE devices (
+    device INTEGER PRIMARY KEY,
+    push_id TEXT NOT NULL UNIQUE,
+    uid TEXT,
+    bound INTEGER NOT NULL DEFAULT 0,
+    uid_ttl INTEGER NOT NULL DEFAULT 0,
+    online_run INTEGER,
+    offline_since INTEGER,
+    platform TEXT,
+    tags TEXT,
+    type TEXT,
+    token TEXT,
+    package TEXT,
+    sent_seq INTEGER NOT NULL DEFAULT 0,
+    create_time INTEGER NOT NULL,
+    update_time INTEGER NOT NULL
+  );
+  CREATE INDEX devices_by_uid ON devices (uid) WHERE uid IS NOT NULL;
+  CREATE INDEX devices_by_token ON devices (token, type, package) WHERE token IS NOT NULL;
+  CREATE TABLE device_tags (tag TEXT NOT NULL, device INTEGER NOT NULL, PRIMARY KEY (tag, device)) WITHOUT ROWID;
+
+  -- place: counts a channel's packets; those further than N behind the newest are dropped.
+  -- drop_at: never earlier than that of the packet before, so a cursor outlives every older packet of its channel.
+  CREATE TABLE packets (
+    seq INTEGER PRIMARY KEY,
+    channel TEXT NOT NULL,
+    place INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    event TEXT NOT NULL,
+    body TEXT NOT NULL,
+    expires INTEGER NOT NULL,
+    drop_at INTEGER NOT NULL
+  );
+  CREATE INDEX packets_by_channel ON packets (channel, place);
+  CREATE INDEX packets_by_drop ON packets (drop_at);
+
+  -- Accepted notifications until their last page of devices is expanded. One id may be used for several.
+  CREATE TABLE notifications (
+    job INTEGER PRIMARY KEY AUTOINCREMENT,
+    arrival INTEGER NOT NULL,
+    notification TEXT NOT NULL,
+    cursor TEXT
+  );
+
+  -- Statistics of notifications, by id.
+  CREATE TABLE arrivals (
+    arrival INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    type TEXT NOT NULL,
+    text TEXT NOT NULL,
+    ttl INTEGER NOT NULL,
+    time_start INTEGER NOT NULL,
+    caller_address TEXT NOT NULL,
+    drop_at INTEGER NOT NULL
+  );
+  CREATE INDEX arrivals_by_type ON arrivals (type, arrival);
+  CREATE INDEX arrivals_by_drop ON arrivals (drop_at);
+  CREATE TABLE arrival_counts (
+    count INTEGER PRIMARY KEY,
+    arrival INTEGER NOT NULL,
+    counter TEXT NOT NULL,
+    total INTEGER NOT NULL,
+    UNIQUE (arrival, counter)
+  );
+  -- Who has reported what: each device counts once per counter.
+  CREATE TABLE arrival_evidence (count INTEGER NOT NULL, push_id TEXT NOT NULL, PRIMARY KEY (count, push_id)) WITHOUT ROWID;
+  -- The devices and users of a notification, page by page as it was expanded (JSON), and the way back from each.
+  CREATE TABLE arrival_pages (
+    page INTEGER PRIMARY KEY,
+    arrival INTEGER NOT NULL,
+    push_ids TEXT NOT NULL,
+    uids TEXT NOT NULL
+  );
+  CREATE INDEX arrival_pages_by_arrival ON arrival_pages (arrival, page);
+  CREATE TABLE arrival_push_ids (push_id TEXT NOT NULL, arrival INTEGER NOT NULL, PRIMARY KEY (push_id, arrival)) WITHOUT ROWID;
+  CREATE TABLE arrival_uids (uid TEXT NOT NULL, arrival INTEGER NOT NULL, PRIMARY KEY (uid, arrival)) WITHOUT ROWID;
+
+  CREATE TABLE hours (
+    key TEXT NOT NULL,
+    hour INTEGER NOT NULL,
+    total INTEGER NOT NULL,
+    success INTEGER NOT NULL,
+    error INTEGER NOT NULL,
+    latency INTEGER NOT NULL,
+    PRIMARY KEY (key, hour)
+  ) WITHOUT ROWID;
+  CREATE INDEX hours_by_hour ON hours (hour);
+  `,
+];
+
+export type Synchronous = "FULL" | "NORMAL";
+
+/** The addon from a file of its own, as the executable brings it; undefined: the package finds its own. */
+export function loadAddon(file: string | undefined): object | undefined {
+  if (file === undefined) return undefined;
+  const module = { exports: {} };
+  process.dlopen(module, file);
+  return module.exports;
+}
+
+export const openFile = (
+  file: string,
+  addon: object | undefined,
+  options: { readonly readonly?: boolean; readonly fileMustExist?: boolean; readonly timeout?: number } = {},
+): Database => new Database(file, addon === undefined ? options : { ...options, nativeBinding: addon });
+
+/** Opens the store, creates it when there is none, and brings an older one up to date. `:memory:` lasts while it is open. */
+export function openDatabase(
+  file: string,
+  synchronous: Synchronous,
+  addon?: object,
+  migrations: readonly string[] = MIGRATIONS,
+): Database {
+  let db: Database | undefined;
+  try {
+    if (file !== ":memory:") closeSync(openSync(file, "a", 0o600)); // SQLite gives its own files the mode of this one
+    db = openFile(file, addon);
+    const version = recognise(db, file, migrations.length);
+    // Write-ahead log: readers and the backup do not wait for writers. With FULL each commit waits for the disk.
+    db.pragma("journal_mode = WAL");
+    db.pragma(`synchronous = ${synchronous}`);
+    db.pragma("foreign_keys = OFF");
+    db.pragma("cache_size = -65536");
+    db.pragma("temp_store = MEMORY");
+    // 4 MiB of log: small enough that the commit which carries it over to the file is not felt.
+    db.pragma("wal_autocheckpoint = 1000");
+    db.pragma("journal_size_limit = 67108864");
+    if (version < migrations.length) migrate(db, file, version, migrations);
+    return db;
+  } catch (error) {
+    db?.close();
+    throw explain(error, file);
+  }
+}
+
+/** The format of an open file that is ours; 0 for a new one. Refuses any other, before anything is written to it. */
+export function recognise(db: Database, file: string, known: number): number {
+  const id = db.pragma("application_id", { simple: true });
+  const version = Number(db.pragma("user_version", { simple: true }));
+  const tables = db.prepare<[], number>("SELECT count(*) FROM sqlite_schema").pluck<number>().get();
+  if (tables === 0 && version === 0) return 0;
+  if (id !== APPLICATION_ID)
+    throw new PushError(
+      "unavailable",
+      `${file} is not a pushbox database: move it away, or bring back a copy with \`pushbox restore\``,
+    );
+  if (version > known)
+    throw new PushError(
+      "unavailable",
+      `${file} was written by a newer pushbox (its format is ${version}, this one knows ${known}): ` +
+        "start the newer one, or bring back a copy of this version with `pushbox restore`",
+    );
+  return version;
+}
+
+/** All steps in one transaction. The file as it was stays beside it, so that the older pushbox can be gone back to. */
+function migrate(db: Database, file: string, from: number, migrations: readonly string[]): void {
+  if (from > 0 && file !== ":memory:") keepCopy(db, `${file}.v${from}`);
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    for (const step of migrations.slice(from)) db.exec(step);
+    db.pragma(`application_id = ${APPLICATION_ID}`);
+    db.pragma(`user_version = ${migrations.length}`);
+    db.exec("COMMIT");
+  } catch (error) {
+    if (db.inTransaction) db.exec("ROLLBACK");
+    throw error;
+  }
+}
+
+function keepCopy(db: Database, copy: string): void {
+  const part = `${copy}.part`;
+  rmSync(part, { force: true });
+  db.prepare<[string]>("VACUUM INTO ?").run(part);
+  chmodSync(part, 0o600);
+  syncFile(part);
+  if (existsSync(copy)) rmSync(copy); // from an upgrade that was cut short
+  renameSync(part, copy);
+  syncDirectory(copy);
+}
+
+export function syncFile(file: string): void {
+  const fd = openSync(file, "r+");
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Makes a rename or a new file in the directory of `file` survive a power cut. Windows cannot open a directory. */
+export function syncDirectory(file: string): void {
+  if (process.platform === "win32") return;
+  const fd = openSync(dirname(file), "r");
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

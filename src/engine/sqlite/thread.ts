@@ -1,0 +1,254 @@
+// The storage thread: the only one that touches SQLite. A message is the calls of a turn; they run in one transaction and are
+// answered by one message after its commit.
+import type { MessagePort } from "node:worker_threads";
+import type Database from "better-sqlite3";
+import { type ErrorCode, PushError } from "../../core/errors.ts";
+import { copyDatabase } from "../backup.ts";
+import { databaseFile, lockDirectory } from "../directory.ts";
+import { counters, counts } from "./counters.ts";
+import { devices } from "./devices.ts";
+import { explain, isStoreFault } from "./faults.ts";
+import { outbox } from "./outbox.ts";
+import { type Keep, packets } from "./packets.ts";
+import { presence } from "./presence.ts";
+import { loadAddon, openDatabase, openFile, type Synchronous } from "./schema.ts";
+import { sequences } from "./sequences.ts";
+
+/** What the thread is started with. A second, short-lived one makes the backup of a file, so that nobody waits for it. */
+export type ThreadData =
+  | {
+      readonly task: "store";
+      readonly dataDir: string;
+      readonly synchronous: Synchronous;
+      readonly keep: Keep;
+      readonly arrivalDays: number;
+      readonly started: number;
+      readonly addonFile?: string;
+    }
+  | { readonly task: "backup"; readonly source: string; readonly target: string; readonly addonFile?: string };
+
+export type Request =
+  | { readonly kind: "batch"; readonly calls: readonly Call[] }
+  | { readonly kind: "backup"; readonly target: string }
+  | { readonly kind: "close" };
+
+export type Reply =
+  | { readonly kind: "ready" }
+  | ({ readonly kind: "batch" } & BatchReply)
+  | { readonly kind: "backup"; readonly failure?: Failure }
+  | { readonly kind: "closed" }
+  | { readonly kind: "failed"; readonly failure: Failure };
+
+export interface BatchReply {
+  /** One per call, in order; undefined for a call that failed. */
+  readonly results: readonly unknown[];
+  readonly failures: readonly (readonly [index: number, failure: Failure])[];
+  /** Milliseconds in the calls, and in the commit. */
+  readonly work: number;
+  readonly commit: number;
+}
+
+/** An error that can cross to another thread. Without a code it is a bug. */
+export interface Failure {
+  readonly code?: ErrorCode;
+  readonly message: string;
+  readonly stack?: string;
+}
+
+export type Methods = ReturnType<typeof methods>;
+export type MethodName = keyof Methods;
+export type Call = readonly [method: MethodName, args: readonly unknown[]];
+
+function methods(db: Database, data: Extract<ThreadData, { task: "store" }>, numbers: ReturnType<typeof sequences>) {
+  const kept = packets(db, data.keep, numbers.seq);
+  const { append, backlog, sent, sweepPackets } = kept;
+  return {
+    append,
+    backlog,
+    sent,
+    sweepPackets,
+    ...devices(db, kept, presence(db, data.started), numbers),
+    ...outbox(db, kept, counts(db, data.arrivalDays)),
+    ...counters(db),
+  };
+}
+
+export interface Store {
+  run(calls: readonly Call[]): BatchReply;
+  backup(target: string): Promise<void>;
+  close(): void;
+}
+
+export function openStore(data: Extract<ThreadData, { task: "store" }>): Store {
+  const addon = loadAddon(data.addonFile);
+  if (data.dataDir === ":memory:") return store(openDatabase(":memory:", data.synchronous, addon), data, addon);
+  const lock = lockDirectory(data.dataDir, addon);
+  try {
+    const opened = store(openDatabase(databaseFile(data.dataDir), data.synchronous, addon), data, addon);
+    return {
+      ...opened,
+      close() {
+        opened.close();
+        lock.release();
+      },
+    };
+  } catch (error) {
+    lock.release();
+    throw explain(error, databaseFile(data.dataDir));
+  }
+}
+
+/** On an open database; `run` never throws. */
+export function store(db: Database, data: Extract<ThreadData, { task: "store" }>, addon?: object): Store {
+  const numbers = sequences(db);
+  const table = methods(db, data, numbers);
+  const begin = db.prepare<[]>("BEGIN IMMEDIATE");
+  const beginReading = db.prepare<[]>("BEGIN");
+  const commit = db.prepare<[]>("COMMIT");
+  const rollback = db.prepare<[]>("ROLLBACK");
+  const savepoint = db.prepare<[]>("SAVEPOINT call");
+  const release = db.prepare<[]>("RELEASE call");
+  const undo = db.prepare<[]>("ROLLBACK TO call");
+
+  function perform([name, args]: Call): unknown {
+    const method = table[name] as (...args: readonly unknown[]) => unknown; // the sender's `call` checked the arguments
+    return method(...args);
+  }
+
+  function run(calls: readonly Call[]): BatchReply {
+    const started = performance.now();
+    try {
+      begin.run();
+      const results = calls.map(perform);
+      return committed(results, [], started);
+    } catch (error) {
+      if (db.inTransaction) rollback.run();
+      return isStoreFault(error) ? readOnly(calls, error, started) : oneByOne(calls, started);
+    }
+  }
+
+  function committed(results: unknown[], failures: [number, Failure][], started: number): BatchReply {
+    numbers.save();
+    const worked = performance.now();
+    commit.run();
+    numbers.saved();
+    return { results, failures, work: worked - started, commit: performance.now() - worked };
+  }
+
+  /** A call threw: the same again, so that only its own changes are undone. The usual batch need not pay for savepoints. */
+  function oneByOne(calls: readonly Call[], started: number): BatchReply {
+    const failures: [number, Failure][] = [];
+    try {
+      begin.run();
+      const results = calls.map((call, index) => {
+        savepoint.run();
+        try {
+          return perform(call);
+        } catch (error) {
+          if (isStoreFault(error)) throw error;
+          undo.run();
+          failures.push([index, failure(error)]);
+          return undefined;
+        } finally {
+          if (db.inTransaction) release.run();
+        }
+      });
+      return committed(results, failures, started);
+    } catch (error) {
+      if (db.inTransaction) rollback.run();
+      return readOnly(calls, error, started);
+    }
+  }
+
+  /** The store cannot be written: what only reads is answered all the same, so clients can still connect. */
+  function readOnly(calls: readonly Call[], fault: unknown, started: number): BatchReply {
+    const refused = failure(explain(fault, db.name));
+    const failures: [number, Failure][] = [];
+    try {
+      db.pragma("query_only = ON");
+      beginReading.run();
+      const results = calls.map((call, index) => {
+        try {
+          return perform(call);
+        } catch {
+          failures.push([index, refused]);
+          return undefined;
+        }
+      });
+      return { results, failures, work: performance.now() - started, commit: 0 };
+    } catch {
+      const all = calls.map((_, index): [number, Failure] => [index, refused]);
+      return { results: [], failures: all, work: performance.now() - started, commit: 0 };
+    } finally {
+      if (db.inTransaction) rollback.run();
+      db.pragma("query_only = OFF");
+    }
+  }
+
+  return {
+    run,
+    // Through this very connection, so that what is written meanwhile reaches the copy too; in steps between the batches.
+    backup: (target) => copyDatabase(db, target, 256, addon),
+    close() {
+      db.close();
+    },
+  };
+}
+
+function failure(error: unknown): Failure {
+  if (error instanceof PushError) return { code: error.code, message: error.message };
+  if (!(error instanceof Error)) return { message: String(error) };
+  return { message: error.message, ...(error.stack !== undefined ? { stack: error.stack } : undefined) };
+}
+
+/** The thread's entry: serves `port` until it is told to close. */
+export function runThread(port: MessagePort, data: ThreadData): void {
+  const reply = (message: Reply): void => port.postMessage(message);
+  if (data.task === "backup") {
+    backup(data)
+      .then(
+        () => reply({ kind: "backup" }),
+        (error) => reply({ kind: "backup", failure: failure(explain(error, data.target)) }),
+      )
+      .finally(() => port.close());
+    return;
+  }
+  let opened: Store;
+  try {
+    opened = openStore(data);
+  } catch (error) {
+    reply({ kind: "failed", failure: failure(error) });
+    port.close();
+    return;
+  }
+  port.on("message", (request: Request) => {
+    switch (request.kind) {
+      case "batch":
+        reply({ kind: "batch", ...opened.run(request.calls) });
+        break;
+      case "backup":
+        opened.backup(request.target).then(
+          () => reply({ kind: "backup" }),
+          (error) => reply({ kind: "backup", failure: failure(explain(error, request.target)) }),
+        );
+        break;
+      case "close":
+        opened.close();
+        reply({ kind: "closed" });
+        port.close();
+        break;
+    }
+  });
+  reply({ kind: "ready" });
+}
+
+async function backup(data: Extract<ThreadData, { task: "backup" }>): Promise<void> {
+  const addon = loadAddon(data.addonFile);
+  const db = openFile(data.source, addon, { fileMustExist: true });
+  try {
+    // In one step: it sees one moment, and writers need not wait for it.
+    await copyDatabase(db, data.target, 0x7fffffff, addon);
+  } finally {
+    db.close();
+  }
+}
