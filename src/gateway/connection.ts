@@ -177,7 +177,7 @@ export class Client<T> implements Connection<T>, Receiver {
     this.#server.rooms.flush();
     polling.probe = undefined;
     const packets = polling.take();
-    polling.end("6");
+    polling.release();
     this.polling = undefined;
     this.#ws = ws;
     ws.getUserData().receiver = this;
@@ -228,7 +228,8 @@ export class Client<T> implements Connection<T>, Receiver {
     else if (reason === "too big") ws?.end(TOO_BIG);
     else ws?.end();
     if (polling !== undefined) {
-      polling.end(farewell);
+      const unsaid = polling.end(farewell);
+      if (reason === "forced close" || farewell === "6") this.#server.sayLater(this, unsaid);
       for (const room of polling.rooms) this.#server.rooms.remove(room, this);
     }
     this.#server.gone(this, reason, polling?.post);

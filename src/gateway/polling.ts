@@ -83,13 +83,15 @@ export class Polling {
     return packets;
   }
 
-  /** Answers what is pending for the last time. @param farewell `1`: the server closes; `6`: the client has closed */
-  end(farewell: "1" | "6"): void {
-    if (this.#poll !== undefined) {
-      this.#waiting.push(farewell);
-      this.#answer();
-    }
+  /**
+   * Says goodbye, `1` when the server closes, `6` when the client has closed: to the pending poll, or else in what is returned,
+   * for the next one.
+   */
+  end(farewell: "1" | "6"): readonly EnginePacket[] {
+    this.#waiting.push(farewell);
+    if (this.#poll !== undefined) this.#answer();
     this.probe?.end();
+    return this.take();
   }
 }
 

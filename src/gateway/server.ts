@@ -14,7 +14,7 @@ import {
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { createSecureContext } from "node:tls";
-import { openPacket, type Revision } from "../wire/engineio.ts";
+import { type EnginePacket, openPacket, type Revision } from "../wire/engineio.ts";
 import { addressText, type Peer, Peers, Proxies } from "./address.ts";
 import { Clock, tickFor } from "./clock.ts";
 import { Client } from "./connection.ts";
@@ -51,6 +51,8 @@ const EXCLUSIVE = 1;
 const SHARED = 0;
 /** For answers and close frames to leave before what is left is cut off, milliseconds. */
 const FAREWELL = 100;
+/** For a client between two polls to come back for its farewell, milliseconds. */
+const FAREWELL_WAITS = 10_000;
 /** For a client to answer our closing of its websocket, and the last resort against one that vanished; seconds. */
 const IDLE_MIN = 8;
 const IDLE_MAX = 960;
@@ -60,6 +62,13 @@ interface Listener {
   readonly app: TemplatedApp;
   socket: us_listen_socket | undefined;
   websockets: number;
+}
+
+/** What a client that was between two polls when its session ended finds with the next one. */
+interface Farewell {
+  readonly revision: Revision;
+  readonly packets: readonly EnginePacket[];
+  readonly dueAt: number;
 }
 
 export class Server<T> implements Gateway<T> {
@@ -99,6 +108,7 @@ export class Server<T> implements Gateway<T> {
   #turnEnds = false;
   readonly #toAnswer = new Set<Client<T>>();
   readonly #slow = new Set<Client<T>>();
+  readonly #farewells = new Map<string, Farewell>();
 
   constructor(options: GatewayOptions, app: EngineApplication<T>) {
     checkNumbers(options);
@@ -278,6 +288,12 @@ export class Server<T> implements Gateway<T> {
     this.app.close(client, reason);
   }
 
+  sayLater(client: Client<T>, packets: readonly EnginePacket[]): void {
+    if (packets.length === 0) return;
+    const dueAt = this.clock.now + this.clock.ticks(FAREWELL_WAITS);
+    this.#farewells.set(client.sid, { revision: client.revision, packets, dueAt });
+  }
+
   answerLater(client: Client<T>): void {
     this.#toAnswer.add(client);
     this.#atTurnEnd();
@@ -309,6 +325,10 @@ export class Server<T> implements Gateway<T> {
     const now = this.clock.advance();
     this.second = this.clock.second;
     for (const client of this.#sessions.values()) client.check(now, this.#silence[client.revision], this.#pingEvery);
+    for (const [sid, { dueAt }] of this.#farewells) {
+      if (now < dueAt) break; // oldest first
+      this.#farewells.delete(sid);
+    }
   }
 
   // ---- requests
@@ -321,7 +341,7 @@ export class Server<T> implements Gateway<T> {
     if (isRefusal(request)) return this.#refuse(reply, request);
     if (request.sid === undefined) return this.#handshake(reply, request, () => this.#peer(res, req));
     const client = this.#find(request.sid);
-    if (client === undefined) return this.#refuse(reply, SID_UNKNOWN);
+    if (client === undefined) return this.#leave(reply, request);
     if (request.transport !== "polling" || client.polling === undefined || client.revision !== request.revision) {
       return this.#refuse(reply, BAD_REQUEST);
     }
@@ -339,6 +359,16 @@ export class Server<T> implements Gateway<T> {
     if (full !== undefined) return this.#refuse(reply, full);
     const client = new Client(this, newSid(), request.revision, peer, true, request.base64);
     this.welcome(client, ["websocket"], (packet) => answerPoll(reply, request.jsonp, request.revision, [packet]));
+  }
+
+  /** The session is over, or never was. */
+  #leave(reply: Reply, request: EngineRequest): void {
+    const farewell = this.#farewells.get(request.sid!);
+    if (farewell === undefined || farewell.revision !== request.revision || request.method !== "get") {
+      return this.#refuse(reply, SID_UNKNOWN);
+    }
+    this.#farewells.delete(request.sid!);
+    answerPoll(reply, request.jsonp, request.revision, farewell.packets);
   }
 
   #poll(client: Client<T>, reply: Reply, request: EngineRequest): void {

@@ -120,7 +120,8 @@ export function decode(text: string): SocketPacket | undefined {
     at = comma < 0 ? end : end + 1;
   }
 
-  const idEnd = digitsEnd(text, at, MAX_ACK_DIGITS);
+  const answerable = type !== CONNECT && type !== DISCONNECT && type !== CONNECT_ERROR;
+  const idEnd = answerable ? digitsEnd(text, at, MAX_ACK_DIGITS) : at;
   const ackId = idEnd > at ? text.slice(at, idEnd) : undefined;
   const json = text.slice(idEnd);
   const payload = json === "" ? undefined : parse(json);

@@ -74,12 +74,13 @@ export class Ws {
       if (waiting) waiting(frame);
       else this.#frames.push(frame);
     };
-    this.#socket.onerror = () => {};
     this.opened = new Promise((resolve) => {
       this.#socket.onopen = resolve;
     });
     this.closed = new Promise((resolve) => {
       this.#socket.onclose = ({ code }) => resolve(code);
+      // A refused handshake may be told as an error alone.
+      this.#socket.onerror = () => this.#socket.readyState !== WebSocket.OPEN && setImmediate(resolve, 1006);
     });
   }
 
