@@ -1,7 +1,6 @@
 // A listening port: hands each request to the site, and ends in good order.
 
 import type { HttpRequest, HttpResponse, TemplatedApp } from "uWebSockets.js";
-import { App, SSLApp, us_listen_socket_close, us_socket_local_port } from "uWebSockets.js";
 import { readFile } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
 import { addressList } from "./address.ts";
@@ -10,7 +9,7 @@ import { Exchange } from "./exchange.ts";
 import type { Site } from "./message.ts";
 import { Head, HttpError } from "./message.ts";
 import type { ListenSocket } from "./uws.ts";
-import { listenExclusively } from "./uws.ts";
+import { App, closeListenSocket, listenExclusively, localPort, SSLApp } from "./uws.ts";
 
 export interface TlsFiles {
   readonly certFile: string;
@@ -122,7 +121,7 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
       );
     }
     socket = opened;
-    port = us_socket_local_port(opened as Parameters<typeof us_socket_local_port>[0]);
+    port = localPort(opened);
   }
 
   return {
@@ -141,7 +140,7 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
       await check(options.tls);
       if (socket === undefined || traffic.closing) return;
       const app = open();
-      us_listen_socket_close(socket);
+      closeListenSocket(socket);
       socket = undefined;
       bind(app);
       apps.push(app);
@@ -150,7 +149,7 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
     async close() {
       if (traffic.closing) return;
       traffic.closing = true;
-      if (socket !== undefined) us_listen_socket_close(socket);
+      if (socket !== undefined) closeListenSocket(socket);
       socket = undefined;
       if (traffic.running > 0) {
         await new Promise<void>((resolve) => {

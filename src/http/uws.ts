@@ -1,8 +1,9 @@
-// The parts of uWebSockets.js that its type declarations leave out.
+// The way to uWebSockets.js: loads it with the header limit set, and adds what its type declarations leave out.
 import "./header-limit.ts";
 import type { TemplatedApp, us_listen_socket } from "uWebSockets.js";
 import * as uws from "uWebSockets.js";
 
+export { App, SSLApp, us_listen_socket_close as closeListenSocket } from "uWebSockets.js";
 export type ListenSocket = us_listen_socket;
 
 const native = uws as unknown as {
@@ -29,3 +30,6 @@ export function listenExclusively(app: TemplatedApp, host: string, port: number)
   });
   return socket;
 }
+
+export const localPort = (socket: ListenSocket): number =>
+  uws.us_socket_local_port(socket as Parameters<typeof uws.us_socket_local_port>[0]);

@@ -1,0 +1,169 @@
+// The real API over real sockets, with a core that only records what it was asked.
+
+import type { IncomingHttpHeaders } from "node:http";
+import { request as httpRequest } from "node:http";
+import { connect } from "node:net";
+import type { Test } from "tap";
+import type { Actions } from "../../src/api/actions.ts";
+import type { Api, ApiOptions } from "../../src/api/routes.ts";
+import { createApi } from "../../src/api/routes.ts";
+import type { Counters, Sample } from "../../src/core/engine.ts";
+import type { HttpOptions, HttpServer } from "../../src/http/server.ts";
+import { createServer } from "../../src/http/server.ts";
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+  readonly json: unknown;
+}
+
+export interface Call {
+  readonly action: string;
+  readonly args: readonly unknown[];
+}
+
+export interface Harness {
+  readonly port: number;
+  readonly api: Api;
+  readonly server: HttpServer;
+  /** What the core was asked since the last look. */
+  take(): Call[];
+  /** Targets and drafts of the pushes since the last look. */
+  pushes(): { target: unknown; draft: unknown }[];
+  readonly samples: Sample[];
+  readonly reported: unknown[];
+  get(path: string, headers?: Record<string, string>): Promise<Answer>;
+  send(method: string, path: string, body?: string | Buffer, headers?: Record<string, string>): Promise<Answer>;
+  form(path: string, body: string): Promise<Answer>;
+  post(path: string, body: unknown): Promise<Answer>;
+}
+
+const noCounters: Counters = {
+  add: async () => {},
+  chart: async () => [],
+  keys: async () => [],
+  arrived: async () => {},
+  arrivals: async () => [],
+};
+
+export async function start(
+  t: Test,
+  options: Partial<ApiOptions> = {},
+  actions: Partial<Actions> = {},
+  http: Partial<HttpOptions> = {},
+): Promise<Harness> {
+  const calls: Call[] = [];
+  const samples: Sample[] = [];
+  const reported: unknown[] = [];
+  const record = (action: string, ...args: unknown[]): void => void calls.push({ action, args });
+  const recorder: Actions = {
+    push: (...args) => void record("push", ...args),
+    notify: async (content, notifyOptions) => {
+      record("notify", content, notifyOptions);
+      return notifyOptions.id ?? "generated123";
+    },
+    bind: async (binding) => record("bind", binding),
+    unbind: async (who) => record("unbind", who),
+    deleteDevices: async (pushIds) => record("delete", pushIds),
+    devices: { get: async () => [], byUid: async () => [] },
+    live: {
+      isConnected: () => false,
+      count: () => 0,
+      members: () => [],
+      sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
+    },
+    counters: { ...noCounters, add: async (added) => void samples.push(...added) },
+    config: () => ({}),
+    ...actions,
+  };
+  const api = createApi(
+    {
+      keys: [],
+      insecure: false,
+      broadcast: { keys: [], addresses: [] },
+      limits: { id: 256, topic: 256 },
+      serverId: "10.0.0.5:1",
+      report: (error) => void reported.push(error),
+      ...options,
+    },
+    recorder,
+  );
+  const server = createServer(
+    { host: "127.0.0.1", port: 0, maxBody: 100_000_000, bodyTimeout: 60_000, trustedProxies: [], ...http },
+    api.site,
+  );
+  const port = await server.listen();
+  t.teardown(async () => {
+    await server.close();
+    await api.stop();
+  });
+
+  const send: Harness["send"] = (method, path, body, headers = {}) => exchange(port, method, path, body, headers);
+  return {
+    port,
+    api,
+    server,
+    samples,
+    reported,
+    take: () => calls.splice(0),
+    pushes: () => calls.splice(0).map(({ args: [target, draft] }) => ({ target, draft })),
+    send,
+    get: (path, headers) => send("GET", path, undefined, headers),
+    form: (path, body) => send("POST", path, body, { "content-type": "application/x-www-form-urlencoded" }),
+    post: (path, body) => send("POST", path, JSON.stringify(body), { "content-type": "application/json" }),
+  };
+}
+
+function exchange(
+  port: number,
+  method: string,
+  path: string,
+  body: string | Buffer | undefined,
+  headers: Record<string, string>,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
+    const outgoing = httpRequest(
+      { host: "127.0.0.1", port, method, path, agent: false, headers: { ...length, ...headers } },
+      (incoming) => {
+        const chunks: Buffer[] = [];
+        incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
+        incoming.on("error", reject);
+        incoming.on("end", () => {
+          const text = Buffer.concat(chunks).toString();
+          const isJson = incoming.headers["content-type"]?.startsWith("application/json") ?? false;
+          const json: unknown = isJson && text !== "" ? JSON.parse(text) : undefined;
+          resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, text, json });
+        });
+      },
+    );
+    outgoing.on("error", reject);
+    outgoing.end(body);
+  });
+}
+
+/** Writes raw bytes and gives everything that came back until the server closed, or until `until` was seen. */
+export function raw(port: number, bytes: string, until?: RegExp): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1", () => socket.write(bytes));
+    let text = "";
+    socket.on("data", (chunk: Buffer) => {
+      text += chunk.toString();
+      if (until?.test(text)) socket.destroy();
+    });
+    socket.on("error", () => {});
+    socket.on("close", () => resolve(text));
+  });
+}
+
+export const error = (message: string): object => ({ code: "error", message });
+export const success = { code: "success" };
+
+/** A multipart body of text parts. */
+export function multipart(fields: readonly (readonly [string, string])[]): { type: string; body: string } {
+  const parts = fields.map(
+    ([name, value]) => `--XbX\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`,
+  );
+  return { type: "multipart/form-data; boundary=XbX", body: `${parts.join("")}--XbX--\r\n` };
+}
