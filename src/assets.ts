@@ -1,0 +1,50 @@
+// How files leave the executable. Run from source there is nothing to do: Node finds everything in its place.
+// In the executable an asset is a view of its own file, and an addon is unpacked only for the moment it is loaded.
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { getRawAsset, isSea } from "node:sea";
+
+/** True inside the executable. */
+export const isPacked = (): boolean => isSea();
+
+/** The bytes of a packed file. They are part of the executable's image: read, never write. */
+export const asset = (name: string): Uint8Array => new Uint8Array(getRawAsset(name));
+
+/**
+ * Source text of the storage thread, for `new Worker(text, { eval: true })`.
+ * Undefined when run from source: the thread's own file is there then.
+ */
+export const threadSource = (): string | undefined =>
+  isPacked() ? new TextDecoder().decode(asset("thread.cjs")) : undefined;
+
+/**
+ * Loads a packed addon. The loader wants a real file, so it gets one in a directory that only this user can enter, and that is
+ * gone when this returns: nothing is left behind, whatever ends the process.
+ */
+export function addon(name: string): unknown {
+  let directory: string;
+  try {
+    directory = mkdtempSync(join(tmpdir(), "pushbox-"));
+  } catch (cause) {
+    throw new Error(`cannot write to ${tmpdir()}: set TMPDIR to a directory that this user may write to`, { cause });
+  }
+  try {
+    chmodSync(directory, 0o700);
+    const file = join(directory, `${name}.node`);
+    writeFileSync(file, asset(`${name}.node`), { mode: 0o700 });
+    return createRequire(import.meta.url)(file) as unknown;
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(
+      `cannot load a part of pushbox from ${tmpdir()} (${why}): set TMPDIR to a directory without noexec`,
+      {
+        cause,
+      },
+    );
+  } finally {
+    // Windows keeps a loaded file locked; it stays until the next clean-up of the temporary directory there.
+    rmSync(directory, { recursive: true, force: true, maxRetries: 0 });
+  }
+}
