@@ -195,7 +195,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     const windows = target.startsWith("win32") ? ".exe" : "";
     const out = values.out ?? (target === host ? `dist/pushbox${windows}` : `dist/pushbox-${target}${windows}`);
     const started = Date.now();
-    const { file, bytes } = await pack({ entry: "src/main.ts", thread: "src/engine/sqlite/thread.ts", target, out });
+    const { file, bytes } = await pack({ entry: "src/main.ts", thread: "src/engine/sqlite/worker.ts", target, out });
     const size = (bytes / 1e6).toFixed(0);
     process.stdout.write(
       `${relative(root, file)}  ${target}  ${size} MB  ${((Date.now() - started) / 1000).toFixed(1)} s\n`,

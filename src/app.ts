@@ -1,42 +1,176 @@
-// Placeholder: joins nothing yet, answers /healthz.
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+// Builds the parts, joins them, starts them in order and stops them in reverse.
+import { hostname } from "node:os";
+import { Worker } from "node:worker_threads";
+import { createApi } from "./api/routes.ts";
+import { threadSource } from "./assets.ts";
 import type { Config } from "./config.ts";
+import { bind, forget, unbind } from "./core/connect.ts";
+import { accept } from "./core/notify.ts";
+import { push } from "./core/push.ts";
+import { createReport } from "./core/report.ts";
+import { openLocalEngine } from "./engine/local.ts";
+import { createGateway, type Gateway, type GatewayOptions } from "./gateway/gateway.ts";
+import { socketio } from "./gateway/socketio.ts";
+import { createServer } from "./http/server.ts";
+import { Conversation } from "./live/conversation.ts";
+import { Hub } from "./live/hub.ts";
+import type { Session } from "./live/session.ts";
 import type { Log } from "./log.ts";
+import { createExpander } from "./outbox/expand.ts";
 
 export interface App {
+  /** Where clients connect, and where a backend calls: with the ports that were taken. */
   readonly clientUrl: string;
   readonly apiUrl: string;
+  /** Takes over what can change while running: certificates, keys. Rejects, and changes nothing, when the files do not fit. */
   reload(config: Config): Promise<void>;
+  /** Answers what was accepted, closes clients so that they come back, stores what is in memory. */
   stop(): Promise<void>;
+  /** Resolves when statistics gathered so far are stored. */
+  settled(): Promise<void>;
   /** Resolves when the server cannot go on. */
   readonly failed: Promise<Error>;
 }
 
-const listen = (host: string, port: number): Promise<Server> =>
-  new Promise((done, fail) => {
-    const server = createServer((_request, response) => response.end("ok"));
-    server.once("error", fail);
-    server.listen(port, host, () => done(server));
-  });
-
-const url = (server: Server): string => {
-  const { address, port } = server.address() as AddressInfo;
-  return `http://${address}:${port}`;
-};
+/** For a POST's body or a probing websocket to finish. */
+const REQUEST_TIMEOUT = 30_000;
+const UPGRADE_TIMEOUT = 10_000;
 
 export async function startApp(config: Config, log: Log): Promise<App> {
-  const client = await listen(config.client.host, config.client.port);
-  const api = await listen(config.api.host, config.api.port);
-  log.debug("placeholder");
-  return {
-    clientUrl: url(client),
-    apiUrl: url(api),
-    reload: async () => {},
-    stop: async () => {
-      client.close();
-      api.close();
+  const now = Date.now;
+  const failed = Promise.withResolvers<Error>();
+  const { client, storage } = config;
+  const thread = threadSource();
+  const engine = await openLocalEngine({
+    dataDir: config.data,
+    synchronous: storage.synchronous,
+    keep: { default: storage.keep, prefixes: Object.entries(storage.keepByPrefix) },
+    arrivalDays: storage.arrivalDays,
+    onFatal: failed.resolve,
+    ...(thread === undefined ? {} : { startThread: (data) => new Worker(thread, { eval: true, workerData: data }) }),
+  });
+
+  const hub: Hub = new Hub(() => gateway, now);
+  engine.broker.attach(hub);
+  const report = createReport(engine.counters, now, (error) => log.error({ err: error }, "statistics not stored"));
+  const conversation = new Conversation({
+    hub,
+    engine,
+    report,
+    limits: { topics: client.maxTopics, topicLength: client.maxTopicLength, idLength: client.maxIdLength },
+    disconnectDelay: client.disconnectDelay,
+    trustClientUid: config.trustClientUid,
+    now,
+    log,
+  });
+  const gateway: Gateway<Session> = createGateway(
+    gatewayOptions(client),
+    socketio(conversation, { connectTimeout: client.connectTimeout }),
+  );
+  const expander = createExpander({
+    engine,
+    count: (topic) => hub.count(topic),
+    now,
+    failed: (error) => log.error({ err: error }, "a notification could not be expanded; trying again"),
+  });
+  const api = createApi(apiOptions(config, log), {
+    push: (target, draft) => push(engine, target, draft, now()),
+    async notify(content, { target, timeToLive, type, callerAddress }) {
+      const request = { content, target, timeToLive, callerAddress, ...(type === undefined ? {} : { type }) };
+      const id = await accept(engine.outbox, request, now());
+      expander.nudge();
+      return id;
     },
-    failed: new Promise(() => {}),
+    bind: (binding) => bind(engine, binding, now()),
+    unbind: (who) => unbind(engine, who, now()),
+    deleteDevices: (pushIds) => forget(engine, pushIds),
+    devices: engine.devices,
+    live: hub,
+    counters: engine.counters,
+    config: () => config,
+  });
+  const server = createServer(
+    {
+      host: config.api.host,
+      port: config.api.port,
+      ...tls(config.api),
+      maxBody: config.api.maxBody,
+      bodyTimeout: REQUEST_TIMEOUT,
+      trustedProxies: config.api.trustedProxies,
+    },
+    api.site,
+  );
+
+  async function stop(): Promise<void> {
+    await server.close();
+    await expander.stop();
+    await gateway.close();
+    await conversation.stop();
+    await Promise.all([api.stop(), report.stop()]);
+    await engine.close();
+  }
+
+  try {
+    const clientPort = await gateway.listen();
+    const apiPort = await server.listen();
+    expander.nudge(); // what an earlier run had not finished
+    return {
+      clientUrl: url(client, clientPort),
+      apiUrl: url(config.api, apiPort),
+      async reload(next) {
+        await Promise.all([gateway.reloadTls(), server.reloadTls()]);
+        api.setKeys(next.api.keys);
+      },
+      stop,
+      settled: () => report.flush(),
+      failed: failed.promise,
+    };
+  } catch (error) {
+    await stop().catch((also: unknown) => log.error({ err: also }, "could not stop what had started"));
+    throw error;
+  }
+}
+
+function gatewayOptions(client: Config["client"]): GatewayOptions {
+  return {
+    path: "/socket.io/",
+    host: client.host,
+    port: client.port,
+    ...tls(client),
+    heartbeat: {
+      3: { pingInterval: client.pingIntervalV3, pingTimeout: client.pingTimeoutV3 },
+      4: { pingInterval: client.pingInterval, pingTimeout: client.pingTimeout },
+    },
+    maxPayload: client.maxPayload,
+    maxBackpressure: client.maxBackpressure,
+    upgradeTimeout: UPGRADE_TIMEOUT,
+    requestTimeout: REQUEST_TIMEOUT,
+    maxConnections: client.maxConnections,
+    maxConnectionsPerAddress: client.maxConnectionsPerAddress,
+    maxEventsPerSecond: client.maxEventsPerSecond,
+    origins: client.origins,
+    trustedProxies: client.trustedProxies,
+    strictEio: false,
   };
+}
+
+function apiOptions({ api, client }: Config, log: Log): Parameters<typeof createApi>[0] {
+  const filter = api.topicOnlineFilter;
+  return {
+    keys: api.keys,
+    insecure: api.insecure,
+    broadcast: { keys: api.broadcastKeys, addresses: api.broadcastAddresses },
+    ...(Object.keys(filter).length === 0 ? {} : { topicOnlineFilter: filter }),
+    limits: { id: client.maxIdLength, topic: client.maxTopicLength },
+    serverId: `${hostname()}:1`,
+    report: (error) => log.error({ err: error }, "an API call failed"),
+  };
+}
+
+const tls = ({ tlsCert, tlsKey }: { readonly tlsCert: string; readonly tlsKey: string }) =>
+  tlsCert === "" ? {} : { tls: { certFile: tlsCert, keyFile: tlsKey } };
+
+function url({ host, tlsCert }: { readonly host: string; readonly tlsCert: string }, port: number): string {
+  const name = host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+  return `${tlsCert === "" ? "http" : "https"}://${name}:${port}`;
 }

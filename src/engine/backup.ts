@@ -51,6 +51,20 @@ export async function copyDatabase(
   }
 }
 
+/** A consistent copy of a data directory's database, whether a server runs on it or not, into a new file. */
+export async function backupData(dataDir: string, target: string, addonFile?: string): Promise<void> {
+  const source = databaseFile(dataDir);
+  if (!existsSync(source)) throw new PushError("invalid", `there is no ${source}: name the data directory with --data`);
+  const addon = loadAddon(addonFile);
+  const db = openFile(source, addon, { fileMustExist: true });
+  try {
+    // In one step: it sees one moment, and writers need not wait for it.
+    await copyDatabase(db, target, 0x7fffffff, addon);
+  } finally {
+    db.close();
+  }
+}
+
 /** Reads the whole file: that it is whole, ours, and not of a newer pushbox. Throws a `PushError` that says what is wrong. */
 export function checkBackup(file: string, addonFile?: string): BackupInfo {
   return inspect(file, loadAddon(addonFile));

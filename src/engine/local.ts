@@ -164,11 +164,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
 }
 
 function startFromSource(data: ThreadData): Worker {
-  const thread = new URL("./sqlite/thread.ts", import.meta.url).href;
-  const start = `
-    const { parentPort, workerData } = require("node:worker_threads");
-    import(${JSON.stringify(thread)}).then((thread) => thread.runThread(parentPort, workerData));`;
-  return new Worker(start, { eval: true, workerData: data });
+  return new Worker(new URL("./sqlite/worker.ts", import.meta.url), { workerData: data });
 }
 
 /** What a thread says first: that it is ready, done, or why it could not. */

@@ -101,6 +101,10 @@ export class Client<T> implements Connection<T>, Receiver {
     return this.#ws?.isSubscribed(room) ?? this.polling?.rooms.has(room) ?? false;
   }
 
+  leaveAll(): void {
+    for (const room of this.#ws?.getTopics() ?? [...(this.polling?.rooms ?? [])]) this.leave(room);
+  }
+
   // ---- inwards
 
   /** One packet from the client, whatever brought it. False: it ended the connection. */

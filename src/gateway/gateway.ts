@@ -78,6 +78,7 @@ export interface Connection<T> {
   /** False: was not in. */
   leave(room: string): boolean;
   in(room: string): boolean;
+  leaveAll(): void;
   /** Closes the connection (`timeout`) unless this is called again within so many milliseconds; 0 lifts the deadline. */
   expect(within: number): void;
   /** Closes the transport. */

@@ -64,7 +64,7 @@ export class Conversation implements SocketApplication<Session> {
   disconnect(connection: Connection<Session>): void {
     const session = connection.data;
     if (session === undefined) return;
-    for (const room of connection.rooms()) connection.leave(room);
+    connection.leaveAll();
     this.#leave(session, "transport close");
     connection.data = undefined;
   }

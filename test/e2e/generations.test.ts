@@ -1,5 +1,5 @@
 // Every flow on every transport with every generation of socket.io-client, against one server.
-import t from "tap";
+import t, { type Test } from "tap";
 import { startTestApp } from "../support/app.ts";
 import { GENERATIONS, SocketClient, TRANSPORTS, type TransportName } from "../support/clients.ts";
 
@@ -7,7 +7,7 @@ const server = await startTestApp(t);
 
 for (const generation of GENERATIONS) {
   for (const name of Object.keys(TRANSPORTS) as TransportName[]) {
-    const open = (t: Tap) => {
+    const open = (t: Test) => {
       const client = new SocketClient(generation, server.clientUrl, TRANSPORTS[name]);
       t.teardown(() => client.close());
       return client;
@@ -90,5 +90,3 @@ for (const generation of GENERATIONS) {
     );
   }
 }
-
-type Tap = typeof t;

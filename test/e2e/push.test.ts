@@ -1,6 +1,6 @@
 // The push layer as clients see it; numbers are those of the protocol's checklist.
 import { once } from "node:events";
-import t from "tap";
+import t, { type Test } from "tap";
 import { startTestApp } from "../support/app.ts";
 import { nextOf, pushClient, RawClient } from "../support/clients.ts";
 
@@ -9,7 +9,7 @@ const TTL = 60_000;
 let serial = 0;
 /** A name that no other test uses. */
 const fresh = (what: string) => `${what}-${++serial}-0123456789`;
-const open = async (t: typeof import("tap").t, query?: string) => {
+const open = async (t: Test, query?: string) => {
   const client = await RawClient.open(server.clientPort, query);
   t.teardown(() => client.close());
   return client;

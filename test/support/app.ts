@@ -1,7 +1,7 @@
 // The real app on free ports with its data in memory or in a directory of its own, and the calls a backend makes.
 import type { Test } from "tap";
 import { type App, startApp } from "../../src/app.ts";
-import { type Config, defaults } from "../../src/config.ts";
+import { type Config, readConfig } from "../../src/config.ts";
 import { createLog } from "../../src/log.ts";
 
 export interface Answer {
@@ -26,7 +26,9 @@ type Overrides = {
 };
 
 export async function startTestApp(t: Test, overrides: Overrides = {}): Promise<TestApp> {
-  const base = defaults();
+  const reading = readConfig({ env: {}, flags: new Map() });
+  if (reading.problems !== undefined) throw new Error("the defaults have problems");
+  const base = reading.config;
   const config: Config = {
     ...base,
     ...overrides,
@@ -35,7 +37,7 @@ export async function startTestApp(t: Test, overrides: Overrides = {}): Promise<
     api: { ...base.api, port: 0, ...overrides.api },
     storage: { ...base.storage, synchronous: "NORMAL", ...overrides.storage },
   };
-  const app = await startApp(config, createLog("silent"));
+  const app = await startApp(config, createLog("fatal", { text: true }).log);
   t.teardown(() => app.stop());
   const request = async (path: string, init: RequestInit): Promise<Answer> => {
     const answer = await fetch(`${app.apiUrl}/api/${path}`, { method: "POST", ...init });
