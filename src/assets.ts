@@ -1,7 +1,8 @@
 // How files leave the executable. Run from source there is nothing to do: Node finds everything in its place.
 // In the executable an asset is a view of its own file, and an addon is unpacked only for the moment it is loaded.
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { constants, tmpdir } from "node:os";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { getRawAsset, isSea } from "node:sea";
 
@@ -33,19 +34,15 @@ export function addon(name: string): unknown {
     chmodSync(directory, 0o700);
     const file = join(directory, `${name}.node`);
     writeFileSync(file, asset(`${name}.node`), { mode: 0o700 });
-    const module: { exports: unknown } = { exports: {} };
-    try {
-      process.dlopen(module, file, constants.dlopen.RTLD_LAZY);
-    } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new Error(
-        `cannot load a part of pushbox from ${tmpdir()} (${why}): set TMPDIR to a directory without noexec`,
-        {
-          cause,
-        },
-      );
-    }
-    return module.exports;
+    return createRequire(import.meta.url)(file) as unknown;
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(
+      `cannot load a part of pushbox from ${tmpdir()} (${why}): set TMPDIR to a directory without noexec`,
+      {
+        cause,
+      },
+    );
   } finally {
     // Windows keeps a loaded file locked; it stays until the next clean-up of the temporary directory there.
     rmSync(directory, { recursive: true, force: true, maxRetries: 0 });

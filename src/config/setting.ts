@@ -1,0 +1,272 @@
+// One setting: what may be written, what holds when nothing is, and how a flag's or a variable's text becomes a value.
+import { isIP } from "node:net";
+import { z } from "zod";
+
+export interface Setting<T> {
+  /** Its message, and that of every part with rules of its own, completes the sentence "write ...". */
+  readonly schema: z.ZodType<T>;
+  readonly fallback: T;
+  /** One line, for the file that `init` writes and for --help. */
+  readonly why: string;
+  /** Completes "write ...". */
+  readonly expected: string;
+  /** What --help shows for the value. */
+  readonly argument: string;
+  /** Text of a flag or variable as a value for `schema`. Of a list, all of it: given again, or separated by commas. */
+  readonly fromText: (texts: readonly string[]) => unknown;
+  readonly list?: boolean;
+  readonly boolean?: boolean;
+  /** The value is never shown. */
+  readonly secret?: boolean;
+  /** SIGHUP applies a change; any other setting needs a restart. */
+  readonly live?: boolean;
+  /** Where it is not the section and the name with dashes. */
+  readonly flag?: string;
+  /** Lines for `init` instead of `name = default`: for what is written as a table of its own. */
+  readonly example?: (randomKey: string) => string;
+}
+
+type Options = Partial<Pick<Setting<unknown>, "live" | "secret" | "flag">>;
+
+/** The last one counts, as with any flag that is given twice. */
+const last = (texts: readonly string[]): string => texts.at(-1) ?? "";
+
+const parts = (texts: readonly string[]): string[] =>
+  texts
+    .flatMap((text) => text.split(","))
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+
+/** `a=1` as a pair; what has no sign in it keeps its whole text as the name, and the schema refuses the missing value. */
+function pair(text: string, sign: string): [string, string | undefined] {
+  const at = text.indexOf(sign);
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+const number = (text: string | undefined): unknown =>
+  text !== undefined && /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
+
+const count = (n: number): string => n.toString().replace(/\B(?=(\d{3})+$)/g, "_");
+
+export function integer(
+  fallback: number,
+  min: number,
+  max: number,
+  why: string,
+  options: Options = {},
+): Setting<number> {
+  return {
+    schema: z.number().int().min(min).max(max),
+    fallback,
+    why,
+    expected: `a whole number from ${count(min)} to ${count(max)}`,
+    argument: "<number>",
+    fromText: (texts) => number(last(texts).replaceAll("_", "")),
+    ...options,
+  };
+}
+
+export function yesNo(fallback: boolean, why: string, options: Options = {}): Setting<boolean> {
+  return {
+    schema: z.boolean(),
+    fallback,
+    why,
+    expected: "true or false",
+    argument: "[true|false]",
+    fromText: (texts) => ({ true: true, false: false })[last(texts)] ?? last(texts),
+    boolean: true,
+    ...options,
+  };
+}
+
+export function choice<const T extends string>(
+  fallback: NoInfer<T>,
+  words: readonly T[],
+  why: string,
+  options: Options = {},
+): Setting<T> {
+  return {
+    schema: z.enum(words),
+    fallback,
+    why,
+    expected: `one of ${words.map((word) => JSON.stringify(word)).join(", ")}`,
+    argument: `<${words.join("|")}>`,
+    fromText: last,
+    ...options,
+  };
+}
+
+export function text(
+  fallback: string,
+  pattern: RegExp,
+  expected: string,
+  argument: string,
+  why: string,
+  options: Options = {},
+): Setting<string> {
+  return { schema: z.string().regex(pattern), fallback, why, expected, argument, fromText: last, ...options };
+}
+
+export const host = (fallback: string, why: string): Setting<string> =>
+  text(
+    fallback,
+    /^(\[?[0-9a-fA-F:.]+\]?|[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?)$/,
+    'an address such as "0.0.0.0", "::1" or a host name',
+    "<address>",
+    why,
+  );
+
+export const port = (fallback: number, why: string): Setting<number> => ({
+  ...integer(fallback, 0, 65_535, why),
+  argument: "<port>",
+});
+
+export function list(
+  fallback: readonly string[],
+  element: { readonly test: (text: string) => boolean; readonly expected: string },
+  argument: string,
+  why: string,
+  options: Options = {},
+): Setting<readonly string[]> {
+  return {
+    schema: z.array(z.string({ error: element.expected }).refine(element.test, { error: element.expected })).readonly(),
+    fallback,
+    why,
+    expected: `a list: [${JSON.stringify(fallback[0] ?? argument)}]`,
+    argument,
+    fromText: parts,
+    list: true,
+    ...options,
+  };
+}
+
+/** A table of prefixes; the first one, in the order written, that a topic starts with decides. */
+export function byPrefix<T>(
+  value: z.ZodType<T>,
+  fromText: (text: string | undefined) => unknown,
+  expected: string,
+  argument: string,
+  why: string,
+): Setting<Readonly<Record<string, T>>> {
+  return {
+    schema: z.record(z.string(), value).readonly(),
+    fallback: {},
+    why,
+    expected,
+    argument,
+    fromText: (texts) =>
+      Object.fromEntries(
+        parts(texts)
+          .map((part) => pair(part, "="))
+          .map(([k, v]) => [k, fromText(v)]),
+      ),
+    list: true,
+  };
+}
+
+export const countByPrefix = (min: number, max: number, why: string): Setting<Readonly<Record<string, number>>> => {
+  const expected = `a whole number from ${count(min)} to ${count(max)} for each prefix, as in { "chat" = 100 }`;
+  return byPrefix(
+    z.number({ error: expected }).int(expected).min(min, expected).max(max, expected),
+    number,
+    expected,
+    "<prefix=number>",
+    why,
+  );
+};
+
+export type OnlineDetail = "count" | "devices";
+
+/** A plain list of prefixes means counting for each. */
+export function onlineFilter(why: string): Setting<Readonly<Record<string, OnlineDetail>>> {
+  const expected =
+    'a table of prefixes with "count" or "devices", as in { "chatRoom" = "devices" }, or a list of prefixes to count';
+  const table = z.record(z.string(), z.enum(["count", "devices"], { error: expected }));
+  const setting = byPrefix<OnlineDetail>(
+    z.enum(["count", "devices"]),
+    (text) => text ?? "count",
+    expected,
+    "<prefix[=devices]>",
+    why,
+  );
+  return {
+    ...setting,
+    schema: z
+      .preprocess(
+        (given) => (Array.isArray(given) ? Object.fromEntries(given.map((prefix) => [prefix, "count"])) : given),
+        table,
+      )
+      .readonly(),
+  };
+}
+
+export interface ApiKey {
+  readonly name: string;
+  readonly key: string;
+}
+
+export const keyName = {
+  pattern: /^[A-Za-z0-9._-]{1,64}$/,
+  expected: "a name of up to 64 letters, digits and . _ -",
+};
+
+export function apiKeys(why: string, options: Options = {}): Setting<readonly ApiKey[]> {
+  const key = "a key of 16 to 256 letters, digits and - . _ ~ + / =";
+  const entry = z.strictObject({
+    name: z.string({ error: keyName.expected }).regex(keyName.pattern, { error: keyName.expected }),
+    // What may follow "Bearer" in a header as it is.
+    key: z.string({ error: key }).regex(/^[A-Za-z0-9._~+/=-]{16,256}$/, { error: key }),
+  });
+  return {
+    schema: z.array(entry).readonly(),
+    fallback: [],
+    why,
+    expected: '[[api.keys]] with a name and a key in the file, "name:key" elsewhere',
+    argument: "<name:key>",
+    fromText: (texts) =>
+      parts(texts)
+        .map((part) => pair(part, ":"))
+        .map(([name, value]) => ({ name, key: value })),
+    list: true,
+    secret: true,
+    example: (randomKey) => `[[api.keys]]\nname = "backend"\nkey = "${randomKey}"`,
+    ...options,
+  };
+}
+
+export const origin = {
+  expected: '"*" for any, or an origin such as "https://example.com"',
+  test: (text: string): boolean => {
+    if (text === "*") return true;
+    try {
+      const url = new URL(text);
+      return url.origin === text || `${url.protocol}//${url.host}` === text;
+    } catch {
+      return false;
+    }
+  },
+};
+
+/** One address, or a network such as 10.0.0.0/8. */
+export const network = {
+  expected: 'an address or a network, such as "10.1.2.3", "10.0.0.0/8" or "::1"',
+  test: (text: string): boolean => {
+    const [address = "", bits] = pair(text, "/");
+    const family = isIP(address);
+    if (family === 0) return false;
+    return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+  },
+};
+
+/** A value as TOML writes it on one line. */
+export function literal(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
+  if (value instanceof Date) return value.toISOString();
+  if (typeof value === "object" && value !== null) {
+    const entries = Object.entries(value).map(
+      ([key, inner]) => `${/^[\w-]+$/.test(key) ? key : JSON.stringify(key)} = ${literal(inner)}`,
+    );
+    return entries.length === 0 ? "{}" : `{ ${entries.join(", ")} }`;
+  }
+  return typeof value === "string" ? JSON.stringify(value) : String(value);
+}

@@ -1,0 +1,186 @@
+// Every setting: the one table behind the file, the flags, the environment, `pushbox init` and --help.
+// A further section is a further entry here; its type, flags, variables and checks follow from it.
+import {
+  apiKeys,
+  choice,
+  countByPrefix,
+  host,
+  integer,
+  keyName,
+  list,
+  network,
+  onlineFilter,
+  origin,
+  port,
+  type Setting,
+  text,
+  yesNo,
+} from "./setting.ts";
+
+const file = (what: string) => text("", /^[^\0]*$/, "the path of a PEM file", "<file>", what, { live: true });
+
+export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
+
+/** Order here is order everywhere. Times are milliseconds, sizes bytes. Ranges keep inside what native code takes. */
+export const settings = {
+  data: text(
+    "./pushbox-data",
+    /^[^\0]+$/,
+    "the path of a directory",
+    "<directory>",
+    "Directory of the database; made when missing, for this user only.",
+  ),
+  log_level: choice("info", logLevels, "The least important events that are logged.", { live: true }),
+  trust_client_uid: yesNo(
+    false,
+    "Let a client say which user it is. Anybody can then receive what is sent to any user: only for closed networks.",
+  ),
+  client: {
+    host: host("0.0.0.0", "Address that clients connect to; 0.0.0.0 is every address of this machine."),
+    port: port(10_001, "Port that clients connect to; 0 takes any free one."),
+    tls_cert: file("Certificate chain (PEM) for https and wss; empty: plain http and ws."),
+    tls_key: file("Private key (PEM) of that certificate."),
+    origins: list(["*"], origin, "<origin>", "Web pages that may connect, by origin; * is any."),
+    max_payload: integer(1_000_000, 1024, 1_000_000, "Bytes of the largest message a client may send."),
+    ping_interval_v3: integer(
+      90_000,
+      1000,
+      600_000,
+      "Time between the pings of clients with Engine.IO 3, which the client sends.",
+    ),
+    ping_timeout_v3: integer(25_000, 1000, 300_000, "Such a client is gone when it was silent for so much longer."),
+    ping_interval: integer(
+      25_000,
+      1000,
+      600_000,
+      "Time between the pings of clients with Engine.IO 4, which the server sends.",
+    ),
+    ping_timeout: integer(20_000, 1000, 300_000, "Such a client is gone when its answer takes longer."),
+    connect_timeout: integer(45_000, 1000, 600_000, "A connection that has not said who it is by then is closed."),
+    disconnect_delay: integer(
+      10_000,
+      0,
+      600_000,
+      "A device counts as connected for so long after its last connection went.",
+    ),
+    max_backpressure: integer(
+      1_048_576,
+      65_536,
+      1_073_741_824,
+      "Bytes that may wait for a slow client before its connection is closed.",
+    ),
+    max_connections: integer(1_000_000, 1, 10_000_000, "Connections in all; each needs an open file (ulimit -n)."),
+    max_connections_per_address: integer(
+      20_000,
+      1,
+      10_000_000,
+      "Connections from one address; a mobile network has few of them.",
+    ),
+    max_events_per_second: integer(
+      100,
+      1,
+      1_000_000,
+      "Messages one connection may send per second before it is closed.",
+    ),
+    max_topics: integer(1000, 1, 1_000_000, "Topics one connection may subscribe to."),
+    max_topic_length: integer(256, 1, 65_536, "Characters of a topic's name."),
+    max_id_length: integer(128, 10, 1024, "Characters of a pushId or uid."),
+    trusted_proxies: list([], network, "<network>", "Proxies whose X-Forwarded-For is believed on the client port."),
+  },
+  api: {
+    host: host("127.0.0.1", "Address of the API. Any but this machine's own needs keys."),
+    port: port(11_001, "Port of the API; 0 takes any free one."),
+    tls_cert: file("Certificate chain (PEM) for https; empty: plain http."),
+    tls_key: file("Private key (PEM) of that certificate."),
+    insecure: yesNo(false, "Start the API without keys on an address that others reach. Anybody there can then push.", {
+      flag: "insecure-api",
+    }),
+    max_body: integer(104_857_600, 1024, 500_000_000, "Bytes of the largest request body."),
+    broadcast_keys: list(
+      [],
+      { test: (name) => keyName.pattern.test(name), expected: "the name of one of api.keys" },
+      "<name>",
+      "Names of the keys that may push to everybody or to a tag; with broadcast_addresses empty too, every key may.",
+      { live: true },
+    ),
+    broadcast_addresses: list(
+      [],
+      network,
+      "<network>",
+      "Addresses that may push to everybody or to a tag; with broadcast_keys empty too, every address may.",
+      { live: true },
+    ),
+    topic_online_filter: onlineFilter(
+      "Topics, by prefix, whose online count or devices the API tells; noti is always counted.",
+    ),
+    trusted_proxies: list([], network, "<network>", "Proxies whose X-Forwarded-For is believed on the API port."),
+    metrics: yesNo(true, "Serve Prometheus metrics at /metrics on the API port."),
+    keys: apiKeys(
+      "Keys that callers of the API present, each with a name for the log. Prefer file or environment: flags show in ps.",
+      {
+        live: true,
+      },
+    ),
+  },
+  storage: {
+    synchronous: choice(
+      "FULL",
+      ["FULL", "NORMAL"],
+      "FULL: what was answered with success survives a power failure. NORMAL: a crash of the process only.",
+    ),
+    keep: integer(
+      10,
+      1,
+      10_000,
+      "Messages with a time to live that are kept per topic and per device, the newest ones.",
+    ),
+    keep_by_prefix: countByPrefix(1, 10_000, "The same for topics that start with a prefix."),
+    arrival_days: integer(30, 1, 3650, "Days for which the statistics of a notification are kept."),
+  },
+};
+
+type Camel<S extends string> = S extends `${infer Head}_${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : S;
+type Values<T> = {
+  readonly [K in keyof T & string as Camel<K>]: T[K] extends Setting<infer V> ? V : Values<T[K]>;
+};
+
+/** What holds, with names as they are written in TypeScript: `config.client.maxPayload`. Frozen. */
+export type Config = Values<typeof settings>;
+
+/** One row of the table, with all of its names. */
+export interface Row {
+  /** "" at the top. */
+  readonly section: string;
+  readonly key: string;
+  /** As in the file: `client.max_payload`. */
+  readonly name: string;
+  /** `--client-max-payload` without the dashes. */
+  readonly flag: string;
+  /** `PUSHBOX_CLIENT_MAX_PAYLOAD` */
+  readonly variable: string;
+  readonly setting: Setting<unknown>;
+}
+
+const isSetting = (entry: unknown): entry is Setting<unknown> =>
+  typeof entry === "object" && entry !== null && "schema" in entry && "fallback" in entry;
+
+function row(section: string, key: string, setting: Setting<unknown>): Row {
+  const path = section === "" ? [key] : [section, key];
+  const flag = setting.flag ?? path.join("-").replaceAll("_", "-");
+  return { section, key, name: path.join("."), flag, variable: `PUSHBOX_${path.join("_").toUpperCase()}`, setting };
+}
+
+export const rows: readonly Row[] = Object.entries(settings).flatMap(([key, entry]) =>
+  isSetting(entry) ? [row("", key, entry)] : Object.entries(entry).map(([inner, setting]) => row(key, inner, setting)),
+);
+
+export const sections: readonly string[] = [...new Set(rows.map((entry) => entry.section))];
+
+export const camel = (key: string): string => key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+
+/** The value of a row in a configuration. */
+export function valueIn(config: Config, row: Row): unknown {
+  const root = config as unknown as Readonly<Record<string, unknown>>;
+  const section = row.section === "" ? root : (root[camel(row.section)] as Readonly<Record<string, unknown>>);
+  return section[camel(row.key)];
+}

@@ -1,0 +1,62 @@
+// Whether a certificate and a key can serve: found out before native code is given their names.
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+
+export interface Pair {
+  /** Each starts with the setting it is about. */
+  readonly problems: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+const day = 86_400_000;
+
+export function checkPair(certFile: string, keyFile: string, now: number): Pair {
+  const certificate = parsed(certFile, (text) => new X509Certificate(text), notCertificate);
+  const key = parsed(keyFile, createPrivateKey, notKey);
+  const problems: string[] = [];
+  if (typeof certificate === "string") problems.push(`tls_cert: ${certificate}`);
+  if (typeof key === "string") problems.push(`tls_key: ${key}`);
+  if (typeof certificate === "string" || typeof key === "string") return { problems, warnings: [] };
+  if (!certificate.checkPrivateKey(key))
+    problems.push(`tls_key: ${keyFile} is not the key of the certificate in ${certFile}; give both files of one pair`);
+  return { problems, warnings: validity(certificate, certFile, now) };
+}
+
+const notCertificate = (): string => "is not a certificate in PEM form (-----BEGIN CERTIFICATE-----)";
+
+const notKey = (text: string): string =>
+  text.includes("ENCRYPTED")
+    ? "is protected by a passphrase; write it without one: openssl pkey -in OLD -out NEW"
+    : "is not a private key in PEM form (-----BEGIN PRIVATE KEY-----)";
+
+/** What the file holds, or what is wrong with it. */
+function parsed<T extends object>(
+  file: string,
+  parse: (text: string) => T,
+  wrong: (text: string) => string,
+): T | string {
+  let text: string;
+  try {
+    text = readFileSync(file, "latin1");
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return `there is no file ${file}`;
+    if (code === "EACCES") return `this user may not read ${file}`;
+    return `cannot read ${file}: ${message}`;
+  }
+  try {
+    return parse(text);
+  } catch {
+    return `${file} ${wrong(text)}`;
+  }
+}
+
+function validity(certificate: X509Certificate, file: string, now: number): string[] {
+  const [from, to] = [Date.parse(certificate.validFrom), Date.parse(certificate.validTo)];
+  const on = (time: number) => new Date(time).toISOString().slice(0, 10);
+  if (now > to) return [`the certificate in ${file} expired on ${on(to)}: clients refuse it; renew it`];
+  if (now < from)
+    return [`the certificate in ${file} is valid only from ${on(from)}: clients refuse it; check the clock`];
+  if (to - now < 14 * day) return [`the certificate in ${file} expires on ${on(to)}; renew it and send SIGHUP`];
+  return [];
+}

@@ -1,0 +1,2 @@
+// Placeholder of the storage thread.
+export {};

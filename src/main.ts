@@ -1,0 +1,22 @@
+// The process: its arguments, environment, streams, signals and exit code. Nothing else touches `process`.
+import { run } from "./cli.ts";
+
+// A reader that has seen enough (`pushbox config | head`) is not an error.
+process.stdout.on("error", () => process.exit(0));
+
+run({
+  args: process.argv.slice(2),
+  env: process.env,
+  terminal: process.stdout.isTTY === true,
+  out: (text) => process.stdout.write(text),
+  err: (text) => process.stderr.write(text),
+  onSignal: (signal, act) => process.on(signal, act),
+  onCrash: (act) => process.on("uncaughtException", (error) => process.exit(act(error))),
+}).then(
+  // Written text first: process.exit would cut it off in a pipe.
+  (code) => process.stdout.write("", () => process.stderr.write("", () => process.exit(code))),
+  (error: unknown) => {
+    process.stderr.write(`pushbox: ${error instanceof Error ? error.stack : error}\n`);
+    process.exit(1);
+  },
+);
