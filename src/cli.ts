@@ -9,7 +9,7 @@ import { type Given, type Reading, readConfig } from "./config.ts";
 import { backupData, checkBackup, restore } from "./engine/backup.ts";
 import { healthy } from "./health.ts";
 import { createLog } from "./log.ts";
-import { type Run, serve } from "./serve.ts";
+import type { Run } from "./serve.ts";
 import { explain } from "./trouble.ts";
 import { version } from "./version.ts";
 
@@ -123,6 +123,8 @@ Exit codes: 0 done, 1 failed at run time, 2 wrong command line or configuration.
       flushNow();
       return failed;
     });
+    // Not before it is needed: the other commands do not load the network's addon.
+    const { serve } = await import("./serve.ts");
     const code = await serve({
       version,
       config,

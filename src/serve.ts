@@ -7,7 +7,7 @@ import { type App, startApp } from "./app.ts";
 import { type Config, changes, isLoopback, type Reading } from "./config.ts";
 import type { Log } from "./log.ts";
 import { measureProcess, metrics } from "./metrics.ts";
-import { explain, Trouble } from "./trouble.ts";
+import { detail, explain, Trouble } from "./trouble.ts";
 
 /** From `stop` until the process ends whatever happens. A supervisor that kills after 10 s must not have to. */
 const patience = 9_000;
@@ -204,9 +204,6 @@ function probe(section: "client" | "api", host: string, port: number): Promise<v
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "";
 
 // ---- what is logged
-
-/** What a developer needs besides the text; nothing where the text says it all. */
-const detail = (error: unknown): object => (error instanceof Trouble ? {} : { err: error });
 
 function greet(app: App, config: Config, log: Log): void {
   const reachable = app.apiUrl.replace(/\/\/(0\.0\.0\.0|\[::\])/, "//127.0.0.1");

@@ -1,6 +1,6 @@
 // The executable: both native addons leave it, in the program and in its thread, and nothing stays behind.
 import { spawnSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import t from "tap";
 import { pack } from "../build.mjs";
@@ -20,6 +20,29 @@ t.test("a packed program serves with uWebSockets.js and stores with SQLite in a 
     env: { TMPDIR: join(directory, "tmp") },
     encoding: "utf8",
   });
-  t.match(done, { status: 0, stdout: /^sqlite 3\.\d+\.\d+ /, stderr: "" });
+  t.match(done, { status: 0, stdout: /^sqlite 3\.\d+\.\d+\n$/, stderr: "" });
   t.same(readdirSync(join(directory, "tmp")), [], "the addons were removed");
 });
+
+t.test(
+  "the lock names no registry, and every optional package of every platform: npm ci refuses one that lacks some",
+  async (t) => {
+    const root = resolve(import.meta.dirname, "..");
+    const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
+      readonly packages: Readonly<
+        Record<string, { readonly resolved?: string; readonly optionalDependencies?: object }>
+      >;
+    };
+    const entries = Object.entries(lock.packages);
+    t.same(
+      entries.filter(([, entry]) => entry.resolved !== undefined).map(([path]) => path),
+      [],
+    );
+    for (const [path, entry] of entries)
+      for (const name of Object.keys(entry.optionalDependencies ?? {}))
+        t.ok(
+          entries.some(([other]) => other.endsWith(`node_modules/${name}`)),
+          `${path || "the project"} needs ${name}`,
+        );
+  },
+);
