@@ -87,7 +87,7 @@ function untilTheEnd(app: App, { config, log, reread, onSignal }: Run): Promise<
     onSignal("SIGHUP", () => {
       if (stopping) return;
       reloading = reloading.then(async () => {
-        current = await reload(app, current, reread(), log);
+        current = await reload(app, current, reread, log);
       });
     });
     app.failed.then((error) => {
@@ -107,25 +107,26 @@ function untilTheEnd(app: App, { config, log, reread, onSignal }: Run): Promise<
 }
 
 /** Applies what can be applied while running; returns what holds then. A configuration with problems changes nothing. */
-async function reload(app: App, current: Config, reading: Reading, log: Log): Promise<Config> {
-  if (reading.problems !== undefined) {
-    for (const problem of reading.problems) log.error(problem);
-    log.error("SIGHUP: nothing was changed, because of the problems above");
-    return current;
-  }
-  for (const warning of reading.warnings) log.warn(warning);
-  const change = changes(current, reading.config);
+async function reload(app: App, current: Config, reread: () => Reading, log: Log): Promise<Config> {
   try {
+    const reading = reread();
+    if (reading.problems !== undefined) {
+      for (const problem of reading.problems) log.error(problem);
+      log.error("SIGHUP: nothing was changed, because of the problems above");
+      return current;
+    }
+    for (const warning of reading.warnings) log.warn(warning);
+    const change = changes(current, reading.config);
     // Called without a change too: the files of the certificates may be new under their old names.
     await app.reload(fit(change.config, openFiles()));
+    log.level = change.config.logLevel;
+    log.info(`SIGHUP: certificates read again; changed: ${change.applied.join(", ") || "no setting"}`);
+    for (const name of change.restart) log.warn(`SIGHUP: ${name} has changed and needs a restart`);
+    return change.config;
   } catch (error) {
     log.error(detail(error), `SIGHUP: nothing was changed: ${explain(error, current)}`);
     return current;
   }
-  log.level = change.config.logLevel;
-  log.info(`SIGHUP: certificates read again; changed: ${change.applied.join(", ") || "no setting"}`);
-  for (const name of change.restart) log.warn(`SIGHUP: ${name} has changed and needs a restart`);
-  return change.config;
 }
 
 // ---- before the start
