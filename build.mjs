@@ -48,8 +48,8 @@ export async function pack({ entry, thread, target, out }) {
   try {
     const main = join(work, "main.cjs");
     const threadFile = join(work, "thread.cjs");
-    await bundle(join(root, entry), main);
-    await bundle(join(root, thread), threadFile);
+    await bundle({ entryPoints: [join(root, entry)] }, main);
+    await bundle({ stdin: { contents: threadStart(join(root, thread)), resolveDir: root } }, threadFile);
     const assets = {
       "thread.cjs": threadFile,
       "uWebSockets.node": join(root, "node_modules/uWebSockets.js/dist/bin", `uws_${chosen.uws}_${abi}.node`),
@@ -72,10 +72,15 @@ export async function pack({ entry, thread, target, out }) {
   }
 }
 
-/** One CommonJS file of everything `entry` imports. */
-async function bundle(entry, outfile) {
+/** What a worker runs: the module does not start by itself, so that tests can run it without a thread. */
+const threadStart = (module) => `import { parentPort, workerData } from "node:worker_threads";
+  import { runThread } from ${JSON.stringify(module)};
+  runThread(parentPort, workerData);`;
+
+/** One CommonJS file of everything that the input imports. */
+async function bundle(input, outfile) {
   await build({
-    entryPoints: [entry],
+    ...input,
     outfile,
     bundle: true,
     platform: "node",

@@ -9,7 +9,7 @@ import { type Given, type Reading, readConfig } from "./config.ts";
 import { backupData, checkBackup, restore } from "./engine/backup.ts";
 import { healthy } from "./health.ts";
 import { createLog } from "./log.ts";
-import { type Run, serve } from "./serve.ts";
+import type { Run } from "./serve.ts";
 import { explain } from "./trouble.ts";
 import { version } from "./version.ts";
 
@@ -117,12 +117,14 @@ Exit codes: 0 done, 1 failed at run time, 2 wrong command line or configuration.
   const onlyData = (row: Row) => row.name === "data";
 
   configured("serve", "start the server", everything, async ({ config, origins, warnings }, given) => {
-    const { log, flush } = createLog(config.logLevel, { text: host.terminal });
+    const { log, flushNow, close } = createLog(config.logLevel, { text: host.terminal });
     host.onCrash((error) => {
       log.fatal({ err: error }, "a bug ended pushbox");
-      flush();
+      flushNow();
       return failed;
     });
+    // Not before it is needed: the other commands do not load the network's addon.
+    const { serve } = await import("./serve.ts");
     const code = await serve({
       version,
       config,
@@ -132,7 +134,7 @@ Exit codes: 0 done, 1 failed at run time, 2 wrong command line or configuration.
       reread: () => readConfig(given),
       onSignal: host.onSignal,
     });
-    flush();
+    await close();
     return code;
   }).addHelpText(
     "after",
@@ -218,7 +220,8 @@ Example:
       return ok;
     },
   )
-    .argument("<file>", "the new file")
+    .argument("[file]", "the new file")
+    .usage("<file> [options]")
     .addHelpText(
       "after",
       `
@@ -245,7 +248,8 @@ Example:
       return ok;
     },
   )
-    .argument("<file>", "a file that pushbox backup made")
+    .argument("[file]", "a file that pushbox backup made")
+    .usage("<file> [options]")
     .option("-f, --force", "replace data that is there")
     .addHelpText(
       "after",
@@ -300,8 +304,9 @@ function flagTexts(command: Command): ReadonlyMap<string, readonly string[]> {
 /** What is on the line besides flags: Commander leaves unknown flags among the arguments, and their values behind them. */
 function words(command: Command): { readonly positional: readonly string[]; readonly unknown: readonly string[] } {
   const isFlag = (word: string | undefined): boolean => word?.startsWith("-") === true && word !== "-";
+  const takesNext = (word: string | undefined): boolean => isFlag(word) && word?.includes("=") !== true;
   return {
-    positional: command.args.filter((word, at) => !isFlag(word) && !isFlag(command.args[at - 1])),
+    positional: command.args.filter((word, at) => !isFlag(word) && !takesNext(command.args[at - 1])),
     unknown: command.args.filter(isFlag).map((word) => word.replace(/=.*/s, "")),
   };
 }
@@ -309,7 +314,8 @@ function words(command: Command): { readonly positional: readonly string[]; read
 function strayArguments(command: Command): string[] {
   const known = command.options.flatMap((option) => option.long ?? []);
   const { positional, unknown } = words(command);
-  const missing = command.registeredArguments.slice(positional.length).filter((argument) => argument.required);
+  // Commander is told that they are optional: it would stop at a missing one before the other problems are found.
+  const missing = command.registeredArguments.slice(positional.length);
   const help = `see pushbox ${command.name()} --help`;
   return [
     ...missing.map((argument) => `${argument.name()} is missing; ${help}`),

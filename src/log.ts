@@ -11,8 +11,16 @@ const secrets = ["key", "token", "secret", "password", "authorization"].flatMap(
   `*.*.${name}`,
 ]);
 
-/** Writes to standard output. `flush` when the process is about to end: what was logged last is what is looked for. */
-export function createLog(level: LogLevel, options: { readonly text: boolean }): { log: Log; flush(): void } {
+export interface LogOutput {
+  readonly log: Log;
+  /** For a process that ends this very moment. */
+  flushNow(): void;
+  /** Resolves when everything is written, or after a second with a reader that does not read. */
+  close(): Promise<void>;
+}
+
+/** Writes to standard output. */
+export function createLog(level: LogLevel, options: { readonly text: boolean }): LogOutput {
   const out = destination({ fd: 1, sync: false });
   // A full disk or a closed pipe under the log is no reason to drop a hundred thousand connections.
   out.on("error", () => {});
@@ -28,13 +36,19 @@ export function createLog(level: LogLevel, options: { readonly text: boolean }):
   );
   return {
     log,
-    flush: () => {
+    flushNow: () => {
       try {
         out.flushSync();
       } catch {
         // Not open yet, or closed by the reader: there is nowhere to say so.
       }
     },
+    close: () =>
+      new Promise((done) => {
+        out.once("close", done);
+        setTimeout(done, 1000).unref();
+        out.end();
+      }),
   };
 }
 

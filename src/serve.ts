@@ -7,7 +7,7 @@ import { type App, startApp } from "./app.ts";
 import { type Config, changes, isLoopback, type Reading } from "./config.ts";
 import type { Log } from "./log.ts";
 import { measureProcess, metrics } from "./metrics.ts";
-import { explain, Trouble } from "./trouble.ts";
+import { detail, explain, Trouble } from "./trouble.ts";
 
 /** From `stop` until the process ends whatever happens. A supervisor that kills after 10 s must not have to. */
 const patience = 9_000;
@@ -87,7 +87,7 @@ function untilTheEnd(app: App, { config, log, reread, onSignal }: Run): Promise<
     onSignal("SIGHUP", () => {
       if (stopping) return;
       reloading = reloading.then(async () => {
-        current = await reload(app, current, reread(), log);
+        current = await reload(app, current, reread, log);
       });
     });
     app.failed.then((error) => {
@@ -107,25 +107,26 @@ function untilTheEnd(app: App, { config, log, reread, onSignal }: Run): Promise<
 }
 
 /** Applies what can be applied while running; returns what holds then. A configuration with problems changes nothing. */
-async function reload(app: App, current: Config, reading: Reading, log: Log): Promise<Config> {
-  if (reading.problems !== undefined) {
-    for (const problem of reading.problems) log.error(problem);
-    log.error("SIGHUP: nothing was changed, because of the problems above");
-    return current;
-  }
-  for (const warning of reading.warnings) log.warn(warning);
-  const change = changes(current, reading.config);
+async function reload(app: App, current: Config, reread: () => Reading, log: Log): Promise<Config> {
   try {
+    const reading = reread();
+    if (reading.problems !== undefined) {
+      for (const problem of reading.problems) log.error(problem);
+      log.error("SIGHUP: nothing was changed, because of the problems above");
+      return current;
+    }
+    for (const warning of reading.warnings) log.warn(warning);
+    const change = changes(current, reading.config);
     // Called without a change too: the files of the certificates may be new under their old names.
     await app.reload(fit(change.config, openFiles()));
+    log.level = change.config.logLevel;
+    log.info(`SIGHUP: certificates read again; changed: ${change.applied.join(", ") || "no setting"}`);
+    for (const name of change.restart) log.warn(`SIGHUP: ${name} has changed and needs a restart`);
+    return change.config;
   } catch (error) {
     log.error(detail(error), `SIGHUP: nothing was changed: ${explain(error, current)}`);
     return current;
   }
-  log.level = change.config.logLevel;
-  log.info(`SIGHUP: certificates read again; changed: ${change.applied.join(", ") || "no setting"}`);
-  for (const name of change.restart) log.warn(`SIGHUP: ${name} has changed and needs a restart`);
-  return change.config;
 }
 
 // ---- before the start
@@ -204,9 +205,6 @@ function probe(section: "client" | "api", host: string, port: number): Promise<v
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "";
 
 // ---- what is logged
-
-/** What a developer needs besides the text; nothing where the text says it all. */
-const detail = (error: unknown): object => (error instanceof Trouble ? {} : { err: error });
 
 function greet(app: App, config: Config, log: Log): void {
   const reachable = app.apiUrl.replace(/\/\/(0\.0\.0\.0|\[::\])/, "//127.0.0.1");

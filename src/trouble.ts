@@ -1,20 +1,27 @@
 // What a person is told when something outside of the program is wrong: what it is, and what to do.
 import { resolve } from "node:path";
 import type { Config } from "./config.ts";
+import { PushError } from "./core/errors.ts";
 
 /** An error whose message is complete: it says what is wrong and what to do, so no stack is shown. */
 export class Trouble extends Error {}
 
 /** The message for an error of the system or of the database; the error's own text when it is none of those known. */
 export function explain(error: unknown, config: Config): string {
-  const data = resolve(config.data);
+  return complete(error, resolve(config.data)) ?? (error instanceof Error ? error.message : String(error));
+}
+
+/** What a log line needs besides that text: the stack of what nobody foresaw. */
+export const detail = (error: unknown): object => (complete(error, "") === undefined ? { err: error } : {});
+
+function complete(error: unknown, data: string): string | undefined {
   for (let at: unknown = error; at instanceof Error; at = at.cause) {
     if (at instanceof Trouble) return at.message;
     const code = String((at as NodeJS.ErrnoException).code ?? "");
     const text = known.find(([pattern]) => pattern.test(code))?.[1](data);
     if (text !== undefined) return text;
   }
-  return error instanceof Error ? error.message : String(error);
+  return error instanceof PushError ? error.message : undefined;
 }
 
 const known: readonly (readonly [RegExp, (data: string) => string])[] = [

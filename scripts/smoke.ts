@@ -1,0 +1,155 @@
+// npm run smoke [-- executable]: what a release must do before it is one. Starts dist/pushbox as a user would, with a new data
+// directory and free ports, pushes through it with a real client, and stops it. Ends with a line "N passed, N failed".
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { io, type Socket } from "socket.io-client4";
+
+const executable = resolve(process.argv[2] ?? `dist/pushbox${process.platform === "win32" ? ".exe" : ""}`);
+const deadline = 15_000;
+const work = mkdtempSync(join(tmpdir(), "pushbox-smoke-"));
+const pushId = "smokedevice0123456789";
+let passed = 0;
+let failed = 0;
+let output = "";
+
+async function step<T>(name: string, act: () => Promise<T>): Promise<T> {
+  const started = performance.now();
+  try {
+    const result = await within(act());
+    passed++;
+    process.stdout.write(`ok  ${name}  ${(performance.now() - started).toFixed(0)} ms\n`);
+    return result;
+  } catch (error) {
+    failed++;
+    process.stdout.write(`not ok  ${name}\n${error instanceof Error ? error.stack : error}\n`);
+    throw error;
+  }
+}
+
+function within<T>(promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, fail) => {
+    timer = setTimeout(() => fail(new Error(`nothing after ${deadline / 1000} s`)), deadline);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+function check(right: boolean, otherwise: string): void {
+  if (!right) throw new Error(otherwise);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
+
+function start(clientPort: number, apiPort: number): ChildProcess {
+  const { PATH, TMPDIR } = process.env;
+  const child = spawn(
+    executable,
+    ["serve", "--client-host", "127.0.0.1", "--client-port", `${clientPort}`, "--api-port", `${apiPort}`],
+    { cwd: work, stdio: ["ignore", "pipe", "pipe"], env: { ...(PATH && { PATH }), ...(TMPDIR && { TMPDIR }) } },
+  );
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8");
+    stream.on("data", (text: string) => {
+      output += text;
+    });
+  }
+  return child;
+}
+
+/** Asks until the answer is 200; gives up when the server has ended. */
+async function ready(child: ChildProcess, url: string): Promise<void> {
+  while (child.exitCode === null) {
+    const reply = await fetch(url).catch(() => undefined);
+    await reply?.body?.cancel();
+    if (reply?.status === 200) return;
+    await new Promise((next) => setTimeout(next, 20));
+  }
+  throw new Error(`the server ended with ${child.exitCode}`);
+}
+
+async function call(url: string, parameters: Record<string, string>): Promise<unknown> {
+  const reply = await fetch(url, { method: "POST", body: new URLSearchParams(parameters) });
+  const text = await reply.text();
+  check(reply.status === 200, `${url} answered ${reply.status}: ${text}`);
+  return JSON.parse(text);
+}
+
+const event = (socket: Socket, name: string): Promise<unknown> =>
+  new Promise((done) => socket.once(name, (value: unknown) => done(value)));
+
+async function smoke(child: ChildProcess, clientPort: number, apiPort: number): Promise<void> {
+  const api = `http://127.0.0.1:${apiPort}`;
+  await step("answers /healthz", () => ready(child, `${api}/healthz`));
+  const socket = io(`http://127.0.0.1:${clientPort}`, { transports: ["websocket"], reconnection: false });
+  try {
+    await step("a client connects and is greeted", async () => {
+      const refused = event(socket, "connect_error").then((error) => {
+        throw error;
+      });
+      await Promise.race([event(socket, "connect"), refused]);
+      const greeting = event(socket, "pushId");
+      socket.emit("pushId", { id: pushId, version: 1, platform: "smoke", topics: ["smoke"] });
+      check((JSON.stringify(await greeting) ?? "").includes(pushId), "the greeting does not name the device");
+    });
+    await step("a push to its topic arrives", async () => {
+      const packet = event(socket, "p");
+      await call(`${api}/api/push`, { topic: "smoke", json: '{"hello":[1,"ü"]}' });
+      check(JSON.stringify(await packet) === '{"hello":[1,"ü"]}', "another payload arrived");
+    });
+    await step("a push to its pushId arrives", async () => {
+      const packet = event(socket, "p");
+      await call(`${api}/api/push`, { pushId, json: "42", timeToLive: "60000" });
+      check((await packet) === 42, "another payload arrived");
+    });
+    await step("its record is in the database", async () => {
+      const device = (await call(`${api}/api/device/get`, { pushId })) as {
+        readonly _id?: string;
+        readonly connected?: boolean;
+      };
+      check(device._id === pushId && device.connected === true, `device/get says ${JSON.stringify(device)}`);
+      check(readdirSync(join(work, "pushbox-data")).length > 0, "nothing is in pushbox-data");
+    });
+    await step("SIGTERM ends it with 0 within 10 s", async () => {
+      const [stopped, started] = [once(child, "exit"), performance.now()];
+      child.kill("SIGTERM");
+      const [code] = await stopped;
+      check(code === 0, `exit code ${code}`);
+      check(performance.now() - started < 10_000, "it took longer");
+    });
+    await step("nothing but log lines was printed", async () => {
+      const other = output.split("\n").filter((line) => line !== "" && !line.startsWith('{"level":"'));
+      check(other.length === 0, other.join("\n"));
+    });
+  } finally {
+    socket.disconnect();
+  }
+}
+
+let child: ChildProcess | undefined;
+try {
+  await step("the executable is there", async () =>
+    check(existsSync(executable), `${executable}: npm run build makes it`),
+  );
+  const [clientPort, apiPort] = [await freePort(), await freePort()];
+  child = start(clientPort, apiPort);
+  await smoke(child, clientPort, apiPort);
+} catch {
+  process.stdout.write(`--- output of the server\n${output}\n`);
+} finally {
+  if (child?.exitCode === null) child.kill("SIGKILL");
+  rmSync(work, { recursive: true, force: true });
+}
+process.stdout.write(`\n${passed} passed, ${failed} failed\n`);
+process.exit(failed === 0 ? 0 : 1);

@@ -1,0 +1,316 @@
+// The command line, as the real process: what it prints, and its exit codes.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join, resolve } from "node:path";
+import t from "tap";
+import { version } from "../src/version.ts";
+
+const main = resolve(import.meta.dirname, "../src/main.ts");
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  /** Resolves with everything printed so far once it matches. */
+  printed(pattern: RegExp): Promise<string>;
+}
+
+function start(cwd: string, args: readonly string[], env: Record<string, string> = {}): Running {
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", main, ...args], {
+    cwd,
+    env: { PATH: process.env["PATH"], ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let out = "";
+  let err = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    out += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    err += text;
+  });
+  const ended = once(child, "close").then(([code]) => ({ code: code as number | null, out, err }));
+  const printed = (pattern: RegExp): Promise<string> =>
+    new Promise((done, fail) => {
+      const look = () => pattern.test(out) && done(out);
+      child.stdout.on("data", look);
+      child.on("close", () => fail(new Error(`ended without ${pattern}:\n${out}${err}`)));
+      look();
+    });
+  return { child, ended, printed };
+}
+
+const run = (cwd: string, ...args: string[]): Promise<Ended> => start(cwd, args).ended;
+
+const messages = (out: string): string[] =>
+  out
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => (JSON.parse(line) as { msg: string }).msg);
+
+const free = ["--client-host", "127.0.0.1", "--client-port", "0", "--api-port", "0"];
+
+t.test("without a command: help with examples and exit codes, 0", async (t) => {
+  const { code, out, err } = await run(t.testdir({}));
+  t.equal(code, 0);
+  t.equal(err, "");
+  for (const part of [
+    "Usage: pushbox",
+    "serve",
+    "backup",
+    "Examples:",
+    "curl http",
+    "Exit codes: 0 done, 1 failed at run time, 2 wrong",
+  ])
+    t.ok(out.includes(part), part);
+});
+
+t.test("every command explains itself with an example", async (t) => {
+  const commands = ["serve", "check", "config", "init", "backup", "restore", "healthcheck"];
+  const directory = t.testdir({});
+  const helps = await Promise.all(commands.map((command) => run(directory, command, "--help")));
+  for (const [at, { code, out }] of helps.entries()) {
+    t.equal(code, 0, commands[at] ?? "");
+    t.match(out, /Examples?[:,]/, commands[at] ?? "");
+  }
+  t.match(helps[0]?.out, /--client-port <port>/);
+});
+
+t.test("--version is the package's", async (t) => {
+  const { version: packaged } = JSON.parse(readFileSync(resolve(import.meta.dirname, "../package.json"), "utf8")) as {
+    version: string;
+  };
+  t.equal(version, packaged);
+  t.same(await run(t.testdir({}), "--version"), { code: 0, out: `${version}\n`, err: "" });
+});
+
+t.test("an unknown command: the one that was meant, 2", async (t) => {
+  const { code, err } = await run(t.testdir({}), "srve");
+  t.equal(code, 2);
+  t.match(err, /unknown command 'srve'[\s\S]*Did you mean serve\?/);
+});
+
+t.test("wrong flags, variables and file: all at once, 2, and nothing is started", async (t) => {
+  const directory = t.testdir({ "p.toml": "[client]\nprot = 1" });
+  const { code, out, err } = await start(
+    directory,
+    ["serve", "--config", "p.toml", "--api-prot", "5", "--foo=x", "word", "--storage-keep", "none"],
+    { PUSHBOX_DTA: "x" },
+  ).ended;
+  t.equal(code, 2);
+  t.equal(out, "");
+  t.same(err.split("\n"), [
+    "word: unexpected; settings are flags, see pushbox serve --help",
+    "--api-prot: unknown flag; did you mean --api-port?",
+    "--foo: unknown flag; see pushbox serve --help",
+    "p.toml:2: unknown setting client.prot; did you mean port?",
+    "PUSHBOX_DTA: unknown variable; did you mean PUSHBOX_DATA?",
+    '--storage-keep: storage.keep: "none" does not fit; write a whole number from 1 to 10_000',
+    "6 problems",
+    "",
+  ]);
+  t.notOk(existsSync(join(directory, "pushbox-data")));
+});
+
+t.test("check: 0 when all is right, 2 otherwise; it starts nothing", async (t) => {
+  const directory = t.testdir({});
+  t.match(await run(directory, "check"), { code: 0, out: "the configuration is right\n" });
+  t.match(await run(directory, "check", "--api-host", "::"), {
+    code: 2,
+    err: /--api-host: .*--insecure-api\n1 problem\n$/,
+  });
+  t.match(await start(directory, ["check"], { PUSHBOX_CONFIG: "none.toml" }).ended, {
+    code: 2,
+    err: /none\.toml: there is no such file/,
+  });
+  t.notOk(existsSync(join(directory, "pushbox-data")));
+});
+
+t.test("init writes a file for its owner only, once; serve takes it", async (t) => {
+  const directory = t.testdir({});
+  t.match(await run(directory, "init"), {
+    code: 0,
+    out: "pushbox.toml written. Start with it: pushbox serve --config pushbox.toml\n",
+  });
+  const written = readFileSync(join(directory, "pushbox.toml"), "utf8");
+  t.equal(statSync(join(directory, "pushbox.toml")).mode & 0o777, 0o600);
+  t.match(await run(directory, "check", "--config", "pushbox.toml"), { code: 0 });
+  t.match(await run(directory, "init"), {
+    code: 1,
+    err: "pushbox.toml exists and is left as it is: name another file\n",
+  });
+  t.equal(readFileSync(join(directory, "pushbox.toml"), "utf8"), written);
+  t.match(await run(directory, "init", "no/where.toml"), { code: 1, err: /^cannot write no\/where\.toml: ENOENT/ });
+});
+
+t.test("config prints what holds, without a secret", async (t) => {
+  const { code, out } = await start(t.testdir({}), ["config", "--client-port", "5"], {
+    PUSHBOX_API_KEYS: "a:0123456789abcdef",
+  }).ended;
+  t.equal(code, 0);
+  t.match(out, /^port = 5 +# --client-port$/m);
+  t.notMatch(out, "0123456789abcdef");
+});
+
+t.test("serve: first the version, the data, both addresses and a line to try; SIGTERM ends it with 0", async (t) => {
+  const directory = t.testdir({});
+  const server = start(directory, ["serve", ...free]);
+  const log = messages(await server.printed(/try: curl/));
+  t.equal(log[0], `pushbox ${version}`);
+  t.match(log.slice(-4), [
+    `data in ${directory}/pushbox-data`,
+    /^clients connect to http:\/\/127\.0\.0\.1:\d+$/,
+    /^API at http:\/\/127\.0\.0\.1:\d+$/,
+    /^try: curl http:\/\/127\.0\.0\.1:\d+\/api\/push -d topic=news -d json=hello$/,
+  ]);
+  t.equal(statSync(join(directory, "pushbox-data")).mode & 0o777, 0o700);
+  const api = log.at(-2)?.replace("API at ", "") ?? "";
+  t.match(await run(directory, "healthcheck", "--api-port", new URL(api).port), {
+    code: 0,
+    out: `${api}/healthz answers 200\n`,
+  });
+  server.child.kill("SIGTERM");
+  const { code, err, out } = await server.ended;
+  t.equal(code, 0);
+  t.equal(err, "");
+  t.same(messages(out).slice(-2), ["SIGTERM: stopping", "stopped"]);
+});
+
+t.test("healthcheck: 1 when nobody answers", async (t) => {
+  t.match(await run(t.testdir({}), "healthcheck", "--api-port", "1"), {
+    code: 1,
+    err: /^http:\/\/127\.0\.0\.1:1\/healthz: /,
+  });
+});
+
+t.test("SIGINT ends it too", async (t) => {
+  const server = start(t.testdir({}), ["serve", ...free]);
+  await server.printed(/try: curl/);
+  server.child.kill("SIGINT");
+  t.equal((await server.ended).code, 0);
+});
+
+t.test("SIGHUP reads the configuration again and tells what changed and what needs a restart", async (t) => {
+  const directory = t.testdir({ "p.toml": "" });
+  chmodSync(join(directory, "p.toml"), 0o600);
+  const server = start(directory, ["serve", ...free, "--config", "p.toml"]);
+  await server.printed(/try: curl/);
+  writeFileSync(join(directory, "p.toml"), 'log_level = "loud"');
+  server.child.kill("SIGHUP");
+  await server.printed(/nothing was changed, because of the problems above/);
+  writeFileSync(join(directory, "p.toml"), 'log_level = "debug"\n[storage]\nkeep = 11');
+  server.child.kill("SIGHUP");
+  const log = messages(await server.printed(/needs a restart/));
+  t.ok(
+    log.includes(
+      'p.toml:1: log_level: "loud" does not fit; write one of "trace", "debug", "info", "warn", "error", "fatal"',
+    ),
+  );
+  t.same(log.slice(-2), [
+    "SIGHUP: certificates read again; changed: log_level",
+    "SIGHUP: storage.keep has changed and needs a restart",
+  ]);
+  server.child.kill("SIGTERM");
+  t.equal((await server.ended).code, 0);
+});
+
+t.test("an API without keys on an open address is said loudly at every start", async (t) => {
+  const server = start(t.testdir({}), ["serve", ...free, "--api-host", "0.0.0.0", "--insecure-api"]);
+  t.match(await server.printed(/try: curl/), /"level":"warn".*INSECURE: the API on 0\.0\.0\.0 needs no key/);
+  server.child.kill("SIGTERM");
+  await server.ended;
+});
+
+t.test("a port in use: which, and what to do, 1", async (t) => {
+  const other = createServer().listen(0, "127.0.0.1");
+  await once(other, "listening");
+  t.teardown(() => other.close());
+  const { port } = other.address() as { port: number };
+  const { code, out } = await run(
+    t.testdir({}),
+    "serve",
+    "--client-host",
+    "127.0.0.1",
+    "--client-port",
+    `${port}`,
+    "--api-port",
+    "0",
+  );
+  t.equal(code, 1);
+  t.match(
+    messages(out).at(-1),
+    `port ${port} on 127.0.0.1 is in use: stop what uses it (ss -ltnp 'sport = :${port}'), or take another with --client-port`,
+  );
+});
+
+t.test("a data directory that cannot be: why, and what to do, 1", async (t) => {
+  const directory = t.testdir({ file: "" });
+  const first = await run(directory, "serve", ...free, "--data", "file");
+  t.equal(first.code, 1);
+  t.equal(
+    messages(first.out).at(-1),
+    `the data directory ${directory}/file is a file: change its owner, or name another with --data`,
+  );
+  const second = await run(directory, "serve", ...free, "--data", "/proc/none/data");
+  t.equal(second.code, 1);
+  t.match(
+    messages(second.out).at(-1),
+    /^the data directory \/proc\/none\/data cannot be made or written by this user: /,
+  );
+});
+
+t.test("a data directory open to others is a warning", async (t) => {
+  const directory = t.testdir({});
+  mkdirSync(join(directory, "d"), { mode: 0o755 });
+  chmodSync(join(directory, "d"), 0o755);
+  const server = start(directory, ["serve", ...free, "--data", "d"]);
+  t.match(await server.printed(/try: curl/), `is open to other users of this machine: chmod 700 ${directory}/d`);
+  server.child.kill("SIGTERM");
+  await server.ended;
+});
+
+t.test("fewer open files than connections: fewer connections, and it is said", async (t) => {
+  const directory = t.testdir({});
+  const limited = spawn(
+    "bash",
+    [
+      "-c",
+      `ulimit -n 500; exec "$0" "$@"`,
+      process.execPath,
+      main,
+      "serve",
+      ...free,
+      "--client-max-connections",
+      "400",
+    ],
+    {
+      cwd: directory,
+      stdio: ["ignore", "pipe", "ignore"],
+    },
+  );
+  let out = "";
+  for await (const chunk of limited.stdout.setEncoding("utf8")) {
+    out += chunk;
+    if (out.includes("try: curl")) limited.kill("SIGTERM");
+  }
+  t.match(
+    out,
+    "client.max_connections is 400, but this process may open 500 files, so at most 372 connections are taken; for more: ulimit -n",
+  );
+});
+
+t.test("backup and restore ask for a file", async (t) => {
+  for (const command of ["backup", "restore"])
+    t.same(await run(t.testdir({}), command), {
+      code: 2,
+      out: "",
+      err: `file is missing; see pushbox ${command} --help\n1 problem\n`,
+    });
+});
