@@ -277,7 +277,7 @@ async function main(): Promise<void> {
   for (const tool of ["wsload", "http-load"]) {
     const source = join(root, "scripts", "bench", `${tool}.c`);
     if (!existsSync(source)) throw new Error(`${source} is missing`);
-    execFileSync("cc", ["-O2", "-D_GNU_SOURCE", "-o", join(tools, tool), source], { stdio: "inherit" });
+    execFileSync("cc", ["-O2", "-o", join(tools, tool), source], { stdio: "inherit" });
   }
   console.log(HEAD);
 

@@ -24,7 +24,7 @@ for (const generation of GENERATIONS) {
         await server.ok("uid/bind", { pushId, uid: id("uid") });
         await server.ok("push", { topic, json: { text: "é你😀\u2028" } });
         await server.ok("push", { pushId, json: "plain text" });
-        await server.ok("push", { uid: id("uid"), json: [1, "2", null] });
+        await server.ok("push", { uid: id("uid"), json: JSON.stringify([1, "2", null]) });
         await server.ok("notification", {
           pushId,
           notification: { android: { title: "T", message: "M", payload: { a: 1 } } },
