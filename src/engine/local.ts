@@ -165,9 +165,8 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
 
 function startFromSource(data: ThreadData): Worker {
   const thread = new URL("./sqlite/thread.ts", import.meta.url).href;
-  const start = `
-    const { parentPort, workerData } = require("node:worker_threads");
-    import(${JSON.stringify(thread)}).then((thread) => thread.runThread(parentPort, workerData));`;
+  const start = `Promise.all([import(${JSON.stringify(thread)}), import("node:worker_threads")])
+    .then(([{ runThread }, { parentPort, workerData }]) => runThread(parentPort, workerData));`;
   return new Worker(start, { eval: true, workerData: data });
 }
 
