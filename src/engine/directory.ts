@@ -1,5 +1,5 @@
 // The data directory: created for its owner alone, and used by one process at a time.
-import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync } from "node:fs";
+import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import type Database from "better-sqlite3";
@@ -44,7 +44,10 @@ export function lockDirectory(dataDir: string, addon?: object): Lock {
 
 // Node's own `recursive` never ends where the system refuses a name with ENOENT, as /proc does.
 function makeDirectory(dir: string): void {
-  if (existsSync(dir)) return;
+  if (existsSync(dir)) {
+    if (!statSync(dir).isDirectory()) throw new PushError("unavailable", `${dir} is a file, not a directory`);
+    return;
+  }
   makeDirectory(dirname(dir));
   try {
     mkdirSync(dir, { mode: 0o700 });
