@@ -1,7 +1,7 @@
 // The data directory: created for its owner alone, and used by one process at a time.
-import { accessSync, closeSync, constants, mkdirSync, openSync } from "node:fs";
+import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, statSync } from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type Database from "better-sqlite3";
 import { PushError } from "../core/errors.ts";
 import { explain, faultCode } from "./sqlite/faults.ts";
@@ -22,7 +22,7 @@ export function lockDirectory(dataDir: string, addon?: object): Lock {
   const file = join(dataDir, "lock");
   let db: Database | undefined;
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    makeDirectory(dataDir);
     accessSync(dataDir, constants.R_OK | constants.W_OK | constants.X_OK);
     closeSync(openSync(file, "a", 0o600));
     db = openFile(file, addon, { timeout: 250 });
@@ -39,6 +39,20 @@ export function lockDirectory(dataDir: string, addon?: object): Lock {
         `${dataDir} is in use by another pushbox (${owner}): stop that one, or give this one a data directory of its own`,
       );
     throw explain(error, faultCode(error).startsWith("SQLITE_") ? file : dataDir);
+  }
+}
+
+// Node's own `recursive` never ends where the system refuses a name with ENOENT, as /proc does.
+function makeDirectory(dir: string): void {
+  if (existsSync(dir)) {
+    if (!statSync(dir).isDirectory()) throw new PushError("unavailable", `${dir} is a file, not a directory`);
+    return;
+  }
+  makeDirectory(dirname(dir));
+  try {
+    mkdirSync(dir, { mode: 0o700 });
+  } catch (error) {
+    if (!existsSync(dir)) throw error;
   }
 }
 

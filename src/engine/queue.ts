@@ -5,7 +5,11 @@ import type { BatchReply, Call, Failure, MethodName, Methods, Request } from "./
 
 /** A message takes no more than this much work, so that a call which comes next does not wait long. */
 const MESSAGE_WEIGHT = 2000;
-/** One message is worked on while the next lies ready; what comes meanwhile gathers for the one after. */
+/**
+ * One message is worked on while the next lies ready; what comes meanwhile gathers for the one after. A message is made in
+ * `setImmediate`, at the end of the turn: made in a microtask it holds half of what 8 callers ask for or less (13,900 durable
+ * packets/s instead of 21,500), and a lone call is no faster.
+ */
 const MESSAGES_UNDER_WAY = 2;
 /** Far behind: better to refuse at once than to take calls that are answered minutes later. */
 const WAITING_LIMIT = 1_000_000;

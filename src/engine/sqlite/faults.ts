@@ -23,8 +23,7 @@ export function explain(error: unknown, file: string): Error {
 }
 
 function sentence(code: string, file: string): string {
-  if (/FULL|ENOSPC|EDQUOT|EFBIG/.test(code))
-    return `no room left to write ${file}: free some disk space, pushbox then goes on by itself`;
+  if (/FULL|ENOSPC|EDQUOT|EFBIG/.test(code)) return `no room left to write ${file}: free some disk space`;
   if (/CORRUPT|NOTADB/.test(code))
     return `${file} is damaged or not a pushbox database: move it away and bring back a copy with \`pushbox restore\``;
   if (/READONLY|EROFS/.test(code)) return `${file} cannot be written: its file system or the file is read-only`;

@@ -145,8 +145,9 @@ export function openDatabase(
     db.pragma("foreign_keys = OFF");
     db.pragma("cache_size = -65536");
     db.pragma("temp_store = MEMORY");
-    // 4 MiB of log: small enough that the commit which carries it over to the file is not felt.
-    db.pragma("wal_autocheckpoint = 1000");
+    // 16 MiB of log: large enough to write a page that changes often to the file once, small enough that carrying it over takes
+    // about 10 ms. (4 MiB: 27,000 new devices/s instead of 38,000, with the same slowest call.)
+    db.pragma("wal_autocheckpoint = 4000");
     db.pragma("journal_size_limit = 67108864");
     if (version < migrations.length) migrate(db, file, version, migrations);
     return db;

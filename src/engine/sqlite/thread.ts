@@ -162,7 +162,8 @@ export function store(db: Database, data: Extract<ThreadData, { task: "store" }>
 
   /** The store cannot be written: what only reads is answered all the same, so clients can still connect. */
   function readOnly(calls: readonly Call[], fault: unknown, started: number): BatchReply {
-    const refused = failure(explain(fault, db.name));
+    const { message, ...rest } = failure(explain(fault, db.name));
+    const refused = { ...rest, message: `${message}; until then only reading works` };
     const failures: [number, Failure][] = [];
     try {
       db.pragma("query_only = ON");

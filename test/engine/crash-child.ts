@@ -1,0 +1,56 @@
+// The process that crash.test.ts kills: stores what it can and says what was answered. argv: data directory,
+// file for the answers, number of the run.
+import { openSync, writeSync } from "node:fs";
+import type { PushId, Uid } from "../../src/core/device.ts";
+import { deviceChannel } from "../../src/core/packet.ts";
+import { openLocalEngine } from "../../src/engine/local.ts";
+
+const [, , dataDir = "", answers = "", run = ""] = process.argv;
+const engine = await openLocalEngine({
+  dataDir,
+  synchronous: "FULL",
+  keep: { default: 10, prefixes: [] },
+  arrivalDays: 30,
+  onFatal(error) {
+    throw error;
+  },
+});
+
+const file = openSync(answers, "a");
+/** Given to the system at once, so it is read even if the next moment is the last. */
+const say = (line: string): void => void writeSync(file, `${line}\n`);
+console.log("open");
+
+async function caller(name: string): Promise<never> {
+  for (let n = 0; ; n++) {
+    const id = `${run}-${name}-${n}`;
+    const pushId = `crash-device-${id}` as PushId;
+    const packet = { event: "p", id, body: "{}", expires: Date.now() + 3_600_000 } as const;
+    switch (n % 4) {
+      case 0:
+        await engine.broker.publish([{ channel: deviceChannel(pushId), packet }]);
+        say(`packet ${pushId} ${id}`);
+        break;
+      case 1:
+        await engine.devices.bind({ pushId, uid: `uid-${id}` as Uid, platformLimit: 1, timeToLive: 0 }, Date.now());
+        say(`bind ${pushId} uid-${id}`);
+        break;
+      case 2:
+        await engine.devices.connect({ pushId, tags: [id], token: { type: "fcm", token: id } }, Date.now());
+        say(`device ${pushId} ${id}`);
+        break;
+      default:
+        await engine.outbox.accept({
+          id,
+          content: { android: { title: id, payload: {} } },
+          target: { kind: "all" },
+          timeToLive: 0,
+          type: "crash",
+          acceptedAt: Date.now(),
+          callerAddress: "",
+        });
+        say(`notification ${pushId} ${id}`);
+    }
+  }
+}
+await Promise.all(Array.from({ length: 40 }, (_, i) => caller(`c${i}`)));

@@ -1,0 +1,306 @@
+// The database file and its directory: what is refused and how that is said, upgrades, faults while running, expiry.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, existsSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
+import Database from "better-sqlite3";
+import t, { type Test } from "tap";
+import type { PushId } from "../../src/core/device.ts";
+import { PushError } from "../../src/core/errors.ts";
+import { lockDirectory } from "../../src/engine/directory.ts";
+import { type LocalEngine, type LocalEngineOptions, openLocalEngine } from "../../src/engine/local.ts";
+import { MIGRATIONS, openDatabase } from "../../src/engine/sqlite/schema.ts";
+import { type Call, type Store, store } from "../../src/engine/sqlite/thread.ts";
+import { packet, pushId } from "./conformance.ts";
+
+const T = 1_800_000_000_000;
+const DAY = 86_400_000;
+
+const options = (dataDir: string, more?: Partial<LocalEngineOptions>): LocalEngineOptions => ({
+  dataDir,
+  synchronous: "NORMAL",
+  keep: { default: 10, prefixes: [] },
+  arrivalDays: 30,
+  onFatal() {},
+  ...more,
+});
+
+/** Opens, and is expected to be refused with a message that has these words. */
+async function refused(t: Test, dataDir: string, ...words: (string | RegExp)[]): Promise<void> {
+  try {
+    await (await openLocalEngine(options(dataDir))).close();
+    t.fail("it opened");
+  } catch (error) {
+    if (!(error instanceof PushError)) throw error;
+    t.equal(error.code, "unavailable");
+    for (const word of words) t.match(error.message, word);
+    t.notMatch(error.message, "undefined");
+  }
+}
+
+t.test("a new data directory is for its owner alone", async (t) => {
+  const dataDir = join(t.testdir(), "a", "data");
+  const engine = await openLocalEngine(options(dataDir));
+  await engine.devices.connect({ pushId: pushId("a") }, T);
+  t.equal(statSync(dataDir).mode & 0o777, 0o700);
+  for (const file of ["pushbox.db", "pushbox.db-wal", "lock"])
+    t.equal(statSync(join(dataDir, file)).mode & 0o777, 0o600, file);
+  await engine.close();
+  t.notOk(existsSync(join(dataDir, "pushbox.db-wal")), "one file remains after a clean end");
+});
+
+t.test("a data directory is used by one process at a time", async (t) => {
+  const dataDir = t.testdir();
+  const child = spawn(process.execPath, [
+    "--disable-warning=ExperimentalWarning",
+    "--input-type=module",
+    "-e",
+    `
+    const { openLocalEngine } = await import(${JSON.stringify(new URL("../../src/engine/local.ts", import.meta.url).href)});
+    await openLocalEngine({ dataDir: ${JSON.stringify(dataDir)}, synchronous: "FULL", keep: { default: 10, prefixes: [] },
+      arrivalDays: 30, onFatal() {} });
+    console.log("open");`,
+  ]);
+  child.stderr.pipe(process.stderr);
+  await once(child.stdout, "data");
+  await refused(t, dataDir, "in use by another pushbox", `process ${child.pid} `, dataDir);
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  const engine = await openLocalEngine(options(dataDir));
+  t.pass("a killed process leaves nothing locked");
+  await refused(t, dataDir, "in use", `process ${process.pid} `);
+  await engine.close();
+  lockDirectory(dataDir).release();
+});
+
+t.test("a data directory that cannot be used is named, with the reason", async (t) => {
+  const dir = t.testdir({ file: "text", other: { "pushbox.db": {} } });
+  await refused(t, join(dir, "file"), join(dir, "file"), "not a directory");
+  await refused(t, join(dir, "file", "data"), "not a directory");
+  await refused(t, join(dir, "other"), join(dir, "other", "pushbox.db"), "is a directory");
+  if (process.platform === "linux") await refused(t, "/proc/pushbox-data", "/proc/pushbox-data");
+});
+
+t.test("a file that is no pushbox database is refused and left as it is", async (t) => {
+  const text = "this is not a database, but a text of some length\n".repeat(100);
+  const dir = t.testdir({ text: { "pushbox.db": text }, other: {} });
+  await refused(t, join(dir, "text"), join(dir, "text", "pushbox.db"), "pushbox restore");
+  t.equal(readFileSync(join(dir, "text", "pushbox.db"), "utf8"), text);
+  const other = new Database(join(dir, "other", "pushbox.db"));
+  other.exec("CREATE TABLE theirs (x)");
+  other.close();
+  await refused(t, join(dir, "other"), "not a pushbox database", "pushbox restore");
+});
+
+t.test("a damaged database is refused, with the way back", async (t) => {
+  const dataDir = t.testdir();
+  const engine = await openLocalEngine(options(dataDir));
+  await engine.broker.publish([{ channel: "t:room" as never, packet: packet("x") }]);
+  await engine.close();
+  const file = join(dataDir, "pushbox.db");
+  const fd = openSync(file, "r+");
+  writeSync(fd, Buffer.alloc(statSync(file).size - 4096, 0xa5), 0, undefined, 100);
+  closeSync(fd);
+  await refused(t, dataDir, file, "damaged", "pushbox restore");
+});
+
+t.test("a database of a newer pushbox is refused", async (t) => {
+  const dataDir = t.testdir();
+  await (await openLocalEngine(options(dataDir))).close();
+  const db = new Database(join(dataDir, "pushbox.db"));
+  db.pragma(`user_version = ${MIGRATIONS.length + 1}`);
+  db.close();
+  await refused(t, dataDir, join(dataDir, "pushbox.db"), "newer pushbox", `format is ${MIGRATIONS.length + 1}`);
+});
+
+t.test("an older database is brought up to date in one step, and kept beside as it was", async (t) => {
+  const file = join(t.testdir(), "pushbox.db");
+  const one = ["CREATE TABLE a (x); INSERT INTO a VALUES (1)"];
+  openDatabase(file, "FULL", undefined, one).close();
+  t.throws(
+    () => openDatabase(file, "FULL", undefined, [...one, "INSERT INTO a VALUES (2)", "this is wrong"]),
+    /syntax error/,
+  );
+  let db = openDatabase(file, "FULL", undefined, one);
+  t.same(db.prepare("SELECT x FROM a").all(), [{ x: 1 }], "a step that fails leaves everything as it was");
+  db.close();
+  db = openDatabase(file, "FULL", undefined, [...one, "INSERT INTO a VALUES (2)", "INSERT INTO a VALUES (3)"]);
+  t.same(db.prepare("SELECT x FROM a").all(), [{ x: 1 }, { x: 2 }, { x: 3 }]);
+  t.equal(db.pragma("user_version", { simple: true }), 3);
+  db.close();
+  const copy = openDatabase(`${file}.v1`, "FULL", undefined, one);
+  t.same(copy.prepare("SELECT x FROM a").all(), [{ x: 1 }], "the older pushbox can open the copy");
+  copy.close();
+  t.equal(statSync(`${file}.v1`).mode & 0o777, 0o600);
+});
+
+// ---- the thread's loop, here without its thread
+
+function openStore(t: Test): { readonly db: Database; readonly opened: Store } {
+  const db = openDatabase(join(t.testdir(), "pushbox.db"), "FULL");
+  const keep = { default: 10, prefixes: [] };
+  const data = { task: "store", dataDir: "", synchronous: "FULL", keep, arrivalDays: 30, started: T } as const;
+  t.teardown(() => db.close());
+  return { db, opened: store(db, data) };
+}
+const connect = (name: string): Call => ["connect", [{ pushId: pushId(name) }, T]];
+
+t.test("a call that throws undoes nothing but itself", async (t) => {
+  const { opened } = openStore(t);
+  const wrong: Call = ["addSamples", [[{ key: "ok", total: 1, success: 0, error: 0, latency: 0 }, { key: null }], T]];
+  const reply = opened.run([connect("a"), wrong, connect("b"), wrong]);
+  t.same(
+    reply.failures.map(([index]) => index),
+    [1, 3],
+  );
+  t.notOk(reply.failures[0]?.[1].code, "it is a bug, not the store's state");
+  const seen = opened.run([
+    ["countDevices", []],
+    ["keys", []],
+  ]);
+  t.same(seen.results, [2, []], "half of the call that threw is not stored");
+});
+
+t.test("a full disk refuses what writes, answers what reads, and is over when there is room", async (t) => {
+  const { db, opened } = openStore(t);
+  opened.run([connect("a")]);
+  const pages = Number(db.pragma("page_count", { simple: true }));
+  db.pragma(`max_page_count = ${pages}`);
+  const many = Array.from({ length: 2000 }, (_, i) => connect(`d${i}`));
+  const reply = opened.run([connect("a"), ...many, ["countDevices", []]]);
+  t.equal(reply.failures.length, 2000);
+  t.match(reply.failures[0]?.[1], {
+    code: "unavailable",
+    message: /no room left to write .*pushbox\.db: free some disk space; until then/,
+  });
+  t.match(reply.results[0], { pushId: pushId("a") }, "a known device can still connect");
+  t.equal(reply.results.at(-1), 1, "nothing of the failed step is stored");
+  db.pragma("max_page_count = 1000000");
+  t.same(opened.run(many).failures, []);
+  t.same(opened.run([["countDevices", []]]).results, [2001]);
+});
+
+t.test("expired packets are forgotten a piece at a time, oldest first", async (t) => {
+  const { db, opened } = openStore(t);
+  const flat = Array.from({ length: 5 }, (_, i) => [
+    "t:room",
+    `p${i}`,
+    "p",
+    "{}",
+    i === 0 ? T + 50 : T + 10 + i,
+  ]).flat();
+  opened.run([["append", [flat]]]);
+  const left = (): unknown => db.prepare("SELECT count(*) FROM packets").pluck().get();
+  t.same(opened.run([["sweepPackets", [T + 20, 3]]]).results, [false]);
+  t.equal(left(), 5, "a cursor stays while an older packet of its channel is alive");
+  t.same(opened.run([["sweepPackets", [T + 50, 3]]]).results, [true]);
+  t.equal(left(), 2);
+  t.same(opened.run([["sweepPackets", [T + 50, 3]]]).results, [false]);
+  t.equal(left(), 0);
+});
+
+t.test("statistics are forgotten after 30 days, whatever belongs to them", async (t) => {
+  const { db, opened } = openStore(t);
+  const heading = { id: "n1", type: "x", text: "", timeToLive: 0, acceptedAt: T, callerAddress: "" };
+  const ids = Array.from({ length: 10 }, (_, i) => pushId(`d${i}`));
+  const page = { cursor: null, parcels: [], counts: { target_android: 10 }, pushIds: ids, uids: ["u"] };
+  const evidence = ids.map((id: PushId) => ({ id: "n1", pushId: id, counter: "arrive_android" }));
+  const sample = { key: "k", total: 1, success: 0, error: 0, latency: 0 };
+  opened.run([
+    ["accept", [heading, "{}"]],
+    ["expand", [1, page]],
+    ["arrived", [evidence]],
+    ["addSamples", [[sample], T]],
+  ]);
+  t.same(opened.run([["sweepCounters", [T + 30 * DAY - 3_600_001, 4]]]).results, [false]);
+  let rounds = 0;
+  while (opened.run([["sweepCounters", [T + 31 * DAY, 4]]]).results[0] === true) rounds++;
+  t.ok(rounds >= 3, "in pieces");
+  for (const table of [
+    "arrivals",
+    "arrival_counts",
+    "arrival_evidence",
+    "arrival_pages",
+    "arrival_push_ids",
+    "arrival_uids",
+    "hours",
+  ])
+    t.equal(db.prepare(`SELECT count(*) FROM ${table}`).pluck().get(), 0, table);
+});
+
+// ---- the engine and its thread
+
+t.test("close waits for what was called before, and refuses what comes after", async (t) => {
+  const dataDir = t.testdir();
+  const engine = await openLocalEngine(options(dataDir));
+  const before = Array.from({ length: 5000 }, (_, i) => engine.devices.connect({ pushId: pushId(`d${i}`) }, T));
+  const closed = engine.close();
+  await t.rejects(engine.devices.count(), { code: "unavailable" });
+  await t.rejects(engine.backup(join(dataDir, "copy")), { code: "unavailable" });
+  t.equal((await Promise.all(before)).length, 5000);
+  await closed;
+  await engine.close();
+  const again = await openLocalEngine(options(dataDir));
+  t.equal(await again.devices.count(), 5000);
+  await again.close();
+});
+
+t.test("when the thread dies, everything is refused and the owner is told once", async (t) => {
+  const told: Error[] = [];
+  const engine: LocalEngine = await openLocalEngine(options(":memory:", { onFatal: (error) => told.push(error) }));
+  // Nothing a caller can send ends the thread, so this stands in for a crash inside the database library.
+  const dying = await openLocalEngine(
+    options(":memory:", {
+      onFatal: (error) => told.push(error),
+      startThread: (data) => {
+        const worker = new Worker(
+          `const { parentPort } = require("node:worker_threads");
+           parentPort.on("message", () => process.exit(7));
+           parentPort.postMessage({ kind: "ready" });`,
+          { eval: true, workerData: data },
+        );
+        return worker;
+      },
+    }),
+  );
+  const calls = [dying.devices.count(), dying.devices.count()];
+  for (const call of await Promise.allSettled(calls))
+    t.match(call, { status: "rejected", reason: { code: "unavailable", message: /storage thread has ended/ } });
+  await t.rejects(dying.devices.count(), { code: "unavailable" });
+  t.equal(told.length, 1);
+  await dying.close();
+  t.equal(await engine.devices.count(), 0);
+  await engine.close();
+});
+
+t.test("a value that cannot be stored fails its own caller only", async (t) => {
+  const engine = await openLocalEngine(options(":memory:"));
+  const sample = { key: "k", total: 1, success: 0, error: 0, latency: 0 };
+  const [wrong, right, broken] = await Promise.allSettled([
+    engine.counters.add([{ ...sample, key: (() => {}) as never }], T),
+    engine.counters.add([sample], T),
+    engine.counters.add([{ ...sample, total: Number.NaN }], T),
+  ]);
+  t.equal(wrong.status, "rejected");
+  t.equal(right.status, "fulfilled");
+  t.equal(broken.status, "rejected");
+  t.match(await engine.counters.chart("k", 0), [{ total: 1 }]);
+  await engine.close();
+});
+
+t.test("a long scan and a long list let others in between", async (t) => {
+  const engine = await openLocalEngine(options(":memory:"));
+  const all = Array.from({ length: 20_000 }, (_, i) => pushId(`d${i}`));
+  await Promise.all(all.map((id) => engine.devices.connect({ pushId: id }, T)));
+  let listDone = false;
+  const parcels = all.map((id) => ({ channel: `d:${id}` as never, packet: packet("x") }));
+  const list = engine.broker.publish(parcels).then(() => {
+    listDone = true;
+  });
+  await engine.devices.count();
+  t.notOk(listDone, "a single call was answered while a list of 20,000 was being kept");
+  await list;
+  t.same((await engine.devices.get(all, T)).length, 20_000);
+  await engine.close();
+});
