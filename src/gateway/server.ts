@@ -9,7 +9,6 @@ import {
   type us_listen_socket,
   us_listen_socket_close,
   type us_socket_context_t,
-  us_socket_local_port,
 } from "uWebSockets.js";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -129,15 +128,16 @@ export class Server<T> implements Gateway<T> {
   // ---- life
 
   async listen(): Promise<number> {
+    this.#port = this.options.port === 0 ? await freePort(this.options.host) : this.options.port;
     let listener = this.#build();
-    this.#port = await this.#bind(listener, this.options.port, EXCLUSIVE);
+    await this.#bind(listener, EXCLUSIVE);
     if (this.options.tls !== undefined) {
       // A renewed certificate needs a second socket on the port, which only sockets that share it can have. Taking it alone
       // first has shown that nobody else does.
       us_listen_socket_close(listener.socket!);
       this.#discard(listener);
       listener = this.#build();
-      await this.#bind(listener, this.#port, SHARED);
+      await this.#bind(listener, SHARED);
     }
     this.#listening = listener;
     this.#sweeping = setInterval(() => this.#sweep(), this.clock.tickLength);
@@ -151,7 +151,7 @@ export class Server<T> implements Gateway<T> {
     createSecureContext({ cert, key, ...(tls.passphrase === undefined ? {} : { passphrase: tls.passphrase }) });
     if (this.#stopping) return;
     const next = this.#build();
-    await this.#bind(next, this.#port, SHARED);
+    await this.#bind(next, SHARED);
     const previous = this.#listening;
     this.#listening = next;
     if (previous.socket !== undefined) us_listen_socket_close(previous.socket);
@@ -219,19 +219,19 @@ export class Server<T> implements Gateway<T> {
     this.#apps.delete(listener.app);
   }
 
-  async #bind(listener: Listener, port: number, sharing: typeof EXCLUSIVE | typeof SHARED): Promise<number> {
+  async #bind(listener: Listener, sharing: typeof EXCLUSIVE | typeof SHARED): Promise<void> {
     const { host } = this.options;
     // Four arguments are possible; the published types have only the two halves.
     const app = listener.app as unknown as {
       listen(host: string, port: number, options: number, done: (socket: us_listen_socket | false) => void): void;
     };
-    const socket = await new Promise<us_listen_socket | false>((done) => app.listen(host, port, sharing, done));
+    const socket = await new Promise<us_listen_socket | false>((done) => app.listen(host, this.#port, sharing, done));
     if (socket === false) {
       this.#discard(listener);
-      throw await whyNot(host, port);
+      await freePort(host, this.#port);
+      throw new Error(`cannot listen on ${host}:${this.#port}`);
     }
     listener.socket = socket;
-    return us_socket_local_port(socket);
   }
 
   // ---- what an application sees
@@ -478,7 +478,7 @@ export class Server<T> implements Gateway<T> {
   #refuse(reply: Reply, refusal: Refusal): void {
     this.#countRefusal(refusal);
     const { code, message } = refusal;
-    reply.send(refusal.status, "application/json", JSON.stringify({ code, message }));
+    reply.send(refusal.status, "application/json", JSON.stringify({ code, message }), refusal === STOPPING);
   }
 
   #refuseUpgrade(res: HttpResponse, refusal: Refusal): void {
@@ -530,13 +530,17 @@ function checkNumbers(options: GatewayOptions): void {
   if (!/^\/([\w.-]+\/)+$/.test(path)) throw new RangeError(`path must look like /socket.io/, not ${path}`);
 }
 
-/** uWS only says that it could not listen; Node knows why. */
-function whyNot(host: string, port: number): Promise<Error> {
-  return new Promise((resolve) => {
+/**
+ * A port that can be listened on; rejects with the reason when it cannot. Node finds it: uWS tells no reasons, and a port it
+ * finds itself stays taken for a minute after the process.
+ */
+function freePort(host: string, port = 0): Promise<number> {
+  return new Promise((resolve, reject) => {
     const attempt = createServer();
-    attempt.once("error", (error) => resolve(error));
-    attempt.listen({ host, port, exclusive: true }, () =>
-      attempt.close(() => resolve(new Error(`cannot listen on ${host}:${port}`))),
-    );
+    attempt.once("error", reject);
+    attempt.listen({ host, port, exclusive: true }, () => {
+      const address = attempt.address();
+      attempt.close(() => resolve(typeof address === "object" && address !== null ? address.port : port));
+    });
   });
 }
