@@ -28,6 +28,7 @@ import type {
 import { answerPoll, decodePost } from "./polling.ts";
 import { Reply } from "./reply.ts";
 import {
+  AMBIGUOUS,
   BAD_METHOD,
   BAD_REQUEST,
   type EngineRequest,
@@ -478,7 +479,12 @@ export class Server<T> implements Gateway<T> {
   #refuse(reply: Reply, refusal: Refusal): void {
     this.#countRefusal(refusal);
     const { code, message } = refusal;
-    reply.send(refusal.status, "application/json", JSON.stringify({ code, message }), refusal === STOPPING);
+    reply.send(
+      refusal.status,
+      "application/json",
+      JSON.stringify({ code, message }),
+      refusal === STOPPING || refusal === AMBIGUOUS,
+    );
   }
 
   #refuseUpgrade(res: HttpResponse, refusal: Refusal): void {
