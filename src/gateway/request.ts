@@ -51,7 +51,7 @@ export function readRequest(
   if (ambiguousBody(req)) return AMBIGUOUS;
   const origin = req.getHeader("origin");
   if (origin !== originOf(req)) return BAD_REQUEST;
-  if (origin !== "" && rules.origins[0] !== "*" && !rules.origins.includes(origin)) return FORBIDDEN;
+  if (origin !== "" && !rules.origins.includes("*") && !rules.origins.includes(origin)) return FORBIDDEN;
 
   const transport = req.getQuery("transport");
   if (transport !== "polling" && transport !== "websocket") return TRANSPORT_UNKNOWN;
