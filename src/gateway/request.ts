@@ -28,6 +28,8 @@ export const TRANSPORT_UNKNOWN: Refusal = { status: BAD, code: 0, message: "Tran
 export const SID_UNKNOWN: Refusal = { status: BAD, code: 1, message: "Session ID unknown" };
 export const BAD_METHOD: Refusal = { status: BAD, code: 2, message: "Bad handshake method" };
 export const BAD_REQUEST: Refusal = { status: BAD, code: 3, message: "Bad request" };
+/** After this one the connection is closed too: what follows on it may be read in two ways. */
+export const AMBIGUOUS: Refusal = { ...BAD_REQUEST };
 export const FORBIDDEN: Refusal = { status: "403 Forbidden", code: 4, message: "Forbidden" };
 export const UNSUPPORTED: Refusal = { status: BAD, code: 5, message: "Unsupported protocol version" };
 export const TOO_MANY: Refusal = { status: "429 Too Many Requests", code: 4, message: "Too many connections" };
@@ -46,10 +48,10 @@ export function readRequest(
   req: HttpRequest,
   rules: { readonly strictEio: boolean; readonly origins: readonly string[] },
 ): EngineRequest | Refusal {
-  if (ambiguousBody(req)) return BAD_REQUEST;
+  if (ambiguousBody(req)) return AMBIGUOUS;
   const origin = req.getHeader("origin");
   if (origin !== originOf(req)) return BAD_REQUEST;
-  if (origin !== "" && rules.origins[0] !== "*" && !rules.origins.includes(origin)) return FORBIDDEN;
+  if (origin !== "" && !rules.origins.includes("*") && !rules.origins.includes(origin)) return FORBIDDEN;
 
   const transport = req.getQuery("transport");
   if (transport !== "polling" && transport !== "websocket") return TRANSPORT_UNKNOWN;

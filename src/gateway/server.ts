@@ -1,19 +1,6 @@
 // The uWS routes, the limits, and the one timer that serves every deadline.
 
-import {
-  App,
-  type HttpRequest,
-  type HttpResponse,
-  SSLApp,
-  type TemplatedApp,
-  type us_listen_socket,
-  us_listen_socket_close,
-  type us_socket_context_t,
-  us_socket_local_port,
-} from "uWebSockets.js";
-import { readFile } from "node:fs/promises";
-import { createServer } from "node:net";
-import { createSecureContext } from "node:tls";
+import type { HttpRequest, HttpResponse, us_socket_context_t } from "uWebSockets.js";
 import { type EnginePacket, openPacket, type Revision } from "../wire/engineio.ts";
 import { addressText, type Peer, Peers, Proxies } from "./address.ts";
 import { Clock, tickFor } from "./clock.ts";
@@ -26,9 +13,11 @@ import type {
   GatewayCounters,
   GatewayOptions,
 } from "./gateway.ts";
+import { type Listener, Listeners } from "./listeners.ts";
 import { answerPoll, decodePost } from "./polling.ts";
 import { Reply } from "./reply.ts";
 import {
+  AMBIGUOUS,
   BAD_METHOD,
   BAD_REQUEST,
   type EngineRequest,
@@ -46,9 +35,6 @@ import { Rooms } from "./rooms.ts";
 import { newSid } from "./sid.ts";
 import { Probe, type Receiver, type SocketData, turnedAway } from "./socket.ts";
 
-/** How uWS is asked for a port: alone, or together with other sockets of this process. */
-const EXCLUSIVE = 1;
-const SHARED = 0;
 /** For answers and close frames to leave before what is left is cut off, milliseconds. */
 const FAREWELL = 100;
 /** For a client between two polls to come back for its farewell, milliseconds. */
@@ -56,13 +42,6 @@ const FAREWELL_WAITS = 10_000;
 /** For a client to answer our closing of its websocket, and the last resort against one that vanished; seconds. */
 const IDLE_MIN = 8;
 const IDLE_MAX = 960;
-
-/** One uWS app. A renewed certificate brings a new one; the old one goes when its last websocket has gone. */
-interface Listener {
-  readonly app: TemplatedApp;
-  socket: us_listen_socket | undefined;
-  websockets: number;
-}
 
 /** What a client that was between two polls when its session ended finds with the next one. */
 interface Farewell {
@@ -99,10 +78,7 @@ export class Server<T> implements Gateway<T> {
   readonly #proxies: Proxies;
   readonly #silence: Readonly<Record<Revision, number>>;
   readonly #pingEvery: number;
-  readonly #apps = new Set<TemplatedApp>();
-  readonly #listeners = new Set<Listener>();
-  #listening: Listener | undefined = undefined;
-  #port = 0;
+  readonly #listeners: Listeners;
   #stopping = false;
   #sweeping: NodeJS.Timeout | undefined = undefined;
   #turnEnds = false;
@@ -123,68 +99,35 @@ export class Server<T> implements Gateway<T> {
     };
     this.#pingEvery = this.clock.ticks(four.pingInterval);
     this.#proxies = new Proxies(options.trustedProxies);
-    this.rooms = new Rooms(this.#apps, () => this.#atTurnEnd());
+    this.#listeners = new Listeners(options, (listener) => this.#route(listener));
+    this.rooms = new Rooms(this.#listeners.apps, () => this.#atTurnEnd());
   }
 
   // ---- life
 
   async listen(): Promise<number> {
-    let listener = this.#build();
-    this.#port = await this.#bind(listener, this.options.port, EXCLUSIVE);
-    if (this.options.tls !== undefined) {
-      // A renewed certificate needs a second socket on the port, which only sockets that share it can have. Taking it alone
-      // first has shown that nobody else does.
-      us_listen_socket_close(listener.socket!);
-      this.#discard(listener);
-      listener = this.#build();
-      await this.#bind(listener, this.#port, SHARED);
-    }
-    this.#listening = listener;
+    const port = await this.#listeners.listen();
     this.#sweeping = setInterval(() => this.#sweep(), this.clock.tickLength);
-    return this.#port;
+    return port;
   }
 
-  async reloadTls(): Promise<void> {
-    const { tls } = this.options;
-    if (tls === undefined || this.#listening === undefined) return;
-    const [cert, key] = await Promise.all([readFile(tls.certFile), readFile(tls.keyFile)]);
-    createSecureContext({ cert, key, ...(tls.passphrase === undefined ? {} : { passphrase: tls.passphrase }) });
-    if (this.#stopping) return;
-    const next = this.#build();
-    await this.#bind(next, this.#port, SHARED);
-    const previous = this.#listening;
-    this.#listening = next;
-    if (previous.socket !== undefined) us_listen_socket_close(previous.socket);
-    previous.socket = undefined;
-    if (previous.websockets === 0) this.#discard(previous);
+  reloadTls(): Promise<void> {
+    return this.#listeners.reloadTls();
   }
 
   async close(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
     clearInterval(this.#sweeping);
-    for (const listener of this.#listeners) {
-      if (listener.socket !== undefined) us_listen_socket_close(listener.socket);
-      listener.socket = undefined;
-    }
+    this.#listeners.stop();
     for (const client of this.#sessions.values()) client.shut("server shutting down");
     await new Promise((resolve) => setTimeout(resolve, FAREWELL));
-    for (const listener of this.#listeners) listener.app.close();
-    this.#listeners.clear();
-    this.#apps.clear();
+    this.#listeners.close();
   }
 
-  #build(): Listener {
-    const { tls, path } = this.options;
-    const app =
-      tls === undefined
-        ? App()
-        : SSLApp({
-            cert_file_name: tls.certFile,
-            key_file_name: tls.keyFile,
-            ...(tls.passphrase === undefined ? {} : { passphrase: tls.passphrase }),
-          });
-    const listener: Listener = { app, socket: undefined, websockets: 0 };
+  #route(listener: Listener): void {
+    const { app } = listener;
+    const { path } = this.options;
     const { 3: three, 4: four } = this.options.heartbeat;
     const silence = Math.max(three.pingInterval + three.pingTimeout, four.pingInterval + four.pingTimeout);
     app.ws<SocketData>(`${path}*`, {
@@ -202,36 +145,14 @@ export class Server<T> implements Gateway<T> {
       message: (ws, data, isBinary) => ws.getUserData().receiver.message(ws, data, isBinary),
       dropped: (ws) => ws.getUserData().receiver.dropped(),
       close: (ws, _code, message) => {
-        if (--listener.websockets === 0 && listener.socket === undefined) this.#discard(listener);
+        listener.websockets--;
+        this.#listeners.retire(listener);
         const reason = message.byteLength === 0 ? "" : Buffer.from(message).toString("latin1");
         ws.getUserData().receiver.closed(ws, reason === "Received too big message");
       },
     });
     app.any(`${path}*`, (res, req) => this.#request(res, req));
     app.any("/*", (res) => new Reply(res, "").send("404 Not Found", "application/json", '{"message":"Not found"}'));
-    this.#listeners.add(listener);
-    this.#apps.add(app);
-    return listener;
-  }
-
-  #discard(listener: Listener): void {
-    this.#listeners.delete(listener);
-    this.#apps.delete(listener.app);
-  }
-
-  async #bind(listener: Listener, port: number, sharing: typeof EXCLUSIVE | typeof SHARED): Promise<number> {
-    const { host } = this.options;
-    // Four arguments are possible; the published types have only the two halves.
-    const app = listener.app as unknown as {
-      listen(host: string, port: number, options: number, done: (socket: us_listen_socket | false) => void): void;
-    };
-    const socket = await new Promise<us_listen_socket | false>((done) => app.listen(host, port, sharing, done));
-    if (socket === false) {
-      this.#discard(listener);
-      throw await whyNot(host, port);
-    }
-    listener.socket = socket;
-    return us_socket_local_port(socket);
   }
 
   // ---- what an application sees
@@ -478,7 +399,12 @@ export class Server<T> implements Gateway<T> {
   #refuse(reply: Reply, refusal: Refusal): void {
     this.#countRefusal(refusal);
     const { code, message } = refusal;
-    reply.send(refusal.status, "application/json", JSON.stringify({ code, message }));
+    reply.send(
+      refusal.status,
+      "application/json",
+      JSON.stringify({ code, message }),
+      refusal === STOPPING || refusal === AMBIGUOUS,
+    );
   }
 
   #refuseUpgrade(res: HttpResponse, refusal: Refusal): void {
@@ -528,15 +454,4 @@ function checkNumbers(options: GatewayOptions): void {
     throw new RangeError(`port must be a whole number from 0 to 65535, not ${port}`);
   }
   if (!/^\/([\w.-]+\/)+$/.test(path)) throw new RangeError(`path must look like /socket.io/, not ${path}`);
-}
-
-/** uWS only says that it could not listen; Node knows why. */
-function whyNot(host: string, port: number): Promise<Error> {
-  return new Promise((resolve) => {
-    const attempt = createServer();
-    attempt.once("error", (error) => resolve(error));
-    attempt.listen({ host, port, exclusive: true }, () =>
-      attempt.close(() => resolve(new Error(`cannot listen on ${host}:${port}`))),
-    );
-  });
 }
