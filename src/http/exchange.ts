@@ -206,9 +206,10 @@ export class Exchange {
     if (answer.status !== 200) response.writeStatus(REASONS[answer.status] ?? `${answer.status} Status`);
     for (const header of answer.headers) response.writeHeader(header[0], header[1]);
     if (answer.status === 204 || answer.status === 304) {
-      response.endWithoutBody(undefined, close);
+      this.#endBare(close);
     } else if (this.#head.method === "head") {
-      response.endWithoutBody(Buffer.byteLength(answer.body), close);
+      response.writeHeader("Content-Length", String(Buffer.byteLength(answer.body)));
+      this.#endBare(close);
     } else if (answer.body.length > LARGE_ANSWER && !close) {
       this.#writeLarge(typeof answer.body === "string" ? Buffer.from(answer.body) : answer.body);
       return;
@@ -216,6 +217,12 @@ export class Exchange {
       response.end(answer.body, close);
     }
     this.#finish();
+  }
+
+  /** Without arguments: uWS takes a length to announce as a body still to come, and ends the process when none does. */
+  #endBare(close: boolean): void {
+    if (close) this.#response.writeHeader("Connection", "close");
+    this.#response.endWithoutBody();
   }
 
   /** Over only once the kernel has taken the last byte: a server that closes must not cut it off. */

@@ -66,6 +66,16 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
   };
 
   function serve(response: HttpResponse, request: HttpRequest): void {
+    try {
+      handle(response, request);
+    } catch (error) {
+      // Only a bug of the site gets here, like an answer that is none. uWS would end the process with it.
+      site.failure(error);
+      response.close();
+    }
+  }
+
+  function handle(response: HttpResponse, request: HttpRequest): void {
     const head = new Head(request, response, trusted);
     const exchange = new Exchange(response, head, traffic);
     const framing = frame(request);

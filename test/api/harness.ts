@@ -123,7 +123,8 @@ function exchange(
   headers: Record<string, string>,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
+    const length =
+      body === undefined || "transfer-encoding" in headers ? {} : { "content-length": String(Buffer.byteLength(body)) };
     const outgoing = httpRequest(
       { host: "127.0.0.1", port, method, path, agent: false, headers: { ...length, ...headers } },
       (incoming) => {
