@@ -210,7 +210,8 @@ export class Exchange {
     } else if (this.#head.method === "head") {
       response.writeHeader("Content-Length", String(Buffer.byteLength(answer.body)));
       this.#endBare(close);
-    } else if (answer.body.length > LARGE_ANSWER && !close) {
+    } else if (answer.body.length > LARGE_ANSWER && !hangUp) {
+      if (close) response.writeHeader("Connection", "close");
       this.#writeLarge(typeof answer.body === "string" ? Buffer.from(answer.body) : answer.body);
       return;
     } else {

@@ -8,8 +8,9 @@ import type { Framing, Traffic } from "./exchange.ts";
 import { Exchange } from "./exchange.ts";
 import type { Site } from "./message.ts";
 import { Head, HttpError } from "./message.ts";
+import { freePort } from "./port.ts";
 import type { ListenSocket } from "./uws.ts";
-import { App, closeListenSocket, listenExclusively, localPort, SSLApp } from "./uws.ts";
+import { App, closeListenSocket, listen, SSLApp } from "./uws.ts";
 
 export interface TlsFiles {
   readonly certFile: string;
@@ -35,8 +36,8 @@ export interface HttpServer {
   listen(): Promise<number>;
   /**
    * New connections get the certificate that the files hold now; existing ones go on with theirs. Files that do not fit
-   * together are refused and nothing changes. The port is free for an instant: a connection that the kernel has completed and
-   * this process has not yet accepted is reset.
+   * together are refused and nothing changes. The new socket listens before the old one is closed, so the port is never free;
+   * only a connection that waits in the old socket's queue at that instant is reset.
    */
   reloadTls(): Promise<void>;
   /** Stops accepting, waits until the running requests are answered, closes the idle connections. */
@@ -123,23 +124,18 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
     return app.any("/*", serve);
   }
 
-  function bind(app: TemplatedApp): void {
-    const opened = listenExclusively(app, options.host, port);
-    if (opened === false) {
-      throw new Error(
-        `cannot listen on ${options.host}:${port}: the port is in use, or the address is not this machine's`,
-      );
-    }
-    socket = opened;
-    port = localPort(opened);
+  function bind(app: TemplatedApp): ListenSocket {
+    const opened = listen(app, options.host, port);
+    if (opened === false) throw new Error(`cannot listen on ${options.host}:${port}`);
+    apps.push(app);
+    return opened;
   }
 
   return {
     async listen() {
       if (options.tls !== undefined) await check(options.tls);
-      const app = open();
-      bind(app);
-      apps.push(app);
+      port = await freePort(options.host, options.port);
+      socket = bind(open());
       sweeper = setInterval(sweep, Math.max(10, Math.min(1000, options.bodyTimeout / 4)));
       sweeper.unref();
       return port;
@@ -149,11 +145,9 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
       if (options.tls === undefined) return;
       await check(options.tls);
       if (socket === undefined || traffic.closing) return;
-      const app = open();
-      closeListenSocket(socket);
-      socket = undefined;
-      bind(app);
-      apps.push(app);
+      const previous = socket;
+      socket = bind(open());
+      closeListenSocket(previous);
     },
 
     async close() {
