@@ -32,6 +32,11 @@ export type Framing =
 
 const EMPTY = Buffer.alloc(0);
 const FIRST_BLOCK = 64 * 1024;
+/**
+ * uWS closes a connection 8 to 12 seconds after its last answer. A client that is not told may send its next request just then,
+ * and cannot know whether it was executed.
+ */
+const KEEP_ALIVE = "timeout=8";
 /** Beyond this an answer is written piece by piece, so that its end is known. */
 const LARGE_ANSWER = 64 * 1024;
 
@@ -205,6 +210,7 @@ export class Exchange {
     const close = hangUp || this.#traffic.closing;
     if (answer.status !== 200) response.writeStatus(REASONS[answer.status] ?? `${answer.status} Status`);
     for (const header of answer.headers) response.writeHeader(header[0], header[1]);
+    if (!close) response.writeHeader("Keep-Alive", KEEP_ALIVE);
     if (answer.status === 204 || answer.status === 304) {
       this.#endBare(close);
     } else if (this.#head.method === "head") {

@@ -51,6 +51,7 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
   let socket: ListenSocket | undefined;
   let port = options.port;
   let drained: (() => void) | undefined;
+  let closed: Promise<void> | undefined;
   let sweeper: NodeJS.Timeout | undefined;
 
   const traffic: Traffic = {
@@ -131,6 +132,19 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
     return opened;
   }
 
+  async function end(): Promise<void> {
+    traffic.closing = true;
+    if (socket !== undefined) closeListenSocket(socket);
+    socket = undefined;
+    if (traffic.running > 0) {
+      await new Promise<void>((resolve) => {
+        drained = resolve;
+      });
+    }
+    clearInterval(sweeper);
+    for (const app of apps) app.close();
+  }
+
   return {
     async listen() {
       if (options.tls !== undefined) await check(options.tls);
@@ -150,18 +164,9 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
       closeListenSocket(previous);
     },
 
-    async close() {
-      if (traffic.closing) return;
-      traffic.closing = true;
-      if (socket !== undefined) closeListenSocket(socket);
-      socket = undefined;
-      if (traffic.running > 0) {
-        await new Promise<void>((resolve) => {
-          drained = resolve;
-        });
-      }
-      clearInterval(sweeper);
-      for (const app of apps) app.close();
+    close() {
+      closed ??= end();
+      return closed;
     },
   };
 }
