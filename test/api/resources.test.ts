@@ -36,6 +36,7 @@ test("API 19: bind and remove reach the core; missing parameters are refused", a
     ["/api/uid/bind?pushId=a&uid=", "pushId and uid are required"],
     ["/api/uid/bind", "pushId and uid are required"],
     ["/api/uid/bind?pushId=a&pushId=b&uid=1", "pushId must be a single id"],
+    [`/api/uid/bind?pushId=a&uid=1&platform=${"x".repeat(257)}`, "platform is longer than 256 characters"],
     ["/api/uid/remove", "pushId or uid is required"],
   ] as const) {
     const answer = await api.get(path);
