@@ -23,7 +23,7 @@ export async function notification(
   if (target.kind === "all" || target.kind === "tag") auth.admitBroadcast(caller);
   const content = normalise(given);
   const id = idOf(content, limits);
-  const type = params.text("type");
+  const type = params.label("type");
   const accepted = await actions.notify(content, {
     ...(id === undefined ? {} : { id }),
     target,
@@ -51,7 +51,7 @@ function contentOf(params: Params): unknown {
 function targetOf(params: Params): NotificationTarget {
   const filter = params.filter();
   const filtered = filter === undefined ? {} : { filter };
-  const tag = params.text("tag");
+  const tag = params.label("tag");
   const pushIds = params.pushIds();
   const uids = params.uids();
   const targets: NotificationTarget[] = [];

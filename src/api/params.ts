@@ -8,7 +8,7 @@ import { parseMultipart } from "../http/multipart.ts";
 import { isJson, memberText } from "./json.ts";
 
 export interface Limits {
-  /** Longest pushId or uid, in characters. */
+  /** Longest pushId, uid, tag or other label, in characters. */
   readonly id: number;
   readonly topic: number;
 }
@@ -47,11 +47,12 @@ export class Params {
   }
 
   topic(): string | undefined {
-    const topic = this.text("topic");
-    if (topic !== undefined && topic.length > this.#limits.topic) {
-      throw new PushError("invalid", `topic is longer than ${this.#limits.topic} characters`);
-    }
-    return topic;
+    return limited(this.text("topic"), "topic", this.#limits.topic);
+  }
+
+  /** Short text that is stored beside ids: a tag, a type, a platform. */
+  label(name: string): string | undefined {
+    return limited(this.text(name), name, this.#limits.id);
   }
 
   /** Every array form of http-api 1.1, as strings without duplicates. Undefined: absent; an empty array is present. */
@@ -85,7 +86,7 @@ export class Params {
   count(name: string): number {
     const value = this.raw(name);
     const number = typeof value === "number" ? Math.trunc(value) : Number.parseInt(String(value), 10);
-    return number >= 1 ? number : 0; // NaN too
+    return number >= 1 ? Math.min(number, Number.MAX_SAFE_INTEGER) : 0; // NaN too
   }
 
   timeToLive(): number {
@@ -103,9 +104,9 @@ export class Params {
 
   /** Undefined unless a start and at least one bound are given. */
   filter(): TagFilter | undefined {
-    const start = this.text("tagStart");
-    const lessThan = this.text("tagLessThan");
-    const greaterThan = this.text("tagGreaterThan");
+    const start = this.label("tagStart");
+    const lessThan = this.label("tagLessThan");
+    const greaterThan = this.label("tagGreaterThan");
     if (start === undefined || (lessThan === undefined && greaterThan === undefined)) return undefined;
     return {
       start,
@@ -130,11 +131,15 @@ export class Params {
     const id = typeof value === "number" ? numeral(value, name) : value;
     if (typeof id !== "string")
       throw new PushError("invalid", `${name} must be a string, a number or an array of these`);
-    if (id.length > this.#limits.id) {
-      throw new PushError("invalid", `${name} is longer than ${this.#limits.id} characters`);
-    }
-    return id;
+    return limited(id, name, this.#limits.id);
   }
+}
+
+function limited<T extends string | undefined>(text: T, name: string, most: number): T {
+  if (text !== undefined && text.length > most) {
+    throw new PushError("invalid", `${name} is longer than ${most} characters`);
+  }
+  return text;
 }
 
 /** The body's parameters first, then the query's, which win. Only a long or multipart body takes more than this turn. */

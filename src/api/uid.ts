@@ -10,7 +10,7 @@ export async function bindUid(params: Params, actions: Actions): Promise<Respons
   const pushId = params.id("pushId");
   const uid = params.id("uid");
   if (pushId === undefined || uid === undefined) throw new PushError("invalid", "pushId and uid are required");
-  const platform = params.text("platform");
+  const platform = params.label("platform");
   await actions.bind({
     pushId: pushId as PushId,
     uid: uid as Uid,

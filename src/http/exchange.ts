@@ -32,6 +32,11 @@ export type Framing =
 
 const EMPTY = Buffer.alloc(0);
 const FIRST_BLOCK = 64 * 1024;
+/**
+ * uWS closes a connection 8 to 12 seconds after its last answer. A client that is not told may send its next request just then,
+ * and cannot know whether it was executed.
+ */
+const KEEP_ALIVE = "timeout=8";
 /** Beyond this an answer is written piece by piece, so that its end is known. */
 const LARGE_ANSWER = 64 * 1024;
 
@@ -205,17 +210,26 @@ export class Exchange {
     const close = hangUp || this.#traffic.closing;
     if (answer.status !== 200) response.writeStatus(REASONS[answer.status] ?? `${answer.status} Status`);
     for (const header of answer.headers) response.writeHeader(header[0], header[1]);
+    if (!close) response.writeHeader("Keep-Alive", KEEP_ALIVE);
     if (answer.status === 204 || answer.status === 304) {
-      response.endWithoutBody(undefined, close);
+      this.#endBare(close);
     } else if (this.#head.method === "head") {
-      response.endWithoutBody(Buffer.byteLength(answer.body), close);
-    } else if (answer.body.length > LARGE_ANSWER && !close) {
+      response.writeHeader("Content-Length", String(Buffer.byteLength(answer.body)));
+      this.#endBare(close);
+    } else if (answer.body.length > LARGE_ANSWER && !hangUp) {
+      if (close) response.writeHeader("Connection", "close");
       this.#writeLarge(typeof answer.body === "string" ? Buffer.from(answer.body) : answer.body);
       return;
     } else {
       response.end(answer.body, close);
     }
     this.#finish();
+  }
+
+  /** Without arguments: uWS takes a length to announce as a body still to come, and ends the process when none does. */
+  #endBare(close: boolean): void {
+    if (close) this.#response.writeHeader("Connection", "close");
+    this.#response.endWithoutBody();
   }
 
   /** Over only once the kernel has taken the last byte: a server that closes must not cut it off. */

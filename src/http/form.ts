@@ -21,11 +21,13 @@ export class FormFields {
   /** The key of the previous field and the list it fills: a key that repeats 100,000 times is looked up once. */
   #lastKey = "";
   #lastList: string[] | undefined;
+  /** The text being parsed has characters to decode. */
+  #encoded = false;
 
   /** `text` is a run of whole fields. */
   parse(text: string): void {
-    const percent = text.includes("%");
-    const plus = text.includes("+");
+    // A field, not a variable: V8 12.4 moves such a search of the whole text into the loop, where it costs quadratic time.
+    this.#encoded = text.includes("%") || text.includes("+");
     let equals = -1;
     for (let at = 0; at < text.length; ) {
       let end = text.indexOf("&", at);
@@ -35,13 +37,13 @@ export class FormFields {
       if (equals < 0) equals = text.length;
       const keyEnd = Math.min(equals, end);
       const value = keyEnd < end ? text.slice(keyEnd + 1, end) : "";
-      const decoded = percent || plus ? decode(value) : value;
+      const decoded = this.#encoded ? decode(value) : value;
       if (this.#lastList !== undefined && keyEnd - at === this.#lastKey.length && text.startsWith(this.#lastKey, at)) {
         this.#countOne();
         this.#lastList.push(decoded);
       } else if (end > at) {
         const key = text.slice(at, keyEnd);
-        this.#lastList = this.add(percent || plus ? decode(key) : key, decoded);
+        this.#lastList = this.add(this.#encoded ? decode(key) : key, decoded);
         this.#lastKey = key;
       }
       at = end + 1;

@@ -35,7 +35,8 @@ export function routes<H>(table: readonly Route<H>[]): (method: string, path: st
     return handler === undefined ? undefined : { handler, rest: segment(trimmed.slice(slash + 1)) };
   }
 
-  return (method, path) => fixed.get(` ${path}`) ?? find(" ", path) ?? find(`${method} `, path);
+  // The first look-up is the usual one: a route for any method, spelled as in the table.
+  return (method, path) => fixed.get(` ${path}`) ?? find(`${method} `, path) ?? find(" ", path);
 }
 
 function segment(text: string): string {

@@ -8,8 +8,9 @@ import type { Framing, Traffic } from "./exchange.ts";
 import { Exchange } from "./exchange.ts";
 import type { Site } from "./message.ts";
 import { Head, HttpError } from "./message.ts";
+import { freePort } from "./port.ts";
 import type { ListenSocket } from "./uws.ts";
-import { App, closeListenSocket, listenExclusively, localPort, SSLApp } from "./uws.ts";
+import { App, closeListenSocket, listen, SSLApp } from "./uws.ts";
 
 export interface TlsFiles {
   readonly certFile: string;
@@ -35,8 +36,8 @@ export interface HttpServer {
   listen(): Promise<number>;
   /**
    * New connections get the certificate that the files hold now; existing ones go on with theirs. Files that do not fit
-   * together are refused and nothing changes. The port is free for an instant: a connection that the kernel has completed and
-   * this process has not yet accepted is reset.
+   * together are refused and nothing changes. The new socket listens before the old one is closed, so the port is never free;
+   * only a connection that waits in the old socket's queue at that instant is reset.
    */
   reloadTls(): Promise<void>;
   /** Stops accepting, waits until the running requests are answered, closes the idle connections. */
@@ -50,6 +51,7 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
   let socket: ListenSocket | undefined;
   let port = options.port;
   let drained: (() => void) | undefined;
+  let closed: Promise<void> | undefined;
   let sweeper: NodeJS.Timeout | undefined;
 
   const traffic: Traffic = {
@@ -66,6 +68,16 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
   };
 
   function serve(response: HttpResponse, request: HttpRequest): void {
+    try {
+      handle(response, request);
+    } catch (error) {
+      // Only a bug of the site gets here, like an answer that is none. uWS would end the process with it.
+      site.failure(error);
+      response.close();
+    }
+  }
+
+  function handle(response: HttpResponse, request: HttpRequest): void {
     const head = new Head(request, response, trusted);
     const exchange = new Exchange(response, head, traffic);
     const framing = frame(request);
@@ -113,23 +125,31 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
     return app.any("/*", serve);
   }
 
-  function bind(app: TemplatedApp): void {
-    const opened = listenExclusively(app, options.host, port);
-    if (opened === false) {
-      throw new Error(
-        `cannot listen on ${options.host}:${port}: the port is in use, or the address is not this machine's`,
-      );
+  function bind(app: TemplatedApp): ListenSocket {
+    const opened = listen(app, options.host, port);
+    if (opened === false) throw new Error(`cannot listen on ${options.host}:${port}`);
+    apps.push(app);
+    return opened;
+  }
+
+  async function end(): Promise<void> {
+    traffic.closing = true;
+    if (socket !== undefined) closeListenSocket(socket);
+    socket = undefined;
+    if (traffic.running > 0) {
+      await new Promise<void>((resolve) => {
+        drained = resolve;
+      });
     }
-    socket = opened;
-    port = localPort(opened);
+    clearInterval(sweeper);
+    for (const app of apps) app.close();
   }
 
   return {
     async listen() {
       if (options.tls !== undefined) await check(options.tls);
-      const app = open();
-      bind(app);
-      apps.push(app);
+      port = await freePort(options.host, options.port);
+      socket = bind(open());
       sweeper = setInterval(sweep, Math.max(10, Math.min(1000, options.bodyTimeout / 4)));
       sweeper.unref();
       return port;
@@ -139,25 +159,14 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
       if (options.tls === undefined) return;
       await check(options.tls);
       if (socket === undefined || traffic.closing) return;
-      const app = open();
-      closeListenSocket(socket);
-      socket = undefined;
-      bind(app);
-      apps.push(app);
+      const previous = socket;
+      socket = bind(open());
+      closeListenSocket(previous);
     },
 
-    async close() {
-      if (traffic.closing) return;
-      traffic.closing = true;
-      if (socket !== undefined) closeListenSocket(socket);
-      socket = undefined;
-      if (traffic.running > 0) {
-        await new Promise<void>((resolve) => {
-          drained = resolve;
-        });
-      }
-      clearInterval(sweeper);
-      for (const app of apps) app.close();
+    close() {
+      closed ??= end();
+      return closed;
     },
   };
 }

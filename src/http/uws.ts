@@ -6,30 +6,15 @@ import * as uws from "uWebSockets.js";
 export { App, SSLApp, us_listen_socket_close as closeListenSocket } from "uWebSockets.js";
 export type ListenSocket = us_listen_socket;
 
-const native = uws as unknown as {
-  readonly LIBUS_LISTEN_EXCLUSIVE_PORT: number;
-  _cfg(setting: "silent"): void;
-};
-
 /** Leaves the header that names the server and its version out of every answer. */
-native._cfg("silent");
+(uws as unknown as { _cfg(setting: "silent"): void })._cfg("silent");
 
-/** `false` when the port is taken: without the exclusive option two processes could share one unnoticed (SO_REUSEPORT). */
-export function listenExclusively(app: TemplatedApp, host: string, port: number): ListenSocket | false {
+/** `false` when the address cannot be had. A port that is taken is shared: see `freePort`. */
+export function listen(app: TemplatedApp, host: string, port: number): ListenSocket | false {
   let socket: ListenSocket | false = false;
-  const listen = app.listen as unknown as (
-    this: TemplatedApp,
-    host: string,
-    port: number,
-    options: number,
-    done: (socket: ListenSocket | false) => void,
-  ) => void;
   // uWS calls back before `listen` returns.
-  listen.call(app, host, port, native.LIBUS_LISTEN_EXCLUSIVE_PORT, (opened) => {
+  app.listen(host, port, (opened) => {
     socket = opened;
   });
   return socket;
 }
-
-export const localPort = (socket: ListenSocket): number =>
-  uws.us_socket_local_port(socket as Parameters<typeof uws.us_socket_local_port>[0]);

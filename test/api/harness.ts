@@ -2,7 +2,6 @@
 
 import type { IncomingHttpHeaders } from "node:http";
 import { request as httpRequest } from "node:http";
-import { connect } from "node:net";
 import type { Test } from "tap";
 import type { Actions } from "../../src/api/actions.ts";
 import type { Api, ApiOptions } from "../../src/api/routes.ts";
@@ -123,7 +122,8 @@ function exchange(
   headers: Record<string, string>,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
+    const length =
+      body === undefined || "transfer-encoding" in headers ? {} : { "content-length": String(Buffer.byteLength(body)) };
     const outgoing = httpRequest(
       { host: "127.0.0.1", port, method, path, agent: false, headers: { ...length, ...headers } },
       (incoming) => {
@@ -140,20 +140,6 @@ function exchange(
     );
     outgoing.on("error", reject);
     outgoing.end(body);
-  });
-}
-
-/** Writes raw bytes and gives everything that came back until the server closed, or until `until` was seen. */
-export function raw(port: number, bytes: string, until?: RegExp): Promise<string> {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1", () => socket.write(bytes));
-    let text = "";
-    socket.on("data", (chunk: Buffer) => {
-      text += chunk.toString();
-      if (until?.test(text)) socket.destroy();
-    });
-    socket.on("error", () => {});
-    socket.on("close", () => resolve(text));
   });
 }
 

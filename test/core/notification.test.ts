@@ -1,0 +1,69 @@
+import { test } from "tap";
+import { PushError } from "../../src/core/errors.ts";
+import { randomId } from "../../src/core/id.ts";
+import { normalise } from "../../src/core/notification.ts";
+
+test("API 14: content is normalised once, and the caller's object stays as it was", async (t) => {
+  const cases: [string, object, object][] = [
+    ["nothing at all", {}, { android: { payload: {} } }],
+    ["null parts are missing parts", { android: null, apn: null, payload: null }, { android: { payload: {} } }],
+    ["payload moves to android", { payload: { a: 1 } }, { android: { payload: { a: 1 } } }],
+    [
+      "payload overwrites android.payload",
+      { android: { title: "t", payload: { b: 2 } }, payload: { a: 1 } },
+      { android: { title: "t", payload: { a: 1 } } },
+    ],
+    ["android.payload stays alone", { android: { payload: { b: 2 } } }, { android: { payload: { b: 2 } } }],
+    [
+      "apn.payload is ignored",
+      { apn: { alert: "m", payload: { secret: 1 } } },
+      { android: { payload: {} }, apn: { alert: "m" } },
+    ],
+    ["badge 0 stays", { apn: { badge: 0 } }, { android: { payload: {} }, apn: { badge: 0 } }],
+    [
+      "other fields pass",
+      { id: "i", timestamp: 5, message: "x", android: { sound: "s" } },
+      { id: "i", timestamp: 5, message: "x", android: { sound: "s", payload: {} } },
+    ],
+    [
+      "a number is a text",
+      { android: { title: 5, message: 0 } },
+      { android: { title: "5", message: "0", payload: {} } },
+    ],
+  ];
+  for (const [name, given, expected] of cases) {
+    const before = JSON.stringify(given);
+    t.strictSame(normalise(given), expected, name);
+    t.equal(JSON.stringify(given), before, name);
+  }
+  const hostile = normalise(JSON.parse('{"__proto__":{"a":1},"android":{"__proto__":{"title":"t"}}}'));
+  t.equal(hostile.android.title, undefined);
+  t.equal(Object.getPrototypeOf(hostile), Object.prototype);
+});
+
+test("API 14: content that some channel could not carry is refused, naming the field", async (t) => {
+  const deep = JSON.parse(`${'{"a":'.repeat(70)}1${"}".repeat(70)}`);
+  for (const [given, message] of [
+    [5, "notification must be a JSON object"],
+    [null, "notification must be a JSON object"],
+    [[], "notification must be a JSON object"],
+    ["text", "notification must be a JSON object"],
+    [{ android: "t" }, "notification.android must be a JSON object"],
+    [{ android: [] }, "notification.android must be a JSON object"],
+    [{ apn: 1 }, "notification.apn must be a JSON object"],
+    [{ payload: "p" }, "notification.payload must be a JSON object"],
+    [{ payload: [1] }, "notification.payload must be a JSON object"],
+    [{ android: { payload: 1 } }, "notification.android.payload must be a JSON object"],
+    [{ android: { title: {} } }, "notification.android.title must be a string"],
+    [{ android: { message: false } }, "notification.android.message must be a string"],
+    [deep, "notification is nested deeper than 64 levels"],
+  ]) {
+    t.throws(() => normalise(given), new PushError("invalid", message as string));
+  }
+});
+
+test("API 13: a generated id has 12 alphanumerics, and no two are alike", async (t) => {
+  const ids = Array.from({ length: 20_000 }, randomId);
+  t.equal(new Set(ids).size, ids.length);
+  t.ok(ids.every((id) => /^[A-Za-z0-9]{12}$/.test(id)));
+});

@@ -1,0 +1,377 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import type { Socket } from "node:net";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connect as tlsConnect } from "node:tls";
+import type { Test } from "tap";
+import { test } from "tap";
+import type { Handler, Site } from "../../src/http/message.ts";
+import { HttpError, mount } from "../../src/http/message.ts";
+import type { HttpOptions, HttpServer } from "../../src/http/server.ts";
+import { createServer } from "../../src/http/server.ts";
+
+const text = (status: number, body: string) => ({ status, headers: [], body });
+
+/** Answers with the size of the body it got. */
+const sizes: Handler = (head, body) => text(200, `${head.method} ${head.path} ${body.length}`);
+
+const site = (handler: Handler): Site => ({
+  open: () => handler,
+  failure: (error) => (error instanceof HttpError ? text(error.status, error.message) : text(500, "bug")),
+});
+
+async function start(t: Test, handler: Handler, options: Partial<HttpOptions> = {}): Promise<[HttpServer, number]> {
+  const server = createServer(
+    { host: "127.0.0.1", port: 0, maxBody: 10_000, bodyTimeout: 60_000, trustedProxies: [], ...options },
+    site(handler),
+  );
+  t.teardown(() => server.close());
+  return [server, await server.listen()];
+}
+
+/** A connection that remembers what came, and lets one wait for it. */
+function open(port: number, socket: Socket = connect(port, "127.0.0.1")) {
+  let received = "";
+  const closed = new Promise<string>((resolve) => socket.once("close", () => resolve(received)));
+  socket.on("error", () => {});
+  socket.on("data", (chunk: Buffer) => {
+    received += chunk.toString();
+  });
+  const until = async (pattern: RegExp): Promise<string> => {
+    while (!pattern.test(received)) {
+      await new Promise((resolve) => {
+        socket.once("data", resolve);
+        socket.once("close", resolve);
+      });
+      if (socket.destroyed && !pattern.test(received)) throw new Error(`closed after: ${received}`);
+    }
+    return received;
+  };
+  return { socket, closed, until, write: (bytes: string) => socket.write(bytes) };
+}
+
+const post = (headers: string, body: string) => `POST /a HTTP/1.1\r\nHost: a\r\n${headers}\r\n\r\n${body}`;
+
+/** The server still answers others. */
+async function lives(t: Test, port: number): Promise<void> {
+  const other = open(port);
+  other.write("GET /alive HTTP/1.1\r\nHost: a\r\n\r\n");
+  t.match(await other.until(/get \/alive 0$/), /^HTTP\/1\.1 200 OK/);
+  other.socket.destroy();
+}
+
+test("a request whose end is in doubt is refused and its connection closed", async (t) => {
+  const [, port] = await start(t, sizes);
+  for (const [headers, body] of [
+    ["Content-Length: 3\r\nContent-Length: 5", "abcde"],
+    ["Content-Length: 3\r\nContent-Length: 3", "abc"],
+    ["Content-Length: 3\r\nTransfer-Encoding: chunked", "3\r\nabc\r\n0\r\n\r\n"],
+    ["Transfer-Encoding: chunked\r\nContent-Length: 3", "3\r\nabc\r\n0\r\n\r\n"],
+    ["Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "3\r\nabc\r\n0\r\n\r\n"],
+    ["Transfer-Encoding: gzip, chunked", "3\r\nabc\r\n0\r\n\r\n"],
+    ["Transfer-Encoding: identity", "abc"],
+    ["Content-Length: -3", "abc"],
+    ["Content-Length: 3, 3", "abc"],
+    ["Content-Length: 0x3", "abc"],
+    ["Content-Length: 99999999999999999999", "abc"],
+    ["Transfer-Encoding: chunked", "zz\r\nabc\r\n0\r\n\r\n"],
+    ["Transfer-Encoding: chunked", "-1\r\nabc\r\n0\r\n\r\n"],
+  ] as const) {
+    const hostile = open(port);
+    hostile.write(post(headers, body));
+    const answer = await hostile.closed;
+    t.match(answer, /^HTTP\/1\.1 400 /, headers);
+    t.equal(answer.match(/HTTP\/1\.1/g)?.length, 1, `${headers}: one answer`);
+  }
+  await lives(t, port);
+});
+
+test("headers beyond the limit and what is no HTTP at all end only their own connection", async (t) => {
+  const [, port] = await start(t, sizes);
+  for (const bytes of [
+    `GET /a HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(100_000)}\r\n\r\n`,
+    `GET /a HTTP/1.1\r\nHost: a\r\n${"X: y\r\n".repeat(200)}\r\n`,
+    `GET /${"x".repeat(100_000)} HTTP/1.1\r\nHost: a\r\n\r\n`,
+    "GET /a HTTP/9.9\r\nHost: a\r\n\r\n",
+    "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+  ]) {
+    const hostile = open(port);
+    hostile.write(bytes);
+    t.notMatch(await hostile.closed, /200 OK/, bytes.slice(0, 30));
+  }
+  await lives(t, port);
+});
+
+test("who never finishes a head is cut off within 15 seconds, however often it sends a byte", async (t) => {
+  const [, port] = await start(t, sizes);
+  const before = performance.now();
+  const clients = [
+    "",
+    "\r\n\r\n",
+    "GET /a HTTP/1.1\r\nHo",
+    "GET /a HTTP/1.1\r\n\r\n",
+    "GET /a HTTP/1.1\r\nX : y\r\n\r\n",
+  ].map((bytes) => {
+    const client = open(port);
+    client.write(bytes);
+    return client;
+  });
+  const trickle = open(port);
+  trickle.write("GET /a HTTP/1.1\r\nX: ");
+  const timer = setInterval(() => trickle.write("y"), 500);
+  await Promise.all([...clients, trickle].map((client) => client.closed));
+  clearInterval(timer);
+  t.ok(performance.now() - before < 15_000);
+  await lives(t, port);
+});
+
+test("a body arrives whole, in one piece, in many, and in chunks", async (t) => {
+  const [, port] = await start(t, sizes);
+  const client = open(port);
+  client.write(post("Content-Length: 3", "abc"));
+  t.match(await client.until(/post \/a 3$/), /200 OK[\s\S]*Keep-Alive: timeout=8\r\n/);
+  client.write(post("Content-Length: 9000", "x"));
+  for (let i = 1; i < 9000; i++) client.write("x");
+  await client.until(/post \/a 9000$/);
+  client.write(post("Transfer-Encoding: chunked", "1\r\nx\r\n".repeat(9000)));
+  client.write("0\r\n\r\n");
+  await client.until(/post \/a 9000[\s\S]*post \/a 9000$/);
+  client.write("GET /b HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nabcd");
+  await client.until(/get \/b 4$/);
+  client.socket.destroy();
+});
+
+test("a body above the limit is refused, and the connection goes on when the client keeps to its length", async (t) => {
+  const [, port] = await start(t, sizes);
+  const client = open(port);
+  client.write(post("Content-Length: 15000", "x".repeat(15_000)));
+  await client.until(/413 [\s\S]*larger than 10000 bytes$/);
+  client.write(post("Content-Length: 10000", "x".repeat(10_000)));
+  await client.until(/post \/a 10000$/);
+  client.socket.destroy();
+  for (const bytes of [
+    post("Content-Length: 1000000", "x"),
+    post("Transfer-Encoding: chunked", `ffff\r\n${"x".repeat(0xffff)}\r\n`),
+  ]) {
+    const hostile = open(port);
+    hostile.write(bytes);
+    t.match(await hostile.closed, /^HTTP\/1\.1 413 /);
+  }
+  await lives(t, port);
+});
+
+test("a body that trickles in is cut off at its deadline", async (t) => {
+  const [, port] = await start(t, sizes, { bodyTimeout: 80 });
+  const slow = open(port);
+  slow.write(post("Content-Length: 100", "x"));
+  t.match(await slow.closed, /^HTTP\/1\.1 408 [\s\S]*did not arrive in time$/);
+  const discarded = open(port);
+  discarded.write(post("Content-Length: 20000", "x".repeat(15_000)));
+  t.match(await discarded.closed, /^HTTP\/1\.1 408 /);
+  await lives(t, port);
+});
+
+test("all unfinished bodies together take no more than four times the limit", async (t) => {
+  const [, port] = await start(t, sizes, { maxBody: 100_000 });
+  const clients = Array.from({ length: 8 }, () => open(port));
+  for (const client of clients) client.write(post("Content-Length: 100000", "x".repeat(90_000)));
+  const first = await Promise.race(clients.map((client) => client.closed));
+  t.match(first, /^HTTP\/1\.1 503 [\s\S]*too many large requests at once/);
+  for (const client of clients) client.socket.destroy();
+  await Promise.all(clients.map((client) => client.closed));
+  await lives(t, port);
+  const later = open(port);
+  later.write(post("Content-Length: 100000", "x".repeat(90_000)));
+  later.write("x".repeat(10_000));
+  await later.until(/post \/a 100000$/);
+  later.socket.destroy();
+});
+
+test("a client that leaves in the middle of its body runs nothing", async (t) => {
+  let ran = 0;
+  const [, port] = await start(t, (head, body) => {
+    if (head.path === "/a") ran++;
+    return sizes(head, body);
+  });
+  const client = open(port);
+  client.write(post("Content-Length: 100", "x"));
+  client.socket.end();
+  await client.closed;
+  await lives(t, port);
+  t.equal(ran, 0);
+});
+
+test("pipelined requests are answered in their order", async (t) => {
+  const [, port] = await start(t, sizes);
+  const client = open(port);
+  client.write(
+    `${post("Content-Length: 3", "abc")}GET /b HTTP/1.1\r\nHost: a\r\n\r\n${post("Content-Length: 2", "ab")}`,
+  );
+  t.match(await client.until(/post \/a 2$/), /post \/a 3[\s\S]*get \/b 0[\s\S]*post \/a 2$/);
+  client.socket.destroy();
+});
+
+test("a handler's mistake is an answer, whether it throws now or later", async (t) => {
+  const [, port] = await start(t, (head, body) => {
+    if (head.path === "/now") throw new Error("now");
+    if (head.path === "/later") return Promise.reject(new Error("later"));
+    return sizes(head, body);
+  });
+  const client = open(port);
+  for (const path of ["/now", "/later"]) client.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+  t.match(await client.until(/bug[\s\S]*bug$/), /500 Internal Server Error/);
+  client.socket.destroy();
+  await lives(t, port);
+});
+
+test("HEAD of a page announces its length and sends nothing", async (t) => {
+  const [, port] = await start(t, () => text(200, "ü".repeat(100_000)));
+  const client = open(port);
+  client.write("HEAD /a HTTP/1.1\r\nHost: a\r\n\r\nHEAD /b HTTP/1.1\r\nHost: a\r\n\r\n");
+  t.match(await client.until(/\r\n\r\n[\s\S]*\r\n\r\n$/), /Content-Length: 200000/);
+  client.socket.destroy();
+});
+
+test("a taken port is a clear error", async (t) => {
+  const [, port] = await start(t, sizes);
+  const second = createServer(
+    { host: "127.0.0.1", port, maxBody: 1, bodyTimeout: 1000, trustedProxies: [] },
+    site(sizes),
+  );
+  await t.rejects(second.listen(), new RegExp(`cannot listen on 127.0.0.1:${port}: the port is in use`));
+});
+
+test("a restarted server has its port back at once, although the previous one closed its connections", async (t) => {
+  const [first, port] = await start(t, sizes);
+  const clients = Array.from({ length: 3 }, () => open(port));
+  for (const client of clients) {
+    client.write("GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+    await client.until(/a 0$/);
+  }
+  await first.close();
+  await Promise.all(clients.map((client) => client.closed));
+  const [, again] = await start(t, sizes, { port });
+  t.equal(again, port);
+  await lives(t, port);
+});
+
+test("closing refuses new connections, ends idle ones, and waits for what runs", async (t) => {
+  let release: (() => void) | undefined;
+  const gate = new Promise<void>((resolve) => (release = resolve));
+  let entered: (() => void) | undefined;
+  const inside = new Promise<void>((resolve) => (entered = resolve));
+  const large = "x".repeat(20_000_000);
+  const [server, port] = await start(t, async (head, body) => {
+    if (head.path !== "/slow") return sizes(head, body);
+    entered?.();
+    await gate;
+    return text(200, large);
+  });
+  const idle = open(port);
+  idle.write("GET /idle HTTP/1.1\r\nHost: a\r\n\r\n");
+  await idle.until(/idle 0$/);
+  const slow = open(port);
+  slow.write("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+  await inside;
+  const closed = server.close();
+  const late = open(port);
+  t.equal(await late.closed, "", "a new connection is refused");
+  release?.();
+  await closed;
+  t.equal((await slow.closed).length > large.length, true, "the running answer came whole");
+  await idle.closed;
+});
+
+test("closing with nothing to wait for ends at once, and twice is once", async (t) => {
+  const [server, port] = await start(t, sizes);
+  const client = open(port);
+  client.write("GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+  await client.until(/a 0$/);
+  await Promise.all([server.close(), server.close()]);
+  t.match(await client.closed, /a 0$/);
+});
+
+test("several sites share a port by the first segment of the path", async (t) => {
+  const named = (name: string): Site => ({
+    open: (head) => {
+      if (head.path.endsWith("/throws")) throw new Error();
+      if (head.path.endsWith("/rejects")) return () => Promise.reject(new Error());
+      return text(200, name);
+    },
+    failure: () => text(500, `${name} failed`),
+  });
+  const server = createServer(
+    { host: "127.0.0.1", port: 0, maxBody: 1, bodyTimeout: 1000, trustedProxies: [] },
+    mount(new Map([["/admin", named("admin")]]), named("rest")),
+  );
+  t.teardown(() => server.close());
+  const port = await server.listen();
+  for (const [path, expected] of [
+    ["/admin", "admin"],
+    ["/Admin/x", "admin"],
+    ["/administrator", "rest"],
+    ["/", "rest"],
+    ["/admin/throws", "admin failed"],
+    ["/admin/rejects", "admin failed"],
+    ["/api/throws", "rest failed"],
+    ["/api/rejects", "rest failed"],
+  ] as const) {
+    t.equal(await (await fetch(`http://127.0.0.1:${port}${path}`)).text(), expected, path);
+  }
+});
+
+test("a reload gives new connections the new certificate and leaves the others alone", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "pushbox-tls-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const files = { certFile: join(folder, "cert.pem"), keyFile: join(folder, "key.pem") };
+  const issue = (name: string): void => {
+    const request = [
+      "req",
+      "-x509",
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:prime256v1",
+      "-nodes",
+      "-days",
+      "1",
+    ];
+    execFileSync("openssl", [...request, "-subj", `/CN=${name}`, "-keyout", files.keyFile, "-out", files.certFile], {
+      stdio: "ignore",
+    });
+  };
+  const secure = async (port: number) => {
+    const socket = tlsConnect({ port, host: "127.0.0.1", rejectUnauthorized: false });
+    await new Promise((resolve, reject) => socket.once("secureConnect", resolve).once("error", reject));
+    return { name: String(socket.getPeerCertificate().subject.CN), client: open(port, socket) };
+  };
+
+  issue("first");
+  const [server, port] = await start(t, sizes, { tls: files });
+  const before = await secure(port);
+  t.equal(before.name, "first");
+
+  writeFileSync(files.certFile, "nonsense");
+  await t.rejects(server.reloadTls(), /cannot use the certificate/);
+  t.equal((await secure(port)).name, "first", "files that do not fit change nothing");
+
+  issue("second");
+  await server.reloadTls();
+  const after = await secure(port);
+  t.equal(after.name, "second");
+  for (const { client } of [before, after]) {
+    client.write("GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+    await client.until(/get \/a 0$/);
+  }
+  await server.close();
+  await Promise.all([before.client.closed, after.client.closed]);
+
+  writeFileSync(files.keyFile, "nonsense");
+  const broken = createServer(
+    { host: "127.0.0.1", port: 0, tls: files, maxBody: 1, bodyTimeout: 1000, trustedProxies: [] },
+    site(sizes),
+  );
+  await t.rejects(broken.listen(), /cannot use the certificate/);
+});
