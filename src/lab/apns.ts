@@ -1,7 +1,7 @@
 // APNs as Apple documents it, with both environments: production at the root, the sandbox under /sandbox.
 // Tokens: "sandbox" lives there only, "dead" was unregistered an hour ago, "bad" is none, "topic" is another app's, "busy" has
 // had too many notifications.
-import { createPublicKey, generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync } from "node:crypto";
 import type { Certified } from "./authority.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
 import { Failures, type Fields, fieldsIn, jsonIn, need, only, Violation, verifiedJwt } from "./strict.ts";
@@ -69,7 +69,7 @@ export function fakeApns(certificate?: Certified): FakeVendor {
     const [, jwt] = /^bearer (.+)$/.exec(request.headers["authorization"] ?? "") ?? [];
     if (jwt === undefined) throw new Refusal(403, "MissingProviderToken");
     try {
-      const { header, claims } = verifiedJwt(jwt, "ES256", createPublicKey(publicKey));
+      const { header, claims } = verifiedJwt(jwt, "ES256", publicKey);
       need(header["kid"] === KEY_ID && claims["iss"] === TEAM_ID, "another key or team");
       only(header, ["alg", "kid", "typ"], "the JWT's header");
       only(claims, ["iss", "iat"], "the JWT's claims");

@@ -55,7 +55,7 @@ export interface ServeOptions {
   readonly port?: number;
   readonly now: () => number;
   /** Concurrent streams: as APNs has it, few until a first request succeeded on the connection. */
-  readonly streams?: { readonly first: number; readonly then: number };
+  readonly streams?: { readonly first: number; readonly full: number };
   readonly onRequest?: (request: FakeRequest, reply: FakeReply | undefined) => void;
 }
 
@@ -184,7 +184,7 @@ class Standing implements LabServer {
         const { streams } = this.#options;
         if (streams !== undefined && reply.status === 200 && !this.#welcomed.has(session)) {
           this.#welcomed.add(session);
-          session.settings({ maxConcurrentStreams: streams.then });
+          session.settings({ maxConcurrentStreams: streams.full });
         }
       };
       this.#serve(request, {
@@ -198,7 +198,7 @@ class Standing implements LabServer {
           stream.end(Buffer.alloc(bytes, " "));
         },
         reset: (code) => stream.close(code),
-        cut: () => session.socket.destroy(),
+        cut: () => this.#cut(session.socket?.remotePort),
         goaway: (code, reason, reply) => {
           this.#last.set(session, stream.id ?? 0);
           session.goaway(code, stream.id, reason === undefined ? undefined : Buffer.from(JSON.stringify({ reason })));
@@ -228,13 +228,18 @@ class Standing implements LabServer {
           response.end(Buffer.alloc(bytes, " "));
         },
         reset: () => socket.destroy(),
-        cut: () => socket.destroy(),
+        cut: () => this.#cut(socket.remotePort),
         goaway: (_code, _reason, reply) => {
           response.writeHead(reply.status, { ...reply.headers, connection: "close" });
           response.end(reply.body);
         },
       });
     });
+  }
+
+  /** Resets the connection below TLS and HTTP. */
+  #cut(port: number | undefined): void {
+    for (const socket of this.#sockets) if (socket.remotePort === port) socket.resetAndDestroy();
   }
 
   #begin(source: NodeJS.EventEmitter): void {

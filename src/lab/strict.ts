@@ -1,6 +1,6 @@
 // What fakes check alike: JSON of a known shape, and JWTs, verified with node:crypto alone, so that a fault of the library that
 // signs them would show.
-import { constants, createPublicKey, type KeyObject, verify } from "node:crypto";
+import { constants, type KeyObject, verify } from "node:crypto";
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -56,7 +56,7 @@ export function verifiedJwt(token: string, alg: "ES256" | "RS256" | "PS256", key
     PS256: { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 },
   } as const;
   const data = Buffer.from(`${header}.${claims}`);
-  const valid = verify("sha256", data, { key: createPublicKey(key), ...how[alg] }, Buffer.from(signature, "base64url"));
+  const valid = verify("sha256", data, { key, ...how[alg] }, Buffer.from(signature, "base64url"));
   need(valid, "the JWT's signature is wrong");
   return { header: said, claims: jsonIn(Buffer.from(claims, "base64url"), "the JWT's claims") };
 }

@@ -8,7 +8,7 @@ const KEEP = 30_000;
 const FAILURE_HOLDS = 10_000;
 
 interface Entry {
-  credential?: Credential & { readonly made: number };
+  credential?: Required<Credential>;
   pending?: Promise<string>;
   failure?: { readonly error: unknown; readonly until: number };
 }
@@ -29,7 +29,7 @@ export class Credentials<App extends CommonApp> {
     const { credential, failure } = entry;
     const failed = failure !== undefined && now < failure.until;
     if (credential !== undefined && now < credential.expires) {
-      const due = now >= (credential.renew ?? credential.expires - RENEW_AHEAD);
+      const due = now >= credential.renew;
       // A failed renewal is felt only once the old credential has expired.
       if (due && !failed && entry.pending === undefined) this.#make(app, entry, now).catch(() => undefined);
       return credential.value;
@@ -45,8 +45,7 @@ export class Credentials<App extends CommonApp> {
     const { credential } = entry;
     if (used === "" || credential === undefined) return undefined;
     if (credential.value !== used) return credential.value;
-    const value = await (entry.pending ??
-      (now < (credential.keep ?? credential.made + KEEP) ? undefined : this.#make(app, entry, now)));
+    const value = await (entry.pending ?? (now < credential.keep ? undefined : this.#make(app, entry, now)));
     return value === used ? undefined : value;
   }
 
@@ -62,7 +61,8 @@ export class Credentials<App extends CommonApp> {
   #make(app: App, entry: Entry, now: number): Promise<string> {
     const pending = this.#dialect.credential(app, now, this.#exchange(app)).then(
       (credential) => {
-        entry.credential = { ...credential, made: now };
+        const ahead = Math.min(RENEW_AHEAD, (credential.expires - now) / 2);
+        entry.credential = { renew: credential.expires - ahead, keep: now + KEEP, ...credential };
         delete entry.failure;
         delete entry.pending;
         return credential.value;
