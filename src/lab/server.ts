@@ -334,7 +334,8 @@ function toRequest(
   socket: TLSSocket,
 ): FakeRequest {
   const url = new URL(target, "https://lab");
-  const headers: Record<string, string> = {};
+  const authority = fields[":authority"];
+  const headers: Record<string, string> = typeof authority === "string" ? { host: authority } : {};
   for (const [name, value] of Object.entries(fields)) {
     if (!name.startsWith(":") && value !== undefined) headers[name] = Array.isArray(value) ? value.join(", ") : value;
   }
