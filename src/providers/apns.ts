@@ -6,7 +6,7 @@ import { PushError } from "../core/errors.ts";
 import type { Notification } from "../core/notification.ts";
 import type { Outcome } from "../core/provider.ts";
 import { excerpt, parseObject, retryAfter, type Verdict } from "./answer.ts";
-import type { Answer, CommonApp, Dialect, HttpReply, ReadFile } from "./dialect.ts";
+import type { Answer, CommonApp, Credential, Dialect, HttpReply, ReadFile } from "./dialect.ts";
 import { Unsendable } from "./dialect.ts";
 import { check, common, oneOf, word } from "./entry.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
@@ -92,19 +92,22 @@ function inEnvironments(own: z.infer<typeof shape>, holder: string, proof: Pick<
 }
 
 const HALF_HOUR = 1800_000;
+/** Apple punishes a second JWT within 20 minutes. */
+const HELD = 21 * 60_000;
 
 /**
- * Apple takes a JWT for an hour after its `iat`, and punishes a second one within 20 minutes. So `iat` is the last full half hour:
- * whoever signs with this key, in this process or after a restart, signs the same claims.
+ * Apple takes a JWT for an hour after its `iat`. That is the last full half hour: whoever signs with this key, in this process or
+ * after a restart, mostly signs the same claims.
  */
-async function sign({ key, keyId, teamId }: NonNullable<ApnsApp["signer"]>, now: number) {
+async function sign({ key, keyId, teamId }: NonNullable<ApnsApp["signer"]>, now: number): Promise<Credential> {
   const issued = Math.floor(now / HALF_HOUR) * HALF_HOUR;
   const value = await new SignJWT({})
     .setProtectedHeader({ alg: "ES256", kid: keyId })
     .setIssuer(teamId)
     .setIssuedAt(issued / 1000)
     .sign(key);
-  return { value, expires: issued + 1.9 * HALF_HOUR, renew: issued + HALF_HOUR, keep: issued + HALF_HOUR };
+  const expires = Math.max(issued + HALF_HOUR, now + HELD);
+  return { value, expires, renew: expires, keep: expires };
 }
 
 interface Push {
@@ -116,11 +119,18 @@ function push(app: ApnsApp, note: Notification, now: number): Push {
   const { apn } = note.content;
   if (apn === undefined) throw new Unsendable("apns: nothing to show: apn is missing");
   const { alert, badge, sound, ...rest } = apn;
-  const shown = (typeof alert === "string" && alert !== "") || isFields(alert);
-  const counted = typeof badge === "number";
+  const shown = isFields(alert) || (typeof alert === "string" && alert !== "");
   // Without anything to see or hear, the app is to be woken.
-  const silent = !shown && !counted && (sound === undefined || rest["content-available"] === 1);
+  const silent = !shown && typeof badge !== "number" && sound === undefined;
+  const aps: Fields = {
+    ...(shown ? { alert, sound: "default" } : {}),
+    ...(sound === undefined ? {} : { sound }),
+    ...(typeof badge === "number" ? { badge } : {}),
+    ...(silent ? { "content-available": 1 } : {}),
+    ...rest,
+  };
   const { headers: own, ...extra } = fieldsOf("apns", app.fields, note);
+  const payload = merge({ ...note.content.android.payload, noti: { id: note.id }, aps }, extra);
   const headers = {
     "apns-topic": app.topic,
     "apns-push-type": silent ? "background" : "alert",
@@ -130,27 +140,13 @@ function push(app: ApnsApp, note: Notification, now: number): Push {
     ...ownHeaders(own),
   };
   const text = isFields(alert) ? alert["body"] : alert;
-  const build = (words: string) =>
-    JSON.stringify(
-      merge(
-        {
-          ...note.content.android.payload,
-          noti: { id: note.id },
-          aps: {
-            ...(shown
-              ? { alert: isFields(alert) ? { ...alert, ...(words === "" ? {} : { body: words }) } : words }
-              : {}),
-            ...(shown || sound !== undefined ? { sound: sound ?? "default" } : {}),
-            ...(counted ? { badge } : {}),
-            ...(silent ? { "content-available": 1 } : {}),
-            ...rest,
-          },
-        },
-        extra,
-      ),
-    );
+  const withText = (body: string) =>
+    body === text ? payload : merge(payload, { aps: { alert: isFields(alert) ? { body } : body } });
   const limit = headers["apns-push-type"] === "voip" ? 5120 : 4096;
-  return { body: fit("apns", typeof text === "string" ? text : "", limit, app.truncate, build), headers };
+  const fitting = fit("apns", typeof text === "string" ? text : "", limit, app.truncate && shown, (body) =>
+    JSON.stringify(typeof text === "string" ? withText(body) : payload),
+  );
+  return { body: fitting, headers };
 }
 
 const MONTH = 30 * 86_400;
