@@ -48,6 +48,7 @@ class Client<App extends CommonApp> {
   readonly #lines = new Map<string, Line>();
   /** The route that worked for a token, where it was not the first: sandbox tokens cost Apple's patience only once. */
   readonly #detours = new Map<string, number>();
+  readonly #sending = new Set<Promise<unknown>>();
   #closed = false;
 
   constructor(dialect: Dialect<App>, apps: readonly App[], network: Network) {
@@ -61,18 +62,25 @@ class Client<App extends CommonApp> {
   }
 
   async send(appId: AppId, note: Notification, to: readonly Recipient[], now: number): Promise<readonly Outcome[]> {
+    const { name, batch } = this.#dialect;
+    if (this.#closed) return all(to, { kind: "retry", reason: `${name}: the server is stopping` });
     const app = this.#apps.get(appId);
-    if (app === undefined)
-      return all(to, { kind: "refused", reason: `${this.#dialect.name}: ${appId} is not configured` });
+    if (app === undefined) return all(to, { kind: "refused", reason: `${name}: ${appId} is not configured` });
     const requests: Promise<readonly Outcome[]>[] = [];
-    for (let from = 0; from < to.length; from += this.#dialect.batch) {
-      requests.push(this.#deliver(app, note, to.slice(from, from + this.#dialect.batch), now));
+    for (let from = 0; from < to.length; from += batch) {
+      requests.push(this.#deliver(app, note, to.slice(from, from + batch), now));
     }
-    return requests.length === 1 ? requests[0]! : (await Promise.all(requests)).flat();
+    const sending = Promise.all(requests);
+    this.#sending.add(sending);
+    const outcomes = await sending;
+    this.#sending.delete(sending);
+    return outcomes.length === 1 ? outcomes[0]! : outcomes.flat();
   }
 
+  /** Waits for what is being sent, which timeouts bound. */
   async close(): Promise<void> {
     this.#closed = true;
+    await Promise.all(this.#sending);
     await Promise.all([...this.#lines.values()].map((line) => line.close()));
     this.#lines.clear();
   }
@@ -148,7 +156,6 @@ class Client<App extends CommonApp> {
   }
 
   #line(app: CommonApp, url: string, transport: Transport): Line {
-    if (this.#closed) throw new Trouble("the server is stopping");
     const { origin, hostname } = new URL(url);
     const publicOnly = app.publicOnly === true;
     if (publicOnly && isPrivateHost(hostname))
