@@ -252,7 +252,7 @@ class Standing implements LabServer {
     this.requests.push(request);
     const fault = this.#fault(request);
     const decide = () => {
-      const reply = this.vendor.handle(request, this.#options.now());
+      const reply = this.#decide(request);
       this.#options.onRequest?.(request, reply);
       return reply;
     };
@@ -261,6 +261,15 @@ class Standing implements LabServer {
     }
     if (fault === undefined) answerer.reply(decide());
     else this.#misbehave(fault, answerer, decide);
+  }
+
+  /** A fault of the fake's own shows as one of the server's. */
+  #decide(request: FakeRequest): FakeReply {
+    try {
+      return this.vendor.handle(request, this.#options.now());
+    } catch (error) {
+      return { status: 500, body: `lab: ${error instanceof Error ? error.message : "?"}` };
+    }
   }
 
   #misbehave(fault: Fault, answerer: Answerer, decide: () => FakeReply): void {
