@@ -56,13 +56,15 @@ export interface ServeOptions {
   readonly now: () => number;
   /** Concurrent streams: as APNs has it, few until a first request succeeded on the connection. */
   readonly streams?: { readonly first: number; readonly full: number };
+  /** How many requests are kept for inspection; all of them without it. */
+  readonly keep?: number;
   readonly onRequest?: (request: FakeRequest, reply: FakeReply | undefined) => void;
 }
 
 export interface LabServer {
   readonly vendor: FakeVendor;
   readonly url: string;
-  /** Every request, in order of arrival. */
+  /** Every request, or the newest `keep`, in order of arrival. */
   readonly requests: FakeRequest[];
   /** Connections accepted so far. */
   readonly connections: number;
@@ -250,6 +252,7 @@ class Standing implements LabServer {
 
   #serve(request: FakeRequest, answerer: Answerer): void {
     this.requests.push(request);
+    if (this.requests.length > (this.#options.keep ?? Number.POSITIVE_INFINITY)) this.requests.shift();
     const fault = this.#fault(request);
     const decide = () => {
       const reply = this.#decide(request);

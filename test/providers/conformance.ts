@@ -135,7 +135,7 @@ export function conformance<App extends CommonApp>(conformity: Conformity<App>):
 
   t.test(`${name} says for each recipient beyond one batch what became of it`, async (t) => {
     const { fake, send } = await stage(t, conformity);
-    const many = Array.from({ length: Math.min(dialect.batch * 2 + 1, 250) }, (_, n) => n);
+    const many = Array.from({ length: dialect.batch * 2 + 1 }, (_, n) => n);
     t.ok((await send(many)).every(({ kind }) => kind === "accepted"));
     t.equal(fake.shown.length, many.length);
   });
