@@ -24,8 +24,12 @@ export interface HttpReply {
 /** What authorises requests for a while: an OAuth token, a signed JWT. Vendors that sign each request return the empty one. */
 export interface Credential {
   readonly value: string;
-  /** Renewed before then, epoch milliseconds. */
+  /** Not used from then on, epoch milliseconds. */
   readonly expires: number;
+  /** Replaced in the background from then on; without it, 5 minutes before it expires. */
+  readonly renew?: number;
+  /** Even a denial does not replace it before then; without it, 30 seconds after it was made. */
+  readonly keep?: number;
 }
 
 /** One request to a vendor's token endpoint. Rejects on transport trouble. */
@@ -43,6 +47,8 @@ export interface CommonApp {
   readonly baseUrl: string;
   /** PEM client certificate and key, where that is how the vendor authenticates. */
   readonly tls?: { readonly cert: string; readonly key: string };
+  /** The host came from a device: only public addresses are connected to. */
+  readonly publicOnly?: boolean;
 }
 
 /** How the vendor wants to be connected to (vendors.md 11). */
@@ -60,6 +66,12 @@ export interface Transport {
 /** A message that cannot be sent to this vendor at all: too long, nothing to show. The text names the vendor and the size. */
 export class Unsendable extends Error {}
 
+/** What an answer says of one recipient: its outcome, or that another of its routes should be asked. */
+export type Answer =
+  | Outcome
+  /** Not known here. `outcome` holds when no route is left. */
+  | { readonly kind: "elsewhere"; readonly outcome: Outcome };
+
 export interface Dialect<App extends CommonApp> {
   readonly name: ProviderName;
   /** The token types (core/device.ts) this vendor serves. */
@@ -71,12 +83,18 @@ export interface Dialect<App extends CommonApp> {
    * @throws PushError("invalid") with all problems, each naming its key: "apns.key_file: not a .p8 key: ..."
    */
   parse(entry: unknown, read: ReadFile, now: number): App;
+  /**
+   * Where to ask for this recipient, in order: variants of `app` with another `baseUrl` and `account`. The next one is asked
+   * when an answer is `elsewhere`. Without it `app` is the only route. For dialects with a batch of 1.
+   * @throws Unsendable when the token leads nowhere
+   */
+  route?(app: App, token: string): readonly [App, ...App[]];
   /** A fresh credential. @throws Denied when the vendor refuses our secrets; other errors are passing trouble */
   credential(app: App, now: number, exchange: Exchange): Promise<Credential>;
   /** @throws Unsendable */
   encode(app: App, note: Notification, to: readonly Recipient[], credential: string, now: number): HttpRequest;
   /** One outcome per recipient, same order. An answer that makes no sense is `retry`. */
-  decode(app: App, reply: HttpReply, to: readonly Recipient[], now: number): readonly Outcome[];
+  decode(app: App, reply: HttpReply, to: readonly Recipient[], now: number): readonly Answer[];
   /** What the vendor posts to us. @throws PushError("denied") for a wrong signature, PushError("invalid") for nonsense */
   receipts?(
     app: App,

@@ -1,0 +1,255 @@
+// APNs: https://developer.apple.com/documentation/usernotifications/sending-notification-requests-to-apns
+import { createHash, type KeyObject, X509Certificate } from "node:crypto";
+import { SignJWT } from "jose";
+import { z } from "zod";
+import { PushError } from "../core/errors.ts";
+import type { Notification } from "../core/notification.ts";
+import type { Outcome } from "../core/provider.ts";
+import { excerpt, parseObject, retryAfter, type Verdict } from "./answer.ts";
+import type { Answer, CommonApp, Credential, Dialect, HttpReply, ReadFile } from "./dialect.ts";
+import { Unsendable } from "./dialect.ts";
+import { check, common, oneOf, word } from "./entry.ts";
+import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
+import { certificateProblems, keyFile, textFile } from "./keys.ts";
+import { fit } from "./text.ts";
+
+export interface ApnsApp extends CommonApp {
+  readonly topic: string;
+  /** The same app in the other environment, asked for tokens that are unknown here. */
+  readonly other?: ApnsApp;
+  /** Absent where a client certificate authenticates. */
+  readonly signer?: { readonly key: KeyObject; readonly keyId: string; readonly teamId: string };
+  readonly truncate: boolean;
+  readonly fields: Fields;
+}
+
+/**
+ * | key                       |                                                                                         |
+ * | ------------------------- | --------------------------------------------------------------------------------------- |
+ * | bundle_id                 | the app                                                                                 |
+ * | key_file, key_id, team_id | token authentication: the .p8 file, its 10-character id, the team's                     |
+ * | cert_file, key_file       | or certificate authentication, both in PEM form; one file may hold both                 |
+ * | environment               | "production", "sandbox", or "auto": production, then for tokens unknown there sandbox   |
+ * | topic                     | apns-topic, where it is not the bundle_id                                               |
+ * | base_url, sandbox_url     | instead of Apple's hosts                                                                |
+ * | truncate                  | shorten an alert's text that is too long; otherwise such a notification is refused      |
+ * | fields                    | merged into every payload; `headers` in it are apns-* headers of the request            |
+ */
+function parse(entry: unknown, read: ReadFile, now: number): ApnsApp {
+  const byCertificate = isFields(entry) && entry["cert_file"] !== undefined;
+  return byCertificate ? parseCertificate(entry, read, now) : parseToken(entry, read);
+}
+
+const shape = z
+  .strictObject(common)
+  .omit({ package_name: true })
+  .extend({
+    bundle_id: word,
+    environment: oneOf("auto", "production", "sandbox").default("auto"),
+    topic: word.optional(),
+    sandbox_url: common.base_url,
+  });
+const tenCharacters = word.regex(/^[A-Z0-9]{10}$/, "must be 10 capital letters and digits");
+
+function parseToken(entry: unknown, read: ReadFile): ApnsApp {
+  const tokenShape = shape.extend({ key_file: keyFile(read, "P-256"), key_id: tenCharacters, team_id: tenCharacters });
+  const own = check("apns", tokenShape, entry);
+  const signer = { key: own.key_file, keyId: own.key_id, teamId: own.team_id };
+  return inEnvironments(own, `key ${own.team_id} ${own.key_id}`, { signer });
+}
+
+function parseCertificate(entry: unknown, read: ReadFile, now: number): ApnsApp {
+  const own = check("apns", shape.extend({ cert_file: textFile(read), key_file: textFile(read).optional() }), entry);
+  const tls = { cert: own.cert_file, key: own.key_file ?? own.cert_file };
+  const problems = certificateProblems(tls.cert, tls.key, now);
+  const file = String((entry as Fields)["cert_file"]);
+  if (problems.length > 0) {
+    throw new PushError("invalid", problems.map((problem) => `apns.cert_file: ${file}: ${problem}`).join("\n"));
+  }
+  return inEnvironments(own, `certificate ${new X509Certificate(tls.cert).fingerprint256}`, { tls });
+}
+
+function inEnvironments(own: z.infer<typeof shape>, holder: string, proof: Pick<ApnsApp, "signer" | "tls">): ApnsApp {
+  const at = (baseUrl: string): ApnsApp => ({
+    app: own.bundle_id,
+    account: `${holder} ${baseUrl}`,
+    baseUrl,
+    topic: own.topic ?? own.bundle_id,
+    truncate: own.truncate,
+    fields: own.fields,
+    ...proof,
+  });
+  const production = at(own.base_url ?? "https://api.push.apple.com");
+  const sandbox = at(own.sandbox_url ?? "https://api.sandbox.push.apple.com");
+  switch (own.environment) {
+    case "production":
+      return production;
+    case "sandbox":
+      return sandbox;
+    case "auto":
+      return { ...production, other: sandbox };
+  }
+}
+
+const HALF_HOUR = 1800_000;
+/** Apple punishes a second JWT within 20 minutes. */
+const HELD = 21 * 60_000;
+
+/**
+ * Apple takes a JWT for an hour after its `iat`. That is the last full half hour: whoever signs with this key, in this process or
+ * after a restart, mostly signs the same claims.
+ */
+async function sign({ key, keyId, teamId }: NonNullable<ApnsApp["signer"]>, now: number): Promise<Credential> {
+  const issued = Math.floor(now / HALF_HOUR) * HALF_HOUR;
+  const value = await new SignJWT({})
+    .setProtectedHeader({ alg: "ES256", kid: keyId })
+    .setIssuer(teamId)
+    .setIssuedAt(issued / 1000)
+    .sign(key);
+  const expires = Math.max(issued + HALF_HOUR, now + HELD);
+  return { value, expires, renew: expires, keep: expires };
+}
+
+interface Push {
+  readonly body: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+function push(app: ApnsApp, note: Notification, now: number): Push {
+  const { apn } = note.content;
+  if (apn === undefined) throw new Unsendable("apns: nothing to show: apn is missing");
+  const { alert, badge, sound, ...rest } = apn;
+  const shown = isFields(alert) || (typeof alert === "string" && alert !== "");
+  // Without anything to see or hear, the app is to be woken.
+  const silent = !shown && typeof badge !== "number" && sound === undefined;
+  const aps: Fields = {
+    ...(shown ? { alert, sound: "default" } : {}),
+    ...(sound === undefined ? {} : { sound }),
+    ...(typeof badge === "number" ? { badge } : {}),
+    ...(silent ? { "content-available": 1 } : {}),
+    ...rest,
+  };
+  const { headers: own, ...extra } = fieldsOf("apns", app.fields, note);
+  const payload = merge({ ...note.content.android.payload, noti: { id: note.id }, aps }, extra);
+  const headers = {
+    "apns-topic": app.topic,
+    "apns-push-type": silent ? "background" : "alert",
+    "apns-priority": silent ? "5" : "10",
+    "apns-expiration": String(expiration(note, now)),
+    "apns-collapse-id": collapseId(note.id),
+    ...ownHeaders(own),
+  };
+  const text = isFields(alert) ? alert["body"] : alert;
+  const withText = (body: string) =>
+    body === text ? payload : merge(payload, { aps: { alert: isFields(alert) ? { body } : body } });
+  const limit = headers["apns-push-type"] === "voip" ? 5120 : 4096;
+  const fitting = fit("apns", typeof text === "string" ? text : "", limit, app.truncate && shown, (body) =>
+    JSON.stringify(typeof text === "string" ? withText(body) : payload),
+  );
+  return { body: fitting, headers };
+}
+
+const MONTH = 30 * 86_400;
+
+/** Unix seconds. For the connected only (timeToLive 0) Apple is given 10 minutes, and nothing is stored longer than 30 days. */
+function expiration(note: Notification, now: number): number {
+  const expires = Math.floor((note.acceptedAt + (note.timeToLive > 0 ? note.timeToLive : 600_000)) / 1000);
+  return Math.min(expires, Math.floor(now / 1000) + MONTH);
+}
+
+/** At most 64 bytes: a second notification of the same id takes the first one's place. */
+function collapseId(id: string): string {
+  return /^[!-~]{1,64}$/.test(id) ? id : createHash("sha256").update(id).digest("base64url");
+}
+
+function ownHeaders(own: unknown): Readonly<Record<string, string>> {
+  const entries = Object.entries(isFields(own) ? own : {}).map(([name, value]) => [name.toLowerCase(), String(value)]);
+  const foreign = entries.find(([name, value]) => !/^apns-(?!id$)[a-z-]+$/.test(name!) || !/^[!-~]*$/.test(value!));
+  if (foreign !== undefined) throw new Unsendable(`apns: ${foreign[0]} is not a header that a notification may set`);
+  return Object.fromEntries(entries);
+}
+
+/** A UUID for one delivery, the same at every try: what Apple's log of deliveries is searched by. */
+function uuidOf(ref: string): string {
+  const hex = createHash("sha256").update(ref).digest("hex");
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
+
+const VERDICTS: Readonly<Record<string, Verdict>> = {
+  DeviceTokenNotForTopic: "gone",
+  Unregistered: "gone",
+  ExpiredToken: "gone",
+  BadTopic: "denied",
+  TopicDisallowed: "denied",
+  MissingTopic: "denied",
+  IdleTimeout: "retry",
+};
+
+/** Where the reason is none we know, the status says it. */
+const BY_STATUS: Readonly<Record<number, Verdict>> = {
+  400: "refused",
+  403: "denied",
+  404: "refused",
+  405: "refused",
+  410: "gone",
+  413: "refused",
+};
+
+const KEY_OF_OTHER_ENVIRONMENT = [
+  "BadEnvironmentKeyIdInToken",
+  "BadEnvironmentKeyInToken",
+  "BadCertificateEnvironment",
+] as const;
+
+function judgeReply(reply: HttpReply, now: number): Answer {
+  const said = parseObject(reply.body);
+  if (reply.status === 200 && reply.body === "") {
+    const receipt = reply.headers["apns-id"];
+    return receipt === undefined ? { kind: "accepted" } : { kind: "accepted", receipt };
+  }
+  const code = typeof said?.["reason"] === "string" ? said["reason"] : "";
+  const reason = excerpt(String(reply.status), code, []);
+  if (code === "BadDeviceToken") return { kind: "elsewhere", outcome: { kind: "gone", reason } };
+  if (KEY_OF_OTHER_ENVIRONMENT.some((known) => known === code)) {
+    return { kind: "elsewhere", outcome: { kind: "denied", reason } };
+  }
+  if (code === "TooManyProviderTokenUpdates") return { kind: "paused", until: now + 20 * 60_000, reason };
+  const kind = VERDICTS[code] ?? BY_STATUS[reply.status] ?? "retry";
+  return detailed(kind, reason, said ?? {}, reply, now);
+}
+
+function detailed(kind: Verdict, reason: string, said: Fields, reply: HttpReply, now: number): Outcome {
+  const at = said["timestamp"];
+  if (kind === "gone" && typeof at === "number") return { kind, reason, at };
+  const after = retryAfter(reply.headers["retry-after"], now);
+  if (kind === "retry" && after !== undefined) return { kind, reason, after };
+  return kind === "paused" ? { kind: "retry", reason } : { kind, reason };
+}
+
+export const apns: Dialect<ApnsApp> = {
+  name: "apns",
+  tokenTypes: ["apn", "apns"],
+  batch: 1,
+  transport: { http2: true, connections: 2, streams: 1000, timeout: 15_000, gate: true },
+  parse,
+  route: (app) => (app.other === undefined ? [app] : [app, app.other]),
+  async credential(app, now) {
+    return app.signer === undefined ? { value: "", expires: Number.POSITIVE_INFINITY } : await sign(app.signer, now);
+  },
+  encode(app, note, to, credential, now) {
+    const { token, ref } = to[0]!;
+    if (!/^[0-9a-f]{1,200}$/i.test(token)) throw new Unsendable("apns: the token is not hexadecimal");
+    const { body, headers } = push(app, note, now);
+    return {
+      method: "POST",
+      url: `${app.baseUrl}/3/device/${token.toLowerCase()}`,
+      headers: {
+        ...headers,
+        "apns-id": uuidOf(ref),
+        ...(credential === "" ? {} : { authorization: `bearer ${credential}` }),
+      },
+      body,
+    };
+  },
+  decode: (_app, reply, to, now) => to.map(() => judgeReply(reply, now)),
+};

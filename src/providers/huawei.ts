@@ -1,0 +1,351 @@
+// Huawei Push Kit: https://developer.huawei.com/consumer/en/doc/HMSCore-References/https-send-api-0000001050986197 (Android, v1)
+// and https://developer.huawei.com/consumer/en/doc/harmonyos-references/push-scenariozed-api-request-param (HarmonyOS, v3).
+// Two providers of one vendor: a phone's token belongs to one of them, and their credentials have nothing in common.
+import { createHmac, type KeyObject, timingSafeEqual } from "node:crypto";
+import { SignJWT } from "jose";
+import { z } from "zod";
+import { PushError } from "../core/errors.ts";
+import type { Notification } from "../core/notification.ts";
+import type { Outcome, Receipt } from "../core/provider.ts";
+import { asList, asText, excerpt, judge, parseObject, understand, type Verdict } from "./answer.ts";
+import type { CommonApp, Dialect, HttpReply } from "./dialect.ts";
+import { check, common, word } from "./entry.ts";
+import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
+import { serviceAccountFile } from "./keys.ts";
+import { lifetime } from "./lifetime.ts";
+import { notifyId } from "./notify-id.ts";
+import { credentialFrom, form } from "./oauth.ts";
+import { fit, shorthand, words } from "./text.ts";
+
+interface Callback {
+  readonly secret: string;
+  readonly user: string;
+}
+
+export interface HuaweiApp extends CommonApp {
+  readonly clientId: string;
+  readonly clientSecret: string;
+  readonly tokenUrl: string;
+  readonly channel?: string;
+  readonly category?: string;
+  readonly callback?: Callback;
+  readonly truncate: boolean;
+  readonly fields: Fields;
+}
+
+export interface HarmonyApp extends CommonApp {
+  readonly project: string;
+  readonly signer: { readonly key: KeyObject; readonly keyId: string; readonly account: string };
+  readonly category: string;
+  readonly callback?: Callback;
+  readonly truncate: boolean;
+  readonly fields: Fields;
+}
+
+const LIMIT = 4096;
+const LONGEST = 15 * 86_400_000;
+const TOKEN_URL = "https://oauth-login.cloud.huawei.com/oauth2/v3/token";
+const HOST = "https://push-api.cloud.huawei.com";
+const TRANSPORT = { http2: false, connections: 16, streams: 1, timeout: 15_000, gate: false };
+/** Only the bytes of the whole are limited. */
+const ANY_LENGTH = { title: Number.POSITIVE_INFINITY, message: Number.POSITIVE_INFINITY, truncate: false };
+
+const callbackKeys = { callback_secret: word.optional(), callback_user: word.optional() };
+
+export const huawei: Dialect<HuaweiApp> = {
+  name: "huawei",
+  tokenTypes: ["huawei"],
+  batch: 1000,
+  transport: TRANSPORT,
+
+  /**
+   * | key                            |                                                                                |
+   * | ------------------------------ | ------------------------------------------------------------------------------ |
+   * | package_name                   | the app                                                                        |
+   * | client_id, client_secret       | the App ID and App Secret of AppGallery Connect                                |
+   * | channel_id, category           | of every notification; a category must have been granted                       |
+   * | callback_secret, callback_user | to check the signature of receipts                                             |
+   * | base_url, token_url            | instead of Huawei's hosts                                                      |
+   * | truncate                       | shorten a message that is too long; otherwise such a notification is refused   |
+   * | fields                         | merged into every `message`                                                    |
+   */
+  parse(entry) {
+    const shape = z.strictObject({
+      ...common,
+      ...callbackKeys,
+      client_id: word,
+      client_secret: word,
+      token_url: common.base_url,
+      channel_id: word.optional(),
+      category: word.optional(),
+    });
+    const own = check("huawei", shape, entry);
+    return {
+      app: own.package_name,
+      account: own.client_id,
+      baseUrl: own.base_url ?? HOST,
+      clientId: own.client_id,
+      clientSecret: own.client_secret,
+      tokenUrl: own.token_url ?? TOKEN_URL,
+      ...(own.channel_id === undefined ? {} : { channel: own.channel_id }),
+      ...(own.category === undefined ? {} : { category: own.category }),
+      ...callbackOf(own),
+      truncate: own.truncate,
+      fields: own.fields,
+    };
+  },
+
+  async credential({ clientId, clientSecret, tokenUrl }, now, exchange) {
+    const request = form({ grant_type: "client_credentials", client_id: clientId, client_secret: clientSecret });
+    return credentialFrom("huawei", await exchange({ method: "POST", url: tokenUrl, ...request }), now);
+  },
+
+  encode(app, note, to, credential, now) {
+    const { title, message } = words("huawei", note, ANY_LENGTH);
+    const build = (body: string): Fields => ({
+      android: {
+        ttl: `${Math.floor(lifetime(note, now, 1000, LONGEST) / 1000)}s`,
+        bi_tag: shorthand(note.id, 64),
+        ...(app.category === undefined ? {} : { category: app.category }),
+        notification: {
+          title,
+          body,
+          notify_id: notifyId(note.id),
+          click_action: { type: 1, intent: openingIntent(app.app, note, body) },
+          ...(app.channel === undefined ? {} : { channel_id: app.channel }),
+        },
+      },
+    });
+    const extra = fieldsOf("huawei", app.fields, note);
+    const text = fit("huawei", message, LIMIT, app.truncate, (body) => JSON.stringify(merge(build(body), extra)));
+    return {
+      method: "POST",
+      url: `${app.baseUrl}/v1/${encodeURIComponent(app.clientId)}/messages:send`,
+      headers: { authorization: `Bearer ${credential}`, "content-type": "application/json" },
+      // The limit is on the message without the tokens.
+      body: `{"message":${text.slice(0, -1)},"token":${JSON.stringify(tokensOf(to))}}}`,
+    };
+  },
+
+  decode: (_app, reply, to, now) => decodeReply(reply, tokensOf(to), now, "v1"),
+  receipts: (app, request) => receiptsOf(app.callback, request),
+};
+
+export const harmony: Dialect<HarmonyApp> = {
+  name: "harmony",
+  tokenTypes: ["harmony"],
+  batch: 1000,
+  transport: TRANSPORT,
+
+  /**
+   * | key                            |                                                                                |
+   * | ------------------------------ | ------------------------------------------------------------------------------ |
+   * | package_name                   | the app's bundle name                                                          |
+   * | service_account_file           | the JSON file from Huawei's API console                                        |
+   * | project_id                     | where it is not the service account's own project                              |
+   * | category                       | of every notification; "MARKETING", which needs no grant, unless given         |
+   * | callback_secret, callback_user | to check the signature of receipts                                             |
+   * | base_url                       | instead of Huawei's host                                                       |
+   * | truncate                       | shorten a message that is too long; otherwise such a notification is refused   |
+   * | fields                         | merged into the body: `payload`, `pushOptions`                                 |
+   */
+  parse(entry, read) {
+    const names = ["project_id", "key_id", "sub_account"] as const;
+    const shape = z.strictObject({
+      ...common,
+      ...callbackKeys,
+      service_account_file: serviceAccountFile(read, "private_key", names),
+      project_id: word.optional(),
+      category: word.default("MARKETING"),
+    });
+    const own = check("harmony", shape, entry);
+    const account = own.service_account_file;
+    return {
+      app: own.package_name,
+      account: `${account.sub_account} ${account.key_id}`,
+      baseUrl: own.base_url ?? HOST,
+      project: own.project_id ?? account.project_id,
+      signer: { key: account.key, keyId: account.key_id, account: account.sub_account },
+      category: own.category,
+      ...callbackOf(own),
+      truncate: own.truncate,
+      fields: own.fields,
+    };
+  },
+
+  async credential({ signer }, now) {
+    const issued = Math.floor(now / 1000);
+    const value = await new SignJWT({})
+      .setProtectedHeader({ alg: "PS256", typ: "JWT", kid: signer.keyId })
+      .setIssuer(signer.account)
+      .setAudience(TOKEN_URL)
+      .setIssuedAt(issued)
+      .setExpirationTime(issued + 3600)
+      .sign(signer.key);
+    return { value, expires: (issued + 3600) * 1000 };
+  },
+
+  encode(app, note, to, credential, now) {
+    const { title, message } = words("harmony", note, ANY_LENGTH);
+    const build = (body: string): Fields => ({
+      payload: {
+        notification: {
+          category: app.category,
+          title,
+          body,
+          clickAction: { actionType: 0, data: { customize: customize(note, body) } },
+          notifyId: notifyId(note.id),
+          appMessageId: shorthand(note.id, 64),
+        },
+      },
+      pushOptions: {
+        ttl: Math.floor(lifetime(note, now, 1000, LONGEST) / 1000),
+        biTag: shorthand(note.id, 64),
+      },
+    });
+    const extra = fieldsOf("harmony", app.fields, note);
+    const text = fit("harmony", message, LIMIT, app.truncate, (body) => JSON.stringify(merge(build(body), extra)));
+    return {
+      method: "POST",
+      url: `${app.baseUrl}/v3/${encodeURIComponent(app.project)}/messages:send`,
+      headers: { authorization: `Bearer ${credential}`, "content-type": "application/json", "push-type": "0" },
+      body: `${text.slice(0, -1)},"target":{"token":${JSON.stringify(tokensOf(to))}}}`,
+    };
+  },
+
+  decode: (_app, reply, to, now) => decodeReply(reply, tokensOf(to), now, "v3"),
+  receipts: (app, request) => receiptsOf(app.callback, request),
+};
+
+const tokensOf = (to: readonly { readonly token: string }[]) => to.map(({ token }) => token);
+
+/** Both SDKs look for a list of two: the id, and what was sent for Android. */
+function customize(note: Notification, message: string): readonly [string, Fields] {
+  return [note.id, { ...note.content.android, message }];
+}
+
+/** Opens the app as its icon does, with the list as the extra `customize`: shown notifications hand over nothing else. */
+export function openingIntent(packageName: string, note: Notification, message: string): string {
+  const extra = encodeURIComponent(JSON.stringify(customize(note, message)));
+  const main = "action=android.intent.action.MAIN;category=android.intent.category.LAUNCHER";
+  return `intent:#Intent;${main};launchFlags=0x10000000;package=${packageName};S.customize=${extra};end`;
+}
+
+const OK = "80000000";
+const PARTIAL = "80100000";
+const ALL_DEAD = "80300007";
+
+const CODES: Readonly<Record<string, Verdict>> = {
+  "80100017": "retry",
+  "80200001": "denied",
+  "80200003": "denied",
+  "80200005": "denied",
+  "80300002": "denied",
+  "80300011": "denied",
+  "80300013": "denied",
+  "80300029": "paused",
+  "80300030": "paused",
+  "80300036": "denied",
+  "80300037": "paused",
+  "80600003": "retry",
+  "81000001": "retry",
+};
+
+/** Why v3 took no token, where that is not the tokens' fault. */
+const REASONS: Readonly<Record<string, Verdict>> = {
+  tokenFormatError: "gone",
+  noPushTypeRight: "denied",
+  noRight: "denied",
+  appinfoError: "denied",
+  disableSendHuaweiMsgBecauseOfPenalty: "paused",
+  countryNotSupport: "refused",
+  tokenPlatformNotSupport: "refused",
+};
+
+export function decodeReply(reply: HttpReply, tokens: readonly string[], now: number, version: "v1" | "v3"): Outcome[] {
+  const answer = understand(reply, now);
+  const code = "said" in answer ? asText(answer.said["code"]) : undefined;
+  if ("outcome" in answer || code === undefined) {
+    const reason = `HTTP ${reply.status}`;
+    const outcome: Outcome = "outcome" in answer ? answer.outcome : { kind: "retry", reason };
+    const refusal = [401, 403, 404].includes(reply.status);
+    return tokens.map(() => (refusal ? { kind: "denied", reason } : outcome));
+  }
+  const { said } = answer;
+  const requestId = asText(said["requestId"]);
+  const accepted: Outcome = requestId === undefined ? { kind: "accepted" } : { kind: "accepted", receipt: requestId };
+  const reason = excerpt(code, said["msg"], []);
+  if (code === OK) return tokens.map(() => accepted);
+  const why = Object.keys(REASONS).find((name) => reason.includes(name));
+  if (code === ALL_DEAD) {
+    // v3 says so as well to an app that must register again: without a clear word the token stays.
+    const kind = version === "v1" ? "gone" : why === undefined ? "refused" : REASONS[why]!;
+    return tokens.map(() => judge(kind, reason, now));
+  }
+  if (code === PARTIAL) {
+    const illegal = new Set(asList(parseObject(asText(said["msg"]) ?? "")?.["illegal_tokens"]));
+    // A list that names none of our tokens says nothing of any.
+    if (!tokens.some((token) => illegal.has(token))) return tokens.map(() => ({ kind: "retry", reason }));
+    const kind = version === "v1" || why === undefined || why === "tokenFormatError" ? "gone" : "refused";
+    return tokens.map((token) => (illegal.has(token) ? { kind, reason: PARTIAL } : accepted));
+  }
+  const kind = CODES[code] ?? (/^80[13]/.test(code) ? "refused" : reply.status === 401 ? "denied" : "retry");
+  return tokens.map(() => judge(kind, reason, now));
+}
+
+function callbackOf(own: {
+  readonly callback_secret?: string | undefined;
+  readonly callback_user?: string | undefined;
+}) {
+  return own.callback_secret === undefined
+    ? {}
+    : { callback: { secret: own.callback_secret, user: own.callback_user ?? "" } };
+}
+
+/** Neither on the way for good nor arrived: 27 is kept until the phone is online. */
+const PENDING = 27;
+
+/** Both versions of the callback: `deliveryStatus.result` in one, `status` in the other, with the same numbers. */
+function receiptsOf(
+  callback: Callback | undefined,
+  request: { readonly headers: Readonly<Record<string, string>>; readonly body: string },
+): readonly Receipt[] {
+  if (callback !== undefined && !signed(callback, request.headers["x-huawei-callback-id"] ?? "")) {
+    throw new PushError("denied", "x-huawei-callback-id does not match callback_secret");
+  }
+  const statuses = parseObject(request.body)?.["statuses"];
+  if (!Array.isArray(statuses)) throw new PushError("invalid", "statuses is missing");
+  return statuses.filter(isFields).flatMap((status): Receipt[] => {
+    const delivery = isFields(status["deliveryStatus"]) ? status["deliveryStatus"] : status;
+    const result = Number(delivery["result"] ?? delivery["status"]);
+    const at = Number(delivery["timestamp"]);
+    if (!Number.isInteger(result) || result === PENDING) return [];
+    const notification = asText(status["biTag"]);
+    const receipt = asText(status["requestId"]);
+    const token = asText(status["token"]);
+    return [
+      {
+        event: result === 0 ? "arrived" : result === 2 || result === 5 ? "gone" : "suppressed",
+        ...(receipt === undefined ? {} : { receipt }),
+        ...(token === undefined ? {} : { token }),
+        ...(notification === undefined || notification === "" ? {} : { notification }),
+        ...(Number.isFinite(at) && at > 0 ? { at } : {}),
+      },
+    ];
+  });
+}
+
+/** `timestamp=...;nonce=...;value=...`; newer configurations' secrets are base64. */
+function signed({ secret, user }: Callback, header: string): boolean {
+  const fields = Object.fromEntries(
+    header
+      .split(";")
+      .map((part) => [part.slice(0, part.indexOf("=")).trim(), part.slice(part.indexOf("=") + 1).trim()]),
+  );
+  const { timestamp = "", nonce = "", value = "" } = fields;
+  const given = Buffer.from(value, "base64");
+  return [Buffer.from(secret), Buffer.from(secret, "base64")].some((key) => {
+    const own = createHmac("sha256", key).update(`${timestamp}${nonce}${user}`).digest();
+    return own.length === given.length && timingSafeEqual(own, given);
+  });
+}

@@ -1,0 +1,261 @@
+import { generateKeyPairSync } from "node:crypto";
+import t from "tap";
+import type { Notification } from "../../src/core/notification.ts";
+import { fakeApns } from "../../src/lab/apns.ts";
+import { type ApnsApp, apns } from "../../src/providers/apns.ts";
+import { authority, type Conformity, configured, conformance, NOW, notification, stage } from "./conformance.ts";
+
+const token = (n: number) => n.toString(16).padStart(64, "0");
+const conformity: Conformity<ApnsApp> = {
+  dialect: apns,
+  fake: () => fakeApns(),
+  token,
+  renews: false,
+  streams: { first: 1, full: 500 },
+};
+
+conformance(conformity);
+
+const app = (more: Readonly<Record<string, unknown>> = {}) => configured(apns, fakeApns(), "https://lab", more);
+const to = [{ token: "AB12", ref: "delivery-1" }];
+const encoded = (note: Notification, more = {}) => {
+  const request = apns.encode(app(more), note, to, "jwt", NOW);
+  return { ...request, payload: JSON.parse(String(request.body)) as Record<string, unknown> };
+};
+
+t.test("an alert is sent as Apple wants it", (t) => {
+  const { method, url, headers, payload } = encoded(notification());
+  t.equal(method, "POST");
+  t.equal(url, "https://lab/3/device/ab12");
+  t.same(headers, {
+    "apns-topic": "com.example.lab",
+    "apns-push-type": "alert",
+    "apns-priority": "10",
+    "apns-expiration": String((NOW + 3_600_000) / 1000),
+    "apns-collapse-id": "note0000001",
+    "apns-id": headers["apns-id"],
+    authorization: "bearer jwt",
+  });
+  t.match(headers["apns-id"], /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/);
+  t.equal(headers["apns-id"], encoded(notification()).headers["apns-id"], "the same at every try");
+  t.same(payload, {
+    order: 7,
+    list: [1, "x"],
+    noti: { id: "note0000001" },
+    aps: { alert: { title: "Ann", body: "Hello, Bob" }, sound: "default", badge: 0 },
+  });
+  t.end();
+});
+
+t.test("what apn says becomes aps", (t) => {
+  const android = { payload: { aps: "mine", noti: "mine too" } };
+  const aps = (apn: Record<string, unknown>) => encoded(notification({ android, apn })).payload["aps"];
+  t.same(aps({ alert: "m" }), { alert: "m", sound: "default" });
+  t.same(aps({ alert: "m", sound: "bell.caf" }), { alert: "m", sound: "bell.caf" });
+  t.same(aps({ badge: 0 }), { badge: 0 }, "a badge alone makes no sound");
+  t.same(aps({ alert: "m", "thread-id": "x", category: "c" }), {
+    alert: "m",
+    sound: "default",
+    "thread-id": "x",
+    category: "c",
+  });
+  t.same(aps({}), { "content-available": 1 });
+  const silent = encoded(notification({ android, apn: { "content-available": 1 } }));
+  t.match(silent.headers, { "apns-push-type": "background", "apns-priority": "5" });
+  t.same(silent.payload, { noti: { id: "note0000001" }, aps: { "content-available": 1 } });
+  t.throws(() => encoded({ ...notification(), content: { android } }), { message: /^apns: nothing to show/ });
+  t.end();
+});
+
+t.test("a notification may add fields and headers that this server knows nothing of", (t) => {
+  const own = {
+    aps: { "relevance-score": 1 },
+    headers: { "apns-push-type": "voip", "apns-topic": "com.example.lab.voip" },
+  };
+  const { headers, payload } = encoded(notification({ vendors: { apns: own } }));
+  t.match(headers, own.headers);
+  t.match(payload["aps"], { "relevance-score": 1, badge: 0 });
+  const forged = notification({ vendors: { apns: { headers: { authorization: "x" } } } });
+  t.throws(() => encoded(forged), { message: /authorization is not a header/ });
+  t.match(encoded(notification(), { fields: { aps: { category: "c" } } }).payload["aps"], { category: "c" });
+  t.end();
+});
+
+t.test("times and ids keep within Apple's bounds", (t) => {
+  const expiration = (more: Partial<Notification>) =>
+    Number(encoded(notification({}, more)).headers["apns-expiration"]);
+  t.equal(expiration({ timeToLive: 0 }), NOW / 1000 + 600, "for the connected only: ten minutes");
+  t.equal(expiration({ timeToLive: 1e12 }), NOW / 1000 + 30 * 86_400);
+  const long = encoded(notification({}, { id: "é".repeat(40) }));
+  t.equal(long.headers["apns-collapse-id"]?.length, 43);
+  t.throws(() => apns.encode(app(), notification(), [{ token: "../x", ref: "r" }], "", NOW), {
+    message: /hexadecimal/,
+  });
+  t.end();
+});
+
+t.test("a text that is too long is cut between code points, where configured", (t) => {
+  const note = notification({ apn: { alert: { title: "T", body: "🙂".repeat(2000) } } });
+  const { body, payload } = encoded(note, { truncate: true });
+  t.ok(Buffer.byteLength(String(body)) <= 4096);
+  t.ok(Buffer.byteLength(String(body)) > 4080);
+  t.match(payload["aps"], { alert: { title: "T", body: /^(🙂)+…$/u } });
+  t.throws(() => encoded(note), { message: /^apns: .* 8\d\d\d bytes, 4096 allowed/ });
+  t.end();
+});
+
+t.test("each answer of Apple's has one meaning", (t) => {
+  const table: readonly (readonly [number, string, string])[] = [
+    [400, "DeviceTokenNotForTopic", "gone"],
+    [400, "BadTopic", "denied"],
+    [400, "TopicDisallowed", "denied"],
+    [400, "MissingTopic", "denied"],
+    [400, "BadCollapseId", "refused"],
+    [400, "BadExpirationDate", "refused"],
+    [400, "PayloadEmpty", "refused"],
+    [400, "IdleTimeout", "retry"],
+    [403, "ExpiredProviderToken", "denied"],
+    [403, "InvalidProviderToken", "denied"],
+    [403, "UnrelatedKeyIdInToken", "denied"],
+    [403, "Forbidden", "denied"],
+    [404, "BadPath", "refused"],
+    [405, "MethodNotAllowed", "refused"],
+    [410, "Unregistered", "gone"],
+    [410, "ExpiredToken", "gone"],
+    [413, "PayloadTooLarge", "refused"],
+    [429, "TooManyRequests", "retry"],
+    [429, "TooManyProviderTokenUpdates", "paused"],
+    [500, "InternalServerError", "retry"],
+    [503, "ServiceUnavailable", "retry"],
+    [503, "Shutdown", "retry"],
+    [418, "SomethingNew", "retry"],
+  ];
+  const decoded = (status: number, body: unknown, headers = {}) =>
+    apns.decode(app(), { status, headers, body: JSON.stringify(body) }, to, NOW)[0];
+  for (const [status, reason, kind] of table)
+    t.match(decoded(status, { reason }), { kind, reason: `${status} ${reason}` });
+  t.match(decoded(400, { reason: "BadDeviceToken" }), { kind: "elsewhere", outcome: { kind: "gone" } });
+  for (const reason of ["BadEnvironmentKeyIdInToken", "BadEnvironmentKeyInToken", "BadCertificateEnvironment"]) {
+    t.match(decoded(403, { reason }), { kind: "elsewhere", outcome: { kind: "denied" } });
+  }
+  t.match(decoded(410, { reason: "Unregistered", timestamp: NOW - 5 }), { kind: "gone", at: NOW - 5 });
+  t.match(decoded(503, { reason: "ServiceUnavailable" }, { "retry-after": "9" }), { kind: "retry", after: 9000 });
+  t.end();
+});
+
+t.test("a token is looked for in production, then in the sandbox, and found there at once the next time", async (t) => {
+  const { fake, server, send } = await stage(t, conformity);
+  fake.tokens.set(token(1), "sandbox");
+  fake.tokens.set(token(2), "bad");
+  t.match(await send([1, 2, 3]), [
+    { kind: "accepted" },
+    { kind: "gone", reason: "400 BadDeviceToken" },
+    { kind: "accepted" },
+  ]);
+  const before = server.requests.length;
+  t.match(await send([1]), [{ kind: "accepted" }]);
+  t.same(
+    server.requests.slice(before).map(({ path }) => path),
+    [`/sandbox/3/device/${token(1)}`],
+  );
+  fake.tokens.set(token(1), "fine");
+  t.match(await send([1]), [{ kind: "accepted" }], "and in production again once it is known there");
+});
+
+t.test("a key that covers one environment only is enough for the tokens of that one", async (t) => {
+  const { fake, send } = await stage(t, conformity);
+  fake.tokens.set(token(1), "sandbox");
+  fake.fail("other-environment", 1);
+  t.match(await send([1]), [{ kind: "accepted" }]);
+  fake.tokens.set(token(2), "bad");
+  t.match(await send([2]), [{ kind: "gone" }]);
+  const one = await stage(t, { ...conformity, entry: { environment: "production" } });
+  one.fake.fail("other-environment", 1);
+  t.match(await one.send([1]), [{ kind: "denied" }]);
+  one.fake.tokens.set(token(2), "sandbox");
+  t.match(await one.send([2]), [{ kind: "gone" }]);
+});
+
+t.test("every process signs the same claims, and a new JWT comes no sooner than Apple allows", async (t) => {
+  const first = await stage(t, conformity);
+  t.match(await first.send([1]), [{ kind: "accepted" }]);
+  const claims = (jwt: string) =>
+    JSON.parse(Buffer.from(jwt.split(".")[1]!, "base64url").toString()) as { iat: number };
+  const own = app();
+  const exchange = () => Promise.reject(new Error("not needed"));
+  const a = await apns.credential(own, NOW, exchange);
+  const b = await apns.credential(own, NOW + 20 * 60_000, exchange);
+  t.same(claims(a.value), claims(b.value));
+  t.ok(NOW / 1000 - claims(a.value).iat < 1800);
+  for (let minute = 0; minute < 240; minute += 7) {
+    first.clock.now = NOW + minute * 60_000;
+    t.match(await first.send([1]), [{ kind: "accepted" }], `after ${minute} minutes`);
+  }
+});
+
+t.test("a client certificate authenticates as well as a key", async (t) => {
+  const certificate = authority.client("com.example.lab", Date.now() - 1e9, NOW + 1e9);
+  const { fake, server, send } = await stage(t, { ...conformity, fake: () => fakeApns(certificate) });
+  t.match(await send([1]), [{ kind: "accepted" }]);
+  t.equal(fake.shown.length, 1);
+  t.equal(server.requests[0]?.headers["authorization"], undefined);
+});
+
+t.test("only one request is made until Apple has accepted one, then as many as it allows at once", async (t) => {
+  const { server, send } = await stage(t, conformity);
+  t.ok((await send(Array.from({ length: 300 }, (_, n) => n))).every(({ kind }) => kind === "accepted"));
+  t.equal(server.requests.length, 300, "nothing was refused and replayed");
+  t.ok(server.peak > 50, `${server.peak} at once`);
+  t.ok(server.connections <= 2);
+});
+
+t.test("a connection that goes away in the middle of a burst loses nothing", async (t) => {
+  const { fake, server, send } = await stage(t, conformity);
+  await send([1]);
+  server.misbehave({ skip: 40, fault: { kind: "goaway", code: 0 } });
+  const outcomes = await send(Array.from({ length: 200 }, (_, n) => n));
+  const lost = outcomes.filter(({ kind }) => kind !== "accepted");
+  t.ok(lost.every(({ kind }) => kind === "retry"));
+  t.ok(new Set(fake.shown.map((shown) => shown.token)).size >= 200 - lost.length, "accepted means shown");
+});
+
+t.test("problems of keys and certificates name the key and the file, and show nothing of either", (t) => {
+  const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export({ type: "pkcs8", format: "pem" });
+  const expired = authority.client("com.example.lab", NOW - 2e9, NOW - 1e9);
+  const other = authority.client("com.example.lab", NOW - 1e9, NOW + 1e9);
+  const files: Readonly<Record<string, string>> = {
+    "a.p8": "SECRET",
+    "rsa.p8": String(rsa),
+    "old.crt": expired.cert,
+    "old.key": expired.key,
+    "new.key": other.key,
+  };
+  const read = (path: string) => {
+    if (files[path] === undefined) throw new Error(`${path}: no such file`);
+    return files[path];
+  };
+  const problem = (entry: Record<string, unknown>) => {
+    try {
+      apns.parse({ bundle_id: "com.x", ...entry }, read, NOW);
+      return "none";
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  const ids = { key_id: "ABCDEFGHIJ", team_id: "ABCDEFGHIJ" };
+  t.match(problem({ key_file: "a.p8", ...ids }), /^apns\.key_file: a\.p8 holds no private key in PEM form/);
+  t.notMatch(problem({ key_file: "a.p8", ...ids }), /SECRET/);
+  t.match(
+    problem({ key_file: "rsa.p8", ...ids }),
+    /^apns\.key_file: rsa\.p8 holds another kind of key; this needs P-256$/,
+  );
+  t.match(problem({ key_file: "none.p8", ...ids }), /^apns\.key_file: none\.p8: no such file$/);
+  t.same(problem({ key_file: "none.p8", team_id: "short" }).split("\n").length, 3, "all at once");
+  t.match(
+    problem({ cert_file: "old.crt", key_file: "old.key" }),
+    /^apns\.cert_file: old\.crt: the certificate expired on/,
+  );
+  t.match(problem({ cert_file: "old.crt", key_file: "new.key" }), /belongs to another private key/);
+  t.match(problem({ cert_file: "a.p8" }), /^apns\.cert_file: a\.p8: holds no certificate/);
+  t.end();
+});

@@ -1,0 +1,257 @@
+// What the client does whatever the vendor: bounds, proxies, trust, credentials. The dialects' own behaviour is in conformance.ts.
+
+import { createServer as createHttpServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { connect as connectTo, createServer, type Socket } from "node:net";
+import type { Test } from "tap";
+import t from "tap";
+import type { Outcome } from "../../src/core/provider.ts";
+import { createAuthority } from "../../src/lab/authority.ts";
+import type { FakeVendor } from "../../src/lab/fake.ts";
+import { fakeFcm } from "../../src/lab/fcm.ts";
+import { type LabServer, serve } from "../../src/lab/server.ts";
+import { isPrivateHost, isPublic, publicLookup } from "../../src/providers/address.ts";
+import { type Network, provider } from "../../src/providers/client.ts";
+import { Credentials } from "../../src/providers/credentials.ts";
+import { type CommonApp, type Credential, Denied, type Dialect, type Transport } from "../../src/providers/dialect.ts";
+import { fcm } from "../../src/providers/fcm.ts";
+import { authority, configured, NOW, notification } from "./conformance.ts";
+
+const kinds = (outcomes: readonly Outcome[]) => outcomes.map(({ kind }) => kind);
+const recipients = (count: number, from = 0) =>
+  Array.from({ length: count }, (_, n) => ({ token: `t${n + from}`, ref: `r${n + from}` }));
+
+/** A dialect of which only the network is of interest: any 200 is success. */
+const plain = (transport: Partial<Transport> = {}): Dialect<CommonApp> => ({
+  name: "plain",
+  tokenTypes: [],
+  batch: 1,
+  transport: { http2: true, connections: 1, streams: 100, timeout: 3000, gate: false, ...transport },
+  parse: () => ({ app: "", account: "", baseUrl: "" }),
+  credential: async () => ({ value: "", expires: Number.POSITIVE_INFINITY }),
+  encode: (app, _note, to) => ({
+    method: "POST",
+    url: `${app.baseUrl}/${to[0]!.token}?app=${app.app}`,
+    headers: {},
+    body: "{}",
+  }),
+  decode: (_app, { status }, to) =>
+    to.map(() => (status === 200 ? { kind: "accepted" } : { kind: "retry", reason: "status" })),
+});
+
+const silent: FakeVendor = {
+  name: "plain",
+  http2: true,
+  config: () => ({}),
+  handle: () => ({ status: 200 }),
+  shown: [],
+  tokens: new Map(),
+  fail: () => undefined,
+};
+
+const certificate = authority.server(["127.0.0.1"]);
+
+async function serving(test: Test, fake: FakeVendor = silent): Promise<LabServer> {
+  const server = await serve(fake, { certificate, now: () => NOW });
+  test.teardown(() => server.close());
+  return server;
+}
+
+function providing(
+  test: Test,
+  dialect: Dialect<CommonApp>,
+  apps: readonly CommonApp[],
+  network: Network = { ca: authority.ca },
+) {
+  const own = provider(dialect, apps, network);
+  test.teardown(() => own.close());
+  return own;
+}
+
+const appAt = (baseUrl: string, app = "a", account = "one"): CommonApp => ({ app, account, baseUrl });
+
+t.test("an app whose requests hang leaves the others of its account their share", async (t) => {
+  const server = await serving(t);
+  const own = providing(t, plain({ streams: 20, timeout: 400 }), [appAt(server.url, "a"), appAt(server.url, "b")]);
+  await own.send("a", notification(), recipients(1), NOW);
+  server.misbehave({ match: ({ query }) => query.get("app") === "a", times: 1000, fault: { kind: "never" } });
+  const hanging = own.send("a", notification(), recipients(100), NOW);
+  t.same(kinds(await own.send("b", notification(), recipients(10), NOW)), Array(10).fill("accepted"));
+  t.ok((await hanging).every(({ kind }) => kind === "retry"));
+  t.ok(server.requests.length < 40, "those that found no place were not sent after all");
+});
+
+t.test("what is in flight is bounded, and all of it arrives", async (t) => {
+  const server = await serving(t);
+  const own = providing(t, plain({ connections: 2, streams: 10 }), [appAt(server.url)]);
+  t.ok((await own.send("a", notification(), recipients(500), NOW)).every(({ kind }) => kind === "accepted"));
+  t.ok(server.peak <= 20, `${server.peak} at once`);
+  t.ok(server.connections <= 2);
+});
+
+t.test("accounts share no connection", async (t) => {
+  const server = await serving(t);
+  const own = providing(t, plain(), [appAt(server.url, "a", "one"), appAt(server.url, "b", "two")]);
+  await own.send("a", notification(), recipients(5), NOW);
+  await own.send("b", notification(), recipients(5), NOW);
+  await own.send("a", notification(), recipients(5), NOW);
+  t.equal(server.connections, 2);
+});
+
+t.test("a server whose certificate is another authority's is not spoken to", async (t) => {
+  const other = createAuthority(Date.now());
+  const server = await serve(silent, { certificate: other.server(["127.0.0.1"]), now: () => NOW });
+  t.teardown(() => server.close());
+  const own = providing(t, plain(), [appAt(server.url)]);
+  t.match(await own.send("a", notification(), recipients(1), NOW), [
+    { kind: "retry", reason: /VERIFY|CERT|SIGNATURE/ },
+  ]);
+  t.equal(server.requests.length, 0);
+});
+
+t.test("a server that is not there, or accepts and says nothing, is trouble that passes", async (t) => {
+  const sockets = new Set<Socket>();
+  const mute = createServer((socket) => sockets.add(socket.on("error", () => undefined)));
+  await new Promise<void>((resolve) => mute.listen(0, "127.0.0.1", resolve));
+  const { port } = mute.address() as AddressInfo;
+  const own = providing(t, plain({ timeout: 300 }), [appAt(`https://127.0.0.1:${port}`)]);
+  t.same(kinds(await own.send("a", notification(), recipients(3), NOW)), ["retry", "retry", "retry"]);
+  for (const socket of sockets) socket.destroy();
+  await new Promise((resolve) => mute.close(resolve));
+  t.match(await own.send("a", notification(), recipients(1), NOW), [{ kind: "retry", reason: /ECONNREFUSED/ }]);
+});
+
+t.test("closing waits for what is in flight", async (t) => {
+  const server = await serving(t);
+  const own = provider(plain(), [appAt(server.url)], { ca: authority.ca });
+  await own.send("a", notification(), recipients(1), NOW);
+  server.misbehave({ fault: { kind: "slow", milliseconds: 100 } });
+  const flying = own.send("a", notification(), recipients(1), NOW);
+  await own.close();
+  t.match(await flying, [{ kind: "accepted" }]);
+  t.match(await own.send("a", notification(), recipients(1), NOW), [{ kind: "retry", reason: /stopping/ }]);
+});
+
+for (const http2 of [true, false]) {
+  t.test(`vendors can be reached through a proxy, HTTP/${http2 ? 2 : 1}`, async (t) => {
+    const server = await serving(t);
+    const tunnels: string[] = [];
+    const proxy = createHttpServer().on("connect", (request, socket: Socket) => {
+      tunnels.push(String(request.url));
+      const [host, port] = String(request.url).split(":");
+      const upstream = connectTo(Number(port), host!, () => {
+        socket.write("HTTP/1.1 200 OK\r\n\r\n");
+        upstream.pipe(socket).pipe(upstream);
+      });
+      upstream.on("error", () => socket.destroy());
+      socket.on("error", () => upstream.destroy());
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const own = providing(t, plain({ http2 }), [appAt(server.url)], { ca: authority.ca, proxy: url });
+    t.match(await own.send("a", notification(), recipients(3), NOW), Array(3).fill({ kind: "accepted" }));
+    t.ok(tunnels.length > 0 && tunnels.every((target) => server.url.endsWith(target)));
+    t.equal(server.requests[0]?.http, http2 ? 2 : 1);
+    await own.close();
+    await new Promise((resolve) => proxy.close(resolve));
+  });
+}
+
+t.test("a burst needs one request for a credential, and only where there is none", async (t) => {
+  const fake = fakeFcm();
+  const server = await serving(t, fake);
+  const own = provider(fcm, [configured(fcm, fake, server.url)], { ca: authority.ca });
+  t.teardown(() => own.close());
+  const [app] = own.apps;
+  t.ok((await own.send(app!, notification(), recipients(50), NOW)).every(({ kind }) => kind === "accepted"));
+  await own.send(app!, notification(), recipients(50), NOW + 1000);
+  t.equal(server.requests.filter(({ path }) => path === "/token").length, 1);
+});
+
+t.test("credentials", async (t) => {
+  let asked = 0;
+  let next: () => Promise<Credential> = async () => ({ value: `c${asked}`, expires: 3_600_000 + asked });
+  const dialect: Dialect<CommonApp> = {
+    ...plain(),
+    credential: () => {
+      asked++;
+      return next();
+    },
+  };
+  const app = appAt("");
+  const credentials = new Credentials(dialect, () => () => Promise.reject(new Error("unused")));
+
+  t.same(await Promise.all([credentials.get(app, 0), credentials.get(app, 0), credentials.get(app, 1)]), [
+    "c1",
+    "c1",
+    "c1",
+  ]);
+  t.equal(asked, 1, "one request however many wait");
+  t.equal(await credentials.renew(app, "c1", 29_000), undefined, "a young one is not replaced");
+  t.equal(await credentials.renew(app, "c1", 31_000), "c2");
+  t.equal(await credentials.renew(app, "c1", 31_000), "c2", "another request has renewed it already");
+
+  next = async () => ({ value: "c3", expires: 7_200_000 });
+  t.equal(credentials.get(app, 3_400_000), "c2", "renewed ahead, in the background");
+  await new Promise((resolve) => setImmediate(resolve));
+  t.equal(credentials.get(app, 3_400_000), "c3");
+
+  next = () => Promise.reject(new Denied("wrong secret"));
+  asked = 0;
+  t.equal(credentials.get(app, 7_000_000), "c3");
+  await new Promise((resolve) => setImmediate(resolve));
+  t.equal(credentials.get(app, 7_000_001), "c3", "in use for as long as it lasts");
+  await t.rejects(Promise.resolve(credentials.get(app, 7_200_000)), { message: "wrong secret" });
+  t.equal(asked, 2, "the endpoint is not asked again at once");
+  await t.rejects(Promise.resolve(credentials.get(app, 7_200_001)), { message: "wrong secret" });
+  t.equal(asked, 2);
+});
+
+t.test("only public addresses are public", async (t) => {
+  for (const address of ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "223.5.5.5", "100.128.0.1"])
+    t.ok(isPublic(address), address);
+  const ours = [
+    "127.0.0.1",
+    "10.1.2.3",
+    "172.31.0.1",
+    "192.168.1.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "0.0.0.0",
+    "224.0.0.1",
+  ];
+  const ours6 = [
+    "::1",
+    "::",
+    "fe80::1",
+    "fc00::1",
+    "fd12::1",
+    "::ffff:127.0.0.1",
+    "::ffff:10.0.0.1",
+    "64:ff9b::7f00:1",
+    "2002:7f00:1::",
+  ];
+  for (const address of [...ours, ...ours6, "nonsense", ""]) t.notOk(isPublic(address), address);
+  t.ok(isPrivateHost("[::1]"));
+  t.ok(isPrivateHost("127.0.0.1"));
+  t.notOk(isPrivateHost("example.com"));
+  await new Promise<void>((resolve) => {
+    publicLookup("localhost", { all: true }, (error) => {
+      t.match(error, { message: /localhost has no public address/ });
+      resolve();
+    });
+  });
+});
+
+t.test("a host that a device chose is not reached in our own network", async (t) => {
+  const server = await serving(t);
+  const own = providing(t, plain({ timeout: 1000 }), [
+    { ...appAt(server.url), publicOnly: true },
+    { ...appAt(server.url.replace("127.0.0.1", "localhost"), "b"), publicOnly: true },
+  ]);
+  t.match(await own.send("a", notification(), recipients(1), NOW), [
+    { kind: "refused", reason: /not a public address/ },
+  ]);
+  t.match(await own.send("b", notification(), recipients(1), NOW), [{ kind: "retry" }]);
+  t.equal(server.connections, 0);
+});

@@ -1,0 +1,68 @@
+import t from "tap";
+import { fakeHonor } from "../../src/lab/honor.ts";
+import { honor } from "../../src/providers/honor.ts";
+import { configured, conformance, NOW, notification, stage } from "./conformance.ts";
+
+conformance({ dialect: honor, fake: fakeHonor, token: (n) => `honor-token-${n}`, renews: true });
+
+const app = (more = {}) => configured(honor, fakeHonor(), "https://lab", more);
+const to = ["a", "b", "c"].map((token) => ({ token, ref: token }));
+
+t.test("the body is flat, the time in the header", (t) => {
+  const request = honor.encode(app({ importance: "NORMAL" }), notification(), to, "token", NOW);
+  t.equal(request.url, "https://lab/api/v1/900100200/sendMessage");
+  t.same(request.headers, {
+    authorization: "Bearer token",
+    "content-type": "application/json",
+    timestamp: String(NOW),
+  });
+  t.match(JSON.parse(String(request.body)), {
+    token: ["a", "b", "c"],
+    android: {
+      ttl: "3600s",
+      biTag: "note0000001",
+      notification: {
+        title: "Ann",
+        body: "Hello, Bob",
+        notifyId: 1355057663,
+        importance: "NORMAL",
+        clickAction: { type: 1 },
+      },
+    },
+  });
+  t.end();
+});
+
+t.test("each answer of Honor's has one meaning", (t) => {
+  const decoded = (status: number, body: unknown) =>
+    honor.decode(app(), { status, headers: {}, body: JSON.stringify(body) }, to, NOW);
+  const lists = { requestId: "q", expireTokens: ["a"], failTokens: ["b"] };
+  for (const code of [200, "200", "80000000"]) {
+    t.match(decoded(200, { code, message: "m", data: lists }), [
+      { kind: "gone" },
+      { kind: "retry" },
+      { kind: "accepted", receipt: "q" },
+    ]);
+  }
+  t.match(decoded(200, { code: 200 }), [{ kind: "accepted" }, { kind: "accepted" }, { kind: "accepted" }]);
+  const table: readonly (readonly [unknown, string])[] = [
+    ["80100003", "refused"],
+    ["80200001", "denied"],
+    [80200003, "denied"],
+    ["80300007", "gone"],
+    ["80300008", "refused"],
+    ["80300010", "refused"],
+    [81000001, "retry"],
+    ["12345", "retry"],
+  ];
+  for (const [code, kind] of table) t.match(decoded(200, { code, message: "m" })[0], { kind }, String(code));
+  t.match(decoded(401, {})[0], { kind: "denied" });
+  t.match(decoded(429, {})[0], { kind: "retry" });
+  t.end();
+});
+
+t.test("tokens that failed for no known reason are tried again and kept", async (t) => {
+  const { fake, send } = await stage(t, { dialect: honor, fake: fakeHonor, token: (n) => `t${n}`, renews: true });
+  fake.tokens.set("t2", "failing");
+  t.match(await send([1, 2]), [{ kind: "accepted" }, { kind: "retry" }]);
+});
