@@ -1,0 +1,49 @@
+// A fake vendor: a push service as its document says it is, strict about everything a client may get wrong. The lab's server
+// (server.ts) gives it a TLS endpoint and the misbehaviour of networks; the fake itself is plain values in and out.
+
+export interface FakeRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+  readonly http: 1 | 2;
+  /** PEM of the certificate the client showed. */
+  readonly clientCertificate?: string;
+}
+
+export interface FakeReply {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+/** What a device would see. */
+export interface Shown {
+  readonly vendor: string;
+  readonly token: string;
+  readonly title?: string;
+  readonly message?: string;
+  readonly payload?: unknown;
+  readonly id?: string;
+}
+
+export interface FakeVendor {
+  readonly name: string;
+  /** Whether it speaks HTTP/2; every fake but APNs also speaks HTTP/1.1. */
+  readonly http2: boolean;
+  /**
+   * The configuration entry (`[[vendors.name]]`) that points a server at this fake; may reference files by path written with
+   * `write(name, text): path`.
+   */
+  config(baseUrl: string, write: (file: string, text: string) => string): Record<string, unknown>;
+  /** Strict: verifies everything; unknown fields are refused. */
+  handle(request: FakeRequest, now: number): FakeReply;
+  /** Accepted notifications, in order. */
+  readonly shown: Shown[];
+  /** Token state: "dead", "blocked", ... as the vendor knows them; default: fine. */
+  readonly tokens: Map<string, string>;
+  /** Makes the next requests fail the vendor's own way: "quota", "throttle", "denied", "expired-credential", "partial", ... */
+  fail(kind: string, times: number): void;
+}

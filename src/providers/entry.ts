@@ -1,0 +1,57 @@
+// One entry of the configuration, checked: all problems at once, each naming its key and none quoting a secret.
+import { z } from "zod";
+import { PushError } from "../core/errors.ts";
+
+/** @throws PushError("invalid") */
+export function check<T>(vendor: string, shape: z.ZodType<T>, entry: unknown): T {
+  const result = shape.safeParse(entry);
+  if (result.success) return result.data;
+  const problems = result.error.issues.flatMap((issue) =>
+    issue.code === "unrecognized_keys"
+      ? issue.keys.map((key) => `${[vendor, ...issue.path, key].join(".")}: unknown key`)
+      : [`${[vendor, ...issue.path].join(".")}: ${issue.message}`],
+  );
+  throw new PushError("invalid", problems.join("\n"));
+}
+
+/** A text without spaces that fits a header and a form: what ids and secrets are. */
+export const word = z
+  .string({ error: wanted("a text") })
+  .regex(/^[!-~]+$/, "must be ASCII text without spaces, not empty");
+
+/** Vendors' numeric ids, as a number or as text. */
+export const numericId = z
+  .union([z.int().nonnegative().transform(String), z.string().regex(/^\d{1,15}$/, "must be a number")], { error: wanted("a number") })
+  .transform(Number);
+
+export const flag = z.boolean({ error: wanted("true or false") });
+
+const url = z
+  .string({ error: wanted("a URL") })
+  .refine((text) => /^https?:\/\/[^/]/.test(text) && URL.canParse(text), "must be a URL like https://host");
+
+const table = z.record(z.string(), z.unknown(), { error: wanted("a table") });
+
+export function oneOf<const T extends readonly (string | number)[]>(...values: T) {
+  return z.literal(values, { error: wanted(`one of ${values.join(", ")}`) });
+}
+
+/** What every vendor's entry may hold. `callback` is the longest URL the vendor takes for its receipts. */
+export const common = {
+  /** The app these credentials belong to. */
+  package_name: word,
+  base_url: url.transform((text) => text.replace(/\/+$/, "")).optional(),
+  /** Cut what is too long for the vendor; otherwise such a notification is refused. */
+  truncate: flag.default(false),
+  /** Merged into every message: see fields.ts. */
+  fields: table.default({}),
+};
+
+/** Our address that the vendor tells of arrivals, of which no more than so many characters are taken. */
+export function callbackUrl(limit: number) {
+  return url.refine((text) => text.length <= limit, `longer than the ${limit} characters the vendor takes`).optional();
+}
+
+function wanted(what: string) {
+  return (issue: { readonly input?: unknown }) => (issue.input === undefined ? "is missing" : `must be ${what}`);
+}

@@ -1,0 +1,25 @@
+// How long a vendor is to keep trying, and the days by which Chinese vendors count.
+import type { Notification } from "../core/notification.ts";
+
+const SECOND = 1000;
+const DAY = 86_400 * SECOND;
+const CHINA = 8 * 3600 * SECOND;
+
+/** For the connected only (timeToLive 0) means this much at a vendor: a phone that dozes wakes up now and then. */
+const BRIEF = 600 * SECOND;
+
+/** The milliseconds that are left of the notification's life, within what the vendor takes. */
+export function lifetime(note: Notification, now: number, min: number, max: number): number {
+  const left = note.timeToLive === 0 ? BRIEF : note.acceptedAt + note.timeToLive - now;
+  return Math.min(Math.max(left, min), max);
+}
+
+/** Quotas return at midnight UTC+8. */
+export function nextDay(now: number): number {
+  return (Math.floor((now + CHINA) / DAY) + 1) * DAY - CHINA;
+}
+
+/** `yyyy-MM-dd HH:mm:ss` in UTC+8. */
+export function chinaTime(at: number): string {
+  return new Date(at + CHINA).toISOString().slice(0, 19).replace("T", " ");
+}

@@ -1,0 +1,89 @@
+// A notification's words within a vendor's limits, which count characters (code points) or the bytes of what is sent.
+import { createHash } from "node:crypto";
+import type { Notification } from "../core/notification.ts";
+import { Unsendable } from "./dialect.ts";
+
+/** How many characters a vendor takes, and whether to cut what is longer or to refuse it. */
+export interface Limits {
+  readonly title: number;
+  readonly message: number;
+  readonly truncate: boolean;
+}
+
+export interface Words {
+  readonly title: string;
+  readonly message: string;
+}
+
+/** @throws Unsendable when there is nothing to show, or too much and it may not be cut */
+export function words(vendor: string, note: Notification, limits: Limits): Words {
+  const { title, message } = note.content.android;
+  return {
+    title: within(vendor, "android.title", title, limits.title, limits.truncate),
+    message: within(vendor, "android.message", message, limits.message, limits.truncate),
+  };
+}
+
+function within(vendor: string, field: string, text: unknown, limit: number, truncate: boolean): string {
+  if (typeof text !== "string" || text === "") throw new Unsendable(`${vendor}: nothing to show: ${field} is missing`);
+  const size = length(text);
+  if (size > limit && !truncate) throw new Unsendable(`${vendor}: ${field} has ${size} characters, ${limit} allowed`);
+  return cut(text, limit);
+}
+
+export function length(text: string): number {
+  // Never fewer code units than code points: most texts need no look at their characters.
+  let points = text.length;
+  for (let i = 0; i + 1 < text.length; i++) if (text.codePointAt(i)! > 0xffff) points--;
+  return points;
+}
+
+/** At most so many characters; what was cut ends in "…". */
+export function cut(text: string, limit: number): string {
+  if (text.length <= limit || length(text) <= limit) return text;
+  return limit === 0 ? "" : `${[...text.slice(0, limit * 2)].slice(0, limit - 1).join("")}…`;
+}
+
+/**
+ * What `render` makes of the message, in at most `limit` bytes: with the longest beginning of the message that fits when
+ * `truncate`, with all of it otherwise.
+ * @throws Unsendable naming the size
+ */
+export function fit(
+  vendor: string,
+  message: string,
+  limit: number,
+  truncate: boolean,
+  render: (message: string) => string,
+): string {
+  const whole = render(message);
+  const size = Buffer.byteLength(whole);
+  if (size <= limit) return whole;
+  let fits = 0;
+  let tooLong = truncate ? length(message) : 0;
+  let best = render("");
+  if (tooLong === 0 || Buffer.byteLength(best) > limit) {
+    throw new Unsendable(`${vendor}: the payload has ${size} bytes, ${limit} allowed`);
+  }
+  while (fits + 1 < tooLong) {
+    const middle = (fits + tooLong) >> 1;
+    const text = render(cut(message, middle));
+    if (Buffer.byteLength(text) > limit) tooLong = middle;
+    else [fits, best] = [middle, text];
+  }
+  return best;
+}
+
+/**
+ * What the app finds in its intent when the notification is opened: vendors that show notifications themselves hand over
+ * strings only, so the payload is JSON text.
+ */
+export function extras(note: Notification): { readonly id: string; readonly payload: string } {
+  return { id: note.id, payload: JSON.stringify(note.content.android.payload) };
+}
+
+/** Letters and digits that stand for the text: itself if it is such and short enough, else the beginning of its hash. */
+export function shorthand(text: string, limit: number): string {
+  if (text.length <= limit && /^[0-9A-Za-z_-]+$/.test(text)) return text;
+  return createHash("sha256").update(text).digest("hex").slice(0, limit);
+}
