@@ -21,7 +21,9 @@ export const word = z
 
 /** Vendors' numeric ids, as a number or as text. */
 export const numericId = z
-  .union([z.int().nonnegative().transform(String), z.string().regex(/^\d{1,15}$/, "must be a number")], { error: wanted("a number") })
+  .union([z.int().nonnegative().transform(String), z.string().regex(/^\d{1,15}$/, "must be a number")], {
+    error: wanted("a number"),
+  })
   .transform(Number);
 
 export const flag = z.boolean({ error: wanted("true or false") });
