@@ -25,10 +25,7 @@ const entry = z.strictObject({
   callback_url: callbackUrl(1000),
 });
 
-export interface XiaomiApp extends CommonApp, Omit<z.output<typeof entry>, keyof typeof common> {
-  readonly truncate: boolean;
-  readonly fields: Fields;
-}
+export interface XiaomiApp extends CommonApp, Omit<z.output<typeof entry>, "package_name" | "base_url"> {}
 
 const TITLE = 49;
 const MESSAGE = 127;

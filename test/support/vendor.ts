@@ -84,3 +84,11 @@ export function problems(parse: () => unknown): readonly string[] {
   }
   return [];
 }
+
+/** What a promise rejects with. */
+export async function caught(promise: Promise<unknown>): Promise<Error> {
+  return promise.then(
+    () => new Error("it did not fail"),
+    (error: Error) => error,
+  );
+}
