@@ -77,13 +77,12 @@ export const xiaomi: Dialect<XiaomiApp> = {
   encode(app, note, to, _credential, now) {
     const { title, message } = words("xiaomi", note, { title: TITLE, message: MESSAGE, truncate: app.truncate });
     const { android } = note.content;
+    const payload = (text: string) => JSON.stringify({ android: { ...android, message: text }, id: note.id });
     const form = merge(
       {
         title,
         description: message,
-        payload: fit("xiaomi", android.message ?? "", PAYLOAD_BYTES, app.truncate, (text) =>
-          JSON.stringify({ android: { ...android, message: text }, id: note.id }),
-        ),
+        payload: payload(fit("xiaomi", android.message ?? "", PAYLOAD_BYTES, app.truncate, payload)),
         restricted_package_name: app.app,
         pass_through: "0",
         notify_id: String(notifyId(note.id)),
