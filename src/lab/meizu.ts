@@ -1,6 +1,5 @@
 // A fake Meizu: a signed form, and an answer that lists only those who failed.
 import { createHash } from "node:crypto";
-import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
 import {
   answerJson,
   asFields,
@@ -17,7 +16,8 @@ import {
   type Receipt,
   readForm,
   Wrong,
-} from "./strict.ts";
+} from "./checks.ts";
+import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
 
 const ADVANCE = `? notifyKey suspend clearNoticeBar fixDisplay fixStartDisplayTime fixEndDisplayTime notificationType`;
 const EVENTS = { arrived: 1, clicked: 2 } as const;

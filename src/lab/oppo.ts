@@ -1,6 +1,5 @@
 // A fake OPPO: a signed login, then forms with one message or a list of them, each with its own answer.
 import { createHash } from "node:crypto";
-import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
 import {
   answerJson,
   asFields,
@@ -18,7 +17,8 @@ import {
   type Receipt,
   readForm,
   Wrong,
-} from "./strict.ts";
+} from "./checks.ts";
+import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
 
 const NOTIFICATION = `title content ? app_message_id style sub_title click_action_type click_action_activity
   click_action_url action_parameters show_time_type off_line off_line_ttl show_ttl network_type notify_id channel_id

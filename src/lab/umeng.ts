@@ -1,6 +1,5 @@
 // A fake Umeng: JSON signed over its bytes and the address it was sent to; tokens are never refused.
 import { createHash } from "node:crypto";
-import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
 import {
   answerJson,
   asFields,
@@ -14,7 +13,8 @@ import {
   isFields,
   readJson,
   Wrong,
-} from "./strict.ts";
+} from "./checks.ts";
+import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
 
 const NAMES = `appkey timestamp type device_tokens payload
   ? policy production_mode description mipush mi_activity channel_properties`;

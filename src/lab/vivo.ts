@@ -1,6 +1,5 @@
 // A fake vivo: a signed login with its own header, then JSON for one registration id.
 import { createHash } from "node:crypto";
-import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
 import {
   answerJson,
   asFields,
@@ -18,7 +17,8 @@ import {
   type Receipt,
   readJson,
   Wrong,
-} from "./strict.ts";
+} from "./checks.ts";
+import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
 
 const SEND = `appId regId notifyType title content skipType requestId
   ? timeToLive skipContent networkType clientCustomMap extra pushMode classification category notifyId foregroundShow`;

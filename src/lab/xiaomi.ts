@@ -1,5 +1,5 @@
 // A fake Xiaomi: one form, one static secret, HTTP 200 whatever happens.
-import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
+
 import {
   answerJson,
   asFields,
@@ -15,7 +15,8 @@ import {
   type Receipt,
   readForm,
   Wrong,
-} from "./strict.ts";
+} from "./checks.ts";
+import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
 
 const NAMES = `registration_id title description payload restricted_package_name pass_through notify_id time_to_live
   ? notify_type time_to_send extra.jobkey extra.notify_foreground extra.channel_id extra.sound_uri extra.notify_effect

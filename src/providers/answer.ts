@@ -9,12 +9,6 @@ export type Verdict = Exclude<Outcome["kind"], "accepted">;
 
 const EXCERPT = 160;
 
-/** The vendor's table of codes, by what they mean. */
-export function verdicts(codes: Readonly<Partial<Record<Verdict, readonly number[]>>>): ReadonlyMap<string, Verdict> {
-  const rows = Object.entries(codes) as [Verdict, readonly number[]][];
-  return new Map(rows.flatMap(([verdict, list]) => list.map((code): [string, Verdict] => [String(code), verdict])));
-}
-
 /** The object the vendor answered; or, when there is none to be understood, what that means for every token. */
 export function understand(reply: HttpReply, now: number): { readonly said: Fields } | { readonly outcome: Outcome } {
   const said = reply.status < 500 && reply.status !== 429 ? parseObject(reply.body) : undefined;
@@ -62,10 +56,4 @@ export function asText(value: unknown): string | undefined {
 export function asList(value: unknown): readonly string[] {
   const items: readonly unknown[] = Array.isArray(value) ? value : typeof value === "string" ? value.split(",") : [];
   return items.flatMap((item) => (typeof item === "string" && item.trim() !== "" ? [item.trim()] : []));
-}
-
-/** Epoch milliseconds, which vendors write as a number or as text. */
-export function asTime(value: unknown): number | undefined {
-  const text = asText(value);
-  return text !== undefined && /^\d{13}$/.test(text) ? Number(text) : undefined;
 }

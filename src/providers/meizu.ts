@@ -5,14 +5,16 @@ import { z } from "zod";
 import { PushError } from "../core/errors.ts";
 import type { Notification } from "../core/notification.ts";
 import type { Outcome, Receipt } from "../core/provider.ts";
-import { asList, asText, excerpt, judge, parseObject, understand, verdicts } from "./answer.ts";
+import { asList, asText, excerpt, judge, parseObject, understand } from "./answer.ts";
 import type { CommonApp, Dialect } from "./dialect.ts";
 import { callbackUrl, check, common, numericId, oneOf, word } from "./entry.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { formPost } from "./form.ts";
 import { lifetime, nextDay } from "./lifetime.ts";
 import { each, listed } from "./listed.ts";
+import { receiptsOf } from "./receipt.ts";
 import { extras, words } from "./text.ts";
+import { verdicts } from "./verdicts.ts";
 
 const entry = z
   .strictObject({
@@ -36,9 +38,9 @@ const TITLE = 32;
 const MESSAGE = 100;
 const PARAM_BYTES = 64;
 const HOUR = 3_600_000;
-const EVENTS: ReadonlyMap<string, Receipt["event"]> = new Map([
-  ["1", "arrived"],
-  ["2", "clicked"],
+const EVENTS: ReadonlyMap<number, Receipt["event"]> = new Map([
+  [1, "arrived"],
+  [2, "clicked"],
 ]);
 
 const OK = "200";
@@ -107,7 +109,10 @@ export const meizu: Dialect<MeizuApp> = {
     }
     const callbacks = parseObject(form.get("cb") ?? "");
     if (callbacks === undefined) throw new PushError("invalid", "meizu: cb is not a JSON object");
-    return Object.entries(callbacks).flatMap(([key, told]) => (isFields(told) ? receiptsOf(key, told) : []));
+    return Object.entries(callbacks).flatMap(([key, told]) => {
+      const { type, targets, param } = isFields(told) ? told : {};
+      return receiptsOf(EVENTS.get(Number(type)), { id: key.replace(/-\d+$/, ""), targets, param });
+    });
   },
 };
 
@@ -158,18 +163,6 @@ function targetOutcome(code: string, now: number): Outcome {
   if (code === DAILY) return { kind: "retry", reason: `pushId: ${code}`, after: nextDay(now) - now };
   // Not authorised, switched off by the user, folded; or unknown.
   return judge(TARGETS.get(code) ?? "refused", excerpt("pushId:", code, []), now);
-}
-
-function receiptsOf(key: string, told: Fields): readonly Receipt[] {
-  const event = EVENTS.get(asText(told["type"]) ?? "");
-  const { param } = told;
-  if (event === undefined) return [];
-  return asList(told["targets"]).map((token) => ({
-    receipt: key.replace(/-\d+$/, ""),
-    token,
-    event,
-    ...(typeof param === "string" && param !== "" ? { notification: param } : {}),
-  }));
 }
 
 function same(given: string, wanted: string | undefined): boolean {

@@ -4,15 +4,17 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { PushError } from "../core/errors.ts";
 import type { Notification } from "../core/notification.ts";
-import type { Outcome, Receipt } from "../core/provider.ts";
-import { asList, asText, asTime, excerpt, judge, understand, verdicts } from "./answer.ts";
+import type { Outcome } from "../core/provider.ts";
+import { asText, excerpt, judge, understand } from "./answer.ts";
 import { type CommonApp, Denied, type Dialect, Unsendable } from "./dialect.ts";
 import { callbackUrl, check, common, oneOf, word } from "./entry.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { formPost } from "./form.ts";
 import { lifetime } from "./lifetime.ts";
 import { notifyId } from "./notify-id.ts";
+import { receiptsOf } from "./receipt.ts";
 import { extras, length, shorthand, words } from "./text.ts";
+import { verdicts } from "./verdicts.ts";
 
 const entry = z
   .strictObject({
@@ -127,7 +129,11 @@ export const oppo: Dialect<OppoApp> = {
   receipts(_app, request) {
     const events = parseList(request.body);
     if (events === undefined) throw new PushError("invalid", "oppo: the body is not a JSON array");
-    return events.flatMap((event) => (isFields(event) && event["eventType"] === "push_arrive" ? arrivals(event) : []));
+    return events.flatMap((told) => {
+      const { eventType, messageId, registrationIds, param, eventTime } = isFields(told) ? told : {};
+      const event = eventType === "push_arrive" ? "arrived" : undefined;
+      return receiptsOf(event, { id: messageId, targets: registrationIds, param, at: eventTime });
+    });
   },
 };
 
@@ -180,19 +186,6 @@ function keepForeign(app: OppoApp, token: string, outcome: Outcome): Outcome {
 function regionOf(token: string): OppoApp["region"] {
   const parts = token.split("_");
   return parts.length === 1 || (parts.length < 4 && parts[parts.length - 2] === "CN") ? "china" : "overseas";
-}
-
-function arrivals(event: Fields): readonly Receipt[] {
-  const receipt = asText(event["messageId"]);
-  const at = asTime(event["eventTime"]);
-  const { param } = event;
-  return asList(event["registrationIds"]).map((token) => ({
-    token,
-    event: "arrived",
-    ...(receipt === undefined ? {} : { receipt }),
-    ...(typeof param === "string" && param !== "" ? { notification: param } : {}),
-    ...(at === undefined ? {} : { at }),
-  }));
 }
 
 function parseList(text: string): readonly unknown[] | undefined {

@@ -45,8 +45,8 @@ export function cut(text: string, limit: number): string {
 }
 
 /**
- * As much of the message as `render` makes at most `limit` bytes of: its longest beginning that fits when `truncate`, all of it
- * otherwise.
+ * What `render` makes of the message, in at most `limit` bytes: with the longest beginning of the message that fits when
+ * `truncate`, with all of it otherwise.
  * @throws Unsendable naming the size
  */
 export function fit(
@@ -56,19 +56,22 @@ export function fit(
   truncate: boolean,
   render: (message: string) => string,
 ): string {
-  const size = (text: string) => Buffer.byteLength(render(text));
-  const whole = size(message);
-  if (whole <= limit) return message;
-  if (!truncate || size("") > limit)
-    throw new Unsendable(`${vendor}: the payload has ${whole} bytes, ${limit} allowed`);
+  const whole = render(message);
+  const size = Buffer.byteLength(whole);
+  if (size <= limit) return whole;
   let fits = 0;
-  let tooLong = length(message);
+  let tooLong = truncate ? length(message) : 0;
+  let best = render("");
+  if (tooLong === 0 || Buffer.byteLength(best) > limit) {
+    throw new Unsendable(`${vendor}: the payload has ${size} bytes, ${limit} allowed`);
+  }
   while (fits + 1 < tooLong) {
     const middle = (fits + tooLong) >> 1;
-    if (size(cut(message, middle)) > limit) tooLong = middle;
-    else fits = middle;
+    const text = render(cut(message, middle));
+    if (Buffer.byteLength(text) > limit) tooLong = middle;
+    else [fits, best] = [middle, text];
   }
-  return cut(message, fits);
+  return best;
 }
 
 /**

@@ -3,13 +3,14 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { Notification } from "../core/notification.ts";
-import { asText, excerpt, judge, understand, type Verdict, verdicts } from "./answer.ts";
+import { asText, excerpt, judge, understand, type Verdict } from "./answer.ts";
 import type { CommonApp, Dialect } from "./dialect.ts";
 import { check, common, flag, oneOf, word } from "./entry.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { chinaTime, lifetime } from "./lifetime.ts";
 import { each, listed } from "./listed.ts";
 import { extras, fit, words } from "./text.ts";
+import { verdicts } from "./verdicts.ts";
 
 const entry = z.strictObject({
   ...common,
@@ -92,17 +93,17 @@ export function sign(url: string, body: string, secret: string): string {
 function messageOf(app: UmengApp, note: Notification, now: number): Fields {
   const { truncate } = app;
   const { title, message } = words("umeng", note, { title: UNLIMITED, message: UNLIMITED, truncate });
-  const own = fieldsOf("umeng", app.fields, note);
-  const build = (text: string) =>
-    merge(
-      {
-        payload: app.display_type === "message" ? custom(note, title, text) : shown(note, title, text),
-        policy: { expire_time: chinaTime(now + lifetime(note, now, MINUTE, WEEK)) },
-        production_mode: app.test_mode ? "false" : "true",
-      },
-      own,
-    );
-  return build(fit("umeng", message, PAYLOAD_BYTES, truncate, (text) => JSON.stringify(build(text)["payload"])));
+  const { payload: own = {}, ...fields } = fieldsOf("umeng", app.fields, note);
+  const payload = (text: string) => {
+    const ours = app.display_type === "message" ? custom(note, title, text) : shown(note, title, text);
+    return JSON.stringify(isFields(own) ? merge(ours, own) : own);
+  };
+  const ours = {
+    payload: JSON.parse(fit("umeng", message, PAYLOAD_BYTES, truncate, payload)) as unknown,
+    policy: { expire_time: chinaTime(now + lifetime(note, now, MINUTE, WEEK)) },
+    production_mode: app.test_mode ? "false" : "true",
+  };
+  return merge(ours, fields);
 }
 
 function custom(note: Notification, title: string, message: string): Fields {

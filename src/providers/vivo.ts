@@ -6,13 +6,15 @@ import { z } from "zod";
 import { PushError } from "../core/errors.ts";
 import type { Notification } from "../core/notification.ts";
 import type { Outcome } from "../core/provider.ts";
-import { asList, asText, excerpt, judge, parseObject, understand, verdicts } from "./answer.ts";
+import { asText, excerpt, judge, parseObject, understand } from "./answer.ts";
 import { type CommonApp, Denied, type Dialect, type HttpRequest, Unsendable } from "./dialect.ts";
 import { callbackUrl, check, common, flag, numericId, oneOf, word } from "./entry.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { lifetime } from "./lifetime.ts";
 import { notifyId } from "./notify-id.ts";
+import { receiptsOf } from "./receipt.ts";
 import { extras, length, shorthand, words } from "./text.ts";
+import { verdicts } from "./verdicts.ts";
 
 const SYSTEM = ["IM", "ACCOUNT", "TODO", "DEVICE_REMINDER", "ORDER", "SUBSCRIPTION"] as const;
 const OPERATION = ["NEWS", "CONTENT", "MARKETING", "SOCIAL"] as const;
@@ -117,10 +119,9 @@ export const vivo: Dialect<VivoApp> = {
   receipts(_app, request) {
     const tasks = parseObject(request.body);
     if (tasks === undefined) throw new PushError("invalid", "vivo: the body is not a JSON object");
-    return Object.entries(tasks).flatMap(([receipt, told]) => {
+    return Object.entries(tasks).flatMap(([id, told]) => {
       const { param, targets } = isFields(told) ? told : {};
-      const notification = typeof param === "string" && param !== "" ? { notification: param } : {};
-      return asList(targets).map((token) => ({ receipt, token, event: "arrived" as const, ...notification }));
+      return receiptsOf("arrived", { id, targets, param });
     });
   },
 };

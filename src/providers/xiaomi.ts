@@ -5,7 +5,7 @@ import { z } from "zod";
 import { PushError } from "../core/errors.ts";
 import type { Notification } from "../core/notification.ts";
 import type { Receipt } from "../core/provider.ts";
-import { asList, asText, asTime, excerpt, judge, parseObject, understand, type Verdict, verdicts } from "./answer.ts";
+import { asList, asText, excerpt, judge, parseObject, understand, type Verdict } from "./answer.ts";
 import { type CommonApp, type Dialect, Unsendable } from "./dialect.ts";
 import { callbackUrl, check, common, flag, word } from "./entry.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
@@ -13,7 +13,9 @@ import { formPost } from "./form.ts";
 import { lifetime } from "./lifetime.ts";
 import { each, listed } from "./listed.ts";
 import { notifyId } from "./notify-id.ts";
+import { receiptsOf } from "./receipt.ts";
 import { fit, length, words } from "./text.ts";
+import { verdicts } from "./verdicts.ts";
 
 const entry = z.strictObject({
   ...common,
@@ -82,7 +84,7 @@ export const xiaomi: Dialect<XiaomiApp> = {
       {
         title,
         description: message,
-        payload: payload(fit("xiaomi", android.message ?? "", PAYLOAD_BYTES, app.truncate, payload)),
+        payload: fit("xiaomi", android.message ?? "", PAYLOAD_BYTES, app.truncate, payload),
         restricted_package_name: app.app,
         pass_through: "0",
         notify_id: String(notifyId(note.id)),
@@ -127,7 +129,10 @@ export const xiaomi: Dialect<XiaomiApp> = {
   receipts(_app, request) {
     const data = parseObject(new URLSearchParams(request.body).get("data") ?? "");
     if (data === undefined) throw new PushError("invalid", "xiaomi: data is not a JSON object");
-    return Object.entries(data).flatMap(([id, told]) => (isFields(told) ? receiptsOf(id, told) : []));
+    return Object.entries(data).flatMap(([id, told]) => {
+      const { type, targets, param, timestamp } = isFields(told) ? told : {};
+      return receiptsOf(EVENTS.get(Number(type)), { id, targets, param, at: timestamp });
+    });
   },
 };
 
@@ -161,18 +166,4 @@ function verdict(code: string, tokens: number): Verdict {
   if (code === "20301") return tokens === 1 ? "gone" : "refused";
   // The rest are parameters, or unknown: trying again would not help.
   return VERDICTS.get(code) ?? "refused";
-}
-
-function receiptsOf(id: string, told: Fields): readonly Receipt[] {
-  const event = EVENTS.get(Number(told["type"]));
-  const { param } = told;
-  const at = asTime(told["timestamp"]);
-  if (event === undefined) return [];
-  return asList(told["targets"]).map((token) => ({
-    receipt: id,
-    token,
-    event,
-    ...(typeof param === "string" && param !== "" ? { notification: param } : {}),
-    ...(at === undefined ? {} : { at }),
-  }));
 }

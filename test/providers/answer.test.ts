@@ -1,5 +1,7 @@
 import t from "tap";
-import { asList, asTime, excerpt, judge, retryAfter, understand, verdicts } from "../../src/providers/answer.ts";
+import { asList, excerpt, judge, retryAfter, understand } from "../../src/providers/answer.ts";
+import { receiptsOf } from "../../src/providers/receipt.ts";
+import { verdicts } from "../../src/providers/verdicts.ts";
 import { json, NOW } from "../support/vendor.ts";
 
 t.test("only an object below status 500 is an answer", async (t) => {
@@ -37,7 +39,7 @@ t.test("a reason is one short line without secrets", async (t) => {
   for (const text of [undefined, "", 5, {}]) t.equal(excerpt("1", text, []), "1");
 });
 
-t.test("codes, lists and times as vendors spell them", async (t) => {
+t.test("codes, lists, times as vendors spell them", async (t) => {
   t.equal(verdicts({ gone: [1], retry: [-2] }).get("-2"), "retry");
   t.equal(verdicts({ gone: [1] }).get("constructor"), undefined);
   t.same(judge("paused", "r", NOW), { kind: "paused", reason: "r", until: Date.UTC(2026, 10, 23, 16) });
@@ -45,5 +47,10 @@ t.test("codes, lists and times as vendors spell them", async (t) => {
   t.same(asList("a, b,,"), ["a", "b"]);
   t.same(asList(["a", 5, " b "]), ["a", "b"]);
   t.same(asList({}), []);
-  t.same([asTime(NOW), asTime(String(NOW)), asTime(5), asTime(null)], [NOW, NOW, undefined, undefined]);
+  const at = (time: unknown) => receiptsOf("arrived", { id: 7, targets: "a", param: "", at: time });
+  t.same(
+    [NOW, String(NOW)].map(at),
+    [NOW, NOW].map((time) => [{ token: "a", event: "arrived", receipt: "7", at: time }]),
+  );
+  t.same([5, null, "x", undefined].map(at), Array(4).fill([{ token: "a", event: "arrived", receipt: "7" }]));
 });

@@ -1,4 +1,4 @@
-// What the strict fakes of form and JSON vendors share: reading requests without mercy, and failing when told to.
+// What the fakes of form and JSON vendors share: reading requests without mercy, and failing when told to.
 import type { FakeReply, FakeRequest } from "./fake.ts";
 
 /** What the vendor's document forbids; the fake answers it with the vendor's code for a bad parameter. */
