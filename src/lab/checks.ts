@@ -90,20 +90,24 @@ export function isCurrent(timestamp: unknown, now: number): boolean {
   return /^\d{13}$/.test(String(timestamp)) && Math.abs(Number(timestamp) - now) <= 600_000;
 }
 
-/** The failures that were asked for, in that order. */
+/** The failures that were asked for, in that order. Asking again for a kind replaces what is left of it. */
 export interface Faults {
   add(kind: string, times: number): void;
   next(): string | undefined;
 }
 
 export function faults(vendor: string, kinds: readonly string[]): Faults {
-  const queue: string[] = [];
+  let queue: readonly string[] = [];
   return {
     add(kind, times) {
       if (!kinds.includes(kind)) throw new Error(`${vendor} does not fail by "${kind}", but by ${kinds.join(", ")}`);
-      for (let i = 0; i < times; i++) queue.push(kind);
+      queue = [...queue.filter((other) => other !== kind), ...Array<string>(times).fill(kind)];
     },
-    next: () => queue.shift(),
+    next() {
+      const [first, ...rest] = queue;
+      queue = rest;
+      return first;
+    },
   };
 }
 
