@@ -1,0 +1,121 @@
+// What the fakes of form and JSON vendors share: reading requests without mercy, and failing when told to.
+import type { FakeReply, FakeRequest } from "./fake.ts";
+
+/** What the vendor's document forbids; the fake answers it with the vendor's code for a bad parameter. */
+export class Wrong extends Error {}
+
+export function ensure(holds: boolean, problem: string): asserts holds {
+  if (!holds) throw new Wrong(problem);
+}
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+export interface Receipt {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly query: string;
+  readonly body: string;
+}
+
+export function answerJson(value: unknown, status = 200): FakeReply {
+  return { status, headers: { "content-type": "application/json;charset=utf-8" }, body: JSON.stringify(value) };
+}
+
+export function readForm(request: FakeRequest): Readonly<Record<string, string>> {
+  const type = request.headers["content-type"] ?? "";
+  ensure(
+    /^application\/x-www-form-urlencoded *; *charset=utf-8$/i.test(type),
+    `content type ${type} is not a form in UTF-8`,
+  );
+  const pairs = [...new URLSearchParams(request.body.toString("utf8"))];
+  const form = Object.fromEntries(pairs);
+  ensure(Object.keys(form).length === pairs.length, "a field occurs twice");
+  return form;
+}
+
+export function readJson(request: FakeRequest): Fields {
+  const type = request.headers["content-type"] ?? "";
+  ensure(/^application\/json( *; *charset=utf-8)?$/i.test(type), `content type ${type} is not JSON`);
+  return asFields(request.body.toString("utf8"), "body");
+}
+
+/** The object in a JSON text. */
+export function asFields(text: unknown, name: string): Fields {
+  try {
+    const value: unknown = JSON.parse(String(text));
+    if (isFields(value)) return value;
+  } catch {
+    // Said below.
+  }
+  throw new Wrong(`${name} is not a JSON object`);
+}
+
+export function isFields(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Every name is known, and those before the "?" are there. */
+export function ensureNames(fields: Fields, where: string, names: string): void {
+  const [required = "", optional = ""] = names.split("?").map((part) => part.trim());
+  const must = required.split(/\s+/).filter((name) => name !== "");
+  const known = new Set([...must, ...optional.split(/\s+/)]);
+  for (const name of must) ensure(Object.hasOwn(fields, name), `${where}: ${name} is missing`);
+  for (const name of Object.keys(fields)) ensure(known.has(name), `${where}: ${name} is unknown`);
+}
+
+export function ensureText(value: unknown, name: string, most: number): string {
+  ensure(typeof value === "string" && value !== "", `${name} is not a text`);
+  ensure([...value].length <= most, `${name} has ${[...value].length} characters, ${most} allowed`);
+  return value;
+}
+
+/** An integer, as a number. */
+export function ensureRange(value: unknown, name: string, least: number, most: number): number {
+  ensure(typeof value === "number" && Number.isSafeInteger(value), `${name} is not an integer`);
+  ensure(value >= least && value <= most, `${name} ${value} is not in ${least}..${most}`);
+  return value;
+}
+
+/** An integer in a form, where everything is text. */
+export function ensureDigits(value: unknown, name: string, least: number, most: number): number {
+  ensure(typeof value === "string" && /^-?\d+$/.test(value), `${name} is not a number`);
+  return ensureRange(Number(value), name, least, most);
+}
+
+export function ensureUrl(value: unknown, name: string, most: number): void {
+  ensure(/^https?:\/\//.test(ensureText(value, name, most)), `${name} is not a URL`);
+}
+
+/** Milliseconds within ten minutes of the vendor's clock. */
+export function isCurrent(timestamp: unknown, now: number): boolean {
+  return /^\d{13}$/.test(String(timestamp)) && Math.abs(Number(timestamp) - now) <= 600_000;
+}
+
+/** The failures that were asked for, in that order. Asking again for a kind replaces what is left of it. */
+export interface Faults {
+  add(kind: string, times: number): void;
+  next(): string | undefined;
+}
+
+export function faults(vendor: string, kinds: readonly string[]): Faults {
+  let queue: readonly string[] = [];
+  return {
+    add(kind, times) {
+      if (!kinds.includes(kind)) throw new Error(`${vendor} does not fail by "${kind}", but by ${kinds.join(", ")}`);
+      queue = [...queue.filter((other) => other !== kind), ...Array<string>(times).fill(kind)];
+    },
+    next() {
+      const [first, ...rest] = queue;
+      queue = rest;
+      return first;
+    },
+  };
+}
+
+/** Failures that look the same whatever the vendor. */
+export const COMMON_FAULTS = ["busy", "garbage"] as const;
+
+export function commonFault(kind: string | undefined): FakeReply | undefined {
+  if (kind === "busy") return { status: 503, headers: { "content-type": "text/html" }, body: "<html>busy</html>" };
+  if (kind === "garbage") return { status: 200, headers: { "content-type": "text/html" }, body: "<html>hello</html>" };
+  return undefined;
+}

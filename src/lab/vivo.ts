@@ -1,0 +1,176 @@
+// A fake vivo: a signed login with its own header, then JSON for one registration id.
+import { createHash } from "node:crypto";
+import {
+  answerJson,
+  asFields,
+  COMMON_FAULTS,
+  commonFault,
+  ensure,
+  ensureNames,
+  ensureRange,
+  ensureText,
+  ensureUrl,
+  type Fields,
+  faults,
+  isCurrent,
+  isFields,
+  type Receipt,
+  readJson,
+  Wrong,
+} from "./checks.ts";
+import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
+
+const SEND = `appId regId notifyType title content skipType requestId
+  ? timeToLive skipContent networkType clientCustomMap extra pushMode classification category notifyId foregroundShow`;
+const SYSTEM = ["IM", "ACCOUNT", "TODO", "DEVICE_REMINDER", "ORDER", "SUBSCRIPTION"];
+const OPERATION = ["NEWS", "CONTENT", "MARKETING", "SOCIAL"];
+const DAY = 86_400_000;
+
+export interface FakeVivo extends FakeVendor {
+  /** What vivo posts to the callback of what this token was sent last. */
+  receipt(token: string): Receipt;
+  /** How often somebody logged in. */
+  logins(): number;
+}
+
+interface Options {
+  readonly appId?: number;
+  readonly appKey?: string;
+  readonly appSecret?: string;
+  readonly packageName?: string;
+}
+
+export function fakeVivo(options: Options = {}): FakeVivo {
+  const { appId = 10004, appKey = "vivo-lab-key", appSecret = "vivo-lab-secret" } = options;
+  const { packageName = "com.example.lab" } = options;
+  const shown: Shown[] = [];
+  const tokens = new Map<string, string>();
+  const failures = faults("vivo", [...COMMON_FAULTS, "quota", "throttle", "denied", "expired-credential", "partial"]);
+  const sessions = new Map<string, number>();
+  const tasks = new Map<string, string>();
+  const last = new Map<string, { readonly taskId: string; readonly param: string }>();
+  let logins = 0;
+  let count = 0;
+
+  function handle(request: FakeRequest, now: number): FakeReply {
+    try {
+      if (request.method === "POST" && request.path === "/message/auth") return login(readJson(request), now);
+      const fault = failures.next();
+      const failed = commonFault(fault);
+      if (failed !== undefined) return failed;
+      if (request.method !== "POST" || request.path !== "/message/send") return { status: 404 };
+      if (fault === "expired-credential") sessions.clear();
+      if (fault === "denied") return answer(10094, "appId does not match");
+      if (fault === "quota") return answer(10070, "发送总量超出限制");
+      if (fault === "throttle") return answer(10072, "发送速度过快");
+      if (!((sessions.get(request.headers["authtoken"] ?? "") ?? 0) > now)) return answer(10000, "权限认证失败");
+      return send(readJson(request), fault === "partial");
+    } catch (problem) {
+      if (problem instanceof Wrong) return answer(10104, problem.message);
+      throw problem;
+    }
+  }
+
+  function login(body: Fields, now: number): FakeReply {
+    ensureNames(body, "body", "appId appKey timestamp sign");
+    if (body["appId"] !== appId) return answer(10202, "appId不合法");
+    if (body["appKey"] !== appKey) return answer(10203, "appKey不合法");
+    if (typeof body["timestamp"] !== "number" || !isCurrent(body["timestamp"], now))
+      return answer(10207, "timestamp不合法");
+    const sign = createHash("md5").update(`${appId}${appKey}${body["timestamp"]}${appSecret}`).digest("hex");
+    if (body["sign"] !== sign) return answer(10206, "sign不合法");
+    const authToken = `vivo-session-${++logins}`;
+    sessions.set(authToken, now + DAY);
+    return answer(0, "请求成功", { authToken });
+  }
+
+  function send(body: Fields, fails: boolean): FakeReply {
+    checkBody(body);
+    if (body["appId"] !== appId) return answer(10094, "appId does not match");
+    const token = ensureText(body["regId"], "regId", 200);
+    const requestId = ensureText(body["requestId"], "requestId", 64);
+    const state = fails ? "dead" : tokens.get(token);
+    if (state === "dead") return answer(10302, "regId不合法", { invalidUser: { status: 1, userid: token } });
+    if (state === "blocked") return answer(10071, "用户不活跃");
+    if (state === "inactive") return answer(0, "请求成功", { taskId: "0", invalidUser: { status: 3, userid: token } });
+    const earlier = tasks.get(requestId);
+    if (earlier !== undefined) return answer(0, "请求成功", { taskId: earlier });
+    const taskId = String(700_000_000 + ++count);
+    tasks.set(requestId, taskId);
+    const extra = isFields(body["extra"]) ? body["extra"] : {};
+    last.set(token, { taskId, param: String(extra["callback.param"] ?? "") });
+    const custom = isFields(body["clientCustomMap"]) ? body["clientCustomMap"] : {};
+    shown.push({
+      vendor: "vivo",
+      token,
+      title: String(body["title"]),
+      message: String(body["content"]),
+      payload: asFields(custom["payload"] ?? "{}", "payload"),
+      id: String(custom["id"]),
+    });
+    return answer(0, "请求成功", { taskId });
+  }
+
+  return {
+    name: "vivo",
+    http2: false,
+    config: (base_url) => ({
+      package_name: packageName,
+      app_id: appId,
+      app_key: appKey,
+      app_secret: appSecret,
+      base_url,
+    }),
+    handle,
+    shown,
+    tokens,
+    fail: failures.add,
+    logins: () => logins,
+    receipt(token) {
+      const { taskId, param } = last.get(token) ?? { taskId: "unknown", param: "" };
+      const headers = { "content-type": "application/json" };
+      return { headers, query: "", body: JSON.stringify({ [taskId]: { param, targets: token } }) };
+    },
+  };
+}
+
+function checkBody(body: Fields): void {
+  ensureNames(body, "body", SEND);
+  ensureText(body["title"], "title", 40);
+  ensureText(body["content"], "content", 100);
+  // vivo also refuses what is letters only, which would keep a newcomer's "hello" from the lab.
+  ensure(!/^\d+$|测试/.test(String(body["content"])), "the content looks like a test");
+  ensureRange(body["notifyType"], "notifyType", 1, 4);
+  ensureRange(body["timeToLive"] ?? 86_400, "timeToLive", 60, 86_400);
+  ensureRange(body["skipType"], "skipType", 1, 4);
+  ensure(body["skipType"] === 1 || body["skipContent"] !== undefined, "skipContent is missing");
+  if (body["skipContent"] !== undefined) ensureText(body["skipContent"], "skipContent", 1024);
+  ensureRange(body["networkType"] ?? -1, "networkType", -1, 1);
+  ensureRange(body["pushMode"] ?? 0, "pushMode", 0, 1);
+  ensureRange(body["notifyId"] ?? 1, "notifyId", 1, 0x7fffffff);
+  ensure(typeof (body["foregroundShow"] ?? true) === "boolean", "foregroundShow is not a boolean");
+  const system = ensureRange(body["classification"] ?? 0, "classification", 0, 1) === 1;
+  const allowed = system ? SYSTEM : OPERATION;
+  ensure(
+    body["category"] === undefined || allowed.includes(String(body["category"])),
+    "category and classification disagree",
+  );
+  const custom = body["clientCustomMap"] ?? {};
+  ensure(isFields(custom), "clientCustomMap is not an object");
+  const pairs = Object.entries(custom);
+  ensure(
+    pairs.every(([, value]) => typeof value === "string"),
+    "clientCustomMap holds something else than text",
+  );
+  ensure([...pairs.flat().join("")].length <= 1024, "clientCustomMap is too long");
+  const extra = body["extra"];
+  if (extra === undefined) return;
+  ensure(isFields(extra), "extra is not an object");
+  ensureNames(extra, "extra", "callback ? callback.param");
+  ensureUrl(extra["callback"], "callback", 128);
+  if (extra["callback.param"] !== undefined) ensureText(extra["callback.param"], "callback.param", 64);
+}
+
+function answer(result: number, desc: string, more: object = {}): FakeReply {
+  return answerJson({ result, desc, ...more });
+}
