@@ -164,7 +164,8 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
 }
 
 function startFromSource(data: ThreadData): Worker {
-  return new Worker(new URL("./sqlite/worker.ts", import.meta.url), { workerData: data });
+  // Without the main thread's own arguments, which may be meant for another kind of file.
+  return new Worker(new URL("./sqlite/worker.ts", import.meta.url), { workerData: data, execArgv: [] });
 }
 
 /** What a thread says first: that it is ready, done, or why it could not. */

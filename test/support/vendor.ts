@@ -1,8 +1,8 @@
 // A dialect and its fake, face to face without a network.
 import type { Notification } from "../../src/core/notification.ts";
-import type { Outcome, Recipient } from "../../src/core/provider.ts";
+import type { Recipient } from "../../src/core/provider.ts";
 import type { FakeVendor } from "../../src/lab/fake.ts";
-import type { CommonApp, Dialect, HttpReply, HttpRequest } from "../../src/providers/dialect.ts";
+import type { Answer, CommonApp, Dialect, HttpReply, HttpRequest } from "../../src/providers/dialect.ts";
 
 export const NOW = Date.UTC(2026, 10, 23, 9, 0, 0);
 export const BASE = "https://lab.test";
@@ -61,7 +61,7 @@ export async function send<App extends CommonApp>(
   notification: Notification,
   recipients: readonly Recipient[],
   now = NOW,
-): Promise<readonly Outcome[]> {
+): Promise<readonly Answer[]> {
   const credential = await dialect.credential(app, now, async (request) => ask(fake, request, now));
   const request = dialect.encode(app, notification, recipients, credential.value, now);
   return dialect.decode(app, ask(fake, request, now), recipients, now);
