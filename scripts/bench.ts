@@ -131,7 +131,7 @@ async function subscribe(
 }
 
 interface HttpResult {
-  readonly per_second: number;
+  readonly perSecond: number;
 }
 
 /** The same request over and over on so many connections. */
@@ -152,7 +152,7 @@ async function call(server: Running, callers: number, seconds: number, body: str
   child.stdin!.end(request);
   let out = "";
   for await (const chunk of child.stdout!) out += chunk;
-  return (JSON.parse(out) as HttpResult).per_second;
+  return (JSON.parse(out) as HttpResult).perSecond;
 }
 
 // ---- measures: each returns a figure of one server

@@ -1,5 +1,6 @@
 // Sends one HTTP request over and over on N keep-alive connections, and prints answers per second and latencies as JSON.
 // gcc -O2 -o http-load http-load.c; ./http-load <port> <connections> <seconds> < request
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
