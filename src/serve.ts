@@ -5,8 +5,8 @@ import { platform } from "node:os";
 import { dirname, resolve } from "node:path";
 import { type App, startApp } from "./app.ts";
 import { type Config, changes, isLoopback, type Reading } from "./config.ts";
+import { lockDirectory } from "./engine/directory.ts";
 import type { Log } from "./log.ts";
-import { measureProcess, metrics } from "./metrics.ts";
 import { detail, explain, Trouble } from "./trouble.ts";
 
 /** From `stop` until the process ends whatever happens. A supervisor that kills after 10 s must not have to. */
@@ -29,6 +29,10 @@ export async function serve(run: Run): Promise<number> {
   const { log, version } = run;
   log.info(`pushbox ${version}`);
   const files = openFiles();
+  if (files !== undefined && files <= ownFiles) {
+    log.fatal(`this process may open only ${files} files, too few to serve anybody: ${moreFiles}`);
+    return 1;
+  }
   const config = fit(run.config, files);
   tellLimit(run.config.client.maxConnections, config.client.maxConnections, files, run);
   for (const warning of run.warnings) log.warn(warning);
@@ -37,15 +41,13 @@ export async function serve(run: Run): Promise<number> {
   let app: App;
   try {
     prepareData(config.data, log);
-    await probe("client", config.client.host, config.client.port);
-    await probe("api", config.api.host, config.api.port);
+    await probe("client", config);
+    await probe("api", config);
     app = await startApp(config, log);
   } catch (error) {
     log.fatal(detail(error), explain(error, config));
     return 1;
   }
-  measureProcess();
-  metrics.build.set({ version }, 1);
   greet(app, config, log);
   return await untilTheEnd(app, run);
 }
@@ -134,6 +136,8 @@ async function reload(app: App, current: Config, reread: () => Reading, log: Log
 /** A connection is an open file; so are the database, the log and the API's callers. */
 const ownFiles = 128;
 
+const moreFiles = "raise the limit with ulimit -n, or LimitNOFILE= in systemd";
+
 /** As many connections as this process may have files open. */
 function fit(config: Config, files: number | undefined): Config {
   if (files === undefined || files >= config.client.maxConnections + ownFiles) return config;
@@ -142,7 +146,7 @@ function fit(config: Config, files: number | undefined): Config {
 
 function tellLimit(wanted: number, possible: number, files: number | undefined, { chosen, log }: Run): void {
   if (possible === wanted) return;
-  const text = `this process may open ${files} files, so at most ${possible} connections are taken; for more: ulimit -n, or LimitNOFILE= in systemd`;
+  const text = `this process may open ${files} files, so at most ${possible} connections are taken; for more, ${moreFiles}`;
   if (chosen.has("client.max_connections")) log.warn(`client.max_connections is ${wanted}, but ${text}`);
   else log.info(text);
 }
@@ -186,10 +190,17 @@ function makeDirectory(path: string): void {
 }
 
 /** Listens for a moment, because uWebSockets.js does not tell why it cannot. */
-function probe(section: "client" | "api", host: string, port: number): Promise<void> {
+function probe(section: "client" | "api", { [section]: { host, port }, data }: Config): Promise<void> {
   return new Promise((done, fail) => {
     const server = createServer();
     server.once("error", (cause) => {
+      try {
+        // The usual reason is this very server, started twice: its lock says so better than its port.
+        if (codeOf(cause) === "EADDRINUSE") lockDirectory(data).release();
+      } catch (locked) {
+        fail(locked);
+        return;
+      }
       const text = {
         EADDRINUSE: `port ${port} on ${host} is in use: stop what uses it (ss -ltnp 'sport = :${port}'), or take another with --${section}-port`,
         EADDRNOTAVAIL: `${host} is not an address of this machine: set --${section}-host to one, or to 0.0.0.0`,

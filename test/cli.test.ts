@@ -302,7 +302,7 @@ t.test("fewer open files than connections: fewer connections, and it is said", a
   }
   t.match(
     out,
-    "client.max_connections is 400, but this process may open 500 files, so at most 372 connections are taken; for more: ulimit -n",
+    "client.max_connections is 400, but this process may open 500 files, so at most 372 connections are taken; for more, raise the limit with ulimit -n",
   );
 });
 

@@ -38,4 +38,6 @@ export interface Actions {
   readonly counters: Counters;
   /** What is configured, every secret masked. */
   config(): unknown;
+  /** In Prometheus' text format; undefined: not shown. */
+  readonly metrics?: { readonly contentType: string; text(): Promise<string> };
 }

@@ -42,6 +42,17 @@ export function effectiveText(config: Config, origins: ReadonlyMap<string, strin
   return `${lines.join("\n\n")}\n`;
 }
 
+/** The settings that hold, by the names they have in the file. Secrets are masked. */
+export function maskedConfig(config: Config): Readonly<Record<string, unknown>> {
+  const tree: Record<string, unknown> = {};
+  for (const section of sections) {
+    const inside = rows.filter((row) => row.section === section).map((row) => [row.key, shown(config, row)]);
+    if (section === "") Object.assign(tree, Object.fromEntries(inside));
+    else tree[section] = Object.fromEntries(inside);
+  }
+  return tree;
+}
+
 function shown(config: Config, row: Row): unknown {
   const value = valueIn(config, row);
   return row.setting.secret ? masked(value) : value;
