@@ -1,61 +1,11 @@
 // The command line, as the real process: what it prints, and its exit codes.
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import t from "tap";
 import { version } from "../src/version.ts";
-
-const main = resolve(import.meta.dirname, "../src/main.ts");
-
-interface Ended {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-interface Running {
-  readonly child: ChildProcess;
-  readonly ended: Promise<Ended>;
-  /** Resolves with everything printed so far once it matches. */
-  printed(pattern: RegExp): Promise<string>;
-}
-
-function start(cwd: string, args: readonly string[], env: Record<string, string> = {}): Running {
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", main, ...args], {
-    cwd,
-    env: { PATH: process.env["PATH"], ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let out = "";
-  let err = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    out += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    err += text;
-  });
-  const ended = once(child, "close").then(([code]) => ({ code: code as number | null, out, err }));
-  const printed = (pattern: RegExp): Promise<string> =>
-    new Promise((done, fail) => {
-      const look = () => pattern.test(out) && done(out);
-      child.stdout.on("data", look);
-      child.on("close", () => fail(new Error(`ended without ${pattern}:\n${out}${err}`)));
-      look();
-    });
-  return { child, ended, printed };
-}
-
-const run = (cwd: string, ...args: string[]): Promise<Ended> => start(cwd, args).ended;
-
-const messages = (out: string): string[] =>
-  out
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => (JSON.parse(line) as { msg: string }).msg);
-
-const free = ["--client-host", "127.0.0.1", "--client-port", "0", "--api-port", "0"];
+import { free, messages, run, start } from "./support/process.ts";
 
 t.test("without a command: help with examples and exit codes, 0", async (t) => {
   const { code, out, err } = await run(t.testdir({}));
@@ -102,7 +52,7 @@ t.test("wrong flags, variables and file: all at once, 2, and nothing is started"
   const { code, out, err } = await start(
     directory,
     ["serve", "--config", "p.toml", "--api-prot", "5", "--foo=x", "word", "--storage-keep", "none"],
-    { PUSHBOX_DTA: "x" },
+    { env: { PUSHBOX_DTA: "x" } },
   ).ended;
   t.equal(code, 2);
   t.equal(out, "");
@@ -126,7 +76,7 @@ t.test("check: 0 when all is right, 2 otherwise; it starts nothing", async (t) =
     code: 2,
     err: /--api-host: .*--insecure-api\n1 problem\n$/,
   });
-  t.match(await start(directory, ["check"], { PUSHBOX_CONFIG: "none.toml" }).ended, {
+  t.match(await start(directory, ["check"], { env: { PUSHBOX_CONFIG: "none.toml" } }).ended, {
     code: 2,
     err: /none\.toml: there is no such file/,
   });
@@ -152,7 +102,7 @@ t.test("init writes a file for its owner only, once; serve takes it", async (t) 
 
 t.test("config prints what holds, without a secret", async (t) => {
   const { code, out } = await start(t.testdir({}), ["config", "--client-port", "5"], {
-    PUSHBOX_API_KEYS: "a:0123456789abcdef",
+    env: { PUSHBOX_API_KEYS: "a:0123456789abcdef" },
   }).ended;
   t.equal(code, 0);
   t.match(out, /^port = 5 +# --client-port$/m);
@@ -278,31 +228,20 @@ t.test("a data directory open to others is a warning", async (t) => {
 
 t.test("fewer open files than connections: fewer connections, and it is said", async (t) => {
   const directory = t.testdir({});
-  const limited = spawn(
-    "bash",
-    [
-      "-c",
-      `ulimit -n 500; exec "$0" "$@"`,
-      process.execPath,
-      main,
-      "serve",
-      ...free,
-      "--client-max-connections",
-      "400",
-    ],
-    {
-      cwd: directory,
-      stdio: ["ignore", "pipe", "ignore"],
-    },
-  );
-  let out = "";
-  for await (const chunk of limited.stdout.setEncoding("utf8")) {
-    out += chunk;
-    if (out.includes("try: curl")) limited.kill("SIGTERM");
-  }
+  const server = start(directory, ["serve", ...free, "--client-max-connections", "400"], { limit: "-n 500" });
   t.match(
-    out,
+    await server.printed(/try: curl/),
     "client.max_connections is 400, but this process may open 500 files, so at most 372 connections are taken; for more, raise the limit with ulimit -n",
+  );
+  await server.stop();
+});
+
+t.test("too few open files to serve anybody: said, and not started, 1", async (t) => {
+  const { code, out } = await start(t.testdir({}), ["serve", ...free], { limit: "-n 100" }).ended;
+  t.equal(code, 1);
+  t.equal(
+    messages(out).at(-1),
+    "this process may open only 100 files, too few to serve anybody: raise the limit with ulimit -n, or LimitNOFILE= in systemd",
   );
 });
 
