@@ -253,3 +253,38 @@ t.test("backup and restore ask for a file", async (t) => {
       err: `file is missing; see pushbox ${command} --help\n1 problem\n`,
     });
 });
+
+t.test("no secret is printed, whatever is wrong with it and wherever it stands", async (t) => {
+  const secret = "hunter2-hunter2-hunter2";
+  const pem = `-----BEGIN PRIVATE KEY-----\n${secret}\n-----END PRIVATE KEY-----`;
+  const directory = t.testdir({
+    "twice.toml": `[[api.keys]]\nname = "a"\nkey = "${secret}"\n[[api.keys]]\nname = "b"\nkey = "${secret}"\n`,
+    "wrong.toml": `[[api.keys]]\nname = "a"\nkey = "${secret} "\nkye = "${secret}"\n`,
+    "misplaced.toml": `api_keys = ["${secret}"]\n[client]\nkeys = "${secret}"\n`,
+    "broken.toml": `[api]\nkeys = ["${secret}\n`,
+    "right.toml": `[[api.keys]]\nname = "a"\nkey = "${secret}"\n`,
+  });
+  const runs = [
+    ...["twice", "wrong", "misplaced", "broken"].map((name) => run(directory, "check", "--config", `${name}.toml`)),
+    run(directory, "check", `--api-key=a:${secret}`),
+    run(directory, "check", "--api-key", `a:${secret}`),
+    run(directory, "check", "--api-keys", secret),
+    run(directory, "check", "--client-tls-cert", "cert.pem", "--client-tls-key", pem),
+    start(directory, ["check"], { env: { PUSHBOX_API_KEY: `a:${secret}` } }).ended,
+    start(directory, ["check"], { env: { PUSHBOX_API_KEYS: `a;${secret}` } }).ended,
+  ];
+  for (const { code, out, err } of await Promise.all(runs)) {
+    t.equal(code, 2, err);
+    t.notMatch(out + err, secret, err);
+  }
+  const server = start(directory, ["serve", ...free, "--config", "right.toml", "--log-level", "trace"]);
+  const log = await server.printed(/try: curl.*\n/);
+  const api = messages(log)
+    .find((line) => line.startsWith("API at "))
+    ?.slice(7);
+  await fetch(`${api}/api/push?topic=a&json=1`, { headers: { authorization: `Bearer ${secret}x` } });
+  await fetch(`${api}/api/push?topic=a&json=1`, { headers: { authorization: `Bearer ${secret}` } });
+  const { out, err } = await server.stop();
+  t.notMatch(out + err, secret);
+  t.match(log, "Authorization: Bearer KEY");
+});
