@@ -122,7 +122,8 @@ async function reload(app: App, current: Config, reread: () => Reading, log: Log
     // Called without a change too: the files of the certificates may be new under their old names.
     await app.reload(fit(change.config, openFiles()));
     log.level = change.config.logLevel;
-    log.info(`SIGHUP: certificates read again; changed: ${change.applied.join(", ") || "no setting"}`);
+    const certificates = current.client.tlsCert + current.api.tlsCert === "" ? "" : "certificates read again; ";
+    log.info(`SIGHUP: ${certificates}changed: ${change.applied.join(", ") || "no setting"}`);
     for (const name of change.restart) log.warn(`SIGHUP: ${name} has changed and needs a restart`);
     return change.config;
   } catch (error) {

@@ -170,15 +170,14 @@ t.test("SIGTERM: a request whose body does not arrive holds nobody up for long",
   t.ok(performance.now() - began < 10_000);
 });
 
-t.test("a second SIGTERM ends it at once, with 1", async (t) => {
+t.test("a second signal ends it at once, with 1", async (t) => {
   const server = await serve(t, t.testdir({}));
-  await hanging(t, server);
+  // Two different ones, for a signal that is still pending is not counted twice; the first needs longer than the second.
   server.child.kill("SIGTERM");
-  await server.printed(/SIGTERM: stopping/);
-  server.child.kill("SIGTERM");
+  server.child.kill("SIGINT");
   const { code, out } = await server.ended;
   t.equal(code, 1);
-  t.equal(messages(out).at(-1), "SIGTERM again: ending at once");
+  t.match(messages(out).slice(-2), [/^SIG(TERM|INT): stopping$/, /^SIG(TERM|INT) again: ending at once$/]);
 });
 
 const text = (keys: Readonly<Record<string, string>>, more = ""): string =>
@@ -200,19 +199,19 @@ t.test("SIGHUP: keys and their rules change at once, and connections stay", asyn
     const before = messages(await server.printed(/./)).length;
     writeFileSync(file, content);
     server.child.kill("SIGHUP");
-    const reloads = messages(await server.printed(/./)).filter((line) => line.startsWith("SIGHUP: c")).length;
-    return messages(await server.printed(/"SIGHUP: (certificates|nothing)/, reloads + 1)).slice(before);
+    const reloads = messages(await server.printed(/./)).filter((line) => line.startsWith("SIGHUP: changed")).length;
+    return messages(await server.printed(/"SIGHUP: (changed|nothing)/, reloads + 1)).slice(before);
   };
   t.same([await status(old), await status(fresh)], [200, 401]);
 
-  t.same(await reload(text({ backend: fresh })), ["SIGHUP: certificates read again; changed: api.keys"]);
+  t.same(await reload(text({ backend: fresh })), ["SIGHUP: changed: api.keys"]);
   t.same([await status(old), await status(fresh)], [401, 200]);
 
   const everybody = { notification: '{"android":{"title":"t","message":"m"}}', pushAll: "true" };
   t.equal(await status(fresh, "notification", everybody), 200);
   const two = { backend: fresh, boss: old };
   const [change] = await reload(text(two).replace("[[api.keys]]", '[api]\nbroadcast_keys = ["boss"]\n[[api.keys]]'));
-  t.equal(change, "SIGHUP: certificates read again; changed: api.broadcast_keys, api.keys");
+  t.equal(change, "SIGHUP: changed: api.broadcast_keys, api.keys");
   t.equal(await status(fresh, "notification", everybody), 401);
   t.equal(await status(old, "notification", everybody), 200);
 
@@ -236,7 +235,7 @@ t.test("SIGHUP: the log level changes, the last key cannot go, and every setting
   server.child.kill("SIGHUP");
   const out = await server.printed(/needs a restart/, 4);
   t.same(messages(out).slice(-5), [
-    "SIGHUP: certificates read again; changed: log_level",
+    "SIGHUP: changed: log_level",
     "SIGHUP: trust_client_uid has changed and needs a restart",
     "SIGHUP: client.max_topics has changed and needs a restart",
     "SIGHUP: api.keys has changed and needs a restart",

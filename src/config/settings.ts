@@ -17,7 +17,7 @@ import {
   yesNo,
 } from "./setting.ts";
 
-const file = (what: string) => text("", /^[^\0]*$/, "the path of a PEM file", "<file>", what, { live: true });
+const file = (what: string) => text("", /^[^\0]*$/, "the path of a PEM file", "<file>", what);
 
 export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
 

@@ -10,8 +10,8 @@ export function initText(randomKey: string): string {
     "# pushbox: every setting with its default. Remove the # before a setting to change it.",
     "# Times are milliseconds, sizes bytes, paths are seen from where pushbox is started.",
     "# A flag (--client-port) or a variable (PUSHBOX_CLIENT_PORT) of the same name beats this file.",
-    "# pushbox check --config FILE finds mistakes. kill -HUP applies changes of:",
-    `#   ${live()}`,
+    "# pushbox check --config FILE finds mistakes. kill -HUP reads the files of the certificates again and applies changes of",
+    `# ${live()}; everything else needs a restart.`,
   ];
   for (const section of sections) {
     lines.push("");
