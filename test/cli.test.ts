@@ -91,7 +91,20 @@ t.test("init writes a file for its owner only, once; serve takes it", async (t) 
   });
   const written = readFileSync(join(directory, "pushbox.toml"), "utf8");
   t.equal(statSync(join(directory, "pushbox.toml")).mode & 0o777, 0o600);
-  t.match(await run(directory, "check", "--config", "pushbox.toml"), { code: 0 });
+  t.match(await run(directory, "check", "--config", "pushbox.toml"), { code: 0, err: "" });
+  const [plain, asWritten] = [
+    await run(directory, "config"),
+    await run(directory, "config", "--config", "pushbox.toml"),
+  ];
+  t.equal(asWritten.out, plain.out, "it changes nothing as it is");
+  // With its comments taken off every setting is one of the file, and still the default; the example of a key aside.
+  const bare = written.replace(/^#(?=[a-z_0-9]+ = )/gm, "").replace(/^(name|key) = .*\n/gm, "");
+  writeFileSync(join(directory, "bare.toml"), bare);
+  const { code, out } = await run(directory, "config", "--config", "bare.toml");
+  t.equal(code, 0);
+  const values = (text: string): string[] => text.split("\n").map((line) => line.replace(/ +# .*/, ""));
+  t.same(values(out), values(plain.out));
+  t.same(out.match(/# default$/gm), ["# default"], "all but api.keys");
   t.match(await run(directory, "init"), {
     code: 1,
     err: "pushbox.toml exists and is left as it is: name another file\n",
