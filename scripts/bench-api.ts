@@ -76,7 +76,7 @@ function cpu(pid: number): number {
 async function measure(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "pushbox-bench-"));
   const client = join(folder, "http-load");
-  const source = fileURLToPath(new URL("http-load.c", import.meta.url));
+  const source = fileURLToPath(new URL("bench/http-load.c", import.meta.url));
   execFileSync("gcc", ["-O2", "-D_GNU_SOURCE", "-o", client, source]);
   const form = "pushId=abcdefghij0123456&json=%7B%22message%22%3A1%7D";
   const json = '{"pushId":"abcdefghij0123456","json":{"message":12345}}';
