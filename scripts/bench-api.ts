@@ -34,6 +34,7 @@ const actions: Actions = {
     keys: async () => [],
     arrived: async () => {},
     arrivals: async () => [],
+  count: () => {},
   },
   config: () => ({}),
 };

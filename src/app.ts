@@ -87,6 +87,7 @@ export async function startApp(config: Config, log: Log): Promise<App> {
     devices: engine.devices,
     live: hub,
     counters: engine.counters,
+    count: (key) => report.count(key, { success: 1 }),
     config: () => config,
   });
   const server = createServer(
@@ -106,7 +107,7 @@ export async function startApp(config: Config, log: Log): Promise<App> {
     await expander.stop();
     await gateway.close();
     await conversation.stop();
-    await Promise.all([api.stop(), report.stop()]);
+    await report.stop();
     await engine.close();
   }
 

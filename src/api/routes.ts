@@ -7,7 +7,6 @@ import type { Actions } from "./actions.ts";
 import { failed, HEALTHY, PREFLIGHT, STATUS_OF } from "./answer.ts";
 import type { ApiKey, BroadcastRule, Caller } from "./auth.ts";
 import { createAuth } from "./auth.ts";
-import { Calls } from "./calls.ts";
 import { deleteDevice, getDevice, redisGet } from "./device.ts";
 import { notification } from "./notification.ts";
 import type { Limits, Params } from "./params.ts";
@@ -36,8 +35,6 @@ export interface ApiOptions {
 export interface Api {
   readonly site: Site;
   setKeys(keys: readonly ApiKey[]): void;
-  /** Resolves when the last call counts are stored. */
-  stop(): Promise<void>;
 }
 
 interface Endpoint {
@@ -50,7 +47,6 @@ interface Endpoint {
 export function createApi(options: ApiOptions, actions: Actions): Api {
   const { limits, serverId, topicOnlineFilter } = options;
   const auth = createAuth(options.keys, options.insecure, options.broadcast);
-  const calls = new Calls(actions.counters, options.report);
 
   const endpoints: readonly Endpoint[] = [
     { path: "/push", answer: (params) => push(params, actions) },
@@ -89,7 +85,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     if (found === undefined) return NOT_FOUND;
     const { handler: endpoint, rest } = found;
     const caller: Caller = { keyName, address: endpoint.namesCaller ? head.address : "" };
-    calls.count(endpoint.key);
+    actions.count(endpoint.key);
     return (sealed, body) => {
       const params = readParams(sealed, body, limits);
       return params instanceof Promise
@@ -108,7 +104,6 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
   return {
     site: { open, failure },
     setKeys: (keys) => auth.setKeys(keys),
-    stop: () => calls.stop(),
   };
 }
 
