@@ -8,7 +8,6 @@ import { fileURLToPath } from "node:url";
 import type { Actions } from "../src/api/actions.ts";
 import { createApi } from "../src/api/routes.ts";
 import { createServer } from "../src/http/server.ts";
-import { App, listen } from "../src/http/uws.ts";
 
 const CONNECTIONS = 50;
 const SECONDS = 3;
@@ -34,21 +33,21 @@ const actions: Actions = {
     keys: async () => [],
     arrived: async () => {},
     arrivals: async () => [],
-  count: () => {},
   },
+  count: () => {},
   config: () => ({}),
 };
 
 async function serve(kind: Server): Promise<void> {
   if (kind === "bare") {
-    const app = App();
+    const app = (await import("uWebSockets.js")).App();
     app.any("/*", (response) => {
       response.onAborted(() => {});
       response.onData((_, last) => {
         if (last) response.end('{"code":"success"}');
       });
     });
-    listen(app, "127.0.0.1", PORTS.bare);
+    app.listen("127.0.0.1", PORTS.bare, () => {});
     process.stdout.write("ready\n");
     return;
   }

@@ -121,6 +121,11 @@ async function smoke(child: ChildProcess, clientPort: number, apiPort: number): 
       check(device._id === pushId && device.connected === true, `device/get says ${JSON.stringify(device)}`);
       check(readdirSync(join(work, "pushbox-data")).length > 0, "nothing is in pushbox-data");
     });
+    await step("a GET may name several hundred ids", async () => {
+      const ids = Array.from({ length: 500 }, (_, i) => `pushId=${pushId}${i}`).join("&");
+      const { status } = await fetch(`${api}/api/push?json=1&${ids}`);
+      check(status === 200, `answered ${status}`);
+    });
     await step("SIGTERM ends it with 0 within 10 s", async () => {
       const [stopped, started] = [once(child, "exit"), performance.now()];
       child.kill("SIGTERM");

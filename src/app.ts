@@ -64,7 +64,7 @@ export async function startApp(config: Config, log: Log): Promise<App> {
     log,
   });
   const gateway: Gateway<Session> = createGateway(
-    gatewayOptions(client),
+    gatewayOptions(client, log),
     socketio(conversation, { connectTimeout: client.connectTimeout }),
   );
   const expander = createExpander({
@@ -132,7 +132,7 @@ export async function startApp(config: Config, log: Log): Promise<App> {
   }
 }
 
-function gatewayOptions(client: Config["client"]): GatewayOptions {
+function gatewayOptions(client: Config["client"], log: Log): GatewayOptions {
   return {
     path: "/socket.io/",
     host: client.host,
@@ -152,6 +152,7 @@ function gatewayOptions(client: Config["client"]): GatewayOptions {
     origins: client.origins,
     trustedProxies: client.trustedProxies,
     strictEio: false,
+    onError: (error) => log.error({ err: error }, "a bug: a client's message or its end could not be handled"),
   };
 }
 
