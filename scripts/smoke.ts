@@ -156,6 +156,11 @@ async function smoke(child: ChildProcess, clientPort: number, apiPort: number): 
       check(device._id === pushId && device.connected === true, `device/get says ${JSON.stringify(device)}`);
       check(existsSync(join(data, "pushbox.db")), `nothing is in ${data}`);
     });
+    await step("a GET may name several hundred ids", async () => {
+      const ids = Array.from({ length: 500 }, (_, i) => `pushId=${pushId}${i}`).join("&");
+      const { status } = await fetch(`${api}/api/push?json=1&${ids}`);
+      check(status === 200, `answered ${status}`);
+    });
     await step("healthcheck and metrics know of it", async () => {
       run("healthcheck", "--api-port", `${apiPort}`);
       const text = await (await fetch(`${api}/metrics`)).text();

@@ -1,6 +1,5 @@
 // Builds the parts, joins them, starts them in order and stops them in reverse.
 import { hostname } from "node:os";
-import { setTimeout as delay } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { type Api, createApi } from "./api/routes.ts";
 import { threadSource } from "./assets.ts";
@@ -39,8 +38,6 @@ export interface App {
 /** For a POST's body or a probing websocket to finish. */
 const REQUEST_TIMEOUT = 30_000;
 const UPGRADE_TIMEOUT = 10_000;
-/** For the last answers, when the server stops. */
-const ANSWER_TIMEOUT = 5_000;
 
 export async function startApp(config: Config, log: Log): Promise<App> {
   const now = Date.now;
@@ -75,7 +72,7 @@ export async function startApp(config: Config, log: Log): Promise<App> {
     log,
   });
   const gateway: Gateway<Session> = createGateway(
-    gatewayOptions(client),
+    gatewayOptions(client, log),
     socketio(conversation, { connectTimeout: client.connectTimeout }),
   );
   const expander = createExpander({
@@ -98,6 +95,7 @@ export async function startApp(config: Config, log: Log): Promise<App> {
     devices: engine.devices,
     live: hub,
     counters: engine.counters,
+    count: (key) => report.count(key, { success: 1 }),
     config: () => maskedConfig(current),
     ...(metrics === undefined ? {} : { metrics }),
   });
@@ -114,12 +112,11 @@ export async function startApp(config: Config, log: Log): Promise<App> {
   );
 
   async function stop(): Promise<void> {
-    // A body that does not arrive was never accepted: nobody waits for it longer.
-    await Promise.race([server.close(), delay(ANSWER_TIMEOUT, undefined, { ref: false })]);
+    await server.close();
     await expander.stop();
     await gateway.close();
     await conversation.stop();
-    await Promise.all([api.stop(), report.stop()]);
+    await report.stop();
     await engine.close();
   }
 
@@ -145,7 +142,7 @@ export async function startApp(config: Config, log: Log): Promise<App> {
   }
 }
 
-function gatewayOptions(client: Config["client"]): GatewayOptions {
+function gatewayOptions(client: Config["client"], log: Log): GatewayOptions {
   return {
     path: "/socket.io/",
     host: client.host,
@@ -165,6 +162,7 @@ function gatewayOptions(client: Config["client"]): GatewayOptions {
     origins: client.origins,
     trustedProxies: client.trustedProxies,
     strictEio: false,
+    onError: (error) => log.error({ err: error }, "a bug: a client's message or its end could not be handled"),
   };
 }
 

@@ -1,6 +1,5 @@
 // One run of the server: what is checked before, the first log lines, the signals, and what the process answers at the end.
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
-import { createServer } from "node:net";
 import { platform } from "node:os";
 import { dirname, resolve } from "node:path";
 import { type App, startApp } from "./app.ts";
@@ -8,6 +7,7 @@ import { type Config, changes, isLoopback, type Reading } from "./config.ts";
 import { lockDirectory } from "./engine/directory.ts";
 import type { Log } from "./log.ts";
 import { detail, explain, Trouble } from "./trouble.ts";
+import { freePort } from "./uws/listeners.ts";
 
 /** From `stop` until the process ends whatever happens. A supervisor that kills after 10 s must not have to. */
 const patience = 9_000;
@@ -190,28 +190,21 @@ function makeDirectory(path: string): void {
   }
 }
 
-/** Listens for a moment, because uWebSockets.js does not tell why it cannot. */
-function probe(section: "client" | "api", { [section]: { host, port }, data }: Config): Promise<void> {
-  return new Promise((done, fail) => {
-    const server = createServer();
-    server.once("error", (cause) => {
-      try {
-        // The usual reason is this very server, started twice: its lock says so better than its port.
-        if (codeOf(cause) === "EADDRINUSE") lockDirectory(data).release();
-      } catch (locked) {
-        fail(locked);
-        return;
-      }
-      const text = {
-        EADDRINUSE: `port ${port} on ${host} is in use: stop what uses it (ss -ltnp 'sport = :${port}'), or take another with --${section}-port`,
-        EADDRNOTAVAIL: `${host} is not an address of this machine: set --${section}-host to one, or to 0.0.0.0`,
-        ENOTFOUND: `${host} is not an address or a known name: set --${section}-host to an address`,
-        EACCES: `this user may not use port ${port}: take one above 1023 with --${section}-port, or: setcap cap_net_bind_service=+ep pushbox`,
-      }[codeOf(cause)];
-      fail(new Trouble(text ?? `cannot listen on ${host}:${port}: ${cause.message}`, { cause }));
-    });
-    server.listen({ host: host.replace(/^\[|\]$/g, ""), port, exclusive: true }, () => server.close(() => done()));
-  });
+/** Before anything is opened: a port in use is the usual reason why a second server does not start. */
+async function probe(section: "client" | "api", { [section]: { host, port }, data }: Config): Promise<void> {
+  try {
+    await freePort(host, port);
+  } catch (cause) {
+    // The usual reason is this very server, started twice: its lock says so better than its port, and throws.
+    if (codeOf(cause) === "EADDRINUSE") lockDirectory(data).release();
+    const text = {
+      EADDRINUSE: `port ${port} on ${host} is in use: stop what uses it (ss -ltnp 'sport = :${port}'), or take another with --${section}-port`,
+      EADDRNOTAVAIL: `${host} is not an address of this machine: set --${section}-host to one, or to 0.0.0.0`,
+      ENOTFOUND: `${host} is not an address or a known name: set --${section}-host to an address`,
+      EACCES: `this user may not use port ${port}: take one above 1023 with --${section}-port, or: setcap cap_net_bind_service=+ep pushbox`,
+    }[codeOf(cause)];
+    throw new Trouble(text ?? (cause instanceof Error ? cause.message : String(cause)), { cause });
+  }
 }
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "";

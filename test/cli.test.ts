@@ -1,6 +1,7 @@
 // The command line, as the real process: what it prints, and its exit codes.
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { Agent, get } from "node:http";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import t from "tap";
@@ -145,6 +146,56 @@ t.test("serve: first the version, the data, both addresses and a line to try; SI
   t.equal(err, "");
   t.same(messages(out).slice(-2), ["SIGTERM: stopping", "stopped"]);
 });
+
+t.test(
+  "serve: SIGTERM ends it with 0 in seconds, whoever is connected; a second server is refused, the next has the ports",
+  async (t) => {
+    const directory = t.testdir({});
+    const server = start(directory, ["serve", ...free]);
+    const [client = "", api = ""] = messages(await server.printed(/try: curl/))
+      .slice(-3)
+      .map((line) => line.slice(line.indexOf("http")));
+    const agent = new Agent({ keepAlive: true });
+    t.teardown(() => agent.destroy());
+    const ask = (url: string) =>
+      new Promise<{ status: number | undefined; text: string }>((done, fail) =>
+        get(url, { agent }, async (answer) => {
+          let text = "";
+          for await (const chunk of answer.setEncoding("utf8")) text += chunk;
+          done({ status: answer.statusCode, text });
+        }).once("error", fail),
+      );
+
+    // The limit of the whole head is set before uWebSockets.js is loaded, by whomever.
+    const ids = Array.from({ length: 800 }, (_, i) => `pushId=a-device-${String(i).padStart(10, "0")}`).join("&");
+    t.equal((await ask(`${api}/api/push?json=1&timeToLive=60000&${ids}`)).status, 200);
+    const polling = `${client}/socket.io/?EIO=4&transport=polling`;
+    const between = await ask(polling);
+    const { text } = await ask(polling);
+    const pending = ask(`${polling}&sid=${/"sid":"([^"]+)"/.exec(text)?.[1]}`);
+    const socket = new WebSocket(`${client.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`);
+    const left = new Promise((done) => socket.addEventListener("close", done));
+    await new Promise((done) => socket.addEventListener("open", done));
+    t.equal(between.status, 200);
+
+    const ports = ["serve", "--client-host", "127.0.0.1", "--client-port", new URL(client).port];
+    ports.push("--api-port", new URL(api).port);
+    t.equal((await run(t.testdir({}), ...ports)).code, 1);
+
+    const stopped = Date.now();
+    server.child.kill("SIGTERM");
+    t.match(await server.ended, { code: 0, err: "" });
+    t.ok(Date.now() - stopped < 3000);
+    t.equal((await pending).text, "1");
+    await left;
+
+    const next = start(directory, ports);
+    await next.printed(/try: curl/);
+    t.equal((await ask(`${api}/healthz`)).status, 200);
+    next.child.kill("SIGTERM");
+    t.equal((await next.ended).code, 0);
+  },
+);
 
 t.test("healthcheck: 1 when nobody answers", async (t) => {
   t.match(await run(t.testdir({}), "healthcheck", "--api-port", "1"), {

@@ -1,8 +1,8 @@
 // Who may call: named keys, and a narrower list for notifications that reach everybody.
 import { hash, timingSafeEqual } from "node:crypto";
 import { PushError } from "../core/errors.ts";
-import { addressList } from "../http/address.ts";
 import type { Head } from "../http/message.ts";
+import { addressList } from "../uws/address.ts";
 
 export interface ApiKey {
   /** Shown in logs and named in rules; the key itself never is. */

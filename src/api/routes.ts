@@ -7,7 +7,6 @@ import type { Actions } from "./actions.ts";
 import { failed, HEALTHY, PREFLIGHT, STATUS_OF, shown } from "./answer.ts";
 import type { ApiKey, BroadcastRule, Caller } from "./auth.ts";
 import { createAuth } from "./auth.ts";
-import { Calls } from "./calls.ts";
 import { deleteDevice, getDevice, redisGet } from "./device.ts";
 import { notification } from "./notification.ts";
 import type { Limits, Params } from "./params.ts";
@@ -38,8 +37,6 @@ export interface Api {
   /** Who may call from now on. Throws, and changes nothing, when no key is left. */
   setAccess(keys: readonly ApiKey[], broadcast: BroadcastRule): void;
   readonly counters: ApiCounters;
-  /** Resolves when the last call counts are stored. */
-  stop(): Promise<void>;
 }
 
 /** Since the start. */
@@ -60,7 +57,6 @@ interface Endpoint {
 export function createApi(options: ApiOptions, actions: Actions): Api {
   const { limits, serverId, topicOnlineFilter } = options;
   const auth = createAuth(options.keys, options.insecure, options.broadcast);
-  const calls = new Calls(actions.counters, options.report);
 
   const endpoints: readonly Endpoint[] = [
     { path: "/push", answer: (params) => push(params, actions) },
@@ -100,7 +96,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     if (found === undefined) return refused(404, "not found");
     const { handler: endpoint, rest } = found;
     const caller: Caller = { keyName, address: endpoint.namesCaller ? head.address : "" };
-    calls.count(endpoint.key);
+    actions.count(endpoint.key);
     endpoint.served++;
     return (sealed, body) => {
       const params = readParams(sealed, body, limits);
@@ -132,6 +128,5 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     get counters() {
       return { calls: Object.fromEntries(table.map(({ path, handler }) => [path, handler.served])), errors };
     },
-    stop: () => calls.stop(),
   };
 }
