@@ -48,8 +48,8 @@ export async function pack({ entry, thread, target, out }) {
   try {
     const main = join(work, "main.cjs");
     const threadFile = join(work, "thread.cjs");
-    await bundle({ entryPoints: [join(root, entry)] }, main);
-    await bundle({ stdin: { contents: threadStart(join(root, thread)), resolveDir: root } }, threadFile);
+    await bundle(entry, main);
+    await bundle(thread, threadFile);
     const assets = {
       "thread.cjs": threadFile,
       "uWebSockets.node": join(root, "node_modules/uWebSockets.js/dist/bin", `uws_${chosen.uws}_${abi}.node`),
@@ -72,15 +72,10 @@ export async function pack({ entry, thread, target, out }) {
   }
 }
 
-/** What a worker runs: the module does not start by itself, so that tests can run it without a thread. */
-const threadStart = (module) => `import { parentPort, workerData } from "node:worker_threads";
-  import { runThread } from ${JSON.stringify(module)};
-  runThread(parentPort, workerData);`;
-
-/** One CommonJS file of everything that the input imports. */
+/** One CommonJS file of everything that `input` imports. */
 async function bundle(input, outfile) {
-  await build({
-    ...input,
+  const { warnings } = await build({
+    entryPoints: [join(root, input)],
     outfile,
     bundle: true,
     platform: "node",
@@ -94,6 +89,8 @@ async function bundle(input, outfile) {
     banner: { js: 'const __pushboxFile = require("node:url").pathToFileURL(process.execPath).href;' },
     plugins: [packedAddons],
   });
+  // Shown above. Each is something that works from source and would not in the executable.
+  if (warnings.length > 0) throw new Error(`${input} cannot be bundled as it is`);
 }
 
 /**

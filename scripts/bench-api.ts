@@ -8,7 +8,6 @@ import { fileURLToPath } from "node:url";
 import type { Actions } from "../src/api/actions.ts";
 import { createApi } from "../src/api/routes.ts";
 import { createServer } from "../src/http/server.ts";
-import { App, listen } from "../src/http/uws.ts";
 
 const CONNECTIONS = 50;
 const SECONDS = 3;
@@ -35,19 +34,20 @@ const actions: Actions = {
     arrived: async () => {},
     arrivals: async () => [],
   },
+  count: () => {},
   config: () => ({}),
 };
 
 async function serve(kind: Server): Promise<void> {
   if (kind === "bare") {
-    const app = App();
+    const app = (await import("uWebSockets.js")).App();
     app.any("/*", (response) => {
       response.onAborted(() => {});
       response.onData((_, last) => {
         if (last) response.end('{"code":"success"}');
       });
     });
-    listen(app, "127.0.0.1", PORTS.bare);
+    app.listen("127.0.0.1", PORTS.bare, () => {});
     process.stdout.write("ready\n");
     return;
   }
@@ -76,7 +76,7 @@ function cpu(pid: number): number {
 async function measure(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "pushbox-bench-"));
   const client = join(folder, "http-load");
-  const source = fileURLToPath(new URL("http-load.c", import.meta.url));
+  const source = fileURLToPath(new URL("bench/http-load.c", import.meta.url));
   execFileSync("gcc", ["-O2", "-D_GNU_SOURCE", "-o", client, source]);
   const form = "pushId=abcdefghij0123456&json=%7B%22message%22%3A1%7D";
   const json = '{"pushId":"abcdefghij0123456","json":{"message":12345}}';

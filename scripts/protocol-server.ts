@@ -35,6 +35,9 @@ const options: GatewayOptions = {
   origins: ["*"],
   trustedProxies: [],
   strictEio: flags["strict-eio"],
+  onError(error) {
+    throw error;
+  },
 };
 
 const gateway = createGateway(options, flags.engine ? engineEcho : socketio(socketEcho, { connectTimeout: 1000 }));

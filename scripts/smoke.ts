@@ -1,16 +1,22 @@
-// npm run smoke [-- executable]: what a release must do before it is one. Starts dist/pushbox as a user would, with a new data
-// directory and free ports, pushes through it with a real client, and stops it. Ends with a line "N passed, N failed".
-import { type ChildProcess, spawn } from "node:child_process";
+// npm run smoke [-- executable | --source]: what a release must do before it is one. Starts dist/pushbox as a user would, or what
+// `npm start` starts, with a new data directory and free ports; pushes through it with a real client, copies its data, stops it,
+// and starts the copy. Ends with a line "N passed, N failed".
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { io, type Socket } from "socket.io-client4";
 
+const root = resolve(import.meta.dirname, "..");
+const source = process.argv[2] === "--source";
 const executable = resolve(process.argv[2] ?? `dist/pushbox${process.platform === "win32" ? ".exe" : ""}`);
+/** The words before a command's name. */
+const program = source ? started() : [executable];
 const deadline = 15_000;
 const work = mkdtempSync(join(tmpdir(), "pushbox-smoke-"));
+const [data, copy, other] = [join(work, "data"), join(work, "copy.db"), join(work, "other")];
 const pushId = "smokedevice0123456789";
 let passed = 0;
 let failed = 0;
@@ -52,13 +58,26 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-function start(clientPort: number, apiPort: number): ChildProcess {
-  const { PATH, TMPDIR } = process.env;
-  const child = spawn(
-    executable,
-    ["serve", "--client-host", "127.0.0.1", "--client-port", `${clientPort}`, "--api-port", `${apiPort}`],
-    { cwd: work, stdio: ["ignore", "pipe", "pipe"], env: { ...(PATH && { PATH }), ...(TMPDIR && { TMPDIR }) } },
-  );
+/** What `npm start` runs, without its last word "serve". */
+function started(): string[] {
+  const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: { start: string } };
+  return scripts.start.split(" ").slice(0, -1);
+}
+
+/** Nothing of this process's surroundings but where programs and temporary files are. */
+function surroundings(): NodeJS.ProcessEnv {
+  const { HOME, PATH, TMPDIR } = process.env;
+  return { ...(HOME && { HOME }), ...(PATH && { PATH }), ...(TMPDIR && { TMPDIR }) };
+}
+
+function start(clientPort: number, apiPort: number, data: string): ChildProcess {
+  const [command = "", ...words] = program;
+  const ports = ["--client-host", "127.0.0.1", "--client-port", `${clientPort}`, "--api-port", `${apiPort}`];
+  const child = spawn(command, [...words, "serve", ...ports, "--data", data], {
+    cwd: root,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: surroundings(),
+  });
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8");
     stream.on("data", (text: string) => {
@@ -88,6 +107,22 @@ async function call(url: string, parameters: Record<string, string>): Promise<un
 
 const event = (socket: Socket, name: string): Promise<unknown> =>
   new Promise((done) => socket.once(name, (value: unknown) => done(value)));
+
+/** Runs another command of the program; it must end with 0. */
+function run(...args: string[]): string {
+  const [command = "", ...words] = program;
+  const done = spawnSync(command, [...words, ...args], { cwd: root, env: surroundings(), encoding: "utf8" });
+  check(done.status === 0, `${args[0]} ended with ${done.status}: ${done.stdout}${done.stderr}`);
+  return done.stdout;
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  const [stopped, started] = [once(child, "exit"), performance.now()];
+  child.kill("SIGTERM");
+  const [code] = await stopped;
+  check(code === 0, `exit code ${code}`);
+  check(performance.now() - started < 10_000, "it took longer");
+}
 
 async function smoke(child: ChildProcess, clientPort: number, apiPort: number): Promise<void> {
   const api = `http://127.0.0.1:${apiPort}`;
@@ -119,15 +154,22 @@ async function smoke(child: ChildProcess, clientPort: number, apiPort: number): 
         readonly connected?: boolean;
       };
       check(device._id === pushId && device.connected === true, `device/get says ${JSON.stringify(device)}`);
-      check(readdirSync(join(work, "pushbox-data")).length > 0, "nothing is in pushbox-data");
+      check(existsSync(join(data, "pushbox.db")), `nothing is in ${data}`);
     });
-    await step("SIGTERM ends it with 0 within 10 s", async () => {
-      const [stopped, started] = [once(child, "exit"), performance.now()];
-      child.kill("SIGTERM");
-      const [code] = await stopped;
-      check(code === 0, `exit code ${code}`);
-      check(performance.now() - started < 10_000, "it took longer");
+    await step("a GET may name several hundred ids", async () => {
+      const ids = Array.from({ length: 500 }, (_, i) => `pushId=${pushId}${i}`).join("&");
+      const { status } = await fetch(`${api}/api/push?json=1&${ids}`);
+      check(status === 200, `answered ${status}`);
     });
+    await step("healthcheck and metrics know of it", async () => {
+      run("healthcheck", "--api-port", `${apiPort}`);
+      const text = await (await fetch(`${api}/metrics`)).text();
+      check(/^pushbox_sessions 1$/m.test(text), "the metrics show no session");
+    });
+    await step("its data is copied while it runs", async () => {
+      run("backup", copy, "--data", data);
+    });
+    await step("SIGTERM ends it with 0 within 10 s", () => stop(child));
     await step("nothing but log lines was printed", async () => {
       const other = output.split("\n").filter((line) => line !== "" && !line.startsWith('{"level":"'));
       check(other.length === 0, other.join("\n"));
@@ -140,11 +182,19 @@ async function smoke(child: ChildProcess, clientPort: number, apiPort: number): 
 let child: ChildProcess | undefined;
 try {
   await step("the executable is there", async () =>
-    check(existsSync(executable), `${executable}: npm run build makes it`),
+    check(source || existsSync(executable), `${executable}: npm run build makes it`),
   );
   const [clientPort, apiPort] = [await freePort(), await freePort()];
-  child = start(clientPort, apiPort);
+  child = start(clientPort, apiPort, data);
   await smoke(child, clientPort, apiPort);
+  await step("the copy, restored elsewhere, has its record", async () => {
+    run("restore", copy, "--data", other);
+    child = start(clientPort, apiPort, other);
+    await ready(child, `http://127.0.0.1:${apiPort}/healthz`);
+    const device = await call(`http://127.0.0.1:${apiPort}/api/device/get`, { pushId });
+    check(JSON.stringify(device).includes(pushId), `device/get says ${JSON.stringify(device)}`);
+    await stop(child);
+  });
 } catch {
   process.stdout.write(`--- output of the server\n${output}\n`);
 } finally {

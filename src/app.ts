@@ -1,14 +1,15 @@
 // Builds the parts, joins them, starts them in order and stops them in reverse.
 import { hostname } from "node:os";
 import { Worker } from "node:worker_threads";
-import { createApi } from "./api/routes.ts";
+import { type Api, createApi } from "./api/routes.ts";
 import { threadSource } from "./assets.ts";
+import { maskedConfig } from "./config/text.ts";
 import type { Config } from "./config.ts";
 import { bind, forget, unbind } from "./core/connect.ts";
 import { accept } from "./core/notify.ts";
 import { push } from "./core/push.ts";
 import { createReport } from "./core/report.ts";
-import { openLocalEngine } from "./engine/local.ts";
+import { type LocalEngine, openLocalEngine } from "./engine/local.ts";
 import { createGateway, type Gateway, type GatewayOptions } from "./gateway/gateway.ts";
 import { socketio } from "./gateway/socketio.ts";
 import { createServer } from "./http/server.ts";
@@ -16,7 +17,9 @@ import { Conversation } from "./live/conversation.ts";
 import { Hub } from "./live/hub.ts";
 import type { Session } from "./live/session.ts";
 import type { Log } from "./log.ts";
+import { createMetrics, type Figures } from "./metrics.ts";
 import { createExpander } from "./outbox/expand.ts";
+import { version } from "./version.ts";
 
 export interface App {
   /** Where clients connect, and where a backend calls: with the ports that were taken. */
@@ -41,19 +44,24 @@ export async function startApp(config: Config, log: Log): Promise<App> {
   const failed = Promise.withResolvers<Error>();
   const { client, storage } = config;
   const thread = threadSource();
-  const engine = await openLocalEngine({
+  let current = config;
+  const metrics = config.api.metrics
+    ? createMetrics(version, () => figures(gateway, hub, conversation, api, engine))
+    : undefined;
+  const engine: LocalEngine = await openLocalEngine({
     dataDir: config.data,
     synchronous: storage.synchronous,
     keep: { default: storage.keep, prefixes: Object.entries(storage.keepByPrefix) },
     arrivalDays: storage.arrivalDays,
     onFatal: failed.resolve,
+    ...(metrics === undefined ? {} : { onBatch: ({ work, commit }) => metrics.transaction(work + commit) }),
     ...(thread === undefined ? {} : { startThread: (data) => new Worker(thread, { eval: true, workerData: data }) }),
   });
 
   const hub: Hub = new Hub(() => gateway, now);
   engine.broker.attach(hub);
   const report = createReport(engine.counters, now, (error) => log.error({ err: error }, "statistics not stored"));
-  const conversation = new Conversation({
+  const conversation: Conversation = new Conversation({
     hub,
     engine,
     report,
@@ -64,7 +72,7 @@ export async function startApp(config: Config, log: Log): Promise<App> {
     log,
   });
   const gateway: Gateway<Session> = createGateway(
-    gatewayOptions(client),
+    gatewayOptions(client, log),
     socketio(conversation, { connectTimeout: client.connectTimeout }),
   );
   const expander = createExpander({
@@ -73,7 +81,7 @@ export async function startApp(config: Config, log: Log): Promise<App> {
     now,
     failed: (error) => log.error({ err: error }, "a notification could not be expanded; trying again"),
   });
-  const api = createApi(apiOptions(config, log), {
+  const api: Api = createApi(apiOptions(config, log), {
     push: (target, draft) => push(engine, target, draft, now()),
     async notify(content, { target, timeToLive, type, callerAddress }) {
       const request = { content, target, timeToLive, callerAddress, ...(type === undefined ? {} : { type }) };
@@ -87,7 +95,9 @@ export async function startApp(config: Config, log: Log): Promise<App> {
     devices: engine.devices,
     live: hub,
     counters: engine.counters,
-    config: () => config,
+    count: (key) => report.count(key, { success: 1 }),
+    config: () => maskedConfig(current),
+    ...(metrics === undefined ? {} : { metrics }),
   });
   const server = createServer(
     {
@@ -106,7 +116,7 @@ export async function startApp(config: Config, log: Log): Promise<App> {
     await expander.stop();
     await gateway.close();
     await conversation.stop();
-    await Promise.all([api.stop(), report.stop()]);
+    await report.stop();
     await engine.close();
   }
 
@@ -119,7 +129,8 @@ export async function startApp(config: Config, log: Log): Promise<App> {
       apiUrl: url(config.api, apiPort),
       async reload(next) {
         await Promise.all([gateway.reloadTls(), server.reloadTls()]);
-        api.setKeys(next.api.keys);
+        api.setAccess(next.api.keys, broadcast(next.api));
+        current = next;
       },
       stop,
       settled: () => report.flush(),
@@ -131,7 +142,7 @@ export async function startApp(config: Config, log: Log): Promise<App> {
   }
 }
 
-function gatewayOptions(client: Config["client"]): GatewayOptions {
+function gatewayOptions(client: Config["client"], log: Log): GatewayOptions {
   return {
     path: "/socket.io/",
     host: client.host,
@@ -151,6 +162,7 @@ function gatewayOptions(client: Config["client"]): GatewayOptions {
     origins: client.origins,
     trustedProxies: client.trustedProxies,
     strictEio: false,
+    onError: (error) => log.error({ err: error }, "a bug: a client's message or its end could not be handled"),
   };
 }
 
@@ -158,12 +170,50 @@ function apiOptions({ api, client }: Config, log: Log): Parameters<typeof create
   const filter = api.topicOnlineFilter;
   return {
     keys: api.keys,
+    broadcast: broadcast(api),
     insecure: api.insecure,
-    broadcast: { keys: api.broadcastKeys, addresses: api.broadcastAddresses },
     ...(Object.keys(filter).length === 0 ? {} : { topicOnlineFilter: filter }),
     limits: { id: client.maxIdLength, topic: client.maxTopicLength },
     serverId: `${hostname()}:1`,
     report: (error) => log.error({ err: error }, "an API call failed"),
+  };
+}
+
+const broadcast = (api: Config["api"]) => ({ keys: api.broadcastKeys, addresses: api.broadcastAddresses });
+
+/** What the metrics show, gathered when they are asked for. */
+function figures(
+  { size, counters }: Gateway<Session>,
+  hub: Hub,
+  conversation: Conversation,
+  api: Api,
+  engine: LocalEngine,
+): Figures {
+  return {
+    connections: { open: size, opened: counters.opened, upgraded: counters.upgraded },
+    refused: {
+      total: counters.refusedTotal,
+      per_address: counters.refusedPerAddress,
+      origin: counters.refusedOrigin,
+      request: counters.refusedRequest,
+    },
+    closed: {
+      transport_close: counters.closedTransport,
+      ping_timeout: counters.closedPingTimeout,
+      parse_error: counters.closedParse,
+      timeout: counters.closedTimeout,
+      slow: counters.closedSlow,
+      flood: counters.closedFlood,
+      too_big: counters.closedTooBig,
+      forced_close: counters.closedForced,
+      shutdown: counters.closedShutdown,
+    },
+    sessions: hub.sessions(),
+    packetsSent: hub.written,
+    subscriptionsRefused: conversation.counters.topicsRefused,
+    apiCalls: api.counters.calls,
+    apiErrors: api.counters.errors,
+    store: engine.statistics(),
   };
 }
 

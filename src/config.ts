@@ -330,9 +330,9 @@ export function changes(old: Config, next: Config): Change {
   for (const row of rows) {
     const [before, after] = [valueIn(old, row), valueIn(next, row)];
     const changed = literal(before) !== literal(after);
-    // TLS can be renewed while running; a listener cannot begin or cease to speak it.
-    const switched = row.key.startsWith("tls_") && (before === "") !== (after === "");
-    const live = row.setting.live === true && !switched;
+    // An API that asks for keys does not begin to let everybody in.
+    const opened = row.name === "api.keys" && old.api.keys.length > 0 && next.api.keys.length === 0;
+    const live = row.setting.live === true && !opened;
     values.set(row.name, live ? after : before);
     if (changed) (live ? applied : restart).push(row.name);
   }

@@ -32,7 +32,8 @@ export function createLog(level: LogLevel, options: { readonly text: boolean }):
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       redact: { paths: secrets, censor: "********" },
     },
-    options.text ? asText(out) : out,
+    // Nothing but its `write`: given more, pino flushes at each "fatal", past the lines that are just being written.
+    options.text ? asText(out) : { write: (line) => out.write(line) },
   );
   return {
     log,

@@ -1,61 +1,128 @@
-// Every metric, named in one list. Whoever counts imports `metrics`; the API shows `metricsText()` at /metrics.
+// Every metric, named in one list. The parts count in plain numbers wherever they work; this reads them when somebody asks, so
+// that counting costs the paths of messages nothing.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 
-const registry = new Registry();
-const registers = [registry];
+/** Totals since the start, by the value of their label. */
+export type Totals = Readonly<Record<string, number>>;
 
-const counter = <T extends string>(name: string, help: string, labelNames: readonly T[] = []) =>
-  new Counter<T>({ name: `pushbox_${name}`, help, labelNames, registers });
-const gauge = <T extends string>(name: string, help: string, labelNames: readonly T[] = []) =>
-  new Gauge<T>({ name: `pushbox_${name}`, help, labelNames, registers });
-const histogram = <T extends string>(name: string, help: string, buckets: number[], labelNames: readonly T[] = []) =>
-  new Histogram<T>({ name: `pushbox_${name}`, help, labelNames, buckets, registers });
-
-const fast = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
-const sizes = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500];
-
-/** Labels take few values, never an id, an address or a topic. */
-export const metrics = {
-  // gateway
-  connections: gauge("connections", "Open client connections", ["transport"]),
-  connectionsOpened: counter("connections_opened_total", "Client connections accepted", ["transport"]),
-  connectionsRefused: counter("connections_refused_total", "Client connections refused", ["reason"]),
-  connectionsClosed: counter("connections_closed_total", "Client connections closed", ["reason"]),
-  sessions: gauge("sessions", "Connections that have said who they are", ["platform"]),
-  subscriptions: gauge("subscriptions", "Subscriptions of connections to topics"),
-  eventsReceived: counter("events_received_total", "Events from clients", ["event"]),
-  eventsRefused: counter("events_refused_total", "Events from clients that were not understood or not allowed", [
-    "reason",
-  ]),
-  packetsSent: counter("packets_sent_total", "Packets written to clients"),
-  packetsReplayed: counter("packets_replayed_total", "Kept packets written to clients that came back"),
-
-  // core and API
-  pushes: counter("pushes_total", "Pushes accepted", ["target"]),
-  notifications: counter("notifications_total", "Notifications accepted", ["target"]),
-  requests: counter("http_requests_total", "API requests", ["route", "status"]),
-  requestSeconds: histogram("http_request_seconds", "Time to answer an API request", fast, ["route"]),
-
-  // engine
-  storeSeconds: histogram("store_seconds", "Time of one transaction of the storage thread, commit included", fast),
-  storeCalls: histogram("store_calls", "Calls that shared one transaction", sizes),
-  storeWaiting: gauge("store_waiting", "Calls that wait for the storage thread"),
-  storeErrors: counter("store_errors_total", "Calls the storage thread could not carry out", ["code"]),
-  packetsKept: counter("packets_kept_total", "Packets kept for clients that are away"),
-  devices: gauge("devices", "Devices stored"),
-  notificationsWaiting: gauge(
-    "notifications_waiting",
-    "Notifications that are not yet expanded to all of their devices",
-  ),
-
-  // process
-  build: gauge("build_info", "Always 1; the label says what runs", ["version"]),
-} as const;
-
-/** Memory, processor time, open files and delays of the event loop, once per process. */
-export function measureProcess(): void {
-  collectDefaultMetrics({ register: registry });
+/** What the parts tell when they are asked. Totals are since the start; labels take few values, never an id or a topic. */
+export interface Figures {
+  readonly connections: { readonly open: number; readonly opened: number; readonly upgraded: number };
+  readonly refused: Totals;
+  readonly closed: Totals;
+  readonly sessions: { readonly total: number; readonly byPlatform: ReadonlyMap<string, number> };
+  readonly packetsSent: number;
+  readonly subscriptionsRefused: number;
+  readonly apiCalls: Totals;
+  readonly apiErrors: Totals;
+  readonly store: {
+    readonly queued: number;
+    readonly calls: number;
+    readonly databaseBytes: number;
+    readonly logBytes: number;
+  };
 }
 
-export const metricsType = registry.contentType;
-export const metricsText = (): Promise<string> => registry.metrics();
+export interface Metrics {
+  /** One transaction of the storage thread, in milliseconds, commit included. */
+  transaction(milliseconds: number): void;
+  readonly contentType: string;
+  /** In Prometheus' text format. */
+  text(): Promise<string>;
+}
+
+/** Clients name their platform themselves: a label may not become what they like. */
+const platforms = ["android", "ios", "browser"];
+const fast = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
+
+/** @param figures asked at each scrape */
+export function createMetrics(version: string, figures: () => Figures): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  /** Each puts one metric to what the figures say. */
+  const readers: ((now: Figures) => void)[] = [];
+
+  function gauge(name: string, help: string, read: (now: Figures) => number): void {
+    const metric = new Gauge({ name: `pushbox_${name}`, help, registers });
+    readers.push((now) => metric.set(read(now)));
+  }
+
+  function total(name: string, help: string, read: (now: Figures) => number): void {
+    const metric = new Counter({ name: `pushbox_${name}`, help, registers });
+    readers.push((now) => {
+      metric.reset();
+      metric.inc(read(now));
+    });
+  }
+
+  function totals(name: string, help: string, label: string, read: (now: Figures) => Totals): void {
+    const metric = new Counter({ name: `pushbox_${name}`, help, labelNames: [label], registers });
+    readers.push((now) => {
+      metric.reset();
+      for (const [value, count] of Object.entries(read(now))) metric.inc({ [label]: value }, count);
+    });
+  }
+
+  gauge("connections", "Open client connections", (now) => now.connections.open);
+  total("connections_opened_total", "Client connections opened", (now) => now.connections.opened);
+  total(
+    "connections_upgraded_total",
+    "Client connections that went from polling to websocket",
+    (now) => now.connections.upgraded,
+  );
+  totals("connections_refused_total", "Handshakes and requests of clients refused", "reason", (now) => now.refused);
+  totals("connections_closed_total", "Client connections closed", "reason", (now) => now.closed);
+  gauge("sessions", "Connections that have said which device they are", (now) => now.sessions.total);
+  const sessions = new Gauge({
+    name: "pushbox_platform_sessions",
+    help: "The same, by the platform that they named",
+    labelNames: ["platform"],
+    registers,
+  });
+  readers.push(({ sessions: { byPlatform } }) => {
+    let other = 0;
+    for (const count of byPlatform.values()) other += count;
+    for (const platform of platforms) {
+      const count = byPlatform.get(platform) ?? 0;
+      sessions.set({ platform }, count);
+      other -= count;
+    }
+    sessions.set({ platform: "other" }, other);
+  });
+  total("packets_sent_total", "Packets written to clients, once for each client", (now) => now.packetsSent);
+  total("subscriptions_refused_total", "Subscriptions beyond client.max_topics", (now) => now.subscriptionsRefused);
+
+  totals("api_calls_total", "API calls let in", "route", (now) => now.apiCalls);
+  totals("api_errors_total", "API calls answered with an error", "status", (now) => now.apiErrors);
+
+  gauge("store_waiting", "Calls that wait for the storage thread", (now) => now.store.queued);
+  total("store_calls_total", "Calls the storage thread has answered", (now) => now.store.calls);
+  gauge("store_bytes", "Size of the database", (now) => now.store.databaseBytes);
+  gauge("store_log_bytes", "Size of its write-ahead log", (now) => now.store.logBytes);
+  const transactions = new Histogram({
+    name: "pushbox_store_transaction_seconds",
+    help: "Time of one transaction of the storage thread, commit included",
+    buckets: fast,
+    registers,
+  });
+
+  const build = new Gauge({
+    name: "pushbox_build_info",
+    help: "Always 1; the label says what runs",
+    labelNames: ["version"],
+    registers,
+  });
+  build.set({ version }, 1);
+  // Memory, processor time, open files, delays of the event loop.
+  collectDefaultMetrics({ register: registry });
+
+  return {
+    transaction: (milliseconds) => transactions.observe(milliseconds / 1000),
+    contentType: registry.contentType,
+    text() {
+      const now = figures();
+      for (const read of readers) read(now);
+      return registry.metrics();
+    },
+  };
+}

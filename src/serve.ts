@@ -1,13 +1,13 @@
 // One run of the server: what is checked before, the first log lines, the signals, and what the process answers at the end.
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
-import { createServer } from "node:net";
 import { platform } from "node:os";
 import { dirname, resolve } from "node:path";
 import { type App, startApp } from "./app.ts";
 import { type Config, changes, isLoopback, type Reading } from "./config.ts";
+import { lockDirectory } from "./engine/directory.ts";
 import type { Log } from "./log.ts";
-import { measureProcess, metrics } from "./metrics.ts";
 import { detail, explain, Trouble } from "./trouble.ts";
+import { freePort } from "./uws/listeners.ts";
 
 /** From `stop` until the process ends whatever happens. A supervisor that kills after 10 s must not have to. */
 const patience = 9_000;
@@ -29,6 +29,10 @@ export async function serve(run: Run): Promise<number> {
   const { log, version } = run;
   log.info(`pushbox ${version}`);
   const files = openFiles();
+  if (files !== undefined && files <= ownFiles) {
+    log.fatal(`this process may open only ${files} files, too few to serve anybody: ${moreFiles}`);
+    return 1;
+  }
   const config = fit(run.config, files);
   tellLimit(run.config.client.maxConnections, config.client.maxConnections, files, run);
   for (const warning of run.warnings) log.warn(warning);
@@ -37,15 +41,13 @@ export async function serve(run: Run): Promise<number> {
   let app: App;
   try {
     prepareData(config.data, log);
-    await probe("client", config.client.host, config.client.port);
-    await probe("api", config.api.host, config.api.port);
+    await probe("client", config);
+    await probe("api", config);
     app = await startApp(config, log);
   } catch (error) {
     log.fatal(detail(error), explain(error, config));
     return 1;
   }
-  measureProcess();
-  metrics.build.set({ version }, 1);
   greet(app, config, log);
   return await untilTheEnd(app, run);
 }
@@ -120,7 +122,8 @@ async function reload(app: App, current: Config, reread: () => Reading, log: Log
     // Called without a change too: the files of the certificates may be new under their old names.
     await app.reload(fit(change.config, openFiles()));
     log.level = change.config.logLevel;
-    log.info(`SIGHUP: certificates read again; changed: ${change.applied.join(", ") || "no setting"}`);
+    const certificates = current.client.tlsCert + current.api.tlsCert === "" ? "" : "certificates read again; ";
+    log.info(`SIGHUP: ${certificates}changed: ${change.applied.join(", ") || "no setting"}`);
     for (const name of change.restart) log.warn(`SIGHUP: ${name} has changed and needs a restart`);
     return change.config;
   } catch (error) {
@@ -134,6 +137,8 @@ async function reload(app: App, current: Config, reread: () => Reading, log: Log
 /** A connection is an open file; so are the database, the log and the API's callers. */
 const ownFiles = 128;
 
+const moreFiles = "raise the limit with ulimit -n, or LimitNOFILE= in systemd";
+
 /** As many connections as this process may have files open. */
 function fit(config: Config, files: number | undefined): Config {
   if (files === undefined || files >= config.client.maxConnections + ownFiles) return config;
@@ -142,7 +147,7 @@ function fit(config: Config, files: number | undefined): Config {
 
 function tellLimit(wanted: number, possible: number, files: number | undefined, { chosen, log }: Run): void {
   if (possible === wanted) return;
-  const text = `this process may open ${files} files, so at most ${possible} connections are taken; for more: ulimit -n, or LimitNOFILE= in systemd`;
+  const text = `this process may open ${files} files, so at most ${possible} connections are taken; for more, ${moreFiles}`;
   if (chosen.has("client.max_connections")) log.warn(`client.max_connections is ${wanted}, but ${text}`);
   else log.info(text);
 }
@@ -185,21 +190,21 @@ function makeDirectory(path: string): void {
   }
 }
 
-/** Listens for a moment, because uWebSockets.js does not tell why it cannot. */
-function probe(section: "client" | "api", host: string, port: number): Promise<void> {
-  return new Promise((done, fail) => {
-    const server = createServer();
-    server.once("error", (cause) => {
-      const text = {
-        EADDRINUSE: `port ${port} on ${host} is in use: stop what uses it (ss -ltnp 'sport = :${port}'), or take another with --${section}-port`,
-        EADDRNOTAVAIL: `${host} is not an address of this machine: set --${section}-host to one, or to 0.0.0.0`,
-        ENOTFOUND: `${host} is not an address or a known name: set --${section}-host to an address`,
-        EACCES: `this user may not use port ${port}: take one above 1023 with --${section}-port, or: setcap cap_net_bind_service=+ep pushbox`,
-      }[codeOf(cause)];
-      fail(new Trouble(text ?? `cannot listen on ${host}:${port}: ${cause.message}`, { cause }));
-    });
-    server.listen({ host: host.replace(/^\[|\]$/g, ""), port, exclusive: true }, () => server.close(() => done()));
-  });
+/** Before anything is opened: a port in use is the usual reason why a second server does not start. */
+async function probe(section: "client" | "api", { [section]: { host, port }, data }: Config): Promise<void> {
+  try {
+    await freePort(host, port);
+  } catch (cause) {
+    // The usual reason is this very server, started twice: its lock says so better than its port, and throws.
+    if (codeOf(cause) === "EADDRINUSE") lockDirectory(data).release();
+    const text = {
+      EADDRINUSE: `port ${port} on ${host} is in use: stop what uses it (ss -ltnp 'sport = :${port}'), or take another with --${section}-port`,
+      EADDRNOTAVAIL: `${host} is not an address of this machine: set --${section}-host to one, or to 0.0.0.0`,
+      ENOTFOUND: `${host} is not an address or a known name: set --${section}-host to an address`,
+      EACCES: `this user may not use port ${port}: take one above 1023 with --${section}-port, or: setcap cap_net_bind_service=+ep pushbox`,
+    }[codeOf(cause)];
+    throw new Trouble(text ?? (cause instanceof Error ? cause.message : String(cause)), { cause });
+  }
 }
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "";

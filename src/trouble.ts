@@ -16,12 +16,13 @@ export const detail = (error: unknown): object => (complete(error, "") === undef
 
 function complete(error: unknown, data: string): string | undefined {
   for (let at: unknown = error; at instanceof Error; at = at.cause) {
-    if (at instanceof Trouble) return at.message;
+    // Whoever made one of these knew which file it was about.
+    if (at instanceof Trouble || at instanceof PushError) return at.message;
     const code = String((at as NodeJS.ErrnoException).code ?? "");
     const text = known.find(([pattern]) => pattern.test(code))?.[1](data);
     if (text !== undefined) return text;
   }
-  return error instanceof PushError ? error.message : undefined;
+  return undefined;
 }
 
 const known: readonly (readonly [RegExp, (data: string) => string])[] = [

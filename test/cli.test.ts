@@ -1,61 +1,12 @@
 // The command line, as the real process: what it prints, and its exit codes.
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { Agent, get } from "node:http";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import t from "tap";
 import { version } from "../src/version.ts";
-
-const main = resolve(import.meta.dirname, "../src/main.ts");
-
-interface Ended {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-interface Running {
-  readonly child: ChildProcess;
-  readonly ended: Promise<Ended>;
-  /** Resolves with everything printed so far once it matches. */
-  printed(pattern: RegExp): Promise<string>;
-}
-
-function start(cwd: string, args: readonly string[], env: Record<string, string> = {}): Running {
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", main, ...args], {
-    cwd,
-    env: { PATH: process.env["PATH"], ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let out = "";
-  let err = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    out += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    err += text;
-  });
-  const ended = once(child, "close").then(([code]) => ({ code: code as number | null, out, err }));
-  const printed = (pattern: RegExp): Promise<string> =>
-    new Promise((done, fail) => {
-      const look = () => pattern.test(out) && done(out);
-      child.stdout.on("data", look);
-      child.on("close", () => fail(new Error(`ended without ${pattern}:\n${out}${err}`)));
-      look();
-    });
-  return { child, ended, printed };
-}
-
-const run = (cwd: string, ...args: string[]): Promise<Ended> => start(cwd, args).ended;
-
-const messages = (out: string): string[] =>
-  out
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => (JSON.parse(line) as { msg: string }).msg);
-
-const free = ["--client-host", "127.0.0.1", "--client-port", "0", "--api-port", "0"];
+import { free, messages, run, start } from "./support/process.ts";
 
 t.test("without a command: help with examples and exit codes, 0", async (t) => {
   const { code, out, err } = await run(t.testdir({}));
@@ -102,7 +53,7 @@ t.test("wrong flags, variables and file: all at once, 2, and nothing is started"
   const { code, out, err } = await start(
     directory,
     ["serve", "--config", "p.toml", "--api-prot", "5", "--foo=x", "word", "--storage-keep", "none"],
-    { PUSHBOX_DTA: "x" },
+    { env: { PUSHBOX_DTA: "x" } },
   ).ended;
   t.equal(code, 2);
   t.equal(out, "");
@@ -126,7 +77,7 @@ t.test("check: 0 when all is right, 2 otherwise; it starts nothing", async (t) =
     code: 2,
     err: /--api-host: .*--insecure-api\n1 problem\n$/,
   });
-  t.match(await start(directory, ["check"], { PUSHBOX_CONFIG: "none.toml" }).ended, {
+  t.match(await start(directory, ["check"], { env: { PUSHBOX_CONFIG: "none.toml" } }).ended, {
     code: 2,
     err: /none\.toml: there is no such file/,
   });
@@ -141,7 +92,20 @@ t.test("init writes a file for its owner only, once; serve takes it", async (t) 
   });
   const written = readFileSync(join(directory, "pushbox.toml"), "utf8");
   t.equal(statSync(join(directory, "pushbox.toml")).mode & 0o777, 0o600);
-  t.match(await run(directory, "check", "--config", "pushbox.toml"), { code: 0 });
+  t.match(await run(directory, "check", "--config", "pushbox.toml"), { code: 0, err: "" });
+  const [plain, asWritten] = [
+    await run(directory, "config"),
+    await run(directory, "config", "--config", "pushbox.toml"),
+  ];
+  t.equal(asWritten.out, plain.out, "it changes nothing as it is");
+  // With its comments taken off every setting is one of the file, and still the default; the example of a key aside.
+  const bare = written.replace(/^#(?=[a-z_0-9]+ = )/gm, "").replace(/^(name|key) = .*\n/gm, "");
+  writeFileSync(join(directory, "bare.toml"), bare);
+  const { code, out } = await run(directory, "config", "--config", "bare.toml");
+  t.equal(code, 0);
+  const values = (text: string): string[] => text.split("\n").map((line) => line.replace(/ +# .*/, ""));
+  t.same(values(out), values(plain.out));
+  t.same(out.match(/# default$/gm), ["# default"], "all but api.keys");
   t.match(await run(directory, "init"), {
     code: 1,
     err: "pushbox.toml exists and is left as it is: name another file\n",
@@ -152,7 +116,7 @@ t.test("init writes a file for its owner only, once; serve takes it", async (t) 
 
 t.test("config prints what holds, without a secret", async (t) => {
   const { code, out } = await start(t.testdir({}), ["config", "--client-port", "5"], {
-    PUSHBOX_API_KEYS: "a:0123456789abcdef",
+    env: { PUSHBOX_API_KEYS: "a:0123456789abcdef" },
   }).ended;
   t.equal(code, 0);
   t.match(out, /^port = 5 +# --client-port$/m);
@@ -182,6 +146,56 @@ t.test("serve: first the version, the data, both addresses and a line to try; SI
   t.equal(err, "");
   t.same(messages(out).slice(-2), ["SIGTERM: stopping", "stopped"]);
 });
+
+t.test(
+  "serve: SIGTERM ends it with 0 in seconds, whoever is connected; a second server is refused, the next has the ports",
+  async (t) => {
+    const directory = t.testdir({});
+    const server = start(directory, ["serve", ...free]);
+    const [client = "", api = ""] = messages(await server.printed(/try: curl/))
+      .slice(-3)
+      .map((line) => line.slice(line.indexOf("http")));
+    const agent = new Agent({ keepAlive: true });
+    t.teardown(() => agent.destroy());
+    const ask = (url: string) =>
+      new Promise<{ status: number | undefined; text: string }>((done, fail) =>
+        get(url, { agent }, async (answer) => {
+          let text = "";
+          for await (const chunk of answer.setEncoding("utf8")) text += chunk;
+          done({ status: answer.statusCode, text });
+        }).once("error", fail),
+      );
+
+    // The limit of the whole head is set before uWebSockets.js is loaded, by whomever.
+    const ids = Array.from({ length: 800 }, (_, i) => `pushId=a-device-${String(i).padStart(10, "0")}`).join("&");
+    t.equal((await ask(`${api}/api/push?json=1&timeToLive=60000&${ids}`)).status, 200);
+    const polling = `${client}/socket.io/?EIO=4&transport=polling`;
+    const between = await ask(polling);
+    const { text } = await ask(polling);
+    const pending = ask(`${polling}&sid=${/"sid":"([^"]+)"/.exec(text)?.[1]}`);
+    const socket = new WebSocket(`${client.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`);
+    const left = new Promise((done) => socket.addEventListener("close", done));
+    await new Promise((done) => socket.addEventListener("open", done));
+    t.equal(between.status, 200);
+
+    const ports = ["serve", "--client-host", "127.0.0.1", "--client-port", new URL(client).port];
+    ports.push("--api-port", new URL(api).port);
+    t.equal((await run(t.testdir({}), ...ports)).code, 1);
+
+    const stopped = Date.now();
+    server.child.kill("SIGTERM");
+    t.match(await server.ended, { code: 0, err: "" });
+    t.ok(Date.now() - stopped < 3000);
+    t.equal((await pending).text, "1");
+    await left;
+
+    const next = start(directory, ports);
+    await next.printed(/try: curl/);
+    t.equal((await ask(`${api}/healthz`)).status, 200);
+    next.child.kill("SIGTERM");
+    t.equal((await next.ended).code, 0);
+  },
+);
 
 t.test("healthcheck: 1 when nobody answers", async (t) => {
   t.match(await run(t.testdir({}), "healthcheck", "--api-port", "1"), {
@@ -213,10 +227,7 @@ t.test("SIGHUP reads the configuration again and tells what changed and what nee
       'p.toml:1: log_level: "loud" does not fit; write one of "trace", "debug", "info", "warn", "error", "fatal"',
     ),
   );
-  t.same(log.slice(-2), [
-    "SIGHUP: certificates read again; changed: log_level",
-    "SIGHUP: storage.keep has changed and needs a restart",
-  ]);
+  t.same(log.slice(-2), ["SIGHUP: changed: log_level", "SIGHUP: storage.keep has changed and needs a restart"]);
   server.child.kill("SIGTERM");
   t.equal((await server.ended).code, 0);
 });
@@ -278,31 +289,20 @@ t.test("a data directory open to others is a warning", async (t) => {
 
 t.test("fewer open files than connections: fewer connections, and it is said", async (t) => {
   const directory = t.testdir({});
-  const limited = spawn(
-    "bash",
-    [
-      "-c",
-      `ulimit -n 500; exec "$0" "$@"`,
-      process.execPath,
-      main,
-      "serve",
-      ...free,
-      "--client-max-connections",
-      "400",
-    ],
-    {
-      cwd: directory,
-      stdio: ["ignore", "pipe", "ignore"],
-    },
-  );
-  let out = "";
-  for await (const chunk of limited.stdout.setEncoding("utf8")) {
-    out += chunk;
-    if (out.includes("try: curl")) limited.kill("SIGTERM");
-  }
+  const server = start(directory, ["serve", ...free, "--client-max-connections", "400"], { limit: "-n 500" });
   t.match(
-    out,
-    "client.max_connections is 400, but this process may open 500 files, so at most 372 connections are taken; for more: ulimit -n",
+    await server.printed(/try: curl/),
+    "client.max_connections is 400, but this process may open 500 files, so at most 372 connections are taken; for more, raise the limit with ulimit -n",
+  );
+  await server.stop();
+});
+
+t.test("too few open files to serve anybody: said, and not started, 1", async (t) => {
+  const { code, out } = await start(t.testdir({}), ["serve", ...free], { limit: "-n 100" }).ended;
+  t.equal(code, 1);
+  t.equal(
+    messages(out).at(-1),
+    "this process may open only 100 files, too few to serve anybody: raise the limit with ulimit -n, or LimitNOFILE= in systemd",
   );
 });
 
@@ -313,4 +313,39 @@ t.test("backup and restore ask for a file", async (t) => {
       out: "",
       err: `file is missing; see pushbox ${command} --help\n1 problem\n`,
     });
+});
+
+t.test("no secret is printed, whatever is wrong with it and wherever it stands", async (t) => {
+  const secret = "hunter2-hunter2-hunter2";
+  const pem = `-----BEGIN PRIVATE KEY-----\n${secret}\n-----END PRIVATE KEY-----`;
+  const directory = t.testdir({
+    "twice.toml": `[[api.keys]]\nname = "a"\nkey = "${secret}"\n[[api.keys]]\nname = "b"\nkey = "${secret}"\n`,
+    "wrong.toml": `[[api.keys]]\nname = "a"\nkey = "${secret} "\nkye = "${secret}"\n`,
+    "misplaced.toml": `api_keys = ["${secret}"]\n[client]\nkeys = "${secret}"\n`,
+    "broken.toml": `[api]\nkeys = ["${secret}\n`,
+    "right.toml": `[[api.keys]]\nname = "a"\nkey = "${secret}"\n`,
+  });
+  const runs = [
+    ...["twice", "wrong", "misplaced", "broken"].map((name) => run(directory, "check", "--config", `${name}.toml`)),
+    run(directory, "check", `--api-key=a:${secret}`),
+    run(directory, "check", "--api-key", `a:${secret}`),
+    run(directory, "check", "--api-keys", secret),
+    run(directory, "check", "--client-tls-cert", "cert.pem", "--client-tls-key", pem),
+    start(directory, ["check"], { env: { PUSHBOX_API_KEY: `a:${secret}` } }).ended,
+    start(directory, ["check"], { env: { PUSHBOX_API_KEYS: `a;${secret}` } }).ended,
+  ];
+  for (const { code, out, err } of await Promise.all(runs)) {
+    t.equal(code, 2, err);
+    t.notMatch(out + err, secret, err);
+  }
+  const server = start(directory, ["serve", ...free, "--config", "right.toml", "--log-level", "trace"]);
+  const log = await server.printed(/try: curl.*\n/);
+  const api = messages(log)
+    .find((line) => line.startsWith("API at "))
+    ?.slice(7);
+  await fetch(`${api}/api/push?topic=a&json=1`, { headers: { authorization: `Bearer ${secret}x` } });
+  await fetch(`${api}/api/push?topic=a&json=1`, { headers: { authorization: `Bearer ${secret}` } });
+  const { out, err } = await server.stop();
+  t.notMatch(out + err, secret);
+  t.match(log, "Authorization: Bearer KEY");
 });

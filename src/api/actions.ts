@@ -36,6 +36,10 @@ export interface Actions {
   readonly devices: Pick<Devices, "get" | "byUid">;
   readonly live: Live;
   readonly counters: Counters;
+  /** One more call, for the statistics. */
+  count(key: string): void;
   /** What is configured, every secret masked. */
   config(): unknown;
+  /** In Prometheus' text format; undefined: not shown. */
+  readonly metrics?: { readonly contentType: string; text(): Promise<string> };
 }

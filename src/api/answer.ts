@@ -30,7 +30,14 @@ export const PREFLIGHT: Response = {
   body: "",
 };
 
-export const HEALTHY: Response = { status: 200, headers: [["Content-Type", "text/plain"], ...COMMON], body: "ok" };
+/** Text that is no JSON. */
+export const shown = (type: string, body: string): Response => ({
+  status: 200,
+  headers: [["Content-Type", type], ...COMMON],
+  body,
+});
+
+export const HEALTHY: Response = shown("text/plain", "ok");
 
 export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   invalid: 400,

@@ -1,8 +1,8 @@
 // Who may call: named keys, and a narrower list for notifications that reach everybody.
 import { hash, timingSafeEqual } from "node:crypto";
 import { PushError } from "../core/errors.ts";
-import { addressList } from "../http/address.ts";
 import type { Head } from "../http/message.ts";
+import { addressList } from "../uws/address.ts";
 
 export interface ApiKey {
   /** Shown in logs and named in rules; the key itself never is. */
@@ -29,15 +29,19 @@ export interface Auth {
   admit(head: Head): string | undefined;
   /** Throws `PushError("denied")`. */
   admitBroadcast(caller: Caller): void;
-  setKeys(keys: readonly ApiKey[]): void;
+  /** Throws, and changes nothing, when no key is left. */
+  set(keys: readonly ApiKey[], rule: BroadcastRule): void;
 }
 
 const digest = (key: string): Buffer => hash("sha256", key, "buffer");
 
-export function createAuth(initial: readonly ApiKey[], insecure: boolean, rule: BroadcastRule): Auth {
-  const addresses = addressList(rule.addresses);
-  const broadcasters = new Set(rule.keys);
+export function createAuth(initial: readonly ApiKey[], insecure: boolean, initialRule: BroadcastRule): Auth {
+  const broadcast = ({ keys, addresses }: BroadcastRule) => ({
+    keys: new Set(keys),
+    addresses: addressList(addresses),
+  });
   let known = initial.map(({ name, key }) => ({ name, digest: digest(key) }));
+  let broadcasters = broadcast(initialRule);
 
   return {
     admit(head) {
@@ -53,16 +57,18 @@ export function createAuth(initial: readonly ApiKey[], insecure: boolean, rule: 
     },
 
     admitBroadcast({ keyName, address }) {
-      if (broadcasters.size === 0 && addresses.size === 0) return;
-      if (keyName !== undefined && broadcasters.has(keyName)) return;
+      const { keys, addresses } = broadcasters;
+      if (keys.size === 0 && addresses.size === 0) return;
+      if (keyName !== undefined && keys.has(keyName)) return;
       if (!addresses.has(address)) throw denied();
     },
 
-    setKeys(keys) {
+    set(keys, rule) {
       // A reload with a mistake in the file must not open a server that asked for keys until now.
       if (keys.length === 0 && known.length > 0 && !insecure) {
         throw new Error("the new configuration has no API keys; the previous ones stay in force");
       }
+      broadcasters = broadcast(rule);
       known = keys.map(({ name, key }) => ({ name, digest: digest(key) }));
     },
   };

@@ -4,10 +4,9 @@ import type { Head, Response, Site } from "../http/message.ts";
 import { HttpError } from "../http/message.ts";
 import { routes } from "../http/routes.ts";
 import type { Actions } from "./actions.ts";
-import { failed, HEALTHY, PREFLIGHT, STATUS_OF } from "./answer.ts";
+import { failed, HEALTHY, PREFLIGHT, STATUS_OF, shown } from "./answer.ts";
 import type { ApiKey, BroadcastRule, Caller } from "./auth.ts";
 import { createAuth } from "./auth.ts";
-import { Calls } from "./calls.ts";
 import { deleteDevice, getDevice, redisGet } from "./device.ts";
 import { notification } from "./notification.ts";
 import type { Limits, Params } from "./params.ts";
@@ -35,9 +34,17 @@ export interface ApiOptions {
 
 export interface Api {
   readonly site: Site;
-  setKeys(keys: readonly ApiKey[]): void;
-  /** Resolves when the last call counts are stored. */
-  stop(): Promise<void>;
+  /** Who may call from now on. Throws, and changes nothing, when no key is left. */
+  setAccess(keys: readonly ApiKey[], broadcast: BroadcastRule): void;
+  readonly counters: ApiCounters;
+}
+
+/** Since the start. */
+export interface ApiCounters {
+  /** Calls let in, by path. */
+  readonly calls: Readonly<Record<string, number>>;
+  /** Answers that say what is wrong, by status. */
+  readonly errors: Readonly<Record<string, number>>;
 }
 
 interface Endpoint {
@@ -50,7 +57,6 @@ interface Endpoint {
 export function createApi(options: ApiOptions, actions: Actions): Api {
   const { limits, serverId, topicOnlineFilter } = options;
   const auth = createAuth(options.keys, options.insecure, options.broadcast);
-  const calls = new Calls(actions.counters, options.report);
 
   const endpoints: readonly Endpoint[] = [
     { path: "/push", answer: (params) => push(params, actions) },
@@ -74,22 +80,24 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     { path: "/config", answer: () => config(actions) },
     { path: "/heap", answer: heap },
   ];
-  const find = routes(
-    endpoints.map((endpoint) => ({
-      path: `/api${endpoint.path}`,
-      handler: { ...endpoint, key: `call:${endpoint.path.replace("/:type", "")}` },
-    })),
-  );
+  const table = endpoints.map((endpoint) => ({
+    path: `/api${endpoint.path}`,
+    handler: { ...endpoint, key: `call:${endpoint.path.replace("/:type", "")}`, served: 0 },
+  }));
+  const find = routes(table);
+  const errors: Record<string, number> = {};
 
   function open(head: Head): ReturnType<Site["open"]> {
     if (head.method === "options") return PREFLIGHT;
     if (head.path === "/healthz") return HEALTHY;
     const keyName = auth.admit(head);
+    if (head.path === "/metrics" && actions.metrics !== undefined) return metrics;
     const found = find(head.method, head.path);
-    if (found === undefined) return NOT_FOUND;
+    if (found === undefined) return refused(404, "not found");
     const { handler: endpoint, rest } = found;
     const caller: Caller = { keyName, address: endpoint.namesCaller ? head.address : "" };
-    calls.count(endpoint.key);
+    actions.count(endpoint.key);
+    endpoint.served++;
     return (sealed, body) => {
       const params = readParams(sealed, body, limits);
       return params instanceof Promise
@@ -98,18 +106,27 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     };
   }
 
+  async function metrics(): Promise<Response> {
+    return shown(actions.metrics?.contentType ?? "", (await actions.metrics?.text()) ?? "");
+  }
+
   function failure(error: unknown): Response {
-    if (error instanceof PushError) return failed(STATUS_OF[error.code], error.message);
-    if (error instanceof HttpError) return failed(error.status, error.message);
+    if (error instanceof PushError) return refused(STATUS_OF[error.code], error.message);
+    if (error instanceof HttpError) return refused(error.status, error.message);
     options.report(error);
-    return failed(500, "internal error");
+    return refused(500, "internal error");
+  }
+
+  function refused(status: number, message: string): Response {
+    errors[status] = (errors[status] ?? 0) + 1;
+    return failed(status, message);
   }
 
   return {
     site: { open, failure },
-    setKeys: (keys) => auth.setKeys(keys),
-    stop: () => calls.stop(),
+    setAccess: (keys, broadcast) => auth.set(keys, broadcast),
+    get counters() {
+      return { calls: Object.fromEntries(table.map(({ path, handler }) => [path, handler.served])), errors };
+    },
   };
 }
-
-const NOT_FOUND: Response = failed(404, "not found");

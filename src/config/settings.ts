@@ -17,7 +17,7 @@ import {
   yesNo,
 } from "./setting.ts";
 
-const file = (what: string) => text("", /^[^\0]*$/, "the path of a PEM file", "<file>", what, { live: true });
+const file = (what: string) => text("", /^[^\0]*$/, "the path of a PEM file", "<file>", what);
 
 export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
 
@@ -56,7 +56,12 @@ export const settings = {
       "Time between the pings of clients with Engine.IO 4, which the server sends.",
     ),
     ping_timeout: integer(20_000, 1000, 300_000, "Such a client is gone when its answer takes longer."),
-    connect_timeout: integer(45_000, 1000, 600_000, "A connection that has not said who it is by then is closed."),
+    connect_timeout: integer(
+      45_000,
+      1000,
+      600_000,
+      "Time an Engine.IO 4 client has to send CONNECT; it is closed then.",
+    ),
     disconnect_delay: integer(
       10_000,
       0,
@@ -77,7 +82,7 @@ export const settings = {
       "Connections from one address; a mobile network has few of them.",
     ),
     max_events_per_second: integer(
-      100,
+      1000,
       1,
       1_000_000,
       "Messages one connection may send per second before it is closed.",
@@ -111,7 +116,7 @@ export const settings = {
       { live: true },
     ),
     topic_online_filter: onlineFilter(
-      "Topics, by prefix, whose online count or devices the API tells; noti is always counted.",
+      "Topics, by prefix, whose online count or devices the API tells; noti is always counted. Empty: all of them.",
     ),
     trusted_proxies: list([], network, "<network>", "Proxies whose X-Forwarded-For is believed on the API port."),
     metrics: yesNo(true, "Serve Prometheus metrics at /metrics on the API port."),

@@ -10,8 +10,8 @@ export function initText(randomKey: string): string {
     "# pushbox: every setting with its default. Remove the # before a setting to change it.",
     "# Times are milliseconds, sizes bytes, paths are seen from where pushbox is started.",
     "# A flag (--client-port) or a variable (PUSHBOX_CLIENT_PORT) of the same name beats this file.",
-    "# pushbox check --config FILE finds mistakes. kill -HUP applies changes of:",
-    `#   ${live()}`,
+    "# pushbox check --config FILE finds mistakes. kill -HUP reads the files of the certificates again and applies changes of",
+    `# ${live()}; everything else needs a restart.`,
   ];
   for (const section of sections) {
     lines.push("");
@@ -40,6 +40,17 @@ export function effectiveText(config: Config, origins: ReadonlyMap<string, strin
     return [...(section === "" ? [] : [`[${section}]`]), ...settings].join("\n");
   });
   return `${lines.join("\n\n")}\n`;
+}
+
+/** The settings that hold, by the names they have in the file. Secrets are masked. */
+export function maskedConfig(config: Config): Readonly<Record<string, unknown>> {
+  const tree: Record<string, unknown> = {};
+  for (const section of sections) {
+    const inside = rows.filter((row) => row.section === section).map((row) => [row.key, shown(config, row)]);
+    if (section === "") Object.assign(tree, Object.fromEntries(inside));
+    else tree[section] = Object.fromEntries(inside);
+  }
+  return tree;
 }
 
 function shown(config: Config, row: Row): unknown {

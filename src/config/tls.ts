@@ -35,6 +35,8 @@ function parsed<T extends object>(
   parse: (text: string) => T,
   wrong: (text: string) => string,
 ): T | string {
+  // It may be a key: not to be shown.
+  if (file.includes("-----BEGIN")) return "is PEM text itself; write it into a file and give the file's path";
   let text: string;
   try {
     text = readFileSync(file, "latin1");

@@ -3,29 +3,34 @@ import type { Counters, Evidence, Sample } from "./engine.ts";
 
 /** Keys that clients may invent; beyond so many, new ones are not counted. */
 const CLIENT_KEYS = 1000;
+/** Pieces of evidence that may wait while the store takes none; later ones are dropped. */
+const MOST_EVIDENCE = 100_000;
 const FLUSH_EVERY = 1000;
+
+type Sums = Omit<Sample, "key">;
 
 export interface Report {
   /** Adds to the current hour of `key`; what is left out is 0. */
-  count(key: string, sums: Partial<Omit<Sample, "key">>): void;
+  count(key: string, sums: Partial<Sums>): void;
   /** The same for a key that a client chose. */
-  countForClient(key: string, sums: Partial<Omit<Sample, "key">>): void;
+  countForClient(key: string, sums: Partial<Sums>): void;
   /** A device got or opened a notification. */
   evidence(evidence: Evidence): void;
-  /** Stores what was gathered so far. */
+  /** Stores what was gathered so far. What could not be stored is not lost: the next flush tries again. */
   flush(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** @param failed told when gathered figures could not be stored; they are dropped */
+/** @param failed told when the store begins to take no figures, and at the end when some are lost */
 export function createReport(counters: Counters, now: () => number, failed: (error: unknown) => void): Report {
-  let sums = new Map<string, { total: number; success: number; error: number; latency: number }>();
+  let sums = new Map<string, { -readonly [field in keyof Sums]: Sums[field] }>();
   let evidence: Evidence[] = [];
+  let failing = false;
   const clientKeys = new Set<string>();
   const timer = setInterval(() => void flush(), FLUSH_EVERY);
   timer.unref();
 
-  function count(key: string, added: Partial<Omit<Sample, "key">>): void {
+  function count(key: string, added: Partial<Sums>): void {
     let sum = sums.get(key);
     if (sum === undefined) {
       sum = { total: 0, success: 0, error: 0, latency: 0 };
@@ -40,16 +45,27 @@ export function createReport(counters: Counters, now: () => number, failed: (err
   async function flush(): Promise<void> {
     const samples = [...sums].map(([key, sum]): Sample => ({ key, ...sum }));
     const seen = evidence;
+    if (samples.length === 0 && seen.length === 0) return;
     sums = new Map();
     evidence = [];
     const at = now();
+    const stored = await Promise.all([
+      samples.length === 0 || tried(counters.add(samples, at)),
+      seen.length === 0 || tried(counters.arrived(seen, at)),
+    ]);
+    if (!stored[0]) for (const { key, ...sum } of samples) count(key, sum);
+    if (!stored[1]) evidence = seen.concat(evidence).slice(0, MOST_EVIDENCE);
+    if (stored[0] && stored[1]) failing = false;
+  }
+
+  async function tried(storing: Promise<void>): Promise<boolean> {
     try {
-      await Promise.all([
-        samples.length > 0 ? counters.add(samples, at) : undefined,
-        seen.length > 0 ? counters.arrived(seen, at) : undefined,
-      ]);
+      await storing;
+      return true;
     } catch (error) {
-      failed(error);
+      if (!failing) failed(error);
+      failing = true;
+      return false;
     }
   }
 
@@ -66,6 +82,7 @@ export function createReport(counters: Counters, now: () => number, failed: (err
     flush,
     stop() {
       clearInterval(timer);
+      failing = false;
       return flush();
     },
   };

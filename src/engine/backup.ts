@@ -14,7 +14,7 @@ import type Database from "better-sqlite3";
 import { PushError } from "../core/errors.ts";
 import { databaseFile, lockDirectory } from "./directory.ts";
 import { explain } from "./sqlite/faults.ts";
-import { loadAddon, MIGRATIONS, openFile, recognise, syncDirectory, syncFile } from "./sqlite/schema.ts";
+import { MIGRATIONS, openFile, recognise, syncDirectory, syncFile } from "./sqlite/schema.ts";
 
 export interface BackupInfo {
   readonly file: string;
@@ -25,12 +25,7 @@ export interface BackupInfo {
 }
 
 /** A consistent copy of an open database as one file, complete before it has its name. */
-export async function copyDatabase(
-  db: Database,
-  target: string,
-  pages: number,
-  addon: object | undefined,
-): Promise<void> {
+export async function copyDatabase(db: Database, target: string, pages: number): Promise<void> {
   if (existsSync(target)) throw new PushError("invalid", `${target} exists: give the backup a name that is free`);
   const part = `${target}.part`;
   try {
@@ -38,7 +33,7 @@ export async function copyDatabase(
     closeSync(openSync(part, "wx", 0o600));
     await db.backup(part, { progress: () => pages });
     // A copy of a database with a write-ahead log would want one too: one plain file is easier to carry about.
-    const copy = openFile(part, addon);
+    const copy = openFile(part);
     copy.pragma("journal_mode = DELETE");
     copy.close();
     syncFile(part);
@@ -52,29 +47,24 @@ export async function copyDatabase(
 }
 
 /** A consistent copy of a data directory's database, whether a server runs on it or not, into a new file. */
-export async function backupData(dataDir: string, target: string, addonFile?: string): Promise<void> {
+export async function backupData(dataDir: string, target: string): Promise<void> {
   const source = databaseFile(dataDir);
   if (!existsSync(source)) throw new PushError("invalid", `there is no ${source}: name the data directory with --data`);
-  const addon = loadAddon(addonFile);
-  const db = openFile(source, addon, { fileMustExist: true });
+  const db = openFile(source, { fileMustExist: true });
   try {
     // In one step: it sees one moment, and writers need not wait for it.
-    await copyDatabase(db, target, 0x7fffffff, addon);
+    await copyDatabase(db, target, 0x7fffffff);
   } finally {
     db.close();
   }
 }
 
 /** Reads the whole file: that it is whole, ours, and not of a newer pushbox. Throws a `PushError` that says what is wrong. */
-export function checkBackup(file: string, addonFile?: string): BackupInfo {
-  return inspect(file, loadAddon(addonFile));
-}
-
-function inspect(file: string, addon: object | undefined): BackupInfo {
+export function checkBackup(file: string): BackupInfo {
   let db: Database | undefined;
   try {
     const bytes = statSync(file).size;
-    db = openFile(file, addon, { readonly: true, fileMustExist: true });
+    db = openFile(file, { readonly: true, fileMustExist: true });
     const format = recognise(db, file, MIGRATIONS.length);
     if (format === 0) throw new PushError("invalid", `${file} is empty: it is no backup`);
     const verdict = db.pragma("integrity_check(1)", { simple: true });
@@ -92,14 +82,9 @@ function inspect(file: string, addon: object | undefined): BackupInfo {
  * Puts a backup in the place of a data directory's database, all or nothing. A directory that has one is refused, unless `force`:
  * then the present one is kept beside it as `pushbox.db.replaced`.
  */
-export function restore(
-  file: string,
-  dataDir: string,
-  options: { readonly force?: boolean; readonly addonFile?: string } = {},
-): BackupInfo {
-  const addon = loadAddon(options.addonFile);
+export function restore(file: string, dataDir: string, options: { readonly force?: boolean } = {}): BackupInfo {
   if (!existsSync(file)) throw new PushError("invalid", `${file} does not exist`);
-  const lock = lockDirectory(dataDir, addon);
+  const lock = lockDirectory(dataDir);
   const target = databaseFile(dataDir);
   const part = `${target}.restoring`;
   try {
@@ -108,7 +93,7 @@ export function restore(
     rmSync(part, { force: true });
     copyFileSync(file, part, constants.COPYFILE_EXCL);
     chmodSync(part, 0o600);
-    const info = inspect(part, addon);
+    const info = checkBackup(part);
     syncFile(part);
     // Its log belongs to it: left behind, it would be taken for the log of the file that comes.
     for (const end of ["", "-wal"])

@@ -18,14 +18,14 @@ export interface Lock {
  * The lock is SQLite's own, on a tiny database that also says who holds it: a transaction that is begun and never ended keeps
  * other writers out but lets them read. Nothing is left to clean up after a crash.
  */
-export function lockDirectory(dataDir: string, addon?: object): Lock {
+export function lockDirectory(dataDir: string): Lock {
   const file = join(dataDir, "lock");
   let db: Database | undefined;
   try {
     makeDirectory(dataDir);
     accessSync(dataDir, constants.R_OK | constants.W_OK | constants.X_OK);
     closeSync(openSync(file, "a", 0o600));
-    db = openFile(file, addon, { timeout: 250 });
+    db = openFile(file, { timeout: 250 });
     const held = db;
     signIn(held);
     held.exec("BEGIN IMMEDIATE");

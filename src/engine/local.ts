@@ -28,8 +28,6 @@ export interface LocalEngineOptions {
   readonly onFatal: (error: Error) => void;
   /** How the thread is started, where the source is not at hand as files. */
   readonly startThread?: (data: ThreadData) => Worker;
-  /** better-sqlite3's native addon, where the package cannot find its own. Must stay readable while the engine is open. */
-  readonly addonFile?: string;
   /** The clock by which things expire. */
   readonly now?: () => number;
   /** Told of each message that was committed, for metrics. */
@@ -64,11 +62,10 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
   const { synchronous, keep, arrivalDays, onBatch } = options;
   const start = options.startThread ?? startFromSource;
   const now = options.now ?? Date.now;
-  const addon = options.addonFile !== undefined ? { addonFile: options.addonFile } : undefined;
   const inMemory = options.dataDir === ":memory:";
   const dataDir = inMemory ? ":memory:" : resolve(options.dataDir);
 
-  const worker = start({ task: "store", dataDir, synchronous, keep, arrivalDays, started: now(), ...addon });
+  const worker = start({ task: "store", dataDir, synchronous, keep, arrivalDays, started: now() });
   await firstReply(worker);
 
   const totals = { batches: 0, calls: 0, workMs: 0, commitMs: 0 };
@@ -124,7 +121,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
           backedUp = resolve;
           send({ kind: "backup", target });
         })
-      : await firstReply(start({ task: "backup", source: databaseFile(dataDir), target, ...addon }));
+      : await firstReply(start({ task: "backup", source: databaseFile(dataDir), target }));
     if (reply.kind === "backup" && reply.failure !== undefined) throw revive(reply.failure);
   }
 

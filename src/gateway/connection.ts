@@ -1,7 +1,7 @@
 // One client's Engine.IO connection. There may be a hundred thousand: a few small fields, no closure, timer or promise of its own.
 import { base64Packet3, type EnginePacket, isPacket, packet3, type Revision } from "../wire/engineio.ts";
-import type { Peer } from "./address.ts";
 import type { CloseReason, Connection } from "./gateway.ts";
+import type { Peer } from "./peers.ts";
 import { Polling } from "./polling.ts";
 import type { Server } from "./server.ts";
 import type { Receiver, Socket } from "./socket.ts";

@@ -1,5 +1,6 @@
 // Live sockets: Engine.IO connections of both revisions over polling and websocket, rooms, limits and deadlines.
 // Knows nothing of what is said on them: that is an application's part.
+import type { Place } from "../uws/listeners.ts";
 import type { Revision } from "../wire/engineio.ts";
 import { Server } from "./server.ts";
 
@@ -9,13 +10,9 @@ export interface Heartbeat {
 }
 
 /** Times in milliseconds. */
-export interface GatewayOptions {
+export interface GatewayOptions extends Place {
   /** Begins and ends with a slash: `/socket.io/`. */
   readonly path: string;
-  readonly host: string;
-  /** 0: any free one. */
-  readonly port: number;
-  readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly passphrase?: string };
   readonly heartbeat: Readonly<Record<Revision, Heartbeat>>;
   /** Bytes: a larger POST is answered 413, a larger websocket message closed with 1009. */
   readonly maxPayload: number;
@@ -35,6 +32,8 @@ export interface GatewayOptions {
   readonly trustedProxies: readonly string[];
   /** Refuses a request without `EIO` instead of taking it for revision 3. */
   readonly strictEio: boolean;
+  /** Gets what a handler of the application threw: a bug. The connection is closed. */
+  onError(error: unknown): void;
 }
 
 /**
@@ -85,7 +84,7 @@ export interface Connection<T> {
   close(reason?: CloseReason): void;
 }
 
-/** What happens on connections. Handlers run inside the transport's: they return soon and do not throw. */
+/** What happens on connections. Handlers run inside the transport's, so they return soon. */
 export interface EngineApplication<T> {
   open(connection: Connection<T>): void;
   /** Text comes without its leading 4. Bytes belong to the application. */
@@ -126,10 +125,7 @@ export interface Gateway<T> {
   connections(): Iterable<Connection<T>>;
   readonly size: number;
   readonly counters: Readonly<GatewayCounters>;
-  /**
-   * New connections get the certificate that is in the files now; existing ones stay as they are. Rejects, and changes nothing,
-   * when the files do not fit together. Connections that wait in the kernel to be accepted at that instant are reset.
-   */
+  /** See `Listeners`. */
   reloadTls(): Promise<void>;
   /** Stops accepting, answers pending polls, closes the transports so that clients come back later; resolves when done. */
   close(): Promise<void>;

@@ -1,5 +1,6 @@
 // What a client asks for: read from a request at once, since the request dies with its handler, and checked (protocol 2.2, 2.10).
 import type { HttpRequest } from "uWebSockets.js";
+import { framing } from "../uws/framing.ts";
 import type { Revision } from "../wire/engineio.ts";
 
 export interface EngineRequest {
@@ -48,7 +49,8 @@ export function readRequest(
   req: HttpRequest,
   rules: { readonly strictEio: boolean; readonly origins: readonly string[] },
 ): EngineRequest | Refusal {
-  if (ambiguousBody(req)) return AMBIGUOUS;
+  const body = framing(req);
+  if (body.kind === "wrong") return AMBIGUOUS;
   const origin = req.getHeader("origin");
   if (origin !== originOf(req)) return BAD_REQUEST;
   if (origin !== "" && !rules.origins.includes("*") && !rules.origins.includes(origin)) return FORBIDDEN;
@@ -69,20 +71,6 @@ export function readRequest(
     base64: revision === 3 && Boolean(req.getQuery("b64")),
     jsonp: (revision === 3 && req.getQuery("j")?.replace(/\D/g, "").slice(0, 10)) || undefined,
     contentType: req.getHeader("content-type"),
-    contentLength: Number(req.getHeader("content-length")), // native code has refused what is not digits
+    contentLength: (body.kind === "body" && body.length) || 0,
   };
-}
-
-/** Whether proxies in front could disagree with us about where the body ends. */
-function ambiguousBody(req: HttpRequest): boolean {
-  const coding = req.getHeader("transfer-encoding");
-  if (coding === "" && req.getHeader("content-length") === "") return false;
-  if (coding !== "" && coding.toLowerCase() !== "chunked") return true;
-  let lengths = 0;
-  let codings = 0;
-  req.forEach((name) => {
-    if (name === "content-length") lengths++;
-    if (name === "transfer-encoding") codings++;
-  });
-  return lengths + codings > 1;
 }

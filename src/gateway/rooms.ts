@@ -4,7 +4,7 @@ import type { TemplatedApp } from "uWebSockets.js";
 import type { Client } from "./connection.ts";
 
 export class Rooms<T> {
-  /** More than one only after a certificate was renewed: connections stay with the app that accepted them. */
+  /** Those that have websockets; connections stay with the app that accepted them. */
   readonly #apps: ReadonlySet<TemplatedApp>;
   readonly #polling = new Map<string, Set<Client<T>>>();
   /** Room and packet in turn. */

@@ -1,10 +1,12 @@
 // The uWS routes, the limits, and the one timer that serves every deadline.
 
-import type { HttpRequest, HttpResponse, us_socket_context_t } from "uWebSockets.js";
+import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t } from "uWebSockets.js";
+import { Listeners } from "../uws/listeners.ts";
 import { type EnginePacket, openPacket, type Revision } from "../wire/engineio.ts";
-import { addressText, type Peer, Peers, Proxies } from "./address.ts";
+import { checkOptions } from "./check.ts";
 import { Clock, tickFor } from "./clock.ts";
 import { Client } from "./connection.ts";
+import { Door } from "./door.ts";
 import type {
   CloseReason,
   Connection,
@@ -13,23 +15,19 @@ import type {
   GatewayCounters,
   GatewayOptions,
 } from "./gateway.ts";
-import { type Listener, Listeners } from "./listeners.ts";
+import { guard } from "./guard.ts";
+import type { Peer } from "./peers.ts";
 import { answerPoll, decodePost } from "./polling.ts";
 import { Reply } from "./reply.ts";
 import {
-  AMBIGUOUS,
   BAD_METHOD,
   BAD_REQUEST,
   type EngineRequest,
   FORBIDDEN,
-  FULL,
   isRefusal,
   originOf,
-  type Refusal,
   readRequest,
   SID_UNKNOWN,
-  STOPPING,
-  TOO_MANY,
 } from "./request.ts";
 import { Rooms } from "./rooms.ts";
 import { newSid } from "./sid.ts";
@@ -74,12 +72,12 @@ export class Server<T> implements Gateway<T> {
   };
   second = 0;
   readonly #sessions = new Map<string, Client<T>>();
-  readonly #peers = new Peers();
-  readonly #proxies: Proxies;
+  readonly #door: Door;
   readonly #silence: Readonly<Record<Revision, number>>;
   readonly #pingEvery: number;
   readonly #listeners: Listeners;
-  #stopping = false;
+  /** Those that have websockets: more than one only after a certificate was renewed. */
+  readonly #apps = new Set<TemplatedApp>();
   #sweeping: NodeJS.Timeout | undefined = undefined;
   #turnEnds = false;
   readonly #toAnswer = new Set<Client<T>>();
@@ -87,9 +85,10 @@ export class Server<T> implements Gateway<T> {
   readonly #farewells = new Map<string, Farewell>();
 
   constructor(options: GatewayOptions, app: EngineApplication<T>) {
-    checkNumbers(options);
+    checkOptions(options);
     this.options = options;
-    this.app = app;
+    this.app = guard(app, options.onError);
+    this.#door = new Door(options, this.counters);
     const { 3: three, 4: four } = options.heartbeat;
     const shortest = Math.min(three.pingTimeout, four.pingTimeout, options.upgradeTimeout, options.requestTimeout);
     this.clock = new Clock(tickFor(shortest), shortest / 2);
@@ -98,9 +97,8 @@ export class Server<T> implements Gateway<T> {
       4: this.clock.ticks(four.pingInterval + four.pingTimeout),
     };
     this.#pingEvery = this.clock.ticks(four.pingInterval);
-    this.#proxies = new Proxies(options.trustedProxies);
-    this.#listeners = new Listeners(options, (listener) => this.#route(listener));
-    this.rooms = new Rooms(this.#listeners.apps, () => this.#atTurnEnd());
+    this.#listeners = new Listeners(options, (app) => this.#route(app));
+    this.rooms = new Rooms(this.#apps, () => this.#atTurnEnd());
   }
 
   // ---- life
@@ -116,8 +114,8 @@ export class Server<T> implements Gateway<T> {
   }
 
   async close(): Promise<void> {
-    if (this.#stopping) return;
-    this.#stopping = true;
+    if (this.#door.closed) return;
+    this.#door.closed = true;
     clearInterval(this.#sweeping);
     this.#listeners.stop();
     for (const client of this.#sessions.values()) client.shut("server shutting down");
@@ -125,8 +123,8 @@ export class Server<T> implements Gateway<T> {
     this.#listeners.close();
   }
 
-  #route(listener: Listener): void {
-    const { app } = listener;
+  #route(app: TemplatedApp): void {
+    let websockets = 0;
     const { path } = this.options;
     const { 3: three, 4: four } = this.options.heartbeat;
     const silence = Math.max(three.pingInterval + three.pingTimeout, four.pingInterval + four.pingTimeout);
@@ -139,14 +137,13 @@ export class Server<T> implements Gateway<T> {
       sendPingsAutomatically: false,
       upgrade: (res, req, context) => this.#upgrade(res, req, context),
       open: (ws) => {
-        listener.websockets++;
+        if (websockets++ === 0) this.#apps.add(app);
         ws.getUserData().receiver.opened(ws);
       },
       message: (ws, data, isBinary) => ws.getUserData().receiver.message(ws, data, isBinary),
       dropped: (ws) => ws.getUserData().receiver.dropped(),
       close: (ws, _code, message) => {
-        listener.websockets--;
-        this.#listeners.retire(listener);
+        if (--websockets === 0) this.#apps.delete(app);
         const reason = message.byteLength === 0 ? "" : Buffer.from(message).toString("latin1");
         ws.getUserData().receiver.closed(ws, reason === "Received too big message");
       },
@@ -187,7 +184,7 @@ export class Server<T> implements Gateway<T> {
   /** The client is open: says so to it and to the application. A poll that brought it here is answered by this. */
   welcome(client: Client<T>, upgrades: readonly string[], answer?: (packet: string) => void): void {
     this.#sessions.set(client.sid, client);
-    this.#peers.add(client.peer);
+    this.#door.enter(client.peer);
     this.counters.opened++;
     const { pingInterval, pingTimeout } = this.options.heartbeat[client.revision];
     const { sid } = client;
@@ -199,12 +196,12 @@ export class Server<T> implements Gateway<T> {
 
   gone(client: Client<T>, reason: CloseReason, post: Reply | undefined): void {
     this.#sessions.delete(client.sid);
-    this.#peers.remove(client.peer);
+    this.#door.leave(client.peer);
     this.#slow.delete(client);
     this.counters[closedCounter[reason]]++;
     if (post !== undefined) {
       post.onGone = undefined;
-      this.#refuse(post, BAD_REQUEST);
+      this.#door.refuse(post, BAD_REQUEST);
     }
     this.app.close(client, reason);
   }
@@ -257,27 +254,27 @@ export class Server<T> implements Gateway<T> {
   #request(res: HttpResponse, req: HttpRequest): void {
     const request = readRequest(req, this.options);
     const reply = new Reply(res, request === FORBIDDEN ? "" : originOf(req));
-    if (request === FORBIDDEN) return this.#refuse(reply, request);
+    if (request === FORBIDDEN) return this.#door.refuse(reply, request);
     if (req.getMethod() === "options") return reply.sendAllowed();
-    if (isRefusal(request)) return this.#refuse(reply, request);
-    if (request.sid === undefined) return this.#handshake(reply, request, () => this.#peer(res, req));
+    if (isRefusal(request)) return this.#door.refuse(reply, request);
+    if (request.sid === undefined) return this.#handshake(reply, request, () => this.#door.peer(res, req));
     const client = this.#find(request.sid);
     if (client === undefined) return this.#leave(reply, request);
     if (request.transport !== "polling" || client.polling === undefined || client.revision !== request.revision) {
-      return this.#refuse(reply, BAD_REQUEST);
+      return this.#door.refuse(reply, BAD_REQUEST);
     }
-    if (!client.count()) return this.#refuse(reply, BAD_REQUEST);
+    if (!client.count()) return this.#door.refuse(reply, BAD_REQUEST);
     if (request.method === "get") this.#poll(client, reply, request);
     else if (request.method === "post") this.#post(client, reply, request);
-    else this.#refuse(reply, BAD_REQUEST);
+    else this.#door.refuse(reply, BAD_REQUEST);
   }
 
   #handshake(reply: Reply, request: EngineRequest, peerOf: () => Peer): void {
-    if (request.method !== "get") return this.#refuse(reply, BAD_METHOD);
-    if (request.transport !== "polling") return this.#refuse(reply, BAD_REQUEST); // a websocket without Upgrade
+    if (request.method !== "get") return this.#door.refuse(reply, BAD_METHOD);
+    if (request.transport !== "polling") return this.#door.refuse(reply, BAD_REQUEST); // a websocket without Upgrade
     const peer = peerOf();
-    const full = this.#full(peer);
-    if (full !== undefined) return this.#refuse(reply, full);
+    const full = this.#door.full(peer);
+    if (full !== undefined) return this.#door.refuse(reply, full);
     const client = new Client(this, newSid(), request.revision, peer, true, request.base64);
     this.welcome(client, ["websocket"], (packet) => answerPoll(reply, request.jsonp, request.revision, [packet]));
   }
@@ -286,7 +283,7 @@ export class Server<T> implements Gateway<T> {
   #leave(reply: Reply, request: EngineRequest): void {
     const farewell = this.#farewells.get(request.sid!);
     if (farewell === undefined || farewell.revision !== request.revision || request.method !== "get") {
-      return this.#refuse(reply, SID_UNKNOWN);
+      return this.#door.refuse(reply, SID_UNKNOWN);
     }
     this.#farewells.delete(request.sid!);
     answerPoll(reply, request.jsonp, request.revision, farewell.packets);
@@ -294,7 +291,7 @@ export class Server<T> implements Gateway<T> {
 
   #poll(client: Client<T>, reply: Reply, request: EngineRequest): void {
     if (client.polling!.isPolled) {
-      this.#refuse(reply, BAD_REQUEST);
+      this.#door.refuse(reply, BAD_REQUEST);
       return client.shut("transport close");
     }
     reply.onGone = () => client.shut("transport close");
@@ -304,7 +301,7 @@ export class Server<T> implements Gateway<T> {
   #post(client: Client<T>, reply: Reply, request: EngineRequest): void {
     const polling = client.polling!;
     if (polling.post !== undefined) {
-      this.#refuse(reply, BAD_REQUEST);
+      this.#door.refuse(reply, BAD_REQUEST);
       return client.shut("transport close");
     }
     const { maxPayload } = this.options;
@@ -323,7 +320,7 @@ export class Server<T> implements Gateway<T> {
       reply.onGone = undefined;
       const packets = decodePost(client.revision, request, body);
       if (packets === undefined) {
-        this.#refuse(reply, BAD_REQUEST);
+        this.#door.refuse(reply, BAD_REQUEST);
         return client.shut("parse error");
       }
       // In order, and all that comes before the end of the connection acts.
@@ -334,17 +331,17 @@ export class Server<T> implements Gateway<T> {
 
   #upgrade(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
     const request = readRequest(req, this.options);
-    if (isRefusal(request)) return this.#refuseUpgrade(res, request);
+    if (isRefusal(request)) return this.#door.refuseUpgrade(res, request);
     let receiver: Receiver;
     if (request.sid !== undefined) {
       const client = this.#find(request.sid);
-      if (client === undefined) return this.#refuseUpgrade(res, SID_UNKNOWN);
-      if (client.revision !== request.revision) return this.#refuseUpgrade(res, BAD_REQUEST);
+      if (client === undefined) return this.#door.refuseUpgrade(res, SID_UNKNOWN);
+      if (client.revision !== request.revision) return this.#door.refuseUpgrade(res, BAD_REQUEST);
       receiver = request.transport === "websocket" ? this.#probe(client) : turnedAway;
     } else if (request.transport === "websocket") {
-      const peer = this.#peer(res, req);
-      const full = this.#full(peer);
-      if (full !== undefined) return this.#refuseUpgrade(res, full);
+      const peer = this.#door.peer(res, req);
+      const full = this.#door.full(peer);
+      if (full !== undefined) return this.#door.refuseUpgrade(res, full);
       receiver = new Client(this, newSid(), request.revision, peer, false, request.base64);
     } else {
       receiver = turnedAway;
@@ -370,51 +367,6 @@ export class Server<T> implements Gateway<T> {
     client?.check(this.clock.advance(), this.#silence[client.revision], this.#pingEvery);
     return client?.open ? client : undefined;
   }
-
-  #peer(res: HttpResponse, req: HttpRequest): Peer {
-    const address = addressText(res.getRemoteAddress());
-    return this.#peers.find(
-      this.#proxies.client(address, req.getHeader("x-forwarded-for"), req.getHeader("x-real-ip")),
-    );
-  }
-
-  #full(peer: Peer): Refusal | undefined {
-    if (this.#stopping) return STOPPING;
-    if (this.#sessions.size >= this.options.maxConnections) {
-      this.counters.refusedTotal++;
-      return FULL;
-    }
-    if (peer.connections >= this.options.maxConnectionsPerAddress) {
-      this.counters.refusedPerAddress++;
-      return TOO_MANY;
-    }
-    return undefined;
-  }
-
-  #countRefusal(refusal: Refusal): void {
-    if (refusal === FORBIDDEN) this.counters.refusedOrigin++;
-    else if (refusal !== FULL && refusal !== TOO_MANY && refusal !== STOPPING) this.counters.refusedRequest++;
-  }
-
-  #refuse(reply: Reply, refusal: Refusal): void {
-    this.#countRefusal(refusal);
-    const { code, message } = refusal;
-    reply.send(
-      refusal.status,
-      "application/json",
-      JSON.stringify({ code, message }),
-      refusal === STOPPING || refusal === AMBIGUOUS,
-    );
-  }
-
-  #refuseUpgrade(res: HttpResponse, refusal: Refusal): void {
-    this.#countRefusal(refusal);
-    res
-      .writeStatus(refusal.status)
-      .writeHeader("Content-Type", "text/html")
-      .writeHeader("Connection", "close")
-      .end(refusal.message, true);
-  }
 }
 
 const closedCounter: Readonly<Record<CloseReason, keyof GatewayCounters>> = {
@@ -428,30 +380,3 @@ const closedCounter: Readonly<Record<CloseReason, keyof GatewayCounters>> = {
   "forced close": "closedForced",
   "server shutting down": "closedShutdown",
 };
-
-/** Native code trusts these, and a wrong one would end the process: refused here at the latest. */
-function checkNumbers(options: GatewayOptions): void {
-  const numbers = {
-    maxPayload: options.maxPayload,
-    maxBackpressure: options.maxBackpressure,
-    upgradeTimeout: options.upgradeTimeout,
-    requestTimeout: options.requestTimeout,
-    maxConnections: options.maxConnections,
-    maxConnectionsPerAddress: options.maxConnectionsPerAddress,
-    maxEventsPerSecond: options.maxEventsPerSecond,
-    "heartbeat.3.pingInterval": options.heartbeat[3].pingInterval,
-    "heartbeat.3.pingTimeout": options.heartbeat[3].pingTimeout,
-    "heartbeat.4.pingInterval": options.heartbeat[4].pingInterval,
-    "heartbeat.4.pingTimeout": options.heartbeat[4].pingTimeout,
-  };
-  for (const [name, value] of Object.entries(numbers)) {
-    if (!Number.isInteger(value) || value < 1 || value > 1_000_000_000) {
-      throw new RangeError(`${name} must be a whole number from 1 to 1000000000, not ${value}`);
-    }
-  }
-  const { port, path } = options;
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new RangeError(`port must be a whole number from 0 to 65535, not ${port}`);
-  }
-  if (!/^\/([\w.-]+\/)+$/.test(path)) throw new RangeError(`path must look like /socket.io/, not ${path}`);
-}

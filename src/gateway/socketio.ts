@@ -18,7 +18,7 @@ import {
 import type { CloseReason, Connection, EngineApplication } from "./gateway.ts";
 import { newSid } from "./sid.ts";
 
-/** Handlers run inside the transport's: they return soon and do not throw. */
+/** Handlers run inside the transport's, so they return soon. */
 export interface SocketApplication<T> {
   /** Those a client may connect to; others are answered "Invalid namespace". */
   readonly namespaces: readonly string[];

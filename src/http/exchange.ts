@@ -23,13 +23,6 @@ export interface Traffic {
   ended(): void;
 }
 
-export type Framing =
-  /** No length and no chunks. */
-  | { readonly kind: "none" }
-  /** `length` is undefined for chunks. */
-  | { readonly kind: "body"; readonly length: number | undefined }
-  | { readonly kind: "wrong"; readonly reason: string };
-
 const EMPTY = Buffer.alloc(0);
 const FIRST_BLOCK = 64 * 1024;
 /**

@@ -1,7 +1,6 @@
 // Requests and responses as plain values, and the port between this layer and those who answer.
 import type { HttpRequest, HttpResponse } from "uWebSockets.js";
-import type { AddressList } from "./address.ts";
-import { callerAddress, peerAddress } from "./address.ts";
+import { type AddressList, addressText, callerAddress } from "../uws/address.ts";
 
 export type Header = readonly [name: string, value: string];
 
@@ -68,7 +67,8 @@ export class Head {
   get address(): string {
     if (this.#address === undefined && this.#request !== undefined && this.#response !== undefined) {
       const request = this.#request;
-      this.#address = callerAddress(peerAddress(this.#response), (name) => request.getHeader(name), this.#trusted);
+      const peer = addressText(this.#response.getRemoteAddress());
+      this.#address = callerAddress(peer, (name) => request.getHeader(name), this.#trusted);
     }
     return this.#address ?? "";
   }

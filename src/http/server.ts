@@ -1,28 +1,16 @@
 // A listening port: hands each request to the site, and ends in good order.
 
-import type { HttpRequest, HttpResponse, TemplatedApp } from "uWebSockets.js";
-import { readFile } from "node:fs/promises";
-import { createSecureContext } from "node:tls";
-import { addressList } from "./address.ts";
-import type { Framing, Traffic } from "./exchange.ts";
-import { Exchange } from "./exchange.ts";
-import type { Site } from "./message.ts";
-import { Head, HttpError } from "./message.ts";
-import { freePort } from "./port.ts";
-import type { ListenSocket } from "./uws.ts";
-import { App, closeListenSocket, listen, SSLApp } from "./uws.ts";
+import type { HttpRequest, HttpResponse } from "uWebSockets.js";
+import { addressList } from "../uws/address.ts";
+import { framing } from "../uws/framing.ts";
+import { Listeners, type Place } from "../uws/listeners.ts";
+import { Exchange, type Traffic } from "./exchange.ts";
+import { Head, HttpError, type Site } from "./message.ts";
 
-export interface TlsFiles {
-  readonly certFile: string;
-  readonly keyFile: string;
-  readonly passphrase?: string;
-}
+/** For running requests to be answered after `close`, milliseconds. What is not answered then is cut off. */
+const LAST_ANSWERS = 4000;
 
-export interface HttpOptions {
-  readonly host: string;
-  /** 0: any free one. */
-  readonly port: number;
-  readonly tls?: TlsFiles;
+export interface HttpOptions extends Place {
   /** Bytes, before and after inflating. */
   readonly maxBody: number;
   /** Milliseconds from the head to the last byte of the body. (A body that stands still for 10 s is cut off by uWS anyway.) */
@@ -34,22 +22,15 @@ export interface HttpOptions {
 export interface HttpServer {
   /** The port. Fails when it is taken. */
   listen(): Promise<number>;
-  /**
-   * New connections get the certificate that the files hold now; existing ones go on with theirs. Files that do not fit
-   * together are refused and nothing changes. The new socket listens before the old one is closed, so the port is never free;
-   * only a connection that waits in the old socket's queue at that instant is reset.
-   */
+  /** See `Listeners`. */
   reloadTls(): Promise<void>;
-  /** Stops accepting, waits until the running requests are answered, closes the idle connections. */
+  /** Stops accepting, waits some seconds until the running requests are answered, closes the connections. */
   close(): Promise<void>;
 }
 
 export function createServer(options: HttpOptions, site: Site): HttpServer {
   const trusted = addressList(options.trustedProxies);
-  /** Apps of earlier certificates stay until their last connection ends, at the latest until `close`. */
-  const apps: TemplatedApp[] = [];
-  let socket: ListenSocket | undefined;
-  let port = options.port;
+  const listeners = new Listeners(options, (app) => app.any("/*", serve));
   let drained: (() => void) | undefined;
   let closed: Promise<void> | undefined;
   let sweeper: NodeJS.Timeout | undefined;
@@ -80,10 +61,10 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
   function handle(response: HttpResponse, request: HttpRequest): void {
     const head = new Head(request, response, trusted);
     const exchange = new Exchange(response, head, traffic);
-    const framing = frame(request);
-    if (framing.kind === "wrong") {
+    const framed = framing(request);
+    if (framed.kind === "wrong") {
       head.close();
-      exchange.answerNow(site.failure(new HttpError(400, framing.reason)), true);
+      exchange.answerNow(site.failure(new HttpError(400, framed.reason)), true);
       return;
     }
     let next: ReturnType<Site["open"]>;
@@ -95,14 +76,14 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
     if (typeof next !== "function") {
       head.close();
       exchange.answerNow(next);
-    } else if (framing.kind === "none") {
+    } else if (framed.kind === "none") {
       head.close();
       exchange.run(next, NOTHING);
     } else {
       head.contentType = request.getHeader("content-type");
       head.contentEncoding = request.getHeader("content-encoding");
       head.close();
-      exchange.read(next, framing.length, Date.now() + options.bodyTimeout);
+      exchange.read(next, framed.length, Date.now() + options.bodyTimeout);
     }
   }
 
@@ -112,57 +93,30 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
     for (const exchange of traffic.reading) if (exchange.deadline <= now) exchange.expire();
   }
 
-  function open(): TemplatedApp {
-    const { tls } = options;
-    const app =
-      tls === undefined
-        ? App()
-        : SSLApp({
-            cert_file_name: tls.certFile,
-            key_file_name: tls.keyFile,
-            ...(tls.passphrase === undefined ? {} : { passphrase: tls.passphrase }),
-          });
-    return app.any("/*", serve);
-  }
-
-  function bind(app: TemplatedApp): ListenSocket {
-    const opened = listen(app, options.host, port);
-    if (opened === false) throw new Error(`cannot listen on ${options.host}:${port}`);
-    apps.push(app);
-    return opened;
-  }
-
   async function end(): Promise<void> {
     traffic.closing = true;
-    if (socket !== undefined) closeListenSocket(socket);
-    socket = undefined;
+    listeners.stop();
     if (traffic.running > 0) {
+      let patience: NodeJS.Timeout | undefined;
       await new Promise<void>((resolve) => {
         drained = resolve;
+        patience = setTimeout(resolve, LAST_ANSWERS);
       });
+      clearTimeout(patience);
     }
     clearInterval(sweeper);
-    for (const app of apps) app.close();
+    listeners.close();
   }
 
   return {
     async listen() {
-      if (options.tls !== undefined) await check(options.tls);
-      port = await freePort(options.host, options.port);
-      socket = bind(open());
+      const port = await listeners.listen();
       sweeper = setInterval(sweep, Math.max(10, Math.min(1000, options.bodyTimeout / 4)));
       sweeper.unref();
       return port;
     },
 
-    async reloadTls() {
-      if (options.tls === undefined) return;
-      await check(options.tls);
-      if (socket === undefined || traffic.closing) return;
-      const previous = socket;
-      socket = bind(open());
-      closeListenSocket(previous);
-    },
+    reloadTls: () => listeners.reloadTls(),
 
     close() {
       closed ??= end();
@@ -172,33 +126,3 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
 }
 
 const NOTHING = Buffer.alloc(0);
-
-/** How the body is delimited. uWS takes the first of several lengths, where a proxy may have taken the last: refused. */
-function frame(request: HttpRequest): Framing {
-  const length = request.getHeader("content-length");
-  const coding = request.getHeader("transfer-encoding");
-  if (length === "" && coding === "") return { kind: "none" };
-  let fields = 0;
-  request.forEach((name) => {
-    if (name === "content-length" || name === "transfer-encoding") fields++;
-  });
-  if (fields > 1)
-    return { kind: "wrong", reason: "Content-Length and Transfer-Encoding may appear once, and not together" };
-  if (coding !== "") {
-    if (coding.toLowerCase() !== "chunked") return { kind: "wrong", reason: "unsupported Transfer-Encoding" };
-    return { kind: "body", length: undefined };
-  }
-  if (!/^\d{1,15}$/.test(length)) return { kind: "wrong", reason: "invalid Content-Length" };
-  return { kind: "body", length: Number(length) };
-}
-
-/** uWS says nothing useful about a bad certificate; Node does. */
-async function check(tls: TlsFiles): Promise<void> {
-  try {
-    const [cert, key] = await Promise.all([readFile(tls.certFile), readFile(tls.keyFile)]);
-    createSecureContext({ cert, key, ...(tls.passphrase === undefined ? {} : { passphrase: tls.passphrase }) });
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`cannot use the certificate ${tls.certFile} with the key ${tls.keyFile}: ${reason}`, { cause });
-  }
-}

@@ -54,10 +54,10 @@ test("without keys everybody may call; health needs none in any case", async (t)
 
 test("keys are replaced while the server runs, but never by none", async (t) => {
   const api = await start(t, { keys });
-  api.api.setKeys([{ name: "new", key: "secret-three" }]);
+  api.api.setAccess([{ name: "new", key: "secret-three" }], { keys: ["new"], addresses: [] });
   t.equal((await api.get("/api/heap", { "x-api-key": "secret-one" })).status, 401);
   t.equal((await api.get("/api/heap", { "x-api-key": "secret-three" })).status, 200);
-  t.throws(() => api.api.setKeys([]), /no API keys/);
+  t.throws(() => api.api.setAccess([], { keys: [], addresses: [] }), /no API keys/);
   t.equal((await api.get("/api/heap")).status, 401);
   t.equal((await api.get("/api/heap", { "x-api-key": "secret-three" })).status, 200);
 });

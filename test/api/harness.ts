@@ -6,7 +6,7 @@ import type { Test } from "tap";
 import type { Actions } from "../../src/api/actions.ts";
 import type { Api, ApiOptions } from "../../src/api/routes.ts";
 import { createApi } from "../../src/api/routes.ts";
-import type { Counters, Sample } from "../../src/core/engine.ts";
+import type { Counters } from "../../src/core/engine.ts";
 import type { HttpOptions, HttpServer } from "../../src/http/server.ts";
 import { createServer } from "../../src/http/server.ts";
 
@@ -30,7 +30,8 @@ export interface Harness {
   take(): Call[];
   /** Targets and drafts of the pushes since the last look. */
   pushes(): { target: unknown; draft: unknown }[];
-  readonly samples: Sample[];
+  /** The keys of the calls that were counted. */
+  readonly counted: string[];
   readonly reported: unknown[];
   get(path: string, headers?: Record<string, string>): Promise<Answer>;
   send(method: string, path: string, body?: string | Buffer, headers?: Record<string, string>): Promise<Answer>;
@@ -53,7 +54,7 @@ export async function start(
   http: Partial<HttpOptions> = {},
 ): Promise<Harness> {
   const calls: Call[] = [];
-  const samples: Sample[] = [];
+  const counted: string[] = [];
   const reported: unknown[] = [];
   const record = (action: string, ...args: unknown[]): void => void calls.push({ action, args });
   const recorder: Actions = {
@@ -72,7 +73,8 @@ export async function start(
       members: () => [],
       sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
     },
-    counters: { ...noCounters, add: async (added) => void samples.push(...added) },
+    counters: noCounters,
+    count: (key) => void counted.push(key),
     config: () => ({}),
     ...actions,
   };
@@ -93,17 +95,14 @@ export async function start(
     api.site,
   );
   const port = await server.listen();
-  t.teardown(async () => {
-    await server.close();
-    await api.stop();
-  });
+  t.teardown(() => server.close());
 
   const send: Harness["send"] = (method, path, body, headers = {}) => exchange(port, method, path, body, headers);
   return {
     port,
     api,
     server,
-    samples,
+    counted,
     reported,
     take: () => calls.splice(0),
     pushes: () => calls.splice(0).map(({ args: [target, draft] }) => ({ target, draft })),

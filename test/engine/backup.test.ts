@@ -1,7 +1,6 @@
 // Copies made while the engine works, and putting them back.
-import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import t from "tap";
 import { topicChannel } from "../../src/core/packet.ts";
 import { checkBackup, restore } from "../../src/engine/backup.ts";
@@ -56,21 +55,6 @@ for (const kind of ["on disk", "in memory"]) {
     await restored.close();
   });
 }
-
-t.test("the native addon can come from a file of its own, as in the executable", async (t) => {
-  const dir = t.testdir();
-  const addonFile = join(dir, "sqlite.node");
-  const prebuilt = `better-sqlite3/prebuilds/${process.platform}-${process.arch}.node`;
-  copyFileSync(fileURLToPath(new URL(`../../node_modules/${prebuilt}`, import.meta.url)), addonFile);
-  const options = { synchronous: "NORMAL", keep: { default: 10, prefixes: [] }, arrivalDays: 30, addonFile } as const;
-  const engine = await openLocalEngine({ ...options, dataDir: join(dir, "data"), onFatal: (error) => t.error(error) });
-  await engine.devices.connect({ pushId: pushId("a") }, T);
-  await engine.backup(join(dir, "copy.db"));
-  await engine.backup(join(dir, "copy2.db"));
-  await engine.close();
-  t.equal(checkBackup(join(dir, "copy.db"), addonFile).devices, 1);
-  t.equal(restore(join(dir, "copy.db"), join(dir, "restored"), { addonFile }).devices, 1);
-});
 
 t.test("restore does not touch a directory that has data or is in use, unless it is told to", async (t) => {
   const dir = t.testdir();

@@ -117,19 +117,16 @@ t.test("a database of a newer pushbox is refused", async (t) => {
 t.test("an older database is brought up to date in one step, and kept beside as it was", async (t) => {
   const file = join(t.testdir(), "pushbox.db");
   const one = ["CREATE TABLE a (x); INSERT INTO a VALUES (1)"];
-  openDatabase(file, "FULL", undefined, one).close();
-  t.throws(
-    () => openDatabase(file, "FULL", undefined, [...one, "INSERT INTO a VALUES (2)", "this is wrong"]),
-    /syntax error/,
-  );
-  let db = openDatabase(file, "FULL", undefined, one);
+  openDatabase(file, "FULL", one).close();
+  t.throws(() => openDatabase(file, "FULL", [...one, "INSERT INTO a VALUES (2)", "this is wrong"]), /syntax error/);
+  let db = openDatabase(file, "FULL", one);
   t.same(db.prepare("SELECT x FROM a").all(), [{ x: 1 }], "a step that fails leaves everything as it was");
   db.close();
-  db = openDatabase(file, "FULL", undefined, [...one, "INSERT INTO a VALUES (2)", "INSERT INTO a VALUES (3)"]);
+  db = openDatabase(file, "FULL", [...one, "INSERT INTO a VALUES (2)", "INSERT INTO a VALUES (3)"]);
   t.same(db.prepare("SELECT x FROM a").all(), [{ x: 1 }, { x: 2 }, { x: 3 }]);
   t.equal(db.pragma("user_version", { simple: true }), 3);
   db.close();
-  const copy = openDatabase(`${file}.v1`, "FULL", undefined, one);
+  const copy = openDatabase(`${file}.v1`, "FULL", one);
   t.same(copy.prepare("SELECT x FROM a").all(), [{ x: 1 }], "the older pushbox can open the copy");
   copy.close();
   t.equal(statSync(`${file}.v1`).mode & 0o777, 0o600);

@@ -24,6 +24,9 @@ export const defaults: GatewayOptions = {
   origins: ["*"],
   trustedProxies: [],
   strictEio: false,
+  onError(error) {
+    throw error;
+  },
 };
 
 /** Heartbeats that a test can wait for. */

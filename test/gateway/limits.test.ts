@@ -1,14 +1,15 @@
 // Limits, addresses, origins, ports, certificates and shutdown.
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect as tlsConnect } from "node:tls";
 import t from "tap";
-import { addressText, Proxies } from "../../src/gateway/address.ts";
 import { Clock, tickFor } from "../../src/gateway/clock.ts";
 import { createGateway } from "../../src/gateway/gateway.ts";
+import { addressList, addressText, callerAddress } from "../../src/uws/address.ts";
 import { defaults, echo, Poller, serve, talk } from "./harness.ts";
 
 const WS = "EIO=4&transport=websocket";
@@ -45,7 +46,9 @@ t.test("connections are limited per address, which a trusted proxy may tell", as
 });
 
 t.test("a proxy is believed when it is trusted, up to the first address that is not", async (t) => {
-  const proxies = new Proxies(["10.0.0.0/8", "fd00::1"]);
+  const trusted = addressList(["10.0.0.0/8", "fd00::1"]);
+  const caller = (peer: string, forwarded: string, real: string, list = trusted) =>
+    callerAddress(peer, (name) => (name === "x-real-ip" ? real : forwarded), list);
   const table: [string, string, string, string][] = [
     ["1.1.1.1", "9.9.9.9", "", "1.1.1.1"],
     ["10.0.0.1", "9.9.9.9", "", "9.9.9.9"],
@@ -56,11 +59,11 @@ t.test("a proxy is believed when it is trusted, up to the first address that is 
     ["10.0.0.1", "", "", "10.0.0.1"],
     ["fd00::1", "2001:db8::5", "", "2001:db8::5"],
   ];
-  for (const [peer, forwarded, real, client] of table) t.equal(proxies.client(peer, forwarded, real), client);
-  t.equal(new Proxies([]).client("10.0.0.1", "9.9.9.9", ""), "10.0.0.1");
+  for (const [peer, forwarded, real, client] of table) t.equal(caller(peer, forwarded, real), client);
+  t.equal(caller("10.0.0.1", "9.9.9.9", "", addressList([])), "10.0.0.1");
   t.equal(addressText(Uint8Array.of(127, 0, 0, 1).buffer), "127.0.0.1");
   t.equal(addressText(Uint8Array.of(...Array(10).fill(0), 255, 255, 10, 0, 0, 1).buffer), "10.0.0.1");
-  t.equal(addressText(Uint8Array.of(...Array(15).fill(0), 1).buffer), "0:0:0:0:0:0:0:1");
+  t.equal(addressText(Uint8Array.of(...Array(15).fill(0), 1).buffer), "::1");
 });
 
 t.test("a flood ends the connection, on both transports", async (t) => {
@@ -183,9 +186,14 @@ t.test("a renewed certificate is for new connections; those that exist stay, in 
     "nor with TLS",
   );
 
-  /** A websocket by hand: Node's own takes no unknown certificate. */
-  const open = async () => {
+  const connected = async () => {
     const socket = tlsConnect({ port, host: "127.0.0.1", rejectUnauthorized: false });
+    await once(socket, "secureConnect");
+    return socket;
+  };
+  /** A websocket by hand: Node's own takes no unknown certificate. */
+  const open = async (connecting = connected()) => {
+    const socket = await connecting;
     socket.setEncoding("latin1");
     let text = "";
     socket.on("data", (chunk) => {
@@ -203,13 +211,24 @@ t.test("a renewed certificate is for new connections; those that exist stay, in 
 
   const old = await open();
   t.equal(old.name, "first");
+  const early = await connected();
+  const earlier = await connected();
   issue("second");
   await gateway.reloadTls();
   const fresh = await open();
   t.equal(fresh.name, "second");
-  t.equal(gateway.count("r"), 2);
-  gateway.publish("r", "4both");
-  await Promise.all([old.until("4both"), fresh.until("4both")]);
+  const late = await open(Promise.resolve(early));
+  t.equal(late.name, "first", "connected before, a websocket after");
+  t.equal(gateway.count("r"), 3);
+  gateway.publish("r", "4all");
+  await Promise.all([old, fresh, late].map((client) => client.until("4all")));
+  old.end();
+  late.end();
+  while (gateway.count("r") > 1) await new Promise(setImmediate);
+  await gateway.reloadTls(); // the same files again
+  const last = await open(Promise.resolve(earlier));
+  gateway.publish("r", "4again");
+  await Promise.all([fresh, last].map((client) => client.until("4again")));
 
   issue("third");
   execFileSync("openssl", ["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", keyFile]);
@@ -217,7 +236,7 @@ t.test("a renewed certificate is for new connections; those that exist stay, in 
   const still = await open();
   t.equal(still.name, "second");
   await t.rejects(createGateway({ ...defaults, port }, echo).listen(), { code: "EADDRINUSE" });
-  for (const client of [old, fresh, still]) client.end();
+  for (const client of [fresh, last, still]) client.end();
 });
 
 t.test("the clock does not count a pause of the process", async (t) => {
@@ -230,4 +249,45 @@ t.test("the clock does not count a pause of the process", async (t) => {
   while (performance.now() < until);
   t.ok(clock.advance() - before <= 6);
   t.equal(clock.ticks(205), 21);
+});
+
+t.test("what a handler throws is told once and ends that connection; the others notice nothing", async (t) => {
+  const errors: unknown[] = [];
+  const throws = (where: string) => {
+    throw new Error(where);
+  };
+  const app: typeof echo = {
+    open: (connection) => (connection.address === "10.0.0.1" ? throws("open") : echo.open(connection)),
+    message: (connection, data) => (data === "fail" ? throws("message") : echo.message(connection, data)),
+    close: (connection) => (connection.address === "10.0.0.2" ? throws("close") : undefined),
+  };
+  const served = await serve(t, app, { trustedProxies: ["127.0.0.1"], onError: (error) => void errors.push(error) });
+  const from = (address: string) => ({ "X-Forwarded-For": address });
+  const bystander = served.ws(WS);
+  await bystander.sid();
+
+  t.equal(await served.ws(WS, from("10.0.0.1")).closed, 1005);
+  const poll = await fetch(served.url(POLL), { headers: from("10.0.0.1") });
+  const sid = /"sid":"([^"]+)"/.exec(await poll.text())?.[1];
+  t.equal(await (await fetch(`${served.url(POLL)}&sid=${sid}`)).text(), "1", "on polling too");
+
+  const talker = served.ws(WS);
+  await talker.sid();
+  t.equal(await talker.send("4fail").closed, 1005);
+  const poller = await Poller.open(served, 4);
+  await poller.post("4fail");
+  t.equal(await poller.get(), "1");
+
+  const leaver = served.ws(WS, from("10.0.0.2"));
+  await leaver.sid();
+  leaver.close();
+  await leaver.closed;
+  while (served.gateway.size > 1) await new Promise(setImmediate);
+
+  t.same(
+    errors.map((error) => (error as Error).message),
+    ["open", "open", "message", "message", "close"],
+  );
+  bystander.send("4alive");
+  t.equal(await bystander.next(), "4alive");
 });

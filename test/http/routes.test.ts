@@ -1,8 +1,8 @@
 import { connect } from "node:net";
 import { test } from "tap";
-import { addressList } from "../../src/http/address.ts";
 import { routes } from "../../src/http/routes.ts";
 import { createServer } from "../../src/http/server.ts";
+import { addressList } from "../../src/uws/address.ts";
 
 test("a route is found by path in any case, by method where it names one, with one free segment at the end", async (t) => {
   const find = routes([

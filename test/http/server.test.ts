@@ -284,6 +284,19 @@ test("closing refuses new connections, ends idle ones, and waits for what runs",
   await idle.closed;
 });
 
+test("closing waits only so long for a request whose body does not come", async (t) => {
+  const [server, port] = await start(t, sizes);
+  const silent = open(port);
+  silent.write(post("Content-Length: 10", ""));
+  const begun = open(port);
+  begun.write(post("Content-Length: 10", "half"));
+  await lives(t, port);
+  const started = Date.now();
+  await server.close();
+  t.ok(Date.now() - started < 6000);
+  await Promise.all([silent.closed, begun.closed]);
+});
+
 test("closing with nothing to wait for ends at once, and twice is once", async (t) => {
   const [server, port] = await start(t, sizes);
   const client = open(port);

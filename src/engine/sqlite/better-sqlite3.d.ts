@@ -14,8 +14,6 @@ declare module "better-sqlite3" {
     readonly fileMustExist?: boolean;
     /** How long to wait for another connection's lock, in milliseconds. */
     readonly timeout?: number;
-    /** A loaded addon, where the package's own file cannot be found. */
-    readonly nativeBinding?: object;
   }
 
   export default class Database {

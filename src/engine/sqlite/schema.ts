@@ -113,31 +113,21 @@ export const MIGRATIONS: readonly string[] = [
 
 export type Synchronous = "FULL" | "NORMAL";
 
-/** The addon from a file of its own, as the executable brings it; undefined: the package finds its own. */
-export function loadAddon(file: string | undefined): object | undefined {
-  if (file === undefined) return undefined;
-  const module = { exports: {} };
-  process.dlopen(module, file);
-  return module.exports;
-}
-
 export const openFile = (
   file: string,
-  addon: object | undefined,
   options: { readonly readonly?: boolean; readonly fileMustExist?: boolean; readonly timeout?: number } = {},
-): Database => new Database(file, addon === undefined ? options : { ...options, nativeBinding: addon });
+): Database => new Database(file, options);
 
 /** Opens the store, creates it when there is none, and brings an older one up to date. `:memory:` lasts while it is open. */
 export function openDatabase(
   file: string,
   synchronous: Synchronous,
-  addon?: object,
   migrations: readonly string[] = MIGRATIONS,
 ): Database {
   let db: Database | undefined;
   try {
     if (file !== ":memory:") closeSync(openSync(file, "a", 0o600)); // SQLite gives its own files the mode of this one
-    db = openFile(file, addon);
+    db = openFile(file);
     const version = recognise(db, file, migrations.length);
     // Write-ahead log: readers and the backup do not wait for writers. With FULL each commit waits for the disk.
     db.pragma("journal_mode = WAL");

@@ -11,7 +11,7 @@ import { explain, isStoreFault } from "./faults.ts";
 import { outbox } from "./outbox.ts";
 import { type Keep, packets } from "./packets.ts";
 import { presence } from "./presence.ts";
-import { loadAddon, openDatabase, openFile, type Synchronous } from "./schema.ts";
+import { openDatabase, openFile, type Synchronous } from "./schema.ts";
 import { sequences } from "./sequences.ts";
 
 /** What the thread is started with. A second, short-lived one makes the backup of a file, so that nobody waits for it. */
@@ -23,9 +23,8 @@ export type ThreadData =
       readonly keep: Keep;
       readonly arrivalDays: number;
       readonly started: number;
-      readonly addonFile?: string;
     }
-  | { readonly task: "backup"; readonly source: string; readonly target: string; readonly addonFile?: string };
+  | { readonly task: "backup"; readonly source: string; readonly target: string };
 
 export type Request =
   | { readonly kind: "batch"; readonly calls: readonly Call[] }
@@ -80,11 +79,10 @@ export interface Store {
 }
 
 export function openStore(data: Extract<ThreadData, { task: "store" }>): Store {
-  const addon = loadAddon(data.addonFile);
-  if (data.dataDir === ":memory:") return store(openDatabase(":memory:", data.synchronous, addon), data, addon);
-  const lock = lockDirectory(data.dataDir, addon);
+  if (data.dataDir === ":memory:") return store(openDatabase(":memory:", data.synchronous), data);
+  const lock = lockDirectory(data.dataDir);
   try {
-    const opened = store(openDatabase(databaseFile(data.dataDir), data.synchronous, addon), data, addon);
+    const opened = store(openDatabase(databaseFile(data.dataDir), data.synchronous), data);
     return {
       ...opened,
       close() {
@@ -99,7 +97,7 @@ export function openStore(data: Extract<ThreadData, { task: "store" }>): Store {
 }
 
 /** On an open database; `run` never throws. */
-export function store(db: Database, data: Extract<ThreadData, { task: "store" }>, addon?: object): Store {
+export function store(db: Database, data: Extract<ThreadData, { task: "store" }>): Store {
   const numbers = sequences(db);
   const table = methods(db, data, numbers);
   const begin = db.prepare<[]>("BEGIN IMMEDIATE");
@@ -189,7 +187,7 @@ export function store(db: Database, data: Extract<ThreadData, { task: "store" }>
   return {
     run,
     // Through this very connection, so that what is written meanwhile reaches the copy too; in steps between the batches.
-    backup: (target) => copyDatabase(db, target, 256, addon),
+    backup: (target) => copyDatabase(db, target, 256),
     close() {
       db.close();
     },
@@ -244,11 +242,10 @@ export function runThread(port: MessagePort, data: ThreadData): void {
 }
 
 async function backup(data: Extract<ThreadData, { task: "backup" }>): Promise<void> {
-  const addon = loadAddon(data.addonFile);
-  const db = openFile(data.source, addon, { fileMustExist: true });
+  const db = openFile(data.source, { fileMustExist: true });
   try {
     // In one step: it sees one moment, and writers need not wait for it.
-    await copyDatabase(db, data.target, 0x7fffffff, addon);
+    await copyDatabase(db, data.target, 0x7fffffff);
   } finally {
     db.close();
   }

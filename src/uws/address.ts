@@ -1,6 +1,4 @@
-// Whose address a request counts as.
-
-import type { HttpResponse } from "uWebSockets.js";
+// Whose address a request counts as: the other end of its connection, or whom a trusted proxy there names.
 import { BlockList, isIP, SocketAddress } from "node:net";
 
 /** A set of addresses: single ones and networks. */
@@ -31,28 +29,30 @@ export function addressList(entries: readonly string[]): AddressList {
   };
 }
 
-/** The other end of the connection, as text; an IPv4 address that came through an IPv6 socket reads as IPv4. */
-export function peerAddress(response: HttpResponse): string {
-  const bytes = Buffer.from(response.getRemoteAddress());
-  if (bytes.length === 4) return bytes.join(".");
-  if (bytes.length !== 16) return ""; // a unix socket
-  const mapped = bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff;
-  if (mapped) return bytes.subarray(12).join(".");
-  const groups = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(2 * i).toString(16));
-  return canonical(groups.join(":"));
+/** From the 4 or 16 bytes of a socket; an IPv4 address that came through an IPv6 socket reads as IPv4. */
+export function addressText(bytes: ArrayBuffer): string {
+  const octets = Buffer.from(bytes);
+  if (octets.length === 4) return octets.join(".");
+  if (octets.length !== 16) return ""; // a unix socket
+  const mapped = octets.subarray(0, 10).every((octet) => octet === 0) && octets[10] === 0xff && octets[11] === 0xff;
+  if (mapped) return octets.subarray(12).join(".");
+  return canonical(Array.from({ length: 8 }, (_, i) => octets.readUInt16BE(2 * i).toString(16)).join(":"));
 }
 
-/** Reads the list of forwarders from the right, past those that are trusted: what stands left of that anyone can write. */
+/**
+ * Reads the list of forwarders from the right, past those that are trusted, to the first address that is not: what stands left
+ * of that, anyone can write.
+ */
 export function callerAddress(peer: string, header: (name: string) => string, trusted: AddressList): string {
   if (trusted.size === 0 || !trusted.has(peer)) return peer;
-  const forwarded = header("x-forwarded-for");
-  if (forwarded !== "") {
-    const hops = forwarded.split(",").map((hop) => hop.trim());
-    const caller = hops.findLast((hop) => !trusted.has(hop)) ?? hops[0] ?? "";
-    return isIP(caller) === 0 ? peer : canonical(caller);
+  const hops = (header("x-forwarded-for") || header("x-real-ip")).split(",");
+  let nearest = peer;
+  for (const hop of hops.reverse().map((text) => text.trim())) {
+    if (isIP(hop) === 0) break;
+    nearest = canonical(hop);
+    if (!trusted.has(hop)) break;
   }
-  const real = header("x-real-ip").trim();
-  return isIP(real) === 0 ? peer : canonical(real);
+  return nearest;
 }
 
 /** One spelling per address. */

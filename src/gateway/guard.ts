@@ -1,0 +1,34 @@
+// A bug in a handler of the application costs the connection it happened on, and no other: without this, native code would end the
+// process with whatever is thrown.
+import type { Connection, EngineApplication } from "./gateway.ts";
+
+/** @param onError gets each error once; the connection is closed then, so that its client begins anew */
+export function guard<T>(app: EngineApplication<T>, onError: (error: unknown) => void): EngineApplication<T> {
+  function fail(connection: Connection<T>, error: unknown): void {
+    onError(error);
+    connection.close();
+  }
+  return {
+    open(connection) {
+      try {
+        app.open(connection);
+      } catch (error) {
+        fail(connection, error);
+      }
+    },
+    message(connection, data) {
+      try {
+        app.message(connection, data);
+      } catch (error) {
+        fail(connection, error);
+      }
+    },
+    close(connection, reason) {
+      try {
+        app.close(connection, reason);
+      } catch (error) {
+        onError(error); // it is closed already
+      }
+    },
+  };
+}

@@ -1,0 +1,202 @@
+// The README, read as a newcomer does: every command in it is run, every configuration checked, every example tried.
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join, resolve } from "node:path";
+import t, { type Test } from "tap";
+import { rows } from "../src/config/settings.ts";
+import { main, run } from "./support/process.ts";
+
+const root = resolve(import.meta.dirname, "..");
+const readme = readFileSync(join(root, "README.md"), "utf8");
+
+/** The fenced blocks of a language, in order. */
+const blocks = (language: string): string[] =>
+  [...readme.matchAll(/^```(\w+)\n(.*?)^```$/gms)]
+    .filter(([, name]) => name === language)
+    .map(([, , body]) => body ?? "");
+
+const commands = blocks("sh")
+  .flatMap((block) => block.split("\n"))
+  .map((line) => line.replace(/\s+#.*$/, "").trim())
+  .filter((line) => line !== "");
+
+/** What is written without a fence, as a thing to type. */
+const inline = [...readme.matchAll(/`(npm [^`]+|pushbox [^`]+)`/g)].map(([, command]) => command ?? "");
+
+async function freePort(): Promise<string> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, "close");
+  return `${port}`;
+}
+
+/** `curl` for machines without one: -d makes a form of it. */
+const curl = `#!/usr/bin/env node
+const [url, ...rest] = process.argv.slice(2);
+const body = rest.filter((word) => word !== "-d").map((pair) => {
+  const at = pair.indexOf("=");
+  return encodeURIComponent(pair.slice(0, at)) + "=" + encodeURIComponent(pair.slice(at + 1));
+}).join("&");
+const headers = { "content-type": "application/x-www-form-urlencoded" };
+fetch(url, { method: "POST", headers, body }).then(async (answer) => console.log(await answer.text()));
+`;
+
+/** Two ports nobody uses, and the text of a command with them in place of the README's. */
+async function elsewhere(): Promise<{
+  readonly env: Record<string, string>;
+  readonly there: (text: string) => string;
+}> {
+  const [client, api] = [await freePort(), await freePort()];
+  return {
+    env: { PUSHBOX_CLIENT_PORT: client, PUSHBOX_API_PORT: api },
+    there: (text) => text.replaceAll(":10001", `:${client}`).replaceAll(":11001", `:${api}`),
+  };
+}
+
+function place(t: Test): string {
+  const directory = t.testdir({});
+  const script = (name: string, text: string): void => {
+    mkdirSync(join(directory, name, ".."), { recursive: true });
+    writeFileSync(join(directory, name), text);
+    chmodSync(join(directory, name), 0o755);
+  };
+  script(
+    "pushbox",
+    `#!/bin/sh\nunset NODE_OPTIONS\nexec "${process.execPath}" --disable-warning=ExperimentalWarning "${main}" "$@"\n`,
+  );
+  script("last/curl", curl);
+  return directory;
+}
+
+t.test("every command runs in the order of the text, and the client gets what is pushed", async (t) => {
+  const directory = place(t);
+  const { env, there } = await elsewhere();
+  const environment = { ...env, PATH: `${process.env["PATH"]}:${directory}/last` };
+  let server: ReturnType<typeof serving> | undefined;
+  t.teardown(() => server?.child.kill("SIGKILL"));
+
+  function serving(command: string) {
+    const child = spawn("bash", ["-c", `exec ${command}`], {
+      cwd: directory,
+      env: environment,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let out = "";
+    child.stdout.setEncoding("utf8");
+    const ready = new Promise<void>((done, fail) => {
+      child.stdout.on("data", (text: string) => {
+        out += text;
+        if (out.includes("try: curl")) done();
+      });
+      child.on("exit", (code) => fail(new Error(`${command} ended with ${code}: ${out}`)));
+    });
+    return { child, ready, ended: once(child, "exit") };
+  }
+
+  // The program of the README, told where the client library is here.
+  const example = blocks("js")[0] ?? "";
+  const file = join(directory, "client.mjs");
+  writeFileSync(
+    file,
+    there(example).replace('"socket.io-client"', '"socket.io-client4"').replace("localhost", "127.0.0.1"),
+  );
+  let printed = "";
+
+  for (const command of commands.filter((line) => /^(\.\/pushbox|curl)/.test(line))) {
+    if (command.startsWith("./pushbox serve")) {
+      if (server !== undefined) {
+        server.child.kill("SIGTERM");
+        t.same(await server.ended, [0, null]);
+      }
+      server = serving(command);
+      await server.ready;
+      continue;
+    }
+    if (command.includes("topic=news")) {
+      const client = spawn(process.execPath, [file], { stdio: ["ignore", "pipe", "inherit"] });
+      t.teardown(() => client.kill("SIGKILL"));
+      const line = once(client.stdout.setEncoding("utf8"), "data");
+      // It has subscribed once the topic counts it.
+      for (let online = 0; online < 1; ) {
+        const answer = await fetch(there("http://127.0.0.1:11001/api/topicOnline?topic=news"));
+        online = Number(((await answer.json()) as { count?: number }).count ?? 0);
+      }
+      const done = spawnSync("bash", ["-c", there(command)], { cwd: directory, env: environment, encoding: "utf8" });
+      t.match(done, { status: 0, stdout: '{"code":"success"}' }, command);
+      printed = String((await line)[0]);
+      client.kill();
+      continue;
+    }
+    const done = spawnSync("bash", ["-c", there(command)], { cwd: directory, env: environment, encoding: "utf8" });
+    t.equal(done.status, 0, `${command}\n${done.stderr}`);
+    t.notMatch(done.stdout, '"code":"error"', command);
+  }
+  t.equal(printed, "{ hello: 'world' }\n", "as the comment in the example says");
+  t.match(
+    execFileSync("bash", ["-c", there("curl 'http://127.0.0.1:11001/api/device/get' -d uid=ann 2>/dev/null")], {
+      cwd: directory,
+      env: environment,
+      encoding: "utf8",
+    }),
+    "a-name-of-10-or-more",
+    "what was bound before the backup is in the data that was restored",
+  );
+  server?.child.kill("SIGTERM");
+  t.same(await server?.ended, [0, null]);
+});
+
+t.test("the other commands are those of CI, of package.json or of the help", async (t) => {
+  const ci = readFileSync(join(root, ".ci/run"), "utf8");
+  const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+    scripts: Record<string, string>;
+  };
+  const help = (await run(t.testdir({}), "--help")).out;
+  for (const command of [...commands.filter((line) => !/^(\.\/pushbox|curl)/.test(line)), ...inline]) {
+    const [program, ...words] = command.split(/\s+/);
+    if (program === ".ci/run") continue;
+    if (program === "pushbox") {
+      t.match(help, new RegExp(`^ {2}${words[0]}\\b`, "m"), command);
+      continue;
+    }
+    t.equal(program, "npm", command);
+    const name = words[0] === "run" ? words[1] : words[0];
+    t.ok(name !== undefined && name in scripts, command);
+    // Started from source as npm does it: CI has no terminal whose end would reach a server behind npm.
+    if (name === "start") t.match(ci, /npm run smoke .*--source/);
+    else if (name !== "bench")
+      t.ok(ci.includes(words[0] === "run" ? `npm run ${name}` : `npm ${name}`), `CI runs ${command}`);
+    if (words.includes("--target"))
+      t.ok(ci.includes(words.slice(words.indexOf("--target")).join(" ")), `CI runs ${command}`);
+  }
+});
+
+t.test("every configuration in it is right, and every setting it names exists", async (t) => {
+  const directory = t.testdir({});
+  for (const [at, text] of blocks("toml").entries()) {
+    const file = join(directory, `${at}.toml`);
+    writeFileSync(file, text, { mode: 0o600 });
+    t.match(await run(directory, "check", "--config", file), { code: 0, err: "" }, text);
+  }
+  const names = new Set(rows.map((row) => row.name));
+  for (const [, name = ""] of readme.matchAll(/`((?:client|api|storage)\.\w+)(?: = [^`]*)?`/g))
+    t.ok(names.has(name), name);
+  const defaults = new Map(rows.map((row) => [row.key, row.setting.fallback]));
+  t.match(
+    ["keep", "max_connections_per_address", "max_payload", "max_body", "max_id_length", "max_topic_length"].map((key) =>
+      defaults.get(key),
+    ),
+    [10, 20_000, 1_000_000, 104_857_600, 128, 256],
+    "the numbers in the text",
+  );
+  t.equal(Number(defaults.get("ping_interval_v3")) + Number(defaults.get("ping_timeout_v3")), 115_000);
+});
+
+t.test("what it says of SIGHUP is what the table of settings says", async (t) => {
+  const live = rows.filter((row) => row.setting.live).map((row) => row.name);
+  const [, said = ""] = /It applies (.*?), and\s+reads the files/s.exec(readme) ?? [];
+  t.same([...said.matchAll(/`([\w.]+)`/g)].map(([, name]) => name).sort(), live.sort());
+});

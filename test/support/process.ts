@@ -1,0 +1,116 @@
+// pushbox as a process of its own: what it prints, the signals it gets, its exit code.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { resolve } from "node:path";
+import type { Test } from "tap";
+
+export const main = resolve(import.meta.dirname, "../../src/main.ts");
+
+export interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+export interface Running {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  /** Resolves with everything printed so far once it matches, or once it has as many matches as asked for. */
+  printed(pattern: RegExp, times?: number): Promise<string>;
+  /** SIGTERM, and the end. */
+  stop(): Promise<Ended>;
+}
+
+export interface Surroundings {
+  readonly env?: Readonly<Record<string, string>>;
+  /** What the shell's `ulimit` is given first, as in "-n 500". */
+  readonly limit?: string;
+}
+
+export function start(cwd: string, args: readonly string[], { env, limit }: Surroundings = {}): Running {
+  const command = [process.execPath, "--disable-warning=ExperimentalWarning", main, ...args];
+  // The test runner adds a module of its own to every process below it, by NODE_OPTIONS; it handles signals.
+  const script = `unset NODE_OPTIONS; ${limit === undefined ? "" : `ulimit ${limit};`} exec "$0" "$@"`;
+  const child = spawn("bash", ["-c", script, ...command], {
+    cwd,
+    env: { PATH: process.env["PATH"], ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let out = "";
+  let err = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    out += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    err += text;
+  });
+  const ended = once(child, "close").then(([code]) => ({ code: code as number | null, out, err }));
+  const printed = (pattern: RegExp, times = 1): Promise<string> =>
+    new Promise((done, fail) => {
+      const every = new RegExp(pattern.source, `${pattern.flags.replace("g", "")}g`);
+      const look = () => (out.match(every)?.length ?? 0) >= times && done(out);
+      child.stdout.on("data", look);
+      child.on("close", () => fail(new Error(`ended without ${pattern}:\n${out}${err}`)));
+      look();
+    });
+  const stop = (): Promise<Ended> => {
+    child.kill("SIGTERM");
+    return ended;
+  };
+  return { child, ended, printed, stop };
+}
+
+export const run = (cwd: string, ...args: string[]): Promise<Ended> => start(cwd, args).ended;
+
+/** What the log says, line by line. */
+export const messages = (out: string): string[] =>
+  out
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => (JSON.parse(line) as { msg: string }).msg);
+
+export const free = ["--client-host", "127.0.0.1", "--client-port", "0", "--api-port", "0"];
+
+export interface Server extends Running {
+  readonly clientUrl: string;
+  readonly apiUrl: string;
+  /** A form post to the API. */
+  call(
+    path: string,
+    fields: Readonly<Record<string, string>>,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<Called>;
+}
+
+export interface Called {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** A server that has started; it is ended with the test. */
+export async function serve(
+  t: Test,
+  cwd: string,
+  args: readonly string[] = [],
+  surroundings: Surroundings = {},
+): Promise<Server> {
+  const running = start(cwd, ["serve", ...free, ...args], surroundings);
+  t.teardown(() => running.child.kill("SIGKILL"));
+  const log = messages(await running.printed(/try: curl.*\n/));
+  const url = (prefix: string): string =>
+    log.find((line) => line.startsWith(prefix))?.slice(prefix.length) ?? `no line "${prefix}"`;
+  const apiUrl = url("API at ");
+  return {
+    ...running,
+    clientUrl: url("clients connect to "),
+    apiUrl,
+    async call(path, fields, headers = {}) {
+      const answer = await fetch(`${apiUrl}/api/${path}`, {
+        method: "POST",
+        body: new URLSearchParams(fields),
+        headers,
+      });
+      return { status: answer.status, text: await answer.text() };
+    },
+  };
+}
