@@ -49,8 +49,7 @@ export class Client<T> implements Connection<T>, Receiver {
   // ---- outwards
 
   send(packet: string): void {
-    this.#server.rooms.flush();
-    this.post(packet);
+    if (this.open) this.#server.rooms.send(this, packet);
   }
 
   sendBinary(data: Uint8Array): void {

@@ -1,16 +1,23 @@
-// Who is in which room, and the publishes of a turn. Websockets are members in uWS itself, at no cost here; connections on
+// Who is in which room, and the packets of a turn. Websockets are members in uWS itself, at no cost here; connections on
 // polling are kept in sets.
 import type { TemplatedApp } from "uWebSockets.js";
 import type { Client } from "./connection.ts";
+
+interface Waiting<T> {
+  /** A room, or one client. */
+  readonly to: string | Client<T>;
+  readonly packet: string;
+}
 
 export class Rooms<T> {
   /** Those that have websockets; connections stay with the app that accepted them. */
   readonly #apps: ReadonlySet<TemplatedApp>;
   readonly #polling = new Map<string, Set<Client<T>>>();
-  /** Room and packet in turn. */
-  readonly #waiting: string[] = [];
+  /** What waits for the end of the turn, in order. */
+  #waiting: Waiting<T>[] = [];
   readonly #atTurnEnd: () => void;
-  #published = 0;
+  /** Packets of this turn. */
+  #posted = 0;
   #busy = false;
 
   /** @param atTurnEnd asks for a call of `endTurn` at the end of this turn */
@@ -20,29 +27,60 @@ export class Rooms<T> {
   }
 
   /**
-   * A lone publish goes at once, which is fastest for it. Several in one turn are made together at its end, which is about ten
-   * times faster: websockets then share one write.
+   * A lone packet goes at once, which is fastest for it. Several in one turn go together at its end, which is about ten times
+   * faster: a websocket then gets them in one write.
    */
   publish(room: string, packet: string): void {
-    if (this.#published++ === 0) {
-      this.#atTurnEnd();
-      if (!this.#busy) return this.#fanOut(room, packet);
-    }
-    this.#waiting.push(room, packet);
+    if (this.#isLone()) this.#fanOut(room, packet);
+    else this.#waiting.push({ to: room, packet });
+  }
+
+  send(client: Client<T>, packet: string): void {
+    if (this.#isLone()) client.post(packet);
+    else this.#waiting.push({ to: client, packet });
+  }
+
+  #isLone(): boolean {
+    if (this.#posted++ > 0) return false;
+    this.#atTurnEnd();
+    return !this.#busy;
   }
 
   endTurn(): void {
-    this.#busy = this.#published > 1;
-    this.#published = 0;
+    this.#busy = this.#posted > 1;
+    this.#posted = 0;
     this.flush();
   }
 
-  /** Before anything that has an order with what was published: a packet never reaches who joined after it. */
+  /** Before anything that has an order with what was sent: a packet never reaches who joined after it. */
   flush(): void {
+    if (this.#waiting.length === 0) return;
     const waiting = this.#waiting;
-    if (waiting.length === 0) return;
-    for (let i = 0; i < waiting.length; i += 2) this.#fanOut(waiting[i]!, waiting[i + 1]!);
-    waiting.length = 0;
+    this.#waiting = []; // sending may close a connection, which flushes
+    const sends = new Map<Client<T>, string[]>();
+    for (const { to, packet } of waiting) {
+      if (typeof to === "string") {
+        this.#deliver(sends);
+        this.#fanOut(to, packet);
+        continue;
+      }
+      const packets = sends.get(to);
+      if (packets === undefined) sends.set(to, [packet]);
+      else packets.push(packet);
+    }
+    this.#deliver(sends);
+  }
+
+  /** Each client's packets in one write. */
+  #deliver(sends: Map<Client<T>, string[]>): void {
+    for (const [client, packets] of sends) {
+      if (packets.length === 1) client.post(packets[0]!);
+      else
+        client.together(() => {
+          for (const packet of packets) client.post(packet);
+        });
+    }
+    sends.clear();
   }
 
   #fanOut(room: string, packet: string): void {
