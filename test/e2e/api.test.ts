@@ -156,12 +156,12 @@ t.test("API 5, 6: every row of the payload table as the push client 0.8.2 gives 
     ["form", { data: base64(1), json: "2" }, 2],
   ];
   for (const timeToLive of [0, TTL]) {
-    for (const [how, sent, delivered] of rows) {
+    for (const [i, [how, sent, delivered]] of rows.entries()) {
       const got = nextOf(client, "push");
       const fields = { ...sent, pushId: client.pushId, timeToLive };
       const { status } = await (how === "form" ? server.post("push", fields) : server.postJson("push", fields));
       t.equal(status, 200);
-      t.same(await got, delivered, `${how} ${JSON.stringify(sent)}`);
+      t.same(await got, delivered, `row ${i}, ttl ${timeToLive}`);
     }
   }
   for (const json of ["", null]) {
