@@ -61,9 +61,19 @@ export function splitForAll(note: Notification, online: number): ExpandedPage {
   };
 }
 
-/** The body leaves out what the frame adds for each receiver: a client takes the mere presence of `unicast` for true (R5). */
+/**
+ * The body leaves out what the frame adds for each receiver: a client takes the mere presence of `unicast` for true (R5).
+ * What is meant for one vendor alone (`vendors`) stays with the server. */
 function notiPacket(note: Notification): Packet {
-  const { id: _id, timestamp: _timestamp, ttl: _ttl, topic: _topic, unicast: _unicast, ...rest } = note.content;
+  const {
+    id: _id,
+    timestamp: _timestamp,
+    ttl: _ttl,
+    topic: _topic,
+    unicast: _unicast,
+    vendors: _vendors,
+    ...rest
+  } = note.content;
   return {
     event: "noti",
     id: note.id,
