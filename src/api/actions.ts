@@ -2,12 +2,14 @@
 
 import type { PushId, Uid } from "../core/device.ts";
 import type { Binding, Counters, Devices } from "../core/engine.ts";
+import type { Lanes } from "../core/lane.ts";
 import type { Live } from "../core/live.ts";
 import type { NotificationContent, NotificationId } from "../core/notification.ts";
+import type { AcceptOptions, NotificationTarget, Once, Outbox } from "../core/outbox.ts";
+import type { AppId, ProviderName, Trace } from "../core/provider.ts";
 import type { Target } from "../core/target.ts";
 
 export type PushTarget = Exclude<Target, { kind: "tag" } | { kind: "all" }>;
-export type NotificationTarget = Exclude<Target, { kind: "topic" }>;
 
 export interface PushDraft {
   readonly event: "p" | "push";
@@ -17,19 +19,52 @@ export interface PushDraft {
   readonly timeToLive: number;
 }
 
-export interface NotificationOptions {
+export interface NotificationOptions extends AcceptOptions {
   readonly id?: NotificationId;
   readonly target: NotificationTarget;
   readonly timeToLive: number;
   readonly type?: string;
+  /** Epoch milliseconds. */
+  readonly sendAt?: number;
   readonly callerAddress: string;
+}
+
+/** What Apple said of a relayed batch (http-api 3.11). Undefined: no credentials for this bundle id. */
+export interface Relayed {
+  readonly success: number;
+  /** Tokens refused as dead: the caller forgets them. */
+  readonly errorTokens: readonly string[];
+}
+
+/** What a vendor posted. Header names in lower case, the query without its question mark. */
+export interface ReceiptRequest {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly query: string;
+  readonly body: string;
 }
 
 export interface Actions {
   /** Undefined: done before it returned. A promise resolves once the packet is as safe as the caller asked for. */
-  push(target: PushTarget, draft: PushDraft): Promise<void> | undefined;
+  push(target: PushTarget, draft: PushDraft, once?: Once): Promise<void> | undefined;
   /** Resolves once the notification would survive a crash. */
   notify(content: NotificationContent, options: NotificationOptions): Promise<NotificationId>;
+  readonly outbox: Pick<Outbox, "jobs" | "order" | "deliveries">;
+  readonly lanes: Lanes;
+  /** Sends at once, with the credentials of this server. Undefined: there are none for this bundle id. */
+  relay(
+    app: AppId,
+    id: NotificationId,
+    content: NotificationContent,
+    tokens: readonly string[],
+    timeToLive: number,
+  ): Promise<Relayed | undefined>;
+  /**
+   * Takes what a vendor posts about what it delivered. False: no app of this provider has this secret.
+   * Rejects with `PushError` for a wrong signature or nonsense.
+   */
+  receive(provider: ProviderName, secret: string, request: ReceiptRequest): Promise<boolean>;
+  /** What the vendors that can be asked say now of this notification, by provider. */
+  trace(id: NotificationId): Promise<Readonly<Record<ProviderName, readonly Trace[]>>>;
   bind(binding: Binding): Promise<void>;
   unbind(who: { readonly pushIds: readonly PushId[] } | { readonly uids: readonly Uid[] }): Promise<void>;
   deleteDevices(pushIds: readonly PushId[]): Promise<void>;

@@ -6,7 +6,8 @@
 // 1,000 entries may go in several steps, so that other callers get in between.
 import type { ArrivalEvidence, ArrivalRecord } from "./arrival.ts";
 import type { Device, PushId, Token, Uid } from "./device.ts";
-import type { Notification, NotificationId } from "./notification.ts";
+import type { NotificationId } from "./notification.ts";
+import type { Calls, Outbox } from "./outbox.ts";
 import type { Channel, KeptPacket, Packet, Parcel, Position } from "./packet.ts";
 import type { DeviceTarget } from "./target.ts";
 
@@ -14,6 +15,7 @@ export interface Engine {
   readonly devices: Devices;
   readonly broker: Broker;
   readonly outbox: Outbox;
+  readonly calls: Calls;
   readonly counters: Counters;
   /** A consistent copy of everything stored, into a new file, while the engine goes on. Fails when the file exists. */
   backup(file: string): Promise<void>;
@@ -137,40 +139,6 @@ export interface Broker {
   sent(marks: readonly SentMark[]): Promise<void>;
   /** Has the device's sessions, wherever they are, carry out the order. Orders of one device arrive in the order told. */
   tell(pushIds: readonly PushId[], order: Order): Promise<void>;
-}
-
-// ---- notifications
-
-/** A notification that is not yet expanded to its last page. */
-export interface Unexpanded {
-  /** Names it to `expand`: an id may have been used for several notifications, whose statistics add up. */
-  readonly job: number;
-  readonly notification: Notification;
-  /** Where the next page starts: given back by `expand`. Absent: at the beginning. */
-  readonly cursor?: string;
-}
-
-/** What one page of devices came to. */
-export interface ExpandedPage {
-  /** Absent: this was the last page. */
-  readonly cursor?: string;
-  readonly parcels: readonly Parcel[];
-  /** Added to the arrival statistics, with the devices and users they can be searched by. */
-  readonly counts: Readonly<Record<string, number>>;
-  readonly pushIds: readonly PushId[];
-  readonly uids: readonly Uid[];
-}
-
-export interface Outbox {
-  /** Resolves once the notification would survive a crash; the HTTP reply waits for this (holds 1). */
-  accept(notification: Notification): Promise<void>;
-  /** Accepted and not fully expanded, oldest first. */
-  unexpanded(limit: number): Promise<readonly Unexpanded[]>;
-  /**
-   * Keeps one page's packets, counts it and moves the cursor, together; then hands all its packets to the hubs in their order.
-   * After the last page the job is finished: a further page of it does nothing.
-   */
-  expand(job: number, page: ExpandedPage, now: number): Promise<void>;
 }
 
 // ---- statistics

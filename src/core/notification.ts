@@ -1,6 +1,5 @@
 // A notification is what a person sees. One id follows it through every channel and back in the statistics.
 import { PushError } from "./errors.ts";
-import type { Target } from "./target.ts";
 
 export type NotificationId = string;
 
@@ -19,14 +18,25 @@ export interface NotificationContent {
 export interface Notification {
   readonly id: NotificationId;
   readonly content: NotificationContent;
-  readonly target: Exclude<Target, { kind: "topic" }>;
   /** Milliseconds; 0: only for those who are connected now. */
   readonly timeToLive: number;
   /** The caller's label in the arrival statistics; `pushAll` or `pushMany` when none was given. */
   readonly type: string;
   readonly acceptedAt: number;
+  /** When it is to go out, where that is later. */
+  readonly sendAt?: number;
   readonly callerAddress: string;
 }
+
+/** For the connected only (timeToLive 0) means this much at a vendor: a phone that dozes wakes up now and then. */
+const BRIEF = 600_000;
+
+/** From when its time to live counts. */
+export const startOf = (note: Notification): number => note.sendAt ?? note.acceptedAt;
+
+/** No vendor is asked from then on. */
+export const expiry = (note: Notification): number =>
+  startOf(note) + (note.timeToLive > 0 ? note.timeToLive : BRIEF);
 
 const DEEPEST_CONTENT = 64;
 

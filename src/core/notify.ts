@@ -1,69 +1,171 @@
 // Accepts a notification, and splits a page of its devices into what goes where.
+import type { Lane } from "./delivery.ts";
+import { statisticsName } from "./delivery.ts";
 import type { Device } from "./device.ts";
-import type { Engine, ExpandedPage } from "./engine.ts";
+import { PushError } from "./errors.ts";
 import { randomId } from "./id.ts";
 import type { Notification, NotificationContent, NotificationId } from "./notification.ts";
+import { startOf } from "./notification.ts";
+import type { AcceptOptions, Addressed, ExpandedPage, NotificationTarget, Outbox } from "./outbox.ts";
 import type { Packet, Parcel } from "./packet.ts";
 import { deviceChannel, topicChannel } from "./packet.ts";
 
 /** The topic that clients without a vendor's push service join for notifications to everybody. */
 export const NOTI_TOPIC = "noti";
 
-export interface NotifyRequest {
+export interface NotifyRequest extends AcceptOptions {
   readonly content: NotificationContent;
-  readonly target: Notification["target"];
+  readonly target: NotificationTarget;
   /** Milliseconds; 0: only for those who are connected now. */
   readonly timeToLive: number;
   readonly type?: string;
+  /** Epoch milliseconds; the past is now. */
+  readonly sendAt?: number;
   readonly callerAddress: string;
 }
 
+/** How far ahead a notification may be scheduled. */
+const FURTHEST = 366 * 86_400_000;
+
 /** Makes the notification durable and returns its id: the caller's own, or 12 random alphanumerics. */
-export async function accept(outbox: Engine["outbox"], request: NotifyRequest, now: number): Promise<NotificationId> {
-  const { content, target } = request;
+export async function accept(outbox: Outbox, request: NotifyRequest, now: number): Promise<NotificationId> {
+  const { content, target, timeToLive, type, sendAt, callerAddress, ...options } = request;
+  if (sendAt !== undefined && sendAt > now + FURTHEST)
+    throw new PushError("invalid", "sendAt is more than a year away: give milliseconds since 1970, or an ISO time");
   const own = content["id"];
-  const id = typeof own === "string" && own !== "" ? own : randomId();
-  await outbox.accept({
-    id,
+  const note: Notification = {
+    id: typeof own === "string" && own !== "" ? own : randomId(),
     content,
-    target,
-    timeToLive: request.timeToLive,
-    type: request.type ?? (target.kind === "all" ? "pushAll" : "pushMany"),
+    timeToLive,
+    type: type ?? (target.kind === "all" ? "pushAll" : "pushMany"),
     acceptedAt: now,
-    callerAddress: request.callerAddress,
-  });
-  return id;
+    ...(sendAt !== undefined && sendAt > now ? { sendAt } : {}),
+    callerAddress,
+  };
+  return await outbox.accept(note, target, options);
+}
+
+/** Which lane serves a token of this type in this package; undefined: none does. */
+export type Routing = (type: string, packageName: string | undefined) => Lane | undefined;
+
+/** Where one device is reached: by a vendor, over its long connection, or both (Umeng's SDK also keeps a connection). */
+interface Way {
+  readonly lane?: Lane;
+  readonly connected: boolean;
 }
 
 /**
- * What one page of devices comes to: a `noti` for each device. It is kept whenever the notification has a timeToLive, whether
- * or not the device seems to be online: a socket may be half open, and the client's cursor leaves out what did arrive.
+ * What one page of devices comes to. A device with a token that a configured vendor serves gets a delivery; any other gets a
+ * `noti`, kept whenever the notification has a timeToLive whether or not the device seems to be online: a socket may be half
+ * open, and the client's cursor leaves out what did arrive.
  */
-export function split(note: Notification, devices: readonly Device[], cursor: string | undefined): ExpandedPage {
-  const packet = notiPacket(note);
+export function split(
+  note: Notification,
+  devices: readonly Device[],
+  route: Routing,
+  cursor: string | undefined,
+): ExpandedPage {
+  return pageOf(note, devices, (device) => wayTo(device, route), cursor);
+}
+
+/**
+ * The same for a notification to everybody. Those without a vendor's push service are in the topic `noti`, which one packet
+ * reaches (`splitForTopic`): here they are left out. A token that no configured vendor serves is not in that topic.
+ */
+export function splitForAll(
+  note: Notification,
+  devices: readonly Device[],
+  route: Routing,
+  cursor: string | undefined,
+): ExpandedPage {
+  return pageOf(
+    note,
+    devices,
+    (device) => {
+      if (device.token === undefined || device.type === undefined) return undefined;
+      const { lane } = wayTo(device, route);
+      if (device.type === "umeng") return lane === undefined ? undefined : { lane, connected: false };
+      return { connected: lane === undefined && titled(note), ...(lane === undefined ? {} : { lane }) };
+    },
+    cursor,
+  );
+}
+
+/** The packet for the topic `noti`, which only makes sense with a title to show. */
+export function splitForTopic(
+  note: Notification,
+  online: number,
+): Pick<ExpandedPage, "parcels" | "counts" | "routes"> {
+  if (!titled(note)) return { parcels: [], counts: {}, routes: {} };
   return {
-    ...(cursor === undefined ? {} : { cursor }),
-    parcels: devices.map((device): Parcel => ({ channel: deviceChannel(device.pushId), packet })),
-    counts: devices.length > 0 ? { target_android: devices.length } : {},
-    pushIds: devices.map((device) => device.pushId),
-    uids: [...new Set(devices.flatMap((device) => (device.uid === undefined ? [] : [device.uid])))],
+    parcels: [{ channel: topicChannel(NOTI_TOPIC), packet: notiPacket(note) }],
+    counts: online > 0 ? { target_android: online } : {},
+    routes: online > 0 ? { [NOTI_TOPIC]: online } : {},
   };
 }
 
-/** A notification to everybody: one packet for the topic `noti`, which only makes sense with a title to show. */
-export function splitForAll(note: Notification, online: number): ExpandedPage {
-  const titled = (note.content.android.title ?? "") !== "";
+const titled = (note: Notification): boolean => (note.content.android.title ?? "") !== "";
+
+function wayTo({ type, token, packageName }: Device, route: Routing): Way {
+  const lane = type === undefined || token === undefined ? undefined : route(type, packageName);
+  return lane === undefined ? { connected: true } : { lane, connected: type === "umeng" };
+}
+
+/** Sending only `android` or only `apn` limits the platforms. */
+const shows = (note: Notification, { provider }: Lane): boolean =>
+  provider === "apns" ? note.content.apn !== undefined : titled(note);
+
+function pageOf(
+  note: Notification,
+  devices: readonly Device[],
+  way: (device: Device) => Way | undefined,
+  cursor: string | undefined,
+): ExpandedPage {
+  const packet = notiPacket(note);
+  const parcels: Parcel[] = [];
+  const addressed: Addressed[] = [];
+  const counts: Record<string, number> = {};
+  const routes: Record<string, number> = {};
+  const add = (sums: Record<string, number>, name: string): void => {
+    sums[name] = (sums[name] ?? 0) + 1;
+  };
+  let seen = 0;
+  for (const device of devices) {
+    const found = way(device);
+    if (found === undefined) continue;
+    seen++;
+    const lane = found.lane !== undefined && shows(note, found.lane) ? found.lane : undefined;
+    if (lane === undefined && !found.connected) continue;
+    addressed.push({
+      pushId: device.pushId,
+      ...(device.uid === undefined ? {} : { uid: device.uid }),
+      ...(lane === undefined ? {} : { via: { lane, type: device.type!, token: device.token! } }), // a lane has a token
+    });
+    if (lane !== undefined) {
+      add(counts, `target_${statisticsName(lane.provider)}`);
+      add(routes, lane.provider);
+    }
+    if (found.connected) {
+      parcels.push({ channel: deviceChannel(device.pushId), packet });
+      add(counts, "target_android");
+      add(routes, "connection");
+    }
+  }
   return {
-    parcels: titled ? [{ channel: topicChannel(NOTI_TOPIC), packet: notiPacket(note) }] : [],
-    counts: titled && online > 0 ? { target_android: online } : {},
-    pushIds: [],
-    uids: [],
+    ...(cursor === undefined ? {} : { cursor }),
+    parcels,
+    devices: addressed,
+    counts,
+    seen,
+    skipped: seen - addressed.length,
+    routes,
   };
 }
 
 /**
  * The body leaves out what the frame adds for each receiver: a client takes the mere presence of `unicast` for true (R5).
- * What is meant for one vendor alone (`vendors`) stays with the server. */
+ * What is meant for one vendor alone (`vendors`) stays with the server.
+ */
 function notiPacket(note: Notification): Packet {
   const {
     id: _id,
@@ -78,6 +180,6 @@ function notiPacket(note: Notification): Packet {
     event: "noti",
     id: note.id,
     body: JSON.stringify(rest),
-    expires: note.timeToLive > 0 ? note.acceptedAt + note.timeToLive : 0,
+    expires: note.timeToLive > 0 ? startOf(note) + note.timeToLive : 0,
   };
 }

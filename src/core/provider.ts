@@ -35,7 +35,16 @@ export interface Provider {
   readonly apps: readonly AppId[];
   /** Never throws: one outcome per recipient, in the same order. */
   send(app: AppId, note: Notification, to: readonly Recipient[], now: number): Promise<readonly Outcome[]>;
+  /** What the vendor says by now of messages it accepted, where it can be asked. Never throws: what fails is left out. */
+  trace?(app: AppId, receipts: readonly string[], now: number): Promise<readonly Trace[]>;
   close(): Promise<void>;
+}
+
+/** A vendor's own figures on one message. */
+export interface Trace {
+  readonly receipt: string;
+  readonly delivered?: number;
+  readonly clicked?: number;
 }
 
 /** What a vendor's callback tells of one delivery. */

@@ -3,7 +3,7 @@ import { createHash, type KeyObject, X509Certificate } from "node:crypto";
 import { SignJWT } from "jose";
 import { z } from "zod";
 import { PushError } from "../core/errors.ts";
-import type { Notification } from "../core/notification.ts";
+import { expiry, type Notification } from "../core/notification.ts";
 import type { Outcome } from "../core/provider.ts";
 import { excerpt, parseObject, retryAfter, type Verdict } from "./answer.ts";
 import type { Answer, CommonApp, Credential, Dialect, HttpReply, ReadFile } from "./dialect.ts";
@@ -153,8 +153,7 @@ const MONTH = 30 * 86_400;
 
 /** Unix seconds. For the connected only (timeToLive 0) Apple is given 10 minutes, and nothing is stored longer than 30 days. */
 function expiration(note: Notification, now: number): number {
-  const expires = Math.floor((note.acceptedAt + (note.timeToLive > 0 ? note.timeToLive : 600_000)) / 1000);
-  return Math.min(expires, Math.floor(now / 1000) + MONTH);
+  return Math.min(Math.floor(expiry(note) / 1000), Math.floor(now / 1000) + MONTH);
 }
 
 /** At most 64 bytes: a second notification of the same id takes the first one's place. */

@@ -1,17 +1,13 @@
 // How long a vendor is to keep trying, and the days by which Chinese vendors count.
-import type { Notification } from "../core/notification.ts";
+import { expiry, type Notification } from "../core/notification.ts";
 
 const SECOND = 1000;
 const DAY = 86_400 * SECOND;
 const CHINA = 8 * 3600 * SECOND;
 
-/** For the connected only (timeToLive 0) means this much at a vendor: a phone that dozes wakes up now and then. */
-const BRIEF = 600 * SECOND;
-
 /** The milliseconds that are left of the notification's life, within what the vendor takes. */
 export function lifetime(note: Notification, now: number, min: number, max: number): number {
-  const left = note.timeToLive === 0 ? BRIEF : note.acceptedAt + note.timeToLive - now;
-  return Math.min(Math.max(left, min), max);
+  return Math.min(Math.max(expiry(note) - now, min), max);
 }
 
 /** Quotas return at midnight UTC+8. */

@@ -43,7 +43,6 @@ export function notification(
       apn: { alert: { title: "Ann", body: "Hello, Bob" }, badge: 0 },
       ...content,
     },
-    target: { kind: "all" },
     timeToLive: HOUR,
     type: "pushMany",
     acceptedAt: NOW,

@@ -11,7 +11,6 @@ export function note(content: Record<string, unknown> = {}, rest: Partial<Notifi
   return {
     id: "n1",
     content: { android: { title: "T", message: "m", payload: { abc: 123 } }, ...content },
-    target: { kind: "all" },
     timeToLive: 3_600_000,
     type: "pushAll",
     acceptedAt: NOW,
