@@ -32,6 +32,8 @@ export interface Provider {
   readonly name: ProviderName;
   /** Recipients one request may carry. */
   readonly batch: number;
+  /** Requests that are worth having in flight together. */
+  readonly parallel: number;
   readonly apps: readonly AppId[];
   /** Never throws: one outcome per recipient, in the same order. */
   send(app: AppId, note: Notification, to: readonly Recipient[], now: number): Promise<readonly Outcome[]>;

@@ -34,6 +34,7 @@ export function provider<App extends CommonApp>(
   return {
     name: dialect.name,
     batch: dialect.batch,
+    parallel: dialect.transport.connections * dialect.transport.streams,
     apps: apps.map(({ app }) => app),
     send: (app, note, to, now) => client.send(app, note, to, now),
     close: () => client.close(),

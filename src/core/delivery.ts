@@ -1,0 +1,154 @@
+// One notification to one token: what becomes of it, and when it is tried again. Pure: the lane gives the clock and the dice.
+import type { PushId } from "./device.ts";
+import type { Notification } from "./notification.ts";
+import { expiry } from "./notification.ts";
+import type { AppId, Outcome, ProviderName } from "./provider.ts";
+
+/** The deliveries of one provider and one app: sent, slowed and stopped together. */
+export interface Lane {
+  readonly provider: ProviderName;
+  readonly app: AppId;
+}
+
+/** A delivery that a lane has claimed. */
+export interface Delivery {
+  /** Unique for ever, and the same at every try. */
+  readonly delivery: number;
+  readonly job: number;
+  readonly lane: Lane;
+  readonly pushId: PushId;
+  /** The token's type as the device gave it, and the token. */
+  readonly type: string;
+  readonly token: string;
+  /** Tries so far that came to nothing. */
+  readonly attempts: number;
+  /** The lease: after it, the delivery may be claimed again, and a settlement of this claim is ignored. Epoch ms. */
+  readonly leasedUntil: number;
+}
+
+/** What follows from an outcome. `counters` are those of the arrival statistics that go up by one. */
+export type Settlement = { readonly delivery: Delivery } & (
+  | { readonly kind: "accepted"; readonly receipt?: string; readonly counters: readonly string[] }
+  /** The end of it. `forget`: the token is dead too; where the vendor said since when, one registered later stays. */
+  | {
+      readonly kind: "gone" | "refused" | "expired";
+      readonly reason: string;
+      readonly counters: readonly string[];
+      readonly forget?: { readonly registeredBefore?: number };
+    }
+  /** Back into the lane, due at `at`. `tried`: it counts as a try. */
+  | { readonly kind: "again"; readonly at: number; readonly reason: string; readonly tried: boolean }
+);
+
+const FIRST_RETRY = 1000;
+const LONGEST_RETRY = 300_000;
+/** A vendor that asks for it this often will not take it; with the longest pauses that is a day. */
+const MOST_ATTEMPTS = 300;
+
+/** Vendors that tell of no arrival: what they accepted is all that is known, and what the contract calls arrived. */
+const TELLS_NO_ARRIVAL: ReadonlySet<ProviderName> = new Set(["apns", "fcm", "webpush"]);
+
+/** Names in the statistics follow the token types of the first SDKs: `target_apn`, not `target_apns`. */
+export const statisticsName = (provider: ProviderName): string => (provider === "apns" ? "apn" : provider);
+
+const counterCache = new Map<string, readonly string[]>();
+
+function counters(provider: ProviderName, event: "accepted" | "failed"): readonly string[] {
+  const key = `${event} ${provider}`;
+  let names = counterCache.get(key);
+  if (names === undefined) {
+    const name = statisticsName(provider);
+    names =
+      event === "accepted" && TELLS_NO_ARRIVAL.has(provider)
+        ? [`accepted_${name}`, `arrive_${name}`]
+        : [`${event}_${name}`];
+    counterCache.set(key, names);
+  }
+  return names;
+}
+
+/**
+ * What follows from a vendor's answer.
+ * @param dice a number in [0, 1), for the jitter
+ */
+export function settle(
+  delivery: Delivery,
+  note: Notification,
+  outcome: Outcome,
+  now: number,
+  dice: number,
+): Settlement {
+  const { provider } = delivery.lane;
+  switch (outcome.kind) {
+    case "accepted": {
+      const { receipt } = outcome;
+      return {
+        delivery,
+        kind: "accepted",
+        counters: counters(provider, "accepted"),
+        ...(receipt === undefined ? {} : { receipt }),
+      };
+    }
+    case "gone": {
+      const forget = outcome.at === undefined ? {} : { registeredBefore: outcome.at };
+      return { delivery, kind: "gone", reason: outcome.reason, counters: counters(provider, "failed"), forget };
+    }
+    case "refused":
+      return { delivery, kind: "refused", reason: outcome.reason, counters: counters(provider, "failed") };
+    case "retry":
+      return again(delivery, note, outcome.reason, now + pause(delivery.attempts, outcome.after ?? 0, dice), true);
+    // The lane's trouble, not this delivery's: it costs no try.
+    case "denied":
+      return again(delivery, note, outcome.reason, now, false);
+    case "paused":
+      return again(delivery, note, outcome.reason, outcome.until, false);
+  }
+}
+
+function again(delivery: Delivery, note: Notification, reason: string, at: number, tried: boolean): Settlement {
+  const failed = { delivery, counters: counters(delivery.lane.provider, "failed") };
+  if (at >= expiry(note)) return { ...failed, kind: "expired", reason };
+  if (tried && delivery.attempts + 1 >= MOST_ATTEMPTS)
+    return { ...failed, kind: "refused", reason: `given up after ${MOST_ATTEMPTS} tries: ${reason}` };
+  return { delivery, kind: "again", at, reason, tried };
+}
+
+/** A claimed delivery whose time has passed before it could be tried. */
+export const expired = (delivery: Delivery, reason: string): Settlement => ({
+  delivery,
+  kind: "expired",
+  reason,
+  counters: counters(delivery.lane.provider, "failed"),
+});
+
+/** 1 s, 2 s, 4 s ... 5 min, each 20 % more or less, so that what failed together does not come back together. */
+function pause(attempts: number, asked: number, dice: number): number {
+  const own = Math.min(FIRST_RETRY * 2 ** Math.min(attempts, 20), LONGEST_RETRY);
+  return Math.round(Math.max(own * (0.8 + 0.4 * dice), asked));
+}
+
+// ---- the circuit breaker
+
+/** How many of a lane's latest tokens were dead. A wrong project or environment is likelier than so many deaths. */
+export interface Deaths {
+  readonly judged: number;
+  readonly dead: number;
+  readonly since: number;
+}
+
+export const NO_DEATHS: Deaths = { judged: 0, dead: 0, since: 0 };
+
+const WINDOW = 600_000;
+const FEWEST = 50;
+const MOST_DEAD = 0.3;
+
+/** Adds a batch of verdicts, accepted or gone; a new window begins every 10 minutes. */
+export function count(deaths: Deaths, accepted: number, gone: number, now: number): Deaths {
+  if (accepted + gone === 0) return deaths;
+  const fresh = now - deaths.since >= WINDOW;
+  const before = fresh ? { judged: 0, dead: 0, since: now } : deaths;
+  return { judged: before.judged + accepted + gone, dead: before.dead + gone, since: before.since };
+}
+
+/** Whether deletions are to be held: more than 30 % of at least 50. */
+export const suspicious = ({ judged, dead }: Deaths): boolean => judged >= FEWEST && dead / judged > MOST_DEAD;

@@ -1,0 +1,36 @@
+// Port: what an operator sees of the lanes, and may do to them.
+import type { Lane } from "./delivery.ts";
+
+/**
+ * - `running`
+ * - `paused`: the vendor's quota is spent; goes on by itself at `until`
+ * - `stopped`: the vendor refuses our credentials; goes on when they are replaced (reload, restart) or it is resumed by hand
+ */
+export type LaneState = "running" | "paused" | "stopped";
+
+export interface LaneStatus extends Lane {
+  readonly state: LaneState;
+  /** Why it is paused or stopped. */
+  readonly reason?: string;
+  readonly until?: number;
+  /** Deliveries not yet settled, and how long ago the first of those due was queued, milliseconds. */
+  readonly depth: number;
+  readonly oldest?: number;
+  /** At the vendor now. */
+  readonly inFlight: number;
+  /** Accepted per second, over the last 10 seconds. */
+  readonly rate: number;
+  /** Since the start. */
+  readonly accepted: number;
+  readonly failed: number;
+  readonly retried: number;
+  readonly lastError?: { readonly reason: string; readonly at: number };
+  /** So many of its tokens are said to be dead that none is forgotten until it is resumed by hand (core/delivery.ts). */
+  readonly holdsDeletions: boolean;
+}
+
+export interface Lanes {
+  list(): Promise<readonly LaneStatus[]>;
+  /** Lets lanes go on that are paused or stopped or hold deletions: all of them, of one provider, or one. Returns those changed. */
+  resume(which: Partial<Lane>): readonly Lane[];
+}

@@ -1,0 +1,207 @@
+// Port: accepted notifications, the jobs they are worked off as, and the deliveries they come to, as the store keeps them.
+// What engine.ts says of order and failure holds here as well. Kept for as long as the arrival statistics.
+import type { Delivery, Lane, Settlement } from "./delivery.ts";
+import type { PushId, Uid } from "./device.ts";
+import type { Notification, NotificationId } from "./notification.ts";
+import type { Parcel } from "./packet.ts";
+import type { ProviderName, Receipt } from "./provider.ts";
+import type { Target } from "./target.ts";
+
+export type NotificationTarget = Exclude<Target, { kind: "topic" }>;
+
+/**
+ * Marks a call that its caller may repeat: within 24 hours the same key means the same call. `digest` is of everything that
+ * was asked for; another one under the same key is a `PushError("conflict")`.
+ */
+export interface Once {
+  readonly key: string;
+  readonly digest: string;
+}
+
+export interface AcceptOptions {
+  /** Devices per second; without it as fast as it goes. */
+  readonly rate?: number;
+  /** Only counts the devices: nothing is sent, and the statistics know nothing of it. */
+  readonly dryRun?: boolean;
+  readonly once?: Once;
+}
+
+// ---- expansion
+
+/** A job with pages still to come, whose time has come. */
+export interface Unexpanded {
+  readonly job: number;
+  readonly notification: Notification;
+  readonly target: NotificationTarget;
+  /** Where the next page starts: given back by `expand`. Absent: at the beginning. */
+  readonly cursor?: string;
+  readonly rate?: number;
+  readonly dryRun: boolean;
+}
+
+/** One device of a page. Without `via` only over the long connection. */
+export interface Addressed {
+  readonly pushId: PushId;
+  readonly uid?: Uid;
+  readonly via?: { readonly lane: Lane; readonly type: string; readonly token: string };
+}
+
+/** What one page of devices came to. */
+export interface ExpandedPage {
+  /** Absent: this was the last page. */
+  readonly cursor?: string;
+  /** The next page is not wanted before then. */
+  readonly notBefore?: number;
+  readonly parcels: readonly Parcel[];
+  readonly devices: readonly Addressed[];
+  /** Added to the arrival statistics. */
+  readonly counts: Readonly<Record<string, number>>;
+  /** Devices looked at, and those of them that have nothing to show of this notification. */
+  readonly seen: number;
+  readonly skipped: number;
+  /** How many go which way: a provider's name, or `connection`. */
+  readonly routes: Readonly<Record<string, number>>;
+}
+
+// ---- sending
+
+export interface Claim {
+  readonly deliveries: readonly Delivery[];
+  /** The notification of every job among them. */
+  readonly notes: ReadonlyMap<number, Notification>;
+  /** When the next one of this lane is due; absent: none is waiting. */
+  readonly next?: number;
+}
+
+export interface LaneDepth {
+  readonly lane: Lane;
+  /** Deliveries not yet settled. */
+  readonly depth: number;
+  /** When the first of those that are due was queued. */
+  readonly oldest?: number;
+}
+
+// ---- looking back
+
+export type JobState = "scheduled" | "running" | "paused" | "cancelled" | "finished";
+
+/** One call of /api/notification and how far it is. */
+export interface Job {
+  readonly job: number;
+  readonly id: NotificationId;
+  readonly type: string;
+  /** As shown in the statistics. */
+  readonly text: string;
+  readonly target: NotificationTarget["kind"];
+  readonly state: JobState;
+  readonly acceptedAt: number;
+  /** When it was to begin, where that was later. */
+  readonly sendAt?: number;
+  readonly finishedAt?: number;
+  readonly rate?: number;
+  readonly dryRun: boolean;
+  /** Devices looked at so far, and those that have nothing to show of it. */
+  readonly seen: number;
+  readonly skipped: number;
+  readonly routes: Readonly<Record<string, number>>;
+  /** Deliveries: made so far, not settled, accepted by a vendor, and failed, by reason. */
+  readonly queued: number;
+  readonly waiting: number;
+  readonly accepted: number;
+  readonly failed: Readonly<Record<string, number>>;
+}
+
+export interface JobQuery {
+  /** Without it the calls that reach many or wait: to everybody, to a tag, scheduled, paced, dry runs. */
+  readonly id?: NotificationId;
+  readonly state?: JobState;
+  /** Jobs older than this one: the `job` of the last one listed. */
+  readonly before?: number;
+}
+
+/** `sent`: over the long connection, where nobody says more until it arrives. */
+export type DeliveryState = "sent" | "queued" | "accepted" | "gone" | "refused" | "expired" | "cancelled";
+
+/** What became of a notification at one device. Times are epoch milliseconds. */
+export interface DeliveryRecord {
+  readonly pushId: PushId;
+  readonly uid?: Uid;
+  readonly lane?: Lane;
+  readonly state: DeliveryState;
+  readonly attempts: number;
+  readonly reason?: string;
+  /** The vendor's id of the message. */
+  readonly receipt?: string;
+  readonly queuedAt: number;
+  /** When it was last given to the vendor, and when it was settled. */
+  readonly sentAt?: number;
+  readonly settledAt?: number;
+  readonly nextTryAt?: number;
+  readonly arrivedAt?: number;
+  readonly clickedAt?: number;
+}
+
+export interface DeliveryPage {
+  readonly deliveries: readonly DeliveryRecord[];
+  readonly next?: string;
+}
+
+export interface Outbox {
+  /**
+   * Resolves with the notification's id once it would survive a crash; the HTTP reply waits for this (holds 1). With `once`
+   * of a call made before, nothing is accepted and the id of that one comes back.
+   */
+  accept(notification: Notification, target: NotificationTarget, options?: AcceptOptions): Promise<NotificationId>;
+  /** Jobs whose next page is due and which are neither paused nor cancelled, oldest first; and when another one will be. */
+  unexpanded(limit: number, now: number): Promise<{ readonly work: readonly Unexpanded[]; readonly next?: number }>;
+  /**
+   * Adds one page's deliveries, keeps its packets, counts it and moves the cursor, together; then hands all its packets to the
+   * hubs in their order. A page of a job that is finished, paused or cancelled does nothing.
+   */
+  expand(job: number, page: ExpandedPage, now: number): Promise<void>;
+
+  /** The lanes that have something to do, now or later. */
+  lanes(now: number): Promise<readonly LaneDepth[]>;
+  /**
+   * Up to `limit` due deliveries of one lane, leased to the caller for so many milliseconds: those of small calls before those
+   * of calls to many, then in the order they are due. What was leased before a restart is due at once. Deliveries of paused
+   * jobs are held back, those of cancelled or expired ones settled on the way.
+   */
+  claim(lane: Lane, limit: number, now: number, lease: number): Promise<Claim>;
+  /** Records outcomes, forgets dead tokens, counts arrivals, together. Skips those whose lease was lost. */
+  settle(results: readonly Settlement[], now: number): Promise<void>;
+  /**
+   * Settles, as expired, what waits in a lane although its time has passed: for lanes that are stopped and claim nothing.
+   * At most `limit` rows are looked at; returns where to go on, undefined at the end.
+   */
+  expire(lane: Lane, after: number | undefined, limit: number, now: number): Promise<number | undefined>;
+  /**
+   * What vendors tell later, or clients about what a vendor brought: marks the deliveries and counts each event once per
+   * delivery. An event of a token that is dead forgets it. Unknown ones are skipped.
+   */
+  received(receipts: readonly (Receipt & { readonly provider: ProviderName })[], now: number): Promise<void>;
+
+  /** Newest first. */
+  jobs(query: JobQuery, limit: number, now: number): Promise<readonly Job[]>;
+  /**
+   * Every unfinished job of the notification. Paused: no page is expanded and nothing is claimed until it is resumed.
+   * Cancelled: what was not given to a vendor yet is not sent any more. Returns the jobs changed; cancelling a paused one works.
+   */
+  order(id: NotificationId, order: "pause" | "resume" | "cancel", now: number): Promise<readonly Job[]>;
+  /** What became of a notification, device by device in the order it was expanded. Undefined: the id is unknown. */
+  deliveries(id: NotificationId, after: string | undefined, limit: number): Promise<DeliveryPage | undefined>;
+  /** The vendor's ids of what it accepted of this notification, newest first, each once. */
+  receipts(id: NotificationId, provider: ProviderName, limit: number): Promise<readonly string[]>;
+}
+
+/** Calls that may be repeated, for those that are no notification. Forgotten after 24 hours. */
+export interface Calls {
+  /**
+   * Begins a call, durably. Returns the answer when it was finished before; undefined: it is to be made (again, after a crash in
+   * the middle). Rejects with `PushError("conflict")` when the key was used for something else.
+   */
+  begin(once: Once, now: number): Promise<string | undefined>;
+  finish(key: string, answer: string): Promise<void>;
+  /** The call failed and changed nothing: its key is free again. */
+  abandon(key: string): Promise<void>;
+}
