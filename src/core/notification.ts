@@ -35,8 +35,7 @@ const BRIEF = 600_000;
 export const startOf = (note: Notification): number => note.sendAt ?? note.acceptedAt;
 
 /** No vendor is asked from then on. */
-export const expiry = (note: Notification): number =>
-  startOf(note) + (note.timeToLive > 0 ? note.timeToLive : BRIEF);
+export const expiry = (note: Notification): number => startOf(note) + (note.timeToLive > 0 ? note.timeToLive : BRIEF);
 
 const DEEPEST_CONTENT = 64;
 

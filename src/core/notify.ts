@@ -92,10 +92,7 @@ export function splitForAll(
 }
 
 /** The packet for the topic `noti`, which only makes sense with a title to show. */
-export function splitForTopic(
-  note: Notification,
-  online: number,
-): Pick<ExpandedPage, "parcels" | "counts" | "routes"> {
+export function splitForTopic(note: Notification, online: number): Pick<ExpandedPage, "parcels" | "counts" | "routes"> {
   if (!titled(note)) return { parcels: [], counts: {}, routes: {} };
   return {
     parcels: [{ channel: topicChannel(NOTI_TOPIC), packet: notiPacket(note) }],

@@ -1,18 +1,28 @@
-// Accepted notifications become packets, page by page: one page of each in turn, so a call to a million devices does not hold
-// up the one behind it. The cursor is stored with each page, so a restart goes on where it was.
-import type { Engine, ExpandedPage, Unexpanded } from "../core/engine.ts";
-import { NOTI_TOPIC, split, splitForAll } from "../core/notify.ts";
+// Accepted notifications become deliveries and packets, page by page: one page of each in turn, so a call to a million devices
+// does not hold up the one behind it. The cursor is stored with each page, so a restart goes on where it was.
+import type { Lane } from "../core/delivery.ts";
+import type { Engine } from "../core/engine.ts";
+import { NOTI_TOPIC, type Routing, split, splitForAll, splitForTopic } from "../core/notify.ts";
+import type { ExpandedPage, Unexpanded } from "../core/outbox.ts";
 
 /** Devices per page: a few milliseconds of the storage thread. */
-const PAGE = 1000;
+const PAGE = 500;
+/** A paced job goes on so often each second. */
+const BEATS = 10;
 /** Notifications worked on side by side. */
 const ABREAST = 16;
 const RETRY_AFTER = 1000;
+/** A timer takes no more milliseconds than this. */
+const LONGEST_WAIT = 2 ** 31 - 1;
 
 export interface ExpanderOptions {
   readonly engine: Pick<Engine, "devices" | "outbox">;
   /** Connections subscribed to a topic now. */
   readonly count: (topic: string) => number;
+  /** Which vendor serves a token, as it is configured now. */
+  readonly route: Routing;
+  /** Lanes that got something to send. */
+  readonly filled: (lanes: readonly Lane[]) => void;
   readonly now: () => number;
   /** Told when the store failed; the work is taken up again after a second. */
   readonly failed: (error: unknown) => void;
@@ -21,54 +31,78 @@ export interface ExpanderOptions {
 export interface Expander {
   /** There is something new to expand. */
   nudge(): void;
-  /** Resolves when the page in hand is done. What is left is taken up at the next start. */
+  /** Resolves when the pages in hand are done. What is left is taken up at the next start. */
   stop(): Promise<void>;
 }
 
 export function createExpander(options: ExpanderOptions): Expander {
-  const { engine, now } = options;
+  const { engine, now, route } = options;
   let running: Promise<void> | undefined;
   let nudged = false;
   let stopped = false;
-  let retry: NodeJS.Timeout | undefined;
+  let failing = false;
+  let timer: NodeJS.Timeout | undefined;
 
   function nudge(): void {
     nudged = true;
-    if (stopped || running !== undefined || retry !== undefined) return;
+    if (stopped || running !== undefined || failing) return;
+    clearTimeout(timer);
     running = run().finally(() => {
       running = undefined;
       if (nudged) nudge();
     });
   }
 
+  function wakeAt(at: number): void {
+    clearTimeout(timer);
+    timer = setTimeout(nudge, Math.min(Math.max(0, at - now()), LONGEST_WAIT)).unref();
+  }
+
   async function run(): Promise<void> {
     try {
       while (nudged && !stopped) {
         nudged = false;
-        const work = await engine.outbox.unexpanded(ABREAST);
+        const { work, next } = await engine.outbox.unexpanded(ABREAST, now());
         await Promise.all(work.map(expandPage));
         if (work.length > 0) nudged = true;
+        else if (next !== undefined && !nudged) wakeAt(next);
       }
     } catch (error) {
       options.failed(error);
       nudged = false;
-      retry = setTimeout(() => {
-        retry = undefined;
+      failing = true;
+      timer = setTimeout(() => {
+        failing = false;
         nudge();
       }, RETRY_AFTER);
     }
   }
 
   async function expandPage(item: Unexpanded): Promise<void> {
-    const page = await nextPage(item);
-    await engine.outbox.expand(item.job, page, now());
+    const page = paced(await nextPage(item), item.rate);
+    await engine.outbox.expand(item.job, item.dryRun ? counted(page) : page, now());
+    const lanes = new Set(page.devices.flatMap(({ via }) => (via === undefined ? [] : [via.lane])));
+    if (lanes.size > 0 && !item.dryRun) options.filled([...lanes]);
   }
 
-  async function nextPage({ notification, cursor }: Unexpanded): Promise<ExpandedPage> {
-    const { target } = notification;
-    if (target.kind === "all") return splitForAll(notification, options.count(NOTI_TOPIC));
-    const page = await engine.devices.page(target, cursor, PAGE, now());
-    return split(notification, page.devices, page.next);
+  async function nextPage({ notification, target, cursor, rate }: Unexpanded): Promise<ExpandedPage> {
+    const limit = rate === undefined ? PAGE : Math.min(PAGE, Math.ceil(rate / BEATS));
+    const { devices, next } = await engine.devices.page(target, cursor, limit, now());
+    if (target.kind !== "all") return split(notification, devices, route, next);
+    const page = splitForAll(notification, devices, route, next);
+    if (cursor !== undefined) return page;
+    const topic = splitForTopic(notification, options.count(NOTI_TOPIC));
+    return {
+      ...page,
+      parcels: [...topic.parcels, ...page.parcels],
+      counts: sum(topic.counts, page.counts),
+      routes: sum(topic.routes, page.routes),
+    };
+  }
+
+  function paced(page: ExpandedPage, rate: number | undefined): ExpandedPage {
+    if (rate === undefined || page.cursor === undefined) return page;
+    return { ...page, notBefore: now() + Math.ceil((page.seen * 1000) / rate) };
   }
 
   return {
@@ -76,8 +110,20 @@ export function createExpander(options: ExpanderOptions): Expander {
     async stop() {
       stopped = true;
       nudged = false;
-      clearTimeout(retry);
+      clearTimeout(timer);
       await running;
     },
   };
+}
+
+/** A dry run only counts. */
+const counted = (page: ExpandedPage): ExpandedPage => ({ ...page, parcels: [], devices: [], counts: {} });
+
+function sum(
+  a: Readonly<Record<string, number>>,
+  b: Readonly<Record<string, number>>,
+): Readonly<Record<string, number>> {
+  const both: Record<string, number> = { ...a };
+  for (const [name, n] of Object.entries(b)) both[name] = (both[name] ?? 0) + n;
+  return both;
 }

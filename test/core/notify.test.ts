@@ -1,7 +1,8 @@
 import t from "tap";
 import type { Device, PushId, Uid } from "../../src/core/device.ts";
 import type { Notification } from "../../src/core/notification.ts";
-import { split, splitForAll } from "../../src/core/notify.ts";
+import { accept, type Routing, split, splitForAll, splitForTopic } from "../../src/core/notify.ts";
+import type { Outbox } from "../../src/core/outbox.ts";
 
 const note: Notification = {
   id: "n1",
@@ -11,25 +12,37 @@ const note: Notification = {
     ttl: 0,
     topic: "x",
     unicast: null,
+    vendors: { xiaomi: { channel: "c" } },
     android: { title: "T", payload: {} },
+    apn: { alert: "T" },
     extra: 1,
   },
-  target: { kind: "all" },
   timeToLive: 500,
   type: "pushMany",
   acceptedAt: 1000,
   callerAddress: "127.0.0.1",
 };
-const device = (pushId: string, uid?: string): Device => ({
+const device = (pushId: string, more: Partial<Device> = {}): Device => ({
   pushId: pushId as PushId,
-  ...(uid === undefined ? {} : { uid: uid as Uid }),
   tags: [],
   createTime: 0,
   updateTime: 0,
+  ...more,
+});
+const token = (type: string, packageName?: string) => ({
+  type,
+  token: `${type}-token`,
+  ...(packageName === undefined ? {} : { packageName }),
 });
 
+/** apns, xiaomi and umeng are configured, each for com.x, which is also the app of tokens that name none. */
+const route: Routing = (type, packageName = "com.x") => {
+  const provider = { apn: "apns", xiaomi: "xiaomi", umeng: "umeng" }[type];
+  return provider === undefined || packageName !== "com.x" ? undefined : { provider, app: packageName };
+};
+
 t.test("a page of devices becomes one packet each, kept while the notification lives", async (t) => {
-  const page = split(note, [device("device-one", "u"), device("device-two", "u")], "cursor");
+  const page = split(note, [device("device-one", { uid: "u" as Uid }), device("device-two")], route, "cursor");
   t.same(
     page.parcels.map((parcel) => parcel.channel),
     ["d:device-one", "d:device-two"],
@@ -38,16 +51,91 @@ t.test("a page of devices becomes one packet each, kept while the notification l
   t.match(parcel?.packet, { event: "noti", id: "n1", expires: 1500 });
   t.same(
     JSON.parse(parcel!.packet.body),
-    { android: { title: "T", payload: {} }, extra: 1 },
-    "R5: no ttl, topic or unicast",
+    { android: { title: "T", payload: {} }, apn: { alert: "T" }, extra: 1 },
+    "R5: no ttl, topic or unicast; and nothing meant for one vendor",
   );
   t.same(page.counts, { target_android: 2 });
-  t.same([page.pushIds, page.uids, page.cursor], [["device-one", "device-two"], ["u"], "cursor"]);
-  t.equal(split({ ...note, timeToLive: 0 }, [device("device-one")], undefined).parcels[0]?.packet.expires, 0);
+  t.same(page.devices, [{ pushId: "device-one", uid: "u" }, { pushId: "device-two" }]);
+  t.match(page, { cursor: "cursor", seen: 2, skipped: 0, routes: { connection: 2 } });
+  t.equal(split({ ...note, timeToLive: 0 }, [device("device-one")], route, undefined).parcels[0]?.packet.expires, 0);
+  const later = split({ ...note, sendAt: 9000 }, [device("device-one")], route, undefined);
+  t.equal(later.parcels[0]?.packet.expires, 9500, "the life of a scheduled one begins when it goes out");
 });
 
-t.test("API 17: pushAll without android.title sends no noti", async (t) => {
-  t.match(splitForAll(note, 99), { parcels: [{ channel: "t:noti" }], counts: { target_android: 99 } });
-  const untitled = { ...note, content: { android: { payload: {} } } };
-  t.same(splitForAll(untitled, 99), { parcels: [], counts: {}, pushIds: [], uids: [] });
+t.test("API 15: a vendor's token is served by that vendor alone, Umeng's also by the connection", async (t) => {
+  const ways: readonly (readonly [string, Device, string[], boolean])[] = [
+    ["apn", device("d", token("apn", "com.x")), ["apns com.x"], false],
+    ["umeng", device("d", token("umeng")), ["umeng com.x"], true],
+    ["no token", device("d", { type: "androidNoToken" }), [], true],
+    ["a token without a package takes the first app", device("d", token("xiaomi")), ["xiaomi com.x"], false],
+    ["a package that is not configured", device("d", token("xiaomi", "com.other")), [], true],
+    ["a vendor that is not configured", device("d", token("huawei", "com.x")), [], true],
+  ];
+  for (const [name, one, lanes, noti] of ways) {
+    const page = split(note, [one], route, undefined);
+    t.same(
+      page.devices.flatMap(({ via }) => (via === undefined ? [] : [`${via.lane.provider} ${via.lane.app}`])),
+      lanes,
+      name,
+    );
+    t.equal(page.parcels.length === 1, noti, `${name}: noti`);
+    t.equal(page.skipped, 0);
+  }
+  const counts = split(note, [device("a", token("apn")), device("b", token("umeng"))], route, undefined).counts;
+  t.same(counts, { target_apn: 1, target_umeng: 1, target_android: 1 });
+});
+
+t.test("only android or only apn limits the platforms; what shows nothing is skipped", async (t) => {
+  const forAndroid = { ...note, content: { android: { title: "T", payload: {} } } };
+  const forApple = { ...note, content: { android: { payload: {} }, apn: { alert: "A" } } };
+  const phones = [device("i", token("apn")), device("x", token("xiaomi")), device("u", token("umeng")), device("n")];
+  const providers = (about: Notification) => split(about, phones, route, undefined).routes;
+  t.same(providers(note), { apns: 1, xiaomi: 1, umeng: 1, connection: 2 });
+  t.same(providers(forAndroid), { xiaomi: 1, umeng: 1, connection: 2 });
+  t.same(providers(forApple), { apns: 1, connection: 2 }, "without a title only the connection carries it");
+  t.match(split(forApple, phones, route, undefined), { seen: 4, skipped: 1 });
+});
+
+t.test(
+  "API 17: to everybody: one packet for the topic, a delivery for each token, noti for tokens nobody serves",
+  async (t) => {
+    t.match(splitForTopic(note, 99), { parcels: [{ channel: "t:noti" }], counts: { target_android: 99 } });
+    const untitled = { ...note, content: { android: { payload: {} }, apn: { alert: "A" } } };
+    t.same(splitForTopic(untitled, 99), { parcels: [], counts: {}, routes: {} });
+
+    const phones = [
+      device("plain"),
+      device("i", token("apn")),
+      device("u", token("umeng")),
+      device("h", token("huawei")),
+    ];
+    const page = splitForAll(note, phones, route, undefined);
+    t.same(page.routes, { apns: 1, umeng: 1, connection: 1 });
+    t.same(
+      page.parcels.map(({ channel }) => channel),
+      ["d:h"],
+      "Huawei's SDK does not join the topic",
+    );
+    t.same(
+      page.devices.map(({ pushId }) => pushId),
+      ["i", "u", "h"],
+    );
+    t.same(splitForAll(untitled, phones, route, undefined).routes, { apns: 1 });
+  },
+);
+
+t.test("a notification is accepted for later, and not for a time beyond a year", async (t) => {
+  const accepted: Notification[] = [];
+  const outbox = {
+    async accept(one: Notification) {
+      accepted.push(one);
+      return one.id;
+    },
+  } as unknown as Outbox;
+  const request = { content: note.content, target: { kind: "all" }, timeToLive: 0, callerAddress: "" } as const;
+  t.equal(await accept(outbox, { ...request, sendAt: 5000 }, 1000), "n1");
+  t.match(accepted[0], { acceptedAt: 1000, sendAt: 5000, type: "pushAll" });
+  await accept(outbox, { ...request, sendAt: 500 }, 1000);
+  t.notOk("sendAt" in accepted[1]!, "the past is now");
+  await t.rejects(accept(outbox, { ...request, sendAt: 1000 + 367 * 86_400_000 }, 1000), { message: /sendAt/ });
 });

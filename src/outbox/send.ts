@@ -1,0 +1,77 @@
+// Due deliveries go to their providers: one runner per lane, none of which waits for another.
+import type { Lane } from "../core/delivery.ts";
+import type { LaneStatus, Lanes } from "../core/lane.ts";
+import type { LaneDepth, Outbox } from "../core/outbox.ts";
+import type { Provider, ProviderName } from "../core/provider.ts";
+import { type LaneOptions, LaneRunner } from "./lane.ts";
+
+export interface SenderOptions extends Omit<LaneOptions, "outbox"> {
+  readonly outbox: Pick<Outbox, "claim" | "settle" | "expire" | "lanes">;
+}
+
+export interface Sender extends Lanes {
+  /** Takes up what an earlier run left. */
+  start(): Promise<void>;
+  /** These lanes have something to send. */
+  nudge(lanes: readonly Lane[]): void;
+  /** Sends through these providers from now on, by name. Lanes that were stopped begin again. */
+  use(providers: ReadonlyMap<ProviderName, Provider>): void;
+  /** Resolves when what is at the vendors is settled, or after `patience` milliseconds: the rest is sent again some day. */
+  stop(patience: number): Promise<void>;
+}
+
+const nameOf = ({ provider, app }: Lane): string => `${provider} ${app}`;
+
+export function createSender(options: SenderOptions): Sender {
+  const { outbox, now } = options;
+  const runners = new Map<string, LaneRunner>();
+  let providers: ReadonlyMap<ProviderName, Provider> = new Map();
+  let stopped = false;
+
+  function runner(lane: Lane): LaneRunner {
+    const name = nameOf(lane);
+    let found = runners.get(name);
+    if (found === undefined) {
+      found = new LaneRunner(lane, providers.get(lane.provider), options);
+      runners.set(name, found);
+    }
+    return found;
+  }
+
+  return {
+    async start() {
+      for (const { lane } of await outbox.lanes(now())) runner(lane).nudge();
+    },
+    nudge(lanes) {
+      if (!stopped) for (const lane of lanes) runner(lane).nudge();
+    },
+    use(next) {
+      providers = next;
+      for (const one of runners.values()) one.use(providers.get(one.lane.provider));
+      for (const provider of providers.values())
+        for (const app of provider.apps) runner({ provider: provider.name, app });
+    },
+    async list(): Promise<readonly LaneStatus[]> {
+      const depths = new Map<string, LaneDepth>();
+      for (const depth of await outbox.lanes(now())) depths.set(nameOf(depth.lane), depth);
+      return [...runners].map(([name, one]) => one.status(depths.get(name)));
+    },
+    resume({ provider, app }) {
+      return [...runners.values()]
+        .filter(({ lane }) => provider === undefined || provider === lane.provider)
+        .filter(({ lane }) => app === undefined || app === lane.app)
+        .filter((one) => one.resume())
+        .map(({ lane }) => lane);
+    },
+    async stop(patience) {
+      stopped = true;
+      const ended = Promise.all([...runners.values()].map((one) => one.close()));
+      let timer: NodeJS.Timeout | undefined;
+      const tired = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, patience);
+      });
+      await Promise.race([ended, tired]);
+      clearTimeout(timer);
+    },
+  };
+}
