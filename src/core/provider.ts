@@ -11,8 +11,11 @@ export type AppId = string;
 export type Outcome =
   /** `receipt`: the id the vendor gave, for tracing and for matching its callbacks. */
   | { readonly kind: "accepted"; readonly receipt?: string }
-  /** Passing trouble; `after` milliseconds where the vendor said so. Also when nobody knows whether it was taken. */
-  | { readonly kind: "retry"; readonly reason: string; readonly after?: number }
+  /**
+   * Passing trouble; `after` milliseconds where the vendor said so. Also when nobody knows whether it was taken. `alone`: the
+   * vendor did not say which recipient of the request is at fault, so ask again for this one in a request of its own.
+   */
+  | { readonly kind: "retry"; readonly reason: string; readonly after?: number; readonly alone?: true }
   /** The token is dead: forget it. `at`: dead since then (epoch ms), which a token registered later survives. */
   | { readonly kind: "gone"; readonly reason: string; readonly at?: number }
   /** This message is at fault, or the device's settings block it: never again, but the token stays. */
@@ -37,14 +40,19 @@ export interface Provider {
   readonly apps: readonly AppId[];
   /** Never throws: one outcome per recipient, in the same order. */
   send(app: AppId, note: Notification, to: readonly Recipient[], now: number): Promise<readonly Outcome[]>;
-  /** What the vendor says by now of messages it accepted, where it can be asked. Never throws: what fails is left out. */
+  /**
+   * What the vendor has counted of messages, by the `receipt` of their outcomes. Never throws: what is not to be had now is left
+   * out. Only of vendors who can be asked.
+   */
   trace?(app: AppId, receipts: readonly string[], now: number): Promise<readonly Trace[]>;
   close(): Promise<void>;
 }
 
-/** A vendor's own figures on one message. */
+/** How many devices a message reached, as the vendor counts them up to now; a count that it did not tell is absent. */
 export interface Trace {
   readonly receipt: string;
+  /** Those it was sent to and could be. */
+  readonly target?: number;
   readonly delivered?: number;
   readonly clicked?: number;
 }

@@ -35,17 +35,20 @@ export function fakeXiaomi(options: { readonly appSecret?: string; readonly pack
   const failures = faults("xiaomi", [...COMMON_FAULTS, "quota", "throttle", "denied", "expired-credential", "partial"]);
   const seen = new Set<string>();
   const last = new Map<string, { readonly id: string; readonly param: string }>();
+  const counts = new Map<string, { readonly resolved: number; readonly delivered: number }>();
   let count = 0;
 
   function handle(request: FakeRequest, now: number): FakeReply {
     const fault = failures.next();
     const failed = commonFault(fault);
     if (failed !== undefined) return failed;
-    if (request.method !== "POST" || request.path !== "/v3/message/regid") return { status: 404 };
+    const tracing = request.method === "GET" && request.path === "/v1/trace/message/status";
+    if (!tracing && (request.method !== "POST" || request.path !== "/v3/message/regid")) return { status: 404 };
     if (fault === "denied" || fault === "expired-credential") return error(21301, "认证失败");
     if (fault === "quota") return error(200001, "day quota exceeded");
     if (fault === "throttle") return error(200002, "QPS exceeded");
     if (request.headers["authorization"] !== `key=${appSecret}`) return error(21301, "认证失败");
+    if (tracing) return trace(request.query.get("msg_id") ?? "");
     try {
       return send(readForm(request), fault === "partial", now);
     } catch (problem) {
@@ -69,7 +72,9 @@ export function fakeXiaomi(options: { readonly appSecret?: string; readonly pack
     const bad = targets.filter((target, i) => tokens.get(target) === "dead" || (partial && i === targets.length - 1));
     if (bad.length === targets.length) return error(20301, "发送消息失败");
     const id = `slm${String(++count).padStart(6, "0")}`;
+    const before = shown.length;
     for (const token of targets.filter((target) => !bad.includes(target))) show(form, token, id);
+    counts.set(id, { resolved: targets.length - bad.length, delivered: shown.length - before });
     const data = bad.length === 0 ? { id } : { id, bad_regids: bad.join(",") };
     return answerJson({
       result: "ok",
@@ -79,6 +84,12 @@ export function fakeXiaomi(options: { readonly appSecret?: string; readonly pack
       info: "Received push messages",
       data,
     });
+  }
+
+  function trace(id: string): FakeReply {
+    const counted = counts.get(id);
+    if (counted === undefined) return error(10017, "message not found");
+    return answerJson({ result: "ok", code: 0, trace_id: "Xlab", data: { data: { id, ...counted, click: 0 } } });
   }
 
   function show(form: Readonly<Record<string, string>>, token: string, id: string): void {

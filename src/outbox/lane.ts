@@ -45,6 +45,8 @@ export class LaneRunner {
   #closed = false;
   #deaths: Deaths = NO_DEATHS;
   #holdsDeletions = false;
+  /** Deliveries that go in a request of their own: the vendor refused one they were in without saying whose fault it was. */
+  readonly #alone = new Set<number>();
   #settled: Settlement[] = [];
   #settling: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -200,12 +202,19 @@ export class LaneRunner {
     this.#inFlight += deliveries.length;
     for (const [job, all] of byJob(deliveries)) {
       const note = notes.get(job);
-      for (let from = 0; from < all.length; from += batch) {
-        const part = all.slice(from, from + batch);
+      for (const part of this.#requests(all, batch)) {
         if (provider === undefined || note === undefined) this.#conclude(part, note, []);
         else void this.#send(provider, note, part);
       }
     }
+  }
+
+  #requests(deliveries: readonly Delivery[], batch: number): readonly (readonly Delivery[])[] {
+    if (batch === 1) return deliveries.map((delivery) => [delivery]);
+    const together = deliveries.filter(({ delivery }) => !this.#alone.has(delivery));
+    const requests = deliveries.filter(({ delivery }) => this.#alone.has(delivery)).map((one) => [one]);
+    for (let from = 0; from < together.length; from += batch) requests.push(together.slice(from, from + batch));
+    return requests;
   }
 
   async #send(provider: Provider, note: Notification, to: readonly Delivery[]): Promise<void> {
@@ -283,6 +292,8 @@ export class LaneRunner {
       if (settlement.kind === "accepted") this.#totals.accepted++;
       else if (settlement.kind === "again") this.#totals.retried++;
       else this.#totals.failed++;
+      if (outcome.kind === "retry" && outcome.alone === true) this.#alone.add(delivery.delivery);
+      else if (settlement.kind !== "again") this.#alone.delete(delivery.delivery);
       this.#settled.push(this.#holdsDeletions ? unforgetting(settlement) : settlement);
     }
     this.#settling ??= this.#flush();

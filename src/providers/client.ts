@@ -1,25 +1,14 @@
 // Makes a Provider of a Dialect: everything about the network that vendors have in common, and nothing of what they mean.
 // Connections are per host and account, so that no vendor's trouble is felt by another. Nothing is retried here, save once
 // with a new credential: the queue does that.
-import { createSecureContext, rootCertificates } from "node:tls";
-import type { Dispatcher } from "undici";
-import { Pool, ProxyAgent } from "undici";
 import type { Notification } from "../core/notification.ts";
-import type { AppId, Outcome, Provider, Recipient } from "../core/provider.ts";
-import { isPrivateHost, publicLookup } from "./address.ts";
+import type { AppId, Outcome, Provider, Recipient, Trace } from "../core/provider.ts";
+import { isPrivateHost } from "./address.ts";
 import { Credentials } from "./credentials.ts";
-import type { Answer, CommonApp, Dialect, HttpReply, HttpRequest, Transport } from "./dialect.ts";
+import type { Answer, CommonApp, Dialect, HttpReply, Transport } from "./dialect.ts";
 import { Denied, Unsendable } from "./dialect.ts";
+import { dispatcher, Line, type Network, Trouble } from "./line.ts";
 
-export interface Network {
-  /** PEM certificates to trust besides the usual ones. */
-  readonly ca?: string;
-  /** URL of an HTTP proxy for vendor traffic. */
-  readonly proxy?: string;
-}
-
-const BODY_LIMIT = 1_000_000;
-const HOUR = 3_600_000;
 /** Hosts that devices choose are many: so many lines are kept, the longest unused are closed. */
 const LINES = 256;
 /** Tokens remembered to be reached by another than their first route. */
@@ -37,6 +26,7 @@ export function provider<App extends CommonApp>(
     parallel: dialect.transport.connections * dialect.transport.streams,
     apps: apps.map(({ app }) => app),
     send: (app, note, to, now) => client.send(app, note, to, now),
+    ...(dialect.trace === undefined ? {} : { trace: (app, receipts, now) => client.trace(app, receipts, now) }),
     close: () => client.close(),
   };
 }
@@ -67,15 +57,36 @@ class Client<App extends CommonApp> {
     if (this.#closed) return all(to, { kind: "retry", reason: `${name}: the server is stopping` });
     const app = this.#apps.get(appId);
     if (app === undefined) return all(to, { kind: "refused", reason: `${name}: ${appId} is not configured` });
-    const requests: Promise<readonly Outcome[]>[] = [];
-    for (let from = 0; from < to.length; from += batch) {
-      requests.push(this.#deliver(app, note, to.slice(from, from + batch), now));
-    }
+    const outcomes = await this.#all(batches(to, batch).map((some) => this.#deliver(app, note, some, now)));
+    return outcomes.length === 1 ? outcomes[0]! : outcomes.flat();
+  }
+
+  async trace(appId: AppId, receipts: readonly string[], now: number): Promise<readonly Trace[]> {
+    const tracing = this.#dialect.trace;
+    const app = this.#apps.get(appId);
+    if (tracing === undefined || app === undefined || this.#closed) return [];
+    const counted = batches(receipts, tracing.batch).map(async (some) => {
+      try {
+        const request = tracing.encode(app, some, await this.#credentials.get(app, now), now);
+        return tracing.decode(
+          app,
+          await this.#line(app, request.url, this.#dialect.transport).ask(appId, request),
+          some,
+        );
+      } catch {
+        return [];
+      }
+    });
+    return (await this.#all(counted)).flat();
+  }
+
+  /** Closing waits for these. None of them rejects. */
+  async #all<T>(requests: readonly Promise<T>[]): Promise<readonly T[]> {
     const sending = Promise.all(requests);
     this.#sending.add(sending);
-    const outcomes = await sending;
+    const results = await sending;
     this.#sending.delete(sending);
-    return outcomes.length === 1 ? outcomes[0]! : outcomes.flat();
+    return results;
   }
 
   /** Waits for what is being sent, which timeouts bound. */
@@ -189,220 +200,15 @@ class Client<App extends CommonApp> {
 
 const EXCHANGE: Transport = { http2: true, connections: 1, streams: 10, timeout: 10_000, gate: false };
 
-function dispatcher(origin: string, transport: Transport, app: CommonApp, network: Network): Dispatcher {
-  const { ca, proxy } = network;
-  // One context for all connections: parsing the list of authorities takes milliseconds.
-  const secureContext = createSecureContext({
-    ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }),
-    ...(app.tls === undefined ? {} : app.tls),
-  });
-  const tls = {
-    secureContext,
-    allowH2: transport.http2,
-    preferH2: transport.http2,
-    timeout: Math.min(10_000, transport.timeout),
-    ...(app.publicOnly === true ? { lookup: publicLookup } : {}),
-  };
-  const options = {
-    connections: transport.connections,
-    allowH2: transport.http2,
-    pipelining: 1,
-    headersTimeout: transport.timeout,
-    bodyTimeout: transport.timeout,
-    // An idle connection closed after seconds means a TLS handshake per push, which Apple takes for an attack.
-    keepAliveTimeout: transport.http2 ? HOUR : 30_000,
-    keepAliveMaxTimeout: transport.http2 ? HOUR : 60_000,
-    ...(transport.http2 ? { h2Options: { maxConcurrentStreams: transport.streams, pingInterval: 60_000 } } : {}),
-  };
-  return proxy === undefined
-    ? new Pool(origin, { ...options, connect: tls })
-    : new ProxyAgent({ ...options, uri: proxy, requestTls: tls, connectTimeout: tls.timeout });
-}
-
-interface Lane {
-  flying: number;
-  readonly waiting: Set<() => void>;
-}
-
-/** The way to one host under one account: its connections, and a bound on what is in flight, shared fairly by the apps. */
-class Line {
-  readonly #origin: string;
-  readonly #transport: Transport;
-  readonly #dispatcher: Dispatcher;
-  readonly #lanes = new Map<AppId, Lane>();
-  readonly #limit: number;
-  #flying = 0;
-  #open: boolean;
-
-  constructor(origin: string, transport: Transport, dispatcher: Dispatcher, sharers: number) {
-    this.#origin = origin;
-    this.#transport = transport;
-    this.#dispatcher = dispatcher;
-    this.#limit = Math.ceil((transport.connections * transport.streams) / sharers);
-    this.#open = !transport.gate;
-    if (transport.gate && dispatcher instanceof Pool) {
-      dispatcher.on("disconnect", () => {
-        if (dispatcher.stats.connected === 0) this.#open = false;
-      });
-    }
-  }
-
-  get idle(): boolean {
-    return this.#flying === 0 && [...this.#lanes.values()].every(({ waiting }) => waiting.size === 0);
-  }
-
-  /** A request succeeded: now as many as the transport allows. */
-  open(): void {
-    if (this.#open) return;
-    this.#open = true;
-    this.#admit();
-  }
-
-  /** Rejects with Trouble. */
-  async ask(app: AppId, request: HttpRequest): Promise<HttpReply> {
-    let lane = this.#lanes.get(app);
-    if (lane === undefined) {
-      lane = { flying: 0, waiting: new Set() };
-      this.#lanes.set(app, lane);
-    }
-    const own = lane;
-    if (lane.waiting.size > 0 || !this.#admits(lane)) await this.#turn(lane);
-    else this.#take(lane);
-    return exchange(this.#dispatcher, this.#origin, request, this.#transport.timeout, () => {
-      own.flying--;
-      this.#flying--;
-      this.#admit();
-    });
-  }
-
-  close(): Promise<void> {
-    return this.#dispatcher.close();
-  }
-
-  #admits(lane: Lane): boolean {
-    return this.#open ? lane.flying < this.#limit : this.#flying === 0;
-  }
-
-  #take(lane: Lane): void {
-    lane.flying++;
-    this.#flying++;
-  }
-
-  #admit(): void {
-    for (const lane of this.#lanes.values()) {
-      for (const go of lane.waiting) {
-        if (!this.#admits(lane)) break;
-        lane.waiting.delete(go);
-        this.#take(lane);
-        go();
-      }
-    }
-  }
-
-  /** Waits for a place, not longer than for an answer: those ahead may hang. */
-  #turn(lane: Lane): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        lane.waiting.delete(go);
-        reject(new Trouble("too many requests are waiting for an answer"));
-      }, this.#transport.timeout);
-      const go = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-      lane.waiting.add(go);
-    });
-  }
-}
-
-/** The vendor could not be asked, or nobody knows what it did. */
-class Trouble extends Error {}
-
-/**
- * One request, one reply. Rejects with Trouble; settles in any case, within one and a half times the timeout. `finished` is
- * called when the request has left undici, which may be later.
- */
-function exchange(
-  dispatcher: Dispatcher,
-  origin: string,
-  request: HttpRequest,
-  timeout: number,
-  finished: () => void,
-): Promise<HttpReply> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    let status = 0;
-    let headers: Record<string, string> = {};
-    let controller: Dispatcher.DispatchController | undefined;
-    let over = false;
-    const end = (error?: Error) => {
-      over = true;
-      clearTimeout(timer);
-      if (error) reject(error);
-      else resolve({ status, headers, body: Buffer.concat(chunks).subarray(0, BODY_LIMIT).toString() });
-    };
-    // undici bounds the wait for the headers and between two pieces of the body, not the whole.
-    const timer = setTimeout(() => {
-      const late = new Trouble(`no complete answer within ${timeout * 1.5} ms`);
-      end(late);
-      controller?.abort(late);
-    }, timeout * 1.5);
-    const handler: Dispatcher.DispatchHandler = {
-      onRequestStart(started) {
-        controller = started;
-        if (over) started.abort(new Trouble("too late"));
-      },
-      onResponseStart(_, code, fields) {
-        status = code;
-        headers = Object.fromEntries(
-          Object.entries(fields).map(([name, value]) => [
-            name,
-            Array.isArray(value) ? value.join(", ") : (value ?? ""),
-          ]),
-        );
-      },
-      onResponseData(_, chunk) {
-        if (over) return;
-        chunks.push(chunk);
-        size += chunk.length;
-        if (size <= BODY_LIMIT) return;
-        end();
-        controller?.abort(new Trouble("the answer is too long"));
-      },
-      onResponseEnd() {
-        if (!over) end();
-        finished();
-      },
-      onResponseError(_, error) {
-        if (!over) end(new Trouble(codeOf(error), { cause: error }));
-        finished();
-      },
-    };
-    const { method, url, body } = request;
-    try {
-      dispatcher.dispatch(
-        { origin, path: url.slice(origin.length) || "/", method, headers: request.headers, body: body ?? null },
-        handler,
-      );
-    } catch (error) {
-      end(error as Error);
-      finished();
-    }
-  });
-}
-
-/** undici's and Node's codes say what happened; their texts may quote what was sent. */
-function codeOf(error: Error): string {
-  const { code } = error as NodeJS.ErrnoException;
-  return typeof code === "string" ? code : error.name;
-}
-
 function failure(name: string, error: unknown): Outcome {
   if (error instanceof Unsendable) return { kind: "refused", reason: error.message };
   if (error instanceof Denied) return { kind: "denied", reason: error.message };
   if (error instanceof Trouble) return { kind: "retry", reason: `${name}: unknown: ${error.message}` };
   return { kind: "retry", reason: `${name}: ${error instanceof Error ? error.message : "unknown"}` };
+}
+
+function batches<T>(items: readonly T[], size: number): readonly (readonly T[])[] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, n) => items.slice(n * size, (n + 1) * size));
 }
 
 function all(to: readonly Recipient[], outcome: Outcome): Outcome[] {

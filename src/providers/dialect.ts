@@ -1,7 +1,7 @@
 // What one vendor file has to say: the vendor's document as code. A dialect only translates. It opens no connection, reads no
 // clock (it takes `now`), stores, retries and counts nothing; client.ts makes a Provider of it.
 import type { Notification } from "../core/notification.ts";
-import type { AppId, Outcome, ProviderName, Receipt, Recipient } from "../core/provider.ts";
+import type { AppId, Outcome, ProviderName, Receipt, Recipient, Trace } from "../core/provider.ts";
 
 export interface HttpRequest {
   readonly method: "GET" | "POST";
@@ -95,11 +95,21 @@ export interface Dialect<App extends CommonApp> {
   encode(app: App, note: Notification, to: readonly Recipient[], credential: string, now: number): HttpRequest;
   /** One outcome per recipient, same order. An answer that makes no sense is `retry`. */
   decode(app: App, reply: HttpReply, to: readonly Recipient[], now: number): readonly Answer[];
+  readonly trace?: Tracing<App>;
   /** What the vendor posts to us. @throws PushError("denied") for a wrong signature, PushError("invalid") for nonsense */
   receipts?(
     app: App,
     request: { readonly headers: Readonly<Record<string, string>>; readonly query: string; readonly body: string },
   ): readonly Receipt[];
+}
+
+/** Asks for what a vendor has counted of messages. */
+export interface Tracing<App extends CommonApp> {
+  /** Receipts one request may ask for. */
+  readonly batch: number;
+  encode(app: App, receipts: readonly string[], credential: string, now: number): HttpRequest;
+  /** Nothing for an answer that makes no sense, or says that the message is unknown. */
+  decode(app: App, reply: HttpReply, receipts: readonly string[]): readonly Trace[];
 }
 
 /** The vendor refused our credentials. */

@@ -2,12 +2,18 @@
 import { PushError } from "../core/errors.ts";
 import type { AppId, Provider, ProviderName, Receipt } from "../core/provider.ts";
 import { apns } from "./apns.ts";
-import { type Network, provider } from "./client.ts";
+import { provider } from "./client.ts";
 import type { CommonApp, Dialect, ReadFile } from "./dialect.ts";
 import { fcm } from "./fcm.ts";
 import { honor } from "./honor.ts";
 import { harmony, huawei } from "./huawei.ts";
+import type { Network } from "./line.ts";
+import { meizu } from "./meizu.ts";
+import { oppo } from "./oppo.ts";
+import { umeng } from "./umeng.ts";
+import { vivo } from "./vivo.ts";
 import { webpush } from "./webpush.ts";
+import { xiaomi } from "./xiaomi.ts";
 
 export interface Vendor {
   readonly name: ProviderName;
@@ -83,5 +89,10 @@ export const vendors: readonly Vendor[] = [
   vendor(harmony),
   vendor(honor),
   vendor(huawei),
+  vendor(meizu),
+  vendor(oppo),
+  vendor(umeng),
+  vendor(vivo),
   vendor(webpush),
+  vendor(xiaomi),
 ];

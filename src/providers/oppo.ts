@@ -108,8 +108,9 @@ export const oppo: Dialect<OppoApp> = {
     const { code, message, data } = understood.said;
     if (asText(code) !== "0") {
       const whole = outcome(app, code, message, undefined, now);
-      // Said of a batch it does not tell which of its ids are invalid.
-      const all: Outcome = whole.kind === "gone" && to.length > 1 ? { ...whole, kind: "refused" } : whole;
+      // Said of several it does not tell which of their ids are invalid.
+      const unclear = whole.kind === "gone" && to.length > 1;
+      const all: Outcome = unclear ? { kind: "retry", reason: whole.reason, alone: true } : whole;
       return to.map(({ token }) => keepForeign(app, token, all));
     }
     if (to.length === 1 && !Array.isArray(data)) {

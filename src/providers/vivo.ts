@@ -41,8 +41,9 @@ const PARAM = 64;
 const REQUEST_ID = 64;
 const MINUTE = 60_000;
 const DAY = 86_400_000;
-/** A login is good for a day, and vivo asks for a new one every hour or two. */
-const LOGIN = 2 * 3_600_000;
+/** A login is good for a day, and vivo asks for a new one every hour or two: one that fails is felt only the next day. */
+const LOGIN = 20 * 3_600_000;
+const RENEW = 2 * 3_600_000;
 
 const VERDICTS = verdicts({
   // A stale login; its parameters, signature, clock; another app's.
@@ -75,7 +76,7 @@ export const vivo: Dialect<VivoApp> = {
     const { result, desc, authToken } = understood.said;
     const code = asText(result) ?? "no result";
     if (code === "0" && typeof authToken === "string" && /^[!-~]+$/.test(authToken)) {
-      return { value: authToken, expires: now + LOGIN };
+      return { value: authToken, expires: now + LOGIN, renew: now + RENEW };
     }
     const reason = `vivo: login: ${excerpt(code, desc, [app_secret, sign])}`;
     throw VERDICTS.get(code) === "denied" ? new Denied(reason) : new Error(reason);

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { PushError } from "../core/errors.ts";
 import type { Notification } from "../core/notification.ts";
 import type { Receipt } from "../core/provider.ts";
-import { asList, asText, excerpt, judge, parseObject, understand, type Verdict } from "./answer.ts";
+import { asList, asText, excerpt, judge, parseObject, understand } from "./answer.ts";
 import { type CommonApp, type Dialect, Unsendable } from "./dialect.ts";
 import { callbackUrl, check, common, flag, word } from "./entry.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
@@ -54,7 +54,9 @@ const VERDICTS = verdicts({
   paused: [200001],
   // Too many a second; system, paused service, remote, busy; rates by address, user, app.
   retry: [200002, 10001, 10002, 10003, 10009, 10022, 10023, 10027],
+  gone: [20301],
 });
+const NO_VALID_TARGET = "20301";
 const AFTER: ReadonlyMap<string, number> = new Map([
   ["200002", 1000],
   ["10002", 300_000],
@@ -122,7 +124,28 @@ export const xiaomi: Dialect<XiaomiApp> = {
     }
     const texts = [said["reason"] ?? said["description"], said["trace_id"]].filter((part) => typeof part === "string");
     const reason = excerpt(code, texts.join(" "), [app.app_secret]);
-    return each(to, () => judge(verdict(code, to.length), reason, now, AFTER.get(code)));
+    // Said of several it does not tell whether each of them is dead.
+    if (code === NO_VALID_TARGET && to.length > 1) return each(to, () => ({ kind: "retry", reason, alone: true }));
+    // Without a verdict it is a parameter, or unknown: trying again would not help.
+    return each(to, () => judge(VERDICTS.get(code) ?? "refused", reason, now, AFTER.get(code)));
+  },
+
+  trace: {
+    batch: 1,
+    encode: (app, [receipt = ""]) => ({
+      method: "GET",
+      url: `${app.baseUrl}/v1/trace/message/status?msg_id=${encodeURIComponent(receipt)}`,
+      headers: { authorization: `key=${app.app_secret}` },
+    }),
+    decode(_app, reply, [receipt = ""]) {
+      const { code, data: outer } = parseObject(reply.body) ?? {};
+      const data = isFields(outer) && isFields(outer["data"]) ? outer["data"] : outer;
+      if (asText(code) !== "0" || !isFields(data)) return [];
+      const counts = { target: data["resolved"], delivered: data["delivered"], clicked: data["click"] };
+      const told = Object.entries(counts).filter(([, count]) => /^\d{1,15}$/.test(asText(count) ?? ""));
+      if (told.length === 0) return [];
+      return [{ receipt, ...Object.fromEntries(told.map(([name, count]) => [name, Number(count)])) }];
+    },
   },
 
   /** Xiaomi signs nothing: the secret is in the URL. */
@@ -159,11 +182,4 @@ function checkExtras(form: Readonly<Record<string, string>>): void {
       `xiaomi: ${extras.length} extra fields with ${size} characters, ${EXTRAS} with ${EXTRA_CHARACTERS} allowed`,
     );
   }
-}
-
-function verdict(code: string, tokens: number): Verdict {
-  // "No valid target": said of a batch it does not tell whether each token is dead.
-  if (code === "20301") return tokens === 1 ? "gone" : "refused";
-  // The rest are parameters, or unknown: trying again would not help.
-  return VERDICTS.get(code) ?? "refused";
 }

@@ -197,6 +197,23 @@ t.test("a request carries as many tokens as the vendor takes, of one notificatio
   t.equal(huawei.tokens.length, 9);
 });
 
+t.test("a batch that was refused as a whole is tried again one by one", async (t) => {
+  const oppo = new Vendor(
+    "oppo",
+    (token, { tokens }) => {
+      if (!tokens.includes("oppo-1")) return { kind: "accepted" };
+      return tokens.length > 1
+        ? { kind: "retry", reason: "one of them", alone: true }
+        : { kind: "gone", reason: `${token} is unknown` };
+    },
+    10,
+  );
+  const on = await stage(t, oppo);
+  await on.notify(await on.devices("oppo", 3));
+  t.match(await on.finished("note"), { accepted: 2, failed: { "oppo-1 is unknown": 1 } });
+  t.same(oppo.requests.map(({ tokens }) => tokens.length).sort(), [1, 1, 1, 3]);
+});
+
 t.test("a vendor that hangs delays no other", async (t) => {
   const hanging = new Vendor("fcm", () => new Promise(() => undefined));
   const xiaomi = new Vendor("xiaomi", ok);

@@ -11,10 +11,11 @@ import type { FakeVendor } from "../../src/lab/fake.ts";
 import { fakeFcm } from "../../src/lab/fcm.ts";
 import { type LabServer, serve } from "../../src/lab/server.ts";
 import { isPrivateHost, isPublic, publicLookup } from "../../src/providers/address.ts";
-import { type Network, provider } from "../../src/providers/client.ts";
+import { provider } from "../../src/providers/client.ts";
 import { Credentials } from "../../src/providers/credentials.ts";
 import { type CommonApp, type Credential, Denied, type Dialect, type Transport } from "../../src/providers/dialect.ts";
 import { fcm } from "../../src/providers/fcm.ts";
+import type { Network } from "../../src/providers/line.ts";
 import { authority, configured, NOW, notification } from "./conformance.ts";
 
 const kinds = (outcomes: readonly Outcome[]) => outcomes.map(({ kind }) => kind);

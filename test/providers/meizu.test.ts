@@ -3,6 +3,9 @@ import t from "tap";
 import { fakeMeizu } from "../../src/lab/meizu.ts";
 import { meizu, sign } from "../../src/providers/meizu.ts";
 import { appOf, fakeApp, form, json, NOW, note, problems, send, to, worded } from "../support/vendor.ts";
+import { conformance } from "./conformance.ts";
+
+conformance({ dialect: meizu, fake: fakeMeizu, token: (n) => `meizu-token-${n}`, renews: false });
 
 const ENTRY = { package_name: "com.example.app", app_id: 10000, app_secret: "secret" };
 const app = appOf(meizu, ENTRY);

@@ -3,6 +3,9 @@ import { fakeOppo } from "../../src/lab/oppo.ts";
 import { Denied } from "../../src/providers/dialect.ts";
 import { oppo } from "../../src/providers/oppo.ts";
 import { appOf, ask, caught, fakeApp, form, json, NOW, note, problems, send, to, worded } from "../support/vendor.ts";
+import { conformance } from "./conformance.ts";
+
+conformance({ dialect: oppo, fake: fakeOppo, token: (n) => `oppo-token-${n}`, renews: true });
 
 const ENTRY = { package_name: "com.example.app", app_key: "app-key", master_secret: "master" };
 const app = appOf(oppo, ENTRY);
@@ -145,7 +148,10 @@ t.test("every code means what the vendor's table says, for the call and for one 
   t.same(oppo.decode(app, json({ code: 33, message: "spent" }), to("r"), NOW), [
     { kind: "paused", reason: "33 spent", until: Date.UTC(2026, 10, 23, 16) },
   ]);
-  t.match(oppo.decode(app, json({ code: 10000 }), to("a", "b"), NOW), [{ kind: "refused" }, { kind: "refused" }]);
+  t.match(oppo.decode(app, json({ code: 10000 }), to("a", "b"), NOW), [
+    { kind: "retry", alone: true },
+    { kind: "retry", alone: true },
+  ]);
   t.same(oppo.decode(app, json({ code: 0, data: { messageId: "m7" } }), to("r"), NOW), [
     { kind: "accepted", receipt: "m7" },
   ]);

@@ -2,6 +2,9 @@ import t from "tap";
 import { fakeUmeng } from "../../src/lab/umeng.ts";
 import { sign, umeng } from "../../src/providers/umeng.ts";
 import { appOf, ask, fakeApp, json, NOW, note, problems, send, to, worded } from "../support/vendor.ts";
+import { conformance } from "./conformance.ts";
+
+conformance({ dialect: umeng, fake: fakeUmeng, token: (n) => `umeng-token-${n}`, renews: false, tellsDead: false });
 
 const ENTRY = { package_name: "com.example.app", app_key: "key", master_secret: "sec" };
 const app = appOf(umeng, ENTRY);

@@ -3,6 +3,9 @@ import { fakeVivo } from "../../src/lab/vivo.ts";
 import { Denied } from "../../src/providers/dialect.ts";
 import { vivo } from "../../src/providers/vivo.ts";
 import { appOf, ask, caught, fakeApp, json, NOW, note, problems, send, to, worded } from "../support/vendor.ts";
+import { conformance } from "./conformance.ts";
+
+conformance({ dialect: vivo, fake: fakeVivo, token: (n) => `vivo-token-${n}`, renews: true });
 
 const ENTRY = { package_name: "com.example.app", app_id: 10004, app_key: "app-key", app_secret: "secret" };
 const app = appOf(vivo, ENTRY);
@@ -23,7 +26,7 @@ t.test("the login is signed as the vendor's example, and renewed every two hours
     });
     return json({ result: 0, desc: "ok", authToken: "tok" });
   });
-  t.same(credential, { value: "tok", expires: now + 7_200_000 });
+  t.same(credential, { value: "tok", expires: now + 20 * 3_600_000, renew: now + 7_200_000 });
 });
 
 t.test("a login that the vendor refuses stops the lane; other trouble passes", async (t) => {

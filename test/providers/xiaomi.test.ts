@@ -2,6 +2,10 @@ import t from "tap";
 import { fakeXiaomi } from "../../src/lab/xiaomi.ts";
 import { xiaomi } from "../../src/providers/xiaomi.ts";
 import { appOf, ask, fakeApp, form, json, NOW, note, problems, send, to, worded } from "../support/vendor.ts";
+import { conformance, stage } from "./conformance.ts";
+
+const conformity = { dialect: xiaomi, fake: fakeXiaomi, token: (n: number) => `regid-${n}`, renews: false };
+conformance(conformity);
 
 const ENTRY = { package_name: "com.example.app", app_secret: "s3cret" };
 const app = appOf(xiaomi, ENTRY);
@@ -131,8 +135,8 @@ t.test("every code means what the vendor's table says", async (t) => {
     "until midnight in China",
   );
   t.match(xiaomi.decode(app, json({ result: "error", code: 20301 }), to("a", "b"), NOW), [
-    { kind: "refused" },
-    { kind: "refused" },
+    { kind: "retry", alone: true },
+    { kind: "retry", alone: true },
   ]);
 });
 
@@ -244,4 +248,22 @@ t.test("receipts tell what became of each target", async (t) => {
     ],
   );
   t.throws(() => xiaomi.receipts?.(lab, { headers: {}, query: "", body: "data=5" }), { code: "invalid" });
+});
+
+t.test("a message is traced by its receipt", async (t) => {
+  const { fake, provider, send, clock, server } = await stage(t, conformity);
+  fake.tokens.set("regid-2", "dead").set("regid-3", "blocked");
+  const [first] = await send([1, 2, 3]);
+  const receipt = first?.kind === "accepted" ? (first.receipt ?? "") : "";
+  const [app = ""] = provider.apps;
+  t.same(await provider.trace?.(app, [receipt, "unknown"], clock.now), [
+    { receipt, target: 2, delivered: 1, clicked: 0 },
+  ]);
+  t.same(await provider.trace?.("com.nobody", [receipt], clock.now), []);
+  server.misbehave({ fault: { kind: "reply", reply: { status: 200, body: "<html>" } } });
+  t.same(await provider.trace?.(app, [receipt], clock.now), [], "what is not to be had is left out");
+  const odd = { data: { resolved: "x", delivered: "3", click: null } };
+  t.same(xiaomi.trace?.decode(fakeApp(xiaomi, fake), json({ code: 0, ...odd }), ["m"]), [
+    { receipt: "m", delivered: 3 },
+  ]);
 });

@@ -1,0 +1,227 @@
+// The way to one host: connections, timeouts, and a bound on what is in flight. undici is at home here.
+import { createSecureContext, rootCertificates } from "node:tls";
+import type { Dispatcher } from "undici";
+import { Pool, ProxyAgent } from "undici";
+import type { AppId } from "../core/provider.ts";
+import { publicLookup } from "./address.ts";
+import type { CommonApp, HttpReply, HttpRequest, Transport } from "./dialect.ts";
+
+export interface Network {
+  /** PEM certificates to trust besides the usual ones. */
+  readonly ca?: string;
+  /** URL of an HTTP proxy for vendor traffic. */
+  readonly proxy?: string;
+}
+
+const BODY_LIMIT = 1_000_000;
+const HOUR = 3_600_000;
+
+/** Opens no connection before it is used. */
+export function dispatcher(origin: string, transport: Transport, app: CommonApp, network: Network): Dispatcher {
+  const { ca, proxy } = network;
+  // One context for all connections: parsing the list of authorities takes milliseconds.
+  const secureContext = createSecureContext({
+    ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }),
+    ...(app.tls === undefined ? {} : app.tls),
+  });
+  const tls = {
+    secureContext,
+    allowH2: transport.http2,
+    preferH2: transport.http2,
+    timeout: Math.min(10_000, transport.timeout),
+    ...(app.publicOnly === true ? { lookup: publicLookup } : {}),
+  };
+  const options = {
+    connections: transport.connections,
+    allowH2: transport.http2,
+    pipelining: 1,
+    headersTimeout: transport.timeout,
+    bodyTimeout: transport.timeout,
+    // An idle connection closed after seconds means a TLS handshake per push, which Apple takes for an attack.
+    keepAliveTimeout: transport.http2 ? HOUR : 30_000,
+    keepAliveMaxTimeout: transport.http2 ? HOUR : 60_000,
+    ...(transport.http2 ? { h2Options: { maxConcurrentStreams: transport.streams, pingInterval: 60_000 } } : {}),
+  };
+  return proxy === undefined
+    ? new Pool(origin, { ...options, connect: tls })
+    : new ProxyAgent({ ...options, uri: proxy, requestTls: tls, connectTimeout: tls.timeout });
+}
+
+interface Lane {
+  flying: number;
+  readonly waiting: Set<() => void>;
+}
+
+/** The way to one host under one account: its connections, and a bound on what is in flight, shared fairly by the apps. */
+export class Line {
+  readonly #origin: string;
+  readonly #transport: Transport;
+  readonly #dispatcher: Dispatcher;
+  readonly #lanes = new Map<AppId, Lane>();
+  readonly #limit: number;
+  #flying = 0;
+  #open: boolean;
+
+  constructor(origin: string, transport: Transport, dispatcher: Dispatcher, sharers: number) {
+    this.#origin = origin;
+    this.#transport = transport;
+    this.#dispatcher = dispatcher;
+    this.#limit = Math.ceil((transport.connections * transport.streams) / sharers);
+    this.#open = !transport.gate;
+    if (transport.gate && dispatcher instanceof Pool) {
+      dispatcher.on("disconnect", () => {
+        if (dispatcher.stats.connected === 0) this.#open = false;
+      });
+    }
+  }
+
+  get idle(): boolean {
+    return this.#flying === 0 && [...this.#lanes.values()].every(({ waiting }) => waiting.size === 0);
+  }
+
+  /** A request succeeded: now as many as the transport allows. */
+  open(): void {
+    if (this.#open) return;
+    this.#open = true;
+    this.#admit();
+  }
+
+  /** Rejects with Trouble. */
+  async ask(app: AppId, request: HttpRequest): Promise<HttpReply> {
+    let lane = this.#lanes.get(app);
+    if (lane === undefined) {
+      lane = { flying: 0, waiting: new Set() };
+      this.#lanes.set(app, lane);
+    }
+    const own = lane;
+    if (lane.waiting.size > 0 || !this.#admits(lane)) await this.#turn(lane);
+    else this.#take(lane);
+    return exchange(this.#dispatcher, this.#origin, request, this.#transport.timeout, () => {
+      own.flying--;
+      this.#flying--;
+      this.#admit();
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#dispatcher.close();
+  }
+
+  #admits(lane: Lane): boolean {
+    return this.#open ? lane.flying < this.#limit : this.#flying === 0;
+  }
+
+  #take(lane: Lane): void {
+    lane.flying++;
+    this.#flying++;
+  }
+
+  #admit(): void {
+    for (const lane of this.#lanes.values()) {
+      for (const go of lane.waiting) {
+        if (!this.#admits(lane)) break;
+        lane.waiting.delete(go);
+        this.#take(lane);
+        go();
+      }
+    }
+  }
+
+  /** Waits for a place, not longer than for an answer: those ahead may hang. */
+  #turn(lane: Lane): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        lane.waiting.delete(go);
+        reject(new Trouble("too many requests are waiting for an answer"));
+      }, this.#transport.timeout);
+      const go = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      lane.waiting.add(go);
+    });
+  }
+}
+
+/** The vendor could not be asked, or nobody knows what it did. */
+export class Trouble extends Error {}
+
+/**
+ * One request, one reply. Rejects with Trouble; settles in any case, within one and a half times the timeout. `finished` is
+ * called when the request has left undici, which may be later.
+ */
+function exchange(
+  dispatcher: Dispatcher,
+  origin: string,
+  request: HttpRequest,
+  timeout: number,
+  finished: () => void,
+): Promise<HttpReply> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    let status = 0;
+    let headers: Record<string, string> = {};
+    let controller: Dispatcher.DispatchController | undefined;
+    let over = false;
+    const end = (error?: Error) => {
+      over = true;
+      clearTimeout(timer);
+      if (error) reject(error);
+      else resolve({ status, headers, body: Buffer.concat(chunks).subarray(0, BODY_LIMIT).toString() });
+    };
+    // undici bounds the wait for the headers and between two pieces of the body, not the whole.
+    const timer = setTimeout(() => {
+      const late = new Trouble(`no complete answer within ${timeout * 1.5} ms`);
+      end(late);
+      controller?.abort(late);
+    }, timeout * 1.5);
+    const handler: Dispatcher.DispatchHandler = {
+      onRequestStart(started) {
+        controller = started;
+        if (over) started.abort(new Trouble("too late"));
+      },
+      onResponseStart(_, code, fields) {
+        status = code;
+        headers = Object.fromEntries(
+          Object.entries(fields).map(([name, value]) => [
+            name,
+            Array.isArray(value) ? value.join(", ") : (value ?? ""),
+          ]),
+        );
+      },
+      onResponseData(_, chunk) {
+        if (over) return;
+        chunks.push(chunk);
+        size += chunk.length;
+        if (size <= BODY_LIMIT) return;
+        end();
+        controller?.abort(new Trouble("the answer is too long"));
+      },
+      onResponseEnd() {
+        if (!over) end();
+        finished();
+      },
+      onResponseError(_, error) {
+        if (!over) end(new Trouble(codeOf(error), { cause: error }));
+        finished();
+      },
+    };
+    const { method, url, body } = request;
+    try {
+      dispatcher.dispatch(
+        { origin, path: url.slice(origin.length) || "/", method, headers: request.headers, body: body ?? null },
+        handler,
+      );
+    } catch (error) {
+      end(error as Error);
+      finished();
+    }
+  });
+}
+
+/** undici's and Node's codes say what happened; their texts may quote what was sent. */
+function codeOf(error: Error): string {
+  const { code } = error as NodeJS.ErrnoException;
+  return typeof code === "string" ? code : error.name;
+}
