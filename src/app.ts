@@ -19,6 +19,7 @@ import type { Session } from "./live/session.ts";
 import type { Log } from "./log.ts";
 import { createMetrics, type Figures } from "./metrics.ts";
 import { createExpander } from "./outbox/expand.ts";
+import { openKeys } from "./vendors.ts";
 import { version } from "./version.ts";
 
 export interface App {
@@ -96,7 +97,7 @@ export async function startApp(config: Config, log: Log): Promise<App> {
     live: hub,
     counters: engine.counters,
     count: (key) => report.count(key, { success: 1 }),
-    config: () => maskedConfig(current),
+    config: () => maskedConfig(current, openKeys),
     ...(metrics === undefined ? {} : { metrics }),
   });
   const server = createServer(

@@ -76,6 +76,8 @@ Flags beat variables, variables beat the file, the file beats the defaults.
 Exit codes: 0 done, 1 failed at run time, 2 wrong command line or configuration.`,
     );
 
+  const everything = () => true;
+
   /** A command that reads settings. `act` is not called when they have problems: those are printed, all at once. */
   const configured = (
     name: string,
@@ -102,7 +104,7 @@ Exit codes: 0 done, 1 failed at run time, 2 wrong command line or configuration.
         env: host.env,
         flags: flagTexts(command),
       };
-      const reading = readConfig(given);
+      const reading = which === everything ? await readEverything(given) : readConfig(given);
       const problems = [...strayArguments(command), ...(reading.problems ?? [])];
       if (problems.length > 0 || reading.problems !== undefined) {
         host.err(`${problems.map((problem) => `${problem}\n`).join("")}${count(problems.length)}\n`);
@@ -113,7 +115,6 @@ Exit codes: 0 done, 1 failed at run time, 2 wrong command line or configuration.
     });
     return command;
   };
-  const everything = () => true;
   const onlyData = (row: Row) => row.name === "data";
 
   configured("serve", "start the server", everything, async ({ config, origins, warnings }, given) => {
@@ -131,7 +132,7 @@ Exit codes: 0 done, 1 failed at run time, 2 wrong command line or configuration.
       warnings,
       log,
       chosen: new Set([...origins].filter(([, origin]) => origin !== "default").map(([name]) => name)),
-      reread: () => readConfig(given),
+      reread: () => readEverything(given),
       onSignal: host.onSignal,
     });
     await close();
@@ -166,8 +167,9 @@ Example:
     "config",
     "print the settings that hold and where each comes from; secrets are masked",
     everything,
-    (reading) => {
-      host.out(effectiveText(reading.config, reading.origins));
+    async (reading) => {
+      const { openKeys } = await import("./vendors.ts");
+      host.out(effectiveText(reading.config, reading.origins, openKeys));
       return ok;
     },
   ).addHelpText(
@@ -186,10 +188,13 @@ Example:
       "Write a configuration file with every setting, its default and one line of why. Never overwrites a file.",
     )
     .argument("[file]", "where to write it", "pushbox.toml")
-    .action((file: string) => {
+    .action(async (file: string) => {
+      const { vendorExamples } = await import("./vendors.ts");
+      const { examples, publicKey } = vendorExamples();
       try {
         // Keys will be written into it.
-        writeFileSync(file, initText(randomBytes(24).toString("base64url")), { flag: "wx", mode: 0o600 });
+        const text = initText(randomBytes(24).toString("base64url"), examples);
+        writeFileSync(file, text, { flag: "wx", mode: 0o600 });
       } catch (error) {
         const { code, message } = error as NodeJS.ErrnoException;
         host.err(
@@ -201,6 +206,7 @@ Example:
         return;
       }
       host.out(`${file} written. Start with it: pushbox serve --config ${file}\n`);
+      host.out(`It holds a new key for Web Push, whose public half for pages is ${publicKey}\n`);
     })
     .addHelpText("after", "\nExample:\n  pushbox init /etc/pushbox.toml");
 
@@ -273,6 +279,16 @@ Example:
   return program;
 }
 
+/** With the entries of vendors, which are checked by those who speak to the vendors: loaded only where there are any. */
+async function readEverything(given: Given): Promise<Reading> {
+  const reading = readConfig(given);
+  const vendors = reading.problems === undefined ? reading.config.vendors : reading.vendors;
+  if (vendors.entries.length === 0) return reading;
+  const { vendorProblems } = await import("./vendors.ts");
+  const problems = [...(reading.problems ?? []), ...vendorProblems(vendors, Date.now())];
+  return problems.length === 0 ? reading : { problems, vendors };
+}
+
 // ---- flags
 
 const headings: Readonly<Record<string, string>> = {
@@ -280,6 +296,7 @@ const headings: Readonly<Record<string, string>> = {
   client: "Clients:",
   api: "API:",
   storage: "Storage:",
+  vendors: "Push services of vendors:",
 };
 
 function flag({ flag: name, section, setting }: Row): Option {

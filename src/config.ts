@@ -2,14 +2,24 @@
 // place and with what to write instead. What comes out is complete, checked and frozen.
 import { readFileSync, statSync } from "node:fs";
 import { isIP } from "node:net";
+import { dirname, resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import { lineOf, type Path } from "./config/line.ts";
 import { literal } from "./config/setting.ts";
-import { type Config, camel, type Row, rows, sections, valueIn } from "./config/settings.ts";
+import {
+  type Config,
+  camel,
+  type Row,
+  rows,
+  sections,
+  type VendorEntries,
+  type VendorEntry,
+  valueIn,
+} from "./config/settings.ts";
 import { similar } from "./config/similar.ts";
-import { checkPair } from "./config/tls.ts";
+import { checkAuthorities, checkPair } from "./config/tls.ts";
 
-export type { Config } from "./config/settings.ts";
+export type { Config, VendorEntry } from "./config/settings.ts";
 
 /** Where settings are looked for. */
 export interface Given {
@@ -21,7 +31,11 @@ export interface Given {
 }
 
 export type Reading =
-  | { readonly problems: readonly string[] }
+  | {
+      readonly problems: readonly string[];
+      /** As far as they could be read: they may have problems of their own, which are told together with these. */
+      readonly vendors: Config["vendors"];
+    }
   | {
       readonly problems?: undefined;
       readonly config: Config;
@@ -33,6 +47,7 @@ export type Reading =
 type Table = Readonly<Record<string, unknown>>;
 const isTable = (value: unknown): value is Table =>
   typeof value === "object" && value !== null && !Array.isArray(value);
+const isTables = (value: unknown): value is readonly Table[] => Array.isArray(value) && value.every(isTable);
 
 /** Collects while the sources are read. */
 interface Draft {
@@ -41,10 +56,11 @@ interface Draft {
   readonly origins: Map<string, string>;
   /** Settings with a problem: rules that join settings say nothing more of them. */
   readonly spoiled: Set<string>;
+  readonly entries: VendorEntry[];
 }
 
 export function readConfig(given: Given): Reading {
-  const draft: Draft = { problems: [], values: new Map(), origins: new Map(), spoiled: new Set() };
+  const draft: Draft = { problems: [], values: new Map(), origins: new Map(), spoiled: new Set(), entries: [] };
   for (const row of rows) {
     draft.values.set(row.name, row.setting.fallback);
     draft.origins.set(row.name, "default");
@@ -56,9 +72,12 @@ export function readConfig(given: Given): Reading {
     if (texts !== undefined) take(row, row.setting.fromText(texts), `--${row.flag}`, draft);
   }
   const warnings = given.file === undefined ? [] : readableByOthers(given.file, draft);
-  const config = assemble(draft.values);
+  const config = assemble(draft.values, {
+    entries: draft.entries,
+    directory: draft.entries.length === 0 ? "" : dirname(resolve(given.file ?? "")),
+  });
   join(config, draft, warnings);
-  if (draft.problems.length > 0) return { problems: draft.problems };
+  if (draft.problems.length > 0) return { problems: draft.problems, vendors: config.vendors };
   return { config: freeze(config), origins: draft.origins, warnings };
 }
 
@@ -94,27 +113,48 @@ function readFile(file: string, draft: Draft): void {
   };
   for (const [key, value] of Object.entries(document)) {
     if (sections.includes(key)) {
-      if (isTable(value)) readSection(key, value, at, draft);
+      if (isTable(value)) readSection(key, value, file, at, draft);
       else
         draft.problems.push(
           `${at([key])}: ${key} is a section; write [${key}] on a line of its own and its settings below`,
         );
-    } else readKey("", key, value, at, draft);
+    } else readKey("", key, value, file, at, draft);
   }
 }
 
-function readSection(section: string, table: Table, at: (path: Path) => string, draft: Draft): void {
-  for (const [key, value] of Object.entries(table)) readKey(section, key, value, at, draft);
+type At = (path: Path) => string;
+
+function readSection(section: string, table: Table, file: string, at: At, draft: Draft): void {
+  for (const [key, value] of Object.entries(table)) readKey(section, key, value, file, at, draft);
 }
 
-function readKey(section: string, key: string, value: unknown, at: (path: Path) => string, draft: Draft): void {
+function readKey(section: string, key: string, value: unknown, file: string, at: At, draft: Draft): void {
   const path = section === "" ? [key] : [section, key];
   const row = rows.find((candidate) => candidate.section === section && candidate.key === key);
-  if (row !== undefined) take(row, value, at(path), draft, (rest) => at([...path, ...rest]));
+  const beside = row?.setting.beside === true && typeof value === "string" && value !== "";
+  if (row !== undefined) {
+    const seen = beside ? resolve(dirname(file), value) : value;
+    take(row, seen, at(path), draft, (rest) => at([...path, ...rest]));
+  } else if (section === "vendors" && (isTable(value) || isTables(value))) readVendor(key, value, at, draft);
   else
     draft.problems.push(
       `${at(path)}: unknown ${isTable(value) ? "section" : "setting"} ${path.join(".")}${otherName(section, key)}`,
     );
+}
+
+/** `[[vendors.NAME]]`: which names and keys there are is known to those who speak to the vendors. */
+function readVendor(vendor: string, value: Table | readonly Table[], at: At, draft: Draft): void {
+  if (isTable(value)) {
+    draft.problems.push(
+      `${at(["vendors", vendor])}: vendors.${vendor} is a list, of one entry per app; write [[vendors.${vendor}]]`,
+    );
+    return;
+  }
+  for (const [index, entry] of value.entries()) {
+    const path = ["vendors", vendor, index];
+    const places = Object.keys(entry).map((key) => [key, at([...path, key])]);
+    draft.entries.push({ vendor, value: entry, place: at(path), places: Object.fromEntries(places) });
+  }
 }
 
 /** A setting of that name elsewhere, or of nearly that name here. */
@@ -138,7 +178,9 @@ function otherName(section: string, key: string): string {
 }
 
 function readableByOthers(file: string, draft: Draft): string[] {
-  const secrets = rows.some((row) => row.setting.secret && draft.origins.get(row.name)?.startsWith(`${file}`));
+  const secrets =
+    draft.entries.length > 0 ||
+    rows.some((row) => row.setting.secret && draft.origins.get(row.name)?.startsWith(`${file}`));
   if (!secrets || draft.problems.length > 0 || (statSync(file).mode & 0o004) === 0) return [];
   return [`${file} holds keys and every user of this machine can read it: chmod 600 ${file}`];
 }
@@ -220,7 +262,7 @@ function shown(value: unknown): string {
 
 // ---- all values together
 
-function assemble(values: ReadonlyMap<string, unknown>): Config {
+function assemble(values: ReadonlyMap<string, unknown>, entries: VendorEntries): Config {
   const root: Record<string, unknown> = {};
   for (const row of rows) {
     let section = root;
@@ -230,6 +272,7 @@ function assemble(values: ReadonlyMap<string, unknown>): Config {
     }
     section[camel(row.key)] = values.get(row.name);
   }
+  Object.assign(root["vendors"] as object, entries);
   // Each value passed the schema of its row, and the type is made of the same rows.
   return root as Config;
 }
@@ -308,6 +351,10 @@ function join(config: Config, draft: Draft, warnings: string[]): void {
     const guess = similar(unknown, names);
     return `api.broadcast_keys: no key is called ${JSON.stringify(unknown)}; ${guess === undefined ? "name one of api.keys" : `did you mean ${JSON.stringify(guess)}?`}`;
   });
+  rule(["vendors.ca_file"], () => {
+    const { caFile } = config.vendors;
+    return caFile === "" ? undefined : checkAuthorities(caFile).map((problem) => `vendors.ca_file: ${problem}`);
+  });
   if (api.insecure && api.keys.length > 0)
     warnings.push("api.insecure has no effect: there are keys, and every call needs one");
 }
@@ -321,6 +368,9 @@ export interface Change {
   /** Changed in the sources and without effect until the next start. */
   readonly restart: readonly string[];
 }
+
+const contents = (entries: readonly VendorEntry[]): string =>
+  JSON.stringify(entries.map(({ vendor, value }) => [vendor, value]));
 
 /** What of `next` can be had without a restart. */
 export function changes(old: Config, next: Config): Change {
@@ -336,5 +386,7 @@ export function changes(old: Config, next: Config): Change {
     values.set(row.name, live ? after : before);
     if (changed) (live ? applied : restart).push(row.name);
   }
-  return { config: freeze(assemble(values)), applied, restart };
+  const { entries, directory } = next.vendors;
+  if (contents(old.vendors.entries) !== contents(entries)) applied.push("the entries of vendors");
+  return { config: freeze(assemble(values, { entries, directory })), applied, restart };
 }

@@ -20,7 +20,7 @@ export interface Run {
   readonly warnings: readonly string[];
   readonly log: Log;
   /** Reads the sources again, for SIGHUP. */
-  readonly reread: () => Reading;
+  readonly reread: () => Promise<Reading>;
   readonly onSignal: (signal: "SIGTERM" | "SIGINT" | "SIGHUP", act: () => void) => void;
 }
 
@@ -109,9 +109,9 @@ function untilTheEnd(app: App, { config, log, reread, onSignal }: Run): Promise<
 }
 
 /** Applies what can be applied while running; returns what holds then. A configuration with problems changes nothing. */
-async function reload(app: App, current: Config, reread: () => Reading, log: Log): Promise<Config> {
+async function reload(app: App, current: Config, reread: Run["reread"], log: Log): Promise<Config> {
   try {
-    const reading = reread();
+    const reading = await reread();
     if (reading.problems !== undefined) {
       for (const problem of reading.problems) log.error(problem);
       log.error("SIGHUP: nothing was changed, because of the problems above");

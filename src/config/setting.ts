@@ -18,6 +18,8 @@ export interface Setting<T> {
   readonly boolean?: boolean;
   /** The value is never shown. */
   readonly secret?: boolean;
+  /** A path that in the file is seen from the file's own directory. */
+  readonly beside?: boolean;
   /** SIGHUP applies a change; any other setting needs a restart. */
   readonly live?: boolean;
   /** Where it is not the section and the name with dashes. */
@@ -26,7 +28,7 @@ export interface Setting<T> {
   readonly example?: (randomKey: string) => string;
 }
 
-type Options = Partial<Pick<Setting<unknown>, "live" | "secret" | "flag">>;
+type Options = Partial<Pick<Setting<unknown>, "live" | "secret" | "flag" | "beside">>;
 
 /** The last one counts, as with any flag that is given twice. */
 const last = (texts: readonly string[]): string => texts.at(-1) ?? "";

@@ -17,7 +17,8 @@ import {
   yesNo,
 } from "./setting.ts";
 
-const file = (what: string) => text("", /^[^\0]*$/, "the path of a PEM file", "<file>", what);
+const file = (what: string, options: Parameters<typeof text>[5] = {}) =>
+  text("", /^[^\0]*$/, "the path of a PEM file", "<file>", what, options);
 
 export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
 
@@ -142,6 +143,24 @@ export const settings = {
     keep_by_prefix: countByPrefix(1, 10_000, "The same for topics that start with a prefix."),
     arrival_days: integer(30, 1, 3650, "Days for which the statistics of a notification are kept."),
   },
+  vendors: {
+    ca_file: file(
+      "Certificates (PEM) to trust besides the usual ones when vendors are called; for tests and proxies.",
+      {
+        live: true,
+        beside: true,
+      },
+    ),
+    proxy: text(
+      "",
+      /^(https?:\/\/[^\s/]+\/?)?$/,
+      'the URL of a proxy, such as "http://10.0.0.1:3128"',
+      "<url>",
+      "HTTP proxy through which vendors are called; empty: none.",
+      // It may hold a password.
+      { live: true, secret: true },
+    ),
+  },
 };
 
 type Camel<S extends string> = S extends `${infer Head}_${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : S;
@@ -149,8 +168,23 @@ type Values<T> = {
   readonly [K in keyof T & string as Camel<K>]: T[K] extends Setting<infer V> ? V : Values<T[K]>;
 };
 
+/** One `[[vendors.<name>]]`, not checked yet: that is for whoever speaks to the vendor. */
+export interface VendorEntry {
+  readonly vendor: string;
+  readonly value: Readonly<Record<string, unknown>>;
+  /** Of the entry and of each of its keys, as in "pushbox.toml:12". */
+  readonly place: string;
+  readonly places: Readonly<Record<string, string>>;
+}
+
+/** In the order of the file, from whose directory the paths in them are seen; "" without entries. */
+export interface VendorEntries {
+  readonly entries: readonly VendorEntry[];
+  readonly directory: string;
+}
+
 /** What holds, with names as they are written in TypeScript: `config.client.maxPayload`. Frozen. */
-export type Config = Values<typeof settings>;
+export type Config = Values<typeof settings> & { readonly vendors: VendorEntries };
 
 /** One row of the table, with all of its names. */
 export interface Row {

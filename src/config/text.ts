@@ -1,17 +1,27 @@
 // The configuration as text: the file that `pushbox init` writes, and what `pushbox config` prints.
 import { literal } from "./setting.ts";
-import { type Config, type Row, rows, sections, valueIn } from "./settings.ts";
+import { type Config, type Row, rows, sections, type VendorEntry, valueIn } from "./settings.ts";
 
 const mask = "********";
 
+/** The keys of a vendor's entry whose values may be shown; any other is masked. */
+export type OpenKeys = (vendor: string) => ReadonlySet<string>;
+
+/** For the file that `init` writes: a vendor and what its entries may hold. */
+export interface VendorExample {
+  readonly name: string;
+  readonly title: string;
+  readonly keys: readonly { readonly name: string; readonly why: string; readonly example: unknown }[];
+}
+
 /** Every setting with its default and one line of why; all of it commented out, so that it changes nothing as it is. */
-export function initText(randomKey: string): string {
+export function initText(randomKey: string, vendors: readonly VendorExample[] = []): string {
   const lines = [
     "# pushbox: every setting with its default. Remove the # before a setting to change it.",
-    "# Times are milliseconds, sizes bytes, paths are seen from where pushbox is started.",
+    "# Times are milliseconds, sizes bytes, paths are seen from where pushbox is started; those of vendors from this file.",
     "# A flag (--client-port) or a variable (PUSHBOX_CLIENT_PORT) of the same name beats this file.",
     "# pushbox check --config FILE finds mistakes. kill -HUP reads the files of the certificates again and applies changes of",
-    `# ${live()}; everything else needs a restart.`,
+    `# ${live()} and of the entries of vendors; everything else needs a restart.`,
   ];
   for (const section of sections) {
     lines.push("");
@@ -21,7 +31,21 @@ export function initText(randomKey: string): string {
       lines.push(`# ${setting.why}`, ...code.split("\n").map((line) => `#${line}`));
     }
   }
+  if (vendors.length > 0) lines.push("", ...vendorLines(vendors));
   return `${lines.join("\n")}\n`;
+}
+
+function vendorLines(vendors: readonly VendorExample[]): readonly string[] {
+  return [
+    "# Push services of vendors. Each entry is for one app: repeat [[vendors.NAME]] for a further one. The first of a vendor is for",
+    "# the devices that name no app. Values are examples; most keys can be left out, and pushbox check says which are missing.",
+    ...vendors.flatMap(({ name, title, keys }) => [
+      "",
+      `# ${title}`,
+      `#[[vendors.${name}]]`,
+      ...keys.flatMap((key) => [`# ${key.why}`, `#${key.name} = ${literal(key.example)}`]),
+    ]),
+  ];
 }
 
 const live = (): string =>
@@ -31,7 +55,7 @@ const live = (): string =>
     .join(", ");
 
 /** The settings that hold and where each came from. Secrets are masked. Valid TOML. */
-export function effectiveText(config: Config, origins: ReadonlyMap<string, string>): string {
+export function effectiveText(config: Config, origins: ReadonlyMap<string, string>, open: OpenKeys): string {
   const lines = sections.map((section) => {
     const inside = rows.filter((row) => row.section === section);
     const written = inside.map((row) => `${row.key} = ${literal(shown(config, row))}`);
@@ -39,23 +63,40 @@ export function effectiveText(config: Config, origins: ReadonlyMap<string, strin
     const settings = written.map((line, at) => `${line.padEnd(width)}  # ${origins.get(inside[at]!.name)}`);
     return [...(section === "" ? [] : [`[${section}]`]), ...settings].join("\n");
   });
-  return `${lines.join("\n\n")}\n`;
+  const entries = config.vendors.entries.map((entry) =>
+    [
+      `[[vendors.${entry.vendor}]]  # ${entry.place}`,
+      ...Object.entries(shownEntry(entry, open)).map(([key, value]) => literal({ [key]: value }).slice(2, -2)),
+    ].join("\n"),
+  );
+  return `${[...lines, ...entries].join("\n\n")}\n`;
 }
 
 /** The settings that hold, by the names they have in the file. Secrets are masked. */
-export function maskedConfig(config: Config): Readonly<Record<string, unknown>> {
+export function maskedConfig(config: Config, open: OpenKeys): Readonly<Record<string, unknown>> {
   const tree: Record<string, unknown> = {};
   for (const section of sections) {
     const inside = rows.filter((row) => row.section === section).map((row) => [row.key, shown(config, row)]);
     if (section === "") Object.assign(tree, Object.fromEntries(inside));
     else tree[section] = Object.fromEntries(inside);
   }
-  return tree;
+  const { entries } = config.vendors;
+  const names = [...new Set(entries.map(({ vendor }) => vendor))];
+  const own = names.map((name) => [
+    name,
+    entries.filter(({ vendor }) => vendor === name).map((entry) => shownEntry(entry, open)),
+  ]);
+  return { ...tree, vendors: { ...(tree["vendors"] as object), ...Object.fromEntries(own) } };
+}
+
+function shownEntry({ vendor, value }: VendorEntry, open: OpenKeys): Readonly<Record<string, unknown>> {
+  const shown = open(vendor);
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, shown.has(key) ? inner : mask]));
 }
 
 function shown(config: Config, row: Row): unknown {
   const value = valueIn(config, row);
-  return row.setting.secret ? masked(value) : value;
+  return row.setting.secret && value !== "" ? masked(value) : value;
 }
 
 /** Every text of a secret but its name. */

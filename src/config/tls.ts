@@ -22,6 +22,18 @@ export function checkPair(certFile: string, keyFile: string, now: number): Pair 
   return { problems, warnings: validity(certificate, certFile, now) };
 }
 
+/** What is wrong with a file of certificates to trust. */
+export function checkAuthorities(file: string): readonly string[] {
+  const parts = parsed(
+    file,
+    (text) => (text.match(pemCertificate) ?? [text]).map((pem) => new X509Certificate(pem)),
+    notCertificate,
+  );
+  return typeof parts === "string" ? [parts] : [];
+}
+
+const pemCertificate = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
+
 const notCertificate = (): string => "is not a certificate in PEM form (-----BEGIN CERTIFICATE-----)";
 
 const notKey = (text: string): string =>

@@ -8,7 +8,7 @@ import type { Outcome } from "../core/provider.ts";
 import { excerpt, parseObject, retryAfter, type Verdict } from "./answer.ts";
 import type { Answer, CommonApp, Credential, Dialect, HttpReply, ReadFile } from "./dialect.ts";
 import { Unsendable } from "./dialect.ts";
-import { check, common, oneOf, word } from "./entry.ts";
+import { check, common, commonKeys, oneOf, word } from "./entry.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { certificateProblems, keyFile, textFile } from "./keys.ts";
 import { fit } from "./text.ts";
@@ -23,18 +23,6 @@ export interface ApnsApp extends CommonApp {
   readonly fields: Fields;
 }
 
-/**
- * | key                       |                                                                                         |
- * | ------------------------- | --------------------------------------------------------------------------------------- |
- * | bundle_id                 | the app                                                                                 |
- * | key_file, key_id, team_id | token authentication: the .p8 file, its 10-character id, the team's                     |
- * | cert_file, key_file       | or certificate authentication, both in PEM form; one file may hold both                 |
- * | environment               | "production", "sandbox", or "auto": production, then for tokens unknown there sandbox   |
- * | topic                     | apns-topic, where it is not the bundle_id                                               |
- * | base_url, sandbox_url     | instead of Apple's hosts                                                                |
- * | truncate                  | shorten an alert's text that is too long; otherwise such a notification is refused      |
- * | fields                    | merged into every payload; `headers` in it are apns-* headers of the request            |
- */
 function parse(entry: unknown, read: ReadFile, now: number): ApnsApp {
   const byCertificate = isFields(entry) && entry["cert_file"] !== undefined;
   return byCertificate ? parseCertificate(entry, read, now) : parseToken(entry, read);
@@ -230,6 +218,30 @@ export const apns: Dialect<ApnsApp> = {
   tokenTypes: ["apn", "apns"],
   batch: 1,
   transport: { http2: true, connections: 2, streams: 1000, timeout: 15_000, gate: true },
+  title: "Apple",
+  keys: [
+    { name: "bundle_id", why: "The app.", example: "com.example.app" },
+    { name: "key_file", why: "Apple's .p8 key.", example: "AuthKey_ABCDE12345.p8" },
+    { name: "key_id", why: "Its id: 10 characters.", example: "ABCDE12345" },
+    { name: "team_id", why: "The team's id: 10 characters.", example: "FGHIJ67890" },
+    {
+      name: "cert_file",
+      why: "Or a client certificate (PEM) instead of key_id and team_id; key_file is its key then, if not in the same file.",
+      example: "apns.pem",
+    },
+    {
+      name: "environment",
+      why: "auto: production, then for tokens unknown there the sandbox; or only one of them: production, sandbox.",
+      example: "auto",
+    },
+    { name: "topic", why: "apns-topic, where it is not the bundle_id.", example: "com.example.app.voip" },
+    ...commonKeys("https://api.push.apple.com", "the payload; `headers` in it are apns-* headers of the request"),
+    {
+      name: "sandbox_url",
+      why: "Another host instead of the sandbox's.",
+      example: "https://api.sandbox.push.apple.com",
+    },
+  ],
   parse,
   route: (app) => (app.other === undefined ? [app] : [app, app.other]),
   async credential(app, now) {

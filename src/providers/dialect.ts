@@ -38,6 +38,16 @@ export type Exchange = (request: HttpRequest) => Promise<HttpReply>;
 /** Reads a file that the configuration names; throws an Error whose message names the file. */
 export type ReadFile = (path: string) => string;
 
+/** One key of `[[vendors.<name>]]`: for the file that `pushbox init` writes, and for showing a configuration. */
+export interface Key {
+  readonly name: string;
+  /** One line. */
+  readonly why: string;
+  readonly example: string | number | boolean | Readonly<Record<string, unknown>> | readonly string[];
+  /** Its value is never shown. */
+  readonly secret?: true;
+}
+
 /** What every configured app has, whatever its vendor. */
 export interface CommonApp {
   readonly app: AppId;
@@ -78,6 +88,10 @@ export interface Dialect<App extends CommonApp> {
   readonly tokenTypes: readonly string[];
   readonly batch: number;
   readonly transport: Transport;
+  /** For people: whose service it is. */
+  readonly title: string;
+  /** All that an entry may hold. */
+  readonly keys: readonly Key[];
   /**
    * Checks one entry of the configuration (`[[vendors.<name>]]`, already plain values) and reads the files it names.
    * @throws PushError("invalid") with all problems, each naming its key: "apns.key_file: not a .p8 key: ..."

@@ -1,6 +1,7 @@
 // One entry of the configuration, checked: all problems at once, each naming its key and none quoting a secret.
 import { z } from "zod";
 import { PushError } from "../core/errors.ts";
+import type { Key } from "./dialect.ts";
 
 /** @throws PushError("invalid") */
 export function check<T>(vendor: string, shape: z.ZodType<T>, entry: unknown): T {
@@ -32,6 +33,9 @@ const url = z
   .string({ error: wanted("a URL") })
   .refine((text) => /^https?:\/\/[^/]/.test(text) && URL.canParse(text), "must be a URL like https://host");
 
+/** Without a name and password in it: those would be shown. */
+const host = url.refine((text) => !/^https?:\/\/[^/]*@/.test(text), "must be a URL like https://host");
+
 const table = z.record(z.string(), z.unknown(), { error: wanted("a table") });
 
 export function oneOf<const T extends readonly (string | number)[]>(...values: T) {
@@ -42,12 +46,36 @@ export function oneOf<const T extends readonly (string | number)[]>(...values: T
 export const common = {
   /** The app these credentials belong to. */
   package_name: word,
-  base_url: url.transform((text) => text.replace(/\/+$/, "")).optional(),
+  base_url: host.transform((text) => text.replace(/\/+$/, "")).optional(),
   /** Cut what is too long for the vendor; otherwise such a notification is refused. */
   truncate: flag.default(false),
   /** Merged into every message: see fields.ts. */
   fields: table.default({}),
 };
+
+export const packageName: Key = { name: "package_name", why: "The app.", example: "com.example.app" };
+
+/** The keys of `common` but the app's name. `into` is what `fields` are merged into. */
+export function commonKeys(host: string, into: string): readonly Key[] {
+  return [
+    { name: "base_url", why: "Another host, for tests or another region.", example: host },
+    {
+      name: "truncate",
+      why: "Shorten a text that is too long for the vendor; otherwise such a notification is refused.",
+      example: false,
+    },
+    { name: "fields", why: `Fields of the vendor's own, merged into ${into}.`, example: {} },
+  ];
+}
+
+export function callbackKey(limit: number): Key {
+  return {
+    name: "callback_url",
+    why: `Where the vendor tells of arrivals: your address in front of this server, at most ${limit} characters.`,
+    example: "https://push.example.com/...",
+    secret: true,
+  };
+}
 
 /** Our address that the vendor tells of arrivals, of which no more than so many characters are taken. */
 export function callbackUrl(limit: number) {

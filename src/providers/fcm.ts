@@ -7,7 +7,7 @@ import type { Outcome } from "../core/provider.ts";
 import { asText, excerpt, parseObject, retryAfter } from "./answer.ts";
 import type { CommonApp, Dialect, HttpReply } from "./dialect.ts";
 import { Unsendable } from "./dialect.ts";
-import { check, common, word } from "./entry.ts";
+import { check, common, commonKeys, packageName, word } from "./entry.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { serviceAccountFile } from "./keys.ts";
 import { lifetime } from "./lifetime.ts";
@@ -36,18 +36,19 @@ export const fcm: Dialect<FcmApp> = {
   tokenTypes: ["fcm"],
   batch: 1,
   transport: { http2: true, connections: 2, streams: 100, timeout: 15_000, gate: false },
+  title: "Google (FCM)",
+  keys: [
+    packageName,
+    {
+      name: "service_account_file",
+      why: "The JSON file from the Firebase console: project settings, service accounts.",
+      example: "firebase.json",
+    },
+    { name: "project_id", why: "Where it is not the service account's own project.", example: "my-project" },
+    { name: "channel_id", why: "The notification channel on Android.", example: "news" },
+    ...commonKeys("https://fcm.googleapis.com", "`message`"),
+  ],
 
-  /**
-   * | key                  |                                                                                   |
-   * | -------------------- | --------------------------------------------------------------------------------- |
-   * | package_name         | the app                                                                           |
-   * | service_account_file | the JSON file from the Firebase console; it also names the token endpoint         |
-   * | project_id           | where it is not the service account's own project                                 |
-   * | channel_id           | the notification channel on Android                                               |
-   * | base_url             | instead of https://fcm.googleapis.com                                             |
-   * | truncate             | shorten a message that is too long; otherwise such a notification is refused      |
-   * | fields               | merged into every `message`                                                       |
-   */
   parse(entry, read) {
     const names = ["project_id", "private_key_id", "client_email", "token_uri"] as const;
     const shape = z.strictObject({

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Outcome } from "../core/provider.ts";
 import { asList, asText, excerpt, parseObject } from "./answer.ts";
 import type { CommonApp, Dialect, HttpReply } from "./dialect.ts";
-import { check, common, word } from "./entry.ts";
+import { check, common, commonKeys, packageName, word } from "./entry.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { decodeReply, openingIntent } from "./huawei.ts";
 import { lifetime } from "./lifetime.ts";
@@ -30,18 +30,17 @@ export const honor: Dialect<HonorApp> = {
   tokenTypes: ["honor"],
   batch: 1000,
   transport: { http2: false, connections: 16, streams: 1, timeout: 15_000, gate: false },
+  title: "Honor",
+  keys: [
+    packageName,
+    { name: "app_id", why: "The app's number at Honor.", example: "900100200" },
+    { name: "client_id", why: "Of the push service; not the app's own id and secret.", example: "..." },
+    { name: "client_secret", why: "Its secret.", example: "...", secret: true },
+    { name: "importance", why: "LOW (marketing) or NORMAL (service), as granted.", example: "NORMAL" },
+    ...commonKeys("https://push-api.cloud.honor.com", "the body"),
+    { name: "token_url", why: "Another token endpoint.", example: "https://iam.developer.honor.com/auth/token" },
+  ],
 
-  /**
-   * | key                      |                                                                                |
-   * | ------------------------ | ------------------------------------------------------------------------------ |
-   * | package_name             | the app                                                                        |
-   * | app_id                   | its number at Honor                                                            |
-   * | client_id, client_secret | of the push service, which are not the app's own id and secret                 |
-   * | importance               | "LOW" (marketing) or "NORMAL" (service), as granted                            |
-   * | base_url, token_url      | instead of Honor's hosts                                                       |
-   * | truncate                 | shorten a message that is too long; otherwise such a notification is refused   |
-   * | fields                   | merged into the body                                                           |
-   */
   parse(entry) {
     const shape = z.strictObject({
       ...common,

@@ -8,8 +8,8 @@ import { PushError } from "../core/errors.ts";
 import type { Notification } from "../core/notification.ts";
 import type { Outcome, Receipt } from "../core/provider.ts";
 import { asList, asText, excerpt, judge, parseObject, understand, type Verdict } from "./answer.ts";
-import type { CommonApp, Dialect, HttpReply } from "./dialect.ts";
-import { check, common, word } from "./entry.ts";
+import type { CommonApp, Dialect, HttpReply, Key } from "./dialect.ts";
+import { check, common, commonKeys, packageName, word } from "./entry.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { serviceAccountFile } from "./keys.ts";
 import { lifetime } from "./lifetime.ts";
@@ -50,6 +50,10 @@ const TRANSPORT = { http2: false, connections: 16, streams: 1, timeout: 15_000, 
 /** Only the bytes of the whole are limited. */
 const ANY_LENGTH = { title: Number.POSITIVE_INFINITY, message: Number.POSITIVE_INFINITY, truncate: false };
 
+const signatureKeys: readonly Key[] = [
+  { name: "callback_secret", why: "What Huawei signs its receipts with.", example: "...", secret: true },
+  { name: "callback_user", why: "The user name entered beside it.", example: "push" },
+];
 const callbackKeys = { callback_secret: word.optional(), callback_user: word.optional() };
 
 export const huawei: Dialect<HuaweiApp> = {
@@ -57,18 +61,18 @@ export const huawei: Dialect<HuaweiApp> = {
   tokenTypes: ["huawei"],
   batch: 1000,
   transport: TRANSPORT,
+  title: "Huawei (Android)",
+  keys: [
+    packageName,
+    { name: "client_id", why: "The App ID of AppGallery Connect.", example: "10086001" },
+    { name: "client_secret", why: "Its App Secret.", example: "...", secret: true },
+    { name: "channel_id", why: "The notification channel.", example: "news" },
+    { name: "category", why: "Of every notification; it must have been granted.", example: "IM" },
+    ...signatureKeys,
+    ...commonKeys(HOST, "`message`"),
+    { name: "token_url", why: "Another token endpoint.", example: TOKEN_URL },
+  ],
 
-  /**
-   * | key                            |                                                                                |
-   * | ------------------------------ | ------------------------------------------------------------------------------ |
-   * | package_name                   | the app                                                                        |
-   * | client_id, client_secret       | the App ID and App Secret of AppGallery Connect                                |
-   * | channel_id, category           | of every notification; a category must have been granted                       |
-   * | callback_secret, callback_user | to check the signature of receipts                                             |
-   * | base_url, token_url            | instead of Huawei's hosts                                                      |
-   * | truncate                       | shorten a message that is too long; otherwise such a notification is refused   |
-   * | fields                         | merged into every `message`                                                    |
-   */
   parse(entry) {
     const shape = z.strictObject({
       ...common,
@@ -136,19 +140,20 @@ export const harmony: Dialect<HarmonyApp> = {
   tokenTypes: ["harmony"],
   batch: 1000,
   transport: TRANSPORT,
+  title: "Huawei (HarmonyOS)",
+  keys: [
+    packageName,
+    {
+      name: "service_account_file",
+      why: "The JSON file from Huawei's API console.",
+      example: "harmony.json",
+    },
+    { name: "project_id", why: "Where it is not the service account's own project.", example: "388421841222" },
+    { name: "category", why: "Of every notification; MARKETING needs no grant.", example: "MARKETING" },
+    ...signatureKeys,
+    ...commonKeys(HOST, "the body: `payload`, `pushOptions`"),
+  ],
 
-  /**
-   * | key                            |                                                                                |
-   * | ------------------------------ | ------------------------------------------------------------------------------ |
-   * | package_name                   | the app's bundle name                                                          |
-   * | service_account_file           | the JSON file from Huawei's API console                                        |
-   * | project_id                     | where it is not the service account's own project                              |
-   * | category                       | of every notification; "MARKETING", which needs no grant, unless given         |
-   * | callback_secret, callback_user | to check the signature of receipts                                             |
-   * | base_url                       | instead of Huawei's host                                                       |
-   * | truncate                       | shorten a message that is too long; otherwise such a notification is refused   |
-   * | fields                         | merged into the body: `payload`, `pushOptions`                                 |
-   */
   parse(entry, read) {
     const names = ["project_id", "key_id", "sub_account"] as const;
     const shape = z.strictObject({

@@ -1,10 +1,13 @@
-// The vendors this server can push through. A further one is one file, and one line at the end of this one.
+// The vendors this server can push through, opened from the configuration's entries. A further vendor is one file, and one line at
+// the end of this one.
+import { z } from "zod";
 import { PushError } from "../core/errors.ts";
 import type { AppId, Provider, ProviderName, Receipt } from "../core/provider.ts";
 import { apns } from "./apns.ts";
 import { provider } from "./client.ts";
-import type { CommonApp, Dialect, ReadFile } from "./dialect.ts";
+import type { CommonApp, Dialect, Key, ReadFile } from "./dialect.ts";
 import { fcm } from "./fcm.ts";
+import { isFields } from "./fields.ts";
 import { honor } from "./honor.ts";
 import { harmony, huawei } from "./huawei.ts";
 import type { Network } from "./line.ts";
@@ -15,21 +18,13 @@ import { vivo } from "./vivo.ts";
 import { webpush } from "./webpush.ts";
 import { xiaomi } from "./xiaomi.ts";
 
-export interface Vendor {
-  readonly name: ProviderName;
-  /** The token types (core/device.ts) it serves. */
-  readonly tokenTypes: readonly string[];
-  /**
-   * Connects nothing yet: checks the entries `[[vendors.<name>]]`, one per app.
-   * @throws PushError("invalid") with the problems of all entries
-   */
-  open(entries: readonly unknown[], read: ReadFile, now: number, network: Network): OpenVendor;
-}
-
-export interface OpenVendor {
-  readonly provider: Provider;
-  /** What the vendor posts for one app. @throws PushError */
-  receipts(app: AppId, request: CallbackRequest): readonly Receipt[];
+/** One `[[vendors.<name>]]` as it was read: plain values, and where they stand. */
+export interface Entry {
+  readonly vendor: string;
+  readonly value: unknown;
+  /** Of the entry and of each of its keys, as in "pushbox.toml:12". */
+  readonly place: string;
+  readonly places: Readonly<Record<string, string>>;
 }
 
 export interface CallbackRequest {
@@ -38,49 +33,142 @@ export interface CallbackRequest {
   readonly body: string;
 }
 
-/** Hides what kind of app the dialect has: nobody else needs to know. */
+/** What the vendor posted for one app. @throws PushError: "denied" for a wrong signature, "invalid" for nonsense */
+export interface Receive {
+  (request: CallbackRequest): readonly Receipt[];
+  /** The entry's `receipt_secret`: only a URL with it in its path is the vendor's. No two apps of a vendor share one. */
+  readonly receiptSecret?: string;
+}
+
+export interface Vendors {
+  /** The first of a provider's `apps` is that of the first entry: the default where a token names none. */
+  readonly providers: ReadonlyMap<ProviderName, Provider>;
+  /** Of the vendors that post receipts. */
+  readonly receipts: ReadonlyMap<ProviderName, ReadonlyMap<AppId, Receive>>;
+  /** Which provider serves a token's type (core/device.ts); only of providers that are open. */
+  readonly tokenTypes: ReadonlyMap<string, ProviderName>;
+  /** Each with its place and key; nothing else is of use while there are any. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * Checks the entries, one per app, and makes a provider of each vendor's. Connects nothing yet, so what is not used need not be
+ * closed. To reload, open again, use the new ones when there are no problems, and close the old providers: that waits for what
+ * they are sending.
+ */
+export function openVendors(entries: readonly Entry[], read: ReadFile, now: number, network: Network = {}): Vendors {
+  const known = vendors.map(({ name }) => name);
+  const problems = entries
+    .filter(({ vendor }) => !known.includes(vendor))
+    .map(({ vendor, place }) => `${place}: vendors.${vendor}: unknown vendor; one of ${known.join(", ")}`);
+  const providers = new Map<ProviderName, Provider>();
+  const receipts = new Map<ProviderName, ReadonlyMap<AppId, Receive>>();
+  const tokenTypes = new Map<string, ProviderName>();
+  for (const vendor of vendors) {
+    const own = entries.filter((entry) => entry.vendor === vendor.name);
+    if (own.length === 0) continue;
+    const opened = vendor.open(own, read, now, network);
+    problems.push(...opened.problems);
+    providers.set(vendor.name, opened.provider);
+    if (opened.receipts.size > 0) receipts.set(vendor.name, opened.receipts);
+    for (const type of vendor.tokenTypes) tokenTypes.set(type, vendor.name);
+  }
+  return { providers, receipts, tokenTypes, problems };
+}
+
+/** A vendor without the kind of app that its dialect has: nobody else needs to know. */
+export interface Vendor {
+  readonly name: ProviderName;
+  readonly title: string;
+  readonly tokenTypes: readonly string[];
+  /** All that an entry may hold. */
+  readonly keys: readonly Key[];
+  open(entries: readonly Entry[], read: ReadFile, now: number, network: Network): Opened;
+}
+
+interface Opened {
+  readonly provider: Provider;
+  readonly receipts: ReadonlyMap<AppId, Receive>;
+  readonly problems: readonly string[];
+}
+
+const receiptSecretKey: Key = {
+  name: "receipt_secret",
+  why: "In the path of the address that the vendor posts its receipts to, so that nobody else can: 16 characters or more.",
+  example: "...",
+  secret: true,
+};
+const secretShape = z
+  .string("must be a text")
+  .regex(/^[\w.~-]{16,}$/, "must be 16 or more letters, digits and - . _ ~")
+  .optional();
+
 function vendor<App extends CommonApp>(dialect: Dialect<App>): Vendor {
-  const { name, tokenTypes } = dialect;
+  const { name, title, tokenTypes } = dialect;
+  const keys = dialect.receipts === undefined ? dialect.keys : [...dialect.keys, receiptSecretKey];
   return {
     name,
+    title,
     tokenTypes,
+    keys,
     open(entries, read, now, network) {
-      const apps = parseAll(dialect, entries, read, now);
-      return {
-        provider: provider(dialect, apps, network),
-        receipts(id, request) {
-          const app = apps.find((candidate) => candidate.app === id);
-          if (app === undefined || dialect.receipts === undefined) {
-            throw new PushError("invalid", `${name} sends no receipts for ${id}`);
+      const problems: string[] = [];
+      const apps = new Map<AppId, App>();
+      const secrets = new Map<AppId, string>();
+      for (const [index, entry] of entries.entries()) {
+        const which = `vendors.${name}[${index + 1}]`;
+        const say = (key: string | undefined, text: string): void => {
+          const place = entry.places[key?.split(".")[0] ?? ""] ?? entry.place;
+          problems.push(`${place}: ${which}${key === undefined ? "" : `.${key}`}: ${text}`);
+        };
+        const { own, secret } = withoutSecret(dialect, entry.value);
+        const checked = secretShape.safeParse(secret);
+        if (!checked.success) say("receipt_secret", checked.error.issues[0]!.message);
+        else if ([...secrets.values()].includes(checked.data ?? "")) say("receipt_secret", "another app has the same");
+        try {
+          const app = dialect.parse(own, read, now);
+          if (apps.has(app.app)) say(undefined, `${app.app} has an entry already`);
+          apps.set(app.app, app);
+          if (checked.data !== undefined) secrets.set(app.app, checked.data);
+        } catch (error) {
+          if (!(error instanceof PushError)) throw error;
+          for (const line of error.message.split("\n")) {
+            const [, key, text = line] = /^\w+(?:\.(\S+))?: (.*)$/.exec(line) ?? [];
+            const hint = text === "unknown key" ? `; the keys are ${keys.map((each) => each.name).join(", ")}` : "";
+            say(key, text + hint);
           }
-          return dialect.receipts(app, request);
-        },
+        }
+      }
+      return {
+        provider: provider(dialect, [...apps.values()], network),
+        receipts: receive(dialect, apps, secrets),
+        problems,
       };
     },
   };
 }
 
-function parseAll<App extends CommonApp>(
+/** The receipt's secret is no vendor's business, so dialects do not know it. */
+function withoutSecret<App extends CommonApp>(dialect: Dialect<App>, value: unknown) {
+  if (dialect.receipts === undefined || !isFields(value)) return { own: value, secret: undefined };
+  const { receipt_secret: secret, ...own } = value;
+  return { own, secret };
+}
+
+function receive<App extends CommonApp>(
   dialect: Dialect<App>,
-  entries: readonly unknown[],
-  read: ReadFile,
-  now: number,
-): readonly App[] {
-  const problems: string[] = [];
-  const apps = new Map<AppId, App>();
-  entries.forEach((entry, index) => {
-    try {
-      const app = dialect.parse(entry, read, now);
-      if (apps.has(app.app)) problems.push(`${dialect.name}: ${app.app} has two entries`);
-      apps.set(app.app, app);
-    } catch (error) {
-      if (!(error instanceof PushError)) throw error;
-      const which = entries.length === 1 ? dialect.name : `${dialect.name}[${index}]`;
-      problems.push(error.message.replaceAll(new RegExp(`^${dialect.name}(?=[.:])`, "gm"), which));
-    }
-  });
-  if (problems.length > 0) throw new PushError("invalid", problems.join("\n"));
-  return [...apps.values()];
+  apps: ReadonlyMap<AppId, App>,
+  secrets: ReadonlyMap<AppId, string>,
+): ReadonlyMap<AppId, Receive> {
+  const { receipts } = dialect;
+  if (receipts === undefined) return new Map();
+  return new Map(
+    [...apps].map(([id, app]) => {
+      const receiptSecret = secrets.get(id);
+      const take = (request: CallbackRequest) => receipts.call(dialect, app, request);
+      return [id, Object.assign(take, receiptSecret === undefined ? {} : { receiptSecret })];
+    }),
+  );
 }
 
 export const vendors: readonly Vendor[] = [

@@ -7,7 +7,7 @@ import type { Notification } from "../core/notification.ts";
 import type { Outcome, Receipt } from "../core/provider.ts";
 import { asList, asText, excerpt, judge, parseObject, understand } from "./answer.ts";
 import type { CommonApp, Dialect } from "./dialect.ts";
-import { callbackUrl, check, common, numericId, oneOf, word } from "./entry.ts";
+import { callbackKey, callbackUrl, check, common, commonKeys, numericId, oneOf, packageName, word } from "./entry.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { formPost } from "./form.ts";
 import { lifetime, nextDay } from "./lifetime.ts";
@@ -21,10 +21,8 @@ const entry = z
     ...common,
     app_id: numericId,
     app_secret: word,
-    /** Private ones, which need Meizu's approval, are not counted against the daily limit. */
     message_type: oneOf("public", "private").optional(),
     callback_url: callbackUrl(128),
-    /** The token that Meizu's console shows for the callback, and that each of its posts brings along. */
     callback_token: word.optional(),
   })
   .refine(({ callback_url, callback_token }) => callback_url === undefined || callback_token !== undefined, {
@@ -64,6 +62,25 @@ export const meizu: Dialect<MeizuApp> = {
   tokenTypes: ["meizu"],
   batch: 100,
   transport: { http2: false, connections: 16, streams: 1, timeout: 15_000, gate: false },
+  title: "Meizu",
+  keys: [
+    packageName,
+    { name: "app_id", why: "The app's number.", example: 10004 },
+    { name: "app_secret", why: "Its secret.", example: "...", secret: true },
+    {
+      name: "message_type",
+      why: "private ones, which need Meizu's approval, are not counted against the daily limit of public ones.",
+      example: "public",
+    },
+    callbackKey(128),
+    {
+      name: "callback_token",
+      why: "Needed by callback_url: the token that Meizu's console shows for the callback.",
+      example: "...",
+      secret: true,
+    },
+    ...commonKeys("https://server-api-push.meizu.com", "`messageJson`"),
+  ],
 
   parse(given) {
     const { package_name, base_url, ...rest } = check("meizu", entry, given);

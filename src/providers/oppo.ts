@@ -7,7 +7,7 @@ import type { Notification } from "../core/notification.ts";
 import type { Outcome } from "../core/provider.ts";
 import { asText, excerpt, judge, understand } from "./answer.ts";
 import { type CommonApp, Denied, type Dialect, Unsendable } from "./dialect.ts";
-import { callbackUrl, check, common, oneOf, word } from "./entry.ts";
+import { callbackKey, callbackUrl, check, common, commonKeys, oneOf, packageName, word } from "./entry.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { formPost } from "./form.ts";
 import { lifetime } from "./lifetime.ts";
@@ -21,11 +21,9 @@ const entry = z
     ...common,
     app_key: word,
     master_secret: word,
-    /** Where the registration ids come from, and so the host. */
     region: oneOf("china", "overseas").default("china"),
     channel_id: word.optional(),
     category: word.optional(),
-    /** 1: bar, 2: and lock screen, 16: and banner, vibration and sound. */
     notify_level: oneOf(1, 2, 16).optional(),
     callback_url: callbackUrl(200),
   })
@@ -62,6 +60,26 @@ export const oppo: Dialect<OppoApp> = {
   tokenTypes: ["oppo"],
   batch: 1000,
   transport: { http2: false, connections: 16, streams: 1, timeout: 15_000, gate: false },
+  title: "OPPO, OnePlus, realme",
+  keys: [
+    packageName,
+    { name: "app_key", why: "The app's key.", example: "..." },
+    { name: "master_secret", why: "Its Master Secret.", example: "...", secret: true },
+    {
+      name: "region",
+      why: "Where the registration ids come from, and so the host: china or overseas.",
+      example: "china",
+    },
+    { name: "channel_id", why: "The notification channel.", example: "news" },
+    { name: "category", why: "Of every notification, as granted.", example: "IM" },
+    {
+      name: "notify_level",
+      why: "Needs category. 1: bar, 2: and lock screen, 16: and banner, vibration and sound.",
+      example: 2,
+    },
+    callbackKey(200),
+    ...commonKeys(HOSTS.china, "each message's `notification`"),
+  ],
 
   parse(given) {
     const { package_name, base_url, ...rest } = check("oppo", entry, given);

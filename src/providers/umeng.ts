@@ -5,7 +5,7 @@ import { z } from "zod";
 import type { Notification } from "../core/notification.ts";
 import { asText, excerpt, judge, understand, type Verdict } from "./answer.ts";
 import type { CommonApp, Dialect } from "./dialect.ts";
-import { check, common, flag, oneOf, word } from "./entry.ts";
+import { check, common, commonKeys, flag, oneOf, packageName, word } from "./entry.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { chinaTime, lifetime } from "./lifetime.ts";
 import { each, listed } from "./listed.ts";
@@ -16,9 +16,7 @@ const entry = z.strictObject({
   ...common,
   app_key: word,
   master_secret: word,
-  /** message: shown by the app's SDK, as socket.io-push clients expect it. notification: shown by Umeng's own. */
   display_type: oneOf("message", "notification").default("message"),
-  /** Reaches only the test devices entered in Umeng's console. */
   test_mode: flag.default(false),
 });
 
@@ -41,6 +39,19 @@ export const umeng: Dialect<UmengApp> = {
   tokenTypes: ["umeng"],
   batch: 500,
   transport: { http2: false, connections: 8, streams: 1, timeout: 60_000, gate: false },
+  title: "Umeng",
+  keys: [
+    packageName,
+    { name: "app_key", why: "The app's key.", example: "..." },
+    { name: "master_secret", why: "Its App Master Secret.", example: "...", secret: true },
+    {
+      name: "display_type",
+      why: "message: shown by the app's SDK, as socket.io-push clients expect it. notification: shown by Umeng's own.",
+      example: "message",
+    },
+    { name: "test_mode", why: "Reach only the test devices entered in Umeng's console.", example: false },
+    ...commonKeys("https://msgapi.umeng.com", "the body"),
+  ],
 
   parse(given) {
     const { package_name, base_url, ...rest } = check("umeng", entry, given);

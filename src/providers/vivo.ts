@@ -8,7 +8,18 @@ import type { Notification } from "../core/notification.ts";
 import type { Outcome } from "../core/provider.ts";
 import { asText, excerpt, judge, parseObject, understand } from "./answer.ts";
 import { type CommonApp, Denied, type Dialect, type HttpRequest, Unsendable } from "./dialect.ts";
-import { callbackUrl, check, common, flag, numericId, oneOf, word } from "./entry.ts";
+import {
+  callbackKey,
+  callbackUrl,
+  check,
+  common,
+  commonKeys,
+  flag,
+  numericId,
+  oneOf,
+  packageName,
+  word,
+} from "./entry.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { lifetime } from "./lifetime.ts";
 import { notifyId } from "./notify-id.ts";
@@ -24,10 +35,8 @@ const entry = z.strictObject({
   app_id: numericId,
   app_key: word,
   app_secret: word,
-  /** Decides between system and operation messages, which have quotas of their own. */
   category: oneOf(...SYSTEM, ...OPERATION).optional(),
   notify_foreground: flag.default(true),
-  /** Reaches only the test devices entered in vivo's console. */
   test_mode: flag.default(false),
   callback_url: callbackUrl(128),
 });
@@ -60,6 +69,26 @@ export const vivo: Dialect<VivoApp> = {
   tokenTypes: ["vivo"],
   batch: 1,
   transport: { http2: false, connections: 32, streams: 1, timeout: 15_000, gate: false },
+  title: "vivo, iQOO",
+  keys: [
+    packageName,
+    { name: "app_id", why: "The app's number.", example: 10004 },
+    { name: "app_key", why: "The app's key.", example: "..." },
+    { name: "app_secret", why: "Its secret.", example: "...", secret: true },
+    {
+      name: "category",
+      why: "Decides between system and operation messages, which have quotas of their own.",
+      example: "IM",
+    },
+    {
+      name: "notify_foreground",
+      why: "Whether the phone shows it while the app is in the foreground.",
+      example: true,
+    },
+    { name: "test_mode", why: "Reach only the test devices entered in vivo's console.", example: false },
+    callbackKey(128),
+    ...commonKeys("https://api-push.vivo.com.cn", "the body"),
+  ],
 
   parse(given) {
     const { package_name, base_url, ...rest } = check("vivo", entry, given);

@@ -7,7 +7,7 @@ import type { Outcome } from "../core/provider.ts";
 import { asText, excerpt, parseObject, retryAfter } from "./answer.ts";
 import type { CommonApp, Dialect, HttpReply } from "./dialect.ts";
 import { Unsendable } from "./dialect.ts";
-import { check, common, flag, word } from "./entry.ts";
+import { check, common, commonKeys, flag, word } from "./entry.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { lifetime } from "./lifetime.ts";
 import { fit, shorthand } from "./text.ts";
@@ -29,18 +29,29 @@ export const webpush: Dialect<WebPushApp> = {
   tokenTypes: ["webpush"],
   batch: 1,
   transport: { http2: true, connections: 2, streams: 100, timeout: 15_000, gate: false },
+  title: "Browsers (Web Push)",
+  keys: [
+    { name: "app", why: "The name that web clients give as their package name.", example: "push.example.com" },
+    {
+      name: "private_key",
+      why: "The VAPID key: 32 bytes in base64url.",
+      example: "...",
+      secret: true,
+    },
+    {
+      name: "subject",
+      why: "Whom a push service may write to: a mailto: or https: address.",
+      example: "mailto:admin@example.com",
+    },
+    {
+      name: "hosts",
+      why: "The only push services to talk to, with their subdomains; without it any public one.",
+      example: ["googleapis.com", "mozilla.com", "push.apple.com", "notify.windows.com"],
+    },
+    { name: "private_hosts", why: "Also talk to hosts in private networks: for tests only.", example: false },
+    ...commonKeys("", "the payload; `headers` in it are urgency and topic of the request").slice(1),
+  ],
 
-  /**
-   * | key           |                                                                                                |
-   * | ------------- | ---------------------------------------------------------------------------------------------- |
-   * | app           | the name that web clients give as their package name                                           |
-   * | private_key   | the VAPID key: 32 bytes in base64url, as `pushbox init` makes it; pages subscribe with its public half |
-   * | subject       | whom a push service may write to: a mailto: or https: address                                  |
-   * | hosts         | the only push services to talk to, with their subdomains; any public one unless given          |
-   * | private_hosts | true: also those in private networks, for tests                                                |
-   * | truncate      | shorten a message that is too long; otherwise such a notification is refused                   |
-   * | fields        | merged into the payload; `headers` in it are `urgency` and `topic` of the request              |
-   */
   parse(entry) {
     const shape = z.strictObject({
       app: word,

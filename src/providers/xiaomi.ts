@@ -7,7 +7,7 @@ import type { Notification } from "../core/notification.ts";
 import type { Receipt } from "../core/provider.ts";
 import { asList, asText, excerpt, judge, parseObject, understand } from "./answer.ts";
 import { type CommonApp, type Dialect, Unsendable } from "./dialect.ts";
-import { callbackUrl, check, common, flag, word } from "./entry.ts";
+import { callbackKey, callbackUrl, check, common, commonKeys, flag, packageName, word } from "./entry.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { formPost } from "./form.ts";
 import { lifetime } from "./lifetime.ts";
@@ -20,9 +20,7 @@ import { verdicts } from "./verdicts.ts";
 const entry = z.strictObject({
   ...common,
   app_secret: word,
-  /** Approved by Xiaomi for the app, who limits messages without one to a few a day. */
   channel_id: word.optional(),
-  /** Whether the phone shows it while the app is in the foreground. */
   notify_foreground: flag.default(true),
   callback_url: callbackUrl(1000),
 });
@@ -67,6 +65,23 @@ export const xiaomi: Dialect<XiaomiApp> = {
   tokenTypes: ["xiaomi"],
   batch: 1000,
   transport: { http2: false, connections: 16, streams: 1, timeout: 15_000, gate: false },
+  title: "Xiaomi",
+  keys: [
+    packageName,
+    { name: "app_secret", why: "The App Secret from Xiaomi's console.", example: "...", secret: true },
+    {
+      name: "channel_id",
+      why: "Approved by Xiaomi for the app; messages without one are limited to a few a day.",
+      example: "news",
+    },
+    {
+      name: "notify_foreground",
+      why: "Whether the phone shows it while the app is in the foreground.",
+      example: true,
+    },
+    callbackKey(1000),
+    ...commonKeys("https://api.xmpush.xiaomi.com", "the form"),
+  ],
 
   parse(given) {
     const { package_name, base_url, ...rest } = check("xiaomi", entry, given);

@@ -27,6 +27,8 @@ const plain = (transport: Partial<Transport> = {}): Dialect<CommonApp> => ({
   name: "plain",
   tokenTypes: [],
   batch: 1,
+  title: "Plain",
+  keys: [],
   transport: { http2: true, connections: 1, streams: 100, timeout: 3000, gate: false, ...transport },
   parse: () => ({ app: "", account: "", baseUrl: "" }),
   credential: async () => ({ value: "", expires: Number.POSITIVE_INFINITY }),

@@ -35,6 +35,7 @@ export async function startTestApp(t: Test, overrides: Overrides = {}): Promise<
     data: overrides.data ?? t.testdir(),
     client: { ...base.client, host: "127.0.0.1", port: 0, ...overrides.client },
     api: { ...base.api, port: 0, ...overrides.api },
+    vendors: { ...base.vendors, ...overrides.vendors },
     storage: { ...base.storage, synchronous: "NORMAL", ...overrides.storage },
   };
   const app = await startApp(config, createLog("fatal", { text: true }).log);
