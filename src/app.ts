@@ -6,8 +6,9 @@ import { threadSource } from "./assets.ts";
 import { maskedConfig } from "./config/text.ts";
 import type { Config } from "./config.ts";
 import { bind, forget, unbind } from "./core/connect.ts";
-import { accept } from "./core/notify.ts";
-import { push } from "./core/push.ts";
+import { once } from "./core/once.ts";
+import type { Once } from "./core/outbox.ts";
+import { type Draft, type PushTarget, push } from "./core/push.ts";
 import { createReport } from "./core/report.ts";
 import { type LocalEngine, openLocalEngine } from "./engine/local.ts";
 import { createGateway, type Gateway, type GatewayOptions } from "./gateway/gateway.ts";
@@ -18,7 +19,7 @@ import { Hub } from "./live/hub.ts";
 import type { Session } from "./live/session.ts";
 import type { Log } from "./log.ts";
 import { createMetrics, type Figures } from "./metrics.ts";
-import { createExpander } from "./outbox/expand.ts";
+import { createNotifications } from "./notifications.ts";
 import { openKeys } from "./vendors.ts";
 import { version } from "./version.ts";
 
@@ -76,20 +77,11 @@ export async function startApp(config: Config, log: Log): Promise<App> {
     gatewayOptions(client, log),
     socketio(conversation, { connectTimeout: client.connectTimeout }),
   );
-  const expander = createExpander({
-    engine,
-    count: (topic) => hub.count(topic),
-    now,
-    failed: (error) => log.error({ err: error }, "a notification could not be expanded; trying again"),
-  });
+  const notifications = createNotifications({ engine, live: hub, report, vendors: config.vendors, log, now });
   const api: Api = createApi(apiOptions(config, log), {
-    push: (target, draft) => push(engine, target, draft, now()),
-    async notify(content, { target, timeToLive, type, callerAddress }) {
-      const request = { content, target, timeToLive, callerAddress, ...(type === undefined ? {} : { type }) };
-      const id = await accept(engine.outbox, request, now());
-      expander.nudge();
-      return id;
-    },
+    push: (target, draft, repeatable) =>
+      repeatable === undefined ? push(engine, target, draft, now()) : pushOnce(target, draft, repeatable),
+    ...notifications.actions,
     bind: (binding) => bind(engine, binding, now()),
     unbind: (who) => unbind(engine, who, now()),
     deleteDevices: (pushIds) => forget(engine, pushIds),
@@ -112,9 +104,16 @@ export async function startApp(config: Config, log: Log): Promise<App> {
     api.site,
   );
 
+  async function pushOnce(target: PushTarget, draft: Draft, repeatable: Once): Promise<void> {
+    await once(engine.calls, repeatable, now(), async () => {
+      await push(engine, target, draft, now());
+      return "success";
+    });
+  }
+
   async function stop(): Promise<void> {
     await server.close();
-    await expander.stop();
+    await notifications.stop();
     await gateway.close();
     await conversation.stop();
     await report.stop();
@@ -124,12 +123,13 @@ export async function startApp(config: Config, log: Log): Promise<App> {
   try {
     const clientPort = await gateway.listen();
     const apiPort = await server.listen();
-    expander.nudge(); // what an earlier run had not finished
+    await notifications.start();
     return {
       clientUrl: url(client, clientPort),
       apiUrl: url(config.api, apiPort),
       async reload(next) {
         await Promise.all([gateway.reloadTls(), server.reloadTls()]);
+        notifications.reload(next.vendors);
         api.setAccess(next.api.keys, broadcast(next.api));
         current = next;
       },

@@ -10,8 +10,8 @@ export interface SenderOptions extends Omit<LaneOptions, "outbox"> {
 }
 
 export interface Sender extends Lanes {
-  /** Takes up what an earlier run left. */
-  start(): Promise<void>;
+  /** Takes up whatever waits: what an earlier run left, or a job that goes on. */
+  wake(): Promise<void>;
   /** These lanes have something to send. */
   nudge(lanes: readonly Lane[]): void;
   /** Sends through these providers from now on, by name. Lanes that were stopped begin again. */
@@ -39,7 +39,7 @@ export function createSender(options: SenderOptions): Sender {
   }
 
   return {
-    async start() {
+    async wake() {
       for (const { lane } of await outbox.lanes(now())) runner(lane).nudge();
     },
     nudge(lanes) {

@@ -1,0 +1,183 @@
+// Joins the queue of notifications and the vendors they go through: neither knows the other.
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { Actions } from "./api/actions.ts";
+import type { Config } from "./config.ts";
+import type { Lane } from "./core/delivery.ts";
+import type { Engine } from "./core/engine.ts";
+import type { Live } from "./core/live.ts";
+import type { Notification } from "./core/notification.ts";
+import { accept, type Routing } from "./core/notify.ts";
+import type { ProviderName, Trace } from "./core/provider.ts";
+import type { Report } from "./core/report.ts";
+import type { Log } from "./log.ts";
+import { createExpander } from "./outbox/expand.ts";
+import { createSender } from "./outbox/send.ts";
+import type { Vendors } from "./providers/index.ts";
+import { openConfigured } from "./vendors.ts";
+
+export interface Notifications {
+  readonly actions: Pick<Actions, "notify" | "outbox" | "lanes" | "relay" | "receive" | "trace">;
+  /** Takes up what an earlier run left. */
+  start(): Promise<void>;
+  /** Goes through these vendors from now on; throws, and changes nothing, when they are not as they should be. */
+  reload(vendors: Config["vendors"]): void;
+  stop(): Promise<void>;
+}
+
+export interface NotificationsOptions {
+  readonly engine: Pick<Engine, "devices" | "outbox">;
+  readonly live: Pick<Live, "count">;
+  readonly report: Pick<Report, "count">;
+  readonly vendors: Config["vendors"];
+  readonly log: Log;
+  readonly now: () => number;
+}
+
+/** How long a stop waits for vendors' answers; what they do not answer by then is asked again at the next start. */
+const PATIENCE = 4000;
+/** Messages asked about when somebody looks at one notification's statistics. */
+const TRACED = 20;
+
+export function createNotifications(options: NotificationsOptions): Notifications {
+  const { engine, report, log, now } = options;
+  const { outbox } = engine;
+  let vendors = open(options.vendors, now());
+  let route = routing(vendors);
+
+  const sender = createSender({
+    outbox,
+    now,
+    count: report.count,
+    changed: ({ provider, app }, what, reason) => tell(log, `${provider} ${app}`, what, reason),
+    failed: (error) => log.error({ err: error }, "deliveries could not be claimed or recorded; trying again"),
+  });
+  const expander = createExpander({
+    engine,
+    count: (topic) => options.live.count(topic),
+    route: (type, packageName) => route(type, packageName),
+    filled: sender.nudge,
+    now,
+    failed: (error) => log.error({ err: error }, "a notification could not be expanded; trying again"),
+  });
+  sender.use(vendors.providers);
+
+  const actions: Notifications["actions"] = {
+    async notify(content, request) {
+      const id = await accept(outbox, { content, ...request }, now());
+      expander.nudge();
+      return id;
+    },
+    outbox: {
+      jobs: outbox.jobs,
+      deliveries: outbox.deliveries,
+      async order(id, order, at) {
+        const jobs = await outbox.order(id, order, at);
+        if (order === "resume") {
+          expander.nudge();
+          await sender.wake();
+        }
+        return jobs;
+      },
+    },
+    lanes: sender,
+    async relay(app, id, content, tokens, timeToLive) {
+      const provider = vendors.providers.get("apns");
+      if (provider?.apps.includes(app) !== true) return undefined;
+      const at = now();
+      const note: Notification = { id, content, timeToLive, type: "relay", acceptedAt: at, callerAddress: "" };
+      const recipients = tokens.map((token, i) => ({ token, ref: `${id}.${at}.${i}` }));
+      const outcomes = await provider.send(app, note, recipients, at);
+      return {
+        success: outcomes.filter(({ kind }) => kind === "accepted").length,
+        errorTokens: tokens.filter((_, i) => outcomes[i]?.kind === "gone"),
+      };
+    },
+    async receive(provider, secret, request) {
+      for (const receive of vendors.receipts.get(provider)?.values() ?? []) {
+        if (receive.receiptSecret === undefined || !same(receive.receiptSecret, secret)) continue;
+        const receipts = receive(request).map((receipt) => ({ ...receipt, provider }));
+        if (receipts.length > 0) await outbox.received(receipts, now());
+        return true;
+      }
+      return false;
+    },
+    async trace(id) {
+      const traced: Record<ProviderName, readonly Trace[]> = {};
+      for (const provider of vendors.providers.values()) {
+        if (provider.trace === undefined) continue;
+        const receipts = await outbox.receipts(id, provider.name, TRACED);
+        if (receipts.length === 0) continue;
+        const answers = await Promise.all(provider.apps.map((app) => provider.trace?.(app, receipts, now()) ?? []));
+        traced[provider.name] = answers.flat();
+      }
+      return traced;
+    },
+  };
+
+  return {
+    actions,
+    async start() {
+      expander.nudge();
+      await sender.wake();
+    },
+    reload(configured) {
+      const next = open(configured, now());
+      const old = vendors;
+      vendors = next;
+      route = routing(next);
+      sender.use(next.providers);
+      for (const provider of old.providers.values())
+        provider.close().catch((error: unknown) => log.error({ err: error }, `${provider.name} was not closed in order`));
+    },
+    async stop() {
+      await expander.stop();
+      await sender.stop(PATIENCE);
+      const closed = [...vendors.providers.values()].map((provider) => provider.close());
+      await Promise.race([Promise.allSettled(closed), new Promise((resolve) => setTimeout(resolve, PATIENCE).unref())]);
+    },
+  };
+}
+
+function open(configured: Config["vendors"], now: number): Vendors {
+  const vendors = openConfigured(configured, now);
+  if (vendors.problems.length > 0) throw new Error(vendors.problems.join("\n"));
+  return vendors;
+}
+
+/** A token that names no package is of the first app: so it was when there was only one. */
+function routing({ tokenTypes, providers }: Vendors): Routing {
+  const lanes = new Map<string, Lane>();
+  for (const provider of providers.values())
+    for (const app of provider.apps) lanes.set(`${provider.name} ${app}`, { provider: provider.name, app });
+  return (type, packageName) => {
+    const name = tokenTypes.get(type);
+    const app = packageName ?? providers.get(name ?? "")?.apps[0];
+    return lanes.get(`${name} ${app}`);
+  };
+}
+
+/** In a time that does not depend on how much of the two agrees. */
+function same(secret: string, given: string): boolean {
+  const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
+  return timingSafeEqual(digest(secret), digest(given));
+}
+
+function tell(log: Log, lane: string, what: string, reason: string): void {
+  switch (what) {
+    case "resumed":
+      log.info(`${lane}: sending again`);
+      break;
+    case "paused":
+      log.warn(`${lane}: paused by the vendor: ${reason}`);
+      break;
+    case "stopped":
+      log.error(
+        `${lane}: stopped: ${reason}. What is to be sent waits; correct the credentials and reload (SIGHUP), or call /api/lane/resume`,
+      );
+      break;
+    default:
+      log.error(
+        `${lane}: ${reason}. A wrong project or environment is likelier, so no token is forgotten until /api/lane/resume is called`,
+      );
+  }
+}
