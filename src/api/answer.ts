@@ -24,7 +24,7 @@ export const PREFLIGHT: Response = {
   headers: [
     ...COMMON,
     ["Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS"],
-    ["Access-Control-Allow-Headers", "Content-Type, Authorization, X-Api-Key"],
+    ["Access-Control-Allow-Headers", "Content-Type, Authorization, X-Api-Key, Idempotency-Key"],
     ["Access-Control-Max-Age", "600"],
   ],
   body: "",

@@ -22,13 +22,15 @@ export interface Caller {
   /** Undefined when no key is asked for. */
   readonly keyName: string | undefined;
   readonly address: string;
+  /** The header Idempotency-Key; empty when absent. */
+  readonly repeatKey: string;
 }
 
 export interface Auth {
   /** The name of the caller's key; undefined when no keys are configured. Throws `PushError("denied")`. */
   admit(head: Head): string | undefined;
   /** Throws `PushError("denied")`. */
-  admitBroadcast(caller: Caller): void;
+  admitBroadcast(caller: Pick<Caller, "keyName" | "address">): void;
   /** Throws, and changes nothing, when no key is left. */
   set(keys: readonly ApiKey[], rule: BroadcastRule): void;
 }

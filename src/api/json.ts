@@ -1,4 +1,5 @@
 // JSON as text: is it valid, and where in an object's text does a member stand.
+import { PushError } from "../core/errors.ts";
 
 /** The first character tells most plain texts from JSON without the cost of a thrown error. */
 export function isJson(text: string): boolean {
@@ -28,6 +29,29 @@ export function memberText(text: string, name: string): string | undefined {
   }
 }
 
+/** JSON text without the white space and escapes that mean nothing: numbers keep their digits, members their order. */
+export function compact(text: string): string {
+  const parts: string[] = [];
+  for (let at = skipSpace(text, 0); at < text.length; at = skipSpace(text, at)) {
+    const end = text[at] === '"' ? skipString(text, at) : skipToken(text, at);
+    const part = text.slice(at, end);
+    parts.push(part.includes("\\") ? JSON.stringify(JSON.parse(part)) : part);
+    at = end;
+  }
+  return parts.join("");
+}
+
+const DEEPEST = 64;
+
+/** The text of a value with its members sorted, so that values with the same members have the same text. */
+export function canonical(value: unknown, depth = 0): string {
+  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
+  if (depth === DEEPEST) throw new PushError("invalid", `a parameter is nested deeper than ${DEEPEST} levels`);
+  if (Array.isArray(value)) return `[${value.map((item) => canonical(item, depth + 1)).join(",")}]`;
+  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonical(member, depth + 1)}`).join(",")}}`;
+}
+
 function skipSpace(text: string, from: number): number {
   let at = from;
   for (;;) {
@@ -35,6 +59,13 @@ function skipSpace(text: string, from: number): number {
     if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return at;
     at++;
   }
+}
+
+/** Up to the next white space or string. */
+function skipToken(text: string, from: number): number {
+  let at = from + 1;
+  while (at < text.length && text.charCodeAt(at) > 0x20 && text.charCodeAt(at) !== 0x22) at++;
+  return at;
 }
 
 /** `from` is at the opening quote; the result is behind the closing one. */

@@ -2,14 +2,18 @@
 import { PushError } from "../core/errors.ts";
 import type { NotificationContent, NotificationId } from "../core/notification.ts";
 import { normalise } from "../core/notification.ts";
+import type { NotificationTarget } from "../core/outbox.ts";
 import type { Response } from "../http/message.ts";
-import type { Actions, NotificationTarget } from "./actions.ts";
+import type { Actions } from "./actions.ts";
 import { json } from "./answer.ts";
 import type { Auth, Caller } from "./auth.ts";
 import type { Limits, Params } from "./params.ts";
+import { onceOf } from "./repeat.ts";
 
 /** How much of a text that is not JSON the error repeats. */
 const LONGEST_ECHO = 1000;
+/** Devices per second; nothing sends faster. */
+const HIGHEST_RATE = 1_000_000;
 
 export async function notification(
   params: Params,
@@ -24,18 +28,26 @@ export async function notification(
   const content = normalise(given);
   const id = idOf(content, limits);
   const type = params.label("type");
+  const sendAt = params.time("sendAt");
+  const rate = params.whole("rate", 0, HIGHEST_RATE) ?? 0;
+  const dryRun = params.strictFlag("dryRun");
+  const once = onceOf(params, caller.repeatKey, "/notification");
   const accepted = await actions.notify(content, {
     ...(id === undefined ? {} : { id }),
     target,
     timeToLive: params.timeToLive(),
     ...(type === undefined ? {} : { type }),
+    ...(sendAt === undefined ? {} : { sendAt }),
+    ...(rate === 0 ? {} : { rate }),
+    ...(dryRun ? { dryRun } : {}),
+    ...(once === undefined ? {} : { once }),
     callerAddress: caller.address,
   });
   return json({ code: "success", id: accepted });
 }
 
 /** A JSON string, a JSON object, or nested form keys. */
-function contentOf(params: Params): unknown {
+export function contentOf(params: Params): unknown {
   const given = params.raw("notification");
   if (given === undefined) throw new PushError("invalid", "notification is required");
   if (typeof given !== "string") return given;
@@ -66,7 +78,7 @@ function targetOf(params: Params): NotificationTarget {
 }
 
 /** The caller's own id; the same id again means the same statistics. */
-function idOf(content: NotificationContent, limits: Limits): NotificationId | undefined {
+export function idOf(content: NotificationContent, limits: Limits): NotificationId | undefined {
   const id = content["id"];
   if (id === undefined || id === null || id === "") return undefined;
   if (typeof id !== "string" && typeof id !== "number")

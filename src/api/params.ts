@@ -1,11 +1,13 @@
 // One flat set of parameters from body and query, and the readers that turn them into typed values (http-api 1).
+import { createHash } from "node:crypto";
 import type { PushId, TagFilter, Uid } from "../core/device.ts";
 import { PushError } from "../core/errors.ts";
 import { FormFields, parseForm } from "../http/form.ts";
 import type { Head } from "../http/message.ts";
 import { HttpError } from "../http/message.ts";
 import { parseMultipart } from "../http/multipart.ts";
-import { isJson, memberText } from "./json.ts";
+import { canonical, compact, isJson, memberText } from "./json.ts";
+import { instant } from "./time.ts";
 
 export interface Limits {
   /** Longest pushId, uid, tag or other label, in characters. */
@@ -15,6 +17,10 @@ export interface Limits {
 
 /** 31,000 years. Now plus this is still a date and a safe integer. */
 const LONGEST_TIME_TO_LIVE = 1e15;
+/** Characters of a vendor's token. No vendor promises a length; the longest known, a Web Push address, has some hundred. */
+const LONGEST_TOKEN = 4096;
+/** Parameters that have every array form. */
+const LISTS: ReadonlySet<string> = new Set(["pushId", "uid", "tokens"]);
 
 export class Params {
   readonly #values: ReadonlyMap<string, unknown>;
@@ -56,14 +62,14 @@ export class Params {
   }
 
   /** Every array form of http-api 1.1, as strings without duplicates. Undefined: absent; an empty array is present. */
-  ids(name: string): readonly string[] | undefined {
+  ids(name: string, longest = this.#limits.id): readonly string[] | undefined {
     const value = this.raw(name);
     if (value === undefined) return undefined;
-    if (typeof value === "string" && value.charCodeAt(0) !== 0x5b) return [this.#id(value, name)];
+    if (typeof value === "string" && value.charCodeAt(0) !== 0x5b) return [idText(value, name, longest)];
     const list = typeof value === "string" ? arrayText(value, name) : value;
-    if (!Array.isArray(list)) return [this.#id(list, name)];
+    if (!Array.isArray(list)) return [idText(list, name, longest)];
     const ids = new Set<string>();
-    for (const item of list) if (item !== "") ids.add(this.#id(item, name));
+    for (const item of list) if (item !== "") ids.add(idText(item, name, longest));
     return [...ids];
   }
 
@@ -73,6 +79,10 @@ export class Params {
 
   uids(): readonly Uid[] | undefined {
     return this.ids("uid") as readonly Uid[] | undefined;
+  }
+
+  tokens(): readonly string[] | undefined {
+    return this.ids("tokens", LONGEST_TOKEN);
   }
 
   /** One id, whatever array form it came in; several are refused. */
@@ -102,6 +112,29 @@ export class Params {
     return value === "true" || value === true;
   }
 
+  /** A flag where anything but true or false is refused: taken for false it would do what nobody wanted. */
+  strictFlag(name: string): boolean {
+    const value = this.raw(name);
+    if (value === undefined || value === false || value === "false") return false;
+    if (value === true || value === "true") return true;
+    throw new PushError("invalid", `${name} must be true or false`);
+  }
+
+  /** A whole number within bounds, refused when it is anything else. Undefined: absent. */
+  whole(name: string, least: number, most: number): number | undefined {
+    const value = this.raw(name);
+    if (value === undefined) return undefined;
+    const number = typeof value === "string" && /^\d{1,16}$/.test(value) ? Number(value) : value;
+    if (Number.isSafeInteger(number) && Number(number) >= least && Number(number) <= most) return Number(number);
+    throw new PushError("invalid", `${name} must be a whole number from ${least} to ${most}`);
+  }
+
+  /** A moment, in epoch milliseconds. Undefined: absent. */
+  time(name: string): number | undefined {
+    const value = this.raw(name);
+    return value === undefined ? undefined : instant(value, name);
+  }
+
   /** Undefined unless a start and at least one bound are given. */
   filter(): TagFilter | undefined {
     const start = this.label("tagStart");
@@ -127,12 +160,34 @@ export class Params {
     return text === undefined ? JSON.stringify(value) : oneLine(text);
   }
 
-  #id(value: unknown, name: string): string {
-    const id = typeof value === "number" ? numeral(value, name) : value;
-    if (typeof id !== "string")
-      throw new PushError("invalid", `${name} must be a string, a number or an array of these`);
-    return limited(id, name, this.#limits.id);
+  /**
+   * What the call asks for, in 64 hexadecimal digits: path and parameters, `but` aside. The same whichever way the parameters
+   * came, so a repetition by GET is the call that was made by POST. Known to be readable: ask after they were read.
+   */
+  digest(path: string, but: string): string {
+    const hash = createHash("sha256").update(path);
+    for (const name of [...this.#values.keys()].sort()) {
+      if (name === but || !this.has(name)) continue;
+      hash.update(`\n${JSON.stringify(name)}:`).update(this.#plain(name));
+    }
+    return hash.digest("hex");
   }
+
+  #plain(name: string): string {
+    if (LISTS.has(name)) return JSON.stringify(this.ids(name, LONGEST_TOKEN));
+    if (name === "json") return compact(this.payload(name) ?? "");
+    if (name === "sendAt") return String(this.time(name));
+    const value = this.raw(name);
+    if (typeof value !== "string") return typeof value === "object" ? canonical(value) : String(value);
+    // An object may come as its text.
+    return name === "notification" && isJson(value) ? canonical(JSON.parse(value)) : value;
+  }
+}
+
+function idText(value: unknown, name: string, longest: number): string {
+  const id = typeof value === "number" ? numeral(value, name) : value;
+  if (typeof id !== "string") throw new PushError("invalid", `${name} must be a string, a number or an array of these`);
+  return limited(id, name, longest);
 }
 
 function limited<T extends string | undefined>(text: T, name: string, most: number): T {

@@ -4,8 +4,10 @@ import type { Response } from "../http/message.ts";
 import type { Actions, PushDraft, PushTarget } from "./actions.ts";
 import { SUCCESS } from "./answer.ts";
 import type { Params } from "./params.ts";
+import { onceOf } from "./repeat.ts";
 
-export function push(params: Params, actions: Actions): Response | Promise<Response> {
+/** @param repeatKey of the header; empty when absent */
+export function push(params: Params, actions: Actions, repeatKey: string): Response | Promise<Response> {
   const topic = params.topic();
   const pushIds = params.pushIds();
   const uids = params.uids();
@@ -16,7 +18,8 @@ export function push(params: Params, actions: Actions): Response | Promise<Respo
   if (Number(topic !== undefined) + Number(pushIds !== undefined) + Number(uids !== undefined) > 1) {
     throw new PushError("invalid", "pushId or uid or topic can't be present at the same time");
   }
-  const done = actions.push(targetOf(params, topic, pushIds, uids), draft);
+  const target = targetOf(params, topic, pushIds, uids);
+  const done = actions.push(target, draft, onceOf(params, repeatKey, "/push"));
   return done === undefined ? SUCCESS : done.then(() => SUCCESS);
 }
 

@@ -12,6 +12,7 @@ import { notification } from "./notification.ts";
 import type { Limits, Params } from "./params.ts";
 import { readParams } from "./params.ts";
 import { push } from "./push.ts";
+import { REPEAT_HEADER } from "./repeat.ts";
 import { config, heap } from "./server.ts";
 import { statsArrival, statsBase, statsChart, statsKeys } from "./stats.ts";
 import type { TopicOnlineFilter } from "./topic.ts";
@@ -51,6 +52,8 @@ interface Endpoint {
   readonly path: string;
   /** Finding out the caller's address costs something, so it is known only where it is asked for. */
   readonly namesCaller?: boolean;
+  /** The call may carry the header Idempotency-Key. */
+  readonly repeatable?: boolean;
   answer(params: Params, caller: Caller, rest: string): Response | Promise<Response>;
 }
 
@@ -59,10 +62,11 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
   const auth = createAuth(options.keys, options.insecure, options.broadcast);
 
   const endpoints: readonly Endpoint[] = [
-    { path: "/push", answer: (params) => push(params, actions) },
+    { path: "/push", repeatable: true, answer: (params, caller) => push(params, actions, caller.repeatKey) },
     {
       path: "/notification",
       namesCaller: true,
+      repeatable: true,
       answer: (params, caller) => notification(params, actions, auth, caller, limits),
     },
     { path: "/uid/bind", answer: (params) => bindUid(params, actions) },
@@ -95,7 +99,11 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     const found = find(head.method, head.path);
     if (found === undefined) return refused(404, "not found");
     const { handler: endpoint, rest } = found;
-    const caller: Caller = { keyName, address: endpoint.namesCaller ? head.address : "" };
+    const caller: Caller = {
+      keyName,
+      address: endpoint.namesCaller ? head.address : "",
+      repeatKey: endpoint.repeatable ? head.header(REPEAT_HEADER) : "",
+    };
     actions.count(endpoint.key);
     endpoint.served++;
     return (sealed, body) => {

@@ -63,6 +63,33 @@ export async function start(
       record("notify", content, notifyOptions);
       return notifyOptions.id ?? "generated123";
     },
+    outbox: {
+      jobs: async (...args) => {
+        record("jobs", ...args);
+        return [];
+      },
+      order: async (...args) => {
+        record("order", ...args);
+        return [];
+      },
+      deliveries: async (...args) => void record("deliveries", ...args),
+    },
+    lanes: {
+      list: async () => [],
+      resume: (which) => {
+        record("resume", which);
+        return [];
+      },
+    },
+    relay: async (...args) => void record("relay", ...args),
+    receive: async (...args) => {
+      record("receive", ...args);
+      return false;
+    },
+    trace: async (id) => {
+      record("trace", id);
+      return {};
+    },
     bind: async (binding) => record("bind", binding),
     unbind: async (who) => record("unbind", who),
     deleteDevices: async (pushIds) => record("delete", pushIds),

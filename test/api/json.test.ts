@@ -1,5 +1,5 @@
 import { test } from "tap";
-import { isJson, memberText } from "../../src/api/json.ts";
+import { canonical, compact, isJson, memberText } from "../../src/api/json.ts";
 
 test("isJson agrees with JSON.parse", async (t) => {
   for (const [text, expected] of [
@@ -58,4 +58,24 @@ test("a member's text is what JSON.parse would have read, wherever it stands", a
     }
   }
   t.ok(found > 3000, `${found} members`);
+});
+
+test("compact takes away what means nothing, and no more", async (t) => {
+  for (const [text, expected] of [
+    [' { "a" : [ 1 , 2.50 , true ] ,\r\n"b":"x  y" } ', '{"a":[1,2.50,true],"b":"x  y"}'],
+    ['{"n":12345678901234567890}', '{"n":12345678901234567890}'],
+    ['"\\u00e9\\/ \\""', '"é/ \\""'],
+    ['"a"', '"a"'],
+    [" 5 ", "5"],
+    ["", ""],
+  ] as const)
+    t.equal(compact(text), expected, text);
+});
+
+test("canonical sorts members at every depth, never the items of a list", async (t) => {
+  t.equal(canonical({ b: [2, { d: 1, c: null }], a: "1" }), '{"a":"1","b":[2,{"c":null,"d":1}]}');
+  t.equal(canonical(JSON.parse('{"__proto__":1,"a":true}')), '{"__proto__":1,"a":true}');
+  const nested = (depth: number): unknown => (depth === 0 ? 1 : [nested(depth - 1)]);
+  t.equal(canonical(nested(64)).length, 129);
+  t.throws(() => canonical(nested(65)), { code: "invalid" });
 });

@@ -115,3 +115,94 @@ test("API 18: a tag filter goes with pushId, uid and tag targets, and everybody 
     t.strictSame((api.take()[0]!.args[1] as { target: unknown }).target, target);
   }
 });
+
+test("sendAt is milliseconds or a time with its zone; anything else is refused in words that show both", async (t) => {
+  const api = await start(t);
+  const at = Date.UTC(2030, 0, 1);
+  for (const sendAt of [
+    at,
+    `${at}`,
+    "2030-01-01T00:00:00Z",
+    "2030-01-01T08:00+08:00",
+    "2029-12-31T19:00:00.000-05:00",
+  ]) {
+    t.equal((await api.post("/api/notification", { pushAll: true, notification: content, sendAt })).status, 200);
+    t.match(api.take()[0]!.args[1], { sendAt: at }, String(sendAt));
+  }
+  await api.form("/api/notification", `pushAll=true&notification=${text}&sendAt=2030-01-01T08:00:00+08:00`);
+  t.match(api.take()[0]!.args[1], { sendAt: at }, "a plus that a form made a space");
+  for (const sendAt of [
+    "tomorrow",
+    "2030-01-01",
+    "2030-01-01T00:00:00",
+    "2030-02-30T00:00:00Z",
+    "2030-13-01T00:00:00Z",
+    "2030-01-01T25:00:00Z",
+    "1893456000",
+    1893456000,
+    at + 0.5,
+    -at,
+    "9".repeat(16),
+    "9".repeat(400),
+    true,
+    [at],
+    {},
+  ]) {
+    const answer = await api.post("/api/notification", { pushAll: true, notification: content, sendAt });
+    t.strictSame(
+      [answer.status, answer.json],
+      [
+        400,
+        error(
+          "sendAt must be milliseconds since 1970, like 1893456000000, or a time with its zone, like 2030-01-01T08:00:00+08:00",
+        ),
+      ],
+      JSON.stringify(sendAt),
+    );
+  }
+  for (const sendAt of ["", null, undefined]) {
+    await api.post("/api/notification", { pushAll: true, notification: content, sendAt });
+    t.notOk("sendAt" in (api.take()[0]!.args[1] as object));
+  }
+});
+
+test("rate and dryRun reach the core; what does not fit is refused", async (t) => {
+  const api = await start(t);
+  for (const [given, expected] of [
+    [
+      { rate: 500, dryRun: true },
+      { rate: 500, dryRun: true },
+    ],
+    [
+      { rate: "1", dryRun: "true" },
+      { rate: 1, dryRun: true },
+    ],
+    [{ rate: "1000000", dryRun: "false" }, { rate: 1_000_000 }],
+    [{ rate: 0, dryRun: false }, {}],
+    [{ rate: "0" }, {}],
+    [{ rate: "", dryRun: "" }, {}],
+  ]) {
+    const answer = await api.post("/api/notification", { pushAll: true, notification: content, ...given });
+    t.strictSame(answer.json, { code: "success", id: "generated123" });
+    const {
+      target: _target,
+      timeToLive: _ttl,
+      callerAddress: _caller,
+      ...options
+    } = api.take()[0]!.args[1] as Record<string, unknown>;
+    t.strictSame(options, expected!, JSON.stringify(given));
+  }
+  for (const rate of [1_000_001, -1, 1.5, "fast", "1e3", " 5", true, [5]]) {
+    const answer = await api.post("/api/notification", { pushAll: true, notification: content, rate });
+    t.strictSame(
+      [answer.status, answer.json],
+      [400, error("rate must be a whole number from 0 to 1000000")],
+      JSON.stringify(rate),
+    );
+  }
+  for (const dryRun of [1, "1", "yes", "TRUE", {}]) {
+    const answer = await api.post("/api/notification", { pushAll: true, notification: content, dryRun });
+    t.strictSame([answer.status, answer.json], [400, error("dryRun must be true or false")], JSON.stringify(dryRun));
+  }
+  t.strictSame(api.take(), [], "a dry run that was misspelt sends nothing");
+});
