@@ -19,7 +19,7 @@ import { Hub } from "./live/hub.ts";
 import type { Session } from "./live/session.ts";
 import type { Log } from "./log.ts";
 import { createMetrics, type Figures } from "./metrics.ts";
-import { createNotifications } from "./notifications.ts";
+import { createNotifications, type Notifications } from "./notifications.ts";
 import { openKeys } from "./vendors.ts";
 import { version } from "./version.ts";
 
@@ -48,7 +48,11 @@ export async function startApp(config: Config, log: Log): Promise<App> {
   const thread = threadSource();
   let current = config;
   const metrics = config.api.metrics
-    ? createMetrics(version, () => figures(gateway, hub, conversation, api, engine))
+    ? createMetrics(
+        version,
+        () => figures(gateway, hub, conversation, api, engine),
+        () => notifications.actions.lanes.list(),
+      )
     : undefined;
   const engine: LocalEngine = await openLocalEngine({
     dataDir: config.data,
@@ -77,7 +81,14 @@ export async function startApp(config: Config, log: Log): Promise<App> {
     gatewayOptions(client, log),
     socketio(conversation, { connectTimeout: client.connectTimeout }),
   );
-  const notifications = createNotifications({ engine, live: hub, report, vendors: config.vendors, log, now });
+  const notifications: Notifications = createNotifications({
+    engine,
+    live: hub,
+    report,
+    vendors: config.vendors,
+    log,
+    now,
+  });
   const api: Api = createApi(apiOptions(config, log), {
     push: (target, draft, repeatable) =>
       repeatable === undefined ? push(engine, target, draft, now()) : pushOnce(target, draft, repeatable),

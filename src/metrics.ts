@@ -1,6 +1,7 @@
 // Every metric, named in one list. The parts count in plain numbers wherever they work; this reads them when somebody asks, so
 // that counting costs the paths of messages nothing.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { LaneStatus } from "./core/lane.ts";
 
 /** Totals since the start, by the value of their label. */
 export type Totals = Readonly<Record<string, number>>;
@@ -35,8 +36,14 @@ export interface Metrics {
 const platforms = ["android", "ios", "browser"];
 const fast = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 
-/** @param figures asked at each scrape */
-export function createMetrics(version: string, figures: () => Figures): Metrics {
+const laneStates = ["running", "paused", "stopped"] as const;
+
+/** @param figures, lanes asked at each scrape. Lanes are as many as there are apps in the configuration. */
+export function createMetrics(
+  version: string,
+  figures: () => Figures,
+  lanes: () => Promise<readonly LaneStatus[]>,
+): Metrics {
   const registry = new Registry();
   const registers = [registry];
   /** Each puts one metric to what the figures say. */
@@ -95,6 +102,46 @@ export function createMetrics(version: string, figures: () => Figures): Metrics 
   totals("api_calls_total", "API calls let in", "route", (now) => now.apiCalls);
   totals("api_errors_total", "API calls answered with an error", "status", (now) => now.apiErrors);
 
+  const lane = { labelNames: ["provider", "app"], registers };
+  const depth = new Gauge({ name: "pushbox_lane_depth", help: "Deliveries not yet settled", ...lane });
+  const oldest = new Gauge({
+    name: "pushbox_lane_oldest_seconds",
+    help: "For how long the first of those that are due has waited",
+    ...lane,
+  });
+  const inFlight = new Gauge({ name: "pushbox_lane_in_flight", help: "Deliveries at the vendor now", ...lane });
+  const held = new Gauge({
+    name: "pushbox_lane_holds_deletions",
+    help: "1: so many tokens are said to be dead that none is forgotten",
+    ...lane,
+  });
+  const state = new Gauge({
+    name: "pushbox_lane_state",
+    help: "1 for the state the lane is in",
+    labelNames: ["provider", "app", "state"],
+    registers,
+  });
+  const settled = new Counter({
+    name: "pushbox_deliveries_total",
+    help: "Outcomes of deliveries; a retried one has more to come",
+    labelNames: ["provider", "app", "outcome"],
+    registers,
+  });
+
+  function readLanes(all: readonly LaneStatus[]): void {
+    for (const metric of [depth, oldest, inFlight, held, state, settled]) metric.reset();
+    for (const one of all) {
+      const labels = { provider: one.provider, app: one.app };
+      depth.set(labels, one.depth);
+      oldest.set(labels, (one.oldest ?? 0) / 1000);
+      inFlight.set(labels, one.inFlight);
+      held.set(labels, one.holdsDeletions ? 1 : 0);
+      for (const name of laneStates) state.set({ ...labels, state: name }, one.state === name ? 1 : 0);
+      for (const outcome of ["accepted", "failed", "retried"] as const)
+        settled.inc({ ...labels, outcome }, one[outcome]);
+    }
+  }
+
   gauge("store_waiting", "Calls that wait for the storage thread", (now) => now.store.queued);
   total("store_calls_total", "Calls the storage thread has answered", (now) => now.store.calls);
   gauge("store_bytes", "Size of the database", (now) => now.store.databaseBytes);
@@ -119,7 +166,8 @@ export function createMetrics(version: string, figures: () => Figures): Metrics 
   return {
     transaction: (milliseconds) => transactions.observe(milliseconds / 1000),
     contentType: registry.contentType,
-    text() {
+    async text() {
+      readLanes(await lanes().catch(() => [])); // a store that fails says so elsewhere
       const now = figures();
       for (const read of readers) read(now);
       return registry.metrics();

@@ -127,7 +127,9 @@ export function createNotifications(options: NotificationsOptions): Notification
       route = routing(next);
       sender.use(next.providers);
       for (const provider of old.providers.values())
-        provider.close().catch((error: unknown) => log.error({ err: error }, `${provider.name} was not closed in order`));
+        provider
+          .close()
+          .catch((error: unknown) => log.error({ err: error }, `${provider.name} was not closed in order`));
     },
     async stop() {
       await expander.stop();

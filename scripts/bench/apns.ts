@@ -25,7 +25,10 @@ function server(): void {
   writeFileSync(join(dir, "ca.pem"), authority.ca);
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   writeFileSync(join(dir, "apns.p8"), privateKey.export({ type: "pkcs8", format: "pem" }));
-  const options: SecureServerOptions = { ...authority.server(["127.0.0.1", "localhost"]), settings: { maxConcurrentStreams: 1 } };
+  const options: SecureServerOptions = {
+    ...authority.server(["127.0.0.1", "localhost"]),
+    settings: { maxConcurrentStreams: 1 },
+  };
   const host = createSecureServer(options);
   host.on("session", (session) => {
     let welcomed = false;

@@ -293,7 +293,9 @@ t.test("what may pass is tried again, and what has passed its time is not", asyn
 });
 
 t.test("a dead token is forgotten, so the next notification goes over the connection", async (t) => {
-  const fcm = new Vendor("fcm", (token) => (token === "fcm-1" ? { kind: "gone", reason: "404" } : { kind: "accepted" }));
+  const fcm = new Vendor("fcm", (token) =>
+    token === "fcm-1" ? { kind: "gone", reason: "404" } : { kind: "accepted" },
+  );
   const on = await stage(t, fcm);
   const pushIds = await on.devices("fcm", 3);
   await on.notify(pushIds, "first");
@@ -348,7 +350,13 @@ t.test("a bug in a provider costs no delivery", async (t) => {
   });
   const told: unknown[] = [];
   const failed = (error: unknown): void => void told.push(error);
-  const sender = createSender({ outbox: engine.outbox, now: Date.now, count: () => undefined, changed: () => {}, failed });
+  const sender = createSender({
+    outbox: engine.outbox,
+    now: Date.now,
+    count: () => undefined,
+    changed: () => {},
+    failed,
+  });
   sender.use(new Map([["fcm", fcm]]));
   const route: Routing = (type) => ({ provider: type, app: APP });
   const expander = createExpander({ engine, count: () => 0, route, filled: sender.nudge, now: Date.now, failed });
@@ -390,7 +398,12 @@ t.test("a stop waits for what is at the vendor, and does not wait for ever", asy
 
 t.test("a paused job sends nothing more until it is resumed; a cancelled one never", async (t) => {
   const release: (() => void)[] = [];
-  const fcm = new Vendor("fcm", () => new Promise((resolve) => release.push(() => resolve({ kind: "accepted" }))), 1, 2);
+  const fcm = new Vendor(
+    "fcm",
+    () => new Promise((resolve) => release.push(() => resolve({ kind: "accepted" }))),
+    1,
+    2,
+  );
   const on = await stage(t, fcm);
   const pushIds = await on.devices("fcm", 6);
   for (const id of ["paused", "cancelled"]) {
