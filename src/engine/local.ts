@@ -4,15 +4,14 @@ import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { PushId, Uid } from "../core/device.ts";
-import type { Counters, DevicePage, Devices, Engine, Outbox } from "../core/engine.ts";
+import type { Counters, DevicePage, Devices, Engine } from "../core/engine.ts";
 import { PushError } from "../core/errors.ts";
-import { messageText, type Notification } from "../core/notification.ts";
 import type { DeviceTarget } from "../core/target.ts";
-import { isKept, type LocalBroker, localBroker } from "./broker.ts";
+import { localBroker } from "./broker.ts";
 import { databaseFile } from "./directory.ts";
+import { localCalls, localOutbox, walkOn } from "./outbox.ts";
 import { type BatchFigures, Queue, revive } from "./queue.ts";
-import { NO_JOB } from "./sqlite/outbox.ts";
-import { flatten, type Keep } from "./sqlite/packets.ts";
+import type { Keep } from "./sqlite/packets.ts";
 import type { Synchronous } from "./sqlite/schema.ts";
 import type { Reply, Request, ThreadData } from "./sqlite/thread.ts";
 
@@ -140,6 +139,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
     devices: localDevices(queue),
     broker,
     outbox: localOutbox(queue, broker),
+    calls: localCalls(queue),
     counters: localCounters(queue),
     backup(file) {
       if (closing !== undefined) return Promise.reject(new PushError("unavailable", "the store is closed"));
@@ -188,6 +188,7 @@ function sweep(queue: Queue, now: () => number): { stop(): void } {
   let timer = setTimeout(round, SWEEP_EVERY).unref();
   function round(): void {
     const pieces = async (): Promise<void> => {
+      await walkOn(queue, now, () => stopped);
       while (!stopped && (await queue.call("sweepPackets", [now(), SWEEP_ROWS])));
       while (!stopped && (await queue.call("sweepCounters", [now(), SWEEP_ROWS])));
     };
@@ -282,37 +283,12 @@ async function page(
   }
 }
 
-function localOutbox(queue: Queue, broker: LocalBroker): Outbox {
-  return {
-    accept(notification) {
-      const { id, type, timeToLive, acceptedAt, callerAddress } = notification;
-      const heading = { id, type, text: messageText(notification.content), timeToLive, acceptedAt, callerAddress };
-      return queue.call("accept", [heading, JSON.stringify(notification)]);
-    },
-    async unexpanded(limit) {
-      const jobs = await queue.call("unexpanded", [limit]);
-      return jobs.map(({ job, notification, cursor }) => ({
-        job,
-        notification: JSON.parse(notification) as Notification, // written by `accept`
-        ...(cursor !== null ? { cursor } : undefined),
-      }));
-    },
-    async expand(job, { cursor = null, parcels, counts, pushIds, uids }) {
-      const flat = { cursor, parcels: flatten(parcels.filter(isKept)), counts, pushIds, uids };
-      const deliver = (first: number): void => {
-        if (first !== NO_JOB) broker.deliver(parcels, first); // holds 2, 3
-      };
-      await queue.call("expand", [job, flat], parcels.length + pushIds.length + 1, deliver);
-    },
-  };
-}
-
 function localCounters(queue: Queue): Counters {
   return {
     add: (samples, now) => queue.call("addSamples", [samples, now]),
     chart: (key, from) => queue.call("chart", [key, from]),
     keys: () => queue.call("keys", []),
-    arrived: (evidence) => queue.call("arrived", [evidence], evidence.length),
+    arrived: (evidence, now) => queue.call("arrived", [evidence, now], evidence.length),
     arrivals: (query, limit) => queue.call("arrivals", [query, limit]),
   };
 }

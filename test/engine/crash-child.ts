@@ -40,15 +40,17 @@ async function caller(name: string): Promise<never> {
         say(`device ${pushId} ${id}`);
         break;
       default:
-        await engine.outbox.accept({
-          id,
-          content: { android: { title: id, payload: {} } },
-          target: { kind: "all" },
-          timeToLive: 0,
-          type: "crash",
-          acceptedAt: Date.now(),
-          callerAddress: "",
-        });
+        await engine.outbox.accept(
+          {
+            id,
+            content: { android: { title: id, payload: {} } },
+            timeToLive: 0,
+            type: "crash",
+            acceptedAt: Date.now(),
+            callerAddress: "",
+          },
+          { kind: "all" },
+        );
         say(`notification ${pushId} ${id}`);
     }
   }

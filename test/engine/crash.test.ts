@@ -41,7 +41,8 @@ t.test(`what was answered survives ${KILLS} kills, without any repair (holds 1)`
     onFatal: (error) => t.error(error),
   });
   const now = Date.now();
-  const notifications = new Set((await engine.outbox.unexpanded(1_000_000)).map(({ notification }) => notification.id));
+  const { work } = await engine.outbox.unexpanded(1_000_000, now);
+  const notifications = new Set(work.map(({ notification }) => notification.id));
   const missing = await Promise.all(
     answered.map(async (line) => {
       const [kind, name = "", id = ""] = line.split(" ");

@@ -197,33 +197,85 @@ t.test("expired packets are forgotten a piece at a time, oldest first", async (t
   t.equal(left(), 0);
 });
 
-t.test("statistics are forgotten after 30 days, whatever belongs to them", async (t) => {
+/** A call's arguments as local.ts makes them. */
+const acceptCall = (id: string, more?: object, once: object | null = null): Call => [
+  "accept",
+  [
+    {
+      id,
+      type: "x",
+      text: "",
+      timeToLive: 0,
+      acceptedAt: T,
+      expires: T + 600_000,
+      callerAddress: "",
+      targetKind: "pushIds",
+      small: true,
+      dryRun: false,
+      ...more,
+    },
+    "{}",
+    "{}",
+    once,
+  ],
+];
+const EMPTY_PAGE = {
+  cursor: null,
+  notBefore: null,
+  parcels: [],
+  lanes: [],
+  devices: [],
+  counts: {},
+  seen: 0,
+  skipped: 0,
+  routes: {},
+};
+/** Tables that keep what is not bound to a notification: numbers, starts of the server, lanes. */
+const LASTING = ["sequences", "runs", "lanes", "sqlite_sequence"];
+
+t.test("whatever belongs to a notification is forgotten after 30 days", async (t) => {
   const { db, opened } = openStore(t);
-  const heading = { id: "n1", type: "x", text: "", timeToLive: 0, acceptedAt: T, callerAddress: "" };
   const ids = Array.from({ length: 10 }, (_, i) => pushId(`d${i}`));
-  const page = { cursor: null, parcels: [], counts: { target_android: 10 }, pushIds: ids, uids: ["u"] };
+  const devices = ids.flatMap((id, i) => [id, `u${i}`, i % 2 === 0 ? 0 : -1, "huawei", `t${i}`]);
+  const page = { ...EMPTY_PAGE, lanes: [["huawei", "com.x"]], devices, counts: { target_android: 10 } };
   const evidence = ids.map((id: PushId) => ({ id: "n1", pushId: id, counter: "arrive_android" }));
   const sample = { key: "k", total: 1, success: 0, error: 0, latency: 0 };
-  opened.run([
-    ["accept", [heading, "{}"]],
-    ["expand", [1, page]],
-    ["arrived", [evidence]],
+  const reply = opened.run([
+    connect("d0"),
+    acceptCall("n1", {}, { key: "k1", digest: "x" }),
+    acceptCall("n2", { dryRun: true }),
+    ["expand", [1, page, T]],
+    ["expand", [2, page, T]],
+    ["arrived", [evidence, T]],
     ["addSamples", [[sample], T]],
+    ["claim", ["huawei", "com.x", 2, T, 1000]],
+    ["deleteDevices", [[pushId("d0")]]],
   ]);
+  t.same(reply.failures, []);
+  const claimed = reply.results[7] as { readonly deliveries: readonly number[] };
+  const refused = [claimed.deliveries[0], T + 1000, 6, "no", 0, -1, 0];
+  t.same(opened.run([["settle", [{ counters: [[]], rows: refused }, T]]]).failures, []);
+  t.same(opened.run([["sweepCounters", [T + DAY - 1, 4]]]).results, [false]);
+  t.same(opened.run([["sweepCounters", [T + DAY, 4]]]).results, [false], "the key of a call that may be repeated");
+  t.equal(db.prepare("SELECT count(*) FROM calls").pluck().get(), 0);
   t.same(opened.run([["sweepCounters", [T + 30 * DAY - 3_600_001, 4]]]).results, [false]);
   let rounds = 0;
   while (opened.run([["sweepCounters", [T + 31 * DAY, 4]]]).results[0] === true) rounds++;
   t.ok(rounds >= 3, "in pieces");
-  for (const table of [
-    "arrivals",
-    "arrival_counts",
-    "arrival_evidence",
-    "arrival_pages",
-    "arrival_push_ids",
-    "arrival_uids",
-    "hours",
-  ])
-    t.equal(db.prepare(`SELECT count(*) FROM ${table}`).pluck().get(), 0, table);
+  const tables = db.prepare<[], string>("SELECT name FROM sqlite_schema WHERE type = 'table'").pluck<string>().all();
+  t.ok(tables.length > 15);
+  for (const table of tables)
+    if (!LASTING.includes(table)) t.equal(db.prepare(`SELECT count(*) FROM ${table}`).pluck().get(), 0, table);
+  t.equal(db.prepare("SELECT sum(open) FROM lanes").pluck().get(), 0, "what was waiting is no longer counted");
+});
+
+t.test("what still may be sent is not forgotten", async (t) => {
+  const { db, opened } = openStore(t);
+  opened.run([acceptCall("n1", { expires: T + 90 * DAY })]);
+  while (opened.run([["sweepCounters", [T + 31 * DAY, 100]]]).results[0] === true);
+  t.equal(db.prepare("SELECT count(*) FROM jobs").pluck().get(), 1);
+  while (opened.run([["sweepCounters", [T + 90 * DAY, 100]]]).results[0] === true);
+  t.equal(db.prepare("SELECT count(*) FROM jobs").pluck().get(), 0);
 });
 
 // ---- the engine and its thread
