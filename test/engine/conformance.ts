@@ -13,7 +13,8 @@ import {
   uidChannel,
 } from "../../src/core/packet.ts";
 import type { DeviceTarget } from "../../src/core/target.ts";
-import { lastPage, notification, outboxConformance, over } from "./outbox-conformance.ts";
+import { outboxConformance } from "./outbox-conformance.ts";
+import { lastPage, notification, over } from "./outbox-steps.ts";
 
 /** The engine under test keeps 10 packets per channel, and 50 of topics that start with "long". */
 export const KEEP = { default: 10, prefixes: [["lo", 3] as const, ["long", 50] as const] };

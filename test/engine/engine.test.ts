@@ -64,6 +64,8 @@ function yielding(engine: Engine): Engine {
   };
 }
 
+t.setTimeout(120_000);
+
 t.test("on disk", (t) => conformance(t, onDisk));
 t.test("in memory", (t) => conformance(t, inMemory));
 t.test("yielding before each call", (t) =>
