@@ -37,6 +37,8 @@ export interface LocalEngineOptions {
 export interface StoreStatistics {
   /** Calls not yet answered. */
   readonly queued: number;
+  /** Deliveries not yet settled, as of the last few seconds. */
+  readonly waiting: number;
   readonly batches: number;
   readonly calls: number;
   readonly workMs: number;
@@ -154,6 +156,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
     statistics: () => ({
       ...totals,
       queued: queue.length,
+      waiting: sweeper.waiting(),
       databaseBytes: inMemory ? 0 : size(databaseFile(dataDir)),
       logBytes: inMemory ? 0 : size(`${databaseFile(dataDir)}-wal`),
     }),
@@ -183,14 +186,16 @@ function firstReply(worker: Worker): Promise<Reply> {
 const size = (file: string): number => (existsSync(file) ? statSync(file).size : 0);
 
 /** Forgets what is past its time, a piece at a time. What fails is tried again with the next round. */
-function sweep(queue: Queue, now: () => number): { stop(): void } {
+function sweep(queue: Queue, now: () => number): { stop(): void; waiting(): number } {
   let stopped = false;
-  let timer = setTimeout(round, SWEEP_EVERY).unref();
+  let waiting = 0;
+  let timer = setTimeout(round, 0).unref(); // at once: an earlier run may have been cut short
   function round(): void {
     const pieces = async (): Promise<void> => {
       await walkOn(queue, now, () => stopped);
       while (!stopped && (await queue.call("sweepPackets", [now(), SWEEP_ROWS])));
       while (!stopped && (await queue.call("sweepCounters", [now(), SWEEP_ROWS])));
+      if (!stopped) waiting = (await queue.call("lanes", [now()])).reduce((sum, [, , depth]) => sum + depth, 0);
     };
     pieces()
       .catch(() => {}) // a store that cannot write says so to its callers
@@ -203,6 +208,7 @@ function sweep(queue: Queue, now: () => number): { stop(): void } {
       stopped = true;
       clearTimeout(timer);
     },
+    waiting: () => waiting,
   };
 }
 

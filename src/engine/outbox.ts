@@ -17,7 +17,7 @@ import { isKept, type LocalBroker } from "./broker.ts";
 import type { Queue } from "./queue.ts";
 import type { FlatSettlements } from "./sqlite/deliveries.ts";
 import type { DeliveryView, JobView } from "./sqlite/listing.ts";
-import { type FlatPage, NO_JOB } from "./sqlite/outbox.ts";
+import { type Contents, type FlatPage, NO_JOB } from "./sqlite/outbox.ts";
 import { flatten } from "./sqlite/packets.ts";
 import { State } from "./sqlite/progress.ts";
 
@@ -25,12 +25,27 @@ import { State } from "./sqlite/progress.ts";
 const PIECE = 1000;
 /** A call for at most so many is small. */
 const SMALL = 1000;
+/** Jobs whose contents are kept at hand while they are expanded. */
+const IN_HAND = 16;
 /** Deliveries per piece of an order: a few milliseconds. */
 const WALKED = 500;
 /** Deliveries looked through at a time for vendors' ids. */
 const LOOKED_THROUGH = 2000;
 
+interface Parts {
+  readonly notification: Notification;
+  readonly target: NotificationTarget;
+}
+
+const parse = ({ notification, target }: Contents): Parts => ({
+  notification: JSON.parse(notification) as Notification, // both written by `accept`
+  target: JSON.parse(target) as NotificationTarget,
+});
+
 export function localOutbox(queue: Queue, broker: LocalBroker): Outbox {
+  // A list of 100,000 ids is read once, not again for each of its pages.
+  const inHand = new Map<number, Parts>();
+
   return {
     accept(notification, target, { rate, dryRun = false, once } = {}) {
       const { id, type, timeToLive, acceptedAt, sendAt, callerAddress } = notification;
@@ -52,18 +67,25 @@ export function localOutbox(queue: Queue, broker: LocalBroker): Outbox {
     },
 
     async unexpanded(limit, now) {
-      const { work, next } = await queue.call("unexpanded", [limit, now]);
-      return {
-        work: work.map(({ job, notification, target, cursor, rate, dry_run }) => ({
+      const known = new Map(inHand);
+      const { work, next } = await queue.call("unexpanded", [limit, now, [...known.keys()]]);
+      const jobs = work.flatMap(({ job, contents, cursor, rate, dry_run }) => {
+        const parts = contents === undefined ? known.get(job) : parse(contents);
+        if (parts === undefined) return [];
+        inHand.set(job, parts);
+        return {
           job,
-          notification: JSON.parse(notification) as Notification, // written by `accept`
-          target: JSON.parse(target) as NotificationTarget, // as well
+          ...parts,
           ...(cursor !== null ? { cursor } : undefined),
           ...(rate !== null ? { rate } : undefined),
           dryRun: dry_run === 1,
-        })),
-        ...(next !== undefined ? { next } : undefined),
-      };
+        };
+      });
+      for (const oldest of inHand.keys()) {
+        if (inHand.size <= IN_HAND) break;
+        inHand.delete(oldest);
+      }
+      return { work: jobs, ...(next !== undefined ? { next } : undefined) };
     },
 
     async expand(job, page, now) {
@@ -71,6 +93,7 @@ export function localOutbox(queue: Queue, broker: LocalBroker): Outbox {
       const deliver = (first: number): void => {
         if (first !== NO_JOB) broker.deliver(parcels, first); // holds 2, 3
       };
+      if (page.cursor === undefined) inHand.delete(job);
       await queue.call("expand", [job, flatPage(page), now], parcels.length + devices.length + 1, deliver);
     },
 

@@ -499,3 +499,29 @@ t.test("a long scan and a long list let others in between", async (t) => {
   t.same((await engine.devices.get(all, T)).length, 20_000);
   await engine.close();
 });
+
+t.test("the figures of the store say how much is waiting", async (t) => {
+  const dataDir = t.testdir();
+  let engine = await openLocalEngine(options(dataDir));
+  const lane = { provider: "fcm", app: "com.x" };
+  const devices = ["a", "b"].map((name) => ({ pushId: pushId(name), via: { lane, type: "fcm", token: name } }));
+  await engine.outbox.accept(
+    {
+      id: "n1",
+      content: { android: { payload: {} } },
+      timeToLive: DAY,
+      type: "x",
+      acceptedAt: T,
+      callerAddress: "",
+    },
+    { kind: "all" },
+  );
+  const [work] = (await engine.outbox.unexpanded(1, T)).work;
+  const page = { parcels: [], devices, counts: {}, seen: 2, skipped: 0, routes: {} };
+  await engine.outbox.expand(work?.job ?? 0, page, T);
+  await engine.close();
+  engine = await openLocalEngine(options(dataDir));
+  while (engine.statistics().waiting === 0) await engine.devices.count();
+  t.equal(engine.statistics().waiting, 2);
+  await engine.close();
+});

@@ -25,12 +25,15 @@ export interface Heading {
 
 export interface DueJob {
   readonly job: number;
-  /** JSON, as they were accepted. */
-  readonly notification: string;
-  readonly target: string;
   readonly cursor: string | null;
   readonly rate: number | null;
   readonly dry_run: number;
+}
+
+/** Both are JSON, as they were accepted. */
+export interface Contents {
+  readonly notification: string;
+  readonly target: string;
 }
 
 export interface FlatPage {
@@ -74,11 +77,9 @@ export function outbox(
     "INSERT INTO job_contents (job, notification, target) VALUES (?, ?, ?)",
   );
   const due = db.prepare<[number, number], DueJob>(`
-    SELECT j.job, c.notification, c.target, j.cursor, j.rate, j.dry_run
-    FROM (SELECT job, cursor, rate, dry_run, due FROM jobs
-          WHERE expanded = 0 AND paused = 0 AND cancelled = 0 AND due <= ? ORDER BY due, job LIMIT ?) j
-      JOIN job_contents c ON c.job = j.job
-    ORDER BY j.due, j.job`);
+    SELECT job, cursor, rate, dry_run FROM jobs
+    WHERE expanded = 0 AND paused = 0 AND cancelled = 0 AND due <= ? ORDER BY due, job LIMIT ?`);
+  const contents = db.prepare<[number], Contents>("SELECT notification, target FROM job_contents WHERE job = ?");
   const nextDue = db
     .prepare<[number], number>(`
     SELECT due FROM jobs WHERE expanded = 0 AND paused = 0 AND cancelled = 0 AND due > ? ORDER BY due LIMIT 1`)
@@ -169,8 +170,13 @@ export function outbox(
       return id;
     },
 
-    unexpanded(limit: number, now: number): { readonly work: readonly DueJob[]; readonly next: number | undefined } {
-      return { work: due.all(now, limit), next: nextDue.get(now) };
+    /** `known`: jobs whose contents the caller has. */
+    unexpanded(limit: number, now: number, known: readonly number[]) {
+      const work = due.all(now, limit).map((row) => ({
+        ...row,
+        contents: known.includes(row.job) ? undefined : contents.get(row.job),
+      }));
+      return { work, next: nextDue.get(now) };
     },
 
     /** Returns the first seq of the kept packets. */

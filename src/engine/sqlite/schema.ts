@@ -116,7 +116,7 @@ export const MIGRATIONS: readonly string[] = [
   INSERT INTO sequences (name, value) SELECT 'device', coalesce(max(device), 0) FROM devices;
 
   -- One call of /api/notification. What changes often is kept apart from what is long.
-  -- arrival: NULL for a dry run, which has a drop_at of its own. listed: shown without asking for the id.
+  -- arrival: NULL for a dry run, which has a drop_at of its own. drop_at 0: it is being dropped. listed: shown without asking for the id.
   -- cursor, due: where the next page of devices starts, and from when it may be expanded.
   -- bulk: 0 for a list of at most 1,000, whose deliveries go first.
   -- holding: deliveries may be held back for it. walk: they are being resumed, cancelled or expired, up to this delivery.

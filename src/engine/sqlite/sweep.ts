@@ -24,8 +24,9 @@ export function sweep(
     .prepare<[number], number | null>("SELECT max(expires) FROM jobs WHERE arrival = ? AND finished_at IS NULL")
     .pluck<number | null>();
   const postpone = db.prepare<[number, number]>("UPDATE arrivals SET drop_at = ? WHERE arrival = ?");
-  const jobOf = db.prepare<[number], number>("SELECT job FROM jobs WHERE arrival = ? LIMIT 1").pluck<number>();
-  const overdueDryRun = db
+  // From here on a job is dropped to its end, also when its id is used again meanwhile.
+  const letGo = db.prepare<[number]>("UPDATE jobs SET arrival = NULL, drop_at = 0, cancelled = 1 WHERE arrival = ?");
+  const overdueJob = db
     .prepare<[number], number>(`
     SELECT job FROM jobs WHERE drop_at IS NOT NULL AND drop_at <= ? ORDER BY drop_at LIMIT 1`)
     .pluck<number>();
@@ -62,8 +63,7 @@ export function sweep(
       postpone.run(expires, arrival); // it still may be sent
       return;
     }
-    const job = jobOf.get(arrival);
-    if (job !== undefined) return dropPieceOf(job, limit);
+    if (letGo.run(arrival).changes > 0) return;
     let left = limit;
     for (const count of countsOf.all(arrival)) {
       left -= dropEvidence.run(count, left).changes;
@@ -77,11 +77,15 @@ export function sweep(
     /** Forgets a piece of what is past its time, about `limit` rows. Returns whether there may be more. */
     sweepCounters(now: number, limit: number): boolean {
       if (hours(now, limit) || calls.sweep(now, limit)) return true;
-      const dryRun = overdueDryRun.get(now);
-      const arrival = dryRun === undefined ? overdue.get(now) : undefined;
-      if (dryRun !== undefined) dropPieceOf(dryRun, limit);
-      else if (arrival !== undefined) dropPiece(arrival, now, limit);
-      return dryRun !== undefined || arrival !== undefined;
+      const job = overdueJob.get(now);
+      if (job !== undefined) {
+        dropPieceOf(job, limit);
+        return true;
+      }
+      const arrival = overdue.get(now);
+      if (arrival === undefined) return false;
+      dropPiece(arrival, now, limit);
+      return true;
     },
   };
 }
