@@ -39,7 +39,7 @@ for (const kind of ["on disk", "in memory"]) {
     await engine.backup(copy);
     done = true;
     await work;
-    t.match(checkBackup(copy), { file: copy, devices: 3000, format: 1, bytes: statSync(copy).size });
+    t.match(checkBackup(copy), { file: copy, devices: 3000, format: MIGRATIONS.length, bytes: statSync(copy).size });
     t.equal(statSync(copy).mode & 0o777, 0o600);
     t.same(readdirSync(dir).sort(), kind === "on disk" ? ["copy.db", "data"] : ["copy.db"], "one plain file");
     await t.rejects(engine.backup(copy), { code: "invalid", message: /exists/ });
