@@ -5,6 +5,7 @@ import t from "tap";
 import { topicChannel } from "../../src/core/packet.ts";
 import { checkBackup, restore } from "../../src/engine/backup.ts";
 import { type LocalEngine, openLocalEngine } from "../../src/engine/local.ts";
+import { MIGRATIONS } from "../../src/engine/sqlite/schema.ts";
 import { packet, pushId } from "./conformance.ts";
 
 const T = 1_800_000_000_000;
