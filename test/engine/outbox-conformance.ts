@@ -449,6 +449,7 @@ async function orderTests(test: Define): Promise<void> {
     }
     await engine.outbox.order("n1", "pause", T);
     let claim = await engine.outbox.claim(FCM, 500, T, LEASE);
+    t.equal(claim.next, T, "a claim does not pass over all of them at once");
     for (; claim.next !== undefined && claim.next <= T; claim = await engine.outbox.claim(FCM, 500, T, LEASE))
       t.same(claim.deliveries, []);
     for (const order of ["resume", "cancel"] as const) {
