@@ -48,6 +48,9 @@ const MOST_ATTEMPTS = 300;
 /** Vendors that tell of no arrival: what they accepted is all that is known, and what the contract calls arrived. */
 const TELLS_NO_ARRIVAL: ReadonlySet<ProviderName> = new Set(["apns", "fcm", "webpush"]);
 
+/** Whether something may still come in for a delivery that the vendor has accepted. */
+export const tellsOfArrival = (provider: ProviderName): boolean => !TELLS_NO_ARRIVAL.has(provider);
+
 /** Names in the statistics follow the token types of the first SDKs: `target_apn`, not `target_apns`. */
 export const statisticsName = (provider: ProviderName): string => (provider === "apns" ? "apn" : provider);
 

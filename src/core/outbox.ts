@@ -152,7 +152,10 @@ export interface Outbox {
    * of a call made before, nothing is accepted and the id of that one comes back.
    */
   accept(notification: Notification, target: NotificationTarget, options?: AcceptOptions): Promise<NotificationId>;
-  /** Jobs whose next page is due and which are neither paused nor cancelled, oldest first; and when another one will be. */
+  /**
+   * Jobs whose next page is due and which are neither paused nor cancelled, those that have waited longest for their page first;
+   * and when another one will be.
+   */
   unexpanded(limit: number, now: number): Promise<{ readonly work: readonly Unexpanded[]; readonly next?: number }>;
   /**
    * Adds one page's deliveries, keeps its packets, counts it and moves the cursor, together; then hands all its packets to the

@@ -4,15 +4,14 @@ import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { PushId, Uid } from "../core/device.ts";
-import type { Counters, DevicePage, Devices, Engine, Outbox } from "../core/engine.ts";
+import type { Counters, DevicePage, Devices, Engine } from "../core/engine.ts";
 import { PushError } from "../core/errors.ts";
-import { messageText, type Notification } from "../core/notification.ts";
 import type { DeviceTarget } from "../core/target.ts";
-import { isKept, type LocalBroker, localBroker } from "./broker.ts";
+import { localBroker } from "./broker.ts";
 import { databaseFile } from "./directory.ts";
+import { localCalls, localOutbox, walkOn } from "./outbox.ts";
 import { type BatchFigures, Queue, revive } from "./queue.ts";
-import { NO_JOB } from "./sqlite/outbox.ts";
-import { flatten, type Keep } from "./sqlite/packets.ts";
+import type { Keep } from "./sqlite/packets.ts";
 import type { Synchronous } from "./sqlite/schema.ts";
 import type { Reply, Request, ThreadData } from "./sqlite/thread.ts";
 
@@ -38,6 +37,8 @@ export interface LocalEngineOptions {
 export interface StoreStatistics {
   /** Calls not yet answered. */
   readonly queued: number;
+  /** Deliveries not yet settled, as of the last few seconds. */
+  readonly waiting: number;
   readonly batches: number;
   readonly calls: number;
   readonly workMs: number;
@@ -140,6 +141,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
     devices: localDevices(queue),
     broker,
     outbox: localOutbox(queue, broker),
+    calls: localCalls(queue),
     counters: localCounters(queue),
     backup(file) {
       if (closing !== undefined) return Promise.reject(new PushError("unavailable", "the store is closed"));
@@ -154,6 +156,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
     statistics: () => ({
       ...totals,
       queued: queue.length,
+      waiting: sweeper.waiting(),
       databaseBytes: inMemory ? 0 : size(databaseFile(dataDir)),
       logBytes: inMemory ? 0 : size(`${databaseFile(dataDir)}-wal`),
     }),
@@ -183,13 +186,16 @@ function firstReply(worker: Worker): Promise<Reply> {
 const size = (file: string): number => (existsSync(file) ? statSync(file).size : 0);
 
 /** Forgets what is past its time, a piece at a time. What fails is tried again with the next round. */
-function sweep(queue: Queue, now: () => number): { stop(): void } {
+function sweep(queue: Queue, now: () => number): { stop(): void; waiting(): number } {
   let stopped = false;
-  let timer = setTimeout(round, SWEEP_EVERY).unref();
+  let waiting = 0;
+  let timer = setTimeout(round, 0).unref(); // at once: an earlier run may have been cut short
   function round(): void {
     const pieces = async (): Promise<void> => {
+      await walkOn(queue, now, () => stopped);
       while (!stopped && (await queue.call("sweepPackets", [now(), SWEEP_ROWS])));
       while (!stopped && (await queue.call("sweepCounters", [now(), SWEEP_ROWS])));
+      if (!stopped) waiting = (await queue.call("lanes", [now()])).reduce((sum, [, , depth]) => sum + depth, 0);
     };
     pieces()
       .catch(() => {}) // a store that cannot write says so to its callers
@@ -202,6 +208,7 @@ function sweep(queue: Queue, now: () => number): { stop(): void } {
       stopped = true;
       clearTimeout(timer);
     },
+    waiting: () => waiting,
   };
 }
 
@@ -282,37 +289,12 @@ async function page(
   }
 }
 
-function localOutbox(queue: Queue, broker: LocalBroker): Outbox {
-  return {
-    accept(notification) {
-      const { id, type, timeToLive, acceptedAt, callerAddress } = notification;
-      const heading = { id, type, text: messageText(notification.content), timeToLive, acceptedAt, callerAddress };
-      return queue.call("accept", [heading, JSON.stringify(notification)]);
-    },
-    async unexpanded(limit) {
-      const jobs = await queue.call("unexpanded", [limit]);
-      return jobs.map(({ job, notification, cursor }) => ({
-        job,
-        notification: JSON.parse(notification) as Notification, // written by `accept`
-        ...(cursor !== null ? { cursor } : undefined),
-      }));
-    },
-    async expand(job, { cursor = null, parcels, counts, pushIds, uids }) {
-      const flat = { cursor, parcels: flatten(parcels.filter(isKept)), counts, pushIds, uids };
-      const deliver = (first: number): void => {
-        if (first !== NO_JOB) broker.deliver(parcels, first); // holds 2, 3
-      };
-      await queue.call("expand", [job, flat], parcels.length + pushIds.length + 1, deliver);
-    },
-  };
-}
-
 function localCounters(queue: Queue): Counters {
   return {
     add: (samples, now) => queue.call("addSamples", [samples, now]),
     chart: (key, from) => queue.call("chart", [key, from]),
     keys: () => queue.call("keys", []),
-    arrived: (evidence) => queue.call("arrived", [evidence], evidence.length),
+    arrived: (evidence, now) => queue.call("arrived", [evidence, now], evidence.length),
     arrivals: (query, limit) => queue.call("arrivals", [query, limit]),
   };
 }

@@ -2,8 +2,7 @@
 import type { Test } from "tap";
 import type { ArrivalEvidence } from "../../src/core/arrival.ts";
 import type { Device, PushId, Token, Uid } from "../../src/core/device.ts";
-import type { Engine, ExpandedPage, Hub, Order } from "../../src/core/engine.ts";
-import type { Notification } from "../../src/core/notification.ts";
+import type { Engine, Hub, Order } from "../../src/core/engine.ts";
 import {
   type Channel,
   deviceChannel,
@@ -13,7 +12,9 @@ import {
   topicChannel,
   uidChannel,
 } from "../../src/core/packet.ts";
-import type { DeviceTarget, Target } from "../../src/core/target.ts";
+import type { DeviceTarget } from "../../src/core/target.ts";
+import { outboxConformance } from "./outbox-conformance.ts";
+import { lastPage, notification, over } from "./outbox-steps.ts";
 
 /** The engine under test keeps 10 packets per channel, and 50 of topics that start with "long". */
 export const KEEP = { default: 10, prefixes: [["lo", 3] as const, ["long", 50] as const] };
@@ -25,11 +26,11 @@ export interface Subject {
   reopen?(startedAt: number): Promise<Engine>;
 }
 
-const T = 1_800_000_000_000;
-const HOUR = 3_600_000;
+export const T = 1_800_000_000_000;
+export const HOUR = 3_600_000;
 
 export const pushId = (name: string): PushId => `${name}-0123456789` as PushId;
-const uid = (name: string): Uid => name as Uid;
+export const uid = (name: string): Uid => name as Uid;
 const ids = (devices: readonly { readonly pushId: PushId }[]): string[] =>
   devices.map((device) => device.pushId.replace("-0123456789", ""));
 const names = (pushIds: readonly string[]): string[] => pushIds.map((id) => id.replace("-0123456789", ""));
@@ -40,11 +41,11 @@ export const packet = (id: string, expires = T + HOUR): Packet => ({
   body: JSON.stringify({ id }),
   expires,
 });
-const toTopic = (topic: string, id: string, expires?: number): Parcel => ({
+export const toTopic = (topic: string, id: string, expires?: number): Parcel => ({
   channel: topicChannel(topic),
   packet: packet(id, expires),
 });
-const toDevice = (name: string, id: string, expires?: number): Parcel => ({
+export const toDevice = (name: string, id: string, expires?: number): Parcel => ({
   channel: deviceChannel(pushId(name)),
   packet: packet(id, expires),
 });
@@ -63,25 +64,6 @@ export function recorder(): Recorder {
   };
   return hub;
 }
-
-const notification = (id: string, target: Exclude<Target, { kind: "topic" }>, more?: object): Notification => ({
-  id,
-  content: { android: { title: "T", message: "M", payload: {} } },
-  target,
-  timeToLive: HOUR,
-  type: "pushMany",
-  acceptedAt: T,
-  callerAddress: "127.0.0.1",
-  ...more,
-});
-
-const lastPage = (more?: Partial<ExpandedPage>): ExpandedPage => ({
-  parcels: [],
-  counts: {},
-  pushIds: [],
-  uids: [],
-  ...more,
-});
 
 async function pages(
   engine: Engine,
@@ -105,11 +87,11 @@ export async function conformance(t: Test, open: (t: Test) => Promise<Subject>):
   await deviceTests(test);
   await bindingTests(test);
   await packetTests(test);
-  await outboxTests(test);
+  await outboxConformance(test);
   await counterTests(test);
 }
 
-type Define = (name: string, body: (t: Test, subject: Subject) => Promise<void>) => Promise<unknown>;
+export type Define = (name: string, body: (t: Test, subject: Subject) => Promise<void>) => Promise<unknown>;
 
 async function deviceTests(test: Define): Promise<void> {
   await test("a device that connects is stored and returned as this request left it", async (t, { engine }) => {
@@ -598,78 +580,6 @@ async function packetTests(test: Define): Promise<void> {
   });
 }
 
-async function outboxTests(test: Define): Promise<void> {
-  await test("an accepted notification waits, page after page, until its last is expanded (holds 1)", async (t, subject) => {
-    let { engine } = subject;
-    const note = notification("n1", { kind: "pushIds", pushIds: [pushId("a"), pushId("b")] });
-    await engine.outbox.accept(note);
-    await engine.outbox.accept(notification("n2", { kind: "all" }));
-    const [first, second] = await engine.outbox.unexpanded(10);
-    t.same(first?.notification, note);
-    t.notOk("cursor" in (first ?? {}));
-    t.equal(second?.notification.id, "n2");
-    t.equal((await engine.outbox.unexpanded(1)).length, 1);
-    await engine.outbox.expand(first?.job ?? 0, lastPage({ cursor: "c1" }), T);
-    engine = (await subject.reopen?.(T)) ?? engine;
-    t.match(await engine.outbox.unexpanded(1), [{ job: first?.job, cursor: "c1" }]);
-    await engine.outbox.expand(first?.job ?? 0, lastPage(), T);
-    t.same(
-      (await engine.outbox.unexpanded(10)).map(({ notification }) => notification.id),
-      ["n2"],
-    );
-  });
-
-  await test("a page's packets, counts and cursor are stored together, then handed over", async (t, { engine }) => {
-    const hub = recorder();
-    engine.broker.attach(hub);
-    await engine.outbox.accept(notification("n1", { kind: "all" }, { type: "pushAll" }));
-    const job = (await engine.outbox.unexpanded(1))[0]?.job ?? 0;
-    const page = lastPage({
-      parcels: [toDevice("a", "n1"), toDevice("b", "n1", 0), toTopic("noti", "n1")],
-      counts: { target_android: 2, target_apn: 0 },
-      pushIds: [pushId("a"), pushId("b")],
-      uids: [uid("u")],
-    });
-    await engine.outbox.expand(job, page, T);
-    t.same(
-      hub.delivered.map(({ channel }) => channel),
-      page.parcels.map(({ channel }) => channel),
-    );
-    t.ok("seq" in (hub.delivered[0]?.packet ?? {}));
-    t.notOk("seq" in (hub.delivered[1]?.packet ?? {}));
-    t.equal((await engine.broker.backlog(deviceChannel(pushId("a")), "unsent", T)).length, 1);
-    await engine.outbox.expand(job, page, T);
-    t.equal(hub.delivered.length, 3, "a page of a finished job does nothing");
-    const [record] = await engine.counters.arrivals({ id: "n1" }, 1);
-    t.same(record, {
-      id: "n1",
-      type: "pushAll",
-      text: "M",
-      timeToLive: HOUR,
-      timeStart: T,
-      callerAddress: "127.0.0.1",
-      pushIds: [pushId("a"), pushId("b")],
-      uids: ["u"],
-      counts: { target_android: 2 },
-    });
-  });
-
-  await test("an id that is used twice adds up, and both notifications are expanded", async (t, { engine }) => {
-    await engine.outbox.accept(notification("same", { kind: "pushIds", pushIds: [pushId("a")] }));
-    await engine.outbox.accept(notification("same", { kind: "pushIds", pushIds: [pushId("b")] }));
-    const jobs = await engine.outbox.unexpanded(10);
-    t.equal(jobs.length, 2);
-    for (const { job, notification } of jobs) {
-      const pushIds = notification.target.kind === "pushIds" ? notification.target.pushIds : [];
-      await engine.outbox.expand(job, lastPage({ counts: { target_android: 1 }, pushIds }), T);
-    }
-    const [record] = await engine.counters.arrivals({ id: "same" }, 10);
-    t.same(record?.counts, { target_android: 2 });
-    t.same(record?.pushIds, [pushId("a"), pushId("b")]);
-    t.same(await engine.outbox.unexpanded(10), []);
-  });
-}
-
 async function counterTests(test: Define): Promise<void> {
   await test("samples add up by the hour and are listed oldest first", async (t, { engine }) => {
     const hour = Math.floor(T / HOUR) * HOUR;
@@ -686,7 +596,7 @@ async function counterTests(test: Define): Promise<void> {
   });
 
   await test("evidence counts once per device, id and counter, and only for a known id", async (t, { engine }) => {
-    await engine.outbox.accept(notification("n1", { kind: "all" }));
+    await engine.outbox.accept(notification("n1"), { kind: "all" });
     const report = (name: string, counter: ArrivalEvidence, id = "n1"): Promise<void> =>
       engine.counters.arrived([{ id, pushId: pushId(name), counter }], T);
     await report("a", "arrive_android");
@@ -700,8 +610,8 @@ async function counterTests(test: Define): Promise<void> {
   });
 
   await test("online 99, then one more target and 99 arrivals: target 100, arrive 99", async (t, { engine }) => {
-    await engine.outbox.accept(notification("n1", { kind: "all" }));
-    const job = (await engine.outbox.unexpanded(1))[0]?.job ?? 0;
+    await engine.outbox.accept(notification("n1"), { kind: "all" });
+    const job = (await engine.outbox.unexpanded(1, T + HOUR)).work[0]?.job ?? 0;
     await engine.outbox.expand(job, lastPage({ cursor: "c", counts: { target_android: 99 } }), T);
     await engine.outbox.expand(job, lastPage({ counts: { target_android: 1 } }), T);
     await engine.counters.arrived(
@@ -714,12 +624,12 @@ async function counterTests(test: Define): Promise<void> {
 
   await test("arrival records are found by device, user and type, newest first", async (t, { engine }) => {
     for (let i = 0; i < 5; i++) {
-      await engine.outbox.accept(
-        notification(`n${i}`, { kind: "all" }, { acceptedAt: T + i, type: i % 2 ? "odd" : "even" }),
-      );
-      const job = (await engine.outbox.unexpanded(1))[0]?.job ?? 0;
-      await engine.outbox.expand(job, lastPage({ cursor: "1", pushIds: [pushId(`d${i}`)], uids: [uid("u")] }), T);
-      await engine.outbox.expand(job, lastPage({ pushIds: [pushId("all")], uids: [] }), T);
+      await engine.outbox.accept(notification(`n${i}`, { acceptedAt: T + i, type: i % 2 ? "odd" : "even" }), {
+        kind: "all",
+      });
+      const job = (await engine.outbox.unexpanded(1, T + HOUR)).work[0]?.job ?? 0;
+      await engine.outbox.expand(job, lastPage({ cursor: "1", devices: [over(`d${i}`, "u")] }), T);
+      await engine.outbox.expand(job, lastPage({ devices: [over("all")] }), T);
     }
     const found = async (query: Parameters<Engine["counters"]["arrivals"]>[0], limit = 50): Promise<string[]> =>
       (await engine.counters.arrivals(query, limit)).map(({ id }) => id);

@@ -21,12 +21,21 @@ const file = openSync(answers, "a");
 const say = (line: string): void => void writeSync(file, `${line}\n`);
 console.log("open");
 
+const note = (id: string) => ({
+  id,
+  content: { android: { title: id, payload: {} } },
+  timeToLive: 0,
+  type: "crash",
+  acceptedAt: Date.now(),
+  callerAddress: "",
+});
+
 async function caller(name: string): Promise<never> {
   for (let n = 0; ; n++) {
     const id = `${run}-${name}-${n}`;
     const pushId = `crash-device-${id}` as PushId;
     const packet = { event: "p", id, body: "{}", expires: Date.now() + 3_600_000 } as const;
-    switch (n % 4) {
+    switch (n % 5) {
       case 0:
         await engine.broker.publish([{ channel: deviceChannel(pushId), packet }]);
         say(`packet ${pushId} ${id}`);
@@ -39,16 +48,24 @@ async function caller(name: string): Promise<never> {
         await engine.devices.connect({ pushId, tags: [id], token: { type: "fcm", token: id } }, Date.now());
         say(`device ${pushId} ${id}`);
         break;
-      default:
-        await engine.outbox.accept({
-          id,
-          content: { android: { title: id, payload: {} } },
-          target: { kind: "all" },
-          timeToLive: 0,
-          type: "crash",
-          acceptedAt: Date.now(),
-          callerAddress: "",
+      case 3: {
+        await engine.outbox.accept(note(id), { kind: "pushIds", pushIds: [pushId] });
+        const [job] = await engine.outbox.jobs({ id }, 1, Date.now());
+        const lane = { provider: "fcm", app: name };
+        const devices = [{ pushId, via: { lane, type: "fcm", token: id } }];
+        const page = { parcels: [], devices, counts: {}, seen: 1, skipped: 0, routes: {} };
+        await engine.outbox.expand(job?.job ?? 0, page, Date.now());
+        const { deliveries } = await engine.outbox.claim(lane, 10, Date.now(), 60_000);
+        const results = deliveries.map((delivery) => {
+          const receipt = `receipt-${delivery.token}`;
+          return { delivery, kind: "accepted", receipt, counters: ["accepted_fcm"] } as const;
         });
+        await engine.outbox.settle(results, Date.now());
+        for (const { token } of deliveries) say(`settled ${pushId} ${token}`);
+        break;
+      }
+      default:
+        await engine.outbox.accept(note(id), { kind: "all" });
         say(`notification ${pushId} ${id}`);
     }
   }

@@ -57,11 +57,14 @@ function yielding(engine: Engine): Engine {
     devices: later(engine.devices),
     broker: later(engine.broker, ["attach"]),
     outbox: later(engine.outbox),
+    calls: later(engine.calls),
     counters: later(engine.counters),
     backup: (file) => engine.backup(file),
     close: () => engine.close(),
   };
 }
+
+t.setTimeout(120_000);
 
 t.test("on disk", (t) => conformance(t, onDisk));
 t.test("in memory", (t) => conformance(t, inMemory));

@@ -132,6 +132,80 @@ t.test("an older database is brought up to date in one step, and kept beside as 
   t.equal(statSync(`${file}.v1`).mode & 0o777, 0o600);
 });
 
+t.test("a database of the first version goes on: what waited is sent, what was sent is found", async (t) => {
+  const dataDir = t.testdir();
+  const file = join(dataDir, "pushbox.db");
+  const old = openDatabase(file, "FULL", MIGRATIONS.slice(0, 1));
+  const note = (id: string, target: object): string =>
+    JSON.stringify({
+      id,
+      content: { android: { title: "T", payload: { a: 1 } } },
+      target,
+      timeToLive: 1000,
+      type: "pushMany",
+      acceptedAt: T,
+      callerAddress: "::1",
+    });
+  old.exec(`
+    INSERT INTO devices (device, push_id, uid, type, token, create_time, update_time) VALUES
+      (3, '${pushId("a")}', 'ua', 'apn', 'tok', ${T}, ${T}), (7, '${pushId("b")}', 'other', NULL, NULL, ${T}, ${T});
+    INSERT INTO arrivals (arrival, id, type, text, ttl, time_start, caller_address, drop_at) VALUES
+      (1, 'sent', 'pushMany', 'hello', 1000, ${T}, '::1', ${T + 30 * DAY}),
+      (2, 'half', 'pushMany', '', 1000, ${T + 1}, '::1', ${T + 30 * DAY}),
+      (3, 'all', 'pushAll', '', 0, ${T + 2}, '::1', ${T + 30 * DAY});
+    INSERT INTO arrival_counts (count, arrival, counter, total) VALUES (1, 1, 'target_android', 3), (2, 1, 'arrive_android', 1);
+    INSERT INTO arrival_evidence (count, push_id) VALUES (2, '${pushId("a")}');
+    INSERT INTO arrival_pages (arrival, push_ids, uids) VALUES
+      (1, '${JSON.stringify(["b", "gone"].map(pushId))}', '["ub"]'), (1, '${JSON.stringify([pushId("a")])}', '["ua"]'),
+      (2, '${JSON.stringify([pushId("a")])}', '["ua"]');
+    INSERT INTO arrival_push_ids VALUES ('${pushId("a")}', 1), ('${pushId("b")}', 1), ('${pushId("gone")}', 1), ('${pushId("a")}', 2);
+    INSERT INTO arrival_uids VALUES ('ua', 1), ('ub', 1), ('ua', 2);`);
+  const wait = old.prepare<[number, string, string | null]>(
+    "INSERT INTO notifications (arrival, notification, cursor) VALUES (?, ?, ?)",
+  );
+  wait.run(2, note("half", { kind: "pushIds", pushIds: ["a", "b"] }), "1");
+  wait.run(3, note("all", { kind: "all" }), null);
+  old.close();
+
+  const engine = await openLocalEngine(options(dataDir));
+  const { work } = await engine.outbox.unexpanded(9, T);
+  t.match(work, [
+    { notification: { id: "half" }, target: { kind: "pushIds", pushIds: ["a", "b"] }, cursor: "1", dryRun: false },
+    { notification: { id: "all" }, target: { kind: "all" } },
+  ]);
+  t.notOk("target" in (work[0]?.notification ?? {}));
+  t.notOk("cursor" in (work[1] ?? {}));
+  const [record] = await engine.counters.arrivals({ id: "sent" }, 1);
+  t.match(record, { text: "hello", counts: { target_android: 3, arrive_android: 1 }, uids: ["ua"] });
+  t.same(record?.pushIds, ["b", "gone", "a"].map(pushId));
+  const found = async (query: { readonly pushId: string } | { readonly uid: string }): Promise<string[]> =>
+    (await engine.counters.arrivals(query, 9)).map(({ id }) => id);
+  t.same(await found({ pushId: pushId("a") }), ["half", "sent"]);
+  t.same(await found({ pushId: pushId("gone") }), ["sent"]);
+  t.same(await found({ uid: "ua" }), ["half", "sent"]);
+  t.match(await engine.outbox.jobs({ id: "sent" }, 9, T + 5), [{ state: "finished", target: "pushIds" }]);
+  t.same(
+    (await engine.outbox.jobs({}, 9, T)).map(({ id }) => id),
+    ["all"],
+  );
+  t.match((await engine.outbox.deliveries("sent", undefined, 9))?.deliveries, [
+    { state: "sent" },
+    {},
+    { state: "sent" },
+  ]);
+
+  const lane = { provider: "apns", app: "com.x" };
+  const via = { lane, type: "apn", token: "tok" };
+  const page = { parcels: [], devices: [{ pushId: pushId("a"), via }], counts: {}, seen: 1, skipped: 0, routes: {} };
+  for (const { job } of work) await engine.outbox.expand(job, page, T);
+  t.equal((await engine.outbox.claim(lane, 9, T + 999, 1)).deliveries.length, 2);
+  const { deliveries } = await engine.outbox.claim(lane, 9, T + 1000, 1);
+  t.equal(deliveries.length, 1, "the time to live is known; without one it is ten minutes");
+  await engine.devices.connect({ pushId: pushId("new") }, T);
+  t.same(await found({ pushId: pushId("new") }), []);
+  await engine.close();
+});
+
 // ---- the thread's loop, here without its thread
 
 function openStore(t: Test): { readonly db: Database; readonly opened: Store } {
@@ -141,6 +215,39 @@ function openStore(t: Test): { readonly db: Database; readonly opened: Store } {
   t.teardown(() => db.close());
   return { db, opened: store(db, data) };
 }
+/** A call's arguments as local.ts makes them. */
+const acceptCall = (id: string, more?: object, once: object | null = null): Call => [
+  "accept",
+  [
+    {
+      id,
+      type: "x",
+      text: "",
+      timeToLive: 0,
+      acceptedAt: T,
+      expires: T + 600_000,
+      callerAddress: "",
+      targetKind: "pushIds",
+      small: true,
+      dryRun: false,
+      ...more,
+    },
+    "{}",
+    "{}",
+    once,
+  ],
+];
+const EMPTY_PAGE = {
+  cursor: null,
+  notBefore: null,
+  parcels: [],
+  lanes: [],
+  devices: [],
+  counts: {},
+  seen: 0,
+  skipped: 0,
+  routes: {},
+};
 const connect = (name: string): Call => ["connect", [{ pushId: pushId(name) }, T]];
 
 t.test("a call that throws undoes nothing but itself", async (t) => {
@@ -157,6 +264,78 @@ t.test("a call that throws undoes nothing but itself", async (t) => {
     ["keys", []],
   ]);
   t.same(seen.results, [2, []], "half of the call that threw is not stored");
+});
+
+t.test("a call that throws leaves the counts of jobs and lanes as the others made them", async (t) => {
+  const { db, opened } = openStore(t);
+  const devices = ["a", "b"].flatMap((name) => [pushId(name), `u${name}`, 0, "fcm", name]);
+  const page = { ...EMPTY_PAGE, lanes: [["fcm", "com.x"]], devices };
+  const wrong = { ...page, counts: { target_fcm: null } };
+  const conflict = acceptCall("n3", {}, { key: "k", digest: "other" });
+  const reply = opened.run([
+    acceptCall("n1", {}, { key: "k", digest: "x" }),
+    acceptCall("n2"),
+    conflict,
+    ["expand", [1, wrong, T]],
+    ["expand", [2, page, T]],
+    ["claim", ["fcm", "com.x", 1, T, 1000]],
+  ]);
+  t.same(
+    reply.failures.map(([index]) => index),
+    [2, 3],
+  );
+  t.equal(reply.failures[0]?.[1].code, "conflict");
+  const flat = (reply.results[5] as { readonly deliveries: readonly number[] }).deliveries;
+  const row = (text: unknown) => [flat[0], T + 1000, 4, text, 0, -1, 0];
+  const settle = (text: unknown): Call => ["settle", [{ counters: [["accepted_fcm"]], rows: row(text) }, T]];
+  const settled = opened.run([settle({}), settle("r"), settle("r")]);
+  t.same(
+    settled.failures.map(([index]) => index),
+    [0],
+  );
+  t.same(db.prepare("SELECT job, queued, waiting, accepted FROM jobs ORDER BY job").all(), [
+    { job: 1, queued: 0, waiting: 0, accepted: 0 },
+    { job: 2, queued: 2, waiting: 1, accepted: 1 },
+  ]);
+  t.same(db.prepare("SELECT open FROM lanes").all(), [{ open: 1 }]);
+  t.same(db.prepare("SELECT counter, total FROM arrival_counts").all(), [{ counter: "accepted_fcm", total: 1 }]);
+  t.equal(db.prepare("SELECT count(*) FROM deliveries").pluck().get(), 2);
+});
+
+t.test("an order that was cut short is carried out by the sweeping, and so is the end of what is held", async (t) => {
+  const { db, opened } = openStore(t);
+  const devices = Array.from({ length: 5 }, (_, i) => [pushId(`d${i}`), null, 0, "fcm", `t${i}`]).flat();
+  const page = { ...EMPTY_PAGE, lanes: [["fcm", "com.x"]], devices };
+  const expand = (job: number): Call => ["expand", [job, page, T]];
+  const order = (id: string, what: string): Call => ["order", [id, what, T]];
+  const claim: Call = ["claim", ["fcm", "com.x", 100, T, 1000]];
+  opened.run([acceptCall("n1"), acceptCall("n2"), acceptCall("n3"), expand(1), expand(2), expand(3)]);
+  opened.run([order("n1", "pause"), order("n2", "pause"), order("n3", "pause"), claim]);
+  t.equal(db.prepare("SELECT count(*) FROM deliveries WHERE state = 3").pluck().get(), 15);
+  opened.run([order("n1", "resume"), order("n2", "cancel")]);
+  const finish = (now: number): void => {
+    for (;;) {
+      const job = opened.run([["unwalked", [now]]]).results[0] as number | undefined;
+      if (job === undefined) return;
+      while (opened.run([["walkJob", [job, 2, now]]]).results[0] === true);
+    }
+  };
+  const states = (): unknown =>
+    db.prepare("SELECT job, state, count(*) AS n FROM deliveries GROUP BY job, state ORDER BY job").all();
+  finish(T);
+  t.same(states(), [
+    { job: 1, state: 1, n: 5 },
+    { job: 2, state: 8, n: 5 },
+    { job: 3, state: 3, n: 5 },
+  ]);
+  finish(T + 600_000);
+  t.match(states(), [{}, {}, { job: 3, state: 7, n: 5 }], "a paused job's time passes too");
+  t.same(db.prepare("SELECT open FROM lanes").all(), [{ open: 5 }]);
+  t.match(db.prepare("SELECT job, waiting FROM jobs ORDER BY job").all(), [
+    { waiting: 5 },
+    { waiting: 0 },
+    { waiting: 0 },
+  ]);
 });
 
 t.test("a full disk refuses what writes, answers what reads, and is over when there is room", async (t) => {
@@ -197,33 +376,52 @@ t.test("expired packets are forgotten a piece at a time, oldest first", async (t
   t.equal(left(), 0);
 });
 
-t.test("statistics are forgotten after 30 days, whatever belongs to them", async (t) => {
+/** Tables that keep what is not bound to a notification: numbers, starts of the server, lanes. */
+const LASTING = ["sequences", "runs", "lanes", "sqlite_sequence"];
+
+t.test("whatever belongs to a notification is forgotten after 30 days", async (t) => {
   const { db, opened } = openStore(t);
-  const heading = { id: "n1", type: "x", text: "", timeToLive: 0, acceptedAt: T, callerAddress: "" };
   const ids = Array.from({ length: 10 }, (_, i) => pushId(`d${i}`));
-  const page = { cursor: null, parcels: [], counts: { target_android: 10 }, pushIds: ids, uids: ["u"] };
+  const devices = ids.flatMap((id, i) => [id, `u${i}`, i % 2 === 0 ? 0 : -1, "huawei", `t${i}`]);
+  const page = { ...EMPTY_PAGE, lanes: [["huawei", "com.x"]], devices, counts: { target_android: 10 } };
   const evidence = ids.map((id: PushId) => ({ id: "n1", pushId: id, counter: "arrive_android" }));
   const sample = { key: "k", total: 1, success: 0, error: 0, latency: 0 };
-  opened.run([
-    ["accept", [heading, "{}"]],
-    ["expand", [1, page]],
-    ["arrived", [evidence]],
+  const reply = opened.run([
+    connect("d0"),
+    acceptCall("n1", {}, { key: "k1", digest: "x" }),
+    acceptCall("n2", { dryRun: true }),
+    ["expand", [1, page, T]],
+    ["expand", [2, page, T]],
+    ["arrived", [evidence, T]],
     ["addSamples", [[sample], T]],
+    ["claim", ["huawei", "com.x", 2, T, 1000]],
+    ["deleteDevices", [[pushId("d0")]]],
   ]);
+  t.same(reply.failures, []);
+  const claimed = reply.results[7] as { readonly deliveries: readonly number[] };
+  const refused = [claimed.deliveries[0], T + 1000, 6, "no", 0, -1, 0];
+  t.same(opened.run([["settle", [{ counters: [[]], rows: refused }, T]]]).failures, []);
+  t.same(opened.run([["sweepCounters", [T + DAY - 1, 4]]]).results, [false]);
+  t.same(opened.run([["sweepCounters", [T + DAY, 4]]]).results, [false], "the key of a call that may be repeated");
+  t.equal(db.prepare("SELECT count(*) FROM calls").pluck().get(), 0);
   t.same(opened.run([["sweepCounters", [T + 30 * DAY - 3_600_001, 4]]]).results, [false]);
   let rounds = 0;
   while (opened.run([["sweepCounters", [T + 31 * DAY, 4]]]).results[0] === true) rounds++;
   t.ok(rounds >= 3, "in pieces");
-  for (const table of [
-    "arrivals",
-    "arrival_counts",
-    "arrival_evidence",
-    "arrival_pages",
-    "arrival_push_ids",
-    "arrival_uids",
-    "hours",
-  ])
-    t.equal(db.prepare(`SELECT count(*) FROM ${table}`).pluck().get(), 0, table);
+  const tables = db.prepare<[], string>("SELECT name FROM sqlite_schema WHERE type = 'table'").pluck<string>().all();
+  t.ok(tables.length > 15);
+  for (const table of tables)
+    if (!LASTING.includes(table)) t.equal(db.prepare(`SELECT count(*) FROM ${table}`).pluck().get(), 0, table);
+  t.equal(db.prepare("SELECT sum(open) FROM lanes").pluck().get(), 0, "what was waiting is no longer counted");
+});
+
+t.test("what still may be sent is not forgotten", async (t) => {
+  const { db, opened } = openStore(t);
+  opened.run([acceptCall("n1", { expires: T + 90 * DAY })]);
+  while (opened.run([["sweepCounters", [T + 31 * DAY, 100]]]).results[0] === true);
+  t.equal(db.prepare("SELECT count(*) FROM jobs").pluck().get(), 1);
+  while (opened.run([["sweepCounters", [T + 90 * DAY, 100]]]).results[0] === true);
+  t.equal(db.prepare("SELECT count(*) FROM jobs").pluck().get(), 0);
 });
 
 // ---- the engine and its thread
@@ -299,5 +497,31 @@ t.test("a long scan and a long list let others in between", async (t) => {
   t.notOk(listDone, "a single call was answered while a list of 20,000 was being kept");
   await list;
   t.same((await engine.devices.get(all, T)).length, 20_000);
+  await engine.close();
+});
+
+t.test("the figures of the store say how much is waiting", async (t) => {
+  const dataDir = t.testdir();
+  let engine = await openLocalEngine(options(dataDir));
+  const lane = { provider: "fcm", app: "com.x" };
+  const devices = ["a", "b"].map((name) => ({ pushId: pushId(name), via: { lane, type: "fcm", token: name } }));
+  await engine.outbox.accept(
+    {
+      id: "n1",
+      content: { android: { payload: {} } },
+      timeToLive: DAY,
+      type: "x",
+      acceptedAt: T,
+      callerAddress: "",
+    },
+    { kind: "all" },
+  );
+  const [work] = (await engine.outbox.unexpanded(1, T)).work;
+  const page = { parcels: [], devices, counts: {}, seen: 2, skipped: 0, routes: {} };
+  await engine.outbox.expand(work?.job ?? 0, page, T);
+  await engine.close();
+  engine = await openLocalEngine(options(dataDir));
+  while (engine.statistics().waiting === 0) await engine.devices.count();
+  t.equal(engine.statistics().waiting, 2);
   await engine.close();
 });

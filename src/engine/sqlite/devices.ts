@@ -4,9 +4,11 @@ import type Database from "better-sqlite3";
 import { type Device, type PushId, passes, type TagFilter, type Token, type Uid } from "../../core/device.ts";
 import type { Binding, Hello } from "../../core/engine.ts";
 import { deviceChannel } from "../../core/packet.ts";
+import type { Addressees } from "./addressees.ts";
 import type { Packets } from "./packets.ts";
 import type { Presence } from "./presence.ts";
 import type { Sequences } from "./sequences.ts";
+import { clean, hasToken, isApple, tokenTime, typeWithoutToken } from "./tokens.ts";
 
 interface Row {
   readonly device: number;
@@ -20,6 +22,7 @@ interface Row {
   readonly type: string | null;
   readonly token: string | null;
   readonly package: string | null;
+  readonly token_time: number | null;
   readonly create_time: number;
   readonly update_time: number;
 }
@@ -39,47 +42,63 @@ export interface UidRows {
 
 /** A connection that changes nothing else moves `updateTime` once a day, so that most reconnects write nothing. */
 const DAY = 86_400_000;
+/** Apple says since when a token is dead: it has to be known within the hour that the device still uses it. */
+const HOUR = 3_600_000;
 
-export function devices(db: Database, packets: Packets, presence: Presence, sequences: Sequences) {
+export type DeviceTable = ReturnType<typeof devices>;
+
+export function devices(
+  db: Database,
+  packets: Packets,
+  presence: Presence,
+  sequences: Sequences,
+  addressees: Addressees,
+) {
   const find = db.prepare<[string], Row>(`
     SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
-           create_time, update_time
+           token_time, create_time, update_time
     FROM devices WHERE push_id = ?`);
   const findByUid = db.prepare<[string], Row>(`
     SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
-           create_time, update_time
+           token_time, create_time, update_time
     FROM devices WHERE uid = ? ORDER BY device`);
   const pageByUid = db.prepare<[string, number, number], Row>(`
     SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
-           create_time, update_time
+           token_time, create_time, update_time
     FROM devices WHERE uid = ? AND device > ? ORDER BY device LIMIT ?`);
   const pageByTag = db.prepare<[string, number, number], Row>(`
     SELECT d.device, d.push_id, d.uid, d.uid_ttl, d.online_run, d.offline_since, d.platform, d.tags, d.type, d.token,
-           d.package, d.create_time, d.update_time
+           d.package, d.token_time, d.create_time, d.update_time
     FROM device_tags t JOIN devices d ON d.device = t.device
     WHERE t.tag = ? AND t.device > ? ORDER BY t.device LIMIT ?`);
   const pageOfAll = db.prepare<[number, number], Row>(`
     SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
-           create_time, update_time
+           token_time, create_time, update_time
     FROM devices WHERE device > ? ORDER BY device LIMIT ?`);
   const newestBound = db.prepare<[string], Row>(`
     SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
-           create_time, update_time
+           token_time, create_time, update_time
     FROM devices WHERE uid = ? ORDER BY bound DESC`);
   const newestBoundOnPlatform = db.prepare<[string, string | null], Row>(`
     SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
-           create_time, update_time
+           token_time, create_time, update_time
     FROM devices WHERE uid = ? AND platform IS ? ORDER BY bound DESC`);
   const findOthersByToken = db.prepare<[string, string, string | null, string], Row>(`
     SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
-           create_time, update_time
+           token_time, create_time, update_time
     FROM devices WHERE token = ? AND type = ? AND package IS ? AND push_id <> ?`);
   const total = db.prepare<[], number>("SELECT count(*) FROM devices").pluck<number>();
 
-  const insert = db.prepare<[string, string | null, string | null, string | null, string | null, number, number]>(`
-    INSERT INTO devices (push_id, tags, type, token, package, create_time, update_time) VALUES (?, ?, ?, ?, ?, ?, ?)`);
-  const update = db.prepare<[string | null, string | null, string | null, string | null, number, number]>(`
-    UPDATE devices SET tags = ?, type = ?, token = ?, package = ?, update_time = ? WHERE device = ?`);
+  const insert = db.prepare<
+    [number, string, string | null, string | null, string | null, string | null, number | null, number, number]
+  >(`
+    INSERT INTO devices (device, push_id, tags, type, token, package, token_time, create_time, update_time)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+  const update = db.prepare<
+    [string | null, string | null, string | null, string | null, number | null, number, number]
+  >(`
+    UPDATE devices SET tags = ?, type = ?, token = ?, package = ?, token_time = ?, update_time = ? WHERE device = ?`);
+  const renewToken = db.prepare<[number, number]>("UPDATE devices SET token_time = ? WHERE device = ?");
   const setOnline = db.prepare<[number, number]>(`
     UPDATE devices SET online_run = ?, offline_since = NULL WHERE device = ?`);
   const setOffline = db.prepare<[number, number]>(`
@@ -123,6 +142,7 @@ export function devices(db: Database, packets: Packets, presence: Presence, sequ
   function forget(row: Row): void {
     for (const tag of tagsOf(row)) removeTag.run(tag, row.device);
     remove.run(row.device);
+    addressees.depart(row.device, row.push_id);
     presence.set(row.device, false);
     packets.drop(deviceChannel(row.push_id as PushId));
   }
@@ -133,20 +153,27 @@ export function devices(db: Database, packets: Packets, presence: Presence, sequ
       forget(other);
   }
 
+  /** The device brought the token it has. */
+  function renew(row: Row, { type }: Token, now: number): void {
+    if (isApple(type) && now - tokenTime(row) > HOUR) renewToken.run(now, row.device);
+  }
+
   function connectNew(hello: Hello, token: Token | undefined, now: number): Device {
     const tags = unique(hello.tags ?? []);
     if (token !== undefined) claim(hello.pushId, token);
     const type = token?.type ?? typeWithoutToken(hello.platform);
-    const inserted = insert.run(
+    const device = sequences.device();
+    insert.run(
+      device,
       hello.pushId,
       tags.length > 0 ? JSON.stringify(tags) : null,
       type ?? null,
       token?.token ?? null,
       token?.packageName ?? null,
+      token === undefined ? null : now,
       now,
       now,
     );
-    const device = Number(inserted.lastInsertRowid);
     replaceTags(device, [], tags);
     presence.set(device, true);
     return {
@@ -184,7 +211,10 @@ export function devices(db: Database, packets: Packets, presence: Presence, sequ
       const tags = hello.tags === undefined ? before : unique(hello.tags);
       const newTags = tags !== before && !sameTags(tags, before);
       const newToken = token !== undefined && !hasToken(row, token);
-      if (!ended && !newTags && !newToken && now - row.update_time < DAY) return toDevice(row, now);
+      if (!ended && !newTags && !newToken && now - row.update_time < DAY) {
+        if (token !== undefined) renew(row, token, now);
+        return toDevice(row, now);
+      }
 
       if (newToken) claim(row.push_id, token);
       if (newTags) replaceTags(row.device, before, tags);
@@ -193,9 +223,10 @@ export function devices(db: Database, packets: Packets, presence: Presence, sequ
         ...(ended ? { uid: null } : undefined),
         ...(newTags ? { tags: tags.length > 0 ? JSON.stringify(tags) : null } : undefined),
         ...(newToken ? { type: token.type, token: token.token, package: token.packageName ?? null } : undefined),
+        token_time: token === undefined ? row.token_time : now,
         update_time: now,
       };
-      update.run(after.tags, after.type, after.token, after.package, now, row.device);
+      update.run(after.tags, after.type, after.token, after.package, after.token_time, now, row.device);
       return toDevice(after, now);
     },
 
@@ -215,7 +246,8 @@ export function devices(db: Database, packets: Packets, presence: Presence, sequ
       const tags = unique(list);
       if (sameTags(tags, before)) return;
       replaceTags(row.device, before, tags);
-      update.run(tags.length > 0 ? JSON.stringify(tags) : null, row.type, row.token, row.package, now, row.device);
+      const { type, token, package: app, token_time } = row;
+      update.run(tags.length > 0 ? JSON.stringify(tags) : null, type, token, app, token_time, now, row.device);
     },
 
     changeTag(pushId: PushId, tag: string, present: boolean, now: number): void {
@@ -225,22 +257,36 @@ export function devices(db: Database, packets: Packets, presence: Presence, sequ
       if (before.includes(tag) === present) return;
       const tags = present ? [...before, tag] : before.filter((other) => other !== tag);
       replaceTags(row.device, before, tags);
-      update.run(tags.length > 0 ? JSON.stringify(tags) : null, row.type, row.token, row.package, now, row.device);
+      const { type, token, package: app, token_time } = row;
+      update.run(tags.length > 0 ? JSON.stringify(tags) : null, type, token, app, token_time, now, row.device);
     },
 
     setToken(pushId: PushId, given: Token, now: number): void {
       const token = clean(given);
       const row = find.get(pushId);
-      if (row === undefined || token === undefined || hasToken(row, token)) return;
+      if (row === undefined || token === undefined) return;
+      if (hasToken(row, token)) return renew(row, token, now);
       claim(pushId, token);
-      update.run(row.tags, token.type, token.token, token.packageName ?? null, now, row.device);
+      update.run(row.tags, token.type, token.token, token.packageName ?? null, now, now, row.device);
+    },
+
+    /**
+     * The provider says that this token is dead: its device is reached over the long connection only from now on. Unless it
+     * has another token by now, or brought this one again since `registeredBefore`.
+     */
+    forgetToken(pushId: string, { type, token }: Token, registeredBefore: number | undefined, now: number): void {
+      const row = find.get(pushId);
+      if (row === undefined || row.token !== token || row.type !== type) return;
+      if (registeredBefore !== undefined && tokenTime(row) >= registeredBefore) return;
+      update.run(row.tags, isApple(type) ? "apnNoToken" : "androidNoToken", null, null, null, now, row.device);
     },
 
     bind(binding: Binding, now: number): readonly PushId[] {
       const row = find.get(binding.pushId);
       let device = row?.device;
       if (device === undefined) {
-        device = Number(insert.run(binding.pushId, null, null, null, null, now, now).lastInsertRowid);
+        device = sequences.device();
+        insert.run(device, binding.pushId, null, null, null, null, null, now, now);
         presence.set(device, false);
       }
       // `all` asks for a limit over every platform; it is not the platform of any device.
@@ -343,23 +389,3 @@ const unique = (tags: readonly string[]): string[] => [...new Set(tags)];
 
 const sameTags = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && a.every((tag, i) => tag === b[i]);
-
-const hasToken = (row: Row, token: Token): boolean =>
-  row.token === token.token && row.type === token.type && row.package === (token.packageName ?? null);
-
-/** Apple's tokens came as `<ab cd>` from the system's own description of bytes. Nothing left: no token. */
-function clean(token: Token): Token | undefined {
-  const text = token.type === "apn" ? token.token.replace(/[<> ]/g, "") : token.token;
-  return text === "" ? undefined : { ...token, token: text };
-}
-
-function typeWithoutToken(platform: string | undefined): string | undefined {
-  switch (platform?.toLowerCase()) {
-    case "ios":
-      return "apnNoToken";
-    case "android":
-      return "androidNoToken";
-    default:
-      return undefined;
-  }
-}

@@ -1,60 +1,206 @@
-// Accepted notifications, until the last page of their devices is expanded.
+// Jobs: accepted notifications, and their expansion page by page. The contract is `Outbox` in core/outbox.ts.
 import type Database from "better-sqlite3";
+import type { Addressees } from "./addressees.ts";
+import type { Repeatable } from "./calls.ts";
 import type { Counts } from "./counters.ts";
 import type { FlatParcels, Packets } from "./packets.ts";
+import { State } from "./progress.ts";
 
-/** What the statistics keep of a notification. */
+/** What is kept of a notification besides its content. */
 export interface Heading {
   readonly id: string;
   readonly type: string;
   readonly text: string;
   readonly timeToLive: number;
   readonly acceptedAt: number;
+  readonly sendAt?: number;
+  readonly expires: number;
   readonly callerAddress: string;
+  readonly targetKind: string;
+  /** A list of at most 1,000 ids: its deliveries go before those of others. */
+  readonly small: boolean;
+  readonly rate?: number;
+  readonly dryRun: boolean;
 }
 
-export interface Job {
+export interface DueJob {
   readonly job: number;
-  /** JSON, as it was accepted. */
-  readonly notification: string;
   readonly cursor: string | null;
+  readonly rate: number | null;
+  readonly dry_run: number;
+}
+
+/** Both are JSON, as they were accepted. */
+export interface Contents {
+  readonly notification: string;
+  readonly target: string;
 }
 
 export interface FlatPage {
   readonly cursor: string | null;
+  readonly notBefore: number | null;
   readonly parcels: FlatParcels;
+  /** Provider and app of every lane among the devices. */
+  readonly lanes: readonly (readonly [provider: string, app: string])[];
+  /** Device after device: pushId, uid or null, the place of its lane in `lanes` or -1, type, token. */
+  readonly devices: readonly (string | number | null)[];
   readonly counts: Readonly<Record<string, number>>;
-  readonly pushIds: readonly string[];
-  readonly uids: readonly string[];
+  readonly seen: number;
+  readonly skipped: number;
+  readonly routes: Readonly<Record<string, number>>;
 }
 
-/** A page of a job that is no longer there, finished before: nothing was done. */
+/** A page that was not taken: there is nothing to hand over. */
 export const NO_JOB = -1;
 
-export function outbox(db: Database, packets: Packets, counts: Counts) {
-  const insert = db.prepare<[number, string]>("INSERT INTO notifications (arrival, notification) VALUES (?, ?)");
-  const oldest = db.prepare<[number], Job>("SELECT job, notification, cursor FROM notifications ORDER BY job LIMIT ?");
-  const arrivalOf = db.prepare<[number], number>("SELECT arrival FROM notifications WHERE job = ?").pluck<number>();
-  const advance = db.prepare<[string, number]>("UPDATE notifications SET cursor = ? WHERE job = ?");
-  const finish = db.prepare<[number]>("DELETE FROM notifications WHERE job = ?");
+interface Expandable {
+  readonly arrival: number | null;
+  readonly bulk: number;
+  readonly target_kind: string;
+  readonly dry_run: number;
+  readonly routes: string;
+}
+
+export function outbox(
+  db: Database,
+  packets: Packets,
+  counts: Counts,
+  addressees: Addressees,
+  calls: Repeatable,
+  nextDelivery: () => number,
+) {
+  const insert = db.prepare<(string | number | null)[]>(`
+    INSERT INTO jobs (arrival, id, type, text, target_kind, bulk, listed, rate, dry_run, accepted_at, send_at, expires, due,
+      drop_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+  const addContents = db.prepare<[number, string, string]>(
+    "INSERT INTO job_contents (job, notification, target) VALUES (?, ?, ?)",
+  );
+  const due = db.prepare<[number, number], DueJob>(`
+    SELECT job, cursor, rate, dry_run FROM jobs
+    WHERE expanded = 0 AND paused = 0 AND cancelled = 0 AND due <= ? ORDER BY due, job LIMIT ?`);
+  const contents = db.prepare<[number], Contents>("SELECT notification, target FROM job_contents WHERE job = ?");
+  const nextDue = db
+    .prepare<[number], number>(`
+    SELECT due FROM jobs WHERE expanded = 0 AND paused = 0 AND cancelled = 0 AND due > ? ORDER BY due LIMIT 1`)
+    .pluck<number>();
+  const expandable = db.prepare<[number], Expandable>(`
+    SELECT arrival, bulk, target_kind, dry_run, routes FROM jobs
+    WHERE job = ? AND expanded = 0 AND paused = 0 AND cancelled = 0`);
+  const findLane = db
+    .prepare<[string, string], number>("SELECT lane FROM lanes WHERE provider = ? AND app = ?")
+    .pluck<number>();
+  const addLane = db.prepare<[string, string]>("INSERT INTO lanes (provider, app) VALUES (?, ?)");
+  const open = db.prepare<[number, number]>("UPDATE lanes SET open = open + ? WHERE lane = ?");
+  const addDelivery = db.prepare<(string | number | null)[]>(`
+    INSERT INTO deliveries (delivery, job, device, user, lane, state, bulk, due, queued_at, sent_at, push_id, type, token)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+  const advance = db.prepare<(string | number | null)[]>(`
+    UPDATE jobs SET cursor = ?, due = ?, expanded = ?, seen = seen + ?, skipped = skipped + ?, routes = ?,
+      queued = queued + ?, waiting = waiting + ?, finished_at = iif(? AND waiting + ? = 0, ?, NULL)
+    WHERE job = ?`);
+  const dropTarget = db.prepare<[number]>("UPDATE job_contents SET target = NULL WHERE job = ?");
+
+  /** Returns how many of the devices have a lane. */
+  function addDevices(job: number, bulk: number, page: FlatPage, now: number): number {
+    const lanes = page.lanes.map(([provider, app]) => ({
+      lane: findLane.get(provider, app) ?? Number(addLane.run(provider, app).lastInsertRowid),
+      added: 0,
+    }));
+    const { devices } = page;
+    let queued = 0;
+    for (let i = 0; i + 4 < devices.length; i += 5) {
+      const pushId = devices[i] as string; // as `flatPage` put them
+      const uid = devices[i + 1] as string | null;
+      const way = lanes[devices[i + 2] as number];
+      if (way !== undefined) {
+        way.added++;
+        queued++;
+      }
+      addDelivery.run(
+        nextDelivery(),
+        job,
+        addressees.device(pushId),
+        uid === null ? null : addressees.user(uid),
+        way?.lane ?? null,
+        way === undefined ? State.sent : State.queued,
+        bulk,
+        way === undefined ? null : now,
+        now,
+        way === undefined ? now : null,
+        pushId,
+        devices[i + 3] as string | null,
+        devices[i + 4] as string | null,
+      );
+    }
+    for (const { lane, added } of lanes) if (added > 0) open.run(added, lane);
+    return queued;
+  }
 
   return {
-    /** The notification comes as JSON: a list of 100,000 devices then crosses to the thread as one string. */
-    accept(heading: Heading, notification: string): void {
-      insert.run(counts.open(heading), notification);
+    /** Both parts come as JSON: a list of 100,000 devices then crosses to the thread as one string. */
+    accept(
+      heading: Heading,
+      notification: string,
+      target: string,
+      once: { readonly key: string; readonly digest: string } | null,
+    ): string {
+      const { id, acceptedAt, sendAt, dryRun } = heading;
+      const earlier = once === null ? undefined : calls.begin(once.key, once.digest, acceptedAt);
+      if (earlier !== undefined) return earlier;
+      const listed = ["all", "tag"].includes(heading.targetKind) || sendAt !== undefined || dryRun;
+      const job = insert.run(
+        dryRun ? null : counts.open(heading),
+        id,
+        heading.type,
+        heading.text,
+        heading.targetKind,
+        heading.small ? 0 : 1,
+        listed || heading.rate !== undefined ? 1 : 0,
+        heading.rate ?? null,
+        dryRun ? 1 : 0,
+        acceptedAt,
+        sendAt ?? null,
+        heading.expires,
+        sendAt ?? acceptedAt,
+        dryRun ? counts.dropAt(heading) : null,
+      );
+      addContents.run(Number(job.lastInsertRowid), notification, target);
+      if (once !== null) calls.finish(once.key, id);
+      return id;
     },
 
-    unexpanded: (limit: number): readonly Job[] => oldest.all(limit),
+    /** `known`: jobs whose contents the caller has. */
+    unexpanded(limit: number, now: number, known: readonly number[]) {
+      const work = due.all(now, limit).map((row) => ({
+        ...row,
+        contents: known.includes(row.job) ? undefined : contents.get(row.job),
+      }));
+      return { work, next: nextDue.get(now) };
+    },
 
     /** Returns the first seq of the kept packets. */
-    expand(job: number, page: FlatPage): number {
-      const arrival = arrivalOf.get(job);
-      if (arrival === undefined) return NO_JOB;
-      const first = packets.append(page.parcels);
-      counts.page(arrival, page.counts, page.pushIds, page.uids);
-      if (page.cursor === null) finish.run(job);
-      else advance.run(page.cursor, job);
+    expand(job: number, page: FlatPage, now: number): number {
+      const row = expandable.get(job);
+      if (row === undefined) return NO_JOB;
+      const real = row.dry_run === 0;
+      const first = real ? packets.append(page.parcels) : NO_JOB;
+      const queued = real ? addDevices(job, row.bulk, page, now) : 0;
+      if (real && row.arrival !== null)
+        for (const [counter, n] of Object.entries(page.counts)) counts.add(row.arrival, counter, n);
+      const last = page.cursor === null ? 1 : 0;
+      const next = page.notBefore ?? now;
+      const routes = merge(row.routes, page.routes);
+      advance.run(page.cursor, next, last, page.seen, page.skipped, routes, queued, queued, last, queued, now, job);
+      // A long list was only needed to get here.
+      if (last === 1 && row.bulk === 1 && row.target_kind.endsWith("s")) dropTarget.run(job);
       return first;
     },
   };
+}
+
+function merge(before: string, added: Readonly<Record<string, number>>): string {
+  const routes = JSON.parse(before) as Record<string, number>; // written here
+  for (const [name, n] of Object.entries(added)) routes[name] = (routes[name] ?? 0) + n;
+  return JSON.stringify(routes);
 }

@@ -109,6 +109,155 @@ export const MIGRATIONS: readonly string[] = [
   ) WITHOUT ROWID;
   CREATE INDEX hours_by_hour ON hours (hour);
   `,
+  `
+  -- The token was stored, or last heard from its device, at token_time; NULL: not known, update_time then.
+  -- A device's number is never given twice: deliveries keep it after the device is gone.
+  ALTER TABLE devices ADD COLUMN token_time INTEGER;
+  INSERT INTO sequences (name, value) SELECT 'device', coalesce(max(device), 0) FROM devices;
+
+  -- One call of /api/notification. What changes often is kept apart from what is long.
+  -- arrival: NULL for a dry run, which has a drop_at of its own. drop_at 0: it is being dropped. listed: shown without asking for the id.
+  -- cursor, due: where the next page of devices starts, and from when it may be expanded.
+  -- bulk: 0 for a list of at most 1,000, whose deliveries go first.
+  -- holding: deliveries may be held back for it. walk: they are being resumed, cancelled or expired, up to this delivery.
+  -- queued = waiting + accepted + the sum of its failures.
+  CREATE TABLE jobs (
+    job INTEGER PRIMARY KEY AUTOINCREMENT,
+    arrival INTEGER,
+    id TEXT NOT NULL,
+    type TEXT NOT NULL,
+    text TEXT NOT NULL,
+    target_kind TEXT NOT NULL,
+    bulk INTEGER NOT NULL,
+    listed INTEGER NOT NULL,
+    rate INTEGER,
+    dry_run INTEGER NOT NULL DEFAULT 0,
+    accepted_at INTEGER NOT NULL,
+    send_at INTEGER,
+    expires INTEGER NOT NULL,
+    due INTEGER NOT NULL,
+    cursor TEXT,
+    expanded INTEGER NOT NULL DEFAULT 0,
+    paused INTEGER NOT NULL DEFAULT 0,
+    cancelled INTEGER NOT NULL DEFAULT 0,
+    holding INTEGER NOT NULL DEFAULT 0,
+    walk INTEGER,
+    seen INTEGER NOT NULL DEFAULT 0,
+    skipped INTEGER NOT NULL DEFAULT 0,
+    routes TEXT NOT NULL DEFAULT '{}',
+    queued INTEGER NOT NULL DEFAULT 0,
+    waiting INTEGER NOT NULL DEFAULT 0,
+    accepted INTEGER NOT NULL DEFAULT 0,
+    finished_at INTEGER,
+    drop_at INTEGER
+  );
+  CREATE INDEX jobs_by_id ON jobs (id);
+  CREATE INDEX jobs_by_arrival ON jobs (arrival) WHERE arrival IS NOT NULL;
+  CREATE INDEX jobs_to_expand ON jobs (due) WHERE expanded = 0 AND paused = 0 AND cancelled = 0;
+  CREATE INDEX jobs_unfinished ON jobs (expires) WHERE finished_at IS NULL;
+  CREATE INDEX jobs_listed ON jobs (listed) WHERE listed = 1;
+  CREATE INDEX jobs_to_walk ON jobs (walk) WHERE walk IS NOT NULL;
+  CREATE INDEX jobs_by_drop ON jobs (drop_at) WHERE drop_at IS NOT NULL;
+  -- JSON. The target goes when it was expanded.
+  CREATE TABLE job_contents (job INTEGER PRIMARY KEY, notification TEXT NOT NULL, target TEXT);
+  CREATE TABLE job_failures (job INTEGER NOT NULL, reason TEXT NOT NULL, total INTEGER NOT NULL, PRIMARY KEY (job, reason))
+    WITHOUT ROWID;
+
+  -- open: how many deliveries of the lane are not settled.
+  CREATE TABLE lanes (
+    lane INTEGER PRIMARY KEY,
+    provider TEXT NOT NULL,
+    app TEXT NOT NULL,
+    open INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (provider, app)
+  );
+
+  -- Devices and users are numbers here: their names are spread over the whole of an index, which then is rewritten with every
+  -- page of devices (27,000 rows/s instead of 280,000); the numbers of a page lie side by side.
+  CREATE TABLE users (user INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE);
+  -- Devices that are gone but had deliveries.
+  CREATE TABLE departed (device INTEGER PRIMARY KEY, push_id TEXT NOT NULL);
+  CREATE INDEX departed_by_push_id ON departed (push_id);
+
+  -- One notification at one device. state: see deliveries.ts. lane: NULL when it goes over the long connection only.
+  -- due: from when it may be claimed, or until when it is leased; NULL when it is settled.
+  -- token: goes with the settlement unless the vendor may still tell of it.
+  CREATE TABLE deliveries (
+    delivery INTEGER PRIMARY KEY,
+    job INTEGER NOT NULL,
+    device INTEGER NOT NULL,
+    user INTEGER,
+    lane INTEGER,
+    state INTEGER NOT NULL,
+    bulk INTEGER NOT NULL,
+    due INTEGER,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    queued_at INTEGER NOT NULL,
+    sent_at INTEGER,
+    settled_at INTEGER,
+    arrived_at INTEGER,
+    clicked_at INTEGER,
+    push_id TEXT NOT NULL,
+    type TEXT,
+    token TEXT,
+    receipt TEXT,
+    reason TEXT
+  );
+  CREATE INDEX deliveries_open ON deliveries (lane, state, bulk, due) WHERE due IS NOT NULL;
+  CREATE INDEX deliveries_by_job ON deliveries (job);
+  CREATE INDEX deliveries_by_device ON deliveries (device, job);
+  CREATE INDEX deliveries_by_user ON deliveries (user, job) WHERE user IS NOT NULL;
+  CREATE INDEX deliveries_by_receipt ON deliveries (receipt, token) WHERE receipt IS NOT NULL AND token IS NOT NULL;
+
+  -- Calls that may be repeated. answer: NULL while the call is being made.
+  CREATE TABLE calls (key TEXT NOT NULL PRIMARY KEY, digest TEXT NOT NULL, answer TEXT, drop_at INTEGER NOT NULL)
+    WITHOUT ROWID;
+  CREATE INDEX calls_by_drop ON calls (drop_at);
+
+  ALTER TABLE arrival_evidence ADD COLUMN at INTEGER;
+
+  -- What had been expanded becomes a finished job per notification, with one delivery per device. Of its users, those stay
+  -- searchable who still have one of these devices: which device was whose was not kept.
+  INSERT INTO jobs (arrival, id, type, text, target_kind, bulk, listed, accepted_at, expires, due, expanded, finished_at)
+    SELECT arrival, id, type, text, CASE type WHEN 'pushAll' THEN 'all' ELSE 'pushIds' END, 1, 0, time_start,
+           time_start + ttl, time_start, 1, time_start
+    FROM arrivals WHERE arrival IN (SELECT arrival FROM arrival_pages) ORDER BY arrival;
+  INSERT INTO departed (device, push_id)
+    SELECT (SELECT value FROM sequences WHERE name = 'device') + row_number() OVER (ORDER BY push_id), push_id
+    FROM (SELECT DISTINCT push_id FROM arrival_push_ids WHERE push_id NOT IN (SELECT push_id FROM devices));
+  UPDATE sequences SET value = max(value, (SELECT coalesce(max(device), 0) FROM departed)) WHERE name = 'device';
+  INSERT INTO users (uid) SELECT DISTINCT uid FROM arrival_uids;
+  INSERT INTO deliveries (delivery, job, device, user, state, bulk, queued_at, sent_at, push_id)
+    SELECT row_number() OVER (ORDER BY p.page, e.key), j.job, coalesce(d.device, g.device), u.user, 0, 1,
+           j.accepted_at, j.accepted_at, e.value
+    FROM arrival_pages p
+      JOIN jobs j ON j.arrival = p.arrival
+      JOIN json_each(p.push_ids) e
+      LEFT JOIN devices d ON d.push_id = e.value
+      LEFT JOIN departed g ON g.push_id = e.value
+      LEFT JOIN arrival_uids s ON s.uid = d.uid AND s.arrival = p.arrival
+      LEFT JOIN users u ON u.uid = s.uid;
+  DELETE FROM users WHERE user NOT IN (SELECT user FROM deliveries WHERE user IS NOT NULL);
+  INSERT INTO sequences (name, value) SELECT 'delivery', coalesce(max(delivery), 0) FROM deliveries;
+  DROP TABLE arrival_pages;
+  DROP TABLE arrival_push_ids;
+  DROP TABLE arrival_uids;
+
+  -- What was waiting is taken up where it was. Its time to live had been the device's alone.
+  CREATE TEMP TABLE moved AS
+    SELECT row_number() OVER (ORDER BY n.job) + (SELECT coalesce(max(job), 0) FROM jobs) AS job, n.arrival, n.notification,
+           n.notification -> '$.target' AS target, n.cursor, a.id, a.type, a.text, a.time_start, a.ttl
+    FROM notifications n JOIN arrivals a ON a.arrival = n.arrival;
+  INSERT INTO jobs (job, arrival, id, type, text, target_kind, bulk, listed, accepted_at, expires, due, cursor)
+    SELECT job, arrival, id, type, text, target ->> '$.kind',
+           coalesce(json_array_length(target, '$.pushIds'), json_array_length(target, '$.uids'), 1001) > 1000,
+           target ->> '$.kind' IN ('all', 'tag'), notification ->> '$.acceptedAt',
+           (notification ->> '$.acceptedAt') + iif(ttl > 0, ttl, 600000), notification ->> '$.acceptedAt', cursor
+    FROM moved;
+  INSERT INTO job_contents (job, notification, target) SELECT job, json_remove(notification, '$.target'), target FROM moved;
+  DROP TABLE moved;
+  DROP TABLE notifications;
+  `,
 ];
 
 export type Synchronous = "FULL" | "NORMAL";

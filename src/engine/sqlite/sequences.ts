@@ -6,27 +6,34 @@ export interface Sequences {
   seq(): number;
   /** The newest binding. */
   bound(): number;
+  /** The newest device. */
+  device(): number;
+  /** The newest delivery. */
+  delivery(): number;
   /** Within the transaction that stores what the numbers were given to. */
   save(): void;
   /** After that transaction's commit. A failed one leaves a gap, which is harmless. */
   saved(): void;
 }
 
+const NAMES = ["seq", "bound", "device", "delivery"] as const;
+
 export function sequences(db: Database): Sequences {
   const read = db.prepare<[string], number>("SELECT value FROM sequences WHERE name = ?").pluck<number>();
   const write = db.prepare<[number, string]>("UPDATE sequences SET value = ? WHERE name = ?");
-  const now = { seq: read.get("seq") ?? 0, bound: read.get("bound") ?? 0 };
+  const now = { seq: 0, bound: 0, device: 0, delivery: 0 };
+  for (const name of NAMES) now[name] = read.get(name) ?? 0;
   const stored = { ...now };
   return {
     seq: () => ++now.seq,
     bound: () => ++now.bound,
+    device: () => ++now.device,
+    delivery: () => ++now.delivery,
     save() {
-      if (now.seq !== stored.seq) write.run(now.seq, "seq");
-      if (now.bound !== stored.bound) write.run(now.bound, "bound");
+      for (const name of NAMES) if (now[name] !== stored[name]) write.run(now[name], name);
     },
     saved() {
-      stored.seq = now.seq;
-      stored.bound = now.bound;
+      for (const name of NAMES) stored[name] = now[name];
     },
   };
 }

@@ -5,14 +5,22 @@ import type Database from "better-sqlite3";
 import { type ErrorCode, PushError } from "../../core/errors.ts";
 import { copyDatabase } from "../backup.ts";
 import { databaseFile, lockDirectory } from "../directory.ts";
+import { addressees } from "./addressees.ts";
+import { calls } from "./calls.ts";
 import { counters, counts } from "./counters.ts";
+import { deliveries } from "./deliveries.ts";
 import { devices } from "./devices.ts";
 import { explain, isStoreFault } from "./faults.ts";
+import { listing } from "./listing.ts";
+import { orders } from "./orders.ts";
 import { outbox } from "./outbox.ts";
 import { type Keep, packets } from "./packets.ts";
 import { presence } from "./presence.ts";
+import { progress } from "./progress.ts";
+import { receipts } from "./receipts.ts";
 import { openDatabase, openFile, type Synchronous } from "./schema.ts";
 import { sequences } from "./sequences.ts";
+import { sweep } from "./sweep.ts";
 
 /** What the thread is started with. A second, short-lived one makes the backup of a file, so that nobody waits for it. */
 export type ThreadData =
@@ -61,14 +69,34 @@ export type Call = readonly [method: MethodName, args: readonly unknown[]];
 function methods(db: Database, data: Extract<ThreadData, { task: "store" }>, numbers: ReturnType<typeof sequences>) {
   const kept = packets(db, data.keep, numbers.seq);
   const { append, backlog, sent, sweepPackets } = kept;
+  const known = addressees(db, numbers.device);
+  const devicesTable = devices(db, kept, presence(db, data.started), numbers, known);
+  const counted = counts(db, data.arrivalDays);
+  const repeatable = calls(db);
+  const told = receipts(db, counted, known, devicesTable);
+  const looking = listing(db, known);
+  const { sweepHours, ...figures } = counters(db, looking, told);
+  const { jobs, jobsByNumber, jobsOfId, deliveries: deliveriesOf, vendorIds } = looking;
   return {
     append,
     backlog,
     sent,
     sweepPackets,
-    ...devices(db, kept, presence(db, data.started), numbers),
-    ...outbox(db, kept, counts(db, data.arrivalDays)),
-    ...counters(db),
+    ...devicesTable,
+    ...outbox(db, kept, counted, known, repeatable, numbers.delivery),
+    ...deliveries(db, progress(db, counted), devicesTable),
+    ...orders(db),
+    ...figures,
+    ...sweep(db, known, repeatable, sweepHours),
+    received: told.received,
+    jobs,
+    jobsByNumber,
+    jobsOfId,
+    deliveriesOf,
+    vendorIds,
+    beginCall: repeatable.begin,
+    finishCall: repeatable.finish,
+    abandonCall: repeatable.abandon,
   };
 }
 

@@ -1,0 +1,317 @@
+// The outbox of a single process, made of the calls of the storage thread: what crosses to it is flattened, what comes back made
+// into the values of core/outbox.ts.
+import type { Delivery, Settlement } from "../core/delivery.ts";
+import type { PushId, Uid } from "../core/device.ts";
+import { expiry, messageText, type Notification } from "../core/notification.ts";
+import type {
+  Calls,
+  DeliveryRecord,
+  DeliveryState,
+  ExpandedPage,
+  Job,
+  JobState,
+  NotificationTarget,
+  Outbox,
+} from "../core/outbox.ts";
+import { isKept, type LocalBroker } from "./broker.ts";
+import type { Queue } from "./queue.ts";
+import type { FlatSettlements } from "./sqlite/deliveries.ts";
+import type { DeliveryView, JobView } from "./sqlite/listing.ts";
+import { type Contents, type FlatPage, NO_JOB } from "./sqlite/outbox.ts";
+import { flatten } from "./sqlite/packets.ts";
+import { State } from "./sqlite/progress.ts";
+
+/** A longer list goes in pieces, so that other callers get in between. */
+const PIECE = 1000;
+/** A call for at most so many is small. */
+const SMALL = 1000;
+/** Jobs whose contents are kept at hand while they are expanded. */
+const IN_HAND = 16;
+/** Deliveries per piece of an order: a few milliseconds. */
+const WALKED = 500;
+/** Deliveries looked through at a time for vendors' ids. */
+const LOOKED_THROUGH = 2000;
+
+interface Parts {
+  readonly notification: Notification;
+  readonly target: NotificationTarget;
+}
+
+const parse = ({ notification, target }: Contents): Parts => ({
+  notification: JSON.parse(notification) as Notification, // both written by `accept`
+  target: JSON.parse(target) as NotificationTarget,
+});
+
+export function localOutbox(queue: Queue, broker: LocalBroker): Outbox {
+  // A list of 100,000 ids is read once, not again for each of its pages.
+  const inHand = new Map<number, Parts>();
+
+  return {
+    accept(notification, target, { rate, dryRun = false, once } = {}) {
+      const { id, type, timeToLive, acceptedAt, sendAt, callerAddress } = notification;
+      const heading = {
+        id,
+        type,
+        text: messageText(notification.content),
+        timeToLive,
+        acceptedAt,
+        ...(sendAt === undefined ? {} : { sendAt }),
+        expires: expiry(notification),
+        callerAddress,
+        targetKind: target.kind,
+        small: isSmall(target),
+        ...(rate === undefined ? {} : { rate }),
+        dryRun,
+      };
+      return queue.call("accept", [heading, JSON.stringify(notification), JSON.stringify(target), once ?? null]);
+    },
+
+    async unexpanded(limit, now) {
+      const known = new Map(inHand);
+      const { work, next } = await queue.call("unexpanded", [limit, now, [...known.keys()]]);
+      const jobs = work.flatMap(({ job, contents, cursor, rate, dry_run }) => {
+        const parts = contents === undefined ? known.get(job) : parse(contents);
+        if (parts === undefined) return [];
+        inHand.set(job, parts);
+        return {
+          job,
+          ...parts,
+          ...(cursor !== null ? { cursor } : undefined),
+          ...(rate !== null ? { rate } : undefined),
+          dryRun: dry_run === 1,
+        };
+      });
+      for (const oldest of inHand.keys()) {
+        if (inHand.size <= IN_HAND) break;
+        inHand.delete(oldest);
+      }
+      return { work: jobs, ...(next !== undefined ? { next } : undefined) };
+    },
+
+    async expand(job, page, now) {
+      const { parcels, devices } = page;
+      const deliver = (first: number): void => {
+        if (first !== NO_JOB) broker.deliver(parcels, first); // holds 2, 3
+      };
+      if (page.cursor === undefined) inHand.delete(job);
+      await queue.call("expand", [job, flatPage(page), now], parcels.length + devices.length + 1, deliver);
+    },
+
+    async lanes(now) {
+      const rows = await queue.call("lanes", [now]);
+      return rows.map(([provider, app, depth, oldest]) => ({
+        lane: { provider, app },
+        depth,
+        ...(oldest !== null ? { oldest } : undefined),
+      }));
+    },
+
+    async claim(lane, limit, now, lease) {
+      const {
+        deliveries: flat,
+        notes,
+        next,
+      } = await queue.call("claim", [lane.provider, lane.app, limit, now, lease], limit);
+      const deliveries: Delivery[] = [];
+      const leasedUntil = now + lease;
+      for (let i = 0; i + 5 < flat.length; i += 6)
+        deliveries.push({
+          delivery: flat[i] as number, // as `claim` put them
+          job: flat[i + 1] as number,
+          lane,
+          pushId: flat[i + 2] as PushId,
+          type: flat[i + 3] as string,
+          token: flat[i + 4] as string,
+          attempts: flat[i + 5] as number,
+          leasedUntil,
+        });
+      return {
+        deliveries,
+        notes: new Map(notes.map(([job, note]) => [job, JSON.parse(note) as Notification])), // written by `accept`
+        ...(next !== undefined ? { next } : undefined),
+      };
+    },
+
+    async settle(results, now) {
+      for (let i = 0; i < results.length; i += PIECE) {
+        const piece = results.slice(i, i + PIECE);
+        await queue.call("settle", [flatSettlements(piece), now], piece.length);
+      }
+    },
+
+    expire: ({ provider, app }, after, limit, now) =>
+      queue.call("expireLane", [provider, app, after, limit, now], limit),
+
+    async received(receipts, now) {
+      for (let i = 0; i < receipts.length; i += PIECE) {
+        const piece = receipts.slice(i, i + PIECE);
+        await queue.call("received", [piece, now], piece.length);
+      }
+    },
+
+    async jobs({ id, state, before }, limit, now) {
+      const rows = await queue.call("jobs", [id ?? null, state ?? null, before ?? null, limit, now], limit);
+      return rows.map(toJob);
+    },
+
+    async order(id, order, now) {
+      const jobs = await queue.call("order", [id, order, now]);
+      for (const job of jobs) while (await queue.call("walkJob", [job, WALKED, now], WALKED));
+      return (await queue.call("jobsByNumber", [jobs, now], jobs.length)).map(toJob);
+    },
+
+    async deliveries(id, after, limit) {
+      const rows = await queue.call("deliveriesOf", [id, after === undefined ? 0 : Number(after), limit], limit);
+      if (rows === undefined) return undefined;
+      const last = rows.length === limit ? rows.at(-1)?.delivery : undefined;
+      return { deliveries: rows.map(toRecord), ...(last !== undefined ? { next: `${last}` } : undefined) };
+    },
+
+    async receipts(id, provider, limit) {
+      const found = new Set<string>();
+      for (const job of (await queue.call("jobsOfId", [id])).toReversed()) {
+        let before: number | null = null;
+        do {
+          const { ids, next }: { ids: readonly string[]; next: number | undefined } = await queue.call(
+            "vendorIds",
+            [job, before, provider, LOOKED_THROUGH],
+            LOOKED_THROUGH,
+          );
+          for (const one of ids) if (found.size < limit) found.add(one);
+          before = next ?? null;
+        } while (before !== null && found.size < limit);
+        if (found.size >= limit) break;
+      }
+      return [...found];
+    },
+  };
+}
+
+export function localCalls(queue: Queue): Calls {
+  return {
+    begin: ({ key, digest }, now) => queue.call("beginCall", [key, digest, now]),
+    finish: (key, answer) => queue.call("finishCall", [key, answer]),
+    abandon: (key) => queue.call("abandonCall", [key]),
+  };
+}
+
+/**
+ * Goes on with what orders began before the server was stopped in the middle of them, and with what expires while it is held.
+ * `stopped` is asked between the pieces.
+ */
+export async function walkOn(queue: Queue, now: () => number, stopped: () => boolean): Promise<void> {
+  while (!stopped()) {
+    const job = await queue.call("unwalked", [now()]);
+    if (job === undefined) return;
+    while (!stopped() && (await queue.call("walkJob", [job, WALKED, now()], WALKED)));
+  }
+}
+
+function isSmall(target: NotificationTarget): boolean {
+  switch (target.kind) {
+    case "pushIds":
+      return target.pushIds.length <= SMALL;
+    case "uids":
+      return target.uids.length <= SMALL;
+    default:
+      return false;
+  }
+}
+
+function flatPage({ cursor, notBefore, parcels, devices, counts, seen, skipped, routes }: ExpandedPage): FlatPage {
+  const lanes: (readonly [string, string])[] = [];
+  const flat: (string | number | null)[] = [];
+  for (const { pushId, uid, via } of devices) {
+    let place = -1;
+    if (via !== undefined) {
+      const { provider, app } = via.lane;
+      place = lanes.findIndex((lane) => lane[0] === provider && lane[1] === app);
+      if (place === -1) place = lanes.push([provider, app]) - 1;
+    }
+    flat.push(pushId, uid ?? null, place, via?.type ?? null, via?.token ?? null);
+  }
+  return {
+    cursor: cursor ?? null,
+    notBefore: notBefore ?? null,
+    parcels: flatten(parcels.filter(isKept)),
+    lanes,
+    devices: flat,
+    counts,
+    seen,
+    skipped,
+    routes,
+  };
+}
+
+function flatSettlements(results: readonly Settlement[]): FlatSettlements {
+  const places = new Map<readonly string[], number>();
+  const rows: (string | number | null)[] = [];
+  for (const result of results) {
+    const { delivery, leasedUntil } = result.delivery;
+    if (result.kind === "again") {
+      rows.push(delivery, leasedUntil, State.queued, result.reason, 0, result.at, result.tried ? 1 : 0);
+      continue;
+    }
+    let place = places.get(result.counters);
+    if (place === undefined) {
+      place = places.size;
+      places.set(result.counters, place);
+    }
+    if (result.kind === "accepted")
+      rows.push(delivery, leasedUntil, State.accepted, result.receipt ?? null, place, -1, 0);
+    else {
+      const forget = result.forget === undefined ? -1 : (result.forget.registeredBefore ?? 0);
+      rows.push(delivery, leasedUntil, State[result.kind], result.reason, place, forget, 0);
+    }
+  }
+  return { counters: [...places.keys()], rows };
+}
+
+const toJob = (row: JobView): Job => ({
+  job: row.job,
+  id: row.id,
+  type: row.type,
+  text: row.text,
+  target: row.target_kind as Job["target"], // written by `accept`
+  state: row.state as JobState, // named by the query
+  acceptedAt: row.accepted_at,
+  ...(row.send_at !== null ? { sendAt: row.send_at } : undefined),
+  ...(row.finished_at !== null ? { finishedAt: row.finished_at } : undefined),
+  ...(row.rate !== null ? { rate: row.rate } : undefined),
+  dryRun: row.dry_run === 1,
+  seen: row.seen,
+  skipped: row.skipped,
+  routes: JSON.parse(row.routes) as Job["routes"], // written by `expand`
+  queued: row.queued,
+  waiting: row.waiting,
+  accepted: row.accepted,
+  failed: row.failed,
+});
+
+const STATES: Readonly<Record<number, DeliveryState>> = {
+  [State.sent]: "sent",
+  [State.queued]: "queued",
+  [State.leased]: "queued",
+  [State.held]: "queued",
+  [State.accepted]: "accepted",
+  [State.gone]: "gone",
+  [State.refused]: "refused",
+  [State.expired]: "expired",
+  [State.cancelled]: "cancelled",
+};
+
+const toRecord = (row: DeliveryView): DeliveryRecord => ({
+  pushId: row.push_id as PushId, // the brands were given when they were stored
+  ...(row.uid !== null ? { uid: row.uid as Uid } : undefined),
+  ...(row.provider !== null && row.app !== null ? { lane: { provider: row.provider, app: row.app } } : undefined),
+  state: STATES[row.state] ?? "queued",
+  attempts: row.attempts,
+  ...(row.reason !== null ? { reason: row.reason } : undefined),
+  ...(row.receipt !== null ? { receipt: row.receipt } : undefined),
+  queuedAt: row.queued_at,
+  ...(row.sent_at !== null ? { sentAt: row.sent_at } : undefined),
+  ...(row.settled_at !== null ? { settledAt: row.settled_at } : undefined),
+  ...(row.state === State.queued && row.due !== null ? { nextTryAt: row.due } : undefined),
+  ...(row.arrived_at !== null ? { arrivedAt: row.arrived_at } : undefined),
+  ...(row.clicked_at !== null ? { clickedAt: row.clicked_at } : undefined),
+});

@@ -1,0 +1,197 @@
+// Looking back: jobs and how far they are, deliveries device by device, and the way to them from a device or a user.
+import type Database from "better-sqlite3";
+import type { Addressees } from "./addressees.ts";
+import { State } from "./progress.ts";
+
+export interface JobView {
+  readonly job: number;
+  readonly id: string;
+  readonly type: string;
+  readonly text: string;
+  readonly target_kind: string;
+  readonly state: string;
+  readonly accepted_at: number;
+  readonly send_at: number | null;
+  readonly finished_at: number | null;
+  readonly rate: number | null;
+  readonly dry_run: number;
+  readonly seen: number;
+  readonly skipped: number;
+  readonly routes: string;
+  readonly queued: number;
+  readonly waiting: number;
+  readonly accepted: number;
+  readonly failed: Readonly<Record<string, number>>;
+}
+
+export interface DeliveryView {
+  readonly delivery: number;
+  readonly push_id: string;
+  readonly uid: string | null;
+  readonly provider: string | null;
+  readonly app: string | null;
+  readonly state: number;
+  readonly attempts: number;
+  readonly reason: string | null;
+  readonly receipt: string | null;
+  readonly queued_at: number;
+  readonly sent_at: number | null;
+  readonly settled_at: number | null;
+  readonly due: number | null;
+  arrived_at: number | null;
+  clicked_at: number | null;
+}
+
+export type Listing = ReturnType<typeof listing>;
+
+export function listing(db: Database, addressees: Addressees) {
+  const columns = `
+    job, id, type, text, target_kind, accepted_at, send_at, finished_at, rate, dry_run, seen, skipped, routes, queued, waiting,
+    accepted,
+    CASE WHEN cancelled = 1 THEN 'cancelled' WHEN finished_at IS NOT NULL THEN 'finished' WHEN paused = 1 THEN 'paused'
+         WHEN send_at > ? THEN 'scheduled' ELSE 'running' END AS state`;
+  const byId = db.prepare<[number, string, number, string | null, string | null, number], JobView>(`
+    SELECT ${columns} FROM jobs WHERE id = ? AND job < ? AND (? IS NULL OR state = ?) ORDER BY job DESC LIMIT ?`);
+  const listed = db.prepare<[number, number, string | null, string | null, number], JobView>(`
+    SELECT ${columns} FROM jobs WHERE listed = 1 AND job < ? AND (? IS NULL OR state = ?) ORDER BY job DESC LIMIT ?`);
+  const byNumber = db.prepare<[number, number], JobView>(`SELECT ${columns} FROM jobs WHERE job = ?`);
+  const failures = db.prepare<[number], { readonly reason: string; readonly total: number }>(`
+    SELECT reason, total FROM job_failures WHERE job = ? ORDER BY total DESC, reason`);
+
+  const jobsOfId = db.prepare<[string], number>("SELECT job FROM jobs WHERE id = ? ORDER BY job").pluck<number>();
+  const jobsOfArrival = db
+    .prepare<[number], number>("SELECT job FROM jobs WHERE arrival = ? ORDER BY job")
+    .pluck<number>();
+  const numbers = db
+    .prepare<[number, number, number, number], number>(`
+    SELECT delivery FROM deliveries WHERE job = ? AND delivery > ? AND delivery < ? ORDER BY delivery LIMIT ?`)
+    .pluck<number>();
+  const delivery = db.prepare<[number], DeliveryView>(`
+    SELECT d.delivery, d.push_id, u.uid, l.provider, l.app, d.state, d.attempts, d.reason, d.receipt, d.queued_at, d.sent_at,
+           d.settled_at, d.due, d.arrived_at, d.clicked_at
+    FROM deliveries d LEFT JOIN users u ON u.user = d.user LEFT JOIN lanes l ON l.lane = d.lane
+    WHERE d.delivery = ?`);
+  const evidenceCounts = db.prepare<[string], { readonly count: number; readonly counter: string }>(`
+    SELECT c.count, c.counter FROM arrivals a JOIN arrival_counts c ON c.arrival = a.arrival
+    WHERE a.id = ? AND (c.counter LIKE 'arrive#_%' ESCAPE '#' OR c.counter LIKE 'click#_%' ESCAPE '#')`);
+  const evidence = db
+    .prepare<[number, string], number | null>("SELECT at FROM arrival_evidence WHERE count = ? AND push_id = ?")
+    .pluck<number | null>();
+  const arrivalOf = db
+    .prepare<[number], number | null>("SELECT arrival FROM jobs WHERE job = ?")
+    .pluck<number | null>();
+  const jobBeforeOfDevice = db
+    .prepare<[number, number], number>("SELECT max(job) FROM deliveries WHERE device = ? AND job < ?")
+    .pluck<number | null>();
+  const jobBeforeOfUser = db
+    .prepare<[number, number], number>("SELECT max(job) FROM deliveries WHERE user = ? AND job < ?")
+    .pluck<number | null>();
+  const vendorIds = db.prepare<
+    [number, number, number],
+    { delivery: number; provider: string | null; receipt: string | null }
+  >(`
+    SELECT d.delivery, l.provider, iif(d.state = ${State.accepted}, d.receipt, NULL) AS receipt
+    FROM deliveries d LEFT JOIN lanes l ON l.lane = d.lane
+    WHERE d.job = ? AND d.delivery < ? ORDER BY d.delivery DESC LIMIT ?`);
+
+  const view = (row: Omit<JobView, "failed">): JobView => ({
+    ...row,
+    failed: Object.fromEntries(failures.all(row.job).map(({ reason, total }) => [reason, total])),
+  });
+
+  /** The deliveries of these jobs after the one given, in the order they were expanded. */
+  function ofJobs(jobs: readonly number[], after: number, limit: number): DeliveryView[] {
+    let found: number[] = [];
+    let before = Number.MAX_SAFE_INTEGER;
+    for (const job of jobs) {
+      const more = numbers.all(job, after, before, limit);
+      if (more.length === 0) continue;
+      found = found.length === 0 ? more : [...found, ...more].sort((a, b) => a - b).slice(0, limit);
+      if (found.length === limit) before = found.at(-1) ?? before;
+    }
+    return found.map((number) => delivery.get(number)).filter((row) => row !== undefined);
+  }
+
+  /** The newest notifications among the jobs that `before` leads to, one by one. */
+  function arrivals(limit: number, before: (job: number) => number | null | undefined): number[] {
+    const found = new Set<number>();
+    let job = before(Number.MAX_SAFE_INTEGER);
+    while (typeof job === "number" && found.size < limit) {
+      const arrival = arrivalOf.get(job);
+      if (typeof arrival === "number") found.add(arrival);
+      job = before(job);
+    }
+    return [...found].sort((a, b) => b - a);
+  }
+
+  return {
+    ofJobs,
+
+    jobsOfArrival: (arrival: number): readonly number[] => jobsOfArrival.all(arrival),
+
+    arrivalsOfDevice(pushId: string, limit: number): readonly number[] {
+      const devices = addressees.devicesOf(pushId);
+      const newest = devices.flatMap((device) => arrivals(limit, (job) => jobBeforeOfDevice.get(device, job)));
+      return [...new Set(newest)].sort((a, b) => b - a).slice(0, limit);
+    },
+
+    arrivalsOfUser(uid: string, limit: number): readonly number[] {
+      const user = addressees.userOf(uid);
+      return user === undefined ? [] : arrivals(limit, (job) => jobBeforeOfUser.get(user, job));
+    },
+
+    jobs(
+      id: string | null,
+      state: string | null,
+      before: number | null,
+      limit: number,
+      now: number,
+    ): readonly JobView[] {
+      const first = before ?? Number.MAX_SAFE_INTEGER;
+      const rows =
+        id === null ? listed.all(now, first, state, state, limit) : byId.all(now, id, first, state, state, limit);
+      return rows.map(view);
+    },
+
+    jobsByNumber(jobs: readonly number[], now: number): readonly JobView[] {
+      return jobs
+        .map((job) => byNumber.get(now, job))
+        .filter((row) => row !== undefined)
+        .map(view);
+    },
+
+    /** Undefined: the id is unknown. */
+    deliveries(id: string, after: number, limit: number): readonly DeliveryView[] | undefined {
+      const jobs = jobsOfId.all(id);
+      if (jobs.length === 0) return undefined;
+      const counts = evidenceCounts.all(id);
+      const rows = ofJobs(jobs, after, limit);
+      for (const row of rows) {
+        for (const { count, counter } of counts) {
+          const at = evidence.get(count, row.push_id);
+          if (typeof at !== "number") continue;
+          if (counter.startsWith("arrive_")) row.arrived_at = Math.min(at, row.arrived_at ?? at);
+          else row.clicked_at = Math.min(at, row.clicked_at ?? at);
+        }
+      }
+      return rows;
+    },
+
+    jobsOfId: (id: string): readonly number[] => jobsOfId.all(id),
+
+    /** The vendor's ids among `limit` deliveries of a job, newest first; and where to go on. */
+    vendorIds(
+      job: number,
+      before: number | null,
+      provider: string,
+      limit: number,
+    ): { readonly ids: readonly string[]; readonly next: number | undefined } {
+      const rows = vendorIds.all(job, before ?? Number.MAX_SAFE_INTEGER, limit);
+      const ids = rows.filter((row) => row.provider === provider).map(({ receipt }) => receipt);
+      return {
+        ids: [...new Set(ids.filter((id) => id !== null))],
+        next: rows.length === limit ? rows.at(-1)?.delivery : undefined,
+      };
+    },
+  };
+}

@@ -1,0 +1,49 @@
+// Jobs paused, resumed and cancelled. The order takes effect at once; what it means for each delivery follows in pieces.
+import type Database from "better-sqlite3";
+
+export function orders(db: Database) {
+  const pause = db
+    .prepare<[string], number>(`
+    UPDATE jobs SET paused = 1, walk = NULL
+    WHERE id = ? AND finished_at IS NULL AND cancelled = 0 AND paused = 0 RETURNING job`)
+    .pluck<number>();
+  const resume = db
+    .prepare<[string], number>(`
+    UPDATE jobs SET paused = 0, walk = iif(holding = 1, 0, NULL)
+    WHERE id = ? AND finished_at IS NULL AND cancelled = 0 AND paused = 1 RETURNING job`)
+    .pluck<number>();
+  const cancel = db
+    .prepare<[number, string], number>(`
+    UPDATE jobs SET cancelled = 1, paused = 0, walk = iif(waiting > 0, 0, NULL), finished_at = iif(waiting > 0, NULL, ?)
+    WHERE id = ? AND finished_at IS NULL AND cancelled = 0 RETURNING job`)
+    .pluck<number>();
+  const dropTarget = db.prepare<[number]>("UPDATE job_contents SET target = NULL WHERE job = ?");
+  const unwalked = db.prepare<[], number>("SELECT job FROM jobs WHERE walk IS NOT NULL LIMIT 1").pluck<number>();
+  // What a paused job holds back expires like anything else.
+  const expire = db.prepare<[number]>(`
+    UPDATE jobs SET walk = 0
+    WHERE finished_at IS NULL AND expires <= ? AND paused = 1 AND holding = 1 AND walk IS NULL`);
+
+  return {
+    /** The jobs changed, oldest first. `walkJob` has to follow for each. */
+    order(id: string, order: "pause" | "resume" | "cancel", now: number): readonly number[] {
+      switch (order) {
+        case "pause":
+          return pause.all(id).sort((a, b) => a - b);
+        case "resume":
+          return resume.all(id).sort((a, b) => a - b);
+        case "cancel": {
+          const jobs = cancel.all(now, id).sort((a, b) => a - b);
+          for (const job of jobs) dropTarget.run(job);
+          return jobs;
+        }
+      }
+    },
+
+    /** A job for whose deliveries an order, or the end of their time, still has to be carried out. */
+    unwalked(now: number): number | undefined {
+      expire.run(now);
+      return unwalked.get();
+    },
+  };
+}

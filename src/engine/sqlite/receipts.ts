@@ -1,0 +1,125 @@
+// What vendors tell later of what they accepted, and clients of what a vendor brought. Each event counts once per delivery.
+import type Database from "better-sqlite3";
+import { statisticsName } from "../../core/delivery.ts";
+import type { Receipt } from "../../core/provider.ts";
+import type { Addressees } from "./addressees.ts";
+import type { Counts } from "./counters.ts";
+import type { DeviceTable } from "./devices.ts";
+
+interface Told {
+  readonly delivery: number;
+  readonly job: number;
+  readonly arrival: number | null;
+  readonly push_id: string;
+  readonly type: string | null;
+  readonly token: string | null;
+  readonly provider: string;
+  readonly arrived_at: number | null;
+  readonly clicked_at: number | null;
+}
+
+type ProviderReceipt = Receipt & { readonly provider: string };
+
+export type Receipts = ReturnType<typeof receipts>;
+
+export function receipts(
+  db: Database,
+  counts: Counts,
+  addressees: Addressees,
+  devices: Pick<DeviceTable, "forgetToken">,
+) {
+  const columns = `d.delivery, d.job, j.arrival, d.push_id, d.type, d.token, l.provider, d.arrived_at, d.clicked_at
+    FROM deliveries d JOIN lanes l ON l.lane = d.lane JOIN jobs j ON j.job = d.job`;
+  const byReceipt = db.prepare<[string, string], Told>(`
+    SELECT ${columns} WHERE d.receipt = ? AND l.provider = ? AND d.token IS NOT NULL LIMIT 2`);
+  const byReceiptAndToken = db.prepare<[string, string, string], Told>(`
+    SELECT ${columns} WHERE d.receipt = ? AND d.token = ? AND l.provider = ? ORDER BY d.delivery DESC LIMIT 1`);
+  const devicesByToken = db
+    .prepare<[string], string>("SELECT push_id FROM devices WHERE token = ? LIMIT 10")
+    .pluck<string>();
+  const jobsOfId = db
+    .prepare<[string], number>("SELECT job FROM jobs WHERE id = ? AND arrival IS NOT NULL ORDER BY job DESC LIMIT 100")
+    .pluck<number>();
+  const ofDevice = db.prepare<[number, number], Told>(`
+    SELECT ${columns} WHERE d.device = ? AND d.job = ? ORDER BY d.delivery DESC`);
+  const arrived = db.prepare<[number, number]>("UPDATE deliveries SET arrived_at = ? WHERE delivery = ?");
+  const clicked = db.prepare<[number, number]>("UPDATE deliveries SET clicked_at = ? WHERE delivery = ?");
+  const note = db.prepare<[string, number]>("UPDATE deliveries SET reason = ? WHERE delivery = ?");
+
+  /** The newest delivery of a notification to a device. */
+  function find(id: string, pushId: string, fits: (row: Told) => boolean): Told | undefined {
+    const jobs = jobsOfId.all(id);
+    if (jobs.length === 0) return undefined;
+    const numbers = addressees.devicesOf(pushId);
+    for (const job of jobs)
+      for (const device of numbers) {
+        const row = ofDevice.all(device, job).find(fits);
+        if (row !== undefined) return row;
+      }
+    return undefined;
+  }
+
+  function found({ provider, receipt, token, notification }: ProviderReceipt): Told | undefined {
+    if (receipt !== undefined) {
+      if (token === undefined) {
+        const [only, other] = byReceipt.all(receipt, provider);
+        if (only !== undefined && other === undefined) return only; // of several, it does not say which
+      } else {
+        const row = byReceiptAndToken.get(receipt, token, provider);
+        if (row !== undefined) return row;
+      }
+    }
+    if (notification === undefined || token === undefined) return undefined;
+    // The vendor may be faster than the record of its answer.
+    for (const pushId of devicesByToken.all(token)) {
+      const row = find(notification, pushId, (one) => one.provider === provider && one.token === token);
+      if (row !== undefined) return row;
+    }
+    return undefined;
+  }
+
+  function mark(row: Told, event: "arrive" | "click", at: number): void {
+    if ((event === "arrive" ? row.arrived_at : row.clicked_at) !== null) return;
+    (event === "arrive" ? arrived : clicked).run(at, row.delivery);
+    if (row.arrival !== null) counts.add(row.arrival, `${event}_${statisticsName(row.provider)}`, 1);
+  }
+
+  return {
+    received(told: readonly ProviderReceipt[], now: number): void {
+      for (const receipt of told) {
+        const row = found(receipt);
+        if (row === undefined) continue;
+        const { event, at, provider } = receipt;
+        switch (event) {
+          case "arrived":
+            mark(row, "arrive", at ?? now);
+            break;
+          case "clicked":
+            mark(row, "click", at ?? now);
+            break;
+          case "gone":
+            note.run(`${provider} says later that the token is dead`, row.delivery);
+            if (row.type !== null && row.token !== null)
+              devices.forgetToken(row.push_id, { type: row.type, token: row.token }, at, now);
+            break;
+          case "suppressed":
+            note.run(`${provider} says later that it was not shown`, row.delivery);
+            break;
+        }
+      }
+    },
+
+    /**
+     * A client reports that a vendor's notification arrived or was clicked: counted with its delivery, so that client and
+     * vendor do not count it twice. False: it came another way.
+     */
+    reported(id: string, pushId: string, counter: string, now: number): boolean {
+      const [event = "", name = ""] = counter.split("_");
+      if ((event !== "arrive" && event !== "click") || name === "android") return false;
+      const row = find(id, pushId, ({ provider }) => statisticsName(provider) === name);
+      if (row === undefined) return false;
+      mark(row, event, now);
+      return true;
+    },
+  };
+}

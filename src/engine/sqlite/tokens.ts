@@ -1,0 +1,35 @@
+// The token of a device: what is the same one, since when it is known, what a device has instead of one.
+import type { Token } from "../../core/device.ts";
+
+interface TokenColumns {
+  readonly type: string | null;
+  readonly token: string | null;
+  readonly package: string | null;
+  readonly token_time: number | null;
+  readonly update_time: number;
+}
+
+export const hasToken = (row: TokenColumns, token: Token): boolean =>
+  row.token === token.token && row.type === token.type && row.package === (token.packageName ?? null);
+
+export const isApple = (type: string): boolean => type === "apn" || type === "apns";
+
+/** When the token was stored or last heard from its device. Older records do not say. */
+export const tokenTime = (row: TokenColumns): number => row.token_time ?? row.update_time;
+
+/** Apple's tokens came as `<ab cd>` from the system's own description of bytes. Nothing left: no token. */
+export function clean(token: Token): Token | undefined {
+  const text = token.type === "apn" ? token.token.replace(/[<> ]/g, "") : token.token;
+  return text === "" ? undefined : { ...token, token: text };
+}
+
+export function typeWithoutToken(platform: string | undefined): string | undefined {
+  switch (platform?.toLowerCase()) {
+    case "ios":
+      return "apnNoToken";
+    case "android":
+      return "androidNoToken";
+    default:
+      return undefined;
+  }
+}
