@@ -7,7 +7,10 @@ import type { Actions } from "./actions.ts";
 import { failed, HEALTHY, PREFLIGHT, STATUS_OF, shown } from "./answer.ts";
 import type { ApiKey, BroadcastRule, Caller } from "./auth.ts";
 import { createAuth } from "./auth.ts";
+import { getNotification } from "./deliveries.ts";
 import { deleteDevice, getDevice, redisGet } from "./device.ts";
+import { jobGet, jobList, jobOrder } from "./job.ts";
+import { laneList, laneResume } from "./lane.ts";
 import { notification } from "./notification.ts";
 import type { Limits, Params } from "./params.ts";
 import { readParams } from "./params.ts";
@@ -69,6 +72,14 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
       repeatable: true,
       answer: (params, caller) => notification(params, actions, auth, caller, limits),
     },
+    { path: "/notification/get", answer: (params) => getNotification(params, actions) },
+    { path: "/job/list", answer: (params) => jobList(params, actions) },
+    { path: "/job/get", answer: (params) => jobGet(params, actions) },
+    { path: "/job/pause", answer: (params) => jobOrder(params, actions, "pause") },
+    { path: "/job/resume", answer: (params) => jobOrder(params, actions, "resume") },
+    { path: "/job/cancel", answer: (params) => jobOrder(params, actions, "cancel") },
+    { path: "/lane/list", answer: () => laneList(actions) },
+    { path: "/lane/resume", answer: (params) => laneResume(params, actions) },
     { path: "/uid/bind", answer: (params) => bindUid(params, actions) },
     { path: "/uid/remove", answer: (params) => removeUid(params, actions) },
     { path: "/device/get", answer: (params) => getDevice(params, actions, serverId) },

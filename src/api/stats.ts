@@ -1,5 +1,5 @@
 // /api/stats/*: live sessions, hourly sums, arrival rates (http-api 3.8 to 3.10).
-import type { ArrivalRecord } from "../core/arrival.ts";
+import type { ArrivalCounts, ArrivalRecord } from "../core/arrival.ts";
 import { rate } from "../core/arrival.ts";
 import type { ArrivalQuery, HourlySum } from "../core/engine.ts";
 import { PushError } from "../core/errors.ts";
@@ -122,16 +122,19 @@ function successRate(hours: readonly HourlySum[]): number {
   return sum.total === 0 ? 0 : sum.success / sum.total;
 }
 
-/** The contract's spelling of a record: raw counters, and one block with rates for each provider that has a target. */
-function describe(record: ArrivalRecord, serverId: string): object {
-  const { counts } = record;
-  const valid = record.timeStart + record.timeToLive;
+/** Raw counters, and one block with rates for each provider that has a target. */
+export function arrivalFigures(counts: ArrivalCounts): Readonly<Record<string, unknown>> {
   const blocks = Object.keys(counts)
     .filter((name) => name.startsWith("target_") && counts[name]! > 0)
     .map((name) => [name.slice("target_".length), block(counts, name.slice("target_".length))]);
+  return { ...counts, ...Object.fromEntries(blocks) };
+}
+
+/** The contract's spelling of a record. */
+function describe(record: ArrivalRecord, serverId: string): object {
+  const valid = record.timeStart + record.timeToLive;
   return {
-    ...counts,
-    ...Object.fromEntries(blocks),
+    ...arrivalFigures(record.counts),
     id: record.id,
     type: record.type,
     notification: record.text,
@@ -147,7 +150,7 @@ function describe(record: ArrivalRecord, serverId: string): object {
   };
 }
 
-function block(counts: ArrivalRecord["counts"], provider: string): object {
+function block(counts: ArrivalCounts, provider: string): object {
   const target = counts[`target_${provider}`] ?? 0;
   const arrive = counts[`arrive_${provider}`] ?? 0;
   const click = counts[`click_${provider}`] ?? 0;
