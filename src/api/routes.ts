@@ -5,6 +5,7 @@ import { HttpError } from "../http/message.ts";
 import { routes } from "../http/routes.ts";
 import type { Actions } from "./actions.ts";
 import { failed, HEALTHY, PREFLIGHT, STATUS_OF, shown } from "./answer.ts";
+import { apn } from "./apn.ts";
 import type { ApiKey, BroadcastRule, Caller } from "./auth.ts";
 import { createAuth } from "./auth.ts";
 import { getNotification } from "./deliveries.ts";
@@ -91,6 +92,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     { path: "/stats/chart", answer: (params) => statsChart(params, actions) },
     { path: "/stats/getQueryDataKeys", answer: () => statsKeys(actions) },
     { path: "/stats/arrival/:type", answer: (params, _, type) => statsArrival(params, actions, type, serverId) },
+    { path: "/apn", answer: (params) => apn(params, actions, limits) },
     { path: "/redis/get", answer: (params) => redisGet(params, actions) },
     { path: "/config", answer: () => config(actions) },
     { path: "/heap", answer: heap },
