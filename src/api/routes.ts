@@ -16,6 +16,7 @@ import { notification } from "./notification.ts";
 import type { Limits, Params } from "./params.ts";
 import { readParams } from "./params.ts";
 import { push } from "./push.ts";
+import { LONGEST_RECEIPT, type ReceiptAddress, receipt, receiptAddress } from "./receipt.ts";
 import { REPEAT_HEADER } from "./repeat.ts";
 import { config, heap } from "./server.ts";
 import { statsArrival, statsBase, statsChart, statsKeys } from "./stats.ts";
@@ -103,10 +104,13 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
   }));
   const find = routes(table);
   const errors: Record<string, number> = {};
+  let receipts = 0;
 
   function open(head: Head): ReturnType<Site["open"]> {
     if (head.method === "options") return PREFLIGHT;
     if (head.path === "/healthz") return HEALTHY;
+    const address = receiptAddress(head.path);
+    if (address !== undefined) return openReceipt(head, address);
     const keyName = auth.admit(head);
     if (head.path === "/metrics" && actions.metrics !== undefined) return metrics;
     const found = find(head.method, head.path);
@@ -125,6 +129,15 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
         ? params.then((read) => endpoint.answer(read, caller, rest))
         : endpoint.answer(params, caller, rest);
     };
+  }
+
+  /** No API key is asked for: no vendor could give one. */
+  function openReceipt(head: Head, address: ReceiptAddress): ReturnType<Site["open"]> {
+    actions.count("call:/receipt");
+    receipts++;
+    head.maxBody = LONGEST_RECEIPT;
+    const headers = head.headers();
+    return (sealed, body) => receipt(address, actions, sealed, headers, body);
   }
 
   async function metrics(): Promise<Response> {
@@ -147,7 +160,8 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     site: { open, failure },
     setAccess: (keys, broadcast) => auth.set(keys, broadcast),
     get counters() {
-      return { calls: Object.fromEntries(table.map(({ path, handler }) => [path, handler.served])), errors };
+      const calls = Object.fromEntries(table.map(({ path, handler }) => [path, handler.served]));
+      return { calls: { ...calls, "/api/receipt": receipts }, errors };
     },
   };
 }
