@@ -107,7 +107,7 @@ Examples:
   pushbox send --uid ann --uid bob --ttl 3600000 'see you later'
   pushbox send --uid ann --title 'New message' --message 'Bob: hi' --payload '{"chat":7}' --ttl 86400000
   pushbox send --all --title Sale --dry-run --wait
-  pushbox send --all --title Sale --send-at 2030-01-01T08:00:00+08:00 --rate 500 --idempotency-key sale-1
+  pushbox send --all --title Sale --send-at "$(date -Iseconds -d 'tomorrow 8:00')" --rate 500 --idempotency-key sale-1
   PUSHBOX_API_KEY=$(cat key) pushbox send --url https://push.example.com --tag vip --title Hello --wait 60
 
 A key is never given as a flag: other users of this machine could see it.
