@@ -4,6 +4,9 @@ import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import t, { type Test } from "tap";
+import type { Actions } from "../src/api/actions.ts";
+import type { Job } from "../src/core/outbox.ts";
+import { start as startApi } from "./api/harness.ts";
 import { run, serve, start } from "./support/process.ts";
 
 interface Seen {
@@ -328,6 +331,63 @@ t.test("--wait: cancelled, all failed, not done in time, unknown or gone is 1", 
   });
   t.match(gone, { code: 1, err: /^it was accepted, but how far it is cannot be asked: http/ });
   t.match(other, { code: 0, out: /finished: 0 devices looked at\nsent: nobody\n$/ }, "of a server that tells less");
+});
+
+t.test("the API's own answers are understood: accepted, under way, finished", async (t) => {
+  const job: Job = {
+    job: 1,
+    id: "generated123",
+    type: "pushAll",
+    text: "T",
+    target: "all",
+    state: "running",
+    acceptedAt: 1,
+    dryRun: false,
+    seen: 5,
+    skipped: 0,
+    routes: { apns: 5 },
+    queued: 5,
+    waiting: 3,
+    accepted: 1,
+    failed: { "apns: Unregistered": 1 },
+  };
+  const states: Job[] = [job, { ...job, state: "finished", waiting: 0, accepted: 4 }];
+  const outbox: Actions["outbox"] = {
+    jobs: async () => [states.length > 1 ? states.shift()! : states[0]!],
+    order: async () => [],
+    deliveries: async () => undefined,
+  };
+  const { port, take } = await startApi(t, {}, { outbox });
+  const args = [
+    "--all",
+    "--title",
+    "T",
+    "--message",
+    "M",
+    "--rate",
+    "5",
+    "--dry-run",
+    "--idempotency-key",
+    "k",
+    "--wait",
+  ];
+  t.same(await run(t.testdir({}), "send", "--url", `http://127.0.0.1:${port}`, ...args), {
+    code: 0,
+    out: [
+      "accepted: generated123",
+      "running: 5 devices looked at, 1 accepted, 1 failed, 3 waiting",
+      "finished: 5 devices looked at",
+      "sent: 5 by apns",
+      "vendors: 4 accepted, 1 failed",
+      "  1  apns: Unregistered",
+      "",
+    ].join("\n"),
+    err: "",
+  });
+  t.match(take()[0]!.args, [
+    { android: { title: "T", message: "M" }, apn: { alert: { title: "T", body: "M" } } },
+    { target: { kind: "all" }, rate: 5, dryRun: true, once: { key: "k" } },
+  ]);
 });
 
 t.test("a real server takes a push, asks for its key and says what is wrong", async (t) => {
