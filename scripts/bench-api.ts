@@ -17,6 +17,11 @@ type Server = keyof typeof PORTS;
 const actions: Actions = {
   push: () => undefined,
   notify: async () => "",
+  outbox: { jobs: async () => [], order: async () => [], deliveries: async () => undefined },
+  lanes: { list: async () => [], resume: () => [] },
+  relay: async () => undefined,
+  receive: async () => false,
+  trace: async () => ({}),
   bind: async () => {},
   unbind: async () => {},
   deleteDevices: async () => {},

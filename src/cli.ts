@@ -9,6 +9,7 @@ import { type Given, type Reading, readConfig } from "./config.ts";
 import { backupData, checkBackup, restore } from "./engine/backup.ts";
 import { healthy } from "./health.ts";
 import { createLog } from "./log.ts";
+import { addSend } from "./send.ts";
 import type { Run } from "./serve.ts";
 import { explain } from "./trouble.ts";
 import { version } from "./version.ts";
@@ -69,6 +70,7 @@ Examples:
   pushbox init                             write pushbox.toml with every setting explained
   pushbox serve --config pushbox.toml
   curl http://127.0.0.1:11001/api/push -d topic=news -d json=hello
+  pushbox send --topic news hello          the same, without curl
 
 Every setting is a line in the file, a flag and a variable: [client] port = 80, --client-port 80, PUSHBOX_CLIENT_PORT=80.
 Flags beat variables, variables beat the file, the file beats the defaults.
@@ -275,6 +277,8 @@ Example:
       return answer.well ? ok : failed;
     },
   ).addHelpText("after", "\nExample, in a Dockerfile:\n  HEALTHCHECK CMD pushbox healthcheck");
+
+  addSend(program, host, end);
 
   return program;
 }

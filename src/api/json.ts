@@ -31,14 +31,27 @@ export function memberText(text: string, name: string): string | undefined {
 
 /** JSON text without the white space and escapes that mean nothing: numbers keep their digits, members their order. */
 export function compact(text: string): string {
-  const parts: string[] = [];
-  for (let at = skipSpace(text, 0); at < text.length; at = skipSpace(text, at)) {
-    const end = text[at] === '"' ? skipString(text, at) : skipToken(text, at);
-    const part = text.slice(at, end);
-    parts.push(part.includes("\\") ? JSON.stringify(JSON.parse(part)) : part);
-    at = end;
+  let out = "";
+  let from = 0; // what is before it is in `out`
+  let slash = -1; // where the next backslash is, once looked up
+  for (let at = 0; at < text.length; ) {
+    const code = text.charCodeAt(at);
+    if (code === 0x22) {
+      const end = skipString(text, at);
+      if (slash < at) slash = text.indexOf("\\", at);
+      if (slash < 0) slash = text.length;
+      if (slash < end) {
+        out += text.slice(from, at) + JSON.stringify(JSON.parse(text.slice(at, end)));
+        from = end;
+      }
+      at = end;
+    } else if (code <= 0x20) {
+      out += text.slice(from, at);
+      at = skipSpace(text, at + 1);
+      from = at;
+    } else at++;
   }
-  return parts.join("");
+  return out + text.slice(from);
 }
 
 const DEEPEST = 64;
@@ -59,13 +72,6 @@ function skipSpace(text: string, from: number): number {
     if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return at;
     at++;
   }
-}
-
-/** Up to the next white space or string. */
-function skipToken(text: string, from: number): number {
-  let at = from + 1;
-  while (at < text.length && text.charCodeAt(at) > 0x20 && text.charCodeAt(at) !== 0x22) at++;
-  return at;
 }
 
 /** `from` is at the opening quote; the result is behind the closing one. */

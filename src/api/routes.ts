@@ -5,13 +5,18 @@ import { HttpError } from "../http/message.ts";
 import { routes } from "../http/routes.ts";
 import type { Actions } from "./actions.ts";
 import { failed, HEALTHY, PREFLIGHT, STATUS_OF, shown } from "./answer.ts";
+import { apn } from "./apn.ts";
 import type { ApiKey, BroadcastRule, Caller } from "./auth.ts";
 import { createAuth } from "./auth.ts";
+import { getNotification } from "./deliveries.ts";
 import { deleteDevice, getDevice, redisGet } from "./device.ts";
+import { jobGet, jobList, jobOrder } from "./job.ts";
+import { laneList, laneResume } from "./lane.ts";
 import { notification } from "./notification.ts";
 import type { Limits, Params } from "./params.ts";
 import { readParams } from "./params.ts";
 import { push } from "./push.ts";
+import { LONGEST_RECEIPT, type ReceiptAddress, receipt, receiptAddress } from "./receipt.ts";
 import { REPEAT_HEADER } from "./repeat.ts";
 import { config, heap } from "./server.ts";
 import { statsArrival, statsBase, statsChart, statsKeys } from "./stats.ts";
@@ -69,6 +74,14 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
       repeatable: true,
       answer: (params, caller) => notification(params, actions, auth, caller, limits),
     },
+    { path: "/notification/get", answer: (params) => getNotification(params, actions) },
+    { path: "/job/list", answer: (params) => jobList(params, actions) },
+    { path: "/job/get", answer: (params) => jobGet(params, actions) },
+    { path: "/job/pause", answer: (params) => jobOrder(params, actions, "pause") },
+    { path: "/job/resume", answer: (params) => jobOrder(params, actions, "resume") },
+    { path: "/job/cancel", answer: (params) => jobOrder(params, actions, "cancel") },
+    { path: "/lane/list", answer: () => laneList(actions) },
+    { path: "/lane/resume", answer: (params) => laneResume(params, actions) },
     { path: "/uid/bind", answer: (params) => bindUid(params, actions) },
     { path: "/uid/remove", answer: (params) => removeUid(params, actions) },
     { path: "/device/get", answer: (params) => getDevice(params, actions, serverId) },
@@ -80,6 +93,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     { path: "/stats/chart", answer: (params) => statsChart(params, actions) },
     { path: "/stats/getQueryDataKeys", answer: () => statsKeys(actions) },
     { path: "/stats/arrival/:type", answer: (params, _, type) => statsArrival(params, actions, type, serverId) },
+    { path: "/apn", answer: (params) => apn(params, actions, limits) },
     { path: "/redis/get", answer: (params) => redisGet(params, actions) },
     { path: "/config", answer: () => config(actions) },
     { path: "/heap", answer: heap },
@@ -90,10 +104,13 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
   }));
   const find = routes(table);
   const errors: Record<string, number> = {};
+  let receipts = 0;
 
   function open(head: Head): ReturnType<Site["open"]> {
     if (head.method === "options") return PREFLIGHT;
     if (head.path === "/healthz") return HEALTHY;
+    const address = receiptAddress(head.path);
+    if (address !== undefined) return openReceipt(head, address);
     const keyName = auth.admit(head);
     if (head.path === "/metrics" && actions.metrics !== undefined) return metrics;
     const found = find(head.method, head.path);
@@ -112,6 +129,15 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
         ? params.then((read) => endpoint.answer(read, caller, rest))
         : endpoint.answer(params, caller, rest);
     };
+  }
+
+  /** No API key is asked for: no vendor could give one. */
+  function openReceipt(head: Head, address: ReceiptAddress): ReturnType<Site["open"]> {
+    actions.count("call:/receipt");
+    receipts++;
+    head.maxBody = LONGEST_RECEIPT;
+    const headers = head.headers();
+    return (sealed, body) => receipt(address, actions, sealed, headers, body);
   }
 
   async function metrics(): Promise<Response> {
@@ -134,7 +160,8 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     site: { open, failure },
     setAccess: (keys, broadcast) => auth.set(keys, broadcast),
     get counters() {
-      return { calls: Object.fromEntries(table.map(({ path, handler }) => [path, handler.served])), errors };
+      const calls = Object.fromEntries(table.map(({ path, handler }) => [path, handler.served]));
+      return { calls: { ...calls, "/api/receipt": receipts }, errors };
     },
   };
 }

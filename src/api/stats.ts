@@ -1,6 +1,7 @@
 // /api/stats/*: live sessions, hourly sums, arrival rates (http-api 3.8 to 3.10).
-import type { ArrivalRecord } from "../core/arrival.ts";
+import type { ArrivalCounts, ArrivalRecord } from "../core/arrival.ts";
 import { rate } from "../core/arrival.ts";
+import { statisticsName } from "../core/delivery.ts";
 import type { ArrivalQuery, HourlySum } from "../core/engine.ts";
 import { PushError } from "../core/errors.ts";
 import type { Response } from "../http/message.ts";
@@ -49,7 +50,8 @@ export async function statsArrival(
   const id = params.text("id");
   if (id !== undefined) {
     const [record] = await actions.counters.arrivals({ id }, 1);
-    return json(record === undefined ? {} : describe(record, serverId));
+    if (record === undefined) return json({});
+    return json(withTraces(describe(record, serverId), toVendors(record.counts) ? await actions.trace(id) : {}));
   }
   const records = await actions.counters.arrivals(arrivalQuery(params, type), MOST_ARRIVALS);
   return json(records.map((record) => describe(record, serverId)));
@@ -60,6 +62,24 @@ function arrivalQuery(params: Params, type: string): ArrivalQuery {
   if (uid !== undefined) return { uid };
   const pushId = params.text("pushId");
   return pushId !== undefined ? { pushId } : { type };
+}
+
+/** Whether a vendor was asked to bring it, who could be asked what became of it. */
+const toVendors = (counts: ArrivalCounts): boolean =>
+  Object.keys(counts).some((name) => name.startsWith("target_") && name !== "target_android");
+
+/** Adds what the vendors say to their blocks: an entry for each of their messages. */
+function withTraces(
+  described: Readonly<Record<string, unknown>>,
+  traces: Awaited<ReturnType<Actions["trace"]>>,
+): Readonly<Record<string, unknown>> {
+  const blocks = Object.entries(traces)
+    .filter(([, vendor]) => vendor.length > 0)
+    .map(([provider, vendor]) => {
+      const name = statisticsName(provider);
+      return [name, { ...(described[name] as object | undefined), vendor }];
+    });
+  return { ...described, ...Object.fromEntries(blocks) };
 }
 
 /** The contract's figures and curves over hourly sums, oldest first. */
@@ -122,16 +142,19 @@ function successRate(hours: readonly HourlySum[]): number {
   return sum.total === 0 ? 0 : sum.success / sum.total;
 }
 
-/** The contract's spelling of a record: raw counters, and one block with rates for each provider that has a target. */
-function describe(record: ArrivalRecord, serverId: string): object {
-  const { counts } = record;
-  const valid = record.timeStart + record.timeToLive;
+/** Raw counters, and one block with rates for each provider that has a target. */
+export function arrivalFigures(counts: ArrivalCounts): Readonly<Record<string, unknown>> {
   const blocks = Object.keys(counts)
     .filter((name) => name.startsWith("target_") && counts[name]! > 0)
     .map((name) => [name.slice("target_".length), block(counts, name.slice("target_".length))]);
+  return { ...counts, ...Object.fromEntries(blocks) };
+}
+
+/** The contract's spelling of a record. */
+function describe(record: ArrivalRecord, serverId: string): Readonly<Record<string, unknown>> {
+  const valid = record.timeStart + record.timeToLive;
   return {
-    ...counts,
-    ...Object.fromEntries(blocks),
+    ...arrivalFigures(record.counts),
     id: record.id,
     type: record.type,
     notification: record.text,
@@ -147,14 +170,19 @@ function describe(record: ArrivalRecord, serverId: string): object {
   };
 }
 
-function block(counts: ArrivalRecord["counts"], provider: string): object {
+function block(counts: ArrivalCounts, provider: string): object {
   const target = counts[`target_${provider}`] ?? 0;
   const arrive = counts[`arrive_${provider}`] ?? 0;
   const click = counts[`click_${provider}`] ?? 0;
+  // `android` is the long connection, which accepts and refuses nothing.
+  const own =
+    provider === "android"
+      ? { arrive_umeng: counts["arrive_umeng"] ?? 0 }
+      : { accepted: counts[`accepted_${provider}`] ?? 0, failed: counts[`failed_${provider}`] ?? 0 };
   return {
     target,
     arrive,
-    arrive_umeng: provider === "android" ? (counts["arrive_umeng"] ?? 0) : undefined,
+    ...own,
     click,
     arrivalRate: rate(arrive, target),
     clickRate: rate(click, arrive),

@@ -70,6 +70,10 @@ export class Exchange {
     this.#traffic = traffic;
   }
 
+  get #maxBody(): number {
+    return Math.min(this.#traffic.maxBody, this.#head.maxBody);
+  }
+
   /** For the turn of the route only: uWS has corked the socket there. */
   answerNow(answer: Response, hangUp = false): void {
     if (this.#over) return;
@@ -90,7 +94,7 @@ export class Exchange {
 
   /** Collects the body, then runs the handler. */
   read(handler: Handler, length: number | undefined, deadline: number): void {
-    const { maxBody } = this.#traffic;
+    const maxBody = this.#maxBody;
     this.deadline = deadline;
     this.#await();
     // Up to twice the limit a body is read and thrown away: a client that is still sending would not see the answer.
@@ -125,7 +129,7 @@ export class Exchange {
   }
 
   async #inflated(handler: Handler, body: Buffer): Promise<Response> {
-    return handler(this.#head, await inflate(body, this.#head.contentEncoding, this.#traffic.maxBody));
+    return handler(this.#head, await inflate(body, this.#head.contentEncoding, this.#maxBody));
   }
 
   async #settle(pending: Promise<Response>): Promise<void> {
@@ -163,7 +167,7 @@ export class Exchange {
     this.#traffic.reading.add(this);
     const needed = this.#size + chunk.byteLength;
     if (needed > this.#block.length) {
-      const most = length === undefined ? this.#traffic.maxBody : Math.min(length, this.#traffic.maxBody);
+      const most = length === undefined ? this.#maxBody : Math.min(length, this.#maxBody);
       const room = Math.max(needed, Math.min(most, Math.max(FIRST_BLOCK, 2 * this.#block.length)));
       this.#traffic.buffered += room - this.#block.length;
       const block = Buffer.allocUnsafe(room);
@@ -194,7 +198,7 @@ export class Exchange {
   }
 
   #tooLarge(): Response {
-    const message = `the request body is larger than ${this.#traffic.maxBody} bytes`;
+    const message = `the request body is larger than ${this.#maxBody} bytes`;
     return this.#traffic.site.failure(new HttpError(413, message));
   }
 

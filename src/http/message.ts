@@ -44,6 +44,8 @@ export class Head {
   /** Both empty when the request has no body. */
   contentType = "";
   contentEncoding = "";
+  /** Bytes, before and after inflating. A site may lower the server's limit for this request, in `Site.open`. */
+  maxBody = Number.POSITIVE_INFINITY;
   #request: HttpRequest | undefined;
   #response: HttpResponse | undefined;
   readonly #trusted: AddressList;
@@ -61,6 +63,16 @@ export class Head {
   /** Empty when the header is absent. The name in lower case. */
   header(name: string): string {
     return this.#request?.getHeader(name) ?? "";
+  }
+
+  /** All of them, names in lower case; what is given twice is one list, as RFC 9110 5.3 has it. For `Site.open`. */
+  headers(): Readonly<Record<string, string>> {
+    const all = new Map<string, string>();
+    this.#request?.forEach((name, value) => {
+      const before = all.get(name);
+      all.set(name, before === undefined ? value : `${before}, ${value}`);
+    });
+    return Object.fromEntries(all);
   }
 
   /** Who calls: the connection's other end, or whom a trusted proxy there names. */

@@ -256,12 +256,16 @@ test("API 27: arrivals by id, uid, pushId and type, with rates", async (t) => {
       target_android: 100,
       arrive_android: 99,
       arrive_umeng: 3,
-      target_apn: 71,
+      target_apn: 72,
       arrive_apn: 71,
+      accepted_apn: 71,
+      failed_apn: 1,
+      target_xiaomi: 4,
       click_huawei: 1,
     },
   };
   const asked: unknown[] = [];
+  const traced: string[] = [];
   const api = await start(
     t,
     {},
@@ -273,8 +277,13 @@ test("API 27: arrivals by id, uid, pushId and type, with rates", async (t) => {
         arrived: async () => {},
         arrivals: async (query, limit) => {
           asked.push([query, limit]);
+          if ("id" in query && query.id === "connected") return [{ ...record, counts: { target_android: 1 } }];
           return "id" in query && query.id === "unknown" ? [] : [record];
         },
+      },
+      trace: async (id) => {
+        traced.push(id);
+        return { xiaomi: [{ receipt: "sdm1", delivered: 3, clicked: 1 }], umeng: [] };
       },
     },
   );
@@ -295,7 +304,7 @@ test("API 27: arrivals by id, uid, pushId and type, with rates", async (t) => {
     target_android: 100,
     click_huawei: 1,
   });
-  const { android, apn, huawei } = answer as Record<string, unknown>;
+  const { android, apn, huawei, xiaomi, umeng } = answer as Record<string, unknown>;
   t.strictSame(android, {
     target: 100,
     arrive: 99,
@@ -304,8 +313,23 @@ test("API 27: arrivals by id, uid, pushId and type, with rates", async (t) => {
     arrivalRate: "99.00%",
     clickRate: "0.00%",
   });
-  t.strictSame(apn, { target: 71, arrive: 71, click: 0, arrivalRate: "100.00%", clickRate: "0.00%" });
+  t.strictSame(apn, {
+    target: 72,
+    arrive: 71,
+    accepted: 71,
+    failed: 1,
+    click: 0,
+    arrivalRate: "98.61%",
+    clickRate: "0.00%",
+  });
+  t.match(xiaomi, { target: 4, accepted: 0, failed: 0, vendor: [{ receipt: "sdm1", delivered: 3, clicked: 1 }] });
   t.equal(huawei, undefined, "no block without a target");
+  t.equal(umeng, undefined, "nor for a vendor that has nothing to tell");
+  t.notOk("vendor" in ((await api.get("/api/stats/arrival/pushAll")).json as Record<string, object>[])[0]!["xiaomi"]!);
+  t.strictSame(traced, ["n1"], "the vendors are asked for one notification, not for a list of them");
+  t.match((await api.get("/api/stats/arrival/info?id=connected")).json, { android: { target: 1 } });
+  t.strictSame(traced, ["n1"], "nor when none of them had anything to do with it");
+  asked.splice(0, 3, [{ id: "n1" }, 1]);
   t.strictSame((await api.get("/api/stats/arrival/info?id=unknown")).json, {});
   for (const query of ["pushAll?uid=1", "pushAll?pushId=a", "My%20Type/", "pushAll"]) {
     t.ok(Array.isArray((await api.get(`/api/stats/arrival/${query}`)).json));

@@ -1,0 +1,101 @@
+// /api/job/*: the calls of /api/notification, how far they are, and the orders that hold them up or end them.
+import { PushError } from "../core/errors.ts";
+import type { NotificationId } from "../core/notification.ts";
+import type { Job, JobState } from "../core/outbox.ts";
+import { HttpError, type Response } from "../http/message.ts";
+import type { Actions } from "./actions.ts";
+import { json } from "./answer.ts";
+import type { Params } from "./params.ts";
+import { told } from "./time.ts";
+
+const STATES: readonly JobState[] = ["scheduled", "running", "paused", "cancelled", "finished"];
+const USUAL = 50;
+const MOST = 1000;
+
+/** An order, and the states in which a job already is what it asks for. */
+const ORDERS = {
+  pause: ["paused"],
+  resume: ["scheduled", "running"],
+  cancel: ["cancelled"],
+} as const satisfies Readonly<Record<string, readonly JobState[]>>;
+
+export type JobOrder = keyof typeof ORDERS;
+
+/** Newest first; `next`, given back as `before`, goes on where the list ends. */
+export async function jobList(params: Params, actions: Actions): Promise<Response> {
+  const state = params.text("state");
+  if (state !== undefined && !isState(state))
+    throw new PushError("invalid", `state must be one of ${STATES.join(", ")}`);
+  const limit = params.whole("limit", 1, MOST) ?? USUAL;
+  const before = params.whole("before", 1, Number.MAX_SAFE_INTEGER);
+  const query = { ...(state === undefined ? {} : { state }), ...(before === undefined ? {} : { before }) };
+  const jobs = await actions.outbox.jobs(query, limit, Date.now());
+  const last = jobs.length < limit ? undefined : jobs.at(-1);
+  return json({ code: "success", jobs: jobs.map(describeJob), next: last?.job });
+}
+
+export async function jobGet(params: Params, actions: Actions): Promise<Response> {
+  return answer(await jobsOf(requiredId(params), actions));
+}
+
+/** Answers with the job as it is afterwards. An order that holds already is no mistake; one that comes too late is. */
+export async function jobOrder(params: Params, actions: Actions, order: JobOrder): Promise<Response> {
+  const id = requiredId(params);
+  const changed = await actions.outbox.order(id, order, Date.now());
+  const jobs = await jobsOf(id, actions);
+  const fits: readonly JobState[] = ORDERS[order];
+  if (changed.length === 0 && !jobs.some(({ state }) => fits.includes(state))) {
+    const word = { pause: "paused", resume: "resumed", cancel: "cancelled" }[order];
+    const state = jobs[0]?.state === "cancelled" ? "was cancelled" : "has finished";
+    throw new PushError("conflict", `the job of notification ${id} ${state}: it cannot be ${word} any more`);
+  }
+  return answer(jobs);
+}
+
+/** Newest first, at least one. Throws when the id is unknown. */
+async function jobsOf(id: NotificationId, actions: Actions): Promise<readonly Job[]> {
+  const jobs = await actions.outbox.jobs({ id }, MOST, Date.now());
+  if (jobs.length === 0) throw unknownNotification(id);
+  return jobs;
+}
+
+export const unknownNotification = (id: NotificationId): HttpError =>
+  new HttpError(404, `no notification with id ${id} is known; it may be older than the statistics are kept`);
+
+export function requiredId(params: Params): NotificationId {
+  const id = params.label("id");
+  if (id === undefined) throw new PushError("invalid", "id is required: the id of a notification");
+  return id;
+}
+
+/** The newest job; all of them when the id was used several times. */
+function answer(jobs: readonly Job[]): Response {
+  const [newest] = jobs.map(describeJob);
+  return json({ code: "success", ...newest, ...(jobs.length > 1 ? { jobs: jobs.map(describeJob) } : {}) });
+}
+
+export const describeJob = (job: Job): object => ({
+  job: job.job,
+  id: job.id,
+  type: job.type,
+  text: job.text,
+  target: job.target,
+  state: job.state,
+  dryRun: job.dryRun,
+  rate: job.rate,
+  ...told("acceptedAt", job.acceptedAt),
+  ...told("sendAt", job.sendAt),
+  ...told("finishedAt", job.finishedAt),
+  progress: {
+    seen: job.seen,
+    skipped: job.skipped,
+    queued: job.queued,
+    waiting: job.waiting,
+    accepted: job.accepted,
+    failed: Object.values(job.failed).reduce((sum, count) => sum + count, 0),
+  },
+  routes: job.routes,
+  failed: job.failed,
+});
+
+const isState = (text: string): text is JobState => STATES.some((state) => state === text);

@@ -1,0 +1,27 @@
+// /api/lane/*: the ways to the vendors, how they do, and letting those go on that have stopped.
+import type { LaneStatus } from "../core/lane.ts";
+import type { Response } from "../http/message.ts";
+import type { Actions } from "./actions.ts";
+import { json } from "./answer.ts";
+import type { Params } from "./params.ts";
+import { told } from "./time.ts";
+
+export const laneList = async (actions: Actions): Promise<Response> =>
+  json({ code: "success", lanes: (await actions.lanes.list()).map(describe) });
+
+/** All lanes, those of one provider or one app, or one. Answers with those that go on now. */
+export function laneResume(params: Params, actions: Actions): Response {
+  const provider = params.label("provider");
+  const app = params.label("app");
+  const resumed = actions.lanes.resume({
+    ...(provider === undefined ? {} : { provider }),
+    ...(app === undefined ? {} : { app }),
+  });
+  return json({ code: "success", resumed: resumed.map((lane) => ({ provider: lane.provider, app: lane.app })) });
+}
+
+const describe = ({ until, lastError, ...status }: LaneStatus): object => ({
+  ...status,
+  ...told("until", until),
+  lastError: lastError === undefined ? undefined : { reason: lastError.reason, ...told("at", lastError.at) },
+});

@@ -1,0 +1,92 @@
+// A running server's API, as the command line calls it.
+
+export interface Answer {
+  /** Success, by status and by what the body says. */
+  readonly well: boolean;
+  readonly status: number;
+  readonly text: string;
+  readonly body: Readonly<Record<string, unknown>>;
+  /** What the server says is wrong. */
+  readonly message: string;
+}
+
+export interface Server {
+  /** As a person would open it, for what is told at the end. */
+  address(path: string): string;
+  /** Throws `ServerTrouble` when there is no answer, or none of a pushbox. */
+  post(path: string, body: object): Promise<Answer>;
+}
+
+/** No answer of a pushbox was to be had. */
+export class ServerTrouble extends Error {
+  /** The message without advice. */
+  readonly reason: string;
+  constructor(reason: string, advice: string, options?: ErrorOptions) {
+    super(`${reason}: ${advice}`, options);
+    this.reason = reason;
+  }
+}
+
+const PATIENCE = 60_000;
+/** Nothing was sent yet when one of these came. */
+const BEFORE_ANYTHING =
+  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|CERT_|DEPTH_|SELF_|UNABLE_|ERR_TLS)/;
+
+/** @param key empty: none is sent */
+export function serverAt(url: string, key: string): Server {
+  const address = (path: string): string => `${url.replace(/\/+$/, "")}/api/${path}`;
+  const headers = {
+    "content-type": "application/json",
+    ...(key === "" ? {} : { authorization: `Bearer ${key}` }),
+  };
+  return {
+    address,
+    async post(path, body) {
+      const target = address(path);
+      let status: number;
+      let text: string;
+      try {
+        const response = await fetch(target, {
+          method: "POST",
+          headers,
+          body: JSON.stringify(body),
+          // A key goes where it was told to go, and nowhere else.
+          redirect: "manual",
+          signal: AbortSignal.timeout(PATIENCE),
+        });
+        status = response.status;
+        text = await response.text();
+      } catch (error) {
+        throw unreachable(target, error);
+      }
+      return read(target, status, text);
+    },
+  };
+}
+
+function unreachable(target: string, error: unknown): ServerTrouble {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const code = String((cause as NodeJS.ErrnoException).code ?? "");
+  const reason = cause instanceof Error && cause.message !== "" ? cause.message : code;
+  const advice = BEFORE_ANYTHING.test(code)
+    ? "nothing was sent; does a pushbox run there? (--url)"
+    : "whether it was taken is not known; with --idempotency-key the same command may be repeated";
+  return new ServerTrouble(`${target}: ${reason}`, advice, { cause: error });
+}
+
+function read(target: string, status: number, text: string): Answer {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    body = undefined;
+  }
+  if (typeof body !== "object" || body === null || !("code" in body))
+    throw new ServerTrouble(`${target} answers ${status}, but not as a pushbox does`, "check --url");
+  const well = status === 200 && body.code === "success";
+  const message = "message" in body ? String(body.message) : `status ${status}`;
+  return { well, status, text, body: body as Record<string, unknown>, message: well ? "" : told(status, message) };
+}
+
+const told = (status: number, message: string): string =>
+  status === 401 ? `${message}: give the key of this server by PUSHBOX_API_KEY or --key-file` : message;
