@@ -35,6 +35,7 @@ export interface Provider {
   readonly name: ProviderName;
   /** Recipients one request may carry. */
   readonly batch: number;
+  /** The first is for tokens that name no app. */
   readonly apps: readonly AppId[];
   /** Never throws: one outcome per recipient, in the same order. */
   send(app: AppId, note: Notification, to: readonly Recipient[], now: number): Promise<readonly Outcome[]>;
