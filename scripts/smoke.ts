@@ -70,10 +70,15 @@ function surroundings(): NodeJS.ProcessEnv {
   return { ...(HOME && { HOME }), ...(PATH && { PATH }), ...(TMPDIR && { TMPDIR }) };
 }
 
-function start(clientPort: number, apiPort: number, data: string): ChildProcess {
-  const [command = "", ...words] = program;
+function start(clientPort: number, apiPort: number, ...more: string[]): ChildProcess {
   const ports = ["--client-host", "127.0.0.1", "--client-port", `${clientPort}`, "--api-port", `${apiPort}`];
-  const child = spawn(command, [...words, "serve", ...ports, "--data", data], {
+  return begin("serve", ...ports, ...more);
+}
+
+/** Another command of the program, which goes on. */
+function begin(...args: string[]): ChildProcess {
+  const [command = "", ...words] = program;
+  const child = spawn(command, [...words, ...args], {
     cwd: root,
     stdio: ["ignore", "pipe", "pipe"],
     env: surroundings(),
@@ -103,6 +108,11 @@ async function call(url: string, parameters: Record<string, string>): Promise<un
   const text = await reply.text();
   check(reply.status === 200, `${url} answered ${reply.status}: ${text}`);
   return JSON.parse(text);
+}
+
+async function gone(child: ChildProcess): Promise<never> {
+  const [code] = await once(child, "exit");
+  throw new Error(`ended with ${code}`);
 }
 
 const event = (socket: Socket, name: string): Promise<unknown> =>
@@ -180,25 +190,39 @@ async function smoke(child: ChildProcess, clientPort: number, apiPort: number): 
 }
 
 let child: ChildProcess | undefined;
+let lab: ChildProcess | undefined;
 try {
   await step("the executable is there", async () =>
     check(source || existsSync(executable), `${executable}: npm run build makes it`),
   );
   const [clientPort, apiPort] = [await freePort(), await freePort()];
-  child = start(clientPort, apiPort, data);
+  child = start(clientPort, apiPort, "--data", data);
   await smoke(child, clientPort, apiPort);
   await step("the copy, restored elsewhere, has its record", async () => {
     run("restore", copy, "--data", other);
-    child = start(clientPort, apiPort, other);
+    child = start(clientPort, apiPort, "--data", other);
     await ready(child, `http://127.0.0.1:${apiPort}/healthz`);
     const device = await call(`http://127.0.0.1:${apiPort}/api/device/get`, { pushId });
     check(JSON.stringify(device).includes(pushId), `device/get says ${JSON.stringify(device)}`);
     await stop(child);
   });
+  await step("its lab starts every vendor; a server of the lab's configuration gets a device for each", async () => {
+    lab = begin("lab", "--dir", join(work, "lab"));
+    const ended = gone(lab);
+    while (!output.includes("socket.emit")) await Promise.race([once(lab.stdout!, "data"), ended]);
+    const config = join(work, "lab/pushbox-lab.toml");
+    run("check", "--config", config);
+    child = start(clientPort, apiPort, "--config", config);
+    await ready(child, `http://127.0.0.1:${apiPort}/healthz`);
+    const registered = run("lab", "--dir", join(work, "lab"), "--devices", `http://127.0.0.1:${clientPort}`);
+    check(registered.split("registered as").length === 12, registered);
+    await stop(child);
+    await stop(lab);
+  });
 } catch {
   process.stdout.write(`--- output of the server\n${output}\n`);
 } finally {
-  if (child?.exitCode === null) child.kill("SIGKILL");
+  for (const one of [child, lab]) if (one?.exitCode === null) one.kill("SIGKILL");
   rmSync(work, { recursive: true, force: true });
 }
 process.stdout.write(`\n${passed} passed, ${failed} failed\n`);

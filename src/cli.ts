@@ -8,6 +8,8 @@ import { effectiveText, initText } from "./config/text.ts";
 import { type Given, type Reading, readConfig } from "./config.ts";
 import { backupData, checkBackup, restore } from "./engine/backup.ts";
 import { healthy } from "./health.ts";
+import type { LabFlags } from "./lab/command.ts";
+import { faultHelp } from "./lab/faults.ts";
 import { createLog } from "./log.ts";
 import { addSend } from "./send.ts";
 import type { Run } from "./serve.ts";
@@ -266,6 +268,31 @@ Example:
   pushbox restore /backup/pushbox-2026-01-31.db --data /var/lib/pushbox`,
     );
 
+  program
+    .command("lab")
+    .summary("all vendors' push services on this machine, to try notifications without phones and accounts")
+    .description(
+      "Start a faithful copy of every vendor's push service on this machine, write a configuration that uses them, and print " +
+        "what devices would show. With --devices: register one device per vendor with a running server instead, and end.",
+    )
+    .option("--dir <directory>", "where to write configuration, keys and certificates; made when missing", labDirectory)
+    .option("--port <port>", "take this port and those after it; any free ones without it")
+    .option("--fault <vendor=fault>", "let a vendor misbehave; can be repeated", repeated)
+    .option("--devices <url>", "register the lab's devices with the server whose clients connect there")
+    .action(async (options: LabFlags) => end(await (await import("./lab/command.ts")).runLab(options, host)))
+    .addHelpText(
+      "after",
+      `
+Faults:
+${faultHelp}
+
+Examples:
+  pushbox lab
+  pushbox serve --config ./pushbox-lab/pushbox-lab.toml        in another terminal, while the lab runs
+  pushbox lab --devices http://127.0.0.1:10001                 in a third: one device per vendor
+  pushbox lab --fault xiaomi=hang --fault apns=goaway`,
+    );
+
   const reach = new Set(["api.host", "api.port", "api.tls_cert", "api.tls_key", "api.insecure", "api.keys"]);
   configured(
     "healthcheck",
@@ -282,6 +309,9 @@ Example:
 
   return program;
 }
+
+const labDirectory = "./pushbox-lab";
+const repeated = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
 
 /** With the entries of vendors, which are checked by those who speak to the vendors: loaded only where there are any. */
 async function readEverything(given: Given): Promise<Reading> {

@@ -24,7 +24,7 @@ t.test("without a command: help with examples and exit codes, 0", async (t) => {
 });
 
 t.test("every command explains itself with an example", async (t) => {
-  const commands = ["serve", "check", "config", "init", "backup", "restore", "healthcheck"];
+  const commands = ["serve", "check", "config", "init", "backup", "restore", "healthcheck", "lab"];
   const directory = t.testdir({});
   const helps = await Promise.all(commands.map((command) => run(directory, command, "--help")));
   for (const [at, { code, out }] of helps.entries()) {

@@ -79,16 +79,33 @@ t.test("config: the settings that hold, by their names in the file, and secrets 
     client: { maxTopics: 7 },
     api: { keys: [{ name: "backend", key }] },
     storage: { keepByPrefix: { chat: 100 } },
+    vendors: {
+      proxy: "http://me:hunter2@10.0.0.1:3128",
+      entries: [
+        {
+          vendor: "xiaomi",
+          value: { package_name: "com.a", app_secret: "hunter2", surprise: "hunter2" },
+          place: "",
+          places: {},
+        },
+      ],
+    },
   });
   const answer = await fetch(`${app.apiUrl}/api/config`, { headers: { "x-api-key": key } });
   const text = await answer.text();
   t.notMatch(text, key);
+  t.notMatch(text, "hunter2");
   const config = JSON.parse(text) as Record<string, Record<string, unknown>>;
   t.match(config, {
     log_level: "info",
     client: { max_topics: 7, ping_interval_v3: 90_000 },
     api: { keys: [{ name: "backend", key: "********" }] },
     storage: { keep_by_prefix: { chat: 100 } },
+    vendors: {
+      ca_file: "",
+      proxy: "********",
+      xiaomi: [{ package_name: "com.a", app_secret: "********", surprise: "********" }],
+    },
   });
-  t.same(Object.keys(config), ["data", "log_level", "trust_client_uid", "client", "api", "storage"]);
+  t.same(Object.keys(config), ["data", "log_level", "trust_client_uid", "client", "api", "storage", "vendors"]);
 });

@@ -1,12 +1,25 @@
 // The README, read as a newcomer does: every command in it is run, every configuration checked, every example tried.
+
 import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import t, { type Test } from "tap";
 import { rows } from "../src/config/settings.ts";
+import { createAuthority } from "../src/lab/authority.ts";
+import { openVendors, vendors } from "../src/providers/index.ts";
+import { createVapidKey } from "../src/providers/webpush.ts";
 import { main, run } from "./support/process.ts";
+
+const privateKey = (kind: "ec" | "rsa"): string => {
+  const { privateKey: key } =
+    kind === "ec"
+      ? generateKeyPairSync("ec", { namedCurve: "P-256" })
+      : generateKeyPairSync("rsa", { modulusLength: 2048 });
+  return String(key.export({ type: "pkcs8", format: "pem" }));
+};
 
 const root = resolve(import.meta.dirname, "..");
 const readme = readFileSync(join(root, "README.md"), "utf8");
@@ -77,9 +90,10 @@ t.test("every command runs in the order of the text, and the client gets what is
   const { env, there } = await elsewhere();
   const environment = { ...env, PATH: `${process.env["PATH"]}:${directory}/last` };
   let server: ReturnType<typeof serving> | undefined;
-  t.teardown(() => server?.child.kill("SIGKILL"));
+  let lab: ReturnType<typeof serving> | undefined;
+  t.teardown(() => [server, lab].map((running) => running?.child.kill("SIGKILL")));
 
-  function serving(command: string) {
+  function serving(command: string, greeting = "try: curl") {
     const child = spawn("bash", ["-c", `exec ${command}`], {
       cwd: directory,
       env: environment,
@@ -90,7 +104,7 @@ t.test("every command runs in the order of the text, and the client gets what is
     const ready = new Promise<void>((done, fail) => {
       child.stdout.on("data", (text: string) => {
         out += text;
-        if (out.includes("try: curl")) done();
+        if (out.includes(greeting)) done();
       });
       child.on("exit", (code) => fail(new Error(`${command} ended with ${code}: ${out}`)));
     });
@@ -107,6 +121,11 @@ t.test("every command runs in the order of the text, and the client gets what is
   let printed = "";
 
   for (const command of commands.filter((line) => /^(\.\/pushbox|curl)/.test(line))) {
+    if (command === "./pushbox lab") {
+      lab = serving(command, "socket.emit");
+      await lab.ready;
+      continue;
+    }
     if (command.startsWith("./pushbox serve")) {
       if (server !== undefined) {
         server.child.kill("SIGTERM");
@@ -145,8 +164,10 @@ t.test("every command runs in the order of the text, and the client gets what is
     "a-name-of-10-or-more",
     "what was bound before the backup is in the data that was restored",
   );
-  server?.child.kill("SIGTERM");
-  t.same(await server?.ended, [0, null]);
+  for (const running of [server, lab]) {
+    running?.child.kill("SIGTERM");
+    t.same(await running?.ended, [0, null]);
+  }
 });
 
 t.test("the other commands are those of CI, of package.json or of the help", async (t) => {
@@ -175,14 +196,14 @@ t.test("the other commands are those of CI, of package.json or of the help", asy
 });
 
 t.test("every configuration in it is right, and every setting it names exists", async (t) => {
-  const directory = t.testdir({});
+  const directory = t.testdir({ "AuthKey_ABCDE12345.p8": privateKey("ec") });
   for (const [at, text] of blocks("toml").entries()) {
     const file = join(directory, `${at}.toml`);
     writeFileSync(file, text, { mode: 0o600 });
     t.match(await run(directory, "check", "--config", file), { code: 0, err: "" }, text);
   }
   const names = new Set(rows.map((row) => row.name));
-  for (const [, name = ""] of readme.matchAll(/`((?:client|api|storage)\.\w+)(?: = [^`]*)?`/g))
+  for (const [, name = ""] of readme.matchAll(/`((?:client|api|storage|vendors)\.\w+)(?: = [^`]*)?`/g))
     t.ok(names.has(name), name);
   const defaults = new Map(rows.map((row) => [row.key, row.setting.fallback]));
   t.match(
@@ -193,6 +214,37 @@ t.test("every configuration in it is right, and every setting it names exists", 
     "the numbers in the text",
   );
   t.equal(Number(defaults.get("ping_interval_v3")) + Number(defaults.get("ping_timeout_v3")), 115_000);
+});
+
+t.test("its table of vendors has all of them, with the keys that each needs, and no more", async (t) => {
+  const account = { project_id: "p", private_key_id: "k", key_id: "k", client_email: "a@b", sub_account: "s" };
+  const [expires, made] = [Date.now() + 86_400_000, Date.now() - 1000];
+  const certified = createAuthority(Date.now()).client("com.example.app", made, expires);
+  const files: Readonly<Record<string, string>> = {
+    "AuthKey_ABCDE12345.p8": privateKey("ec"),
+    "apns.pem": certified.cert + certified.key,
+    "firebase.json": JSON.stringify({ ...account, token_uri: "https://google", private_key: privateKey("rsa") }),
+    "harmony.json": JSON.stringify({ ...account, private_key: privateKey("rsa") }),
+  };
+  const problems = (vendor: string, value: Readonly<Record<string, unknown>>) =>
+    openVendors([{ vendor, value, place: "", places: {} }], (file) => files[file] ?? "", Date.now()).problems;
+  const { privateKey: vapid } = createVapidKey();
+  const rows = [...readme.matchAll(/^\| `(\w+)` \| [^|]+ \| (`[^|]+) \|$/gm)];
+  t.same(rows.map(([, name]) => name).sort(), vendors.map(({ name }) => name).sort());
+  for (const [, name = "", needs = ""] of rows) {
+    const known = vendors.find((vendor) => vendor.name === name)?.keys ?? [];
+    for (const variant of needs.split("; or ")) {
+      const keys = [...variant.matchAll(/`(\w+)`/g)].map(([, key]) => key ?? "");
+      const entry = Object.fromEntries(
+        keys.map((key) => [key, key === "private_key" ? vapid : known.find((each) => each.name === key)?.example]),
+      );
+      t.same(problems(name, entry), [], `${name}: ${variant}`);
+      for (const key of keys) {
+        const { [key]: _without, ...rest } = entry;
+        t.ok(problems(name, rest).length > 0, `${name} needs ${key}`);
+      }
+    }
+  }
 });
 
 t.test("what it says of SIGHUP is what the table of settings says", async (t) => {

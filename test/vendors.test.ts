@@ -222,6 +222,16 @@ t.test("what is shown of an entry is what its vendor calls open; anything else i
   t.same([...openKeys("nobody")], [], "of an unknown vendor nothing");
 });
 
+t.test("the proxy may come from the environment, where its password stays out of sight", async (t) => {
+  const reading = readConfig({ env: { PUSHBOX_VENDORS_PROXY: "http://me:hunter2@10.0.0.1:3128" }, flags: new Map() });
+  if (reading.problems !== undefined) throw new Error(reading.problems.join());
+  t.equal(reading.config.vendors.proxy, "http://me:hunter2@10.0.0.1:3128");
+  t.match(effectiveText(reading.config, reading.origins, openKeys), /^proxy = "\*{8}" +# PUSHBOX_VENDORS_PROXY$/m);
+  t.same(readConfig({ env: { PUSHBOX_VENDORS_PROXY: "hunter2" }, flags: new Map() }).problems, [
+    'PUSHBOX_VENDORS_PROXY: vendors.proxy: does not fit; write the URL of a proxy, such as "http://10.0.0.1:3128"',
+  ]);
+});
+
 t.test("a reload takes over what changed of vendors", async (t) => {
   const before = configOf(place(t, xiaomi())).config;
   const after = configOf(place(t, `${xiaomi("com.b")}[vendors]\nproxy = "http://10.0.0.1:3128"`)).config;

@@ -37,6 +37,7 @@ export interface Provider {
   readonly batch: number;
   /** Requests that are worth having in flight together. */
   readonly parallel: number;
+  /** The first is for tokens that name no app. */
   readonly apps: readonly AppId[];
   /** Never throws: one outcome per recipient, in the same order. */
   send(app: AppId, note: Notification, to: readonly Recipient[], now: number): Promise<readonly Outcome[]>;

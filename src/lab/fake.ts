@@ -40,7 +40,7 @@ export interface FakeVendor {
   config(baseUrl: string, write: (file: string, text: string) => string): Record<string, unknown>;
   /** Strict: verifies everything; unknown fields are refused. */
   handle(request: FakeRequest, now: number): FakeReply;
-  /** Accepted notifications, in order. */
+  /** Accepted notifications, in order. Whoever lets a fake run for long takes them out. */
   readonly shown: Shown[];
   /** Token state: "dead", "blocked", ... as the vendor knows them; default: fine. */
   readonly tokens: Map<string, string>;

@@ -18,6 +18,7 @@ export function fakeFcm(): FakeVendor {
   const tokens = new Map<string, string>();
   const shown: Shown[] = [];
   let tokenUri = "";
+  let count = 0;
 
   const endpoint = new TokenEndpoint((form, now) => {
     need(form.get("grant_type") === "urn:ietf:params:oauth:grant-type:jwt-bearer", "grant_type");
@@ -61,7 +62,7 @@ export function fakeFcm(): FakeVendor {
         return failure(403, "SENDER_ID_MISMATCH", "PERMISSION_DENIED");
     }
     shown.push(show(token, message));
-    return json(200, { name: `projects/${PROJECT}/messages/0:${shown.length}` });
+    return json(200, { name: `projects/${PROJECT}/messages/0:${++count}` });
   }
 
   return {

@@ -18,6 +18,7 @@ import {
   Wrong,
 } from "./checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
+import { Recent } from "./recent.ts";
 
 const ADVANCE = `? notifyKey suspend clearNoticeBar fixDisplay fixStartDisplayTime fixEndDisplayTime notificationType`;
 const EVENTS = { arrived: 1, clicked: 2 } as const;
@@ -42,7 +43,7 @@ export function fakeMeizu(options: Options = {}): FakeMeizu {
   const shown: Shown[] = [];
   const tokens = new Map<string, string>();
   const faultsOf = faults("meizu", [...COMMON_FAULTS, "quota", "throttle", "denied", "expired-credential", "partial"]);
-  const last = new Map<string, { readonly msgId: string; readonly param: string }>();
+  const last = new Recent<string, { readonly msgId: string; readonly param: string }>();
   let count = 0;
 
   function handle(request: FakeRequest): FakeReply {

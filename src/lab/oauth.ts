@@ -1,11 +1,12 @@
 // A token endpoint as Google, Huawei and Honor have it: issues bearer tokens for an hour, and knows which still count.
 import type { FakeReply, FakeRequest } from "./fake.ts";
+import { Recent } from "./recent.ts";
 import { need, Violation } from "./strict.ts";
 
 const HOUR = 3_600_000;
 
 export class TokenEndpoint {
-  readonly #issued = new Map<string, number>();
+  readonly #issued = new Recent<string, number>();
   readonly #check: (form: URLSearchParams, now: number) => void;
   #serial = 0;
 

@@ -19,6 +19,7 @@ import {
   Wrong,
 } from "./checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
+import { Recent } from "./recent.ts";
 
 const NOTIFICATION = `title content ? app_message_id style sub_title click_action_type click_action_activity
   click_action_url action_parameters show_time_type off_line off_line_ttl show_ttl network_type notify_id channel_id
@@ -44,9 +45,9 @@ export function fakeOppo(options: Options = {}): FakeOppo {
   const shown: Shown[] = [];
   const tokens = new Map<string, string>();
   const failures = faults("oppo", [...COMMON_FAULTS, "quota", "throttle", "denied", "expired-credential", "partial"]);
-  const sessions = new Map<string, number>();
-  const taken = new Set<string>();
-  const last = new Map<string, { readonly messageId: string; readonly param: string }>();
+  const sessions = new Recent<string, number>();
+  const taken = new Recent<string, true>();
+  const last = new Recent<string, { readonly messageId: string; readonly param: string }>();
   let logins = 0;
   let count = 0;
 
@@ -109,7 +110,7 @@ export function fakeOppo(options: Options = {}): FakeOppo {
     if (state === "dead") return failure(token, 10000, "Invalid RegistrationId");
     if (state === "blocked") return failure(token, 10001, "Unsubscribed");
     if (taken.has(String(own))) return failure(token, 32, "Duplicate app_message_id");
-    if (own !== undefined) taken.add(String(own));
+    if (own !== undefined) taken.set(String(own), true);
     last.set(token, { messageId, param: String(notification["call_back_parameter"] ?? "") });
     const parameters = notification["action_parameters"];
     const extras = parameters === undefined ? {} : asFields(parameters, "action_parameters");

@@ -33,9 +33,9 @@ export type Fault =
   | { readonly kind: "cut" }
   /**
    * HTTP/2: GOAWAY after this stream, with the vendor's reason; requests up to this one are answered, later ones are not.
-   * HTTP/1.1: answered with `connection: close`.
+   * `graceful`: all that are on their way are answered. HTTP/1.1: answered with `connection: close`.
    */
-  | { readonly kind: "goaway"; readonly code: number; readonly reason?: string };
+  | { readonly kind: "goaway"; readonly code: number; readonly reason?: string; readonly graceful?: true };
 
 export interface Rule {
   /** Which requests; all of them without it. */
@@ -89,7 +89,7 @@ interface Answerer {
   endless(bytes: number): void;
   reset(code: number): void;
   cut(): void;
-  goaway(code: number, reason: string | undefined, reply: FakeReply): void;
+  goaway(fault: Extract<Fault, { kind: "goaway" }>, reply: FakeReply): void;
 }
 
 interface ActiveRule {
@@ -201,9 +201,10 @@ class Standing implements LabServer {
         },
         reset: (code) => stream.close(code),
         cut: () => this.#cut(session.socket?.remotePort),
-        goaway: (code, reason, reply) => {
-          this.#last.set(session, stream.id ?? 0);
-          session.goaway(code, stream.id, reason === undefined ? undefined : Buffer.from(JSON.stringify({ reason })));
+        goaway: ({ code, reason, graceful }, reply) => {
+          const last = graceful ? 2 ** 31 - 1 : (stream.id ?? 0);
+          this.#last.set(session, last);
+          session.goaway(code, last, reason === undefined ? undefined : Buffer.from(JSON.stringify({ reason })));
           if (code === 0) respond(reply);
         },
       });
@@ -231,7 +232,7 @@ class Standing implements LabServer {
         },
         reset: () => socket.destroy(),
         cut: () => this.#cut(socket.remotePort),
-        goaway: (_code, _reason, reply) => {
+        goaway: (_fault, reply) => {
           response.writeHead(reply.status, { ...reply.headers, connection: "close" });
           response.end(reply.body);
         },
@@ -304,7 +305,7 @@ class Standing implements LabServer {
         answerer.cut();
         break;
       case "goaway":
-        answerer.goaway(fault.code, fault.reason, decide());
+        answerer.goaway(fault, decide());
         break;
     }
   }

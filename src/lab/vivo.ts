@@ -19,6 +19,7 @@ import {
   Wrong,
 } from "./checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
+import { Recent } from "./recent.ts";
 
 const SEND = `appId regId notifyType title content skipType requestId
   ? timeToLive skipContent networkType clientCustomMap extra pushMode classification category notifyId foregroundShow`;
@@ -46,9 +47,9 @@ export function fakeVivo(options: Options = {}): FakeVivo {
   const shown: Shown[] = [];
   const tokens = new Map<string, string>();
   const failures = faults("vivo", [...COMMON_FAULTS, "quota", "throttle", "denied", "expired-credential", "partial"]);
-  const sessions = new Map<string, number>();
-  const tasks = new Map<string, string>();
-  const last = new Map<string, { readonly taskId: string; readonly param: string }>();
+  const sessions = new Recent<string, number>();
+  const tasks = new Recent<string, string>();
+  const last = new Recent<string, { readonly taskId: string; readonly param: string }>();
   let logins = 0;
   let count = 0;
 

@@ -28,6 +28,7 @@ export function fakeWebPush(): FakePushService {
   const failures = new Failures();
   const tokens = new Map<string, string>();
   const shown: Shown[] = [];
+  let count = 0;
 
   function authenticate(request: FakeRequest, now: number): void {
     const [, jwt = "", key = ""] = /^vapid t=(\S+), k=(\S+)$/.exec(request.headers["authorization"] ?? "") ?? [];
@@ -82,7 +83,7 @@ export function fakeWebPush(): FakePushService {
       payload: said["data"],
       id: String(said["id"]),
     });
-    return { status: 201, headers: { location: `https://${headers["host"]}/message/${shown.length}` } };
+    return { status: 201, headers: { location: `https://${headers["host"]}/message/${++count}` } };
   }
 
   return {

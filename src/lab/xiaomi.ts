@@ -17,6 +17,7 @@ import {
   Wrong,
 } from "./checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
+import { Recent } from "./recent.ts";
 
 const NAMES = `registration_id title description payload restricted_package_name pass_through notify_id time_to_live
   ? notify_type time_to_send extra.jobkey extra.notify_foreground extra.channel_id extra.sound_uri extra.notify_effect
@@ -33,9 +34,9 @@ export function fakeXiaomi(options: { readonly appSecret?: string; readonly pack
   const shown: Shown[] = [];
   const tokens = new Map<string, string>();
   const failures = faults("xiaomi", [...COMMON_FAULTS, "quota", "throttle", "denied", "expired-credential", "partial"]);
-  const seen = new Set<string>();
-  const last = new Map<string, { readonly id: string; readonly param: string }>();
-  const counts = new Map<string, { readonly resolved: number; readonly delivered: number }>();
+  const seen = new Recent<string, true>();
+  const last = new Recent<string, { readonly id: string; readonly param: string }>();
+  const counts = new Recent<string, { readonly resolved: number; readonly delivered: number }>();
   let count = 0;
 
   function handle(request: FakeRequest, now: number): FakeReply {
@@ -96,7 +97,7 @@ export function fakeXiaomi(options: { readonly appSecret?: string; readonly pack
     last.set(token, { id, param: form["extra.callback.param"] ?? "" });
     const key = `${token} ${form["extra.jobkey"]}`;
     if (tokens.get(token) === "blocked" || (form["extra.jobkey"] !== undefined && seen.has(key))) return;
-    seen.add(key);
+    seen.set(key, true);
     const payload = asFields(form["payload"], "payload");
     const android = isFields(payload["android"]) ? payload["android"] : {};
     shown.push({

@@ -3,75 +3,17 @@
 import { createServer as createHttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { connect as connectTo, createServer, type Socket } from "node:net";
-import type { Test } from "tap";
 import t from "tap";
-import type { Outcome } from "../../src/core/provider.ts";
 import { createAuthority } from "../../src/lab/authority.ts";
-import type { FakeVendor } from "../../src/lab/fake.ts";
 import { fakeFcm } from "../../src/lab/fcm.ts";
-import { type LabServer, serve } from "../../src/lab/server.ts";
+import { serve } from "../../src/lab/server.ts";
 import { isPrivateHost, isPublic, publicLookup } from "../../src/providers/address.ts";
 import { provider } from "../../src/providers/client.ts";
 import { Credentials } from "../../src/providers/credentials.ts";
-import { type CommonApp, type Credential, Denied, type Dialect, type Transport } from "../../src/providers/dialect.ts";
+import { type CommonApp, type Credential, Denied, type Dialect } from "../../src/providers/dialect.ts";
 import { fcm } from "../../src/providers/fcm.ts";
-import type { Network } from "../../src/providers/line.ts";
 import { authority, configured, NOW, notification } from "./conformance.ts";
-
-const kinds = (outcomes: readonly Outcome[]) => outcomes.map(({ kind }) => kind);
-const recipients = (count: number, from = 0) =>
-  Array.from({ length: count }, (_, n) => ({ token: `t${n + from}`, ref: `r${n + from}` }));
-
-/** A dialect of which only the network is of interest: any 200 is success. */
-const plain = (transport: Partial<Transport> = {}): Dialect<CommonApp> => ({
-  name: "plain",
-  tokenTypes: [],
-  batch: 1,
-  title: "Plain",
-  keys: [],
-  transport: { http2: true, connections: 1, streams: 100, timeout: 3000, gate: false, ...transport },
-  parse: () => ({ app: "", account: "", baseUrl: "" }),
-  credential: async () => ({ value: "", expires: Number.POSITIVE_INFINITY }),
-  encode: (app, _note, to) => ({
-    method: "POST",
-    url: `${app.baseUrl}/${to[0]!.token}?app=${app.app}`,
-    headers: {},
-    body: "{}",
-  }),
-  decode: (_app, { status }, to) =>
-    to.map(() => (status === 200 ? { kind: "accepted" } : { kind: "retry", reason: "status" })),
-});
-
-const silent: FakeVendor = {
-  name: "plain",
-  http2: true,
-  config: () => ({}),
-  handle: () => ({ status: 200 }),
-  shown: [],
-  tokens: new Map(),
-  fail: () => undefined,
-};
-
-const certificate = authority.server(["127.0.0.1"]);
-
-async function serving(test: Test, fake: FakeVendor = silent): Promise<LabServer> {
-  const server = await serve(fake, { certificate, now: () => NOW });
-  test.teardown(() => server.close());
-  return server;
-}
-
-function providing(
-  test: Test,
-  dialect: Dialect<CommonApp>,
-  apps: readonly CommonApp[],
-  network: Network = { ca: authority.ca },
-) {
-  const own = provider(dialect, apps, network);
-  test.teardown(() => own.close());
-  return own;
-}
-
-const appAt = (baseUrl: string, app = "a", account = "one"): CommonApp => ({ app, account, baseUrl });
+import { appAt, kinds, plain, providing, recipients, serving, silent } from "./plain.ts";
 
 t.test("an app whose requests hang leaves the others of its account their share", async (t) => {
   const server = await serving(t);

@@ -1,0 +1,194 @@
+// `pushbox lab`: what a newcomer sees. The configuration it writes is used as a server would, against the process as it is.
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import t, { type Test } from "tap";
+import { readConfig } from "../src/config.ts";
+import type { Notification } from "../src/core/notification.ts";
+import type { Outcome } from "../src/core/provider.ts";
+import type { LabDevice } from "../src/lab/devices.ts";
+import { FAULTS } from "../src/lab/faults.ts";
+import { lineOf, startLab } from "../src/lab/index.ts";
+import { Recent } from "../src/lab/recent.ts";
+import { openConfigured, vendorProblems } from "../src/vendors.ts";
+import { run, serve, start } from "./support/process.ts";
+
+const VENDORS = ["apns", "fcm", "harmony", "honor", "huawei", "meizu", "oppo", "umeng", "vivo", "webpush", "xiaomi"];
+
+function note(id: string): Notification {
+  return {
+    id,
+    content: {
+      android: { title: "Ann", message: 'says "hi"\nto you', payload: { page: 1 } },
+      apn: { alert: { title: "Ann", body: 'says "hi"\nto you' } },
+    },
+    target: { kind: "all" },
+    timeToLive: 3_600_000,
+    type: "pushAll",
+    acceptedAt: Date.now(),
+    callerAddress: "127.0.0.1",
+  };
+}
+
+/** What a server with this configuration has. */
+function opened(t: Test, file: string) {
+  const reading = readConfig({ file, env: {}, flags: new Map() });
+  if (reading.problems !== undefined) throw new Error(reading.problems.join("\n"));
+  const vendors = openConfigured(reading.config.vendors, Date.now());
+  t.teardown(() => Promise.all([...vendors.providers.values()].map((provider) => provider.close())));
+  return vendors;
+}
+
+const devicesIn = (directory: string): readonly LabDevice[] =>
+  JSON.parse(readFileSync(join(directory, "devices.json"), "utf8")) as readonly LabDevice[];
+
+async function outcomes(t: Test, directory: string, id: string): Promise<Readonly<Record<string, Outcome["kind"]>>> {
+  const { providers, tokenTypes, problems } = opened(t, join(directory, "pushbox-lab.toml"));
+  t.same(problems, []);
+  const told = devicesIn(directory).map(async ({ vendor, type, app, token }) => {
+    t.equal(tokenTypes.get(type), vendor, `the token type ${type} leads to ${vendor}`);
+    const [outcome] = (await providers.get(vendor)?.send(app, note(id), [{ token, ref: id }], Date.now())) ?? [];
+    return [vendor, outcome?.kind];
+  });
+  return Object.fromEntries(await Promise.all(told)) as Readonly<Record<string, Outcome["kind"]>>;
+}
+
+t.test(
+  "a process: each vendor shows what is sent through the configuration it wrote; SIGINT ends it with 0",
+  async (t) => {
+    const directory = t.testdir({});
+    const lab = start(directory, ["lab"]);
+    t.teardown(() => lab.child.kill("SIGKILL"));
+    const greeting = await lab.printed(/socket\.emit.*\n/);
+    for (const vendor of VENDORS)
+      t.match(greeting, new RegExp(`^${vendor} +https://127\\.0\\.0\\.1:\\d+ .* token=`, "m"));
+    t.match(greeting, "pushbox serve --config pushbox-lab/pushbox-lab.toml");
+    const sent = await outcomes(t, join(directory, "pushbox-lab"), "n1");
+    t.same(sent, Object.fromEntries(VENDORS.map((vendor) => [vendor, "accepted"])));
+    const out = await lab.printed(/^shown /m, VENDORS.length);
+    const lines = out.split("\n").filter((line) => line.startsWith("shown"));
+    t.same(lines.map((line) => /vendor=(\w+)/.exec(line)?.[1]).sort(), VENDORS);
+    for (const line of lines) {
+      t.match(line, / app=(com\.example\.lab|lab\.example\.com) token=\S+.* title="Ann" text="says \\"hi\\"\\nto you"/);
+      t.match(line, / payload=\{"page":1.*\} id="n1"$/, "on one line");
+    }
+    t.equal(lines.length, VENDORS.length);
+    lab.child.kill("SIGINT");
+    t.match(await lab.ended, { code: 0, err: "", out: /stopped\n$/ });
+  },
+);
+
+t.test("a server of that configuration gets one device per vendor", async (t) => {
+  const directory = t.testdir({});
+  const lab = start(directory, ["lab"]);
+  t.teardown(() => lab.child.kill("SIGKILL"));
+  await lab.printed(/socket\.emit.*\n/);
+  const server = await serve(t, directory, ["--config", "pushbox-lab/pushbox-lab.toml"]);
+  const { code, out, err } = await run(directory, "lab", "--devices", server.clientUrl);
+  t.equal(err, "");
+  t.equal(code, 0);
+  t.equal(out.match(/registered as lab-device-/g)?.length, VENDORS.length);
+  for (const { vendor, type, app, token } of devicesIn(join(directory, "pushbox-lab"))) {
+    const answer = await server.call("device/get", { pushId: `lab-device-${vendor}` });
+    t.match(JSON.parse(answer.text), { type, token, package_name: app }, vendor);
+  }
+  t.equal((await server.stop()).code, 0);
+  t.match(await run(directory, "lab", "--devices", server.clientUrl), {
+    code: 1,
+    err: /ECONNREFUSED; is that where the server's clients connect\?\n$/,
+  });
+  t.match(await run(directory, "lab", "--devices", server.clientUrl, "--dir", "none"), {
+    code: 1,
+    err: /^none is not the directory of a lab/,
+  });
+});
+
+/** What a server makes of each fault of every vendor. */
+const expected: Readonly<Record<string, readonly Outcome["kind"][]>> = {
+  throttle: ["retry", "paused"],
+  deny: ["denied", "refused"],
+  dead: ["gone", "accepted"],
+  busy: ["retry"],
+  garbage: ["retry"],
+  reset: ["retry"],
+  cut: ["retry"],
+  goaway: ["accepted"],
+};
+
+for (const [fault, kinds] of Object.entries(expected)) {
+  t.test(`every vendor can be made to fail: ${fault}`, async (t) => {
+    const directory = join(t.testdir({}), "lab");
+    const lines: string[] = [];
+    const faults = VENDORS.map((vendor) => `${vendor}=${fault}`);
+    const lab = await startLab({ directory, faults, now: Date.now, tell: (line) => lines.push(line) });
+    t.teardown(() => lab.close());
+    const sent = await outcomes(t, directory, fault);
+    for (const [vendor, kind] of Object.entries(sent)) t.ok(kinds.includes(kind), `${vendor}: ${kind}`);
+    if (kinds[0] !== "accepted") {
+      const shown = lines.filter((line) => line.startsWith("shown"));
+      t.equal(shown.length, fault === "cut" ? VENDORS.length - loggingIn(sent) : 0);
+      t.ok(lines.some((line) => line.startsWith("answer")) || fault === "cut");
+    }
+  });
+}
+
+/** Vendors whose login was cut already. */
+function loggingIn(sent: Readonly<Record<string, unknown>>): number {
+  return ["fcm", "honor", "huawei", "oppo", "vivo"].filter((vendor) => vendor in sent).length;
+}
+
+t.test("the help names every fault", async (t) => {
+  const { out } = await run(t.testdir({}), "lab", "--help");
+  for (const fault of Object.keys(FAULTS)) t.match(out, new RegExp(`^ {2}${fault} `, "m"));
+  const late = ["slow", "hang"];
+  const tried = [...Object.keys(expected), ...late].sort();
+  t.same(Object.keys(FAULTS).sort(), tried, "all but those that take seconds are tried here");
+});
+
+t.test("mistakes say what to write, and end with 2; a port in use ends with 1", async (t) => {
+  const directory = t.testdir({ mine: { "diary.txt": "" } });
+  t.match(await run(directory, "lab", "--fault", "xiaomi=sulk"), {
+    code: 2,
+    err: /xiaomi=FAULT with a fault of throttle, /,
+  });
+  t.match(await run(directory, "lab", "--fault", "appel=hang"), { code: 2, err: /a vendor of apns, fcm, / });
+  t.match(await run(directory, "lab", "--dir", "mine"), { code: 2, err: /mine holds files that are not a lab's/ });
+  t.match(await run(directory, "lab", "--port", "x"), { code: 2, err: "--port x: write a number from 1 to 65499\n" });
+  const taken = createServer().listen(0, "127.0.0.1");
+  await once(taken, "listening");
+  t.teardown(() => taken.close());
+  const { port } = taken.address() as { port: number };
+  t.match(await run(directory, "lab", "--port", `${port}`), { code: 1, err: /is in use: take others with --port/ });
+});
+
+t.test("a lab is started again in its directory; the newer configuration is right", async (t) => {
+  const directory = join(t.testdir({}), "lab");
+  const options = { directory, faults: [], now: Date.now, tell: () => undefined };
+  const first = await startLab(options);
+  writeFileSync(join(directory, "notes.txt"), "kept");
+  await first.close();
+  const second = await startLab(options);
+  t.teardown(() => second.close());
+  t.equal((await outcomes(t, directory, "again"))["xiaomi"], "accepted");
+  t.equal(readFileSync(join(directory, "notes.txt"), "utf8"), "kept");
+  const reading = readConfig({ file: second.config, env: {}, flags: new Map() });
+  t.same("config" in reading && vendorProblems(reading.config.vendors, Date.now()), []);
+});
+
+t.test("a line is one line whatever was sent, and a long token is shortened", async (t) => {
+  const shown = { vendor: "x", token: "t".repeat(500), title: "\u001b[2J\r\n", message: "a\u2028b\u009b2J" };
+  t.equal(
+    lineOf(shown, "app"),
+    `shown   vendor=x app=app token=${"t".repeat(59)}… title="\\u001b[2J\\r\\n" text="a\\u2028b\\u009b2J" payload={} id=""`,
+  );
+});
+
+t.test("what a fake remembers is bounded", async (t) => {
+  const recent = new Recent<number, true>();
+  for (let n = 0; n < 12_000; n++) recent.set(n, true);
+  recent.set(2000, true);
+  recent.set(12_000, true);
+  t.equal(recent.size, 10_000);
+  t.ok(recent.has(2000) && recent.has(12_000) && !recent.has(2001), "the newest stay");
+});
