@@ -23,7 +23,6 @@ function note(id: string): Notification {
       android: { title: "Ann", message: 'says "hi"\nto you', payload: { page: 1 } },
       apn: { alert: { title: "Ann", body: 'says "hi"\nto you' } },
     },
-    target: { kind: "all" },
     timeToLive: 3_600_000,
     type: "pushAll",
     acceptedAt: Date.now(),
