@@ -1,6 +1,7 @@
 // The way to the storage thread: gathers the calls of a turn into one message, and settles them in order when it is answered.
 import type { Worker } from "node:worker_threads";
 import { PushError } from "../core/errors.ts";
+import { pack } from "./sqlite/message.ts";
 import type { BatchReply, Call, Failure, MethodName, Methods, Request } from "./sqlite/thread.ts";
 
 /** A message takes no more than this much work, so that a call which comes next does not wait long. */
@@ -93,7 +94,7 @@ export class Queue {
   }
 
   #post(batch: Pending[], culprit?: Pending): boolean {
-    const request: Request = { kind: "batch", calls: batch.map(({ call }) => call) };
+    const request: Request = { kind: "batch", calls: pack(batch.map(({ call }) => call)) };
     try {
       this.#worker.postMessage(request);
     } catch (error) {
