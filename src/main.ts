@@ -1,8 +1,11 @@
 // The process: its arguments, environment, streams, signals and exit code. Nothing else touches `process`.
 import { run } from "./cli.ts";
+import { boundYoungGeneration } from "./memory.ts";
 
 // A reader that has seen enough (`pushbox config | head`) is not an error.
 process.stdout.on("error", () => process.exit(0));
+
+boundYoungGeneration();
 
 run({
   args: process.argv.slice(2),
