@@ -30,8 +30,8 @@ export function localBroker(queue: Queue): LocalBroker {
     }
   }
 
-  const append = (parcels: readonly Parcel[]): Promise<unknown> =>
-    queue.call("append", [flatten(parcels)], parcels.length, (first) => deliver(parcels, first)); // holds 2, 3
+  const append = (parcels: readonly Parcel[]): Promise<number> =>
+    queue.call("append", flatten(parcels), parcels.length, (first) => deliver(parcels, first)); // holds 2, 3
 
   return {
     deliver,

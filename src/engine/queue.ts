@@ -1,16 +1,19 @@
 // The way to the storage thread: gathers the calls of a turn into one message, and settles them in order when it is answered.
 import type { Worker } from "node:worker_threads";
 import { PushError } from "../core/errors.ts";
+import { pack } from "./sqlite/message.ts";
 import type { BatchReply, Call, Failure, MethodName, Methods, Request } from "./sqlite/thread.ts";
 
 /** A message takes no more than this much work, so that a call which comes next does not wait long. */
 const MESSAGE_WEIGHT = 2000;
 /**
- * One message is worked on while the next lies ready; what comes meanwhile gathers for the one after. A message is made in
- * `setImmediate`, at the end of the turn: made in a microtask it holds half of what 8 callers ask for or less (13,900 durable
- * packets/s instead of 21,500), and a lone call is no faster.
+ * Each message is a commit, so few large ones: a message goes when the thread is free and a turn has brought no further calls,
+ * or after so many turns. 50 callers then share a commit (52,000 durable packets/s; 39,000 with one message worked on while the
+ * next, of those that were answered last, lies ready).
  */
-const MESSAGES_UNDER_WAY = 2;
+const GATHERING_TURNS = 4;
+/** So many calls are worth a commit of their own: they lie ready while the thread works. */
+const LARGE = 200;
 /** Far behind: better to refuse at once than to take calls that are answered minutes later. */
 const WAITING_LIMIT = 1_000_000;
 
@@ -72,9 +75,18 @@ export class Queue {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#waiting.length === 0 || this.#underWay.length >= MESSAGES_UNDER_WAY) return;
+    if (this.#scheduled || this.#waiting.length === 0) return;
+    const ready = this.#underWay.length;
+    if (ready > 1 || (ready === 1 && this.#waiting.length < LARGE)) return;
     this.#scheduled = true;
+    this.#gather(0, GATHERING_TURNS);
+  }
+
+  /** In `setImmediate`, at the end of the turn: a microtask would come before the other callers of the same turn. */
+  #gather(before: number, turns: number): void {
     setImmediate(() => {
+      const count = this.#waiting.length;
+      if (turns > 1 && count > before && count < LARGE) return this.#gather(count, turns - 1);
       this.#scheduled = false;
       this.#send();
     });
@@ -93,7 +105,7 @@ export class Queue {
   }
 
   #post(batch: Pending[], culprit?: Pending): boolean {
-    const request: Request = { kind: "batch", calls: batch.map(({ call }) => call) };
+    const request: Request = { kind: "batch", calls: pack(batch.map(({ call }) => call)) };
     try {
       this.#worker.postMessage(request);
     } catch (error) {

@@ -58,19 +58,20 @@ export function devices(
     SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
            token_time, create_time, update_time
     FROM devices WHERE push_id = ?`);
+  // `= +?` beside ORDER BY: see packets.ts.
   const findByUid = db.prepare<[string], Row>(`
     SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
            token_time, create_time, update_time
-    FROM devices WHERE uid = ? ORDER BY device`);
+    FROM devices WHERE uid = +? ORDER BY device`);
   const pageByUid = db.prepare<[string, number, number], Row>(`
     SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
            token_time, create_time, update_time
-    FROM devices WHERE uid = ? AND device > ? ORDER BY device LIMIT ?`);
+    FROM devices WHERE uid = +? AND device > ? ORDER BY device LIMIT ?`);
   const pageByTag = db.prepare<[string, number, number], Row>(`
     SELECT d.device, d.push_id, d.uid, d.uid_ttl, d.online_run, d.offline_since, d.platform, d.tags, d.type, d.token,
            d.package, d.token_time, d.create_time, d.update_time
     FROM device_tags t JOIN devices d ON d.device = t.device
-    WHERE t.tag = ? AND t.device > ? ORDER BY t.device LIMIT ?`);
+    WHERE t.tag = +? AND t.device > ? ORDER BY t.device LIMIT ?`);
   const pageOfAll = db.prepare<[number, number], Row>(`
     SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
            token_time, create_time, update_time
@@ -78,11 +79,11 @@ export function devices(
   const newestBound = db.prepare<[string], Row>(`
     SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
            token_time, create_time, update_time
-    FROM devices WHERE uid = ? ORDER BY bound DESC`);
+    FROM devices WHERE uid = +? ORDER BY bound DESC`);
   const newestBoundOnPlatform = db.prepare<[string, string | null], Row>(`
     SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
            token_time, create_time, update_time
-    FROM devices WHERE uid = ? AND platform IS ? ORDER BY bound DESC`);
+    FROM devices WHERE uid = +? AND platform IS +? ORDER BY bound DESC`);
   const findOthersByToken = db.prepare<[string, string, string | null, string], Row>(`
     SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
            token_time, create_time, update_time

@@ -21,7 +21,7 @@ export interface Keep {
 /** Parcels without their structure: channel, id, event, body, expires, and again. Crosses to the thread in half the time. */
 export type FlatParcels = readonly (string | number)[];
 
-export function flatten(parcels: readonly Parcel[]): FlatParcels {
+export function flatten(parcels: readonly Parcel[]): (string | number)[] {
   const flat: (string | number)[] = [];
   for (const { channel, packet } of parcels) flat.push(channel, packet.id, packet.event, packet.body, packet.expires);
   return flat;
@@ -29,20 +29,40 @@ export function flatten(parcels: readonly Parcel[]): FlatParcels {
 
 export type Packets = ReturnType<typeof packets>;
 
+/** The newest end of a channel's log: what this transaction has added to it and not written yet. */
+interface Tail {
+  readonly kept: number;
+  place: number;
+  dropAt: number;
+  readonly rows: Row[];
+}
+
+type Row = readonly [
+  seq: number,
+  channel: string,
+  place: number,
+  id: string,
+  event: string,
+  body: string,
+  expires: number,
+  dropAt: number,
+];
+
 export function packets(db: Database, keep: Keep, nextSeq: () => number) {
+  // `= +?` beside ORDER BY: with `= ?` SQLite plans the statement anew for every value, which takes longer than running it.
   const newest = db.prepare<[string], { place: number; drop_at: number }>(`
-    SELECT place, drop_at FROM packets WHERE channel = ? ORDER BY place DESC LIMIT 1`);
-  const insert = db.prepare<[number, string, number, string, string, string, number, number]>(`
+    SELECT place, drop_at FROM packets WHERE channel = +? ORDER BY place DESC LIMIT 1`);
+  const insert = db.prepare<Row>(`
     INSERT INTO packets (seq, channel, place, id, event, body, expires, drop_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`);
   const trim = db.prepare<[string, number]>("DELETE FROM packets WHERE channel = ? AND place <= ?");
   // Walks back from the newest, where nearly every cursor is found at once.
   const placeOf = db
     .prepare<[string, string], number>(
-      "SELECT place FROM packets WHERE channel = ? AND id = ? ORDER BY place DESC LIMIT 1",
+      "SELECT place FROM packets WHERE channel = +? AND id = +? ORDER BY place DESC LIMIT 1",
     )
     .pluck<number>();
   const readFrom = db.prepare<[string, number], KeptPacket>(`
-    SELECT seq, id, event, body, expires FROM packets WHERE channel = ? AND place >= ? ORDER BY place`);
+    SELECT seq, id, event, body, expires FROM packets WHERE channel = +? AND place >= ? ORDER BY place`);
   const sentSeq = db.prepare<[string], number>("SELECT sent_seq FROM devices WHERE push_id = ?").pluck<number>();
   const mark = db.prepare<[number, string, number]>(`
     UPDATE devices SET sent_seq = ? WHERE push_id = ? AND sent_seq < ?`);
@@ -57,35 +77,62 @@ export function packets(db: Database, keep: Keep, nextSeq: () => number) {
     return longestFirst.find(([prefix]) => topic.startsWith(prefix))?.[1] ?? keep.default;
   }
 
+  // A channel that gets many packets in one transaction is written once, at its end, and only what it keeps.
+  const tails = new Map<Channel, Tail>();
+
+  function tailOf(channel: Channel): Tail {
+    let tail = tails.get(channel);
+    if (tail === undefined) {
+      const before = newest.get(channel);
+      tail = { kept: keptOn(channel), place: before?.place ?? 0, dropAt: before?.drop_at ?? 0, rows: [] };
+      tails.set(channel, tail);
+    }
+    return tail;
+  }
+
+  function write(channel: Channel): void {
+    const tail = tails.get(channel);
+    if (tail === undefined) return;
+    const { kept, place, rows } = tail;
+    for (let i = Math.max(0, rows.length - kept); i < rows.length; i++) insert.run(...rows[i]!);
+    if (place > kept) trim.run(channel, place - kept);
+    tails.delete(channel);
+  }
+
+  function writeAll(): void {
+    if (tails.size > 0) for (const channel of tails.keys()) write(channel);
+  }
+
   return {
-    /** Adds the parcels to the log; their seqs are the returned one and those that follow it. 0 when there are none. */
+    /**
+     * Adds the parcels to the log; their seqs are the returned one and those that follow it. 0 when there are none.
+     * They are in the store after `writeAll`, which the transaction ends with; what reads them here writes them first.
+     */
     append(flat: FlatParcels): number {
       let first = 0;
       for (let i = 0; i + 4 < flat.length; i += 5) {
         const channel = flat[i] as Channel; // as `flatten` put them
         const expires = flat[i + 4] as number;
-        const before = newest.get(channel);
-        const place = (before?.place ?? 0) + 1;
-        const dropAt = before === undefined ? expires : Math.max(expires, before.drop_at);
+        // Checked here: one that is pushed out by newer ones is never written, so the store would not notice.
+        if (!Number.isSafeInteger(expires)) throw new TypeError(`a packet that expires at ${expires} cannot be kept`);
+        const tail = tailOf(channel);
         const seq = nextSeq();
         if (first === 0) first = seq;
-        insert.run(
-          seq,
-          channel,
-          place,
-          flat[i + 1] as string,
-          flat[i + 2] as string,
-          flat[i + 3] as string,
-          expires,
-          dropAt,
-        );
-        const kept = keptOn(channel);
-        if (place > kept) trim.run(channel, place - kept);
+        tail.place++;
+        tail.dropAt = Math.max(expires, tail.dropAt);
+        const [id, event, body] = [flat[i + 1] as string, flat[i + 2] as string, flat[i + 3] as string];
+        tail.rows.push([seq, channel, tail.place, id, event, body, expires, tail.dropAt]);
       }
       return first;
     },
 
+    writeAll,
+
+    /** The transaction is undone, or the call of it that was not yet written. */
+    forget: () => tails.clear(),
+
     backlog(channel: Channel, position: Position, now: number): readonly KeptPacket[] {
+      write(channel);
       if (position === "unsent") {
         const sent = sentSeq.get(channelName(channel)) ?? 0;
         return missed(readFrom.all(channel, 0), position, sent, now);
@@ -102,10 +149,14 @@ export function packets(db: Database, keep: Keep, nextSeq: () => number) {
     },
 
     drop(channel: Channel): void {
+      tails.delete(channel);
       drop.run(channel);
     },
 
     /** Drops up to `limit` packets whose time has passed. Returns whether there may be more. */
-    sweepPackets: (now: number, limit: number): boolean => sweep.run(now, limit).changes === limit,
+    sweepPackets(now: number, limit: number): boolean {
+      writeAll();
+      return sweep.run(now, limit).changes === limit;
+    },
   };
 }

@@ -1,4 +1,5 @@
-// Rising numbers that are never given twice. Counted in memory, written once per transaction instead of once per number.
+// Rising numbers that are never given twice. Counted in memory; the store holds a number they stay below, so that most
+// transactions need not write it. What lies between is skipped by the next start, which is harmless.
 import type Database from "better-sqlite3";
 
 export interface Sequences {
@@ -18,22 +19,32 @@ export interface Sequences {
 
 const NAMES = ["seq", "bound", "device", "delivery"] as const;
 
+/** So many numbers are taken from the store at once. */
+const BLOCK = 10_000;
+
 export function sequences(db: Database): Sequences {
   const read = db.prepare<[string], number>("SELECT value FROM sequences WHERE name = ?").pluck<number>();
   const write = db.prepare<[number, string]>("UPDATE sequences SET value = ? WHERE name = ?");
   const now = { seq: 0, bound: 0, device: 0, delivery: 0 };
   for (const name of NAMES) now[name] = read.get(name) ?? 0;
   const stored = { ...now };
+  const written = { ...now };
+  function reserve(name: (typeof NAMES)[number]): void {
+    written[name] = stored[name];
+    if (now[name] <= stored[name]) return;
+    written[name] = now[name] + BLOCK;
+    write.run(written[name], name);
+  }
   return {
     seq: () => ++now.seq,
     bound: () => ++now.bound,
     device: () => ++now.device,
     delivery: () => ++now.delivery,
     save() {
-      for (const name of NAMES) if (now[name] !== stored[name]) write.run(now[name], name);
+      for (const name of NAMES) reserve(name);
     },
     saved() {
-      for (const name of NAMES) stored[name] = now[name];
+      for (const name of NAMES) stored[name] = written[name];
     },
   };
 }

@@ -12,14 +12,15 @@ import { deliveries } from "./deliveries.ts";
 import { devices } from "./devices.ts";
 import { explain, isStoreFault } from "./faults.ts";
 import { listing } from "./listing.ts";
+import { type PackedCalls, unpack } from "./message.ts";
 import { orders } from "./orders.ts";
 import { outbox } from "./outbox.ts";
-import { type Keep, packets } from "./packets.ts";
+import { type Keep, type Packets, packets } from "./packets.ts";
 import { presence } from "./presence.ts";
 import { progress } from "./progress.ts";
 import { receipts } from "./receipts.ts";
 import { openDatabase, openFile, type Synchronous } from "./schema.ts";
-import { sequences } from "./sequences.ts";
+import { type Sequences, sequences } from "./sequences.ts";
 import { sweep } from "./sweep.ts";
 
 /** What the thread is started with. A second, short-lived one makes the backup of a file, so that nobody waits for it. */
@@ -35,7 +36,7 @@ export type ThreadData =
   | { readonly task: "backup"; readonly source: string; readonly target: string };
 
 export type Request =
-  | { readonly kind: "batch"; readonly calls: readonly Call[] }
+  | { readonly kind: "batch"; readonly calls: PackedCalls }
   | { readonly kind: "backup"; readonly target: string }
   | { readonly kind: "close" };
 
@@ -66,8 +67,9 @@ export type Methods = ReturnType<typeof methods>;
 export type MethodName = keyof Methods;
 export type Call = readonly [method: MethodName, args: readonly unknown[]];
 
-function methods(db: Database, data: Extract<ThreadData, { task: "store" }>, numbers: ReturnType<typeof sequences>) {
-  const kept = packets(db, data.keep, numbers.seq);
+type StoreData = Extract<ThreadData, { task: "store" }>;
+
+function methods(db: Database, data: StoreData, numbers: Sequences, kept: Packets) {
   const { append, backlog, sent, sweepPackets } = kept;
   const known = addressees(db, numbers.device);
   const devicesTable = devices(db, kept, presence(db, data.started), numbers, known);
@@ -78,7 +80,7 @@ function methods(db: Database, data: Extract<ThreadData, { task: "store" }>, num
   const { sweepHours, ...figures } = counters(db, looking, told);
   const { jobs, jobsByNumber, jobsOfId, deliveries: deliveriesOf, vendorIds } = looking;
   return {
-    append,
+    append: (...flat: (string | number)[]): number => append(flat), // see message.ts
     backlog,
     sent,
     sweepPackets,
@@ -106,7 +108,7 @@ export interface Store {
   close(): void;
 }
 
-export function openStore(data: Extract<ThreadData, { task: "store" }>): Store {
+export function openStore(data: StoreData): Store {
   if (data.dataDir === ":memory:") return store(openDatabase(":memory:", data.synchronous), data);
   const lock = lockDirectory(data.dataDir);
   try {
@@ -125,9 +127,10 @@ export function openStore(data: Extract<ThreadData, { task: "store" }>): Store {
 }
 
 /** On an open database; `run` never throws. */
-export function store(db: Database, data: Extract<ThreadData, { task: "store" }>): Store {
+export function store(db: Database, data: StoreData): Store {
   const numbers = sequences(db);
-  const table = methods(db, data, numbers);
+  const kept = packets(db, data.keep, numbers.seq);
+  const table = methods(db, data, numbers, kept);
   const begin = db.prepare<[]>("BEGIN IMMEDIATE");
   const beginReading = db.prepare<[]>("BEGIN");
   const commit = db.prepare<[]>("COMMIT");
@@ -141,6 +144,18 @@ export function store(db: Database, data: Extract<ThreadData, { task: "store" }>
     return method(...args);
   }
 
+  /** What it appended is written at once, so that a fault is this call's. */
+  function performAlone(call: Call): unknown {
+    try {
+      const result = perform(call);
+      kept.writeAll();
+      return result;
+    } catch (error) {
+      kept.forget();
+      throw error;
+    }
+  }
+
   function run(calls: readonly Call[]): BatchReply {
     const started = performance.now();
     try {
@@ -148,12 +163,14 @@ export function store(db: Database, data: Extract<ThreadData, { task: "store" }>
       const results = calls.map(perform);
       return committed(results, [], started);
     } catch (error) {
+      kept.forget();
       if (db.inTransaction) rollback.run();
       return isStoreFault(error) ? readOnly(calls, error, started) : oneByOne(calls, started);
     }
   }
 
   function committed(results: unknown[], failures: [number, Failure][], started: number): BatchReply {
+    kept.writeAll();
     numbers.save();
     const worked = performance.now();
     commit.run();
@@ -169,7 +186,7 @@ export function store(db: Database, data: Extract<ThreadData, { task: "store" }>
       const results = calls.map((call, index) => {
         savepoint.run();
         try {
-          return perform(call);
+          return performAlone(call);
         } catch (error) {
           if (isStoreFault(error)) throw error;
           undo.run();
@@ -196,7 +213,7 @@ export function store(db: Database, data: Extract<ThreadData, { task: "store" }>
       beginReading.run();
       const results = calls.map((call, index) => {
         try {
-          return perform(call);
+          return performAlone(call);
         } catch {
           failures.push([index, refused]);
           return undefined;
@@ -251,7 +268,7 @@ export function runThread(port: MessagePort, data: ThreadData): void {
   port.on("message", (request: Request) => {
     switch (request.kind) {
       case "batch":
-        reply({ kind: "batch", ...opened.run(request.calls) });
+        reply({ kind: "batch", ...opened.run(unpack(request.calls)) });
         break;
       case "backup":
         opened.backup(request.target).then(
