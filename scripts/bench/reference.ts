@@ -39,7 +39,8 @@ function bare(together: boolean): void {
 }
 
 function socketio(): void {
-  const server = createServer();
+  // socket.io leaves other paths to the server's own handler: without one, whoever asks whether it is up waits for ever.
+  const server = createServer((_req, res) => res.end());
   const io = new Server(server, { transports: ["websocket"] });
   io.on("connection", (socket) => {
     socket.on("pushId", (hello: { id: string; topics: string[] }) => {

@@ -31,13 +31,17 @@ export function addressList(entries: readonly string[]): AddressList {
 
 /** From the 4 or 16 bytes of a socket; an IPv4 address that came through an IPv6 socket reads as IPv4. */
 export function addressText(bytes: ArrayBuffer): string {
-  const octets = Buffer.from(bytes);
-  if (octets.length === 4) return octets.join(".");
+  const octets = new Uint8Array(bytes);
+  if (octets.length === 4) return ipv4(octets, 0);
   if (octets.length !== 16) return ""; // a unix socket
-  const mapped = octets.subarray(0, 10).every((octet) => octet === 0) && octets[10] === 0xff && octets[11] === 0xff;
-  if (mapped) return octets.subarray(12).join(".");
-  return canonical(Array.from({ length: 8 }, (_, i) => octets.readUInt16BE(2 * i).toString(16)).join(":"));
+  const mapped = octets[10] === 0xff && octets[11] === 0xff && octets.subarray(0, 10).every((octet) => octet === 0);
+  if (mapped) return ipv4(octets, 12);
+  const view = new DataView(bytes);
+  return canonical(Array.from({ length: 8 }, (_, i) => view.getUint16(2 * i).toString(16)).join(":"));
 }
+
+const ipv4 = (octets: Uint8Array, at: number): string =>
+  `${octets[at]}.${octets[at + 1]}.${octets[at + 2]}.${octets[at + 3]}`;
 
 /**
  * Reads the list of forwarders from the right, past those that are trusted, to the first address that is not: what stands left

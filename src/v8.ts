@@ -1,0 +1,29 @@
+// How V8 is told to work for a server. These flags are read while it runs, so they hold however the process was started.
+import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
+
+/** Both halves of V8's young generation together, bytes. */
+const ENOUGH = 16 * 1024 * 1024;
+const CHECK_EVERY = 100;
+
+/**
+ * Stops the growth of the young generation at 16 MB. While many clients connect it would double to 32 MB, which are never given
+ * back: 1.4 KB for each of 10,000 connections. Half of it serves as well: no throughput is lost at 16 MB, 4 % at 8 MB.
+ * Node has `--max-semi-space-size` for this, but only on its command line.
+ */
+export function boundYoungGeneration(): void {
+  const check = (): void => {
+    const young = getHeapSpaceStatistics().find(({ space_name }) => space_name === "new_space");
+    // Again and again: V8 sets it back to 2 for the whole process when a thread starts.
+    if (young !== undefined && young.space_size >= ENOUGH) setFlagsFromString("--semi-space-growth-factor=1");
+  };
+  setInterval(check, CHECK_EVERY).unref();
+}
+
+/**
+ * Optimises a function only when it has run 10,000 times without learning anything new, instead of 500. After a start all clients
+ * come back at once, and the compiler's four threads took a quarter of a lone core just then. Connections registered per second by
+ * a fresh server: 8,700 before and 11,600 now for 5,000 of them, the same 8,400 for 15,000: the work is put off, not saved.
+ */
+export function optimiseLater(): void {
+  setFlagsFromString("--minimum-invocations-after-ic-update=10000");
+}
