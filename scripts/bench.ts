@@ -1,83 +1,16 @@
 // npm run bench: pushbox against references in one run, server on one core and load on the other; prints a table of ratios.
 // The machine's noise cancels out: reference and pushbox are measured in turn, three times, and the medians compared.
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { broadcast, throughApns } from "./bench/notifications.ts";
+import { LOAD_CORE, type Running, root, type ServerName, start, tools } from "./bench/servers.ts";
+import { add, HEAD, limit, median, put, rows, short } from "./bench/table.ts";
 
-const root = join(import.meta.dirname, "..");
-const tools = mkdtempSync(join(tmpdir(), "pushbox-bench-"));
-const SERVER_CORE = "0";
-const LOAD_CORE = "1";
 const ROUNDS = Number(process.env["ROUNDS"] ?? 3);
 const FRAME_PUSH = 'json={"text":"hello"}';
-
-// ---- servers
-
-interface Running {
-  readonly name: string;
-  readonly wsPort: number;
-  readonly httpPort: number;
-  /** How wsload shakes hands with it. */
-  readonly mode: "raw" | "eio4";
-  readonly rss: () => number;
-  stop(): Promise<void>;
-}
-
-let nextPort = 21000;
-
-async function start(name: "bare" | "turn" | "socketio" | "pushbox", filled?: string): Promise<Running> {
-  const wsPort = nextPort++;
-  const httpPort = name === "pushbox" ? nextPort++ : wsPort;
-  const data = filled ?? join(tools, `data-${wsPort}`);
-  const args =
-    name === "pushbox"
-      ? [
-          ...(process.env["PUSHBOX_BINARY"] ? [] : ["src/main.ts"]),
-          "serve",
-          `--client-port=${wsPort}`,
-          `--api-port=${httpPort}`,
-          `--data=${data}`,
-        ]
-      : ["scripts/bench/reference.ts", name, String(wsPort)];
-  const program = (name === "pushbox" && process.env["PUSHBOX_BINARY"]) || process.execPath;
-  const flags = program === process.execPath ? ["--disable-warning=ExperimentalWarning"] : [];
-  const child = spawn("taskset", ["-c", SERVER_CORE, program, ...flags, ...args], {
-    cwd: root,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  await listening(name, child, httpPort);
-  return {
-    name,
-    wsPort,
-    httpPort,
-    mode: name === "bare" || name === "turn" ? "raw" : "eio4",
-    rss: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1]) * 1024,
-    async stop() {
-      child.kill("SIGTERM");
-      const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
-      if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
-      clearTimeout(timer);
-      rmSync(data, { recursive: true, force: true });
-    },
-  };
-}
-
-async function listening(name: string, child: ChildProcess, port: number): Promise<void> {
-  child.stdout?.resume();
-  for (let i = 0; i < 400; i++) {
-    if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}; is port ${port} in use?`);
-    try {
-      await fetch(`http://127.0.0.1:${port}/healthz`);
-      return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 25));
-    }
-  }
-  throw new Error(`${name} does not answer on port ${port}`);
-}
 
 // ---- load
 
@@ -216,25 +149,10 @@ async function latency(server: Running, calls: number): Promise<number> {
   return times[Math.floor(times.length * 0.99)]!;
 }
 
-// ---- the table
-
-const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
-
-interface Row {
-  readonly what: string;
-  readonly target: string;
-  readonly reference: string;
-  readonly measured: string;
-  readonly ratio: number;
-  readonly holds: boolean;
-}
-
-const rows: Row[] = [];
-
 async function compare(
   what: string,
   target: number,
-  referenceName: Parameters<typeof start>[0],
+  referenceName: ServerName,
   measure: (server: Running) => Promise<number>,
 ): Promise<void> {
   const ours: number[] = [];
@@ -248,27 +166,6 @@ async function compare(
   }
   add(what, `>= ${target} x ${referenceName}`, median(theirs), median(ours), target);
 }
-
-function add(what: string, target: string, reference: number, measured: number, least: number): void {
-  const ratio = measured / reference;
-  const row = { what, target, reference: short(reference), measured: short(measured), ratio, holds: ratio >= least };
-  rows.push(row);
-  console.log(line(row));
-}
-
-const short = (n: number) =>
-  n >= 1e6
-    ? `${(n / 1e6).toFixed(2)} M`
-    : n >= 1e4
-      ? `${(n / 1e3).toFixed(0)} k`
-      : n >= 100
-        ? n.toFixed(0)
-        : n.toFixed(2);
-
-const line = ({ what, target, reference, measured, ratio, holds }: Row) =>
-  `| ${what} | ${target} | ${reference} | ${measured} | ${ratio.toFixed(2)} | ${holds ? "yes" : "NO"} |`;
-
-const HEAD = "| what | must reach | reference | pushbox | ratio | holds |\n| --- | --- | --- | --- | --- | --- |";
 
 // ---- the run
 
@@ -294,17 +191,7 @@ async function main(): Promise<void> {
       figures.push(await memory(server));
       await server.stop();
     }
-    const measured = median(figures);
-    const row = {
-      what: "RSS per idle registered connection at 10,000: bytes",
-      target: "<= 3072",
-      reference: "3072",
-      measured: short(measured),
-      ratio: measured / 3072,
-      holds: measured <= 3072,
-    };
-    rows.push(row);
-    console.log(line(row));
+    limit("RSS per idle registered connection at 10,000: bytes", "<= 3072", 3072, median(figures));
   }
   if (wanted("register")) {
     await compare("connections registered per s", 0.35, "bare", registrations);
@@ -341,6 +228,8 @@ async function main(): Promise<void> {
     );
   }
   if (wanted("scan")) await scan();
+  if (wanted("apns")) await throughApns(ROUNDS);
+  if (wanted("broadcast")) await broadcast((server) => latency(server, 2000));
 
   const missed = rows.filter((row) => !row.holds);
   console.log(missed.length === 0 ? "\nevery target holds" : `\n${missed.length} of ${rows.length} targets missed`);
@@ -379,16 +268,14 @@ async function scan(): Promise<void> {
   }
   await server.stop();
   const ratio = median(busy) / median(idle);
-  const row = {
+  put({
     what: `p99 of a topic push while ${devices} device records are scanned: ms`,
     target: "<= 2 x idle",
     reference: short(median(idle)),
     measured: short(median(busy)),
     ratio,
     holds: ratio <= 2,
-  };
-  rows.push(row);
-  console.log(line(row));
+  });
 }
 
 try {

@@ -418,7 +418,7 @@ t.test("packets that found the disk full were refused, and leave nothing behind"
   const { db, opened } = openStore(t);
   opened.run([append("t:room", T + 1, "a")]);
   db.pragma(`max_page_count = ${Number(db.pragma("page_count", { simple: true }))}`);
-  const body = "x".repeat(10_000);
+  const body = "x".repeat(1_000_000);
   const big = (id: string): Call => ["append", ["t:room", id, "p", body, T + 1]];
   const reply = opened.run([big("b"), backlog("t:room"), big("c")]);
   t.same(

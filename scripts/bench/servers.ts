@@ -1,0 +1,79 @@
+// The servers that are measured: pushbox and its references, each on the one core that servers have.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export const root = join(import.meta.dirname, "../..");
+/** Removed at the end. */
+export const tools = mkdtempSync(join(tmpdir(), "pushbox-bench-"));
+export const SERVER_CORE = "0";
+export const LOAD_CORE = "1";
+
+export interface Running {
+  readonly name: string;
+  readonly wsPort: number;
+  readonly httpPort: number;
+  /** How wsload shakes hands with it. */
+  readonly mode: "raw" | "eio4";
+  readonly rss: () => number;
+  stop(): Promise<void>;
+}
+
+let nextPort = 21000;
+
+export type ServerName = "bare" | "turn" | "socketio" | "pushbox";
+
+/** @param filled its data directory, removed when it stops; @param more further flags of pushbox */
+export async function start(name: ServerName, filled?: string, more: readonly string[] = []): Promise<Running> {
+  const wsPort = nextPort++;
+  const httpPort = name === "pushbox" ? nextPort++ : wsPort;
+  const data = filled ?? join(tools, `data-${wsPort}`);
+  const args =
+    name === "pushbox"
+      ? [
+          ...(process.env["PUSHBOX_BINARY"] ? [] : ["src/main.ts"]),
+          "serve",
+          `--client-port=${wsPort}`,
+          `--api-port=${httpPort}`,
+          `--data=${data}`,
+          ...more,
+        ]
+      : ["scripts/bench/reference.ts", name, String(wsPort)];
+  const program = (name === "pushbox" && process.env["PUSHBOX_BINARY"]) || process.execPath;
+  const flags = program === process.execPath ? ["--disable-warning=ExperimentalWarning"] : [];
+  const child = spawn("taskset", ["-c", SERVER_CORE, program, ...flags, ...args], {
+    cwd: root,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await listening(name, child, httpPort);
+  return {
+    name,
+    wsPort,
+    httpPort,
+    mode: name === "bare" || name === "turn" ? "raw" : "eio4",
+    rss: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1]) * 1024,
+    async stop() {
+      child.kill("SIGTERM");
+      const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
+      if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+      clearTimeout(timer);
+      rmSync(data, { recursive: true, force: true });
+    },
+  };
+}
+
+async function listening(name: string, child: ChildProcess, port: number): Promise<void> {
+  child.stdout?.resume();
+  for (let i = 0; i < 400; i++) {
+    if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}; is port ${port} in use?`);
+    try {
+      await fetch(`http://127.0.0.1:${port}/healthz`);
+      return;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+  }
+  throw new Error(`${name} does not answer on port ${port}`);
+}
