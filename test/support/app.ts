@@ -1,8 +1,8 @@
 // The real app on free ports with its data in memory or in a directory of its own, and the calls a backend makes.
+import { pino } from "pino";
 import type { Test } from "tap";
 import { type App, startApp } from "../../src/app.ts";
 import { type Config, readConfig } from "../../src/config.ts";
-import { createLog } from "../../src/log.ts";
 
 export interface Answer {
   readonly status: number;
@@ -14,6 +14,11 @@ export interface TestApp {
   readonly clientUrl: string;
   readonly clientPort: number;
   readonly apiUrl: string;
+  readonly config: Config;
+  /** What the log says from level "info" up: `error: ...`. */
+  readonly log: readonly string[];
+  /** Before the test's end; the data stays for another app in the same directory. */
+  stop(): Promise<void>;
   /** A form post: arrays become repeated keys. */
   post(path: string, fields: Record<string, unknown>): Promise<Answer>;
   postJson(path: string, body: unknown): Promise<Answer>;
@@ -38,8 +43,18 @@ export async function startTestApp(t: Test, overrides: Overrides = {}): Promise<
     vendors: { ...base.vendors, ...overrides.vendors },
     storage: { ...base.storage, synchronous: "NORMAL", ...overrides.storage },
   };
-  const app = await startApp(config, createLog("fatal", { text: true }).log);
-  t.teardown(() => app.stop());
+  const lines: string[] = [];
+  const write = (line: string): void => {
+    const { level, msg, err } = JSON.parse(line) as { level: number; msg: string; err?: { stack: string } };
+    lines.push(`${pino.levels.labels[level]}: ${msg}${err === undefined ? "" : ` ${err.stack}`}`);
+  };
+  const app = await startApp(config, pino({ level: "info" }, { write }));
+  let stopped: Promise<void> | undefined;
+  const stop = (): Promise<void> => {
+    stopped ??= app.stop();
+    return stopped;
+  };
+  t.teardown(stop);
   const request = async (path: string, init: RequestInit): Promise<Answer> => {
     const answer = await fetch(`${app.apiUrl}/api/${path}`, { method: "POST", ...init });
     return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
@@ -58,6 +73,9 @@ export async function startTestApp(t: Test, overrides: Overrides = {}): Promise<
     clientUrl: app.clientUrl,
     clientPort: Number(new URL(app.clientUrl).port),
     apiUrl: app.apiUrl,
+    config,
+    log: lines,
+    stop,
     post,
     postJson: (path, body) =>
       request(path, { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),

@@ -1,0 +1,89 @@
+// Devices of a test: each says who it is over a socket of its own, some with a vendor's token, and stays connected.
+import type { Test } from "tap";
+import type { TestApp } from "./app.ts";
+import { RawClient } from "./clients.ts";
+import type { TestVendor } from "./vendors.ts";
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+export interface TestDevice {
+  readonly client: RawClient;
+  readonly id: string;
+}
+
+export interface Phone extends TestDevice {
+  readonly token: string;
+}
+
+let serial = 0;
+/** A name that no other device or notification of this process has. */
+export const fresh = (what: string): string => `${what}-${++serial}-0123456789`;
+
+/** @param more of what it says of itself */
+export async function device(t: Test, at: TestApp, more: Fields = {}): Promise<TestDevice> {
+  const client = await RawClient.open(at.clientPort);
+  t.teardown(() => client.close());
+  const id = fresh("device");
+  await client.hello({ id, ...more });
+  return { client, id };
+}
+
+export async function phone(t: Test, at: TestApp, vendor: TestVendor, more: Fields = {}): Promise<Phone> {
+  const token = vendor.token(++serial);
+  const { client, id } = await device(t, at, { ...tokenOf(vendor, token), ...more });
+  return { client, id, token };
+}
+
+export const tokenOf = ({ type, app }: TestVendor, token: string): Fields => ({
+  token: { type, token, package_name: app },
+});
+
+/** So many phones that went away again: pushId and token each. */
+export async function absent(
+  at: TestApp,
+  vendor: TestVendor,
+  count: number,
+): Promise<readonly Omit<Phone, "client">[]> {
+  const client = await RawClient.open(at.clientPort);
+  const phones = Array.from({ length: count }, () => ({ id: fresh(vendor.type), token: vendor.token(++serial) }));
+  for (const { id, token } of phones)
+    client.emit("pushId", { version: 1, platform: "android", id, ...tokenOf(vendor, token) });
+  for (const _ of phones) await client.next('42["pushId"');
+  await client.close();
+  return phones;
+}
+
+/** The first argument of an event's frame. */
+export const argument = (frame: string): Fields => (JSON.parse(frame.slice(2)) as unknown[])[1] as Fields;
+
+/** Every `noti` that came up to now. */
+export const notis = async (client: RawClient): Promise<readonly Fields[]> =>
+  (await client.settle()).filter((frame) => frame.startsWith('42["noti"')).map(argument);
+
+/** Asks until the answer is as wanted; the test's own time limit ends it otherwise. */
+export async function eventually<Answer>(
+  ask: () => Promise<Answer>,
+  wanted: (answer: Answer) => boolean,
+): Promise<Answer> {
+  for (;;) {
+    const answer = await ask();
+    if (wanted(answer)) return answer;
+  }
+}
+
+/** The job of a notification, once it has come to that state. */
+export const jobIn = (at: TestApp, id: unknown, state = "finished"): Promise<Fields> =>
+  eventually<Fields>(
+    () => at.ok("job/get", { id }),
+    (job) => job["state"] === state,
+  );
+
+export async function deliveriesOf(at: TestApp, id: unknown): Promise<readonly Fields[]> {
+  return (await at.ok("notification/get", { id, limit: 1000 }))["deliveries"] as readonly Fields[];
+}
+
+/** What the statistics count of a notification, for one provider as they name it. */
+export async function counted(at: TestApp, id: unknown, name: string): Promise<Fields> {
+  await at.app.settled();
+  return ((await at.ok("stats/arrival/info", { id }))[name] ?? {}) as Fields;
+}
