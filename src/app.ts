@@ -20,7 +20,7 @@ import type { Session } from "./live/session.ts";
 import type { Log } from "./log.ts";
 import { createMetrics, type Figures } from "./metrics.ts";
 import { createNotifications, type Notifications } from "./notifications.ts";
-import { openKeys } from "./vendors.ts";
+import { openKeys, openVendors } from "./vendors.ts";
 import { version } from "./version.ts";
 
 export interface App {
@@ -47,6 +47,7 @@ export async function startApp(config: Config, log: Log): Promise<App> {
   const { client, storage } = config;
   const thread = threadSource();
   let current = config;
+  const vendors = openVendors(config.vendors, now());
   const metrics = config.api.metrics
     ? createMetrics(
         version,
@@ -85,7 +86,7 @@ export async function startApp(config: Config, log: Log): Promise<App> {
     engine,
     live: hub,
     report,
-    vendors: config.vendors,
+    vendors,
     log,
     now,
   });

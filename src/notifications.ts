@@ -13,7 +13,7 @@ import type { Log } from "./log.ts";
 import { createExpander } from "./outbox/expand.ts";
 import { createSender } from "./outbox/send.ts";
 import type { Vendors } from "./providers/index.ts";
-import { openConfigured } from "./vendors.ts";
+import { openVendors } from "./vendors.ts";
 
 export interface Notifications {
   readonly actions: Pick<Actions, "notify" | "outbox" | "lanes" | "relay" | "receive" | "trace">;
@@ -28,7 +28,7 @@ export interface NotificationsOptions {
   readonly engine: Pick<Engine, "devices" | "outbox">;
   readonly live: Pick<Live, "count">;
   readonly report: Pick<Report, "count">;
-  readonly vendors: Config["vendors"];
+  readonly vendors: Vendors;
   readonly log: Log;
   readonly now: () => number;
 }
@@ -41,7 +41,7 @@ const TRACED = 20;
 export function createNotifications(options: NotificationsOptions): Notifications {
   const { engine, report, log, now } = options;
   const { outbox } = engine;
-  let vendors = open(options.vendors, now());
+  let { vendors } = options;
   let route = routing(vendors);
 
   const sender = createSender({
@@ -121,7 +121,7 @@ export function createNotifications(options: NotificationsOptions): Notification
       await sender.wake();
     },
     reload(configured) {
-      const next = open(configured, now());
+      const next = openVendors(configured, now());
       const old = vendors;
       vendors = next;
       route = routing(next);
@@ -138,12 +138,6 @@ export function createNotifications(options: NotificationsOptions): Notification
       await Promise.race([Promise.allSettled(closed), new Promise((resolve) => setTimeout(resolve, PATIENCE).unref())]);
     },
   };
-}
-
-function open(configured: Config["vendors"], now: number): Vendors {
-  const vendors = openConfigured(configured, now);
-  if (vendors.problems.length > 0) throw new Error(vendors.problems.join("\n"));
-  return vendors;
 }
 
 /** A token that names no package is of the first app: so it was when there was only one. */

@@ -3,12 +3,19 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { OpenKeys, VendorExample } from "./config/text.ts";
 import type { Config } from "./config.ts";
-import { openVendors, type Vendors, vendors } from "./providers/index.ts";
+import { openVendors as openEntries, type Vendors, vendors } from "./providers/index.ts";
 import { createVapidKey } from "./providers/webpush.ts";
 
+/** The vendors as configured, connected to nothing yet. @throws Error when an entry, which was checked before, is no longer right */
+export function openVendors(configured: Config["vendors"], now: number): Vendors {
+  const opened = openConfigured(configured, now);
+  if (opened.problems.length > 0) throw new Error(opened.problems.join("\n"));
+  return opened;
+}
+
 /** Reads the files that are named, each time. @throws Error when that of the authorities, which was checked before, is gone */
-export function openConfigured({ entries, directory, caFile, proxy }: Config["vendors"], now: number): Vendors {
-  return openVendors(entries, (file) => readNamed(resolve(directory, file)), now, {
+function openConfigured({ entries, directory, caFile, proxy }: Config["vendors"], now: number): Vendors {
+  return openEntries(entries, (file) => readNamed(resolve(directory, file)), now, {
     ...(caFile === "" ? {} : { ca: readFileSync(caFile, "utf8") }),
     ...(proxy === "" ? {} : { proxy }),
   });

@@ -11,7 +11,7 @@ import type { LabDevice } from "../src/lab/devices.ts";
 import { FAULTS } from "../src/lab/faults.ts";
 import { lineOf, startLab } from "../src/lab/index.ts";
 import { Recent } from "../src/lab/recent.ts";
-import { openConfigured, vendorProblems } from "../src/vendors.ts";
+import { openVendors, vendorProblems } from "../src/vendors.ts";
 import { run, serve, start } from "./support/process.ts";
 
 const VENDORS = ["apns", "fcm", "harmony", "honor", "huawei", "meizu", "oppo", "umeng", "vivo", "webpush", "xiaomi"];
@@ -34,7 +34,7 @@ function note(id: string): Notification {
 function opened(t: Test, file: string) {
   const reading = readConfig({ file, env: {}, flags: new Map() });
   if (reading.problems !== undefined) throw new Error(reading.problems.join("\n"));
-  const vendors = openConfigured(reading.config.vendors, Date.now());
+  const vendors = openVendors(reading.config.vendors, Date.now());
   t.teardown(() => Promise.all([...vendors.providers.values()].map((provider) => provider.close())));
   return vendors;
 }

@@ -84,7 +84,7 @@ t.test("config: the settings that hold, by their names in the file, and secrets 
       entries: [
         {
           vendor: "xiaomi",
-          value: { package_name: "com.a", app_secret: "hunter2", surprise: "hunter2" },
+          value: { package_name: "com.a", app_secret: "hunter2" },
           place: "",
           places: {},
         },
@@ -104,7 +104,7 @@ t.test("config: the settings that hold, by their names in the file, and secrets 
     vendors: {
       ca_file: "",
       proxy: "********",
-      xiaomi: [{ package_name: "com.a", app_secret: "********", surprise: "********" }],
+      xiaomi: [{ package_name: "com.a", app_secret: "********" }],
     },
   });
   t.same(Object.keys(config), ["data", "log_level", "trust_client_uid", "client", "api", "storage", "vendors"]);

@@ -7,7 +7,7 @@ import t, { type Test } from "tap";
 import { effectiveText, initText, maskedConfig } from "../src/config/text.ts";
 import { changes, type Reading, readConfig } from "../src/config.ts";
 import { createAuthority } from "../src/lab/authority.ts";
-import { openConfigured, openKeys, vendorExamples, vendorProblems } from "../src/vendors.ts";
+import { openKeys, openVendors, vendorExamples, vendorProblems } from "../src/vendors.ts";
 import { run } from "./support/process.ts";
 
 const NOW = Date.now();
@@ -184,7 +184,7 @@ for (const [name, text, files, expected] of mistakes)
 t.test("several apps of a vendor, the first of which is the default", async (t) => {
   const text =
     apns("keys/a.p8", "com.b") + apns("keys/a.p8", "com.a") + xiaomi("com.a", 'receipt_secret = "0123456789abcdef"');
-  const opened = openConfigured(configOf(place(t, text, { keys: { "a.p8": ecKey } })).config.vendors, NOW);
+  const opened = openVendors(configOf(place(t, text, { keys: { "a.p8": ecKey } })).config.vendors, NOW);
   t.same(opened.problems, []);
   t.same(opened.providers.get("apns")?.apps, ["com.b", "com.a"]);
   t.same(
@@ -279,7 +279,7 @@ t.test("what init writes of vendors is commented out, and right once it is not",
         "harmony.json": JSON.stringify(account),
       });
       t.same(problems, [], variant);
-      t.ok("config" in reading && openConfigured(reading.config.vendors, NOW).providers.has(name));
+      t.ok("config" in reading && openVendors(reading.config.vendors, NOW).providers.has(name));
     }
   }
 });
