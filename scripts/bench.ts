@@ -1,83 +1,20 @@
 // npm run bench: pushbox against references in one run, server on one core and load on the other; prints a table of ratios.
 // The machine's noise cancels out: reference and pushbox are measured in turn, three times, and the medians compared.
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { type Running, type ServerName, start, stopAll } from "./bench/servers.ts";
 
 const root = join(import.meta.dirname, "..");
 const tools = mkdtempSync(join(tmpdir(), "pushbox-bench-"));
-const SERVER_CORE = "0";
 const LOAD_CORE = "1";
 const ROUNDS = Number(process.env["ROUNDS"] ?? 3);
+let directories = 0;
+const newData = () => join(tools, `data-${directories++}`);
 const FRAME_PUSH = 'json={"text":"hello"}';
-
-// ---- servers
-
-interface Running {
-  readonly name: string;
-  readonly wsPort: number;
-  readonly httpPort: number;
-  /** How wsload shakes hands with it. */
-  readonly mode: "raw" | "eio4";
-  readonly rss: () => number;
-  stop(): Promise<void>;
-}
-
-let nextPort = 21000;
-
-async function start(name: "bare" | "turn" | "socketio" | "pushbox", filled?: string): Promise<Running> {
-  const wsPort = nextPort++;
-  const httpPort = name === "pushbox" ? nextPort++ : wsPort;
-  const data = filled ?? join(tools, `data-${wsPort}`);
-  const args =
-    name === "pushbox"
-      ? [
-          ...(process.env["PUSHBOX_BINARY"] ? [] : ["src/main.ts"]),
-          "serve",
-          `--client-port=${wsPort}`,
-          `--api-port=${httpPort}`,
-          `--data=${data}`,
-        ]
-      : ["scripts/bench/reference.ts", name, String(wsPort)];
-  const program = (name === "pushbox" && process.env["PUSHBOX_BINARY"]) || process.execPath;
-  const flags = program === process.execPath ? ["--disable-warning=ExperimentalWarning"] : [];
-  const child = spawn("taskset", ["-c", SERVER_CORE, program, ...flags, ...args], {
-    cwd: root,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  await listening(name, child, httpPort);
-  return {
-    name,
-    wsPort,
-    httpPort,
-    mode: name === "bare" || name === "turn" ? "raw" : "eio4",
-    rss: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1]) * 1024,
-    async stop() {
-      child.kill("SIGTERM");
-      const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
-      if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
-      clearTimeout(timer);
-      rmSync(data, { recursive: true, force: true });
-    },
-  };
-}
-
-async function listening(name: string, child: ChildProcess, port: number): Promise<void> {
-  child.stdout?.resume();
-  for (let i = 0; i < 400; i++) {
-    if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}; is port ${port} in use?`);
-    try {
-      await fetch(`http://127.0.0.1:${port}/healthz`);
-      return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 25));
-    }
-  }
-  throw new Error(`${name} does not answer on port ${port}`);
-}
 
 // ---- load
 
@@ -234,14 +171,14 @@ const rows: Row[] = [];
 async function compare(
   what: string,
   target: number,
-  referenceName: Parameters<typeof start>[0],
+  referenceName: ServerName,
   measure: (server: Running) => Promise<number>,
 ): Promise<void> {
   const ours: number[] = [];
   const theirs: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     for (const name of [referenceName, "pushbox"] as const) {
-      const server = await start(name);
+      const server = await start(name, newData());
       (name === "pushbox" ? ours : theirs).push(await measure(server));
       await server.stop();
     }
@@ -290,7 +227,7 @@ async function main(): Promise<void> {
   if (wanted("memory")) {
     const figures: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
-      const server = await start("pushbox");
+      const server = await start("pushbox", newData());
       figures.push(await memory(server));
       await server.stop();
     }
@@ -321,7 +258,7 @@ async function main(): Promise<void> {
     const live: number[] = [];
     const kept: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
-      const server = await start("pushbox");
+      const server = await start("pushbox", newData());
       for (const [figures, more] of [
         [live, ""],
         [kept, "&timeToLive=60000"],
@@ -391,8 +328,15 @@ async function scan(): Promise<void> {
   console.log(line(row));
 }
 
+for (const signal of ["SIGTERM", "SIGINT"] as const)
+  process.once(signal, () => {
+    stopAll();
+    rmSync(tools, { recursive: true, force: true });
+    process.exit(1);
+  });
 try {
   await main();
 } finally {
+  stopAll();
   rmSync(tools, { recursive: true, force: true });
 }

@@ -1,0 +1,92 @@
+// The servers that are measured, each in a process of its own on the server's core.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, rmSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { join } from "node:path";
+
+const root = join(import.meta.dirname, "..", "..");
+const SERVER_CORE = "0";
+
+export type ServerName = "bare" | "turn" | "socketio" | "pushbox";
+
+/** Started and not stopped yet. */
+const running = new Set<ChildProcess>();
+
+export interface Running {
+  readonly name: string;
+  readonly wsPort: number;
+  readonly httpPort: number;
+  /** How wsload shakes hands with it. */
+  readonly mode: "raw" | "eio4";
+  readonly rss: () => number;
+  stop(): Promise<void>;
+}
+
+/** @param data its directory, removed with it */
+export async function start(name: ServerName, data: string): Promise<Running> {
+  const wsPort = await freePort();
+  const httpPort = name === "pushbox" ? await freePort() : wsPort;
+  const args =
+    name === "pushbox"
+      ? [
+          ...(process.env["PUSHBOX_BINARY"] ? [] : ["src/main.ts"]),
+          "serve",
+          `--client-port=${wsPort}`,
+          `--api-port=${httpPort}`,
+          `--data=${data}`,
+        ]
+      : ["scripts/bench/reference.ts", name, String(wsPort)];
+  const program = (name === "pushbox" && process.env["PUSHBOX_BINARY"]) || process.execPath;
+  const flags = program === process.execPath ? ["--disable-warning=ExperimentalWarning"] : [];
+  const child = spawn("taskset", ["-c", SERVER_CORE, program, ...flags, ...args], {
+    cwd: root,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  running.add(child);
+  child.once("exit", () => running.delete(child));
+  await listening(name, child, httpPort);
+  return {
+    name,
+    wsPort,
+    httpPort,
+    mode: name === "bare" || name === "turn" ? "raw" : "eio4",
+    rss: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1]) * 1024,
+    async stop() {
+      child.kill("SIGTERM");
+      const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
+      if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+      clearTimeout(timer);
+      rmSync(data, { recursive: true, force: true });
+    },
+  };
+}
+
+/** What an interrupted measurement would leave behind. */
+export function stopAll(): void {
+  for (const child of running) child.kill("SIGKILL");
+}
+
+/** One that nobody listens on: a server left over by somebody else must not be measured. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo; // a TCP server's
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+async function listening(name: string, child: ChildProcess, port: number): Promise<void> {
+  child.stdout?.resume();
+  for (let i = 0; i < 400; i++) {
+    if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}; is port ${port} in use?`);
+    try {
+      await fetch(`http://127.0.0.1:${port}/healthz`);
+      return;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+  }
+  throw new Error(`${name} does not answer on port ${port}`);
+}
