@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { broadcast, throughApns } from "./bench/notifications.ts";
-import { LOAD_CORE, type Running, root, type ServerName, start, tools } from "./bench/servers.ts";
+import { LOAD_CORE, type Running, root, type ServerName, start, stopAll, tools } from "./bench/servers.ts";
 import { add, HEAD, limit, median, put, rows, short } from "./bench/table.ts";
 
 const ROUNDS = Number(process.env["ROUNDS"] ?? 3);
@@ -278,8 +278,15 @@ async function scan(): Promise<void> {
   });
 }
 
+for (const signal of ["SIGTERM", "SIGINT"] as const)
+  process.once(signal, () => {
+    stopAll();
+    rmSync(tools, { recursive: true, force: true });
+    process.exit(1);
+  });
 try {
   await main();
 } finally {
+  stopAll();
   rmSync(tools, { recursive: true, force: true });
 }

@@ -1,15 +1,24 @@
-// The servers that are measured: pushbox and its references, each on the one core that servers have.
+// The servers that are measured, each in a process of its own on the server's core.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-export const root = join(import.meta.dirname, "../..");
+export const root = join(import.meta.dirname, "..", "..");
 /** Removed at the end. */
 export const tools = mkdtempSync(join(tmpdir(), "pushbox-bench-"));
 export const SERVER_CORE = "0";
 export const LOAD_CORE = "1";
+
+export type ServerName = "bare" | "turn" | "socketio" | "pushbox";
+
+let directories = 0;
+const newData = () => join(tools, `data-${directories++}`);
+
+/** Started and not stopped yet. */
+const running = new Set<ChildProcess>();
 
 export interface Running {
   readonly name: string;
@@ -21,15 +30,10 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-let nextPort = 21000;
-
-export type ServerName = "bare" | "turn" | "socketio" | "pushbox";
-
-/** @param filled its data directory, removed when it stops; @param more further flags of pushbox */
-export async function start(name: ServerName, filled?: string, more: readonly string[] = []): Promise<Running> {
-  const wsPort = nextPort++;
-  const httpPort = name === "pushbox" ? nextPort++ : wsPort;
-  const data = filled ?? join(tools, `data-${wsPort}`);
+/** @param data its directory, removed with it; @param more further flags of pushbox */
+export async function start(name: ServerName, data = newData(), more: readonly string[] = []): Promise<Running> {
+  const wsPort = await freePort();
+  const httpPort = name === "pushbox" ? await freePort() : wsPort;
   const args =
     name === "pushbox"
       ? [
@@ -47,6 +51,8 @@ export async function start(name: ServerName, filled?: string, more: readonly st
     cwd: root,
     stdio: ["ignore", "pipe", "inherit"],
   });
+  running.add(child);
+  child.once("exit", () => running.delete(child));
   await listening(name, child, httpPort);
   return {
     name,
@@ -62,6 +68,21 @@ export async function start(name: ServerName, filled?: string, more: readonly st
       rmSync(data, { recursive: true, force: true });
     },
   };
+}
+
+/** What an interrupted measurement would leave behind. */
+export function stopAll(): void {
+  for (const child of running) child.kill("SIGKILL");
+}
+
+/** One that nobody listens on: a server left over by somebody else must not be measured. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo; // a TCP server's
+  server.close();
+  await once(server, "close");
+  return port;
 }
 
 async function listening(name: string, child: ChildProcess, port: number): Promise<void> {

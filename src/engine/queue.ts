@@ -13,7 +13,7 @@ const MESSAGE_WEIGHT = 2000;
  */
 const GATHERING_TURNS = 4;
 /** So many calls are worth a commit of their own: they lie ready while the thread works. */
-const LARGE = 200;
+const LARGE = 64;
 /** Far behind: better to refuse at once than to take calls that are answered minutes later. */
 const WAITING_LIMIT = 1_000_000;
 
