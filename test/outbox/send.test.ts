@@ -1,6 +1,5 @@
 // Lanes over a real store, with vendors that do as the test says: what the port `Provider` allows, at the moment it is wanted.
-import { once } from "node:events";
-import { EventEmitter } from "node:stream";
+import { EventEmitter, once } from "node:events";
 import t, { type Test } from "tap";
 import type { Lane } from "../../src/core/delivery.ts";
 import type { Device, PushId } from "../../src/core/device.ts";
