@@ -1,13 +1,13 @@
 // Joins the queue of notifications and the vendors they go through: neither knows the other.
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { Actions } from "./api/actions.ts";
+import type { Actions, Relayed } from "./api/actions.ts";
 import type { Config } from "./config.ts";
 import type { Lane } from "./core/delivery.ts";
 import type { Engine } from "./core/engine.ts";
 import type { Live } from "./core/live.ts";
 import type { Notification } from "./core/notification.ts";
 import { accept, type Routing } from "./core/notify.ts";
-import type { ProviderName, Trace } from "./core/provider.ts";
+import type { AppId, Outcome, ProviderName, Trace } from "./core/provider.ts";
 import type { Report } from "./core/report.ts";
 import type { Log } from "./log.ts";
 import { createExpander } from "./outbox/expand.ts";
@@ -61,6 +61,17 @@ export function createNotifications(options: NotificationsOptions): Notification
   });
   sender.use(vendors.providers);
 
+  /** Bundle ids that Apple refuses to relay for: told once. */
+  const refused = new Set<AppId>();
+  function watchRelayed(app: AppId, outcomes: readonly Outcome[]): void {
+    const denied = outcomes.find((outcome) => outcome.kind === "denied");
+    if (denied === undefined) refused.delete(app);
+    else if (!refused.has(app)) {
+      refused.add(app);
+      log.error(`apns ${app}: cannot be relayed: ${denied.reason}. Correct the credentials and reload (SIGHUP)`);
+    }
+  }
+
   const actions: Notifications["actions"] = {
     async notify(content, request) {
       const id = await accept(outbox, { content, ...request }, now());
@@ -82,15 +93,13 @@ export function createNotifications(options: NotificationsOptions): Notification
     lanes: sender,
     async relay(app, id, content, tokens, timeToLive) {
       const provider = vendors.providers.get("apns");
-      if (provider?.apps.includes(app) !== true) return undefined;
+      if (provider?.apps.includes(app) !== true || vendors.relayed.has(app)) return undefined;
       const at = now();
       const note: Notification = { id, content, timeToLive, type: "relay", acceptedAt: at, callerAddress: "" };
-      const recipients = tokens.map((token, i) => ({ token, ref: `${id}.${at}.${i}` }));
+      const recipients = tokens.map((token) => ({ token, ref: `${id}.${token}` }));
       const outcomes = await provider.send(app, note, recipients, at);
-      return {
-        success: outcomes.filter(({ kind }) => kind === "accepted").length,
-        errorTokens: tokens.filter((_, i) => outcomes[i]?.kind === "gone"),
-      };
+      watchRelayed(app, outcomes);
+      return relayed(tokens, outcomes);
     },
     async receive(provider, secret, request) {
       for (const receive of vendors.receipts.get(provider)?.values() ?? []) {
@@ -149,6 +158,20 @@ function routing({ tokenTypes, providers }: Vendors): Routing {
     const name = tokenTypes.get(type);
     const app = packageName ?? providers.get(name ?? "")?.apps[0];
     return lanes.get(`${name} ${app}`);
+  };
+}
+
+/** Only what is dead is an error to the other server, which forgets it. */
+function relayed(tokens: readonly string[], outcomes: readonly Outcome[]): Relayed {
+  const those = (...kinds: readonly Outcome["kind"][]): readonly string[] =>
+    tokens.filter((_, i) => kinds.includes(outcomes[i]!.kind));
+  const failed = outcomes.find(({ kind }) => kind !== "accepted" && kind !== "gone");
+  return {
+    success: those("accepted").length,
+    errorTokens: those("gone"),
+    refusedTokens: those("refused"),
+    retryTokens: those("retry", "denied", "paused"),
+    ...(failed === undefined || failed.kind === "accepted" ? {} : { reason: failed.reason }),
   };
 }
 

@@ -118,6 +118,16 @@ const mistakes: readonly (readonly [string, string, Readonly<Record<string, stri
       ],
     ],
     [
+      "an app with its own key and with relays, and relays with a key of Apple's",
+      `${apns("a.p8")}[[vendors.apns]]\nbundle_id = "com.example.a"\nrelays = ["https://r"]\nrelay_key = "s3cret"\n[[vendors.apns]]\nbundle_id = "com.b"\nrelays = ["https://me:hunter2@r"]\nkey_id = "ABCDE12345"`,
+      { "a.p8": ecKey },
+      [
+        "p.toml:6: vendors.apns[2]: com.example.a has an entry already",
+        "p.toml:12: vendors.apns[3].relays.0: must be a URL like https://host",
+        "p.toml:13: vendors.apns[3].key_id: unknown key; the keys are bundle_id, relays, relay_key",
+      ],
+    ],
+    [
       "two apps with one receipt secret",
       xiaomi("a", 'receipt_secret = "0123456789abcdef"\n') + xiaomi("b", 'receipt_secret = "0123456789abcdef"'),
       {},
@@ -205,6 +215,21 @@ t.test("several apps of a vendor, the first of which is the default", async (t) 
   t.throws(() => receive?.({ headers: {}, query: "", body: "" }), { code: "invalid" });
 });
 
+t.test("apps of Apple's with a key here and apps with relays are one vendor's, in the order of the file", async (t) => {
+  const relays = '[[vendors.apns]]\nbundle_id = "com.r"\nrelays = ["https://r.example"]\nrelay_key = "s3cret-s3cret"\n';
+  const files = { "a.p8": ecKey };
+  const { config, origins } = configOf(place(t, apns("a.p8", "com.b") + relays, files));
+  const opened = openConfigured(config.vendors, NOW);
+  t.same(opened.problems, []);
+  const provider = opened.providers.get("apns");
+  t.same([provider?.apps, provider?.batch, provider?.part?.("com.r")?.batch], [["com.b", "com.r"], 1, 1000]);
+  t.same([...opened.relayed], ["com.r"]);
+  const shown = effectiveText(config, origins, openKeys);
+  t.match(parse(shown)["vendors"], { apns: [{}, { relays: ["https://r.example"], relay_key: "********" }] });
+  const first = openConfigured(configOf(place(t, relays + apns("a.p8", "com.b"), files)).config.vendors, NOW);
+  t.equal(first.providers.get("apns")?.apps[0], "com.r", "the default for devices that name no app");
+});
+
 t.test("what is shown of an entry is what its vendor calls open; anything else is masked", async (t) => {
   const more = 'callback_url = "https://me.example/receipt/0123456789abcdef"\nreceipt_secret = "0123456789abcdef"\n';
   const text = `${xiaomi("com.a", more)}[vendors]\nproxy = "http://me:hunter2@10.0.0.1"\n`;
@@ -256,10 +281,15 @@ t.test("what init writes of vendors is commented out, and right once it is not",
     t.equal(block.match(/^# /gm)?.length, keys.length, `${name}: one line of why for each key`);
     let written = block.replace(/^#(?! )/gm, "");
     for (const [from, to] of Object.entries(values)) written = written.replace(new RegExp(`^${from}$`, "m"), to);
-    // Apple takes a key or a certificate, not both.
+    // Apple takes a key or a certificate, not both; relays want neither.
+    const own = written.replace(/^relay.*$/gm, "");
     const variants =
       name === "apns"
-        ? [written.replace(/^cert_file.*\n/m, ""), written.replace(/^key_(file|id).*\n|^team_id.*\n/gm, "")]
+        ? [
+            own.replace(/^cert_file.*\n/m, ""),
+            own.replace(/^key_(file|id).*\n|^team_id.*\n/gm, ""),
+            written.replace(/^(?!bundle_id|relay)\w+ = .*$/gm, ""),
+          ]
         : [written];
     const account = {
       project_id: "p",

@@ -29,11 +29,17 @@ export interface NotificationOptions extends AcceptOptions {
   readonly callerAddress: string;
 }
 
-/** What Apple said of a relayed batch (http-api 3.11). Undefined: no credentials for this bundle id. */
+/** What Apple said of a relayed batch (http-api 3.11). */
 export interface Relayed {
   readonly success: number;
   /** Tokens refused as dead: the caller forgets them. */
   readonly errorTokens: readonly string[];
+  /** Those that this message will never reach, though they live. */
+  readonly refusedTokens: readonly string[];
+  /** Those that Apple took no decision on: the caller tries again. */
+  readonly retryTokens: readonly string[];
+  /** Why one of the latter two did not go. */
+  readonly reason?: string;
 }
 
 /** What a vendor posted. Header names in lower case, the query without its question mark. */

@@ -18,6 +18,17 @@ export async function apn(params: Params, actions: Actions, limits: Limits): Pro
   if (tokens.length === 0) return nothing("tokens empty");
   const relayed = bundleId === undefined ? undefined : await actions.relay(bundleId, id, content, tokens, timeToLive);
   if (relayed === undefined) return nothing("bundleId not supported");
-  const { success, errorTokens } = relayed;
-  return json({ id, bundleId, success, total: tokens.length, errorTokens, code: "success" });
+  const { success, errorTokens, refusedTokens, retryTokens, reason } = relayed;
+  return json({
+    id,
+    bundleId,
+    success,
+    total: tokens.length,
+    errorTokens,
+    // Not in the contract: without them the caller has to ask again one by one.
+    ...(refusedTokens.length === 0 ? {} : { refusedTokens }),
+    ...(retryTokens.length === 0 ? {} : { retryTokens }),
+    ...(reason === undefined ? {} : { reason }),
+    code: "success",
+  });
 }

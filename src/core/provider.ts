@@ -39,6 +39,8 @@ export interface Provider {
   readonly parallel: number;
   /** The first is for tokens that name no app. */
   readonly apps: readonly AppId[];
+  /** Where apps are reached in different ways: the provider of this one, whose batch may be another. */
+  part?(app: AppId): Provider | undefined;
   /** Never throws: one outcome per recipient, in the same order. */
   send(app: AppId, note: Notification, to: readonly Recipient[], now: number): Promise<readonly Outcome[]>;
   /**

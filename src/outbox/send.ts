@@ -28,11 +28,16 @@ export function createSender(options: SenderOptions): Sender {
   let providers: ReadonlyMap<ProviderName, Provider> = new Map();
   let stopped = false;
 
+  function providerOf({ provider: name, app }: Lane): Provider | undefined {
+    const provider = providers.get(name);
+    return provider?.part?.(app) ?? provider;
+  }
+
   function runner(lane: Lane): LaneRunner {
     const name = nameOf(lane);
     let found = runners.get(name);
     if (found === undefined) {
-      found = new LaneRunner(lane, providers.get(lane.provider), options);
+      found = new LaneRunner(lane, providerOf(lane), options);
       runners.set(name, found);
     }
     return found;
@@ -47,7 +52,7 @@ export function createSender(options: SenderOptions): Sender {
     },
     use(next) {
       providers = next;
-      for (const one of runners.values()) one.use(providers.get(one.lane.provider));
+      for (const one of runners.values()) one.use(providerOf(one.lane));
       for (const provider of providers.values())
         for (const app of provider.apps) runner({ provider: provider.name, app });
     },

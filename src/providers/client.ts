@@ -11,6 +11,8 @@ import { dispatcher, Line, type Network, Trouble } from "./line.ts";
 
 /** Hosts that devices choose are many: so many lines are kept, the longest unused are closed. */
 const LINES = 256;
+/** After so many milliseconds no further peer is asked: the queue's lease on what is being sent must not end meanwhile. */
+const PEERS_TAKE = 120_000;
 /** Tokens remembered to be reached by another than their first route. */
 const DETOURS = 10_000;
 
@@ -40,6 +42,8 @@ class Client<App extends CommonApp> {
   /** The route that worked for a token, where it was not the first: sandbox tokens cost Apple's patience only once. */
   readonly #detours = new Map<string, number>();
   readonly #sending = new Set<Promise<unknown>>();
+  /** Counts the requests that peers take turns in. */
+  #turn = 0;
   #closed = false;
 
   constructor(dialect: Dialect<App>, apps: readonly App[], network: Network) {
@@ -100,6 +104,8 @@ class Client<App extends CommonApp> {
   /** One request's worth of recipients, by the route that reaches them. */
   async #deliver(app: App, note: Notification, to: readonly Recipient[], now: number): Promise<readonly Outcome[]> {
     try {
+      const peers = this.#dialect.peers?.(app);
+      if (peers !== undefined) return await this.#inTurn(peers, note, to, now);
       const first = to[0]!.token;
       const routes = this.#dialect.route?.(app, first) ?? [app];
       const start = this.#detours.get(first) ?? 0;
@@ -120,6 +126,32 @@ class Client<App extends CommonApp> {
     } catch (error) {
       return all(to, failure(this.#dialect.name, error));
     }
+  }
+
+  /** By one of several servers: the next in turn that answers. */
+  async #inTurn(
+    peers: readonly [App, ...App[]],
+    note: Notification,
+    to: readonly Recipient[],
+    now: number,
+  ): Promise<readonly Outcome[]> {
+    const begun = performance.now();
+    const first = this.#turn++;
+    let outcomes: readonly Outcome[] = [];
+    for (let tried = 0; tried < peers.length; tried++) {
+      if (performance.now() - begun > PEERS_TAKE) break;
+      const peer = peers[(first + tried) % peers.length]!;
+      try {
+        const answers = await this.#ask(peer, note, to, now);
+        outcomes = answers.map((answer) => (answer.kind === "elsewhere" ? answer.outcome : answer));
+        if (!answers.some(({ kind }) => kind === "elsewhere")) break;
+      } catch (error) {
+        if (!(error instanceof Trouble)) throw error;
+        const { host } = new URL(peer.baseUrl);
+        outcomes = all(to, failure(this.#dialect.name, new Trouble(`${host}: ${error.message}`, { cause: error })));
+      }
+    }
+    return outcomes;
   }
 
   #remember(token: string, index: number, start: number): void {

@@ -103,6 +103,11 @@ export interface Dialect<App extends CommonApp> {
    * @throws Unsendable when the token leads nowhere
    */
   route?(app: App, token: string): readonly [App, ...App[]];
+  /**
+   * Servers that stand in for each other: variants of `app` with another `baseUrl` and `account`. They take turns, and where one
+   * cannot be reached or answers `elsewhere` the next one is asked, each at most once. Without it there is only `app`.
+   */
+  peers?(app: App): readonly [App, ...App[]];
   /** A fresh credential. @throws Denied when the vendor refuses our secrets; other errors are passing trouble */
   credential(app: App, now: number, exchange: Exchange): Promise<Credential>;
   /** @throws Unsendable */

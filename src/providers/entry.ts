@@ -34,7 +34,14 @@ const url = z
   .refine((text) => /^https?:\/\/[^/]/.test(text) && URL.canParse(text), "must be a URL like https://host");
 
 /** Without a name and password in it: those would be shown. */
-const host = url.refine((text) => !/^https?:\/\/[^/]*@/.test(text), "must be a URL like https://host");
+export const host = url
+  .refine((text) => !/^https?:\/\/[^/]*@/.test(text), "must be a URL like https://host")
+  .transform((text) => text.replace(/\/+$/, ""));
+
+/** One or more. */
+export function list<T>(item: z.ZodType<T>) {
+  return z.array(item, { error: wanted("a list") }).min(1, "is empty");
+}
 
 const table = z.record(z.string(), z.unknown(), { error: wanted("a table") });
 
@@ -46,7 +53,7 @@ export function oneOf<const T extends readonly (string | number)[]>(...values: T
 export const common = {
   /** The app these credentials belong to. */
   package_name: word,
-  base_url: host.transform((text) => text.replace(/\/+$/, "")).optional(),
+  base_url: host.optional(),
   /** Cut what is too long for the vendor; otherwise such a notification is refused. */
   truncate: flag.default(false),
   /** Merged into every message: see fields.ts. */

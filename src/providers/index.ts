@@ -4,6 +4,7 @@ import { z } from "zod";
 import { PushError } from "../core/errors.ts";
 import type { AppId, Provider, ProviderName, Receipt } from "../core/provider.ts";
 import { apns } from "./apns.ts";
+import { apnsRelay } from "./apns-relay.ts";
 import { provider } from "./client.ts";
 import type { CommonApp, Dialect, Key, ReadFile } from "./dialect.ts";
 import { fcm } from "./fcm.ts";
@@ -47,6 +48,8 @@ export interface Vendors {
   readonly receipts: ReadonlyMap<ProviderName, ReadonlyMap<AppId, Receive>>;
   /** Which provider serves a token's type (core/device.ts); only of providers that are open. */
   readonly tokenTypes: ReadonlyMap<string, ProviderName>;
+  /** Apps that are reached through another server's provider: not to be offered to others, or it could go in a circle. */
+  readonly relayed: ReadonlySet<AppId>;
   /** Each with its place and key; nothing else is of use while there are any. */
   readonly problems: readonly string[];
 }
@@ -64,16 +67,20 @@ export function openVendors(entries: readonly Entry[], read: ReadFile, now: numb
   const providers = new Map<ProviderName, Provider>();
   const receipts = new Map<ProviderName, ReadonlyMap<AppId, Receive>>();
   const tokenTypes = new Map<string, ProviderName>();
+  const relayed = new Set<AppId>();
   for (const vendor of vendors) {
-    const own = entries.filter((entry) => entry.vendor === vendor.name);
+    const own = entries
+      .filter((entry) => entry.vendor === vendor.name)
+      .map((entry, index) => ({ ...entry, which: `vendors.${vendor.name}[${index + 1}]` }));
     if (own.length === 0) continue;
     const opened = vendor.open(own, read, now, network);
     problems.push(...opened.problems);
     providers.set(vendor.name, opened.provider);
     if (opened.receipts.size > 0) receipts.set(vendor.name, opened.receipts);
+    for (const app of opened.relayed ?? []) relayed.add(app);
     for (const type of vendor.tokenTypes) tokenTypes.set(type, vendor.name);
   }
-  return { providers, receipts, tokenTypes, problems };
+  return { providers, receipts, tokenTypes, relayed, problems };
 }
 
 /** A vendor without the kind of app that its dialect has: nobody else needs to know. */
@@ -83,12 +90,19 @@ export interface Vendor {
   readonly tokenTypes: readonly string[];
   /** All that an entry may hold. */
   readonly keys: readonly Key[];
-  open(entries: readonly Entry[], read: ReadFile, now: number, network: Network): Opened;
+  /** @param taken apps that have entries elsewhere */
+  open(entries: readonly OwnEntry[], read: ReadFile, now: number, network: Network, taken?: readonly AppId[]): Opened;
+}
+
+interface OwnEntry extends Entry {
+  /** For problems: "vendors.apns[1]" is the first of its vendor. */
+  readonly which: string;
 }
 
 interface Opened {
   readonly provider: Provider;
   readonly receipts: ReadonlyMap<AppId, Receive>;
+  readonly relayed?: readonly AppId[];
   readonly problems: readonly string[];
 }
 
@@ -111,15 +125,14 @@ function vendor<App extends CommonApp>(dialect: Dialect<App>): Vendor {
     title,
     tokenTypes,
     keys,
-    open(entries, read, now, network) {
+    open(entries, read, now, network, taken = []) {
       const problems: string[] = [];
       const apps = new Map<AppId, App>();
       const secrets = new Map<AppId, string>();
-      for (const [index, entry] of entries.entries()) {
-        const which = `vendors.${name}[${index + 1}]`;
+      for (const entry of entries) {
         const say = (key: string | undefined, text: string): void => {
           const place = entry.places[key?.split(".")[0] ?? ""] ?? entry.place;
-          problems.push(`${place}: ${which}${key === undefined ? "" : `.${key}`}: ${text}`);
+          problems.push(`${place}: ${entry.which}${key === undefined ? "" : `.${key}`}: ${text}`);
         };
         const { own, secret } = withoutSecret(dialect, entry.value);
         const checked = secretShape.safeParse(secret);
@@ -127,7 +140,7 @@ function vendor<App extends CommonApp>(dialect: Dialect<App>): Vendor {
         else if ([...secrets.values()].includes(checked.data ?? "")) say("receipt_secret", "another app has the same");
         try {
           const app = dialect.parse(own, read, now);
-          if (apps.has(app.app)) say(undefined, `${app.app} has an entry already`);
+          if (apps.has(app.app) || taken.includes(app.app)) say(undefined, `${app.app} has an entry already`);
           apps.set(app.app, app);
           if (checked.data !== undefined) secrets.set(app.app, checked.data);
         } catch (error) {
@@ -171,8 +184,46 @@ function receive<App extends CommonApp>(
   );
 }
 
+/** One vendor, reached directly or through others who have `key` in their entries. Lanes and statistics do not tell them apart. */
+function orRelayed(direct: Vendor, relay: Vendor, key: string): Vendor {
+  const known = new Set(direct.keys.map(({ name }) => name));
+  const isRelayed = ({ value }: Entry): boolean => isFields(value) && value[key] !== undefined;
+  return {
+    ...direct,
+    keys: [...direct.keys, ...relay.keys.filter(({ name }) => !known.has(name))],
+    open(entries, read, now, network) {
+      const own = direct.open(
+        entries.filter((entry) => !isRelayed(entry)),
+        read,
+        now,
+        network,
+      );
+      const others = relay.open(entries.filter(isRelayed), read, now, network, own.provider.apps);
+      return {
+        provider: joined(own.provider, others.provider, entries[0] !== undefined && isRelayed(entries[0])),
+        receipts: own.receipts,
+        relayed: others.provider.apps,
+        problems: [...own.problems, ...others.problems],
+      };
+    },
+  };
+}
+
+function joined(own: Provider, others: Provider, othersFirst: boolean): Provider {
+  if (others.apps.length === 0) return own;
+  if (own.apps.length === 0) return others;
+  const part = (app: AppId): Provider => (others.apps.includes(app) ? others : own);
+  return {
+    ...own,
+    apps: othersFirst ? [...others.apps, ...own.apps] : [...own.apps, ...others.apps],
+    part,
+    send: (app, note, to, now) => part(app).send(app, note, to, now),
+    close: async () => void (await Promise.all([own.close(), others.close()])),
+  };
+}
+
 export const vendors: readonly Vendor[] = [
-  vendor(apns),
+  orRelayed(vendor(apns), vendor(apnsRelay), "relays"),
   vendor(fcm),
   vendor(harmony),
   vendor(honor),

@@ -14,7 +14,7 @@ test("API 28: the relay sends what it is given and tells which tokens are dead",
     {
       relay: async (...args) => {
         asked.push(args);
-        return { success: 1, errorTokens: [two] };
+        return { success: 1, errorTokens: [two], refusedTokens: [], retryTokens: [] };
       },
     },
   );
