@@ -100,11 +100,13 @@ export function settle(
       return { delivery, kind: "refused", reason: outcome.reason, counters: counters(provider, "failed") };
     case "retry":
       return again(delivery, note, outcome.reason, now + pause(delivery.attempts, outcome.after ?? 0, dice), true);
-    // The lane's trouble, not this delivery's: it costs no try.
+    // The lane's trouble, not this delivery's: it costs no try, and goes when the lane does, by itself or by hand.
     case "denied":
       return again(delivery, note, outcome.reason, now, false);
-    case "paused":
-      return again(delivery, note, outcome.reason, outcome.until, false);
+    case "paused": {
+      const later = again(delivery, note, outcome.reason, outcome.until, false);
+      return later.kind === "again" ? { ...later, at: now } : later;
+    }
   }
 }
 

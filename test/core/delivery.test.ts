@@ -49,7 +49,11 @@ t.test("what follows from each outcome", async (t) => {
   t.match(refused, { kind: "refused", reason: "too long" });
   t.notOk("forget" in refused, "a message at fault costs no token");
   t.match(after({ kind: "denied", reason: "403" }), { kind: "again", at: T, tried: false });
-  t.match(after({ kind: "paused", until: T + 500, reason: "quota" }), { kind: "again", at: T + 500, tried: false });
+  t.match(
+    after({ kind: "paused", until: T + 500, reason: "quota" }),
+    { kind: "again", at: T, tried: false },
+    "the lane waits",
+  );
 });
 
 t.test("a retry waits 1 s, 2 s, 4 s and so on up to 5 minutes, 20 % more or less", async (t) => {

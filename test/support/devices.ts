@@ -46,9 +46,7 @@ export async function absent(
 ): Promise<readonly Omit<Phone, "client">[]> {
   const client = await RawClient.open(at.clientPort);
   const phones = Array.from({ length: count }, () => ({ id: fresh(vendor.type), token: vendor.token(++serial) }));
-  for (const { id, token } of phones)
-    client.emit("pushId", { version: 1, platform: "android", id, ...tokenOf(vendor, token) });
-  for (const _ of phones) await client.next('42["pushId"');
+  for (const { id, token } of phones) await client.hello({ id, ...tokenOf(vendor, token) });
   await client.close();
   return phones;
 }

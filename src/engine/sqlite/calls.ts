@@ -1,6 +1,6 @@
 // Calls that may be repeated: their keys, and what was answered. The contract is `Calls` in core/outbox.ts.
 import type Database from "better-sqlite3";
-import { PushError } from "../../core/errors.ts";
+import { conflict } from "../../core/once.ts";
 
 const KEPT = 86_400_000;
 
@@ -21,8 +21,7 @@ export function calls(db: Database) {
     begin(key: string, digest: string, now: number): string | undefined {
       const known = find.get(key, now);
       if (known === undefined) begin.run(key, digest, now + KEPT);
-      else if (known.digest !== digest)
-        throw new PushError("conflict", "this idempotency key was used for another call: use a new key for a new call");
+      else if (known.digest !== digest) throw conflict();
       return known?.answer ?? undefined;
     },
 

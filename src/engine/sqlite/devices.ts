@@ -8,7 +8,7 @@ import type { Addressees } from "./addressees.ts";
 import type { Packets } from "./packets.ts";
 import type { Presence } from "./presence.ts";
 import type { Sequences } from "./sequences.ts";
-import { clean, hasToken, isApple, tokenTime, typeWithoutToken } from "./tokens.ts";
+import { clean, hasToken, heard, isApple, tokenTime, typeWithoutToken } from "./tokens.ts";
 
 interface Row {
   readonly device: number;
@@ -99,6 +99,7 @@ export function devices(
     [string | null, string | null, string | null, string | null, number | null, number, number]
   >(`
     UPDATE devices SET tags = ?, type = ?, token = ?, package = ?, token_time = ?, update_time = ? WHERE device = ?`);
+  const lately = heard();
   const renewToken = db.prepare<[number, number]>("UPDATE devices SET token_time = ? WHERE device = ?");
   const setOnline = db.prepare<[number, number]>(`
     UPDATE devices SET online_run = ?, offline_since = NULL WHERE device = ?`);
@@ -156,7 +157,9 @@ export function devices(
 
   /** The device brought the token it has. */
   function renew(row: Row, { type }: Token, now: number): void {
-    if (isApple(type) && now - tokenTime(row) > HOUR) renewToken.run(now, row.device);
+    if (!isApple(type)) return;
+    if (now - tokenTime(row) > HOUR) renewToken.run(now, row.device);
+    else lately.set(row.device, now);
   }
 
   function connectNew(hello: Hello, token: Token | undefined, now: number): Device {
@@ -278,7 +281,8 @@ export function devices(
     forgetToken(pushId: string, { type, token }: Token, registeredBefore: number | undefined, now: number): void {
       const row = find.get(pushId);
       if (row === undefined || row.token !== token || row.type !== type) return;
-      if (registeredBefore !== undefined && tokenTime(row) >= registeredBefore) return;
+      const since = Math.max(tokenTime(row), lately.time(row.device));
+      if (registeredBefore !== undefined && since >= registeredBefore) return;
       update.run(row.tags, isApple(type) ? "apnNoToken" : "androidNoToken", null, null, null, now, row.device);
     },
 
