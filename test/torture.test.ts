@@ -54,7 +54,8 @@ function observed(change: Change): Observed {
     calls: [CALL],
     reads: new Map([["t", { deliveries: rows, jobs: Array(jobs).fill(job), counts }]]),
     stored: new Map([[DEVICE.pushId, "1"], [DEAD.pushId, undefined], ...stored]),
-    vendors: { accepted, ended: new Map([["apns", ended]]) },
+    accepted,
+    faults: ended.map((at) => ({ vendor: "apns", fault: "cut", at })),
     kills,
   };
 }

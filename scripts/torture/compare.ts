@@ -1,6 +1,6 @@
 // Compares what the server says of every delivery with what the vendors accepted. Plain values in, findings out.
 import type { Call, Device } from "./plan.ts";
-import type { Acceptance, FaultName } from "./vendors.ts";
+import type { Acceptance, FaultName, Happened } from "./vendors.ts";
 
 /** What /api/notification/get tells, all pages together. */
 export interface ReadBack {
@@ -29,10 +29,8 @@ export interface Observed {
   readonly reads: ReadonlyMap<string, ReadBack>;
   /** The token of every device, afterwards. */
   readonly stored: ReadonlyMap<string, string | undefined>;
-  readonly vendors: {
-    readonly accepted: readonly Acceptance[];
-    readonly ended: ReadonlyMap<string, readonly number[]>;
-  };
+  readonly accepted: readonly Acceptance[];
+  readonly faults: readonly Happened[];
   readonly kills: readonly number[];
 }
 
@@ -57,6 +55,8 @@ const TIMEOUT = 15_000;
 const UNREAD = 1000;
 /** Requests share a connection there. */
 const MANY_PER_CONNECTION = new Set(["apns", "fcm", "webpush"]);
+/** Faults after which the answers of a whole connection may be lost, where it carries many requests. */
+const ENDS_CONNECTION: ReadonlySet<FaultName> = new Set(["cut", "goaway", "goaway with error"]);
 /** The request was accepted, and its own fault kept the answer from whoever asked. */
 const LOSES_ANSWER: ReadonlySet<FaultName> = new Set(["cut", "goaway with error"]);
 
@@ -66,7 +66,7 @@ export function compare(observed: Observed): Findings {
   const byId = new Map(observed.calls.map((call) => [call.id, call]));
   const byToken = new Map(observed.devices.map((device) => [`${device.vendor} ${device.token}`, device]));
   const shown = new Map<string, Acceptance[]>();
-  for (const acceptance of observed.vendors.accepted) {
+  for (const acceptance of observed.accepted) {
     const device = byToken.get(`${acceptance.vendor} ${acceptance.token}`);
     const call = byId.get(acceptance.id);
     if (device === undefined || call === undefined) {
@@ -120,7 +120,7 @@ export function compare(observed: Observed): Findings {
   return {
     problems: problems.list(),
     rows,
-    accepted: observed.vendors.accepted.length,
+    accepted: observed.accepted.length,
     retries,
     duplicates,
     longestBeforeKill,
@@ -191,17 +191,23 @@ function explain(shown: ReadonlyMap<string, readonly Acceptance[]>, observed: Ob
         cause = "in flight at a kill";
         longestBeforeKill = Math.max(longestBeforeKill, kill - first.at);
       }
-      if (cause === undefined)
-        problems.add("a vendor was asked twice without a cause", `${key} ${JSON.stringify(acceptances)}`);
-      else duplicates.set(cause, (duplicates.get(cause) ?? 0) + 1);
+      if (cause === undefined) {
+        const near = observed.faults.filter(
+          ({ vendor, at }) => vendor === first.vendor && at >= first.arrived - TIMEOUT && at <= begun,
+        );
+        problems.add("a vendor was asked twice without a cause", `${key} ${JSON.stringify({ acceptances, near })}`);
+      } else duplicates.set(cause, (duplicates.get(cause) ?? 0) + 1);
     }
   }
   return { duplicates, longestBeforeKill };
 }
 
-function endedAfter({ vendor, at }: Acceptance, before: number, { vendors }: Observed): boolean {
+function endedAfter({ vendor, at }: Acceptance, before: number, { faults }: Observed): boolean {
   if (!MANY_PER_CONNECTION.has(vendor)) return false;
-  return (vendors.ended.get(vendor) ?? []).some((end) => end >= at - UNREAD && end <= at + UNREAD && end <= before);
+  return faults.some(
+    (one) =>
+      one.vendor === vendor && ENDS_CONNECTION.has(one.fault) && Math.abs(one.at - at) <= UNREAD && one.at <= before,
+  );
 }
 
 /** Dead ones that were met are forgotten, all others are there as they were. Returns how many are forgotten. */

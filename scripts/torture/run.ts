@@ -80,7 +80,15 @@ export async function torture(options: TortureOptions): Promise<Result> {
     const problems = code === 0 ? [] : [`the server ended with ${code} after SIGTERM`];
     if (killing.left > 0) problems.push(`${killing.left} kills did not come about`);
     const stored = await tokensStored(data);
-    const findings = compare({ devices, calls, reads, stored, vendors, kills: server.kills });
+    const findings = compare({
+      devices,
+      calls,
+      reads,
+      stored,
+      accepted: vendors.accepted,
+      faults: vendors.faults,
+      kills: server.kills,
+    });
     return {
       ...findings,
       problems: [...problems, ...findings.problems],
@@ -88,7 +96,7 @@ export async function torture(options: TortureOptions): Promise<Result> {
       calls: calls.length,
       repeated,
       kills: server.kills.length,
-      faults: vendors.faults,
+      faults: counted(vendors),
       serverErrors: server.errors,
       sending,
       seconds: seconds(begun),
@@ -97,6 +105,12 @@ export async function torture(options: TortureOptions): Promise<Result> {
     server.end();
     await vendors.close();
   }
+}
+
+function counted({ faults }: Vendors): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const { fault } of faults) counts.set(fault, (counts.get(fault) ?? 0) + 1);
+  return counts;
 }
 
 const seconds = (since: number): number => Math.round((Date.now() - since) / 100) / 10;

@@ -28,6 +28,13 @@ export interface Acceptance {
   readonly fault: FaultName | undefined;
 }
 
+/** A fault that was injected. */
+export interface Happened {
+  readonly vendor: string;
+  readonly fault: FaultName;
+  readonly at: number;
+}
+
 export type FaultName =
   | "throttle"
   | "own"
@@ -76,8 +83,6 @@ const OWN: Readonly<Record<string, readonly string[]>> = {
   webpush: ["throttle"],
   xiaomi: ["throttle", "busy"],
 };
-/** Faults after which the answers of a whole connection may be lost, where it carries many requests. */
-export const ENDS_CONNECTION: ReadonlySet<FaultName> = new Set(["cut", "goaway", "goaway with error"]);
 /** Vendors of one token per request get many more requests, so fewer of them fail. */
 const RATE = { single: 0.006, batch: 0.06, login: 0.015 } as const;
 const SINGLE = new Set(["apns", "fcm", "vivo", "webpush"]);
@@ -89,9 +94,8 @@ export interface Vendors {
   readonly fakes: ReadonlyMap<string, FakeVendor>;
   /** Every one, in order; told to whoever sets `onAccepted` as it comes. */
   readonly accepted: readonly Acceptance[];
-  /** When connections were ended by a fault, by vendor. */
-  readonly ended: ReadonlyMap<string, readonly number[]>;
-  readonly faults: ReadonlyMap<FaultName, number>;
+  /** Every fault, in order. */
+  readonly faults: readonly Happened[];
   onAccepted: () => void;
   tokenOf(vendor: string, n: number): string;
   /** From now on everything is answered properly. */
@@ -111,8 +115,7 @@ export async function startVendors(random: Dice, hangs: number): Promise<Vendors
   const authority = createAuthority(Date.now());
   const certificate = authority.server(["127.0.0.1"]);
   const accepted: Acceptance[] = [];
-  const ended = new Map<string, number[]>(fakes.map(({ name }) => [name, []]));
-  const faults = new Map<FaultName, number>();
+  const faults: Happened[] = [];
   const chosen = new WeakMap<FakeRequest, { readonly arrived: number; readonly fault: FaultName | undefined }>();
   const servers = new Map<string, LabServer>();
   let behaving = false;
@@ -144,15 +147,12 @@ export async function startVendors(random: Dice, hangs: number): Promise<Vendors
     const fault = choose(vendor, LOGIN.test(request.path));
     const arrived = Date.now();
     chosen.set(request, { arrived, fault });
-    if (fault === undefined) return;
-    faults.set(fault, (faults.get(fault) ?? 0) + 1);
-    if (ENDS_CONNECTION.has(fault)) ended.get(vendor)!.push(arrived);
+    if (fault !== undefined) faults.push({ vendor, fault, at: arrived });
   }
 
   const self: Vendors = {
     fakes: new Map(fakes.map((fake) => [fake.name, fake])),
     accepted,
-    ended,
     faults,
     onAccepted: () => undefined,
     tokenOf(vendor, n) {
