@@ -4,6 +4,7 @@ import t from "tap";
 import { compare, type Observed, type Row } from "../scripts/torture/compare.ts";
 import type { Call, Device } from "../scripts/torture/plan.ts";
 import { torture } from "../scripts/torture/run.ts";
+import type { Kill } from "../scripts/torture/server.ts";
 import type { Acceptance } from "../scripts/torture/vendors.ts";
 
 t.test("3,000 deliveries through failing vendors, with the server killed 3 times, are all accounted for", async (t) => {
@@ -37,7 +38,7 @@ const SHOWN: Acceptance = { vendor: "apns", token: "1", id: "t", arrived: 1000, 
 interface Change {
   readonly rows?: readonly Row[];
   readonly accepted?: readonly Acceptance[];
-  readonly kills?: readonly number[];
+  readonly kills?: readonly Kill[];
   readonly ended?: readonly number[];
   readonly stored?: readonly (readonly [string, string | undefined])[];
   readonly progress?: object;
@@ -75,7 +76,7 @@ const wrongs: readonly (readonly [string, Change, RegExp])[] = [
   ["a repetition without a cause", { accepted: [SHOWN, { ...SHOWN, arrived: 2000, at: 2000 }] }, /without a cause/],
   [
     "a repetition long before a kill",
-    { accepted: [SHOWN, { ...SHOWN, arrived: 30_000, at: 30_000 }], kills: [20_000] },
+    { accepted: [SHOWN, { ...SHOWN, arrived: 30_000, at: 30_000 }], kills: [{ at: 20_000, back: 20_100 }] },
     /without a cause/,
   ],
   ["a call that was taken twice", { jobs: 2 }, /taken more than once/],
@@ -92,7 +93,7 @@ for (const [what, change, problem] of wrongs)
 t.test("a repetition is put down to the kill, the lost answer or the lost connection that caused it", async (t) => {
   const second = { ...SHOWN, arrived: 3000, at: 3000 };
   const causes = (change: Change) => [...compare(observed(change)).duplicates.keys()];
-  t.strictSame(causes({ accepted: [SHOWN, second], kills: [1500] }), ["in flight at a kill"]);
+  t.strictSame(causes({ accepted: [SHOWN, second], kills: [{ at: 1500, back: 1600 }] }), ["in flight at a kill"]);
   t.strictSame(causes({ accepted: [{ ...SHOWN, fault: "cut" }, second] }), ["cut: its answer was lost"]);
-  t.match(causes({ accepted: [SHOWN, second], ended: [1100] }), [/^its connection was ended/]);
+  t.match(causes({ accepted: [SHOWN, second], ended: [1100] }), [/^cut: its connection was ended/]);
 });

@@ -1,5 +1,6 @@
 // Compares what the server says of every delivery with what the vendors accepted. Plain values in, findings out.
 import type { Call, Device } from "./plan.ts";
+import type { Kill } from "./server.ts";
 import type { Acceptance, FaultName, Happened } from "./vendors.ts";
 
 /** What /api/notification/get tells, all pages together. */
@@ -31,7 +32,7 @@ export interface Observed {
   readonly stored: ReadonlyMap<string, string | undefined>;
   readonly accepted: readonly Acceptance[];
   readonly faults: readonly Happened[];
-  readonly kills: readonly number[];
+  readonly kills: readonly Kill[];
 }
 
 export interface Findings {
@@ -53,6 +54,10 @@ export interface Findings {
 const TIMEOUT = 15_000;
 /** What was answered on a connection so shortly before it was cut may not have been read. */
 const UNREAD = 1000;
+/** Requests that had arrived with the one that ended the connection are still answered, into the void. */
+const ARRIVING = 50;
+/** A process that has just been started sends nothing yet: what arrives is from the one before, and was on its way. */
+const STARTING = 100;
 /** Requests share a connection there. */
 const MANY_PER_CONNECTION = new Set(["apns", "fcm", "webpush"]);
 /** Faults after which the answers of a whole connection may be lost, where it carries many requests. */
@@ -183,10 +188,13 @@ function explain(shown: ReadonlyMap<string, readonly Acceptance[]>, observed: Ob
       if (first === undefined) continue;
       // A slow answer of an earlier request may come after that of a later one.
       const begun = Math.max(first.arrived, second.arrived);
-      const kill = observed.kills.find((at) => at >= first.arrived && at <= begun && at - first.at <= TIMEOUT);
+      const kill = observed.kills.find(
+        ({ at, back }) => first.arrived <= back + STARTING && at <= begun && at - first.at <= TIMEOUT,
+      )?.at;
+      const ended = endedBy(first, begun, observed);
       let cause: string | undefined;
       if (first.fault !== undefined && LOSES_ANSWER.has(first.fault)) cause = `${first.fault}: its answer was lost`;
-      else if (endedAfter(first, begun, observed)) cause = "its connection was ended by a fault before it was read";
+      else if (ended !== undefined) cause = `${ended}: its connection was ended before it was read`;
       else if (kill !== undefined) {
         cause = "in flight at a kill";
         longestBeforeKill = Math.max(longestBeforeKill, kill - first.at);
@@ -202,12 +210,16 @@ function explain(shown: ReadonlyMap<string, readonly Acceptance[]>, observed: Ob
   return { duplicates, longestBeforeKill };
 }
 
-function endedAfter({ vendor, at }: Acceptance, before: number, { faults }: Observed): boolean {
-  if (!MANY_PER_CONNECTION.has(vendor)) return false;
-  return faults.some(
+/** The fault that ended the connection on which the answer was on its way. */
+function endedBy({ vendor, at }: Acceptance, before: number, { faults }: Observed): FaultName | undefined {
+  if (!MANY_PER_CONNECTION.has(vendor)) return undefined;
+  return faults.find(
     (one) =>
-      one.vendor === vendor && ENDS_CONNECTION.has(one.fault) && Math.abs(one.at - at) <= UNREAD && one.at <= before,
-  );
+      one.vendor === vendor &&
+      ENDS_CONNECTION.has(one.fault) &&
+      one.at >= at - ARRIVING &&
+      one.at <= Math.min(at + UNREAD, before),
+  )?.fault;
 }
 
 /** Dead ones that were met are forgotten, all others are there as they were. Returns how many are forgotten. */

@@ -8,9 +8,14 @@ const root = join(import.meta.dirname, "../..");
 /** A start that takes longer has failed. */
 const PATIENCE = 60_000;
 
+export interface Kill {
+  /** Epoch milliseconds: when the process was killed, and when the next one was started. */
+  readonly at: number;
+  readonly back: number;
+}
+
 export class Server {
-  /** When it was killed, epoch milliseconds. */
-  readonly kills: number[] = [];
+  readonly kills: Kill[] = [];
   /** Lines of its log of level error and above. */
   readonly errors: string[] = [];
   /** Resolves when the server has ended although nobody killed it. */
@@ -69,9 +74,10 @@ export class Server {
     // Who waits for a start that is cut short waits for the next one.
     if (this.#started) this.#url = Promise.withResolvers();
     this.#started = false;
-    this.kills.push(Date.now());
+    const at = Date.now();
     child.kill("SIGKILL");
     await ended(child);
+    this.kills.push({ at, back: Date.now() });
     this.start();
   }
 
