@@ -170,7 +170,8 @@ class Standing implements LabServer {
     if (session === undefined) return;
     this.#begin(stream);
     readBody(stream, (body) => {
-      if ((stream.id ?? 0) > (this.#last.get(session) ?? Number.POSITIVE_INFINITY)) return;
+      // The connection may have been cut since the request began.
+      if (session.destroyed || (stream.id ?? 0) > (this.#last.get(session) ?? Number.POSITIVE_INFINITY)) return;
       const request = toRequest(
         String(headers[":method"]),
         String(headers[":path"]),
