@@ -219,14 +219,14 @@ t.test("apps of Apple's with a key here and apps with relays are one vendor's, i
   const relays = '[[vendors.apns]]\nbundle_id = "com.r"\nrelays = ["https://r.example"]\nrelay_key = "s3cret-s3cret"\n';
   const files = { "a.p8": ecKey };
   const { config, origins } = configOf(place(t, apns("a.p8", "com.b") + relays, files));
-  const opened = openConfigured(config.vendors, NOW);
+  const opened = openVendors(config.vendors, NOW);
   t.same(opened.problems, []);
   const provider = opened.providers.get("apns");
   t.same([provider?.apps, provider?.batch, provider?.part?.("com.r")?.batch], [["com.b", "com.r"], 1, 1000]);
   t.same([...opened.relayed], ["com.r"]);
   const shown = effectiveText(config, origins, openKeys);
   t.match(parse(shown)["vendors"], { apns: [{}, { relays: ["https://r.example"], relay_key: "********" }] });
-  const first = openConfigured(configOf(place(t, relays + apns("a.p8", "com.b"), files)).config.vendors, NOW);
+  const first = openVendors(configOf(place(t, relays + apns("a.p8", "com.b"), files)).config.vendors, NOW);
   t.equal(first.providers.get("apns")?.apps[0], "com.r", "the default for devices that name no app");
 });
 
