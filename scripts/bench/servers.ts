@@ -34,10 +34,12 @@ export interface Running {
 export async function start(name: ServerName, data = newData(), more: readonly string[] = []): Promise<Running> {
   const wsPort = await freePort();
   const httpPort = name === "pushbox" ? await freePort() : wsPort;
+  // Pushbox takes every PUSHBOX_... for a setting of its own, and refuses those it does not know.
+  const { PUSHBOX_BINARY: binary, ...env } = process.env;
   const args =
     name === "pushbox"
       ? [
-          ...(process.env["PUSHBOX_BINARY"] ? [] : ["src/main.ts"]),
+          ...(binary ? [] : ["src/main.ts"]),
           "serve",
           `--client-port=${wsPort}`,
           `--api-port=${httpPort}`,
@@ -45,10 +47,11 @@ export async function start(name: ServerName, data = newData(), more: readonly s
           ...more,
         ]
       : ["scripts/bench/reference.ts", name, String(wsPort)];
-  const program = (name === "pushbox" && process.env["PUSHBOX_BINARY"]) || process.execPath;
+  const program = (name === "pushbox" && binary) || process.execPath;
   const flags = program === process.execPath ? ["--disable-warning=ExperimentalWarning"] : [];
   const child = spawn("taskset", ["-c", SERVER_CORE, program, ...flags, ...args], {
     cwd: root,
+    env,
     stdio: ["ignore", "pipe", "inherit"],
   });
   running.add(child);
