@@ -21,7 +21,6 @@ const actions: Actions = {
   lanes: { list: async () => [], resume: () => [] },
   relay: async () => undefined,
   receive: async () => false,
-  trace: async () => ({}),
   bind: async () => {},
   unbind: async () => {},
   deleteDevices: async () => {},

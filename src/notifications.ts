@@ -7,16 +7,17 @@ import type { Engine } from "./core/engine.ts";
 import type { Live } from "./core/live.ts";
 import type { Notification } from "./core/notification.ts";
 import { accept, type Routing } from "./core/notify.ts";
-import type { AppId, Outcome, ProviderName, Trace } from "./core/provider.ts";
+import type { AppId, Outcome } from "./core/provider.ts";
 import type { Report } from "./core/report.ts";
 import type { Log } from "./log.ts";
 import { createExpander } from "./outbox/expand.ts";
 import { createSender } from "./outbox/send.ts";
+import { createTracer } from "./outbox/trace.ts";
 import type { Vendors } from "./providers/index.ts";
 import { openVendors } from "./vendors.ts";
 
 export interface Notifications {
-  readonly actions: Pick<Actions, "notify" | "outbox" | "lanes" | "relay" | "receive" | "trace">;
+  readonly actions: Pick<Actions, "notify" | "outbox" | "lanes" | "relay" | "receive">;
   /** Takes up what an earlier run left. */
   start(): Promise<void>;
   /** Goes through these vendors from now on; throws, and changes nothing, when they are not as they should be. */
@@ -35,8 +36,6 @@ export interface NotificationsOptions {
 
 /** How long a stop waits for vendors' answers; what they do not answer by then is asked again at the next start. */
 const PATIENCE = 4000;
-/** Messages asked about when somebody looks at one notification's statistics. */
-const TRACED = 20;
 
 export function createNotifications(options: NotificationsOptions): Notifications {
   const { engine, report, log, now } = options;
@@ -58,6 +57,13 @@ export function createNotifications(options: NotificationsOptions): Notification
     filled: sender.nudge,
     now,
     failed: (error) => log.error({ err: error }, "a notification could not be expanded; trying again"),
+  });
+  const tracer = createTracer({
+    outbox,
+    providers: () => vendors.providers,
+    now,
+    failed: (error) =>
+      log.error({ err: error }, "vendors could not be asked what became of notifications; trying again"),
   });
   sender.use(vendors.providers);
 
@@ -110,17 +116,6 @@ export function createNotifications(options: NotificationsOptions): Notification
       }
       return false;
     },
-    async trace(id) {
-      const traced: Record<ProviderName, readonly Trace[]> = {};
-      for (const provider of vendors.providers.values()) {
-        if (provider.trace === undefined) continue;
-        const receipts = await outbox.receipts(id, provider.name, TRACED);
-        if (receipts.length === 0) continue;
-        const answers = await Promise.all(provider.apps.map((app) => provider.trace?.(app, receipts, now()) ?? []));
-        traced[provider.name] = answers.flat();
-      }
-      return traced;
-    },
   };
 
   return {
@@ -128,6 +123,7 @@ export function createNotifications(options: NotificationsOptions): Notification
     async start() {
       expander.nudge();
       await sender.wake();
+      tracer.start();
     },
     reload(configured) {
       const next = openVendors(configured, now());
@@ -141,6 +137,7 @@ export function createNotifications(options: NotificationsOptions): Notification
           .catch((error: unknown) => log.error({ err: error }, `${provider.name} was not closed in order`));
     },
     async stop() {
+      tracer.stop();
       await expander.stop();
       await sender.stop(PATIENCE);
       const closed = [...vendors.providers.values()].map((provider) => provider.close());

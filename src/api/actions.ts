@@ -6,7 +6,7 @@ import type { Lanes } from "../core/lane.ts";
 import type { Live } from "../core/live.ts";
 import type { NotificationContent, NotificationId } from "../core/notification.ts";
 import type { AcceptOptions, NotificationTarget, Once, Outbox } from "../core/outbox.ts";
-import type { AppId, ProviderName, Trace } from "../core/provider.ts";
+import type { AppId, ProviderName } from "../core/provider.ts";
 import type { Target } from "../core/target.ts";
 
 export type PushTarget = Exclude<Target, { kind: "tag" } | { kind: "all" }>;
@@ -69,8 +69,6 @@ export interface Actions {
    * Rejects with `PushError` for a wrong signature or nonsense.
    */
   receive(provider: ProviderName, secret: string, request: ReceiptRequest): Promise<boolean>;
-  /** What the vendors that can be asked say now of this notification, by provider. */
-  trace(id: NotificationId): Promise<Readonly<Record<ProviderName, readonly Trace[]>>>;
   bind(binding: Binding): Promise<void>;
   unbind(who: { readonly pushIds: readonly PushId[] } | { readonly uids: readonly Uid[] }): Promise<void>;
   deleteDevices(pushIds: readonly PushId[]): Promise<void>;

@@ -1,7 +1,6 @@
 // /api/stats/*: live sessions, hourly sums, arrival rates (http-api 3.8 to 3.10).
 import type { ArrivalCounts, ArrivalRecord } from "../core/arrival.ts";
 import { rate } from "../core/arrival.ts";
-import { statisticsName } from "../core/delivery.ts";
 import type { ArrivalQuery, HourlySum } from "../core/engine.ts";
 import { PushError } from "../core/errors.ts";
 import type { Response } from "../http/message.ts";
@@ -50,8 +49,7 @@ export async function statsArrival(
   const id = params.text("id");
   if (id !== undefined) {
     const [record] = await actions.counters.arrivals({ id }, 1);
-    if (record === undefined) return json({});
-    return json(withTraces(describe(record, serverId), toVendors(record.counts) ? await actions.trace(id) : {}));
+    return json(record === undefined ? {} : describe(record, serverId));
   }
   const records = await actions.counters.arrivals(arrivalQuery(params, type), MOST_ARRIVALS);
   return json(records.map((record) => describe(record, serverId)));
@@ -62,24 +60,6 @@ function arrivalQuery(params: Params, type: string): ArrivalQuery {
   if (uid !== undefined) return { uid };
   const pushId = params.text("pushId");
   return pushId !== undefined ? { pushId } : { type };
-}
-
-/** Whether a vendor was asked to bring it, who could be asked what became of it. */
-const toVendors = (counts: ArrivalCounts): boolean =>
-  Object.keys(counts).some((name) => name.startsWith("target_") && name !== "target_android");
-
-/** Adds what the vendors say to their blocks: an entry for each of their messages. */
-function withTraces(
-  described: Readonly<Record<string, unknown>>,
-  traces: Awaited<ReturnType<Actions["trace"]>>,
-): Readonly<Record<string, unknown>> {
-  const blocks = Object.entries(traces)
-    .filter(([, vendor]) => vendor.length > 0)
-    .map(([provider, vendor]) => {
-      const name = statisticsName(provider);
-      return [name, { ...(described[name] as object | undefined), vendor }];
-    });
-  return { ...described, ...Object.fromEntries(blocks) };
 }
 
 /** The contract's figures and curves over hourly sums, oldest first. */
@@ -146,8 +126,13 @@ function successRate(hours: readonly HourlySum[]): number {
 export function arrivalFigures(counts: ArrivalCounts): Readonly<Record<string, unknown>> {
   const blocks = Object.keys(counts)
     .filter((name) => name.startsWith("target_") && counts[name]! > 0)
-    .map((name) => [name.slice("target_".length), block(counts, name.slice("target_".length))]);
-  return { ...counts, ...Object.fromEntries(blocks) };
+    .map((name) => name.slice("target_".length))
+    .map((name) => [name, block(counts, name)] as const);
+  // The raw counter is what older callers read.
+  const arrived = blocks
+    .filter(([, { vendor }]) => vendor !== undefined)
+    .map(([name, { arrive }]) => [`arrive_${name}`, arrive]);
+  return { ...counts, ...Object.fromEntries(arrived), ...Object.fromEntries(blocks) };
 }
 
 /** The contract's spelling of a record. */
@@ -170,9 +155,18 @@ function describe(record: ArrivalRecord, serverId: string): Readonly<Record<stri
   };
 }
 
-function block(counts: ArrivalCounts, provider: string): object {
+interface Block {
+  readonly [figure: string]: unknown;
+  readonly arrive: number;
+  /** What the vendor itself said when it was last asked. */
+  readonly vendor?: { readonly delivered: number; readonly clicked: number };
+}
+
+function block(counts: ArrivalCounts, provider: string): Block {
   const target = counts[`target_${provider}`] ?? 0;
-  const arrive = counts[`arrive_${provider}`] ?? 0;
+  const delivered = counts[`traced_${provider}`];
+  // A device may be in both, so they are not added up; what the vendor counts is all there is where it posts no receipts.
+  const arrive = Math.max(counts[`arrive_${provider}`] ?? 0, delivered ?? 0);
   const click = counts[`click_${provider}`] ?? 0;
   // `android` is the long connection, which accepts and refuses nothing.
   const own =
@@ -186,5 +180,6 @@ function block(counts: ArrivalCounts, provider: string): object {
     click,
     arrivalRate: rate(arrive, target),
     clickRate: rate(click, arrive),
+    ...(delivered === undefined ? {} : { vendor: { delivered, clicked: counts[`traced_click_${provider}`] ?? 0 } }),
   };
 }

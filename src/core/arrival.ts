@@ -20,6 +20,15 @@ export interface ArrivalRecord {
 /** What a device may add to a notification's counts, once each: it was replayed to it, reached it, was opened there. */
 export type ArrivalEvidence = "target_android" | "arrive_android" | "arrive_umeng" | `click_${string}`;
 
+/**
+ * What a vendor counts itself: kept beside what its receipts and the devices tell, as the largest that was seen. The same
+ * devices are in both, so they are never added up.
+ */
+export const tracedCounters = (
+  name: string,
+  { delivered, clicked }: { readonly delivered: number; readonly clicked: number },
+): ArrivalCounts => ({ [`traced_${name}`]: delivered, [`traced_click_${name}`]: clicked });
+
 /** A rate as the contract shows it: two decimals and a percent sign. */
 export const rate = (part: number, whole: number): string =>
   `${whole > 0 ? ((100 * part) / whole).toFixed(2) : "0.00"}%`;

@@ -146,6 +146,13 @@ export interface DeliveryPage {
   readonly next?: string;
 }
 
+/** A place in the order in which notifications began. */
+export interface Moment {
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly job: number;
+}
+
 export interface Outbox {
   /**
    * Resolves with the notification's id once it would survive a crash; the HTTP reply waits for this (holds 1). With `once`
@@ -195,6 +202,22 @@ export interface Outbox {
   deliveries(id: NotificationId, after: string | undefined, limit: number): Promise<DeliveryPage | undefined>;
   /** The vendor's ids of what it accepted of this notification, newest first, each once. */
   receipts(id: NotificationId, provider: ProviderName, limit: number): Promise<readonly string[]>;
+  /**
+   * The notifications that began after `from` and not after `to`, and of which this vendor has accepted something, in the order
+   * they began. At most `limit` calls are looked at; `next` is the `from` to go on with, absent at the end.
+   */
+  traceable(
+    provider: ProviderName,
+    from: Moment,
+    to: number,
+    limit: number,
+  ): Promise<{ readonly ids: readonly NotificationId[]; readonly next?: Moment }>;
+  /** What a vendor counts of a notification: of all that it tells in time the largest is kept. */
+  traced(
+    id: NotificationId,
+    provider: ProviderName,
+    counts: { readonly delivered: number; readonly clicked: number },
+  ): Promise<void>;
 }
 
 /** Calls that may be repeated, for those that are no notification. Forgotten after 24 hours. */

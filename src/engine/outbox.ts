@@ -1,6 +1,7 @@
 // The outbox of a single process, made of the calls of the storage thread: what crosses to it is flattened, what comes back made
 // into the values of core/outbox.ts.
-import type { Delivery, Settlement } from "../core/delivery.ts";
+import { tracedCounters } from "../core/arrival.ts";
+import { type Delivery, type Settlement, statisticsName } from "../core/delivery.ts";
 import type { PushId, Uid } from "../core/device.ts";
 import { expiry, messageText, type Notification } from "../core/notification.ts";
 import type {
@@ -184,6 +185,11 @@ export function localOutbox(queue: Queue, broker: LocalBroker): Outbox {
       }
       return [...found];
     },
+
+    traceable: (provider, from, to, limit) =>
+      queue.call("traceable", [`accepted_${statisticsName(provider)}`, from.at, from.job, to, limit], limit),
+
+    traced: (id, provider, counts) => queue.call("raise", [id, tracedCounters(statisticsName(provider), counts)]),
   };
 }
 

@@ -86,10 +86,6 @@ export async function start(
       record("receive", ...args);
       return false;
     },
-    trace: async (id) => {
-      record("trace", id);
-      return {};
-    },
     bind: async (binding) => record("bind", binding),
     unbind: async (who) => record("unbind", who),
     deleteDevices: async (pushIds) => record("delete", pushIds),

@@ -835,6 +835,50 @@ async function lookingBackTests(test: Define): Promise<void> {
     t.same(await engine.outbox.receipts("n1", "fcm", 9), ["fcm-id"]);
     t.same(await engine.outbox.receipts("none", "fcm", 9), []);
   });
+
+  await test("notifications that a vendor took are found by when they began, a piece at a time", async (t, subject) => {
+    let { engine } = subject;
+    const first = { at: 0, job: 0 };
+    for (const [id, acceptedAt, lane] of [
+      ["n1", T, XIAOMI],
+      ["n2", T + 1, FCM],
+      ["n3", T + 1, XIAOMI],
+      ["n4", T + 2, XIAOMI],
+    ] as const) {
+      await send(engine, id, [via(id, lane)], { note: { acceptedAt } });
+      await engine.outbox.settle([accepted((await claimed(engine, 9, T + 9, lane))[0]!, id)], T + 9);
+    }
+    await send(engine, "n5", [via("n5", XIAOMI)], { note: { acceptedAt: T + 1 } });
+    engine = (await subject.reopen?.(T + 9)) ?? engine;
+    const found = async (from: { at: number; job: number }, to: number, limit = 9) =>
+      engine.outbox.traceable("xiaomi", from, to, limit);
+    t.same(await found(first, T + 2), { ids: ["n1", "n3", "n4"] }, "not those of another vendor, or not accepted");
+    t.same((await found(first, T + 1)).ids, ["n1", "n3"]);
+    t.same((await found({ at: T, job: Number.MAX_SAFE_INTEGER }, T + 1)).ids, ["n3"]);
+    t.same(await found({ at: T + 2, job: Number.MAX_SAFE_INTEGER }, T + 9), { ids: [] });
+    const ids: string[] = [];
+    let pieces = 0;
+    for (let next: typeof first | undefined = first; next !== undefined; pieces++) {
+      const page: { readonly ids: readonly string[]; readonly next?: typeof first } = await found(next, T + 9, 2);
+      ids.push(...page.ids);
+      next = page.next;
+    }
+    t.same(ids, ["n1", "n3", "n4"], "those that began in the same millisecond too");
+    t.equal(pieces, 3);
+  });
+
+  await test("of what a vendor counts the largest is kept, and only of known notifications", async (t, { engine }) => {
+    await send(engine, "n1", [via("a", XIAOMI)]);
+    const counts = async () => (await engine.counters.arrivals({ id: "n1" }, 1))[0]?.counts ?? {};
+    const before = await counts();
+    await engine.outbox.traced("n1", "xiaomi", { delivered: 0, clicked: 0 });
+    t.same(await counts(), before);
+    await engine.outbox.traced("n1", "xiaomi", { delivered: 5, clicked: 0 });
+    await engine.outbox.traced("n1", "xiaomi", { delivered: 3, clicked: 1 });
+    t.same(await counts(), { ...before, traced_xiaomi: 5, traced_click_xiaomi: 1 });
+    await engine.outbox.traced("unknown", "xiaomi", { delivered: 5, clicked: 0 });
+    t.same(await engine.counters.arrivals({ id: "unknown" }, 1), []);
+  });
 }
 
 async function callTests(test: Define): Promise<void> {

@@ -91,6 +91,10 @@ export function counters(db: Database, listing: Listing, receipts: Pick<Receipts
   );
   const countOne = db.prepare<[number]>("UPDATE arrival_counts SET total = total + 1 WHERE count = ?");
 
+  const raise = db.prepare<[number, string, number]>(`
+    INSERT INTO arrival_counts (arrival, counter, total) VALUES (?, ?, ?)
+    ON CONFLICT (arrival, counter) DO UPDATE SET total = excluded.total WHERE excluded.total > total`);
+
   const byId = db.prepare<[string, number], ArrivalRow>(`
     SELECT arrival, id, type, text, ttl, time_start, caller_address FROM arrivals WHERE id = ? LIMIT ?`);
   const byType = db.prepare<[string, number], ArrivalRow>(`
@@ -140,6 +144,12 @@ export function counters(db: Database, listing: Listing, receipts: Pick<Receipts
         const count = findCount.get(arrival, counter) ?? countFor.get(arrival, counter);
         if (count !== undefined && addEvidence.run(count, pushId, now).changes === 1) countOne.run(count);
       }
+    },
+
+    raise(id: string, counts: Readonly<Record<string, number>>): void {
+      const arrival = arrivalOf.get(id);
+      if (arrival === undefined) return;
+      for (const [counter, total] of Object.entries(counts)) if (total > 0) raise.run(arrival, counter, total);
     },
 
     arrivals(query: ArrivalQuery, limit: number): readonly ArrivalRecord[] {

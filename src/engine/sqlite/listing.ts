@@ -94,6 +94,16 @@ export function listing(db: Database, addressees: Addressees) {
     FROM deliveries d LEFT JOIN lanes l ON l.lane = d.lane
     WHERE d.job = ? AND d.delivery < ? ORDER BY d.delivery DESC LIMIT ?`);
 
+  const begun = "coalesce(send_at, accepted_at)";
+  const traceable = db.prepare<
+    [string, number, number, number, number, number],
+    { job: number; id: string; at: number; accepted: number }
+  >(`
+    SELECT job, id, ${begun} AS at,
+           EXISTS (SELECT 1 FROM arrival_counts c WHERE c.arrival = jobs.arrival AND c.counter = ? AND c.total > 0) AS accepted
+    FROM jobs WHERE arrival IS NOT NULL AND ${begun} >= ? AND (${begun} > ? OR job > ?) AND ${begun} <= ?
+    ORDER BY ${begun}, job LIMIT ?`);
+
   const view = (row: Omit<JobView, "failed">): JobView => ({
     ...row,
     failed: Object.fromEntries(failures.all(row.job).map(({ reason, total }) => [reason, total])),
@@ -178,6 +188,20 @@ export function listing(db: Database, addressees: Addressees) {
     },
 
     jobsOfId: (id: string): readonly number[] => jobsOfId.all(id),
+
+    /** Ids of notifications with this counter, among `limit` calls that began after that one; and where to go on. */
+    traceable(
+      counter: string,
+      at: number,
+      job: number,
+      to: number,
+      limit: number,
+    ): { readonly ids: readonly string[]; readonly next?: { readonly at: number; readonly job: number } } {
+      const rows = traceable.all(counter, at, at, job, to, limit);
+      const ids = [...new Set(rows.filter(({ accepted }) => accepted === 1).map(({ id }) => id))];
+      const last = rows.length === limit ? rows.at(-1) : undefined;
+      return { ids, ...(last === undefined ? undefined : { next: { at: last.at, job: last.job } }) };
+    },
 
     /** The vendor's ids among `limit` deliveries of a job, newest first; and where to go on. */
     vendorIds(

@@ -258,6 +258,10 @@ export const MIGRATIONS: readonly string[] = [
   DROP TABLE moved;
   DROP TABLE notifications;
   `,
+  `
+  -- In the order they began, for asking vendors about those of a certain age.
+  CREATE INDEX jobs_by_start ON jobs (coalesce(send_at, accepted_at)) WHERE arrival IS NOT NULL;
+  `,
 ];
 
 export type Synchronous = "FULL" | "NORMAL";

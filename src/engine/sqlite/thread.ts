@@ -78,7 +78,7 @@ function methods(db: Database, data: StoreData, numbers: Sequences, kept: Packet
   const told = receipts(db, counted, known, devicesTable);
   const looking = listing(db, known);
   const { sweepHours, ...figures } = counters(db, looking, told);
-  const { jobs, jobsByNumber, jobsOfId, deliveries: deliveriesOf, vendorIds } = looking;
+  const { jobs, jobsByNumber, jobsOfId, deliveries: deliveriesOf, vendorIds, traceable } = looking;
   return {
     append: (...flat: (string | number)[]): number => append(flat), // see message.ts
     backlog,
@@ -96,6 +96,7 @@ function methods(db: Database, data: StoreData, numbers: Sequences, kept: Packet
     jobsOfId,
     deliveriesOf,
     vendorIds,
+    traceable,
     beginCall: repeatable.begin,
     finishCall: repeatable.finish,
     abandonCall: repeatable.abandon,
