@@ -70,6 +70,16 @@ async function elsewhere(): Promise<{
   };
 }
 
+/** What a newcomer sees, by a part of the command. */
+const expected: readonly (readonly [string, RegExp])[] = [
+  ["notification/get -d id=hi-1", /"id":"hi-1".*"deliveries":\[\{"pushId":"a-name-of-10-or-more","uid":"ann"/],
+  ["send --url", /^accepted: .*\n(.*\n)*finished: 1 device looked at\nsent: 1 by connection\n$/],
+  ["job/get -d id=sale", /"id":"sale".*"state":"scheduled".*"rate":500/],
+  ["job/cancel -d id=sale", /"id":"sale".*"state":"cancelled"/],
+  ["dryRun=true", /^\{"code":"success","id":"sale-test"\}/],
+  ["lab --devices", /(registered as lab-device-\w+\n.*){11}/],
+];
+
 function place(t: Test): string {
   const directory = t.testdir({});
   const script = (name: string, text: string): void => {
@@ -93,7 +103,7 @@ t.test("every command runs in the order of the text, and the client gets what is
   let lab: ReturnType<typeof serving> | undefined;
   t.teardown(() => [server, lab].map((running) => running?.child.kill("SIGKILL")));
 
-  function serving(command: string, greeting = "try: curl") {
+  function serving(command: string, greeting = /try: curl/) {
     const child = spawn("bash", ["-c", `exec ${command}`], {
       cwd: directory,
       env: environment,
@@ -101,14 +111,18 @@ t.test("every command runs in the order of the text, and the client gets what is
     });
     let out = "";
     child.stdout.setEncoding("utf8");
-    const ready = new Promise<void>((done, fail) => {
-      child.stdout.on("data", (text: string) => {
-        out += text;
-        if (out.includes(greeting)) done();
-      });
-      child.on("exit", (code) => fail(new Error(`${command} ended with ${code}: ${out}`)));
+    child.stdout.on("data", (text: string) => {
+      out += text;
     });
-    return { child, ready, ended: once(child, "exit") };
+    /** Resolves with everything printed so far, once so many lines match. */
+    const printed = (pattern: RegExp, times = 1) =>
+      new Promise<string>((done, fail) => {
+        const look = () => out.split("\n").filter((line) => pattern.test(line)).length >= times && done(out);
+        child.stdout.on("data", look);
+        child.on("exit", (code) => fail(new Error(`${command} ended with ${code}: ${out}`)));
+        look();
+      });
+    return { child, ready: printed(greeting), printed, ended: once(child, "exit") };
   }
 
   // The program of the README, told where the client library is here.
@@ -122,7 +136,7 @@ t.test("every command runs in the order of the text, and the client gets what is
 
   for (const command of commands.filter((line) => /^(\.\/pushbox|curl)/.test(line))) {
     if (command === "./pushbox lab") {
-      lab = serving(command, "socket.emit");
+      lab = serving(command, /socket\.emit/);
       await lab.ready;
       continue;
     }
@@ -153,6 +167,14 @@ t.test("every command runs in the order of the text, and the client gets what is
     const done = spawnSync("bash", ["-c", there(command)], { cwd: directory, env: environment, encoding: "utf8" });
     t.equal(done.status, 0, `${command}\n${done.stderr}`);
     t.notMatch(done.stdout, '"code":"error"', command);
+    t.match(done.stdout, expected.find(([part]) => command.includes(part))?.[1] ?? /./, command);
+    if (command.includes("from the lab")) {
+      const out = await lab?.printed(
+        /^shown .* (title="Hello" text="from the lab"|title="" text="Hello")/,
+        vendors.length,
+      );
+      for (const { name } of vendors) t.match(out, new RegExp(`^shown +vendor=${name} `, "m"), "each vendor's phone");
+    }
   }
   t.equal(printed, "{ hello: 'world' }\n", "as the comment in the example says");
   t.match(
