@@ -160,6 +160,7 @@ export class LaneRunner {
     if (room <= 0 || (this.#inFlight > 0 && room < Math.min(CLAIM, this.#inFlight / 4))) return false;
     const limit = Math.min(room, CLAIM);
     const { deliveries, notes, next } = await outbox.claim(this.lane, limit, now(), LEASE);
+    if (this.#closed) return false; // the leases end with this run
     if (deliveries.length > 0) this.#dispatch(deliveries, notes);
     if (next === undefined) return false;
     if (next <= now()) return true;
