@@ -233,7 +233,8 @@ export class LaneRunner {
       this.#options.failed(error); // the port promises not to throw: a bug, which must cost no delivery
       outcomes = [];
     }
-    this.#judge(outcomes, now());
+    // What was sent before a reload went out with other credentials: it says nothing of those in use now.
+    if (provider === this.#provider) this.#judge(outcomes, now());
     this.#conclude(to, note, outcomes);
     const accepted = outcomes.filter(({ kind }) => kind === "accepted").length;
     this.#options.count(statisticsName(this.lane.provider), {

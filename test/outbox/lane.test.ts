@@ -35,9 +35,9 @@ async function queue({ outbox }: Engine, count: number): Promise<void> {
   const target: NotificationTarget = { kind: "pushIds", pushIds: devices.map(({ pushId }) => pushId) };
   const note = { id: "note", content, timeToLive: 3_600_000, type: "pushMany", acceptedAt: now, callerAddress: "" };
   await outbox.accept(note, target);
-  const { work } = await outbox.unexpanded(1, now);
+  const [job] = await outbox.jobs({ id: "note" }, 1, now);
   await outbox.expand(
-    work[0]!.job,
+    job?.job ?? 0,
     { parcels: [], devices, counts: {}, seen: count, skipped: 0, routes: { fcm: count } },
     now,
   );
@@ -105,4 +105,31 @@ t.test("what is claimed while the lane is closed is not sent, and costs no try",
     page?.deliveries.map(({ state, attempts }) => `${state} ${attempts}`),
     ["queued 0", "queued 0", "queued 0"],
   );
+});
+
+t.test("refused credentials do not stop a lane that has others by then", async (t) => {
+  const engine = await openEngine(t);
+  await queue(engine, 1);
+  const answer = Promise.withResolvers<Outcome>();
+  const old = new Vendor(() => answer.promise);
+  const events = new EventEmitter();
+  const asked = once(old, "request");
+  const settled = new EventEmitter();
+  const outbox: LaneOptions["outbox"] = {
+    ...engine.outbox,
+    async settle(...args) {
+      await engine.outbox.settle(...args);
+      settled.emit("settled");
+    },
+  };
+  const runner = new LaneRunner(LANE, old, options(outbox, events));
+  await asked;
+  const fresh = new Vendor(accepted);
+  runner.use(fresh);
+  const sent = once(settled, "settled").then(() => once(settled, "settled"));
+  answer.resolve({ kind: "denied", reason: "403 the key was revoked" });
+  const ended = await Promise.race([sent.then(() => "sent"), once(events, "stopped").then(() => "stopped")]);
+  t.equal(ended, "sent");
+  t.same(fresh.tokens, ["token-0"]);
+  await runner.close();
 });
