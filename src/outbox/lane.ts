@@ -49,6 +49,8 @@ export class LaneRunner {
   readonly #alone = new Set<number>();
   #settled: Settlement[] = [];
   #settling: Promise<void> | undefined;
+  /** The store took no settlements the last time. */
+  #unstored = false;
   #timer: NodeJS.Timeout | undefined;
   #expiring = false;
   #idle: (() => void) | undefined;
@@ -145,7 +147,8 @@ export class LaneRunner {
   /** Returns whether there may be more to claim at once. */
   async #claim(): Promise<boolean> {
     const { outbox, now } = this.#options;
-    if (this.#closed) return false;
+    // Settlements first: claimed again after its lease, what is not noted yet would be sent twice.
+    if (this.#closed || this.#unstored) return false;
     if (this.#standing.state !== "running") {
       await this.#expire();
       return false;
@@ -309,10 +312,12 @@ export class LaneRunner {
       this.#settled = [];
       try {
         await this.#options.outbox.settle(settled, this.#options.now());
+        this.#unstored = false;
         this.#inFlight -= settled.length;
       } catch (error) {
         this.#options.failed(error);
         this.#settled = settled.concat(this.#settled);
+        this.#unstored = true;
         if (this.#closed) break; // the store is closing or broken; the leases end with this run
         await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER).unref());
       }

@@ -133,3 +133,34 @@ t.test("refused credentials do not stop a lane that has others by then", async (
   t.same(fresh.tokens, ["token-0"]);
   await runner.close();
 });
+
+t.test(
+  "while the store takes no settlements nothing is claimed, so a lease that ran out sends nothing twice",
+  async (t) => {
+    const engine = await openEngine(t);
+    await queue(engine, 2);
+    let full = true;
+    let later = 0;
+    const events = new EventEmitter();
+    const fcm = new Vendor(accepted);
+    const outbox: LaneOptions["outbox"] = {
+      ...engine.outbox,
+      async settle(...args) {
+        if (full) throw new Error("the disk is full");
+        await engine.outbox.settle(...args);
+        events.emit("settled");
+      },
+    };
+    const runner = new LaneRunner(LANE, fcm, { ...options(outbox, events), now: () => Date.now() + later });
+    await once(events, "failed");
+    later = 400_000; // longer than a lease
+    runner.nudge();
+    await engine.outbox.lanes(Date.now()); // a claim would have been answered before
+    full = false;
+    await once(events, "settled");
+    await engine.outbox.lanes(Date.now());
+    t.same([...fcm.tokens].sort(), ["token-0", "token-1"]);
+    t.match(await engine.outbox.jobs({ id: "note" }, 1, Date.now()), [{ state: "finished", accepted: 2 }]);
+    await runner.close();
+  },
+);
