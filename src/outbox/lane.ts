@@ -49,6 +49,8 @@ export class LaneRunner {
   readonly #alone = new Set<number>();
   #settled: Settlement[] = [];
   #settling: Promise<void> | undefined;
+  /** The store took no settlements the last time. */
+  #unstored = false;
   #timer: NodeJS.Timeout | undefined;
   #expiring = false;
   #idle: (() => void) | undefined;
@@ -145,7 +147,8 @@ export class LaneRunner {
   /** Returns whether there may be more to claim at once. */
   async #claim(): Promise<boolean> {
     const { outbox, now } = this.#options;
-    if (this.#closed) return false;
+    // Settlements first: claimed again after its lease, what is not noted yet would be sent twice.
+    if (this.#closed || this.#unstored) return false;
     if (this.#standing.state !== "running") {
       await this.#expire();
       return false;
@@ -160,6 +163,7 @@ export class LaneRunner {
     if (room <= 0 || (this.#inFlight > 0 && room < Math.min(CLAIM, this.#inFlight / 4))) return false;
     const limit = Math.min(room, CLAIM);
     const { deliveries, notes, next } = await outbox.claim(this.lane, limit, now(), LEASE);
+    if (this.#closed) return false; // the leases end with this run
     if (deliveries.length > 0) this.#dispatch(deliveries, notes);
     if (next === undefined) return false;
     if (next <= now()) return true;
@@ -232,7 +236,8 @@ export class LaneRunner {
       this.#options.failed(error); // the port promises not to throw: a bug, which must cost no delivery
       outcomes = [];
     }
-    this.#judge(outcomes, now());
+    // What was sent before a reload went out with other credentials: it says nothing of those in use now.
+    if (provider === this.#provider) this.#judge(outcomes, now());
     this.#conclude(to, note, outcomes);
     const accepted = outcomes.filter(({ kind }) => kind === "accepted").length;
     this.#options.count(statisticsName(this.lane.provider), {
@@ -307,10 +312,12 @@ export class LaneRunner {
       this.#settled = [];
       try {
         await this.#options.outbox.settle(settled, this.#options.now());
+        this.#unstored = false;
         this.#inFlight -= settled.length;
       } catch (error) {
         this.#options.failed(error);
         this.#settled = settled.concat(this.#settled);
+        this.#unstored = true;
         if (this.#closed) break; // the store is closing or broken; the leases end with this run
         await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER).unref());
       }

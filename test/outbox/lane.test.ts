@@ -1,0 +1,166 @@
+// One lane over a real store, at the moments that a whole run meets only by bad luck: the store, the clock and the vendor do as
+// the test says.
+import { EventEmitter, once } from "node:events";
+import t, { type Test } from "tap";
+import type { Lane } from "../../src/core/delivery.ts";
+import type { PushId } from "../../src/core/device.ts";
+import type { Engine } from "../../src/core/engine.ts";
+import type { NotificationTarget } from "../../src/core/outbox.ts";
+import type { Outcome, Provider } from "../../src/core/provider.ts";
+import { openLocalEngine } from "../../src/engine/local.ts";
+import { type LaneOptions, LaneRunner } from "../../src/outbox/lane.ts";
+
+const LANE: Lane = { provider: "fcm", app: "com.example" };
+
+async function openEngine(t: Test): Promise<Engine> {
+  const engine = await openLocalEngine({
+    dataDir: ":memory:",
+    synchronous: "FULL",
+    keep: { default: 10, prefixes: [] },
+    arrivalDays: 30,
+    onFatal: (error) => t.error(error),
+  });
+  t.teardown(() => engine.close());
+  return engine;
+}
+
+/** Accepts a notification and makes its deliveries, one per device. */
+async function queue({ outbox }: Engine, count: number): Promise<void> {
+  const devices = Array.from({ length: count }, (_, i) => ({
+    pushId: `device-${i}` as PushId,
+    via: { lane: LANE, type: "fcm", token: `token-${i}` },
+  }));
+  const now = Date.now();
+  const content = { id: "note", android: { title: "T", payload: {} } };
+  const target: NotificationTarget = { kind: "pushIds", pushIds: devices.map(({ pushId }) => pushId) };
+  const note = { id: "note", content, timeToLive: 3_600_000, type: "pushMany", acceptedAt: now, callerAddress: "" };
+  await outbox.accept(note, target);
+  const [job] = await outbox.jobs({ id: "note" }, 1, now);
+  await outbox.expand(
+    job?.job ?? 0,
+    { parcels: [], devices, counts: {}, seen: count, skipped: 0, routes: { fcm: count } },
+    now,
+  );
+}
+
+/** A vendor that gets `answer` from the test, and tells it of each request. */
+class Vendor extends EventEmitter implements Provider {
+  readonly name = LANE.provider;
+  readonly batch = 1;
+  readonly parallel = 10;
+  readonly apps = [LANE.app];
+  readonly tokens: string[] = [];
+  readonly #answer: (token: string) => Outcome | Promise<Outcome>;
+
+  constructor(answer: (token: string) => Outcome | Promise<Outcome>) {
+    super();
+    this.#answer = answer;
+  }
+
+  async send(_app: string, _note: unknown, to: readonly { readonly token: string }[]): Promise<readonly Outcome[]> {
+    const tokens = to.map(({ token }) => token);
+    this.tokens.push(...tokens);
+    this.emit("request");
+    return await Promise.all(tokens.map(this.#answer));
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+const accepted = (): Outcome => ({ kind: "accepted" });
+
+const options = (outbox: LaneOptions["outbox"], events = new EventEmitter()): LaneOptions => ({
+  outbox,
+  now: Date.now,
+  count: () => {},
+  changed: (_lane, what) => void events.emit(what),
+  failed: (error) => void events.emit("failed", error),
+});
+
+t.test("what is claimed while the lane is closed is not sent, and costs no try", async (t) => {
+  const engine = await openEngine(t);
+  await queue(engine, 3);
+  const claimed = Promise.withResolvers<void>();
+  const go = Promise.withResolvers<void>();
+  const outbox: LaneOptions["outbox"] = {
+    ...engine.outbox,
+    async claim(...args) {
+      const claim = await engine.outbox.claim(...args);
+      claimed.resolve();
+      await go.promise;
+      return claim;
+    },
+  };
+  const fcm = new Vendor(accepted);
+  const runner = new LaneRunner(LANE, fcm, options(outbox));
+  await claimed.promise;
+  await runner.close(); // nothing is at the vendor
+  go.resolve();
+  await new Promise(setImmediate);
+  t.same(fcm.tokens, []);
+  const page = await engine.outbox.deliveries("note", undefined, 10);
+  t.same(
+    page?.deliveries.map(({ state, attempts }) => `${state} ${attempts}`),
+    ["queued 0", "queued 0", "queued 0"],
+  );
+});
+
+t.test("refused credentials do not stop a lane that has others by then", async (t) => {
+  const engine = await openEngine(t);
+  await queue(engine, 1);
+  const answer = Promise.withResolvers<Outcome>();
+  const old = new Vendor(() => answer.promise);
+  const events = new EventEmitter();
+  const asked = once(old, "request");
+  const settled = new EventEmitter();
+  const outbox: LaneOptions["outbox"] = {
+    ...engine.outbox,
+    async settle(...args) {
+      await engine.outbox.settle(...args);
+      settled.emit("settled");
+    },
+  };
+  const runner = new LaneRunner(LANE, old, options(outbox, events));
+  await asked;
+  const fresh = new Vendor(accepted);
+  runner.use(fresh);
+  const sent = once(settled, "settled").then(() => once(settled, "settled"));
+  answer.resolve({ kind: "denied", reason: "403 the key was revoked" });
+  const ended = await Promise.race([sent.then(() => "sent"), once(events, "stopped").then(() => "stopped")]);
+  t.equal(ended, "sent");
+  t.same(fresh.tokens, ["token-0"]);
+  await runner.close();
+});
+
+t.test(
+  "while the store takes no settlements nothing is claimed, so a lease that ran out sends nothing twice",
+  async (t) => {
+    const engine = await openEngine(t);
+    await queue(engine, 2);
+    let full = true;
+    let later = 0;
+    const events = new EventEmitter();
+    const fcm = new Vendor(accepted);
+    const outbox: LaneOptions["outbox"] = {
+      ...engine.outbox,
+      async settle(...args) {
+        if (full) throw new Error("the disk is full");
+        await engine.outbox.settle(...args);
+        events.emit("settled");
+      },
+    };
+    const runner = new LaneRunner(LANE, fcm, { ...options(outbox, events), now: () => Date.now() + later });
+    await once(events, "failed");
+    later = 400_000; // longer than a lease
+    runner.nudge();
+    await engine.outbox.lanes(Date.now()); // a claim would have been answered before
+    full = false;
+    await once(events, "settled");
+    await engine.outbox.lanes(Date.now());
+    t.same([...fcm.tokens].sort(), ["token-0", "token-1"]);
+    t.match(await engine.outbox.jobs({ id: "note" }, 1, Date.now()), [{ state: "finished", accepted: 2 }]);
+    await runner.close();
+  },
+);
