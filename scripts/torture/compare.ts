@@ -211,13 +211,13 @@ function explain(shown: ReadonlyMap<string, readonly Acceptance[]>, observed: Ob
 }
 
 /** The fault that ended the connection on which the answer was on its way. */
-function endedBy({ vendor, at }: Acceptance, before: number, { faults }: Observed): FaultName | undefined {
+function endedBy({ vendor, arrived, at }: Acceptance, before: number, { faults }: Observed): FaultName | undefined {
   if (!MANY_PER_CONNECTION.has(vendor)) return undefined;
   return faults.find(
     (one) =>
       one.vendor === vendor &&
       ENDS_CONNECTION.has(one.fault) &&
-      one.at >= at - ARRIVING &&
+      one.at >= arrived - ARRIVING &&
       one.at <= Math.min(at + UNREAD, before),
   )?.fault;
 }

@@ -162,7 +162,7 @@ async function post(
   again: () => void,
 ): Promise<void> {
   const queue = calls[Symbol.iterator]();
-  const ahead = Math.max(2000, total / 8) + total / 20;
+  const ahead = Math.max(500, total / 8) + total / 20;
   let posted = 0;
   const poster = async (): Promise<void> => {
     for (const call of queue) {
