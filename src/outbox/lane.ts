@@ -232,7 +232,7 @@ export class LaneRunner {
       this.#options.failed(error); // the port promises not to throw: a bug, which must cost no delivery
       outcomes = [];
     }
-    this.#judge(outcomes, now());
+    this.#judge(outcomes, begun, now());
     this.#conclude(to, note, outcomes);
     const accepted = outcomes.filter(({ kind }) => kind === "accepted").length;
     this.#options.count(statisticsName(this.lane.provider), {
@@ -244,7 +244,7 @@ export class LaneRunner {
   }
 
   /** What the answer to one request means for the lane. */
-  #judge(outcomes: readonly Outcome[], now: number): void {
+  #judge(outcomes: readonly Outcome[], begun: number, now: number): void {
     let accepted = 0;
     let gone = 0;
     let answered = 0;
@@ -268,7 +268,7 @@ export class LaneRunner {
         `${this.#deaths.dead} of the last ${this.#deaths.judged} tokens are said to be dead`,
       );
     }
-    this.#window = answered > 0 ? wider(this.#window) : narrower(this.#window, now, after);
+    this.#window = answered > 0 ? wider(this.#window) : narrower(this.#window, begun, now, after);
   }
 
   #rest(standing: Exclude<Standing, { state: "running" }>): void {
