@@ -321,7 +321,9 @@ export class LaneRunner {
   }
 
   #tellIdle(): void {
-    if (this.#inFlight === 0 || (this.#closed && this.#settled.length === this.#inFlight)) this.#idle?.();
+    // What could not be stored is asked again at the next start; what is just being stored is waited for.
+    const stuck = this.#closed && this.#settling === undefined && this.#settled.length === this.#inFlight;
+    if (this.#inFlight === 0 || stuck) this.#idle?.();
   }
 }
 

@@ -409,6 +409,18 @@ t.test("a stop waits for what is at the vendor, and does not wait for ever", asy
   t.match(await other.job("note"), { waiting: 1 }, "it is sent again at the next start");
 });
 
+t.test("a stop waits until the answer that has just come is stored", async (t) => {
+  const answered = Promise.withResolvers<Outcome>();
+  const fcm = new Vendor("fcm", () => answered.promise);
+  const on = await stage(t, fcm);
+  await on.notify(await on.devices("fcm", 1));
+  await once(fcm.events, "request");
+  answered.resolve({ kind: "accepted" });
+  await new Promise((resolve) => process.nextTick(resolve)); // the lane knows it, and has not stored it yet
+  await on.sender.stop(1000);
+  t.match(await on.job("note"), { accepted: 1, waiting: 0 });
+});
+
 t.test("a paused job sends nothing more until it is resumed; a cancelled one never", async (t) => {
   const release: (() => void)[] = [];
   const fcm = new Vendor(
