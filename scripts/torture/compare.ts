@@ -61,7 +61,7 @@ const STARTING = 100;
 /** Requests share a connection there. */
 const MANY_PER_CONNECTION = new Set(["apns", "fcm", "webpush"]);
 /** Faults after which the answers of a whole connection may be lost, where it carries many requests. */
-const ENDS_CONNECTION: ReadonlySet<FaultName> = new Set(["cut", "goaway", "goaway with error"]);
+const ENDS_CONNECTION: ReadonlySet<FaultName> = new Set(["cut", "goaway with error"]);
 /** The request was accepted, and its own fault kept the answer from whoever asked. */
 const LOSES_ANSWER: ReadonlySet<FaultName> = new Set(["cut", "goaway with error"]);
 
@@ -211,13 +211,13 @@ function explain(shown: ReadonlyMap<string, readonly Acceptance[]>, observed: Ob
 }
 
 /** The fault that ended the connection on which the answer was on its way. */
-function endedBy({ vendor, at }: Acceptance, before: number, { faults }: Observed): FaultName | undefined {
+function endedBy({ vendor, arrived, at }: Acceptance, before: number, { faults }: Observed): FaultName | undefined {
   if (!MANY_PER_CONNECTION.has(vendor)) return undefined;
   return faults.find(
     (one) =>
       one.vendor === vendor &&
       ENDS_CONNECTION.has(one.fault) &&
-      one.at >= at - ARRIVING &&
+      one.at >= arrived - ARRIVING &&
       one.at <= Math.min(at + UNREAD, before),
   )?.fault;
 }

@@ -62,6 +62,8 @@ export async function torture(options: TortureOptions): Promise<Result> {
   const server = new Server(vendors.config(directory), data);
   const failure = server.crashed.then((error) => Promise.reject(error));
   failure.catch(() => undefined); // it is felt in the races below
+  const end = (): void => server.end();
+  process.once("exit", end); // of whatever this process dies
   try {
     server.start();
     let repeated = 0;
@@ -102,7 +104,8 @@ export async function torture(options: TortureOptions): Promise<Result> {
       seconds: seconds(begun),
     };
   } finally {
-    server.end();
+    end();
+    process.off("exit", end);
     await vendors.close();
   }
 }
@@ -162,7 +165,7 @@ async function post(
   again: () => void,
 ): Promise<void> {
   const queue = calls[Symbol.iterator]();
-  const ahead = Math.max(2000, total / 8) + total / 20;
+  const ahead = Math.max(500, total / 8) + total / 20;
   let posted = 0;
   const poster = async (): Promise<void> => {
     for (const call of queue) {

@@ -237,7 +237,7 @@ export class LaneRunner {
       outcomes = [];
     }
     // What was sent before a reload went out with other credentials: it says nothing of those in use now.
-    if (provider === this.#provider) this.#judge(outcomes, now());
+    if (provider === this.#provider) this.#judge(outcomes, begun, now());
     this.#conclude(to, note, outcomes);
     const accepted = outcomes.filter(({ kind }) => kind === "accepted").length;
     this.#options.count(statisticsName(this.lane.provider), {
@@ -249,7 +249,7 @@ export class LaneRunner {
   }
 
   /** What the answer to one request means for the lane. */
-  #judge(outcomes: readonly Outcome[], now: number): void {
+  #judge(outcomes: readonly Outcome[], begun: number, now: number): void {
     let accepted = 0;
     let gone = 0;
     let answered = 0;
@@ -273,7 +273,7 @@ export class LaneRunner {
         `${this.#deaths.dead} of the last ${this.#deaths.judged} tokens are said to be dead`,
       );
     }
-    this.#window = answered > 0 ? wider(this.#window) : narrower(this.#window, now, after);
+    this.#window = answered > 0 ? wider(this.#window) : narrower(this.#window, begun, now, after);
   }
 
   #rest(standing: Exclude<Standing, { state: "running" }>): void {
@@ -328,7 +328,9 @@ export class LaneRunner {
   }
 
   #tellIdle(): void {
-    if (this.#inFlight === 0 || (this.#closed && this.#settled.length === this.#inFlight)) this.#idle?.();
+    // What could not be stored is asked again at the next start; what is just being stored is waited for.
+    const stuck = this.#closed && this.#settling === undefined && this.#settled.length === this.#inFlight;
+    if (this.#inFlight === 0 || stuck) this.#idle?.();
   }
 }
 

@@ -331,6 +331,20 @@ t.test("a vendor that is down is asked less and less", async (t) => {
   t.ok(fcm.requests.length < 250, `${fcm.requests.length} requests for 500 deliveries`);
 });
 
+t.test("a connection lost with 200 requests on it costs its lane a second, not a minute", async (t) => {
+  const lost = Promise.withResolvers<Outcome>();
+  const apns = new Vendor("apns", () => lost.promise, 1, 200);
+  const on = await stage(t, apns);
+  await on.notify(await on.devices("apns", 200));
+  while (apns.requests.length < 200) await once(apns.events, "request");
+  await new Promise((resolve) => setTimeout(resolve, 5)); // they have been under way for a while
+  apns.answer = ok;
+  const at = Date.now();
+  lost.resolve({ kind: "retry", reason: "ECONNRESET" });
+  t.match(await on.finished("note"), { accepted: 200 });
+  t.ok(Date.now() - at < 10_000, `${Date.now() - at} ms`);
+});
+
 t.test("a bug in a provider costs no delivery", async (t) => {
   const fcm = new Vendor("fcm", ok);
   let broken = true;
@@ -393,6 +407,18 @@ t.test("a stop waits for what is at the vendor, and does not wait for ever", asy
   await hangs;
   await other.sender.stop(10);
   t.match(await other.job("note"), { waiting: 1 }, "it is sent again at the next start");
+});
+
+t.test("a stop waits until the answer that has just come is stored", async (t) => {
+  const answered = Promise.withResolvers<Outcome>();
+  const fcm = new Vendor("fcm", () => answered.promise);
+  const on = await stage(t, fcm);
+  await on.notify(await on.devices("fcm", 1));
+  await once(fcm.events, "request");
+  answered.resolve({ kind: "accepted" });
+  await new Promise((resolve) => process.nextTick(resolve)); // the lane knows it, and has not stored it yet
+  await on.sender.stop(1000);
+  t.match(await on.job("note"), { accepted: 1, waiting: 0 });
 });
 
 t.test("a paused job sends nothing more until it is resumed; a cancelled one never", async (t) => {
