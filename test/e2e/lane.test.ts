@@ -236,3 +236,21 @@ t.test("a vendor that is down: what is for it is tried again, the others notice 
   t.equal((await vendor.shown(id)).length, 1);
   t.match(await metrics(server), `pushbox_deliveries_total{provider="xiaomi",app="${PACKAGE}",outcome="retried"} 2`);
 });
+
+t.test("one bad moment of a vendor costs seconds, however much was on its way", async (t) => {
+  const vendors = await startVendors(t, ["apns"]);
+  const apns = vendors.get("apns");
+  const server = await startTestApp(t, { vendors: vendors.config(), client: { maxEventsPerSecond: 100_000 } });
+  const phones = await absent(server, apns, 2000);
+  const busy = { status: 503, body: '{"reason":"ServiceUnavailable"}' };
+  apns.server.misbehave({ times: 1000, fault: { kind: "reply", reply: busy } });
+  const from = Date.now();
+  const id = await send(
+    server,
+    phones.map((one) => one.id),
+  );
+  t.match(await jobIn(server, id), { progress: { accepted: 2000, failed: 0 } });
+  const took = Date.now() - from;
+  t.comment(`${took} ms`);
+  t.ok(took < 15_000, `${took} ms`);
+});

@@ -12,12 +12,25 @@ t.test("each failure takes a tenth away, each answer gives it back, up to everyt
   t.equal(wider(fail(FULL_WINDOW, 30)).failures, 0);
 });
 
-t.test("after 20 failures in a row the lane rests, longer and longer, at most a minute", async (t) => {
-  t.equal(fail(FULL_WINDOW, 19).until, 0);
-  t.equal(fail(FULL_WINDOW, 20).until, T + 1000);
-  t.equal(fail(FULL_WINDOW, 40).until, T + 2000);
-  t.equal(fail(FULL_WINDOW, 1000).until, T + 60_000);
-  t.equal(wider(fail(FULL_WINDOW, 40)).until, 0, "an answer ends it");
+t.test(
+  "after 20 failures in a row the lane rests, and after each one more, longer and longer, at most a minute",
+  async (t) => {
+    t.equal(fail(FULL_WINDOW, 19).until, 0);
+    let window = fail(FULL_WINDOW, 20);
+    t.equal(window.until, T + 1000);
+    for (const rest of [2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]) {
+      const then = window.until;
+      window = narrower(window, then, 0);
+      t.equal(window.until, then + rest);
+    }
+    t.equal(wider(window).until, 0, "an answer ends it");
+    t.equal(fail(wider(window), 20).until, T + 1000, "and the next trouble begins anew");
+  },
+);
+
+t.test("a thousand requests that fail in one moment are one trouble", async (t) => {
+  t.equal(fail(FULL_WINDOW, 1000).until, T + 1000);
+  t.equal(fail(fail(FULL_WINDOW, 20), 1000, T + 999).until, T + 1000);
 });
 
 t.test("a vendor that asks for a longer rest gets it, within reason", async (t) => {

@@ -119,7 +119,7 @@ async function startVendor(
     token(n) {
       // Of all fakes this one has browsers.
       if (name === "webpush") return (fake as FakePushService).subscribe(server.url, `browser${n}`);
-      return name === "apns" ? n.toString(16).padStart(64, "a") : `${name}-token-${n}`;
+      return name === "apns" ? n.toString(16).padStart(64, "0") : `${name}-token-${n}`;
     },
     async shown(id, count = 1) {
       for (;;) {
