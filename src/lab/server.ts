@@ -170,6 +170,7 @@ class Standing implements LabServer {
     if (session === undefined) return;
     this.#begin(stream);
     readBody(stream, (body) => {
+      if (session.destroyed) return; // another request had the connection cut
       if ((stream.id ?? 0) > (this.#last.get(session) ?? Number.POSITIVE_INFINITY)) return;
       const request = toRequest(
         String(headers[":method"]),

@@ -254,3 +254,20 @@ t.test("one bad moment of a vendor costs seconds, however much was on its way", 
   t.comment(`${took} ms`);
   t.ok(took < 15_000, `${took} ms`);
 });
+
+t.test("a connection that is cut under many requests: every phone gets its notification", async (t) => {
+  const vendors = await startVendors(t, ["apns"]);
+  const apns = vendors.get("apns");
+  const server = await startTestApp(t, { vendors: vendors.config(), client: { maxEventsPerSecond: 100_000 } });
+  const phones = await absent(server, apns, 500);
+  apns.server.misbehave({ skip: 200, fault: { kind: "cut" } });
+  const id = await send(
+    server,
+    phones.map((one) => one.id),
+  );
+  t.match(await jobIn(server, id), { progress: { accepted: 500, failed: 0 } });
+  const tokens = new Set((await apns.shown(id, 500)).map(({ token }) => token));
+  t.equal(tokens.size, 500);
+  const { retried } = await lane(server, "apns");
+  t.ok(Number(retried) >= 1, `${retried} retried`);
+});
