@@ -66,8 +66,11 @@ export class LaneRunner {
   use(provider: Provider | undefined): void {
     this.#provider = provider?.apps.includes(this.lane.app) === true ? provider : undefined;
     this.#window = FULL_WINDOW;
-    if (this.#provider === undefined) this.#rest({ state: "stopped", reason: "it is not configured" });
-    else if (this.#standing.state === "stopped") this.resume();
+    if (this.#provider === undefined) {
+      const away = { state: "stopped", reason: "it is not configured" } as const;
+      if (this.#standing.state === "stopped") this.#standing = away;
+      else this.#rest(away);
+    } else if (this.#standing.state === "stopped") this.resume();
     else this.nudge();
   }
 
