@@ -68,8 +68,11 @@ export class LaneRunner {
   use(provider: Provider | undefined): void {
     this.#provider = provider?.apps.includes(this.lane.app) === true ? provider : undefined;
     this.#window = FULL_WINDOW;
-    if (this.#provider === undefined) this.#rest({ state: "stopped", reason: "it is not configured" });
-    else if (this.#standing.state === "stopped") this.resume();
+    if (this.#provider === undefined) {
+      const away = { state: "stopped", reason: "it is not configured" } as const;
+      if (this.#standing.state === "stopped") this.#standing = away;
+      else this.#rest(away);
+    } else if (this.#standing.state === "stopped") this.resume();
     else this.nudge();
   }
 
@@ -237,7 +240,7 @@ export class LaneRunner {
       outcomes = [];
     }
     // What was sent before a reload went out with other credentials: it says nothing of those in use now.
-    if (provider === this.#provider) this.#judge(outcomes, begun, now());
+    if (provider === this.#provider) this.#judge(outcomes, now());
     this.#conclude(to, note, outcomes);
     const accepted = outcomes.filter(({ kind }) => kind === "accepted").length;
     this.#options.count(statisticsName(this.lane.provider), {
@@ -249,7 +252,7 @@ export class LaneRunner {
   }
 
   /** What the answer to one request means for the lane. */
-  #judge(outcomes: readonly Outcome[], begun: number, now: number): void {
+  #judge(outcomes: readonly Outcome[], now: number): void {
     let accepted = 0;
     let gone = 0;
     let answered = 0;
@@ -273,7 +276,7 @@ export class LaneRunner {
         `${this.#deaths.dead} of the last ${this.#deaths.judged} tokens are said to be dead`,
       );
     }
-    this.#window = answered > 0 ? wider(this.#window) : narrower(this.#window, begun, now, after);
+    this.#window = answered > 0 ? wider(this.#window) : narrower(this.#window, now, after);
   }
 
   #rest(standing: Exclude<Standing, { state: "running" }>): void {

@@ -4,37 +4,32 @@
 export interface Window {
   /** Of what the provider can do in parallel, 0 to 1; whatever it is, one request always may go. */
   readonly share: number;
-  /** Requests in a row that brought nothing; those that were under way together count as one. */
+  /** Requests in a row that brought nothing, not counting those that were on their way when a rest began. */
   readonly failures: number;
-  /** When the last of these was known, epoch milliseconds. */
-  readonly failedAt: number;
+  /** Rests in a row. */
+  readonly rests: number;
   /** Nothing is sent before then, epoch milliseconds. */
   readonly until: number;
 }
 
-export const FULL_WINDOW: Window = { share: 1, failures: 0, failedAt: 0, until: 0 };
+export const FULL_WINDOW: Window = { share: 1, failures: 0, rests: 0, until: 0 };
 
 const SMALLEST = 0.0001;
-/** After so many failures in a row the lane rests between two tries. */
+/** After so many failures in a row the lane rests, and after each further one. */
 const PATIENCE = 20;
 const FIRST_REST = 1000;
 const LONGEST_REST = 60_000;
 
-export const wider = ({ share, failedAt }: Window): Window =>
-  share === 1 ? FULL_WINDOW : { share: Math.min(1, share * 1.25), failures: 0, failedAt, until: 0 };
+export const wider = ({ share }: Window): Window =>
+  share === 1 ? FULL_WINDOW : { ...FULL_WINDOW, share: Math.min(1, share * 1.25) };
 
-/**
- * A thousand requests lost with one connection are asked again one by one at first, but they are no reason to rest: only what was
- * begun after a failure tells that it goes on.
- * @param begun when the request was sent
- * @param after milliseconds the vendor asked for, 0: it did not say
- */
-export function narrower(window: Window, begun: number, now: number, after: number): Window {
-  const { failures, failedAt, until } = window;
-  const share = Math.max(SMALLEST, window.share * 0.9);
-  if (begun < failedAt) return { ...window, share };
-  const next = { share, failures: failures + 1, failedAt: now, until };
-  if (next.failures < PATIENCE) return next;
-  const rest = Math.min(FIRST_REST * 2 ** Math.min(Math.floor(next.failures / PATIENCE) - 1, 10), LONGEST_REST);
-  return { ...next, until: Math.max(until, now + Math.min(Math.max(rest, after), 5 * LONGEST_REST)) };
+/** @param after milliseconds the vendor asked for, 0: it did not say */
+export function narrower({ share, failures, rests, until }: Window, now: number, after: number): Window {
+  const next = { share: Math.max(SMALLEST, share * 0.9), failures, rests, until };
+  const asked = now + Math.min(after, 5 * LONGEST_REST);
+  // A thousand requests that one moment's trouble met say no more than one of them.
+  if (now < until) return { ...next, until: Math.max(until, asked) };
+  if (failures + 1 < PATIENCE) return { ...next, failures: failures + 1 };
+  const rest = Math.min(FIRST_REST * 2 ** Math.min(rests, 10), LONGEST_REST);
+  return { ...next, failures: failures + 1, rests: rests + 1, until: Math.max(now + rest, asked) };
 }

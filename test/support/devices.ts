@@ -40,7 +40,7 @@ export const tokenOf = ({ type, app }: TestVendor, token: string): Fields => ({
 
 /** So many phones that went away again: pushId and token each. */
 export async function absent(
-  at: TestApp,
+  at: Pick<TestApp, "clientPort">,
   vendor: TestVendor,
   count: number,
 ): Promise<readonly Omit<Phone, "client">[]> {

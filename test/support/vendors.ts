@@ -4,6 +4,7 @@ import { EventEmitter, once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { stringify } from "smol-toml";
 import type { Test } from "tap";
 import type { Config } from "../../src/config.ts";
 import { fakeApns } from "../../src/lab/apns.ts";
@@ -66,6 +67,10 @@ export interface TestVendor<Name extends VendorName = VendorName> {
 export interface TestVendors {
   /** For `startTestApp`, or with other entries for `reload`. */
   config(entries?: Readonly<Partial<Record<VendorName, readonly Entry[]>>>): Config["vendors"];
+  /** The same as a file's text, for a server process. */
+  toml(entries?: Readonly<Partial<Record<VendorName, readonly Entry[]>>>): string;
+  /** Where the file has to be for its paths to lead somewhere. */
+  readonly directory: string;
   get<Name extends VendorName>(name: Name): TestVendor<Name>;
 }
 
@@ -94,6 +99,11 @@ export async function startVendors(
         (own[vendor] ?? [entry]).map((value) => ({ vendor, value, place: "test", places: {} })),
       ),
     }),
+    toml: (own = {}) => {
+      const tables = [...open].map(([vendor, { entry }]) => [vendor, own[vendor] ?? [entry]]);
+      return stringify({ vendors: { ca_file: caFile, ...Object.fromEntries(tables) } });
+    },
+    directory,
     get: (name) => open.get(name) as TestVendor<typeof name>,
   };
 }
@@ -119,7 +129,7 @@ async function startVendor(
     token(n) {
       // Of all fakes this one has browsers.
       if (name === "webpush") return (fake as FakePushService).subscribe(server.url, `browser${n}`);
-      return name === "apns" ? n.toString(16).padStart(64, "a") : `${name}-token-${n}`;
+      return name === "apns" ? n.toString(16).padStart(64, "0") : `${name}-token-${n}`;
     },
     async shown(id, count = 1) {
       for (;;) {

@@ -8,7 +8,7 @@ import type { Addressees } from "./addressees.ts";
 import type { Packets } from "./packets.ts";
 import type { Presence } from "./presence.ts";
 import type { Sequences } from "./sequences.ts";
-import { clean, hasToken, heard, isApple, tokenTime, typeWithoutToken } from "./tokens.ts";
+import { clean, hasToken, heard, isApple, tokenTime, typeAfter, typeWithoutToken } from "./tokens.ts";
 
 interface Row {
   readonly device: number;
@@ -283,7 +283,7 @@ export function devices(
       if (row === undefined || row.token !== token || row.type !== type) return;
       const since = Math.max(tokenTime(row), lately.time(row.device));
       if (registeredBefore !== undefined && since >= registeredBefore) return;
-      update.run(row.tags, isApple(type) ? "apnNoToken" : "androidNoToken", null, null, null, now, row.device);
+      update.run(row.tags, typeAfter(type), null, null, null, now, row.device);
     },
 
     bind(binding: Binding, now: number): readonly PushId[] {

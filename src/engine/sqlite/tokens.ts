@@ -42,6 +42,12 @@ export function clean(token: Token): Token | undefined {
   return text === "" ? undefined : { ...token, token: text };
 }
 
+/** What a device's type is when its token of this type is dead. */
+export function typeAfter(type: string): string | null {
+  if (isApple(type)) return "apnNoToken";
+  return type === "webpush" ? null : "androidNoToken"; // a browser has no type of its own
+}
+
 export function typeWithoutToken(platform: string | undefined): string | undefined {
   switch (platform?.toLowerCase()) {
     case "ios":
