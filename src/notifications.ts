@@ -133,9 +133,11 @@ export function createNotifications(options: NotificationsOptions): Notification
     },
     async stop() {
       await expander.stop();
+      // One for both: the API waited as long for its callers, and a supervisor has no more than 10 s for everything.
+      const patience = new Promise((resolve) => setTimeout(resolve, PATIENCE).unref());
       await sender.stop(PATIENCE);
       const closed = [...vendors.providers.values()].map((provider) => provider.close());
-      await Promise.race([Promise.allSettled(closed), new Promise((resolve) => setTimeout(resolve, PATIENCE).unref())]);
+      await Promise.race([Promise.allSettled(closed), patience]);
     },
   };
 }
