@@ -16,7 +16,7 @@ import type { Vendors } from "./providers/index.ts";
 import { openVendors } from "./vendors.ts";
 
 export interface Notifications {
-  readonly actions: Pick<Actions, "notify" | "outbox" | "lanes" | "relay" | "receive" | "trace">;
+  readonly actions: Pick<Actions, "notify" | "outbox" | "lanes" | "relay" | "receiver" | "trace">;
   /** Takes up what an earlier run left. */
   start(): Promise<void>;
   /** Goes through these vendors from now on; throws, and changes nothing, when they are not as they should be. */
@@ -92,14 +92,14 @@ export function createNotifications(options: NotificationsOptions): Notification
         errorTokens: tokens.filter((_, i) => outcomes[i]?.kind === "gone"),
       };
     },
-    async receive(provider, secret, request) {
-      for (const receive of vendors.receipts.get(provider)?.values() ?? []) {
-        if (receive.receiptSecret === undefined || !same(receive.receiptSecret, secret)) continue;
+    receiver(provider, secret) {
+      const receivers = [...(vendors.receipts.get(provider)?.values() ?? [])];
+      const receive = receivers.find(({ receiptSecret }) => receiptSecret !== undefined && same(receiptSecret, secret));
+      if (receive === undefined) return undefined;
+      return async (request) => {
         const receipts = receive(request).map((receipt) => ({ ...receipt, provider }));
         if (receipts.length > 0) await outbox.received(receipts, now());
-        return true;
-      }
-      return false;
+      };
     },
     async trace(id) {
       const traced: Record<ProviderName, readonly Trace[]> = {};

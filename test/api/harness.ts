@@ -82,10 +82,7 @@ export async function start(
       },
     },
     relay: async (...args) => void record("relay", ...args),
-    receive: async (...args) => {
-      record("receive", ...args);
-      return false;
-    },
+    receiver: (...args) => void record("receiver", ...args),
     trace: async (id) => {
       record("trace", id);
       return {};
