@@ -20,7 +20,7 @@ const actions: Actions = {
   outbox: { jobs: async () => [], order: async () => [], deliveries: async () => undefined },
   lanes: { list: async () => [], resume: () => [] },
   relay: async () => undefined,
-  receive: async () => false,
+  receiver: () => undefined,
   bind: async () => {},
   unbind: async () => {},
   deleteDevices: async () => {},

@@ -17,7 +17,7 @@ import type { Vendors } from "./providers/index.ts";
 import { openVendors } from "./vendors.ts";
 
 export interface Notifications {
-  readonly actions: Pick<Actions, "notify" | "outbox" | "lanes" | "relay" | "receive">;
+  readonly actions: Pick<Actions, "notify" | "outbox" | "lanes" | "relay" | "receiver">;
   /** Takes up what an earlier run left. */
   start(): Promise<void>;
   /** Goes through these vendors from now on; throws, and changes nothing, when they are not as they should be. */
@@ -107,14 +107,14 @@ export function createNotifications(options: NotificationsOptions): Notification
       watchRelayed(app, outcomes);
       return relayed(tokens, outcomes);
     },
-    async receive(provider, secret, request) {
-      for (const receive of vendors.receipts.get(provider)?.values() ?? []) {
-        if (receive.receiptSecret === undefined || !same(receive.receiptSecret, secret)) continue;
+    receiver(provider, secret) {
+      const receivers = [...(vendors.receipts.get(provider)?.values() ?? [])];
+      const receive = receivers.find(({ receiptSecret }) => receiptSecret !== undefined && same(receiptSecret, secret));
+      if (receive === undefined) return undefined;
+      return async (request) => {
         const receipts = receive(request).map((receipt) => ({ ...receipt, provider }));
         if (receipts.length > 0) await outbox.received(receipts, now());
-        return true;
-      }
-      return false;
+      };
     },
   };
 
@@ -139,9 +139,11 @@ export function createNotifications(options: NotificationsOptions): Notification
     async stop() {
       tracer.stop();
       await expander.stop();
+      // One for both: the API waited as long for its callers, and a supervisor has no more than 10 s for everything.
+      const patience = new Promise((resolve) => setTimeout(resolve, PATIENCE).unref());
       await sender.stop(PATIENCE);
       const closed = [...vendors.providers.values()].map((provider) => provider.close());
-      await Promise.race([Promise.allSettled(closed), new Promise((resolve) => setTimeout(resolve, PATIENCE).unref())]);
+      await Promise.race([Promise.allSettled(closed), patience]);
     },
   };
 }

@@ -65,10 +65,10 @@ export interface Actions {
     timeToLive: number,
   ): Promise<Relayed | undefined>;
   /**
-   * Takes what a vendor posts about what it delivered. False: no app of this provider has this secret.
-   * Rejects with `PushError` for a wrong signature or nonsense.
+   * What takes that which a vendor posts about what it delivered; it rejects with `PushError` for a wrong signature or nonsense.
+   * Undefined: no app of this provider has this secret.
    */
-  receive(provider: ProviderName, secret: string, request: ReceiptRequest): Promise<boolean>;
+  receiver(provider: ProviderName, secret: string): ((request: ReceiptRequest) => Promise<void>) | undefined;
   bind(binding: Binding): Promise<void>;
   unbind(who: { readonly pushIds: readonly PushId[] } | { readonly uids: readonly Uid[] }): Promise<void>;
   deleteDevices(pushIds: readonly PushId[]): Promise<void>;

@@ -37,16 +37,20 @@ const ANSWERS: ReadonlyMap<ProviderName, Response> = new Map(
   ["huawei", "honor"].map((provider) => [provider, json({ code: "0", message: "success" })]),
 );
 
-/** @param headers as they were while the request lived */
-export async function receipt(
+/**
+ * Before the body is read: a stranger's would take the room of others.
+ * @throws HttpError for an unknown provider and for a wrong secret, which look alike
+ */
+export function receipt(
   { provider, secret }: ReceiptAddress,
-  actions: Actions,
-  head: Pick<Head, "query">,
-  headers: Readonly<Record<string, string>>,
-  body: Buffer,
-): Promise<Response> {
-  const request = { headers, query: head.query, body: body.toString("utf8") };
-  // An unknown provider and a wrong secret look alike.
-  if (!(await actions.receive(provider, secret, request))) throw new HttpError(404, "not found");
-  return ANSWERS.get(provider) ?? SUCCESS;
+  actions: Pick<Actions, "receiver">,
+  head: Pick<Head, "headers">,
+): (sealed: Pick<Head, "query">, body: Buffer) => Promise<Response> {
+  const receive = actions.receiver(provider, secret);
+  if (receive === undefined) throw new HttpError(404, "not found");
+  const headers = head.headers(); // they live no longer than this turn
+  return async ({ query }, body) => {
+    await receive({ headers, query, body: body.toString("utf8") });
+    return ANSWERS.get(provider) ?? SUCCESS;
+  };
 }

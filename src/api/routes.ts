@@ -136,8 +136,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     actions.count("call:/receipt");
     receipts++;
     head.maxBody = LONGEST_RECEIPT;
-    const headers = head.headers();
-    return (sealed, body) => receipt(address, actions, sealed, headers, body);
+    return receipt(address, actions, head);
   }
 
   async function metrics(): Promise<Response> {

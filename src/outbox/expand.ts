@@ -63,7 +63,9 @@ export function createExpander(options: ExpanderOptions): Expander {
       while (nudged && !stopped) {
         nudged = false;
         const { work, next } = await engine.outbox.unexpanded(ABREAST, now());
-        await Promise.all(work.map(expandPage));
+        // All to their end, also when one fails: a page begun again while it is still on its way would be sent twice.
+        const ended = await Promise.allSettled(work.map(expandPage));
+        for (const one of ended) if (one.status === "rejected") throw one.reason;
         if (work.length > 0) nudged = true;
         else if (next !== undefined && !nudged) wakeAt(next);
       }

@@ -23,8 +23,11 @@ export interface LaneOptions {
 const LEASE = 300_000;
 /** Deliveries per claim: a few milliseconds of the storage thread. */
 const CLAIM = 500;
-/** What waits in a lane that claims nothing is looked through so often for what has expired. */
-const EXPIRE_EVERY = 30_000;
+/**
+ * An idle lane looks so often for what was let go of without a nudge: an order that a restart cut short is finished by the store.
+ * So often, too, what waits in a lane that claims nothing is looked through for what has expired.
+ */
+const LOOK_EVERY = 30_000;
 const RETRY_AFTER = 1000;
 const LONGEST_WAIT = 2 ** 31 - 1;
 
@@ -168,9 +171,10 @@ export class LaneRunner {
     const { deliveries, notes, next } = await outbox.claim(this.lane, limit, now(), LEASE);
     if (this.#closed) return false; // the leases end with this run
     if (deliveries.length > 0) this.#dispatch(deliveries, notes);
-    if (next === undefined) return false;
-    if (next <= now()) return true;
-    this.#wake(next);
+    if (next === undefined)
+      this.#alone.clear(); // some of them were cancelled or have expired
+    else if (next <= now()) return true;
+    this.#wake(next ?? now() + LOOK_EVERY);
     return false;
   }
 
@@ -198,7 +202,7 @@ export class LaneRunner {
     if (until <= now()) {
       this.#standing = { state: "running" };
       this.#nudged = true;
-    } else this.#wake(Math.min(until, now() + EXPIRE_EVERY));
+    } else this.#wake(Math.min(until, now() + LOOK_EVERY));
   }
 
   // ---- sending

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { request as httpRequest } from "node:http";
 import { gzipSync } from "node:zlib";
 import { test } from "tap";
 import type { Actions, ReceiptRequest } from "../../src/api/actions.ts";
@@ -8,21 +10,18 @@ const keys = [{ name: "backend", key: "secret-one" }];
 const SECRET = "s3cr3t-of-the-path";
 
 /** Takes what comes to this secret, whichever the provider. */
-function receiver(): { receive: Actions["receive"]; taken: [string, string, ReceiptRequest][] } {
+function vendor(): { receiver: Actions["receiver"]; taken: [string, string, ReceiptRequest][] } {
   const taken: [string, string, ReceiptRequest][] = [];
   return {
     taken,
-    receive: async (provider, secret, request) => {
-      if (secret !== SECRET) return false;
-      taken.push([provider, secret, request]);
-      return true;
-    },
+    receiver: (provider, secret) =>
+      secret === SECRET ? async (request) => void taken.push([provider, secret, request]) : undefined,
   };
 }
 
 test("a receipt is taken without an API key, by any method, with whatever body, and its text is passed on", async (t) => {
-  const { receive, taken } = receiver();
-  const api = await start(t, { keys }, { receive });
+  const { receiver, taken } = vendor();
+  const api = await start(t, { keys }, { receiver });
   const path = `/api/receipt/xiaomi/${SECRET}`;
   const bodies: [string, string | undefined, Record<string, string>][] = [
     ["POST", "data=%7B%22m1%22%3A%7B%7D%7D", { "content-type": "application/x-www-form-urlencoded" }],
@@ -45,8 +44,8 @@ test("a receipt is taken without an API key, by any method, with whatever body, 
 });
 
 test("each vendor gets the answer it expects", async (t) => {
-  const { receive } = receiver();
-  const api = await start(t, {}, { receive });
+  const { receiver } = vendor();
+  const api = await start(t, {}, { receiver });
   for (const [provider, expected] of [
     ["huawei", { code: "0", message: "success" }],
     ["honor", { code: "0", message: "success" }],
@@ -61,8 +60,8 @@ test("each vendor gets the answer it expects", async (t) => {
 });
 
 test("a wrong secret is not found, nor is half an address; a key of the API is no way in", async (t) => {
-  const { receive, taken } = receiver();
-  const api = await start(t, { keys }, { receive });
+  const { receiver, taken } = vendor();
+  const api = await start(t, { keys }, { receiver });
   for (const path of ["/api/receipt/huawei/wrong", "/api/receipt/nobody/wrong", "/api/receipt/huawei/secret-one"]) {
     const answer = await api.send("POST", path, "x", { "x-api-key": "secret-one" });
     t.strictSame([answer.status, answer.json], [404, error("not found")], path);
@@ -82,9 +81,24 @@ test("a wrong secret is not found, nor is half an address; a key of the API is n
   t.strictSame(taken, []);
 });
 
+test("a stranger is turned away before the body, which would take the room of other callers", async (t) => {
+  const { receiver } = vendor();
+  const { port } = await start(t, { keys }, { receiver });
+  const request = httpRequest({
+    port,
+    method: "POST",
+    path: "/api/receipt/huawei/wrong",
+    headers: { "content-length": 1_000_000 },
+  });
+  t.teardown(() => request.destroy());
+  request.on("error", () => {}).write("the first of a million bytes");
+  const [answer] = await once(request, "response");
+  t.equal(answer.statusCode, 404);
+});
+
 test("a secret is compared decoded; one that does not decode is only wrong", async (t) => {
-  const { receive, taken } = receiver();
-  const api = await start(t, {}, { receive });
+  const { receiver, taken } = vendor();
+  const api = await start(t, {}, { receiver });
   const encoded = [...SECRET].map((letter) => `%${letter.charCodeAt(0).toString(16)}`).join("");
   t.equal((await api.send("POST", `/api/receipt/vivo/${encoded}`, "x")).status, 200);
   t.equal(taken.length, 1);
@@ -92,8 +106,8 @@ test("a secret is compared decoded; one that does not decode is only wrong", asy
 });
 
 test("a receipt may have a million bytes, before and after inflating", async (t) => {
-  const { receive, taken } = receiver();
-  const api = await start(t, {}, { receive });
+  const { receiver, taken } = vendor();
+  const api = await start(t, {}, { receiver });
   const path = `/api/receipt/oppo/${SECRET}`;
   t.equal((await api.send("POST", path, "x".repeat(1_000_000))).status, 200);
   t.equal(taken.splice(0)[0]![2].body.length, 1_000_000);
@@ -115,7 +129,7 @@ test("what the core refuses is told; the secret is in no answer, count or report
     t,
     { keys },
     {
-      receive: async () => {
+      receiver: () => async () => {
         throw thrown;
       },
     },

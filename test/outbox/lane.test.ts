@@ -1,6 +1,7 @@
 // One lane over a real store, at the moments that a whole run meets only by bad luck: the store, the clock and the vendor do as
 // the test says.
 import { EventEmitter, once } from "node:events";
+import { mock } from "node:test";
 import t, { type Test } from "tap";
 import type { Lane } from "../../src/core/delivery.ts";
 import type { PushId } from "../../src/core/device.ts";
@@ -164,3 +165,35 @@ t.test(
     await runner.close();
   },
 );
+
+t.test("what a job held is sent after it was resumed, even if nobody tells the lane", async (t) => {
+  const engine = await openEngine(t);
+  await queue(engine, 2);
+  await engine.outbox.order("note", "pause", Date.now());
+  const events = new EventEmitter();
+  const outbox: LaneOptions["outbox"] = {
+    ...engine.outbox,
+    async claim(...args) {
+      const claim = await engine.outbox.claim(...args);
+      setImmediate(() => events.emit("claimed")); // after the lane has seen it
+      return claim;
+    },
+    async settle(...args) {
+      await engine.outbox.settle(...args);
+      events.emit("settled");
+    },
+  };
+  const fcm = new Vendor(accepted);
+  mock.timers.enable({ apis: ["setTimeout"] });
+  t.teardown(() => mock.timers.reset());
+  const looked = once(events, "claimed");
+  const runner = new LaneRunner(LANE, fcm, options(outbox));
+  await looked;
+  t.same(fcm.tokens, []);
+  await engine.outbox.order("note", "resume", Date.now()); // as the store does by itself after a restart
+  const settled = once(events, "settled");
+  mock.timers.tick(60_000);
+  await settled;
+  t.match(await engine.outbox.jobs({ id: "note" }, 1, Date.now()), [{ state: "finished", accepted: 2 }]);
+  await runner.close();
+});

@@ -1,0 +1,78 @@
+// Expansion over a real store, when a part of it fails.
+import { EventEmitter, once } from "node:events";
+import { mock } from "node:test";
+import t from "tap";
+import type { PushId } from "../../src/core/device.ts";
+import type { Engine } from "../../src/core/engine.ts";
+import { accept } from "../../src/core/notify.ts";
+import { openLocalEngine } from "../../src/engine/local.ts";
+import { createExpander } from "../../src/outbox/expand.ts";
+
+t.test("a page that is still on its way when another fails is not begun again", async (t) => {
+  const engine = await openLocalEngine({
+    dataDir: ":memory:",
+    synchronous: "FULL",
+    keep: { default: 10, prefixes: [] },
+    arrivalDays: 30,
+    onFatal: (error) => t.error(error),
+  });
+  t.teardown(() => engine.close());
+  const pushId = "device" as PushId;
+  await engine.devices.connect({ pushId, token: { type: "fcm", token: "token" } }, Date.now());
+  const jobs: number[] = [];
+  for (const id of ["slow", "broken"]) {
+    const content = { id, android: { title: "T", payload: {} } };
+    const target = { kind: "pushIds", pushIds: [pushId] } as const;
+    await accept(engine.outbox, { content, target, timeToLive: 60_000, callerAddress: "" }, Date.now());
+    const [job] = await engine.outbox.jobs({ id }, 1, Date.now());
+    jobs.push(job?.job ?? 0);
+  }
+  const [slow, broken] = jobs;
+  const events = new EventEmitter();
+  const go = Promise.withResolvers<void>();
+  let breaks = true;
+  const outbox: Engine["outbox"] = {
+    ...engine.outbox,
+    async expand(job, ...page) {
+      if (job === broken && breaks) {
+        breaks = false;
+        setImmediate(() => events.emit("broken"));
+        throw new Error("a page that cannot be stored");
+      }
+      if (job === slow) await go.promise;
+      await engine.outbox.expand(job, ...page);
+      events.emit("expanded", job);
+    },
+  };
+  const failures: unknown[] = [];
+  mock.timers.enable({ apis: ["setTimeout"] });
+  t.teardown(() => mock.timers.reset());
+  const expander = createExpander({
+    engine: { devices: engine.devices, outbox },
+    count: () => 0,
+    route: (type) => ({ provider: type, app: "com.example" }),
+    filled: () => {},
+    now: Date.now,
+    failed: (error) => {
+      failures.push(error);
+      setImmediate(() => events.emit("failed"));
+    },
+  });
+  const hasBroken = once(events, "broken");
+  expander.nudge();
+  await hasBroken;
+  mock.timers.tick(10_000); // what failed is tried again by now
+  await engine.outbox.jobs({ id: "slow" }, 1, Date.now());
+  await engine.outbox.jobs({ id: "slow" }, 1, Date.now());
+  t.same(failures, []);
+  const failed = once(events, "failed");
+  go.resolve();
+  await failed;
+  const again = once(events, "expanded");
+  mock.timers.tick(10_000);
+  t.same(await again, [broken]);
+  await expander.stop();
+  for (const id of ["slow", "broken"])
+    t.match(await engine.outbox.jobs({ id }, 1, Date.now()), [{ seen: 1, queued: 1 }]);
+  t.match(failures, [{ message: "a page that cannot be stored" }]);
+});
