@@ -61,7 +61,7 @@ const STARTING = 100;
 /** Requests share a connection there. */
 const MANY_PER_CONNECTION = new Set(["apns", "fcm", "webpush"]);
 /** Faults after which the answers of a whole connection may be lost, where it carries many requests. */
-const ENDS_CONNECTION: ReadonlySet<FaultName> = new Set(["cut", "goaway", "goaway with error"]);
+const ENDS_CONNECTION: ReadonlySet<FaultName> = new Set(["cut", "goaway with error"]);
 /** The request was accepted, and its own fault kept the answer from whoever asked. */
 const LOSES_ANSWER: ReadonlySet<FaultName> = new Set(["cut", "goaway with error"]);
 

@@ -62,6 +62,8 @@ export async function torture(options: TortureOptions): Promise<Result> {
   const server = new Server(vendors.config(directory), data);
   const failure = server.crashed.then((error) => Promise.reject(error));
   failure.catch(() => undefined); // it is felt in the races below
+  const end = (): void => server.end();
+  process.once("exit", end); // of whatever this process dies
   try {
     server.start();
     let repeated = 0;
@@ -102,7 +104,8 @@ export async function torture(options: TortureOptions): Promise<Result> {
       seconds: seconds(begun),
     };
   } finally {
-    server.end();
+    end();
+    process.off("exit", end);
     await vendors.close();
   }
 }
