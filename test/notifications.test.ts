@@ -37,6 +37,7 @@ t.test("a stop waits four seconds for vendors that hang, and no longer", async (
       providers: new Map([["fcm", hanging]]),
       receipts: new Map(),
       tokenTypes: new Map([["fcm", "fcm"]]),
+      relayed: new Set(),
       problems: [],
     },
     log: pino({ level: "silent" }),

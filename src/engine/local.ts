@@ -3,6 +3,7 @@
 import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { Worker } from "node:worker_threads";
+import type { ArrivalRecord } from "../core/arrival.ts";
 import type { PushId, Uid } from "../core/device.ts";
 import type { Counters, DevicePage, Devices, Engine } from "../core/engine.ts";
 import { PushError } from "../core/errors.ts";
@@ -295,6 +296,14 @@ function localCounters(queue: Queue): Counters {
     chart: (key, from) => queue.call("chart", [key, from]),
     keys: () => queue.call("keys", []),
     arrived: (evidence, now) => queue.call("arrived", [evidence, now], evidence.length),
-    arrivals: (query, limit) => queue.call("arrivals", [query, limit]),
+    async arrivals(query, limit) {
+      const records: ArrivalRecord[] = [];
+      // One by one, so that other callers get in between: each lists up to 1,000 devices.
+      for (const arrival of await queue.call("arrivalsFound", [query, limit])) {
+        const record = await queue.call("arrivalRecord", [arrival], PIECE);
+        if (record !== undefined) records.push(record);
+      }
+      return records;
+    },
   };
 }

@@ -30,6 +30,8 @@ const SMALL = 1000;
 const IN_HAND = 16;
 /** Deliveries per piece of an order: a few milliseconds. */
 const WALKED = 500;
+/** Deliveries listed at a time: a few milliseconds. */
+const LISTED = 100;
 /** Deliveries looked through at a time for vendors' ids. */
 const LOOKED_THROUGH = 2000;
 
@@ -162,10 +164,17 @@ export function localOutbox(queue: Queue, broker: LocalBroker): Outbox {
     },
 
     async deliveries(id, after, limit) {
-      const rows = await queue.call("deliveriesOf", [id, after === undefined ? 0 : Number(after), limit], limit);
-      if (rows === undefined) return undefined;
-      const last = rows.length === limit ? rows.at(-1)?.delivery : undefined;
-      return { deliveries: rows.map(toRecord), ...(last !== undefined ? { next: `${last}` } : undefined) };
+      const found: DeliveryView[] = [];
+      let last = after === undefined ? 0 : Number(after);
+      while (found.length < limit) {
+        const asked = Math.min(limit - found.length, LISTED);
+        const rows = await queue.call("deliveriesOf", [id, last, asked], asked);
+        if (rows === undefined) return undefined;
+        for (const row of rows) found.push(row);
+        last = rows.at(-1)?.delivery ?? last;
+        if (rows.length < asked) return { deliveries: found.map(toRecord) };
+      }
+      return { deliveries: found.map(toRecord), next: `${last}` };
     },
 
     async receipts(id, provider, limit) {

@@ -82,29 +82,22 @@ export async function start(
       },
     },
     relay: async (...args) => void record("relay", ...args),
-<<<<<<< HEAD
-    receive: async (...args) => 
-      record("receive", ...args);
-      return false;
-=======
     receiver: (...args) => void record("receiver", ...args),
-    trace: async (id) => 
-      record("trace", id);
-      return {};
->>>>>>> review,
     bind: async (binding) => record("bind", binding),
     unbind: async (who) => record("unbind", who),
     deleteDevices: async (pushIds) => record("delete", pushIds),
-    devices: get: async () => [], byUid: async () => [] ,
-    live: 
+    devices: { get: async () => [], byUid: async () => [] },
+    live: {
       isConnected: () => false,
       count: () => 0,
       members: () => [],
-      sessions: () => (total: 0, byPlatform: new Map(), packetsIn10s: 0 ),,
+      sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
+    },
     counters: noCounters,
     count: (key) => void counted.push(key),
-    config: () => (),
-    ...actions,;
+    config: () => ({}),
+    ...actions,
+  };
   const api = createApi(
     {
       keys: [],

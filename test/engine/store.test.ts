@@ -672,3 +672,39 @@ t.test("the figures of the store say how much is waiting", async (t) => {
   t.equal(engine.statistics().waiting, 2);
   await engine.close();
 });
+
+t.test("a long list does not keep other callers waiting for all of it", async (t) => {
+  const engine = await openLocalEngine(options(":memory:"));
+  t.teardown(() => engine.close());
+  const content = { android: { title: "T", payload: {} } };
+  const all = { kind: "all" } as const;
+  for (const id of ["n1", "n2"]) {
+    const note = { id, content: { ...content, id }, timeToLive: DAY, type: "news", acceptedAt: T, callerAddress: "" };
+    await engine.outbox.accept(note, all);
+    const [job] = await engine.outbox.jobs({ id }, 1, T);
+    const devices = Array.from({ length: 250 }, (_, i) => ({ pushId: pushId(`d${i}`) }));
+    await engine.outbox.expand(
+      job?.job ?? 0,
+      { parcels: [], devices, counts: {}, seen: 250, skipped: 0, routes: {} },
+      T,
+    );
+  }
+  const first = (list: Promise<unknown>): Promise<string> =>
+    Promise.race([list.then(() => "the list"), engine.devices.count().then(() => "the other")]);
+  const records = engine.counters.arrivals({ type: "news" }, 50);
+  t.equal(await first(records), "the other");
+  t.same(
+    (await records).map(({ id, pushIds }) => [id, pushIds.length]),
+    [
+      ["n2", 250],
+      ["n1", 250],
+    ],
+  );
+  const deliveries = engine.outbox.deliveries("n1", undefined, 1000);
+  t.equal(await first(deliveries), "the other");
+  t.same((await deliveries)?.deliveries.length, 250);
+  t.notOk("next" in ((await deliveries) ?? {}));
+  const some = await engine.outbox.deliveries("n1", undefined, 240);
+  t.equal(some?.deliveries.length, 240);
+  t.equal((await engine.outbox.deliveries("n1", some?.next, 240))?.deliveries.length, 10);
+});

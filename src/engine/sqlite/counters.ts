@@ -95,17 +95,15 @@ export function counters(db: Database, listing: Listing, receipts: Pick<Receipts
     INSERT INTO arrival_counts (arrival, counter, total) VALUES (?, ?, ?)
     ON CONFLICT (arrival, counter) DO UPDATE SET total = excluded.total WHERE excluded.total > total`);
 
-  const byId = db.prepare<[string, number], ArrivalRow>(`
-    SELECT arrival, id, type, text, ttl, time_start, caller_address FROM arrivals WHERE id = ? LIMIT ?`);
-  const byType = db.prepare<[string, number], ArrivalRow>(`
-    SELECT arrival, id, type, text, ttl, time_start, caller_address
-    FROM arrivals WHERE type = ? ORDER BY arrival DESC LIMIT ?`);
+  const byType = db
+    .prepare<[string, number], number>("SELECT arrival FROM arrivals WHERE type = ? ORDER BY arrival DESC LIMIT ?")
+    .pluck<number>();
   const byNumber = db.prepare<[number], ArrivalRow>(`
     SELECT arrival, id, type, text, ttl, time_start, caller_address FROM arrivals WHERE arrival = ?`);
   const countsOf = db.prepare<[number], { count: number; counter: string; total: number }>(`
     SELECT count, counter, total FROM arrival_counts WHERE arrival = ?`);
   function record(row: ArrivalRow): ArrivalRecord {
-    const listed = listing.ofJobs(listing.jobsOfArrival(row.arrival), 0, LISTED);
+    const listed = listing.devicesOfArrival(row.arrival, LISTED);
     const uids = listed.map(({ uid }) => uid).filter((uid) => uid !== null);
     return {
       id: row.id,
@@ -152,20 +150,21 @@ export function counters(db: Database, listing: Listing, receipts: Pick<Receipts
       for (const [counter, total] of Object.entries(counts)) if (total > 0) raise.run(arrival, counter, total);
     },
 
-    arrivals(query: ArrivalQuery, limit: number): readonly ArrivalRecord[] {
-      if ("id" in query) return byId.all(query.id, limit).map(record);
-      if ("uid" in query) return listing.arrivalsOfUser(query.uid, limit).map(numbered);
-      if ("pushId" in query) return listing.arrivalsOfDevice(query.pushId, limit).map(numbered);
-      return byType.all(query.type, limit).map(record);
+    /** The numbers of the notifications, newest first. */
+    arrivalsFound(query: ArrivalQuery, limit: number): readonly number[] {
+      if ("id" in query) return arrivalOf.all(query.id);
+      if ("uid" in query) return listing.arrivalsOfUser(query.uid, limit);
+      if ("pushId" in query) return listing.arrivalsOfDevice(query.pushId, limit);
+      return byType.all(query.type, limit);
+    },
+
+    /** Undefined: forgotten meanwhile. */
+    arrivalRecord(arrival: number): ArrivalRecord | undefined {
+      const row = byNumber.get(arrival);
+      return row === undefined ? undefined : record(row);
     },
 
     /** Forgets up to `limit` hours whose time has passed. Returns whether there may be more. */
     sweepHours: (now: number, limit: number): boolean => sweepHours.run(now - HOURS_KEPT, limit).changes === limit,
   };
-
-  function numbered(arrival: number): ArrivalRecord {
-    const row = byNumber.get(arrival);
-    if (row === undefined) throw new Error(`a job without its statistics, ${arrival}`);
-    return record(row);
-  }
 }

@@ -59,9 +59,12 @@ export function listing(db: Database, addressees: Addressees) {
     SELECT reason, total FROM job_failures WHERE job = ? ORDER BY total DESC, reason`);
 
   const jobsOfId = db.prepare<[string], number>("SELECT job FROM jobs WHERE id = ? ORDER BY job").pluck<number>();
-  const jobsOfArrival = db
-    .prepare<[number], number>("SELECT job FROM jobs WHERE arrival = ? ORDER BY job")
-    .pluck<number>();
+  const devicesOfArrival = db.prepare<[number, number], { readonly push_id: string; readonly uid: string | null }>(`
+    SELECT push_id, uid FROM (
+      SELECT d.delivery, d.push_id, u.uid
+      FROM jobs j CROSS JOIN deliveries d ON d.job = j.job LEFT JOIN users u ON u.user = d.user
+      WHERE j.arrival = ? ORDER BY j.job, d.delivery LIMIT ?)
+    ORDER BY delivery`);
   const numbers = db
     .prepare<[number, number, number, number], number>(`
     SELECT delivery FROM deliveries WHERE job = ? AND delivery > ? AND delivery < ? ORDER BY delivery LIMIT ?`)
@@ -135,9 +138,8 @@ export function listing(db: Database, addressees: Addressees) {
   }
 
   return {
-    ofJobs,
-
-    jobsOfArrival: (arrival: number): readonly number[] => jobsOfArrival.all(arrival),
+    /** Whom a notification was for, in the order they were expanded; where they are more, those of its first calls. */
+    devicesOfArrival: (arrival: number, limit: number) => devicesOfArrival.all(arrival, limit),
 
     arrivalsOfDevice(pushId: string, limit: number): readonly number[] {
       const devices = addressees.devicesOf(pushId);
