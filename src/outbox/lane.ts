@@ -79,8 +79,10 @@ export class LaneRunner {
   /** Lets it go on, whatever held it back. Returns whether anything did. */
   resume(): boolean {
     if (this.#provider === undefined) return false;
-    const held = this.#standing.state !== "running" || this.#holdsDeletions;
+    const rests = this.#window.until > this.#options.now();
+    const held = this.#standing.state !== "running" || this.#holdsDeletions || rests;
     this.#standing = { state: "running" };
+    this.#window = FULL_WINDOW;
     this.#deaths = NO_DEATHS;
     this.#holdsDeletions = false;
     if (held) this.#options.changed(this.lane, "resumed", "");

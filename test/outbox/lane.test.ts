@@ -197,3 +197,29 @@ t.test("what a job held is sent after it was resumed, even if nobody tells the l
   t.match(await engine.outbox.jobs({ id: "note" }, 1, Date.now()), [{ state: "finished", accepted: 2 }]);
   await runner.close();
 });
+
+t.test("a lane that rests because its vendor was down goes on at once when it is resumed", async (t) => {
+  const engine = await openEngine(t);
+  await queue(engine, 40);
+  let up = false;
+  const fcm = new Vendor(() => (up ? accepted() : { kind: "retry", reason: "503" }));
+  const events = new EventEmitter();
+  const outbox: LaneOptions["outbox"] = {
+    ...engine.outbox,
+    async settle(...args) {
+      await engine.outbox.settle(...args);
+      setImmediate(() => events.emit("settled"));
+    },
+  };
+  mock.timers.enable({ apis: ["setTimeout"] }); // no timer wakes it
+  t.teardown(() => mock.timers.reset());
+  const runner = new LaneRunner(LANE, fcm, options(outbox, events));
+  while (fcm.tokens.length < 20) await once(events, "settled");
+  await engine.outbox.jobs({ id: "note" }, 1, Date.now());
+  const asked = fcm.tokens.length;
+  t.ok(asked < 40, `${asked} of 40 were tried before it rested`);
+  up = true;
+  t.equal(runner.resume(), true);
+  while (fcm.tokens.length < 40) await once(events, "settled");
+  await runner.close();
+});
