@@ -54,7 +54,8 @@ export class LaneRunner {
   /** The store took no settlements the last time. */
   #unstored = false;
   #timer: NodeJS.Timeout | undefined;
-  #expiring = false;
+  /** When a lane at rest is looked through again. */
+  #expireAt = 0;
   #idle: (() => void) | undefined;
   readonly #rate = new Rate();
   readonly #totals = { accepted: 0, failed: 0, retried: 0 };
@@ -187,15 +188,12 @@ export class LaneRunner {
   /** A lane at rest still lets go of what has expired, a piece at a time. */
   async #expire(): Promise<void> {
     const { outbox, now } = this.#options;
-    if (!this.#expiring) {
-      this.#expiring = true;
-      try {
-        let after: number | undefined;
-        do after = await outbox.expire(this.lane, after, CLAIM, now());
-        while (after !== undefined && !this.#closed);
-      } finally {
-        this.#expiring = false;
-      }
+    // Not with every nudge: each page of a long job is one.
+    if (this.#expireAt <= now()) {
+      this.#expireAt = now() + LOOK_EVERY;
+      let after: number | undefined;
+      do after = await outbox.expire(this.lane, after, CLAIM, now());
+      while (after !== undefined && !this.#closed);
     }
     const until = this.#standing.state === "paused" ? this.#standing.until : undefined;
     if (until !== undefined && until <= now()) {

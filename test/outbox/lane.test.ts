@@ -223,3 +223,39 @@ t.test("a lane that rests because its vendor was down goes on at once when it is
   while (fcm.tokens.length < 40) await once(events, "settled");
   await runner.close();
 });
+
+t.test(
+  "a lane at rest is looked through for what has expired every 30 seconds, however often it is nudged",
+  async (t) => {
+    const engine = await openEngine(t);
+    await queue(engine, 2);
+    const events = new EventEmitter();
+    let later = 0;
+    let looks = 0;
+    const outbox: LaneOptions["outbox"] = {
+      ...engine.outbox,
+      async expire(...args) {
+        looks++;
+        const after = await engine.outbox.expire(...args);
+        setImmediate(() => events.emit("looked"));
+        return after;
+      },
+    };
+    mock.timers.enable({ apis: ["setTimeout"] });
+    t.teardown(() => mock.timers.reset());
+    const looked = once(events, "looked");
+    const runner = new LaneRunner(LANE, undefined, { ...options(outbox, events), now: () => Date.now() + later });
+    await looked;
+    for (let nudge = 0; nudge < 5; nudge++) {
+      runner.nudge();
+      await engine.outbox.lanes(Date.now());
+    }
+    t.equal(looks, 1);
+    later = 3_600_000; // their time is over
+    const again = once(events, "looked");
+    mock.timers.tick(30_000);
+    await again;
+    t.match(await engine.outbox.jobs({ id: "note" }, 1, Date.now()), [{ state: "finished", accepted: 0, waiting: 0 }]);
+    await runner.close();
+  },
+);
