@@ -3,6 +3,7 @@
 import { tracedCounters } from "../core/arrival.ts";
 import { type Delivery, type Settlement, statisticsName } from "../core/delivery.ts";
 import type { PushId, Uid } from "../core/device.ts";
+import { PushError } from "../core/errors.ts";
 import { expiry, messageText, type Notification } from "../core/notification.ts";
 import type {
   Calls,
@@ -165,7 +166,9 @@ export function localOutbox(queue: Queue, broker: LocalBroker): Outbox {
 
     async deliveries(id, after, limit) {
       const found: DeliveryView[] = [];
-      let last = after === undefined ? 0 : Number(after);
+      let last = Number(after ?? 0);
+      if (!Number.isSafeInteger(last))
+        throw new PushError("invalid", "after is no place in this list: give the `next` of an earlier answer");
       while (found.length < limit) {
         const asked = Math.min(limit - found.length, LISTED);
         const rows = await queue.call("deliveriesOf", [id, last, asked], asked);

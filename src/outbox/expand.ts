@@ -12,8 +12,8 @@ const BEATS = 10;
 /** Notifications worked on side by side. */
 const ABREAST = 16;
 const RETRY_AFTER = 1000;
-/** A timer takes no more milliseconds than this. */
-const LONGEST_WAIT = 2 ** 31 - 1;
+/** The clock may be set while a job waits for its time, or the machine sleep: timers know nothing of either. */
+const LONGEST_WAIT = 60_000;
 
 export interface ExpanderOptions {
   readonly engine: Pick<Engine, "devices" | "outbox">;

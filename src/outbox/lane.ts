@@ -24,12 +24,11 @@ const LEASE = 300_000;
 /** Deliveries per claim: a few milliseconds of the storage thread. */
 const CLAIM = 500;
 /**
- * An idle lane looks so often for what was let go of without a nudge: an order that a restart cut short is finished by the store.
- * So often, too, what waits in a lane that claims nothing is looked through for what has expired.
+ * Each lane looks so often, whatever it waits for: the clock may be set meanwhile, or the machine sleep, and an order that a
+ * restart cut short is finished by the store without a nudge. A lane at rest then looks for what has expired.
  */
 const LOOK_EVERY = 30_000;
 const RETRY_AFTER = 1000;
-const LONGEST_WAIT = 2 ** 31 - 1;
 
 type Standing =
   | { readonly state: "running" }
@@ -55,7 +54,8 @@ export class LaneRunner {
   /** The store took no settlements the last time. */
   #unstored = false;
   #timer: NodeJS.Timeout | undefined;
-  #expiring = false;
+  /** When a lane at rest is looked through again. */
+  #expireAt = 0;
   #idle: (() => void) | undefined;
   readonly #rate = new Rate();
   readonly #totals = { accepted: 0, failed: 0, retried: 0 };
@@ -82,8 +82,10 @@ export class LaneRunner {
   /** Lets it go on, whatever held it back. Returns whether anything did. */
   resume(): boolean {
     if (this.#provider === undefined) return false;
-    const held = this.#standing.state !== "running" || this.#holdsDeletions;
+    const rests = this.#window.until > this.#options.now();
+    const held = this.#standing.state !== "running" || this.#holdsDeletions || rests;
     this.#standing = { state: "running" };
+    this.#window = FULL_WINDOW;
     this.#deaths = NO_DEATHS;
     this.#holdsDeletions = false;
     if (held) this.#options.changed(this.lane, "resumed", "");
@@ -174,35 +176,33 @@ export class LaneRunner {
     if (next === undefined)
       this.#alone.clear(); // some of them were cancelled or have expired
     else if (next <= now()) return true;
-    this.#wake(next ?? now() + LOOK_EVERY);
+    this.#wake(next);
     return false;
   }
 
-  #wake(at: number): void {
+  /** @param at undefined: whenever it looks again */
+  #wake(at: number | undefined): void {
     if (this.#closed) return;
     clearTimeout(this.#timer);
-    const wait = Math.min(Math.max(0, at - this.#options.now()), LONGEST_WAIT);
+    const wait = at === undefined ? LOOK_EVERY : Math.min(Math.max(0, at - this.#options.now()), LOOK_EVERY);
     this.#timer = setTimeout(() => this.nudge(), wait).unref();
   }
 
   /** A lane at rest still lets go of what has expired, a piece at a time. */
   async #expire(): Promise<void> {
     const { outbox, now } = this.#options;
-    if (!this.#expiring) {
-      this.#expiring = true;
-      try {
-        let after: number | undefined;
-        do after = await outbox.expire(this.lane, after, CLAIM, now());
-        while (after !== undefined && !this.#closed);
-      } finally {
-        this.#expiring = false;
-      }
+    // Not with every nudge: each page of a long job is one.
+    if (this.#expireAt <= now()) {
+      this.#expireAt = now() + LOOK_EVERY;
+      let after: number | undefined;
+      do after = await outbox.expire(this.lane, after, CLAIM, now());
+      while (after !== undefined && !this.#closed);
     }
-    const until = this.#standing.state === "paused" ? this.#standing.until : Number.POSITIVE_INFINITY;
-    if (until <= now()) {
+    const until = this.#standing.state === "paused" ? this.#standing.until : undefined;
+    if (until !== undefined && until <= now()) {
       this.#standing = { state: "running" };
       this.#nudged = true;
-    } else this.#wake(Math.min(until, now() + LOOK_EVERY));
+    } else this.#wake(until);
   }
 
   // ---- sending

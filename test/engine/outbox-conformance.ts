@@ -784,6 +784,7 @@ async function lookingBackTests(test: Define): Promise<void> {
     t.same(seen, expected);
     t.equal((await records(engine, "n1"))[0]?.uid, "u");
     t.equal(await engine.outbox.deliveries("unknown", undefined, 9), undefined);
+    await t.rejects(engine.outbox.deliveries("n1", "n1", 9), { code: "invalid" });
     const [record] = await engine.counters.arrivals({ id: "n1" }, 1);
     t.same(record?.pushIds, expected.map(pushId));
     t.same(record?.uids, ["u"]);

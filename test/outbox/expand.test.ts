@@ -76,3 +76,53 @@ t.test("a page that is still on its way when another fails is not begun again", 
     t.match(await engine.outbox.jobs({ id }, 1, Date.now()), [{ seen: 1, queued: 1 }]);
   t.match(failures, [{ message: "a page that cannot be stored" }]);
 });
+
+t.test("a scheduled job begins at its time also when the clock was set or the machine slept", async (t) => {
+  const engine = await openLocalEngine({
+    dataDir: ":memory:",
+    synchronous: "FULL",
+    keep: { default: 10, prefixes: [] },
+    arrivalDays: 30,
+    onFatal: (error) => t.error(error),
+  });
+  t.teardown(() => engine.close());
+  const begun = Date.now();
+  let slept = 0;
+  const content = { id: "later", android: { title: "T", payload: {} } };
+  const target = { kind: "pushIds", pushIds: ["device" as PushId] } as const;
+  const sendAt = begun + 3_600_000;
+  await accept(engine.outbox, { content, target, timeToLive: 60_000, sendAt, callerAddress: "" }, begun);
+  const events = new EventEmitter();
+  const outbox: Engine["outbox"] = {
+    ...engine.outbox,
+    async unexpanded(...args) {
+      const found = await engine.outbox.unexpanded(...args);
+      setImmediate(() => events.emit("looked"));
+      return found;
+    },
+    async expand(...args) {
+      await engine.outbox.expand(...args);
+      events.emit("expanded");
+    },
+  };
+  mock.timers.enable({ apis: ["setTimeout"] });
+  t.teardown(() => mock.timers.reset());
+  const expander = createExpander({
+    engine: { devices: engine.devices, outbox },
+    count: () => 0,
+    route: () => undefined,
+    filled: () => {},
+    now: () => begun + slept,
+    failed: (error) => t.error(error),
+  });
+  const looked = once(events, "looked");
+  expander.nudge();
+  await looked;
+  t.match(await engine.outbox.jobs({ id: "later" }, 1, begun), [{ state: "scheduled" }]);
+  slept = 3_600_000;
+  const expanded = once(events, "expanded");
+  mock.timers.tick(60_000);
+  await expanded;
+  t.match(await engine.outbox.jobs({ id: "later" }, 1, sendAt), [{ state: "finished" }]);
+  await expander.stop();
+});

@@ -197,3 +197,65 @@ t.test("what a job held is sent after it was resumed, even if nobody tells the l
   t.match(await engine.outbox.jobs({ id: "note" }, 1, Date.now()), [{ state: "finished", accepted: 2 }]);
   await runner.close();
 });
+
+t.test("a lane that rests because its vendor was down goes on at once when it is resumed", async (t) => {
+  const engine = await openEngine(t);
+  await queue(engine, 40);
+  let up = false;
+  const fcm = new Vendor(() => (up ? accepted() : { kind: "retry", reason: "503" }));
+  const events = new EventEmitter();
+  const outbox: LaneOptions["outbox"] = {
+    ...engine.outbox,
+    async settle(...args) {
+      await engine.outbox.settle(...args);
+      setImmediate(() => events.emit("settled"));
+    },
+  };
+  mock.timers.enable({ apis: ["setTimeout"] }); // no timer wakes it
+  t.teardown(() => mock.timers.reset());
+  const runner = new LaneRunner(LANE, fcm, options(outbox, events));
+  while (fcm.tokens.length < 20) await once(events, "settled");
+  await engine.outbox.jobs({ id: "note" }, 1, Date.now());
+  const asked = fcm.tokens.length;
+  t.ok(asked < 40, `${asked} of 40 were tried before it rested`);
+  up = true;
+  t.equal(runner.resume(), true);
+  while (fcm.tokens.length < 40) await once(events, "settled");
+  await runner.close();
+});
+
+t.test(
+  "a lane at rest is looked through for what has expired every 30 seconds, however often it is nudged",
+  async (t) => {
+    const engine = await openEngine(t);
+    await queue(engine, 2);
+    const events = new EventEmitter();
+    let later = 0;
+    let looks = 0;
+    const outbox: LaneOptions["outbox"] = {
+      ...engine.outbox,
+      async expire(...args) {
+        looks++;
+        const after = await engine.outbox.expire(...args);
+        setImmediate(() => events.emit("looked"));
+        return after;
+      },
+    };
+    mock.timers.enable({ apis: ["setTimeout"] });
+    t.teardown(() => mock.timers.reset());
+    const looked = once(events, "looked");
+    const runner = new LaneRunner(LANE, undefined, { ...options(outbox, events), now: () => Date.now() + later });
+    await looked;
+    for (let nudge = 0; nudge < 5; nudge++) {
+      runner.nudge();
+      await engine.outbox.lanes(Date.now());
+    }
+    t.equal(looks, 1);
+    later = 3_600_000; // their time is over
+    const again = once(events, "looked");
+    mock.timers.tick(30_000);
+    await again;
+    t.match(await engine.outbox.jobs({ id: "note" }, 1, Date.now()), [{ state: "finished", accepted: 0, waiting: 0 }]);
+    await runner.close();
+  },
+);
