@@ -31,8 +31,8 @@ t.test("3,000 deliveries through failing vendors, with the server killed 3 times
 const DEVICE: Device = { pushId: "torture000000001", vendor: "apns", token: "1", state: "fine", tagged: false };
 const DEAD: Device = { ...DEVICE, pushId: "torture000000002", token: "2", state: "dead" };
 const CALL: Call = { id: "t", kind: "list", devices: [DEVICE, DEAD], body: "" };
-const ACCEPTED: Row = { pushId: DEVICE.pushId, provider: "apns", state: "accepted", attempts: 0 };
-const GONE: Row = { pushId: DEAD.pushId, provider: "apns", state: "gone", reason: "410", attempts: 0 };
+const ACCEPTED: Row = { pushId: DEVICE.pushId, provider: "apns", state: "accepted", retries: 0 };
+const GONE: Row = { pushId: DEAD.pushId, provider: "apns", state: "gone", reason: "410", retries: 0 };
 const SHOWN: Acceptance = { vendor: "apns", token: "1", id: "t", arrived: 1000, at: 1000, fault: undefined };
 
 interface Change {

@@ -16,7 +16,7 @@ export interface Row {
   readonly provider?: string;
   readonly state: string;
   readonly reason?: string;
-  readonly attempts: number;
+  readonly retries: number;
 }
 
 export interface JobView {
@@ -106,7 +106,7 @@ export function compare(observed: Observed): Findings {
       }
       seen.add(`${call.id} ${row.pushId}`);
       rows.set(row.state, (rows.get(row.state) ?? 0) + 1);
-      retries += row.attempts;
+      retries += row.retries;
       if (row.state === "gone") gone.add(device.pushId);
       const wrong = judge(row, device, shown.has(`${call.id} ${row.pushId}`));
       if (wrong !== undefined) problems.add(wrong, where);

@@ -46,7 +46,7 @@ const describe = ({ lane, ...delivery }: DeliveryRecord): object => ({
   state: delivery.state,
   reason: delivery.reason,
   receipt: delivery.receipt,
-  attempts: delivery.attempts,
+  retries: delivery.retries,
   queuedAt: delivery.queuedAt,
   sentAt: delivery.sentAt,
   settledAt: delivery.settledAt,

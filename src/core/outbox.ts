@@ -128,7 +128,8 @@ export interface DeliveryRecord {
   readonly uid?: Uid;
   readonly lane?: Lane;
   readonly state: DeliveryState;
-  readonly attempts: number;
+  /** Tries that came to nothing and were followed by another one, or will be. */
+  readonly retries: number;
   readonly reason?: string;
   /** The vendor's id of the message. */
   readonly receipt?: string;

@@ -323,7 +323,7 @@ const toRecord = (row: DeliveryView): DeliveryRecord => ({
   ...(row.uid !== null ? { uid: row.uid as Uid } : undefined),
   ...(row.provider !== null && row.app !== null ? { lane: { provider: row.provider, app: row.app } } : undefined),
   state: STATES[row.state] ?? "queued",
-  attempts: row.attempts,
+  retries: row.attempts,
   ...(row.reason !== null ? { reason: row.reason } : undefined),
   ...(row.receipt !== null ? { receipt: row.receipt } : undefined),
   queuedAt: row.queued_at,

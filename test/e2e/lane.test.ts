@@ -228,7 +228,7 @@ t.test("a vendor that is down: what is for it is tried again, the others notice 
   t.match(await vendors.get("apns").shown(id), [{ token: here.token }]);
   const retried = await eventually(
     () => deliveriesOf(server, id),
-    (all) => all[1]?.["attempts"] === 2,
+    (all) => all[1]?.["retries"] === 2,
   );
   t.match(retried, [{ state: "accepted" }, { state: "queued", reason: /503/, nextTryAt: Number }]);
   t.match(await lane(server, "xiaomi"), { state: "running", retried: 2, lastError: { reason: /503/, atIso: /Z$/ } });

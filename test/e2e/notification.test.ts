@@ -69,7 +69,7 @@ for (const name of VENDORS) {
     t.match(job, { routes: { [name]: 1 }, progress: { seen: 1, accepted: 1, failed: 0, waiting: 0 } });
     const { deliveries, counts } = await server.ok("notification/get", { id });
     const [delivery] = deliveries as Fields[];
-    t.match(delivery, { pushId, provider: name, app: vendor.app, state: "accepted", attempts: 0 });
+    t.match(delivery, { pushId, provider: name, app: vendor.app, state: "accepted", retries: 0 });
     t.type(delivery?.["receipt"], "string", "the vendor's id");
     const [queued, sent, settled] = ["queuedAt", "sentAt", "settledAt"].map((field) => Number(delivery?.[field]));
     t.ok(queued! <= sent! && sent! <= settled! && settled! <= Date.now(), `${queued} ${sent} ${settled}`);

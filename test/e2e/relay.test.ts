@@ -21,7 +21,7 @@ interface Delivered {
   readonly pushId: string;
   readonly state: string;
   readonly reason?: string;
-  readonly attempts: number;
+  readonly retries: number;
 }
 
 const entry = (value: Readonly<Record<string, unknown>>) => ({ vendor: "apns", value, place: "test", places: {} });
@@ -135,7 +135,7 @@ t.test("API 28: a server without Apple's key sends through one that has it, and 
   // The relay that is down has its turn at every second request.
   for (const id of ["n2", "n3", "n4"]) {
     await send(at, id, [good]);
-    t.match((await deliveries(at, id, settled)).get(good), { state: "accepted", attempts: Number });
+    t.match((await deliveries(at, id, settled)).get(good), { state: "accepted", retries: Number });
   }
   const counts = (await at.ok("notification/get", { id: "n1" }))["counts"];
   t.match(counts, { accepted_apn: 2, failed_apn: 2, arrive_apn: 2 });
@@ -150,7 +150,7 @@ t.test(
     const busy = await device(at, "busy", hex(2));
     scene.apple.tokens.set(hex(2), "busy");
     await send(at, "n1", [good, busy]);
-    const first = await deliveries(at, "n1", ({ attempts, state }) => attempts > 0 || state === "accepted");
+    const first = await deliveries(at, "n1", ({ retries, state }) => retries > 0 || state === "accepted");
     t.match(first.get(busy), { state: "queued", reason: /relay: 429 TooManyRequests/ });
     t.equal(first.get(good)?.state, "accepted");
     t.match(await at.ok("device/get", { pushId: busy }), { token: hex(2) });
@@ -167,7 +167,7 @@ t.test("while all relays are down nothing is lost; one like the first socket.io-
   const at = await caller(t, scene, { bundle_id: BUNDLE, relays });
   const [good, bad] = [await device(at, "good", hex(1)), await device(at, "bad", hex(2))];
   await send(at, "n1", [good, bad]);
-  const waiting = await deliveries(at, "n1", ({ attempts }) => attempts > 0);
+  const waiting = await deliveries(at, "n1", ({ retries }) => retries > 0);
   t.match([...waiting.values()], [{ reason: /127\.0\.0\.1:\d+: ECONNREFUSED/ }, { reason: /ECONNREFUSED/ }]);
 
   const asked: URLSearchParams[] = [];

@@ -152,19 +152,19 @@ async function queueTests(test: Define): Promise<void> {
         pushId: pushId("a"),
         lane: FCM,
         state: "accepted",
-        attempts: 0,
+        retries: 0,
         receipt: "r1",
         queuedAt: T,
         sentAt: T,
         settledAt: T + 5,
       },
-      { pushId: pushId("b"), state: "sent", attempts: 0, queuedAt: T, sentAt: T },
+      { pushId: pushId("b"), state: "sent", retries: 0, queuedAt: T, sentAt: T },
       {
         pushId: pushId("c"),
         lane: FCM,
         state: "refused",
         reason: "too long",
-        attempts: 0,
+        retries: 0,
         queuedAt: T,
         sentAt: T,
         settledAt: T + 5,
@@ -262,7 +262,7 @@ async function queueTests(test: Define): Promise<void> {
     addsUp(t, job);
     t.same(await counts(engine, "n1"), { failed_fcm: 2 });
     t.same(
-      (await records(engine, "n1")).map(({ state, attempts }) => [state, attempts]),
+      (await records(engine, "n1")).map(({ state, retries }) => [state, retries]),
       [
         ["expired", 1],
         ["expired", 0],

@@ -103,7 +103,7 @@ t.test("what is claimed while the lane is closed is not sent, and costs no try",
   t.same(fcm.tokens, []);
   const page = await engine.outbox.deliveries("note", undefined, 10);
   t.same(
-    page?.deliveries.map(({ state, attempts }) => `${state} ${attempts}`),
+    page?.deliveries.map(({ state, retries }) => `${state} ${retries}`),
     ["queued 0", "queued 0", "queued 0"],
   );
 });
