@@ -243,8 +243,11 @@ t.test("one bad moment of a vendor costs seconds, however much was on its way", 
   const server = await startTestApp(t, { vendors: vendors.config(), client: { maxEventsPerSecond: 100_000 } });
   const phones = await absent(server, apns, 2000);
   const busy = { status: 503, body: '{"reason":"ServiceUnavailable"}' };
-  let first = 0;
-  const moment = (): boolean => Date.now() - (first ||= Date.now()) < 300;
+  let first: number | undefined;
+  const moment = (): boolean => {
+    first ??= Date.now();
+    return Date.now() - first < 300;
+  };
   apns.server.misbehave({ match: moment, times: 10_000, fault: { kind: "reply", reply: busy } });
   const from = Date.now();
   const id = await send(
