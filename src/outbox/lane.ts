@@ -19,6 +19,8 @@ export interface LaneOptions {
   readonly failed: (error: unknown) => void;
 }
 
+/** Milliseconds of writing requests after which sockets and callers get their turn. */
+const SLICE = 1;
 /** Longer than any request with its credential may take; a restart voids it. */
 const LEASE = 300_000;
 /** Deliveries per claim: a few milliseconds of the storage thread. */
@@ -172,7 +174,7 @@ export class LaneRunner {
     const limit = Math.min(room, CLAIM);
     const { deliveries, notes, next } = await outbox.claim(this.lane, limit, now(), LEASE);
     if (this.#closed) return false; // the leases end with this run
-    if (deliveries.length > 0) this.#dispatch(deliveries, notes);
+    if (deliveries.length > 0) await this.#dispatch(deliveries, notes);
     if (next === undefined)
       this.#alone.clear(); // some of them were cancelled or have expired
     else if (next <= now()) return true;
@@ -207,17 +209,38 @@ export class LaneRunner {
 
   // ---- sending
 
-  #dispatch(deliveries: readonly Delivery[], notes: ReadonlyMap<number, Notification>): void {
-    const provider = this.#provider;
-    const { batch } = provider ?? { batch: 1 };
+  async #dispatch(deliveries: readonly Delivery[], notes: ReadonlyMap<number, Notification>): Promise<void> {
     this.#inFlight += deliveries.length;
+    let slice = performance.now();
+    let left = deliveries.length;
     for (const [job, all] of byJob(deliveries)) {
       const note = notes.get(job);
-      for (const part of this.#requests(all, batch)) {
-        if (provider === undefined || note === undefined) this.#conclude(part, note, []);
+      for (const part of this.#requests(all, this.#provider?.batch ?? 1)) {
+        if (performance.now() - slice > SLICE) {
+          await new Promise(setImmediate);
+          slice = performance.now();
+        }
+        if (this.#closed) {
+          this.#inFlight -= left; // the leases end with this run
+          this.#tellIdle();
+          return;
+        }
+        left -= part.length;
+        const provider = this.#provider;
+        if (this.#standing.state !== "running") this.#giveBack(part);
+        else if (provider === undefined || note === undefined) this.#conclude(part, note, []);
         else void this.#send(provider, note, part);
       }
     }
+  }
+
+  /** Claimed before the lane came to rest: it waits with the others. */
+  #giveBack(part: readonly Delivery[]): void {
+    const standing = this.#standing;
+    const at = standing.state === "paused" ? standing.until : this.#options.now();
+    const reason = standing.state === "running" ? "" : standing.reason;
+    for (const delivery of part) this.#settled.push({ delivery, kind: "again", at, reason, tried: false });
+    this.#settling ??= this.#flush();
   }
 
   #requests(deliveries: readonly Delivery[], batch: number): readonly (readonly Delivery[])[] {
