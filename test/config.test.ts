@@ -9,8 +9,11 @@ import { similar } from "../src/config/similar.ts";
 import { effectiveText, initText } from "../src/config/text.ts";
 import { checkPair } from "../src/config/tls.ts";
 import { changes, type Given, readConfig } from "../src/config.ts";
+import { createAuthority } from "../src/lab/authority.ts";
 
 const key = "0123456789abcdef";
+/** Valid for a year from now. */
+const { cert: certificate, key: certificateKey } = createAuthority(Date.now()).server(["localhost"]);
 
 /** Flags as `--name text`. */
 function given(file: string | undefined, env: Given["env"] = {}, ...flags: string[]): Given {
@@ -313,7 +316,7 @@ t.test("certificate and key", async (t) => {
     /^the certificate in cert.pem is valid only from 20\d\d-\d\d-\d\d: clients refuse it; check the clock$/,
   ]);
   t.match(warnings("2200-01-01"), [
-    /^the certificate in cert.pem expired on 2126-\d\d-\d\d: clients refuse it; renew it$/,
+    /^the certificate in cert.pem expired on 20\d\d-\d\d-\d\d: clients refuse it; renew it$/,
   ]);
   t.same(tls("cert.pem", "other.pem"), [
     "--client-tls-cert: client.tls_key: other.pem is not the key of the certificate in cert.pem; give both files of one pair",
@@ -397,21 +400,3 @@ t.test("lines of a TOML text", async (t) => {
   ];
   for (const [path, line] of table) t.equal(lineOf(text, path), line, path.join("."));
 });
-
-// A self-signed pair for "localhost", valid from 2026 to 2126: made for this test, of use nowhere.
-const certificate = `-----BEGIN CERTIFICATE-----
-MIIBfjCCASWgAwIBAgIUYD9JFTdpEdVb8nT6/mgg4xRQVfAwCgYIKoZIzj0EAwIw
-FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMzA5MTgzNVoYDzIxMjYxMDMw
-MDkxODM1WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
-PQMBBwNCAATmbNXGOgG3XgFXoYvJLq/mzCo7o65oU/E9vmM6xT2qpYlW0h5lq7+q
-6oWVUqKCGvuzA5PVfeaQWE8fnxeJlUmVo1MwUTAdBgNVHQ4EFgQUj6FMHKkEv1+A
-zOCLEgv/ECzZZgswHwYDVR0jBBgwFoAUj6FMHKkEv1+AzOCLEgv/ECzZZgswDwYD
-VR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNHADBEAiBseSkKQ9KO2CA04gmu1IB+
-h57pVw2jA32hNkwblIfr+AIgBg/Ael6d7XAI/VBHrFQGI45FNxzpuB2Ho82BsxnQ
-sQY=
------END CERTIFICATE-----`;
-const certificateKey = `-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg5xZDUK4KraeDvL9T
-Lrn2SKIgu4dRgrh598Ce5ZEXpRihRANCAATmbNXGOgG3XgFXoYvJLq/mzCo7o65o
-U/E9vmM6xT2qpYlW0h5lq7+q6oWVUqKCGvuzA5PVfeaQWE8fnxeJlUmV
------END PRIVATE KEY-----`;

@@ -5,18 +5,11 @@ import { pino } from "pino";
 import t from "tap";
 import type { PushId } from "../src/core/device.ts";
 import type { Provider } from "../src/core/provider.ts";
-import { openLocalEngine } from "../src/engine/local.ts";
 import { createNotifications } from "../src/notifications.ts";
+import { openTestEngine } from "./support/engine.ts";
 
 t.test("a stop waits four seconds for vendors that hang, and no longer", async (t) => {
-  const engine = await openLocalEngine({
-    dataDir: ":memory:",
-    synchronous: "FULL",
-    keep: { default: 10, prefixes: [] },
-    arrivalDays: 30,
-    onFatal: (error) => t.error(error),
-  });
-  t.teardown(() => engine.close());
+  const engine = await openTestEngine(t);
   const events = new EventEmitter();
   const hanging: Provider = {
     name: "fcm",

@@ -5,18 +5,11 @@ import t from "tap";
 import type { PushId } from "../../src/core/device.ts";
 import type { Engine } from "../../src/core/engine.ts";
 import { accept } from "../../src/core/notify.ts";
-import { openLocalEngine } from "../../src/engine/local.ts";
 import { createExpander } from "../../src/outbox/expand.ts";
+import { openTestEngine } from "../support/engine.ts";
 
 t.test("a page that is still on its way when another fails is not begun again", async (t) => {
-  const engine = await openLocalEngine({
-    dataDir: ":memory:",
-    synchronous: "FULL",
-    keep: { default: 10, prefixes: [] },
-    arrivalDays: 30,
-    onFatal: (error) => t.error(error),
-  });
-  t.teardown(() => engine.close());
+  const engine = await openTestEngine(t);
   const pushId = "device" as PushId;
   await engine.devices.connect({ pushId, token: { type: "fcm", token: "token" } }, Date.now());
   const jobs: number[] = [];
@@ -78,14 +71,7 @@ t.test("a page that is still on its way when another fails is not begun again", 
 });
 
 t.test("a scheduled job begins at its time also when the clock was set or the machine slept", async (t) => {
-  const engine = await openLocalEngine({
-    dataDir: ":memory:",
-    synchronous: "FULL",
-    keep: { default: 10, prefixes: [] },
-    arrivalDays: 30,
-    onFatal: (error) => t.error(error),
-  });
-  t.teardown(() => engine.close());
+  const engine = await openTestEngine(t);
   const begun = Date.now();
   let slept = 0;
   const content = { id: "later", android: { title: "T", payload: {} } };

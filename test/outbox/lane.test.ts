@@ -2,28 +2,16 @@
 // the test says.
 import { EventEmitter, once } from "node:events";
 import { mock } from "node:test";
-import t, { type Test } from "tap";
+import t from "tap";
 import type { Lane } from "../../src/core/delivery.ts";
 import type { PushId } from "../../src/core/device.ts";
 import type { Engine } from "../../src/core/engine.ts";
 import type { NotificationTarget } from "../../src/core/outbox.ts";
 import type { Outcome, Provider } from "../../src/core/provider.ts";
-import { openLocalEngine } from "../../src/engine/local.ts";
 import { type LaneOptions, LaneRunner } from "../../src/outbox/lane.ts";
+import { openTestEngine } from "../support/engine.ts";
 
 const LANE: Lane = { provider: "fcm", app: "com.example" };
-
-async function openEngine(t: Test): Promise<Engine> {
-  const engine = await openLocalEngine({
-    dataDir: ":memory:",
-    synchronous: "FULL",
-    keep: { default: 10, prefixes: [] },
-    arrivalDays: 30,
-    onFatal: (error) => t.error(error),
-  });
-  t.teardown(() => engine.close());
-  return engine;
-}
 
 /** Accepts a notification and makes its deliveries, one per device. */
 async function queue({ outbox }: Engine, count: number): Promise<void> {
@@ -81,7 +69,7 @@ const options = (outbox: LaneOptions["outbox"], events = new EventEmitter()): La
 });
 
 t.test("what is claimed while the lane is closed is not sent, and costs no try", async (t) => {
-  const engine = await openEngine(t);
+  const engine = await openTestEngine(t);
   await queue(engine, 3);
   const claimed = Promise.withResolvers<void>();
   const go = Promise.withResolvers<void>();
@@ -109,7 +97,7 @@ t.test("what is claimed while the lane is closed is not sent, and costs no try",
 });
 
 t.test("refused credentials do not stop a lane that has others by then", async (t) => {
-  const engine = await openEngine(t);
+  const engine = await openTestEngine(t);
   await queue(engine, 1);
   const answer = Promise.withResolvers<Outcome>();
   const old = new Vendor(() => answer.promise);
@@ -138,7 +126,7 @@ t.test("refused credentials do not stop a lane that has others by then", async (
 t.test(
   "while the store takes no settlements nothing is claimed, so a lease that ran out sends nothing twice",
   async (t) => {
-    const engine = await openEngine(t);
+    const engine = await openTestEngine(t);
     await queue(engine, 2);
     let full = true;
     let later = 0;
@@ -167,7 +155,7 @@ t.test(
 );
 
 t.test("what a job held is sent after it was resumed, even if nobody tells the lane", async (t) => {
-  const engine = await openEngine(t);
+  const engine = await openTestEngine(t);
   await queue(engine, 2);
   await engine.outbox.order("note", "pause", Date.now());
   const events = new EventEmitter();
@@ -199,7 +187,7 @@ t.test("what a job held is sent after it was resumed, even if nobody tells the l
 });
 
 t.test("a lane that rests because its vendor was down goes on at once when it is resumed", async (t) => {
-  const engine = await openEngine(t);
+  const engine = await openTestEngine(t);
   await queue(engine, 40);
   let up = false;
   const fcm = new Vendor(() => (up ? accepted() : { kind: "retry", reason: "503" }));
@@ -227,7 +215,7 @@ t.test("a lane that rests because its vendor was down goes on at once when it is
 t.test(
   "a lane at rest is looked through for what has expired every 30 seconds, however often it is nudged",
   async (t) => {
-    const engine = await openEngine(t);
+    const engine = await openTestEngine(t);
     await queue(engine, 2);
     const events = new EventEmitter();
     let later = 0;

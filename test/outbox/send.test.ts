@@ -8,9 +8,9 @@ import type { LaneStatus } from "../../src/core/lane.ts";
 import { accept, type Routing } from "../../src/core/notify.ts";
 import type { Job } from "../../src/core/outbox.ts";
 import type { Outcome, Provider } from "../../src/core/provider.ts";
-import { openLocalEngine } from "../../src/engine/local.ts";
 import { createExpander, type Expander } from "../../src/outbox/expand.ts";
 import { createSender, type Sender } from "../../src/outbox/send.ts";
+import { openTestEngine } from "../support/engine.ts";
 
 const APP = "com.example";
 
@@ -75,13 +75,7 @@ interface Stage {
 }
 
 async function stage(t: Test, ...vendors: Vendor[]): Promise<Stage> {
-  const engine = await openLocalEngine({
-    dataDir: ":memory:",
-    synchronous: "FULL",
-    keep: { default: 10, prefixes: [] },
-    arrivalDays: 30,
-    onFatal: (error) => t.error(error),
-  });
+  const engine = await openTestEngine(t);
   const changes: string[] = [];
   const events = new EventEmitter();
   const { outbox } = engine;
@@ -114,7 +108,6 @@ async function stage(t: Test, ...vendors: Vendor[]): Promise<Stage> {
   t.teardown(async () => {
     await expander.stop();
     await sender.stop(1000);
-    await engine.close();
   });
   const self: Stage = {
     engine,
@@ -244,6 +237,28 @@ t.test("refused credentials stop the lane, and nothing else, until it is resumed
   t.match(await on.finished("note"), { accepted: 50 });
 });
 
+t.test("what was claimed when the credentials are refused is given back, not sent", async (t) => {
+  const fcm = new Vendor("fcm", () => ({ kind: "denied", reason: "401 wrong key" }), 1, 1000);
+  const send = fcm.send.bind(fcm);
+  // Each request takes a while to be written, as real ones do.
+  fcm.send = (...args) => {
+    for (const until = performance.now() + 0.5; performance.now() < until; );
+    return send(...args);
+  };
+  const on = await stage(t, fcm);
+  const stopped = once(on.events, "changed");
+  await on.notify(await on.devices("fcm", 400));
+  await stopped;
+  while ((await on.lane("fcm")).inFlight > 0);
+  t.ok(fcm.requests.length < 50, `asked ${fcm.requests.length} times, not 400`);
+  t.match(await on.job("note"), { waiting: 400, accepted: 0 });
+  fcm.answer = ok;
+  fcm.send = send;
+  on.sender.resume({});
+  t.match(await on.finished("note"), { accepted: 400 });
+  t.equal(new Set(fcm.requests.slice(-400).flatMap(({ refs }) => refs)).size, 400, "each once");
+});
+
 t.test("new credentials let a stopped lane begin again by itself", async (t) => {
   const wrong = new Vendor("fcm", () => ({ kind: "denied", reason: "401" }));
   const on = await stage(t, wrong);
@@ -337,7 +352,6 @@ t.test("a connection lost with 200 requests on it costs its lane a second, not a
   const on = await stage(t, apns);
   await on.notify(await on.devices("apns", 200));
   while (apns.requests.length < 200) await once(apns.events, "request");
-  await new Promise((resolve) => setTimeout(resolve, 5)); // they have been under way for a while
   apns.answer = ok;
   const at = Date.now();
   lost.resolve({ kind: "retry", reason: "ECONNRESET" });
@@ -354,13 +368,7 @@ t.test("a bug in a provider costs no delivery", async (t) => {
     broken = false;
     throw new Error("a bug");
   };
-  const engine = await openLocalEngine({
-    dataDir: ":memory:",
-    synchronous: "FULL",
-    keep: { default: 10, prefixes: [] },
-    arrivalDays: 30,
-    onFatal: (error) => t.error(error),
-  });
+  const engine = await openTestEngine(t);
   const told: unknown[] = [];
   const failed = (error: unknown): void => void told.push(error);
   const sender = createSender({
@@ -385,7 +393,6 @@ t.test("a bug in a provider costs no delivery", async (t) => {
   await expander.stop();
   await sender.stop(1000);
   t.match(await engine.outbox.jobs({ id: "n" }, 1, Date.now()), [{ state: "finished", accepted: 1 }]);
-  await engine.close();
 });
 
 t.test("a stop waits for what is at the vendor, and does not wait for ever", async (t) => {

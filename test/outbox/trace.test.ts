@@ -5,8 +5,8 @@ import type { Lane } from "../../src/core/delivery.ts";
 import type { PushId } from "../../src/core/device.ts";
 import type { Engine } from "../../src/core/engine.ts";
 import type { Provider, Trace } from "../../src/core/provider.ts";
-import { openLocalEngine } from "../../src/engine/local.ts";
 import { createTracer } from "../../src/outbox/trace.ts";
+import { openTestEngine } from "../support/engine.ts";
 
 const T = Date.UTC(2027, 0, 15);
 const MINUTE = 60_000;
@@ -43,14 +43,7 @@ class Vendor implements Provider {
 }
 
 async function stage(t: Test, vendor: Vendor) {
-  const engine = await openLocalEngine({
-    dataDir: ":memory:",
-    synchronous: "NORMAL",
-    keep: { default: 10, prefixes: [] },
-    arrivalDays: 30,
-    onFatal: (error) => t.error(error),
-  });
-  t.teardown(() => engine.close());
+  const engine = await openTestEngine(t);
   const clock = { now: T };
   const looked = new EventEmitter();
   const run = () => {
