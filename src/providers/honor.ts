@@ -5,7 +5,7 @@ import { asList, asText, excerpt, parseObject } from "./answer.ts";
 import type { CommonApp, Dialect, HttpReply } from "./dialect.ts";
 import { check, common, commonKeys, packageName, word } from "./entry.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
-import { decodeReply, openingIntent } from "./huawei.ts";
+import { decodeReply, openingIntent, receiptsIn } from "./huawei.ts";
 import { lifetime } from "./lifetime.ts";
 import { notifyId } from "./notify-id.ts";
 import { credentialFrom, form } from "./oauth.ts";
@@ -104,6 +104,10 @@ export const honor: Dialect<HonorApp> = {
     const tokens = to.map(({ token }) => token);
     return decodeSuccess(reply, tokens) ?? decodeReply(reply, tokens, now, "v1");
   },
+
+  // Honor shows the shape to its customers only; it is read as Huawei's, from which it came. Of the results only the one that means
+  // arrived is believed: no token is given up for a number whose meaning is a guess.
+  receipts: (_app, { body }) => receiptsIn(body, (result) => (result === 0 ? "arrived" : undefined)),
 };
 
 /** 200 with two lists; everything else is believed to be as at Huawei, whose codes Honor inherited. */

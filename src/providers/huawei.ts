@@ -318,19 +318,31 @@ function receiptsOf(
   if (callback !== undefined && !signed(callback, request.headers["x-huawei-callback-id"] ?? "")) {
     throw new PushError("denied", "x-huawei-callback-id does not match callback_secret");
   }
-  const statuses = parseObject(request.body)?.["statuses"];
+  return receiptsIn(request.body, (result) => {
+    if (result === PENDING) return undefined;
+    return result === 0 ? "arrived" : result === 2 || result === 5 ? "gone" : "suppressed";
+  });
+}
+
+/** @param eventOf undefined: this result says nothing. @throws PushError("invalid") */
+export function receiptsIn(
+  body: string,
+  eventOf: (result: number) => Receipt["event"] | undefined,
+): readonly Receipt[] {
+  const statuses = parseObject(body)?.["statuses"];
   if (!Array.isArray(statuses)) throw new PushError("invalid", "statuses is missing");
   return statuses.filter(isFields).flatMap((status): Receipt[] => {
     const delivery = isFields(status["deliveryStatus"]) ? status["deliveryStatus"] : status;
     const result = Number(delivery["result"] ?? delivery["status"]);
+    const event = Number.isInteger(result) ? eventOf(result) : undefined;
+    if (event === undefined) return [];
     const at = Number(delivery["timestamp"]);
-    if (!Number.isInteger(result) || result === PENDING) return [];
     const notification = asText(status["biTag"]);
     const receipt = asText(status["requestId"]);
     const token = asText(status["token"]);
     return [
       {
-        event: result === 0 ? "arrived" : result === 2 || result === 5 ? "gone" : "suppressed",
+        event,
         ...(receipt === undefined ? {} : { receipt }),
         ...(token === undefined ? {} : { token }),
         ...(notification === undefined || notification === "" ? {} : { notification }),

@@ -66,3 +66,23 @@ t.test("tokens that failed for no known reason are tried again and kept", async 
   fake.tokens.set("t2", "failing");
   t.match(await send([1, 2]), [{ kind: "accepted" }, { kind: "retry" }]);
 });
+
+t.test("receipts: what arrived is believed, any other number is not", async (t) => {
+  const receipts = (body: string) => honor.receipts?.(app(), { headers: {}, query: "", body });
+  const status = (token: string, more: object) => ({ token, requestId: "r1", biTag: "note0000001", ...more });
+  const body = JSON.stringify({
+    statuses: [
+      status("a", { deliveryStatus: { result: 0, timestamp: NOW } }),
+      status("b", { status: 0 }),
+      status("c", { status: 2 }),
+      status("d", { status: "who knows" }),
+      "nonsense",
+    ],
+  });
+  t.same(receipts(body), [
+    { event: "arrived", receipt: "r1", token: "a", notification: "note0000001", at: NOW },
+    { event: "arrived", receipt: "r1", token: "b", notification: "note0000001" },
+  ]);
+  for (const nonsense of ["", "[]", "{}", '{"statuses":1}'])
+    t.throws(() => receipts(nonsense), { code: "invalid", message: /statuses is missing/ });
+});
