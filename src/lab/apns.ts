@@ -1,17 +1,31 @@
 // APNs as Apple documents it, with both environments: production at the root, the sandbox under /sandbox.
-// Tokens: "sandbox" lives there only, "dead" was unregistered an hour ago, "bad" is none, "topic" is another app's, "busy" has
-// had too many notifications.
+// What is said of a token, in words: "sandbox" lives there only, a bundle's name is the app's it is of (without one, any app's),
+// "dead" was unregistered an hour ago, "dead=1800000000000" then, "bad" is none, "busy" has had too many notifications.
 import { generateKeyPairSync } from "node:crypto";
 import type { Certified } from "./authority.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
 import { Failures, type Fields, fieldsIn, jsonIn, need, only, Violation, verifiedJwt } from "./strict.ts";
 
 const MINUTE = 60_000;
-const BUNDLE = "com.example.lab";
+/** The first is the one that the lab's configuration names. */
+const BUNDLES = ["com.example.lab", "com.example.second", "com.example.third"];
 const KEY_ID = "LABKEY0001";
 const TEAM_ID = "LABTEAM001";
 
-const TYPES = ["alert", "background", "voip", "complication", "fileprovider", "mdm", "location", "liveactivity"];
+/** The types of push, and what their topics have behind the bundle's name. */
+const TOPICS: Readonly<Record<string, string>> = {
+  alert: "",
+  background: "",
+  voip: ".voip",
+  complication: ".complication",
+  fileprovider: ".pushkit.fileprovider",
+  mdm: "",
+  location: ".location-query",
+  liveactivity: ".push-type.liveactivity",
+  pushtotalk: ".voip-ptt",
+  widgets: ".push-type.widgets",
+  controls: ".push-type.controls",
+};
 const HEADERS = ["id", "topic", "push-type", "expiration", "priority", "collapse-id"].map((name) => `apns-${name}`);
 const APS = [
   "alert",
@@ -99,8 +113,11 @@ export function fakeApns(certificate?: Certified): FakeVendor {
       if (name.startsWith("apns-") && !HEADERS.includes(name)) throw new Refusal(400, "BadHeader");
     }
     if (headers["apns-topic"] === undefined) throw new Refusal(400, "MissingTopic");
-    if (headers["apns-topic"] !== BUNDLE) throw new Refusal(400, "TopicDisallowed");
-    if (!TYPES.includes(headers["apns-push-type"] ?? "")) throw new Refusal(400, "InvalidPushType");
+    const type = headers["apns-push-type"] ?? "";
+    if (!Object.hasOwn(TOPICS, type)) throw new Refusal(400, "InvalidPushType");
+    const { bundle, suffix } = topicOf(headers["apns-topic"]);
+    if (!BUNDLES.includes(bundle)) throw new Refusal(400, "TopicDisallowed");
+    if (suffix !== TOPICS[type]) throw new Refusal(400, "BadTopic");
     if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(headers["apns-id"] ?? ""))
       throw new Refusal(400, "BadMessageId");
     if (Buffer.byteLength(headers["apns-collapse-id"] ?? "") > 64) throw new Refusal(400, "BadCollapseId");
@@ -125,12 +142,15 @@ export function fakeApns(certificate?: Certified): FakeVendor {
     return { aps, payload };
   }
 
-  function checkToken(token: string, sandbox: boolean, now: number): void {
-    const state = tokens.get(token);
-    if (state === "dead") throw new Refusal(410, "Unregistered", { timestamp: now - 60 * MINUTE });
-    if (state === "bad" || (state === "sandbox") !== sandbox) throw new Refusal(400, "BadDeviceToken");
-    if (state === "topic") throw new Refusal(400, "DeviceTokenNotForTopic");
-    if (state === "busy") throw new Refusal(429, "TooManyRequests");
+  function checkToken(token: string, sandbox: boolean, topic: string, now: number): void {
+    const words = (tokens.get(token) ?? "").split(" ");
+    if (words.includes("bad") || words.includes("sandbox") !== sandbox) throw new Refusal(400, "BadDeviceToken");
+    const bundle = words.find((word) => /^\w+\./.test(word));
+    if (bundle !== undefined && bundle !== topicOf(topic).bundle) throw new Refusal(400, "DeviceTokenNotForTopic");
+    const dead = words.find((word) => /^dead\b/.test(word));
+    if (dead !== undefined)
+      throw new Refusal(410, "Unregistered", { timestamp: Number(dead.split("=")[1] ?? now - 60 * MINUTE) });
+    if (words.includes("busy")) throw new Refusal(429, "TooManyRequests");
   }
 
   function accept(request: FakeRequest, now: number): FakeReply {
@@ -143,7 +163,7 @@ export function fakeApns(certificate?: Certified): FakeVendor {
     authenticate(request, now);
     checkHeaders(request, now);
     const { aps, payload } = checkBody(request);
-    checkToken(token, sandbox !== undefined, now);
+    checkToken(token, sandbox !== undefined, request.headers["apns-topic"]!, now);
     shown.push(show(token, aps, payload));
     return { status: 200, headers: { "apns-id": request.headers["apns-id"]! } };
   }
@@ -152,7 +172,7 @@ export function fakeApns(certificate?: Certified): FakeVendor {
     name: "apns",
     http2: true,
     config: (baseUrl, write) => ({
-      bundle_id: BUNDLE,
+      bundle_id: BUNDLES[0]!,
       base_url: baseUrl,
       sandbox_url: `${baseUrl}/sandbox`,
       ...(certificate === undefined
@@ -178,6 +198,14 @@ export function fakeApns(certificate?: Certified): FakeVendor {
     tokens,
     fail: (kind, times) => failures.add(kind, times),
   };
+}
+
+function topicOf(topic = ""): { readonly bundle: string; readonly suffix: string } {
+  const suffix =
+    Object.values(TOPICS)
+      .filter((known) => known !== "" && topic.endsWith(known))
+      .sort((a, b) => b.length - a.length)[0] ?? "";
+  return { bundle: topic.slice(0, topic.length - suffix.length), suffix };
 }
 
 function show(token: string, aps: Fields, payload: Fields): Shown {

@@ -15,6 +15,7 @@ import { fit } from "./text.ts";
 
 export interface ApnsApp extends CommonApp {
   readonly topic: string;
+  readonly environment: "production" | "sandbox";
   /** The same app in the other environment, asked for tokens that are unknown here. */
   readonly other?: ApnsApp;
   /** Absent where a client certificate authenticates. */
@@ -58,8 +59,9 @@ function parseCertificate(entry: unknown, read: ReadFile, now: number): ApnsApp 
 }
 
 function inEnvironments(own: z.infer<typeof shape>, holder: string, proof: Pick<ApnsApp, "signer" | "tls">): ApnsApp {
-  const at = (baseUrl: string): ApnsApp => ({
+  const at = (environment: ApnsApp["environment"], baseUrl: string): ApnsApp => ({
     app: own.bundle_id,
+    environment,
     account: `${holder} ${baseUrl}`,
     baseUrl,
     topic: own.topic ?? own.bundle_id,
@@ -67,8 +69,8 @@ function inEnvironments(own: z.infer<typeof shape>, holder: string, proof: Pick<
     fields: own.fields,
     ...proof,
   });
-  const production = at(own.base_url ?? "https://api.push.apple.com");
-  const sandbox = at(own.sandbox_url ?? "https://api.sandbox.push.apple.com");
+  const production = at("production", own.base_url ?? "https://api.push.apple.com");
+  const sandbox = at("sandbox", own.sandbox_url ?? "https://api.sandbox.push.apple.com");
   switch (own.environment) {
     case "production":
       return production;
@@ -77,6 +79,20 @@ function inEnvironments(own: z.infer<typeof shape>, holder: string, proof: Pick<
     case "auto":
       return { ...production, other: sandbox };
   }
+}
+
+const routes = new WeakMap<ApnsApp, readonly [ApnsApp, ...ApnsApp[]]>();
+
+/** The app's environments, then those of the other apps: a token that named no app came to the first. Made once for each app. */
+function routesOf(app: ApnsApp, apps: readonly ApnsApp[]): readonly [ApnsApp, ...ApnsApp[]] {
+  let known = routes.get(app);
+  if (known === undefined) {
+    const environments = (one: ApnsApp) => (one.other === undefined ? [] : [one.other]);
+    const others = apps.filter((other) => other.app !== app.app).flatMap((other) => [other, ...environments(other)]);
+    known = [app, ...environments(app), ...others];
+    routes.set(app, known);
+  }
+  return known;
 }
 
 const HALF_HOUR = 1800_000;
@@ -175,7 +191,6 @@ function uuidOf(ref: string): string {
 }
 
 const VERDICTS: Readonly<Record<string, Verdict>> = {
-  DeviceTokenNotForTopic: "gone",
   Unregistered: "gone",
   ExpiredToken: "gone",
   BadTopic: "denied",
@@ -208,7 +223,10 @@ function judgeReply(reply: HttpReply, now: number): Answer {
   const said = parseObject(reply.body);
   const code = typeof said?.["reason"] === "string" ? said["reason"] : "";
   const reason = excerpt(String(reply.status), code, []);
-  if (code === "BadDeviceToken") return { kind: "elsewhere", outcome: { kind: "gone", reason } };
+  // It is of another app, but of this environment; or unknown in this one, whatever the app.
+  if (code === "DeviceTokenNotForTopic")
+    return { kind: "elsewhere", environment: "same", outcome: { kind: "gone", reason } };
+  if (code === "BadDeviceToken") return { kind: "elsewhere", environment: "other", outcome: { kind: "gone", reason } };
   if (KEY_OF_OTHER_ENVIRONMENT.some((known) => known === code)) {
     return { kind: "elsewhere", outcome: { kind: "denied", reason } };
   }
@@ -257,7 +275,7 @@ export const apns: Dialect<ApnsApp> = {
     },
   ],
   parse,
-  route: (app) => (app.other === undefined ? [app] : [app, app.other]),
+  route: (app, _token, apps = [app]) => routesOf(app, apps),
   async credential(app, now) {
     return app.signer === undefined ? { value: "", expires: Number.POSITIVE_INFINITY } : await sign(app.signer, now);
   },

@@ -37,6 +37,7 @@ class Client<App extends CommonApp> {
   readonly #dialect: Dialect<App>;
   readonly #network: Network;
   readonly #apps: ReadonlyMap<AppId, App>;
+  readonly #configured: readonly App[];
   readonly #credentials: Credentials<App>;
   readonly #lines = new Map<string, Line>();
   /** The route that worked for a token, where it was not the first: sandbox tokens cost Apple's patience only once. */
@@ -50,6 +51,7 @@ class Client<App extends CommonApp> {
     this.#dialect = dialect;
     this.#network = network;
     this.#apps = new Map(apps.map((app) => [app.app, app]));
+    this.#configured = apps;
     this.#credentials = new Credentials(dialect, (app) => async (request) => {
       const requester: CommonApp = { app: app.app, account: `${app.account} credential`, baseUrl: app.baseUrl };
       return this.#line(requester, request.url, EXCHANGE).ask(app.app, request);
@@ -106,25 +108,44 @@ class Client<App extends CommonApp> {
     try {
       const peers = this.#dialect.peers?.(app);
       if (peers !== undefined) return await this.#inTurn(peers, note, to, now);
-      const first = to[0]!.token;
-      const routes = this.#dialect.route?.(app, first) ?? [app];
-      const start = this.#detours.get(first) ?? 0;
-      let outcomes: readonly Outcome[] | undefined;
-      for (let tried = 0; tried < routes.length; tried++) {
-        const index = (start + tried) % routes.length;
-        const answers = await this.#ask(routes[index]!, note, to, now);
-        const elsewhere = answers.some(({ kind }) => kind === "elsewhere");
-        const here = answers.map((answer) => (answer.kind === "elsewhere" ? answer.outcome : answer));
-        if (!elsewhere) {
-          if (here[0]?.kind === "accepted") this.#remember(first, index, start);
-          return here;
-        }
-        // A dead token outweighs a credential that does not cover the other route.
-        outcomes = outcomes?.map((outcome, i) => (here[i]!.kind === "gone" ? here[i]! : outcome)) ?? here;
-      }
-      return outcomes!;
+      const routes = this.#dialect.route?.(app, to[0]!.token, this.#configured);
+      return routes === undefined
+        ? (await this.#ask(app, note, to, now)).map(outcomeOf)
+        : [await this.#along(routes, note, to, now)];
     } catch (error) {
       return all(to, failure(this.#dialect.name, error));
+    }
+  }
+
+  /** For one recipient: by the route that reached its token the last time, then by those that the answers leave. */
+  async #along(
+    routes: readonly [App, ...App[]],
+    note: Notification,
+    to: readonly Recipient[],
+    now: number,
+  ): Promise<Outcome> {
+    const { token } = to[0]!;
+    const start = this.#detours.get(token) ?? 0;
+    let left: readonly App[] = routes;
+    let route = routes[start]!;
+    let outcome: Outcome | undefined;
+    for (;;) {
+      const answer = (await this.#ask(route, note, to, now))[0]!;
+      if (answer.kind !== "elsewhere") {
+        if (answer.kind === "accepted") this.#remember(token, routes.indexOf(route), start);
+        return route.app === routes[0].app ? answer : sparing(answer);
+      }
+      // A dead token outweighs a credential that does not cover the other route.
+      if (outcome === undefined || answer.outcome.kind === "gone") outcome = answer.outcome;
+      const asked = route;
+      const { environment } = answer;
+      left = left.filter(
+        (other) =>
+          other !== asked &&
+          (environment === undefined || (environment === "same") === (other.environment === asked.environment)),
+      );
+      if (left[0] === undefined) return outcome;
+      route = left[0];
     }
   }
 
@@ -143,7 +164,7 @@ class Client<App extends CommonApp> {
       const peer = peers[(first + tried) % peers.length]!;
       try {
         const answers = await this.#ask(peer, note, to, now);
-        outcomes = answers.map((answer) => (answer.kind === "elsewhere" ? answer.outcome : answer));
+        outcomes = answers.map(outcomeOf);
         if (!answers.some(({ kind }) => kind === "elsewhere")) break;
       } catch (error) {
         if (!(error instanceof Trouble)) throw error;
@@ -237,6 +258,14 @@ function failure(name: string, error: unknown): Outcome {
   if (error instanceof Denied) return { kind: "denied", reason: error.message };
   if (error instanceof Trouble) return { kind: "retry", reason: `${name}: unknown: ${error.message}` };
   return { kind: "retry", reason: `${name}: ${error instanceof Error ? error.message : "unknown"}` };
+}
+
+const outcomeOf = (answer: Answer): Outcome => (answer.kind === "elsewhere" ? answer.outcome : answer);
+
+/** Credentials of another app, which the token might have been of, are no reason to hold the lane of this one. */
+function sparing(outcome: Outcome): Outcome {
+  const theirs = outcome.kind === "denied" || outcome.kind === "paused";
+  return theirs ? { kind: "retry", reason: outcome.reason } : outcome;
 }
 
 function batches<T>(items: readonly T[], size: number): readonly (readonly T[])[] {

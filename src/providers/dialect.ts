@@ -57,6 +57,8 @@ export interface CommonApp {
   readonly baseUrl: string;
   /** PEM client certificate and key, where that is how the vendor authenticates. */
   readonly tls?: { readonly cert: string; readonly key: string };
+  /** Which of a vendor's separate services this is, where a token lives in one of them. */
+  readonly environment?: string;
   /** The host came from a device: only public addresses are connected to. */
   readonly publicOnly?: boolean;
 }
@@ -79,8 +81,11 @@ export class Unsendable extends Error {}
 /** What an answer says of one recipient: its outcome, or that another of its routes should be asked. */
 export type Answer =
   | Outcome
-  /** Not known here. `outcome` holds when no route is left. */
-  | { readonly kind: "elsewhere"; readonly outcome: Outcome };
+  /**
+   * Not known here. `outcome` holds when no route is left. `environment`: which routes still are: only those in the environment
+   * that was asked, or only those in another.
+   */
+  | { readonly kind: "elsewhere"; readonly outcome: Outcome; readonly environment?: "same" | "other" };
 
 export interface Dialect<App extends CommonApp> {
   readonly name: ProviderName;
@@ -98,11 +103,13 @@ export interface Dialect<App extends CommonApp> {
    */
   parse(entry: unknown, read: ReadFile, now: number): App;
   /**
-   * Where to ask for this recipient, in order: variants of `app` with another `baseUrl` and `account`. The next one is asked
-   * when an answer is `elsewhere`. Without it `app` is the only route. For dialects with a batch of 1.
+   * Where to ask for this recipient, in order: variants of `app` with another `baseUrl` and `account`, and other apps, for a token
+   * may be of one that it does not name. The next one is asked when an answer is `elsewhere`. Without it `app` is the only route.
+   * For dialects with a batch of 1.
+   * @param apps all that are configured; without it, only this one
    * @throws Unsendable when the token leads nowhere
    */
-  route?(app: App, token: string): readonly [App, ...App[]];
+  route?(app: App, token: string, apps?: readonly App[]): readonly [App, ...App[]];
   /**
    * Servers that stand in for each other: variants of `app` with another `baseUrl` and `account`. They take turns, and where one
    * cannot be reached or answers `elsewhere` the next one is asked, each at most once. Without it there is only `app`.

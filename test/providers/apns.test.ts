@@ -1,7 +1,9 @@
 import { generateKeyPairSync } from "node:crypto";
 import t from "tap";
 import type { Notification } from "../../src/core/notification.ts";
+import type { Outcome } from "../../src/core/provider.ts";
 import { fakeApns } from "../../src/lab/apns.ts";
+import type { FakeRequest } from "../../src/lab/fake.ts";
 import { type ApnsApp, apns } from "../../src/providers/apns.ts";
 import { authority, type Conformity, configured, conformance, NOW, notification, stage } from "./conformance.ts";
 
@@ -106,7 +108,6 @@ t.test("a text that is too long is cut between code points, where configured", (
 
 t.test("each answer of Apple's has one meaning", (t) => {
   const table: readonly (readonly [number, string, string])[] = [
-    [400, "DeviceTokenNotForTopic", "gone"],
     [400, "BadTopic", "denied"],
     [400, "TopicDisallowed", "denied"],
     [400, "MissingTopic", "denied"],
@@ -134,7 +135,8 @@ t.test("each answer of Apple's has one meaning", (t) => {
     apns.decode(app(), { status, headers, body: JSON.stringify(body) }, to, NOW)[0];
   for (const [status, reason, kind] of table)
     t.match(decoded(status, { reason }), { kind, reason: `${status} ${reason}` });
-  t.match(decoded(400, { reason: "BadDeviceToken" }), { kind: "elsewhere", outcome: { kind: "gone" } });
+  for (const reason of ["BadDeviceToken", "DeviceTokenNotForTopic"])
+    t.match(decoded(400, { reason }), { kind: "elsewhere", outcome: { kind: "gone" } });
   for (const reason of ["BadEnvironmentKeyIdInToken", "BadEnvironmentKeyInToken", "BadCertificateEnvironment"]) {
     t.match(decoded(403, { reason }), { kind: "elsewhere", outcome: { kind: "denied" } });
   }
@@ -160,6 +162,40 @@ t.test("a token is looked for in production, then in the sandbox, and found ther
   );
   fake.tokens.set(token(1), "fine");
   t.match(await send([1]), [{ kind: "accepted" }], "and in production again once it is known there");
+});
+
+/** What was asked: environment, topic and the token's number. */
+const asked = ({ path, headers }: FakeRequest) =>
+  `${path.startsWith("/sandbox") ? "sandbox" : "production"} ${headers["apns-topic"]?.split(".").at(-1)} ${Number.parseInt(path.slice(-4), 16)}`;
+
+t.test("a token of another app is looked for among the other apps, in the environment that knows it", async (t) => {
+  const { fake, server, send } = await stage(t, { ...conformity, others: ["com.example.second", "com.example.third"] });
+  fake.tokens.set(token(1), "com.example.third");
+  fake.tokens.set(token(2), "sandbox com.example.second");
+  fake.tokens.set(token(3), "com.example.unknown");
+  fake.tokens.set(token(4), "bad");
+  const outcome = async (n: number) => {
+    const before = server.requests.length;
+    const [{ kind }] = (await send([n])) as [Outcome];
+    return [kind, ...server.requests.slice(before).map(asked)];
+  };
+  t.same(await outcome(1), ["accepted", "production lab 1", "production second 1", "production third 1"]);
+  t.same(await outcome(1), ["accepted", "production third 1"], "found there at once the next time");
+  t.same(await outcome(2), ["accepted", "production lab 2", "sandbox lab 2", "sandbox second 2"]);
+  t.same(await outcome(2), ["accepted", "sandbox second 2"]);
+  t.same(await outcome(3), ["gone", "production lab 3", "production second 3", "production third 3"]);
+  t.same(
+    await outcome(4),
+    ["gone", "production lab 4", "sandbox lab 4"],
+    "a token unknown here is of no other app either",
+  );
+  fake.tokens.set(token(5), "com.example.second");
+  server.misbehave({
+    match: ({ headers }) => headers["apns-topic"] === "com.example.second",
+    fault: { kind: "reply", reply: { status: 403, body: '{"reason":"Forbidden"}' } },
+  });
+  t.equal((await outcome(5))[0], "retry", "another app's credentials stop nothing here");
+  t.equal((await outcome(5))[0], "accepted");
 });
 
 t.test("a key that covers one environment only is enough for the tokens of that one", async (t) => {

@@ -23,6 +23,8 @@ export interface Conformity<App extends CommonApp> {
   readonly streams?: { readonly first: number; readonly full: number };
   /** Merged over the fake's configuration entry. */
   readonly entry?: Readonly<Record<string, unknown>>;
+  /** APNs: further apps with the same credentials, which are not the lane's own. */
+  readonly others?: readonly string[];
 }
 
 /** Far from any boundary that credentials or quotas know. */
@@ -82,7 +84,7 @@ export interface Stage {
 
 export async function stage<App extends CommonApp>(
   test: Test,
-  { dialect, fake: makeFake, token, streams, entry }: Conformity<App>,
+  { dialect, fake: makeFake, token, streams, entry, others = [] }: Conformity<App>,
   timeout = 5000,
 ): Promise<Stage> {
   const fake = makeFake();
@@ -94,7 +96,12 @@ export async function stage<App extends CommonApp>(
     ...(streams === undefined ? {} : { streams }),
   });
   const hasty = { ...dialect, transport: { ...dialect.transport, timeout } };
-  const own = provider(hasty, [configured(dialect, fake, server.url, entry)], { ca: authority.ca });
+  const apps = [entry, ...others.map((bundle_id) => ({ ...entry, bundle_id }))];
+  const own = provider(
+    hasty,
+    apps.map((each) => configured(dialect, fake, server.url, each)),
+    { ca: authority.ca },
+  );
   test.teardown(async () => {
     await server.close();
     await own.close();
