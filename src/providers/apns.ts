@@ -101,10 +101,16 @@ const HELD = 21 * 60_000;
 
 /**
  * Apple takes a JWT for an hour after its `iat`. That is the last full half hour: whoever signs with this key, in this process or
- * after a restart, mostly signs the same claims.
+ * after a restart, mostly signs the same claims. After one that Apple says has expired, which a clock behind Apple's may do, it
+ * is this second.
  */
-async function sign({ key, keyId, teamId }: NonNullable<ApnsApp["signer"]>, now: number): Promise<Credential> {
-  const issued = Math.floor(now / HALF_HOUR) * HALF_HOUR;
+async function sign(
+  { key, keyId, teamId }: NonNullable<ApnsApp["signer"]>,
+  now: number,
+  expired: string | undefined,
+): Promise<Credential> {
+  const unit = expired === undefined ? HALF_HOUR : 1000;
+  const issued = Math.floor(now / unit) * unit;
   const value = await new SignJWT({})
     .setProtectedHeader({ alg: "ES256", kid: keyId })
     .setIssuer(teamId)
@@ -230,6 +236,7 @@ function judgeReply(reply: HttpReply, now: number): Answer {
   if (KEY_OF_OTHER_ENVIRONMENT.some((known) => known === code)) {
     return { kind: "elsewhere", outcome: { kind: "denied", reason } };
   }
+  if (code === "ExpiredProviderToken") return { kind: "anew", with: "credential", outcome: { kind: "denied", reason } };
   if (code === "TooManyProviderTokenUpdates") return { kind: "paused", until: now + 20 * 60_000, reason };
   const kind = VERDICTS[code] ?? BY_STATUS[reply.status] ?? "retry";
   return detailed(kind, reason, said ?? {}, reply, now);
@@ -276,8 +283,10 @@ export const apns: Dialect<ApnsApp> = {
   ],
   parse,
   route: (app, _token, apps = [app]) => routesOf(app, apps),
-  async credential(app, now) {
-    return app.signer === undefined ? { value: "", expires: Number.POSITIVE_INFINITY } : await sign(app.signer, now);
+  async credential(app, now, _exchange, expired) {
+    return app.signer === undefined
+      ? { value: "", expires: Number.POSITIVE_INFINITY }
+      : await sign(app.signer, now, expired);
   },
   encode(app, note, to, credential, now) {
     const { token, ref } = to[0]!;

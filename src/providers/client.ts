@@ -183,15 +183,16 @@ class Client<App extends CommonApp> {
   }
 
   /** Asks with the account's credential, and once more with a new one where that was denied. */
-  async #ask(app: App, note: Notification, to: readonly Recipient[], now: number): Promise<readonly Answer[]> {
+  async #ask(app: App, note: Notification, to: readonly Recipient[], now: number): Promise<readonly Told[]> {
     const credential = await this.#credentials.get(app, now);
     const answers = await this.#exchange(app, note, to, credential, now);
-    if (!answers.some(({ kind }) => kind === "denied")) return answers;
-    const renewed = await this.#credentials.renew(app, credential, now);
-    if (renewed === undefined) return answers;
-    const denied = to.filter((_, i) => answers[i]!.kind === "denied");
+    const first = answers.find(unsettled);
+    if (first === undefined) return answers as readonly Told[];
+    const renewed = await this.#credentials.renew(app, credential, now, first.kind === "anew");
+    if (renewed === undefined) return answers.map(told);
+    const denied = to.filter((_, i) => unsettled(answers[i]!));
     const again = (await this.#exchange(app, note, denied, renewed, now))[Symbol.iterator]();
-    return answers.map((answer) => (answer.kind === "denied" ? (again.next().value ?? answer) : answer));
+    return answers.map((answer) => told(unsettled(answer) ? (again.next().value ?? answer) : answer));
   }
 
   async #exchange(
@@ -260,7 +261,12 @@ function failure(name: string, error: unknown): Outcome {
   return { kind: "retry", reason: `${name}: ${error instanceof Error ? error.message : "unknown"}` };
 }
 
-const outcomeOf = (answer: Answer): Outcome => (answer.kind === "elsewhere" ? answer.outcome : answer);
+/** What an answer says when nothing is left to be made anew. */
+type Told = Exclude<Answer, { readonly kind: "anew" }>;
+
+const unsettled = ({ kind }: Answer): boolean => kind === "denied" || kind === "anew";
+const told = (answer: Answer): Told => (answer.kind === "anew" ? answer.outcome : answer);
+const outcomeOf = (answer: Told): Outcome => (answer.kind === "elsewhere" ? answer.outcome : answer);
 
 /** Credentials of another app, which the token might have been of, are no reason to hold the lane of this one. */
 function sparing(outcome: Outcome): Outcome {

@@ -3,12 +3,20 @@
 import type { CommonApp, Credential, Dialect, Exchange } from "./dialect.ts";
 
 const RENEW_AHEAD = 5 * 60_000;
-const KEEP = 30_000;
+/** One that replaced another as young as this is not replaced by a denial: somebody else may log in whenever we do. */
+const YOUNG = 30_000;
 /** After a failure the same answer is given for so long, without asking again. */
 const FAILURE_HOLDS = 10_000;
 
+interface Held extends Credential {
+  readonly renew: number;
+  readonly made: number;
+  /** It replaced one that was young, or was to be kept. */
+  readonly hasty: boolean;
+}
+
 interface Entry {
-  credential?: Required<Credential>;
+  credential?: Held;
   pending?: Promise<string>;
   failure?: { readonly error: unknown; readonly until: number };
 }
@@ -39,14 +47,22 @@ export class Credentials<App extends CommonApp> {
     return this.#make(app, entry, now);
   }
 
-  /** Another credential than `used`, which the vendor denied; undefined when there is none to be had now. */
-  async renew(app: App, used: string, now: number): Promise<string | undefined> {
+  /**
+   * Another credential than `used`, which the vendor denied; undefined when there is none to be had now. A young one is replaced
+   * too, for a login made elsewhere may have ended it, but not its successor: two servers that end each other's would log in
+   * without end.
+   * @param expired the vendor says that its time is over
+   */
+  async renew(app: App, used: string, now: number, expired = false): Promise<string | undefined> {
     const entry = this.#entry(app);
-    const { credential } = entry;
+    const { credential, failure, pending } = entry;
     if (used === "" || credential === undefined) return undefined;
     if (credential.value !== used) return credential.value;
-    const value = await (entry.pending ?? (now < credential.keep ? undefined : this.#make(app, entry, now)));
-    return value === used ? undefined : value;
+    if (pending !== undefined) return other(await pending, used);
+    if (failure !== undefined && now < failure.until) throw failure.error;
+    const young = now < (credential.keep ?? credential.made + YOUNG);
+    if (young && (credential.hasty || (credential.keep !== undefined && !expired))) return undefined;
+    return other(await this.#make(app, entry, now, { hasty: young, ...(expired ? { expired: used } : {}) }), used);
   }
 
   #entry(app: App): Entry {
@@ -58,11 +74,16 @@ export class Credentials<App extends CommonApp> {
     return entry;
   }
 
-  #make(app: App, entry: Entry, now: number): Promise<string> {
-    const pending = this.#dialect.credential(app, now, this.#exchange(app)).then(
+  #make(
+    app: App,
+    entry: Entry,
+    now: number,
+    { hasty, expired }: { readonly hasty: boolean; readonly expired?: string } = { hasty: false },
+  ): Promise<string> {
+    const pending = this.#dialect.credential(app, now, this.#exchange(app), expired).then(
       (credential) => {
         const ahead = Math.min(RENEW_AHEAD, (credential.expires - now) / 2);
-        entry.credential = { renew: credential.expires - ahead, keep: now + KEEP, ...credential };
+        entry.credential = { renew: credential.expires - ahead, ...credential, made: now, hasty };
         delete entry.failure;
         delete entry.pending;
         return credential.value;
@@ -77,3 +98,5 @@ export class Credentials<App extends CommonApp> {
     return pending;
   }
 }
+
+const other = (value: string, used: string): string | undefined => (value === used ? undefined : value);

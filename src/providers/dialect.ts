@@ -28,7 +28,10 @@ export interface Credential {
   readonly expires: number;
   /** Replaced in the background from then on; without it, 5 minutes before it expires. */
   readonly renew?: number;
-  /** Even a denial does not replace it before then; without it, 30 seconds after it was made. */
+  /**
+   * A denial does not replace it before then, unless the vendor says that it has expired. Without it any denial replaces it, but
+   * one that came in place of another younger than 30 seconds stays as long.
+   */
   readonly keep?: number;
 }
 
@@ -85,7 +88,9 @@ export type Answer =
    * Not known here. `outcome` holds when no route is left. `environment`: which routes still are: only those in the environment
    * that was asked, or only those in another.
    */
-  | { readonly kind: "elsewhere"; readonly outcome: Outcome; readonly environment?: "same" | "other" };
+  | { readonly kind: "elsewhere"; readonly outcome: Outcome; readonly environment?: "same" | "other" }
+  /** What the request was made with is out of date: it is made anew, once. `outcome` holds where that does not help. */
+  | { readonly kind: "anew"; readonly with: "credential"; readonly outcome: Outcome };
 
 export interface Dialect<App extends CommonApp> {
   readonly name: ProviderName;
@@ -115,8 +120,12 @@ export interface Dialect<App extends CommonApp> {
    * cannot be reached or answers `elsewhere` the next one is asked, each at most once. Without it there is only `app`.
    */
   peers?(app: App): readonly [App, ...App[]];
-  /** A fresh credential. @throws Denied when the vendor refuses our secrets; other errors are passing trouble */
-  credential(app: App, now: number, exchange: Exchange): Promise<Credential>;
+  /**
+   * A fresh credential.
+   * @param expired the one before, where the vendor says that its time is over
+   * @throws Denied when the vendor refuses our secrets; other errors are passing trouble
+   */
+  credential(app: App, now: number, exchange: Exchange, expired?: string): Promise<Credential>;
   /** @throws Unsendable */
   encode(app: App, note: Notification, to: readonly Recipient[], credential: string, now: number): HttpRequest;
   /** One outcome per recipient, same order. An answer that makes no sense is `retry`. */

@@ -115,7 +115,6 @@ t.test("each answer of Apple's has one meaning", (t) => {
     [400, "BadExpirationDate", "refused"],
     [400, "PayloadEmpty", "refused"],
     [400, "IdleTimeout", "retry"],
-    [403, "ExpiredProviderToken", "denied"],
     [403, "InvalidProviderToken", "denied"],
     [403, "UnrelatedKeyIdInToken", "denied"],
     [403, "Forbidden", "denied"],
@@ -210,6 +209,24 @@ t.test("a key that covers one environment only is enough for the tokens of that 
   t.match(await one.send([1]), [{ kind: "denied" }]);
   one.fake.tokens.set(token(2), "sandbox");
   t.match(await one.send([2]), [{ kind: "gone" }]);
+});
+
+t.test("a JWT that Apple says has expired is replaced at once, but only once", async (t) => {
+  const { fake, clock, send } = await stage(t, conformity);
+  t.match(await send([1]), [{ kind: "accepted" }]);
+  clock.now += 21 * 60_000;
+  fake.fail("expired-credential", 1);
+  t.match(await send([1]), [{ kind: "accepted" }], "before its time: Apple's clock may be ahead of ours");
+  fake.fail("expired-credential", 2);
+  clock.now += 25 * 60_000;
+  t.match(
+    await send([1]),
+    [{ kind: "denied", reason: "403 ExpiredProviderToken" }],
+    "as often as Apple allows, no more",
+  );
+  fake.fail("denied", 1);
+  clock.now = NOW + 3 * 3_600_000;
+  t.match(await send([1]), [{ kind: "denied", reason: "403 InvalidProviderToken" }], "other denials replace none");
 });
 
 t.test("every process signs the same claims, and a new JWT comes no sooner than Apple allows", async (t) => {

@@ -132,12 +132,16 @@ t.test("credentials", async (t) => {
     "c1",
   ]);
   t.equal(asked, 1, "one request however many wait");
-  t.equal(await credentials.renew(app, "c1", 29_000), undefined, "a young one is not replaced");
-  t.equal(await credentials.renew(app, "c1", 31_000), "c2");
-  t.equal(await credentials.renew(app, "c1", 31_000), "c2", "another request has renewed it already");
+  t.equal(await credentials.renew(app, "c1", 1000), "c2", "a login made elsewhere may have ended a young one");
+  t.equal(await credentials.renew(app, "c1", 1000), "c2", "another request has renewed it already");
+  t.equal(await credentials.renew(app, "c2", 30_000), undefined, "but two servers do not log in against each other");
+  t.equal(asked, 2);
+  t.equal(await credentials.renew(app, "c2", 31_001), "c3");
+  t.equal(await credentials.renew(app, "c3", 31_002), "c4");
+  t.equal(await credentials.renew(app, "c4", 61_000), undefined);
 
   next = async () => ({ value: "c3", expires: 7_200_000 });
-  t.equal(credentials.get(app, 3_400_000), "c2", "renewed ahead, in the background");
+  t.equal(credentials.get(app, 3_400_000), "c4", "renewed ahead, in the background");
   await new Promise((resolve) => setImmediate(resolve));
   t.equal(credentials.get(app, 3_400_000), "c3");
 
@@ -150,6 +154,9 @@ t.test("credentials", async (t) => {
   t.equal(asked, 2, "the endpoint is not asked again at once");
   await t.rejects(Promise.resolve(credentials.get(app, 7_200_001)), { message: "wrong secret" });
   t.equal(asked, 2);
+  asked = 0;
+  for (let i = 0; i < 3; i++) await t.rejects(credentials.renew(app, "c3", 7_200_002), { message: "wrong secret" });
+  t.equal(asked, 0, "nor by those whose requests it denies");
 });
 
 t.test("only public addresses are public", async (t) => {
