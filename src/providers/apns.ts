@@ -1,5 +1,5 @@
 // APNs: https://developer.apple.com/documentation/usernotifications/sending-notification-requests-to-apns
-import { createHash, type KeyObject, X509Certificate } from "node:crypto";
+import { createHash, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { SignJWT } from "jose";
 import { z } from "zod";
 import { PushError } from "../core/errors.ts";
@@ -19,9 +19,17 @@ export interface ApnsApp extends CommonApp {
   /** The same app in the other environment, asked for tokens that are unknown here. */
   readonly other?: ApnsApp;
   /** Absent where a client certificate authenticates. */
-  readonly signer?: { readonly key: KeyObject; readonly keyId: string; readonly teamId: string };
+  readonly signer?: Signer;
   readonly truncate: boolean;
   readonly fields: Fields;
+}
+
+interface Signer {
+  readonly key: KeyObject;
+  readonly keyId: string;
+  readonly teamId: string;
+  /** Of the team, the key's id and the key itself. */
+  readonly name: string;
 }
 
 function parse(entry: unknown, read: ReadFile, now: number): ApnsApp {
@@ -43,8 +51,10 @@ const tenCharacters = word.regex(/^[A-Z0-9]{10}$/, "must be 10 capital letters a
 function parseToken(entry: unknown, read: ReadFile): ApnsApp {
   const tokenShape = shape.extend({ key_file: keyFile(read, "P-256"), key_id: tenCharacters, team_id: tenCharacters });
   const own = check("apns", tokenShape, entry);
-  const signer = { key: own.key_file, keyId: own.key_id, teamId: own.team_id };
-  return inEnvironments(own, `key ${own.team_id} ${own.key_id}`, { signer });
+  const { key_file: key, key_id: keyId, team_id: teamId } = own;
+  const publicKey = createPublicKey(key).export({ type: "spki", format: "der" }).toString("base64");
+  const signer = { key, keyId, teamId, name: `${teamId} ${keyId} ${publicKey}` };
+  return inEnvironments(own, `key ${teamId} ${keyId}`, { signer });
 }
 
 function parseCertificate(entry: unknown, read: ReadFile, now: number): ApnsApp {
@@ -99,25 +109,43 @@ const HALF_HOUR = 1800_000;
 /** Apple punishes a second JWT within 20 minutes. */
 const HELD = 21 * 60_000;
 
+interface Signature {
+  readonly value: Promise<string>;
+  readonly issued: number;
+  readonly expires: number;
+}
+
+/** One JWT per key, whatever the environment, the app or the configuration that was read: Apple counts by key. */
+const signatures = new Map<string, Signature>();
+
+async function credentialOf(signer: Signer, now: number, expired: string | undefined): Promise<Credential> {
+  const known = signatures.get(signer.name);
+  if (known !== undefined && known.issued <= now && now < known.expires) {
+    const value = await known.value;
+    if (value !== expired) return { value, expires: known.expires, renew: known.expires, keep: known.expires };
+    // Another that was denied the same JWT may have signed meanwhile.
+    if (signatures.get(signer.name) !== known) return await credentialOf(signer, now, expired);
+  }
+  for (const [name, { expires }] of signatures) if (expires <= now) signatures.delete(name);
+  const made = sign(signer, now, expired !== undefined);
+  signatures.set(signer.name, made);
+  return { value: await made.value, expires: made.expires, renew: made.expires, keep: made.expires };
+}
+
 /**
  * Apple takes a JWT for an hour after its `iat`. That is the last full half hour: whoever signs with this key, in this process or
  * after a restart, mostly signs the same claims. After one that Apple says has expired, which a clock behind Apple's may do, it
  * is this second.
  */
-async function sign(
-  { key, keyId, teamId }: NonNullable<ApnsApp["signer"]>,
-  now: number,
-  expired: string | undefined,
-): Promise<Credential> {
-  const unit = expired === undefined ? HALF_HOUR : 1000;
+function sign({ key, keyId, teamId }: Signer, now: number, expired: boolean): Signature {
+  const unit = expired ? 1000 : HALF_HOUR;
   const issued = Math.floor(now / unit) * unit;
-  const value = await new SignJWT({})
+  const value = new SignJWT({})
     .setProtectedHeader({ alg: "ES256", kid: keyId })
     .setIssuer(teamId)
     .setIssuedAt(issued / 1000)
     .sign(key);
-  const expires = Math.max(issued + HALF_HOUR, now + HELD);
-  return { value, expires, renew: expires, keep: expires };
+  return { value, issued, expires: Math.max(issued + HALF_HOUR, now + HELD) };
 }
 
 interface Push {
@@ -286,7 +314,7 @@ export const apns: Dialect<ApnsApp> = {
   async credential(app, now, _exchange, expired) {
     return app.signer === undefined
       ? { value: "", expires: Number.POSITIVE_INFINITY }
-      : await sign(app.signer, now, expired);
+      : await credentialOf(app.signer, now, expired);
   },
   encode(app, note, to, credential, now) {
     const { token, ref } = to[0]!;

@@ -229,6 +229,24 @@ t.test("a JWT that Apple says has expired is replaced at once, but only once", a
   t.match(await send([1]), [{ kind: "denied", reason: "403 InvalidProviderToken" }], "other denials replace none");
 });
 
+t.test("a key has one JWT in both environments, whenever each is first asked, and after a reload", async (t) => {
+  const { fake, server, clock, send } = await stage(t, conformity);
+  fake.tokens.set(token(2), "sandbox");
+  clock.now = Date.UTC(2027, 0, 15, 8, 25);
+  t.match(await send([1]), [{ kind: "accepted" }]);
+  clock.now += 6 * 60_000; // the next half hour has begun
+  t.match(await send([2]), [{ kind: "accepted" }], "a second JWT would be one too many");
+  const jwts = new Set(server.requests.map(({ headers }) => headers["authorization"]));
+  t.equal(jwts.size, 1);
+  const own = app();
+  const never = () => Promise.reject(new Error("not needed"));
+  const first = await apns.credential(own, clock.now, never);
+  t.equal((await apns.credential({ ...own, app: "read.again" }, clock.now + 9 * 60_000, never)).value, first.value);
+  const [a, b] = await Promise.all([1, 2].map(() => apns.credential(own, clock.now + 60_000, never, first.value)));
+  t.notSame(a?.value, first.value);
+  t.equal(a?.value, b?.value, "two environments that are denied it at once get one more");
+});
+
 t.test("every process signs the same claims, and a new JWT comes no sooner than Apple allows", async (t) => {
   const first = await stage(t, conformity);
   t.match(await first.send([1]), [{ kind: "accepted" }]);
@@ -237,7 +255,9 @@ t.test("every process signs the same claims, and a new JWT comes no sooner than 
   const own = app();
   const exchange = () => Promise.reject(new Error("not needed"));
   const a = await apns.credential(own, NOW, exchange);
-  const b = await apns.credential(own, NOW + 20 * 60_000, exchange);
+  const restarted = { ...own.signer!, name: "as another process knows it" };
+  const b = await apns.credential({ ...own, signer: restarted }, NOW + 20 * 60_000, exchange);
+  t.not(a.value, b.value);
   t.same(claims(a.value), claims(b.value));
   t.ok(NOW / 1000 - claims(a.value).iat < 1800);
   for (let minute = 0; minute < 240; minute += 7) {
