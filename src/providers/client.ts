@@ -5,7 +5,7 @@ import type { Notification } from "../core/notification.ts";
 import type { AppId, Outcome, Provider, Recipient, Trace } from "../core/provider.ts";
 import { isPrivateHost } from "./address.ts";
 import { Credentials } from "./credentials.ts";
-import type { Answer, CommonApp, Dialect, HttpReply, Transport } from "./dialect.ts";
+import type { Answer, CommonApp, Dialect, HttpReply, HttpRequest, Transport } from "./dialect.ts";
 import { Denied, Unsendable } from "./dialect.ts";
 import { dispatcher, Line, type Network, Trouble } from "./line.ts";
 
@@ -113,6 +113,8 @@ class Client<App extends CommonApp> {
         ? (await this.#ask(app, note, to, now)).map(outcomeOf)
         : [await this.#along(routes, note, to, now)];
     } catch (error) {
+      if (error instanceof Unwritable && to.length > 1)
+        return all(to, { kind: "retry", reason: error.message, alone: true });
       return all(to, failure(this.#dialect.name, error));
     }
   }
@@ -202,12 +204,22 @@ class Client<App extends CommonApp> {
     credential: string,
     now: number,
   ): Promise<readonly Answer[]> {
-    const request = this.#dialect.encode(app, note, to, credential, now);
+    const request = this.#encode(app, note, to, credential, now);
     const line = this.#line(app, request.url, this.#dialect.transport);
     const reply = await line.ask(app.app, request);
     const answers = this.#decode(app, reply, to, now);
     if (answers.some(({ kind }) => kind === "accepted")) line.open();
     return answers;
+  }
+
+  /** What a token or a notification holds may be anything: where a dialect did not foresee it, asking again would not help. */
+  #encode(app: App, note: Notification, to: readonly Recipient[], credential: string, now: number): HttpRequest {
+    try {
+      return this.#dialect.encode(app, note, to, credential, now);
+    } catch (error) {
+      if (error instanceof Unsendable) throw error;
+      throw new Unwritable(`${this.#dialect.name}: ${error instanceof Error ? error.message : "it cannot be sent"}`);
+    }
   }
 
   /** What a vendor answers may be anything: even a fault of ours in reading it must not take the process along. */
@@ -252,10 +264,13 @@ class Client<App extends CommonApp> {
   }
 }
 
+/** The request could not be made for one of its recipients, it is not known which. */
+class Unwritable extends Error {}
+
 const EXCHANGE: Transport = { http2: true, connections: 1, streams: 10, timeout: 10_000, gate: false };
 
 function failure(name: string, error: unknown): Outcome {
-  if (error instanceof Unsendable) return { kind: "refused", reason: error.message };
+  if (error instanceof Unsendable || error instanceof Unwritable) return { kind: "refused", reason: error.message };
   if (error instanceof Denied) return { kind: "denied", reason: error.message };
   if (error instanceof Trouble) return { kind: "retry", reason: `${name}: unknown: ${error.message}` };
   return { kind: "retry", reason: `${name}: ${error instanceof Error ? error.message : "unknown"}` };

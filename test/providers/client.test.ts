@@ -43,6 +43,28 @@ t.test("accounts share no connection", async (t) => {
   t.equal(server.connections, 2);
 });
 
+t.test("what no request can be made of is refused at once, and costs the others of its batch nothing", async (t) => {
+  const server = await serving(t);
+  const simple = plain();
+  const dialect: Dialect<CommonApp> = {
+    ...simple,
+    batch: 10,
+    encode(...args) {
+      if (args[2].some(({ token }) => token === "t1")) throw new TypeError("not a point on the curve");
+      return simple.encode(...args);
+    },
+  };
+  const own = providing(t, dialect, [appAt(server.url)]);
+  const reason = "plain: not a point on the curve";
+  t.same(await own.send("a", notification(), recipients(1, 1), NOW), [{ kind: "refused", reason }]);
+  t.same(
+    await own.send("a", notification(), recipients(3), NOW),
+    Array(3).fill({ kind: "retry", reason, alone: true }),
+    "each in a request of its own",
+  );
+  t.equal(server.requests.length, 0);
+});
+
 t.test("a server whose certificate is another authority's is not spoken to", async (t) => {
   const other = createAuthority(Date.now());
   const server = await serve(silent, { certificate: other.server(["127.0.0.1"]), now: () => NOW });
