@@ -13,9 +13,16 @@ export type Outcome =
   | { readonly kind: "accepted"; readonly receipt?: string }
   /**
    * Passing trouble; `after` milliseconds where the vendor said so. Also when nobody knows whether it was taken. `alone`: the
-   * vendor did not say which recipient of the request is at fault, so ask again for this one in a request of its own.
+   * vendor did not say which recipient of the request is at fault, so ask again for this one in a request of its own. `scope`:
+   * it is about this token only, so the lane need not slow down.
    */
-  | { readonly kind: "retry"; readonly reason: string; readonly after?: number; readonly alone?: true }
+  | {
+      readonly kind: "retry";
+      readonly reason: string;
+      readonly after?: number;
+      readonly alone?: true;
+      readonly scope?: "token";
+    }
   /** The token is dead: forget it. `at`: dead since then (epoch ms), which a token registered later survives. */
   | { readonly kind: "gone"; readonly reason: string; readonly at?: number }
   /** This message is at fault, or the device's settings block it: never again, but the token stays. */

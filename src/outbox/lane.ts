@@ -283,13 +283,15 @@ export class LaneRunner {
     let accepted = 0;
     let gone = 0;
     let answered = 0;
+    let ofToken = 0;
     let after = 0;
     for (const outcome of outcomes) {
       if (outcome.kind === "accepted") accepted++;
       else this.#lastError = { reason: outcome.reason, at: now };
       if (outcome.kind === "gone") gone++;
-      if (outcome.kind === "retry") after = Math.max(after, outcome.after ?? 0);
-      else answered++;
+      if (outcome.kind !== "retry") answered++;
+      else if (outcome.scope === "token") ofToken++;
+      else after = Math.max(after, outcome.after ?? 0);
       if (outcome.kind === "denied") this.#rest({ state: "stopped", reason: outcome.reason });
       if (outcome.kind === "paused") this.#rest({ state: "paused", until: outcome.until, reason: outcome.reason });
     }
@@ -303,7 +305,8 @@ export class LaneRunner {
         `${this.#deaths.dead} of the last ${this.#deaths.judged} tokens are said to be dead`,
       );
     }
-    this.#window = answered > 0 ? wider(this.#window) : narrower(this.#window, now, after);
+    if (answered > 0) this.#window = wider(this.#window);
+    else if (ofToken === 0 || ofToken < outcomes.length) this.#window = narrower(this.#window, now, after);
   }
 
   #rest(standing: Exclude<Standing, { state: "running" }>): void {

@@ -266,6 +266,11 @@ function judgeReply(reply: HttpReply, now: number): Answer {
   }
   if (code === "ExpiredProviderToken") return { kind: "anew", with: "credential", outcome: { kind: "denied", reason } };
   if (code === "TooManyProviderTokenUpdates") return { kind: "paused", until: now + 20 * 60_000, reason };
+  if (code === "TooManyRequests") {
+    // To this device.
+    const after = retryAfter(reply.headers["retry-after"], now);
+    return { kind: "retry", reason, scope: "token", ...(after === undefined ? {} : { after }) };
+  }
   const kind = VERDICTS[code] ?? BY_STATUS[reply.status] ?? "retry";
   return detailed(kind, reason, said ?? {}, reply, now);
 }

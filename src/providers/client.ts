@@ -114,7 +114,7 @@ class Client<App extends CommonApp> {
         : [await this.#along(routes, note, to, now)];
     } catch (error) {
       if (error instanceof Unwritable && to.length > 1)
-        return all(to, { kind: "retry", reason: error.message, alone: true });
+        return all(to, { kind: "retry", reason: error.message, alone: true, scope: "token" });
       return all(to, failure(this.#dialect.name, error));
     }
   }
@@ -286,7 +286,7 @@ const outcomeOf = (answer: Told): Outcome => (answer.kind === "elsewhere" ? answ
 /** Credentials of another app, which the token might have been of, are no reason to hold the lane of this one. */
 function sparing(outcome: Outcome): Outcome {
   const theirs = outcome.kind === "denied" || outcome.kind === "paused";
-  return theirs ? { kind: "retry", reason: outcome.reason } : outcome;
+  return theirs ? { kind: "retry", reason: outcome.reason, scope: "token" } : outcome;
 }
 
 function batches<T>(items: readonly T[], size: number): readonly (readonly T[])[] {

@@ -177,7 +177,7 @@ function failures(value: unknown, tokens: ReadonlySet<string>): ReadonlyMap<stri
 }
 
 function targetOutcome(code: string, now: number): Outcome {
-  if (code === DAILY) return { kind: "retry", reason: `pushId: ${code}`, after: nextDay(now) - now };
+  if (code === DAILY) return { kind: "retry", reason: `pushId: ${code}`, scope: "token", after: nextDay(now) - now };
   // Not authorised, switched off by the user, folded; or unknown.
   return judge(TARGETS.get(code) ?? "refused", excerpt("pushId:", code, []), now);
 }

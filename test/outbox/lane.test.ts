@@ -186,6 +186,29 @@ t.test("what a job held is sent after it was resumed, even if nobody tells the l
   await runner.close();
 });
 
+t.test("devices that have had too many notifications slow no other down", async (t) => {
+  const engine = await openTestEngine(t);
+  await queue(engine, 40);
+  const busy = (token: string) => Number(token.split("-")[1]) < 30;
+  const fcm = new Vendor((token) =>
+    busy(token) ? { kind: "retry", reason: "429", after: 600_000, scope: "token" } : accepted(),
+  );
+  const events = new EventEmitter();
+  const outbox: LaneOptions["outbox"] = {
+    ...engine.outbox,
+    async settle(...args) {
+      await engine.outbox.settle(...args);
+      setImmediate(() => events.emit("settled"));
+    },
+  };
+  mock.timers.enable({ apis: ["setTimeout"] }); // a lane that rests is woken by nothing
+  t.teardown(() => mock.timers.reset());
+  const runner = new LaneRunner(LANE, fcm, options(outbox, events));
+  while (fcm.tokens.length < 40) await once(events, "settled");
+  t.match(await engine.outbox.jobs({ id: "note" }, 1, Date.now()), [{ accepted: 10, waiting: 30 }]);
+  await runner.close();
+});
+
 t.test("a lane that rests because its vendor was down goes on at once when it is resumed", async (t) => {
   const engine = await openTestEngine(t);
   await queue(engine, 40);

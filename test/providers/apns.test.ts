@@ -140,6 +140,8 @@ t.test("each answer of Apple's has one meaning", (t) => {
     t.match(decoded(403, { reason }), { kind: "elsewhere", outcome: { kind: "denied" } });
   }
   t.match(decoded(410, { reason: "Unregistered", timestamp: NOW - 5 }), { kind: "gone", at: NOW - 5 });
+  t.match(decoded(429, { reason: "TooManyRequests" }, { "retry-after": "9" }), { scope: "token", after: 9000 });
+  t.equal((decoded(429, { reason: "SomethingNew" }) as { scope?: string }).scope, undefined);
   t.match(decoded(503, { reason: "ServiceUnavailable" }, { "retry-after": "9" }), { kind: "retry", after: 9000 });
   t.end();
 });

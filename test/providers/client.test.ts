@@ -59,7 +59,7 @@ t.test("what no request can be made of is refused at once, and costs the others 
   t.same(await own.send("a", notification(), recipients(1, 1), NOW), [{ kind: "refused", reason }]);
   t.same(
     await own.send("a", notification(), recipients(3), NOW),
-    Array(3).fill({ kind: "retry", reason, alone: true }),
+    Array(3).fill({ kind: "retry", reason, alone: true, scope: "token" }),
     "each in a request of its own",
   );
   t.equal(server.requests.length, 0);

@@ -112,7 +112,7 @@ t.test("every code of a pushId means what the vendor's table says, whichever way
   const numeric = meizu.decode(app, json({ code: 200, value: { "110002": "518" } }), to("110002"), NOW);
   t.match(numeric, [{ kind: "retry" }], "a pushId that looks like a code");
   const daily = meizu.decode(app, json({ code: 200, value: { "110011": ["a"] } }), to("a"), NOW);
-  t.same(daily, [{ kind: "retry", reason: "pushId: 110011", after: Date.UTC(2026, 10, 23, 16) - NOW }]);
+  t.same(daily, [{ kind: "retry", reason: "pushId: 110011", scope: "token", after: Date.UTC(2026, 10, 23, 16) - NOW }]);
   for (const value of ["", null, {}, []]) {
     t.same(meizu.decode(app, json({ code: "200", value }), to("a"), NOW), [{ kind: "accepted" }]);
   }
