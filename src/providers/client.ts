@@ -184,16 +184,21 @@ class Client<App extends CommonApp> {
     if (this.#detours.size > DETOURS) this.#detours.delete(this.#detours.keys().next().value!);
   }
 
-  /** Asks with the account's credential, and once more with a new one where that was denied. */
+  /** Asks with the account's credential, and once more with a new one, or whatever else was out of date, where that was denied. */
   async #ask(app: App, note: Notification, to: readonly Recipient[], now: number): Promise<readonly Told[]> {
+    const begun = performance.now();
     const credential = await this.#credentials.get(app, now);
     const answers = await this.#exchange(app, note, to, credential, now);
     const first = answers.find(unsettled);
     if (first === undefined) return answers as readonly Told[];
-    const renewed = await this.#credentials.renew(app, credential, now, first.kind === "anew");
+    const later = now + Math.ceil(performance.now() - begun);
+    const renewed =
+      first.kind === "anew" && first.with !== "credential"
+        ? credential
+        : await this.#credentials.renew(app, credential, later, first.kind === "anew");
     if (renewed === undefined) return answers.map(told);
     const denied = to.filter((_, i) => unsettled(answers[i]!));
-    const again = (await this.#exchange(app, note, denied, renewed, now))[Symbol.iterator]();
+    const again = (await this.#exchange(app, note, denied, renewed, later))[Symbol.iterator]();
     return answers.map((answer) => told(unsettled(answer) ? (again.next().value ?? answer) : answer));
   }
 
@@ -209,6 +214,7 @@ class Client<App extends CommonApp> {
     const reply = await line.ask(app.app, request);
     const answers = this.#decode(app, reply, to, now);
     if (answers.some(({ kind }) => kind === "accepted")) line.open();
+    if (answers.some((answer) => answer.kind === "anew" && answer.with === "connection")) this.#leave(line);
     return answers;
   }
 
@@ -252,6 +258,15 @@ class Client<App extends CommonApp> {
   #sharers({ app }: CommonApp): number {
     const account = this.#apps.get(app)?.account;
     return [...this.#apps.values()].filter((other) => other.account === account).length;
+  }
+
+  /** The next request goes by new connections; what is under way on these is waited for. */
+  #leave(left: Line): void {
+    for (const [key, line] of this.#lines) {
+      if (line !== left) continue;
+      this.#lines.delete(key);
+      void line.close();
+    }
   }
 
   #closeIdle(): void {

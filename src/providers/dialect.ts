@@ -89,8 +89,11 @@ export type Answer =
    * that was asked, or only those in another.
    */
   | { readonly kind: "elsewhere"; readonly outcome: Outcome; readonly environment?: "same" | "other" }
-  /** What the request was made with is out of date: it is made anew, once. `outcome` holds where that does not help. */
-  | { readonly kind: "anew"; readonly with: "credential"; readonly outcome: Outcome };
+  /**
+   * What the request was made with is out of date: it is made anew, once, with another credential, on another connection, or
+   * with the time it is by then. `outcome` holds where that does not help.
+   */
+  | { readonly kind: "anew"; readonly with: "credential" | "connection" | "time"; readonly outcome: Outcome };
 
 export interface Dialect<App extends CommonApp> {
   readonly name: ProviderName;

@@ -3,8 +3,9 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { Notification } from "../core/notification.ts";
+import type { Outcome } from "../core/provider.ts";
 import { asText, excerpt, judge, understand, type Verdict } from "./answer.ts";
-import type { CommonApp, Dialect } from "./dialect.ts";
+import type { Answer, CommonApp, Dialect } from "./dialect.ts";
 import { check, common, commonKeys, flag, oneOf, packageName, word } from "./entry.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { chinaTime, lifetime } from "./lifetime.ts";
@@ -28,8 +29,10 @@ const PAYLOAD_BYTES = 1840;
 const MINUTE = 60_000;
 const WEEK = 7 * 86_400_000;
 
+/** The request's timestamp: it may have waited for its turn, or our clock is wrong. */
+const CLOCKS: readonly string[] = ["2028", "2036"];
 const VERDICTS = verdicts({
-  // Disabled, address, signature, app key, iOS certificates; 2028 and 2036 are clocks: signed anew with the next try.
+  // Disabled, address, signature, app key, iOS certificates.
   denied: [2000, 2004, 2054, 2007, 2027, 2021, 2032, 2033, 2034, 2035, 2028, 2036],
   retry: [2050, 2023, 6002, 6003, 6004],
 });
@@ -93,7 +96,8 @@ export const umeng: Dialect<UmengApp> = {
     if (ret !== "FAIL" || code === undefined)
       return each(to, () => judge("retry", `HTTP ${reply.status} without a code`, now));
     const reason = excerpt(code, told["error_msg"], [app.master_secret]);
-    return each(to, () => judge(verdict(code), reason, now));
+    const outcomes = each(to, () => judge(verdict(code), reason, now));
+    return CLOCKS.includes(code) ? outcomes.map(anew) : outcomes;
   },
 };
 
@@ -129,6 +133,9 @@ function shown(note: Notification, title: string, text: string): Fields {
     extra: extras(note),
   };
 }
+
+const anew = (outcome: Outcome): Answer =>
+  outcome.kind === "denied" ? { kind: "anew", with: "time", outcome } : outcome;
 
 function verdict(code: string): Verdict {
   // 5xxx: certificates. 1xxx and the rest: parameters, or unknown.
