@@ -61,6 +61,7 @@ const FAILURES: Readonly<Record<string, readonly [number, string]>> = {
   quota: [429, "TooManyProviderTokenUpdates"],
   denied: [403, "InvalidProviderToken"],
   "expired-credential": [403, "ExpiredProviderToken"],
+  "other-key": [403, "UnrelatedKeyIdInToken"],
   "other-environment": [403, "BadEnvironmentKeyIdInToken"],
   busy: [503, "ServiceUnavailable"],
 };

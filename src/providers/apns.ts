@@ -265,6 +265,9 @@ function judgeReply(reply: HttpReply, now: number): Answer {
     return { kind: "elsewhere", outcome: { kind: "denied", reason } };
   }
   if (code === "ExpiredProviderToken") return { kind: "anew", with: "credential", outcome: { kind: "denied", reason } };
+  // A connection belongs to the first key that was used on it.
+  if (code === "UnrelatedKeyIdInToken")
+    return { kind: "anew", with: "connection", outcome: { kind: "denied", reason } };
   if (code === "TooManyProviderTokenUpdates") return { kind: "paused", until: now + 20 * 60_000, reason };
   if (code === "TooManyRequests") {
     // To this device.

@@ -116,7 +116,6 @@ t.test("each answer of Apple's has one meaning", (t) => {
     [400, "PayloadEmpty", "refused"],
     [400, "IdleTimeout", "retry"],
     [403, "InvalidProviderToken", "denied"],
-    [403, "UnrelatedKeyIdInToken", "denied"],
     [403, "Forbidden", "denied"],
     [404, "BadPath", "refused"],
     [405, "MethodNotAllowed", "refused"],
@@ -266,6 +265,18 @@ t.test("every process signs the same claims, and a new JWT comes no sooner than 
     first.clock.now = NOW + minute * 60_000;
     t.match(await first.send([1]), [{ kind: "accepted" }], `after ${minute} minutes`);
   }
+});
+
+t.test("a connection that is bound to another key is replaced, once", async (t) => {
+  const { fake, server, send } = await stage(t, conformity);
+  t.match(await send([1]), [{ kind: "accepted" }]);
+  const before = server.connections;
+  fake.fail("other-key", 1);
+  t.match(await send([1]), [{ kind: "accepted" }]);
+  t.equal(server.connections, before + 1);
+  fake.fail("other-key", 2);
+  t.match(await send([1]), [{ kind: "denied", reason: "403 UnrelatedKeyIdInToken" }]);
+  t.match(await send([1]), [{ kind: "accepted" }], "what the operator resumes finds a connection");
 });
 
 t.test("a client certificate authenticates as well as a key", async (t) => {
