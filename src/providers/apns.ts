@@ -168,13 +168,14 @@ function push(app: ApnsApp, note: Notification, now: number): Push {
 function render(app: ApnsApp, note: Notification, now: number): Push {
   const { apn } = note.content;
   if (apn === undefined) throw new Unsendable("apns: nothing to show: apn is missing");
-  const { alert, badge, sound, ...rest } = apn;
+  const { alert, badge: given, sound = "default", ...rest } = apn;
   const shown = isFields(alert) || (typeof alert === "string" && alert !== "");
-  // Without anything to see or hear, the app is to be woken.
-  const silent = !shown && typeof badge !== "number" && sound === undefined;
+  // A form's fields are all text.
+  const badge = typeof given === "string" && /^\d{1,9}$/.test(given) ? Number(given) : given;
+  // Without anything to see, the app is to be woken.
+  const silent = !shown && typeof badge !== "number";
   const aps: Fields = {
-    ...(shown ? { alert, sound: "default" } : {}),
-    ...(sound === undefined ? {} : { sound }),
+    ...(shown ? { alert, sound } : {}),
     ...(typeof badge === "number" ? { badge } : {}),
     ...(silent ? { "content-available": 1 } : {}),
     ...rest,
@@ -250,12 +251,12 @@ const KEY_OF_OTHER_ENVIRONMENT = [
 ] as const;
 
 function judgeReply(reply: HttpReply, now: number): Answer {
-  if (reply.status === 200 && reply.body === "") {
+  const said = reply.body === "" ? {} : parseObject(reply.body);
+  const code = typeof said?.["reason"] === "string" ? said["reason"] : "";
+  if (reply.status === 200 && said !== undefined && code === "") {
     const receipt = reply.headers["apns-id"];
     return receipt === undefined ? { kind: "accepted" } : { kind: "accepted", receipt };
   }
-  const said = parseObject(reply.body);
-  const code = typeof said?.["reason"] === "string" ? said["reason"] : "";
   const reason = excerpt(String(reply.status), code, []);
   // It is of another app, but of this environment; or unknown in this one, whatever the app.
   if (code === "DeviceTokenNotForTopic")

@@ -55,6 +55,10 @@ t.test("what apn says becomes aps", (t) => {
   t.same(aps({ alert: "m" }), { alert: "m", sound: "default" });
   t.same(aps({ alert: "m", sound: "bell.caf" }), { alert: "m", sound: "bell.caf" });
   t.same(aps({ badge: 0 }), { badge: 0 }, "a badge alone makes no sound");
+  t.same(aps({ badge: 3, sound: "bell.caf" }), { badge: 3 }, "nor with a sound, which is an alert's");
+  t.same(aps({ sound: "bell.caf" }), { "content-available": 1 });
+  t.same(aps({ badge: "0" }), { badge: 0 }, "as a form has it");
+  t.same(aps({ badge: "+1" }), { "content-available": 1 });
   t.same(aps({ alert: "m", "thread-id": "x", category: "c" }), {
     alert: "m",
     sound: "default",
@@ -133,6 +137,11 @@ t.test("each answer of Apple's has one meaning", (t) => {
     apns.decode(app(), { status, headers, body: JSON.stringify(body) }, to, NOW)[0];
   for (const [status, reason, kind] of table)
     t.match(decoded(status, { reason }), { kind, reason: `${status} ${reason}` });
+  for (const body of ["", "{}"])
+    t.same(apns.decode(app(), { status: 200, headers: { "apns-id": "a" }, body }, to, NOW), [
+      { kind: "accepted", receipt: "a" },
+    ]);
+  t.match(decoded(200, { reason: "SomethingNew" }), { kind: "retry" });
   for (const reason of ["BadDeviceToken", "DeviceTokenNotForTopic"])
     t.match(decoded(400, { reason }), { kind: "elsewhere", outcome: { kind: "gone" } });
   for (const reason of ["BadEnvironmentKeyIdInToken", "BadEnvironmentKeyInToken", "BadCertificateEnvironment"]) {
