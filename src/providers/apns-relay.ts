@@ -45,10 +45,12 @@ function judge({ key }: RelayedApp, reply: HttpReply, to: readonly Recipient[], 
   const read = understand(reply, now);
   const said = "said" in read ? read.said : {};
   const reason = excerpt(`relay: HTTP ${status}`, said["message"] ?? said["msg"], secrets);
-  if (status === 401 || status === 403 || status === 404) return every({ kind: "denied", reason });
+  // Another relay may have the key, or the app.
+  const denied: Answer = { kind: "elsewhere", outcome: { kind: "denied", reason } };
+  if (status === 401 || status === 403 || status === 404) return every(denied);
   if (status === 400 || status === 413) return every({ kind: to.length > 1 ? "retry" : "refused", reason, ...alone });
   if ("outcome" in read) return every(status >= 500 ? { kind: "elsewhere", outcome: read.outcome } : read.outcome);
-  if (said["msg"] === "bundleId not supported") return every({ kind: "denied", reason });
+  if (said["msg"] === "bundleId not supported") return every(denied);
   const { success } = said;
   if (status !== 200 || typeof success !== "number") return every({ kind: "retry", reason });
 

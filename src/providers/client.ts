@@ -160,21 +160,24 @@ class Client<App extends CommonApp> {
   ): Promise<readonly Outcome[]> {
     const begun = performance.now();
     const first = this.#turn++;
-    let outcomes: readonly Outcome[] = [];
+    let outcomes: readonly Outcome[] | undefined;
+    const add = (others: readonly Outcome[]) => {
+      outcomes = outcomes?.map((before, i) => (others[i]!.kind === "denied" ? before : others[i]!)) ?? others;
+    };
     for (let tried = 0; tried < peers.length; tried++) {
       if (performance.now() - begun > PEERS_TAKE) break;
       const peer = peers[(first + tried) % peers.length]!;
       try {
         const answers = await this.#ask(peer, note, to, now);
-        outcomes = answers.map(outcomeOf);
+        add(answers.map(outcomeOf));
         if (!answers.some(({ kind }) => kind === "elsewhere")) break;
       } catch (error) {
         if (!(error instanceof Trouble)) throw error;
         const { host } = new URL(peer.baseUrl);
-        outcomes = all(to, failure(this.#dialect.name, new Trouble(`${host}: ${error.message}`, { cause: error })));
+        add(all(to, failure(this.#dialect.name, new Trouble(`${host}: ${error.message}`, { cause: error }))));
       }
     }
-    return outcomes;
+    return outcomes ?? [];
   }
 
   #remember(token: string, index: number, start: number): void {

@@ -120,7 +120,8 @@ export interface Dialect<App extends CommonApp> {
   route?(app: App, token: string, apps?: readonly App[]): readonly [App, ...App[]];
   /**
    * Servers that stand in for each other: variants of `app` with another `baseUrl` and `account`. They take turns, and where one
-   * cannot be reached or answers `elsewhere` the next one is asked, each at most once. Without it there is only `app`.
+   * cannot be reached or answers `elsewhere` the next one is asked, each at most once. Our credentials are at fault only where all
+   * of them say so. Without it there is only `app`.
    */
   peers?(app: App): readonly [App, ...App[]];
   /**

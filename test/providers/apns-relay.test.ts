@@ -1,8 +1,10 @@
 // What a relay's answers mean, what it is asked, and how several stand in for each other.
 import t from "tap";
 import { apnsRelay } from "../../src/providers/apns-relay.ts";
+import { provider } from "../../src/providers/client.ts";
 import type { HttpReply } from "../../src/providers/dialect.ts";
 import { appOf, form, json, NOW, note, problems, to } from "../support/vendor.ts";
+import { authority } from "./conformance.ts";
 import { appAt, kinds, plain, providing, recipients, serving } from "./plain.ts";
 
 const entry = { bundle_id: "com.example.app", relays: ["https://a.test:11001/", "https://b.test"] };
@@ -88,12 +90,18 @@ t.test("what the relay's figures mean for each token", (t) => {
 t.test("what other answers mean, and that none of them shows the key", (t) => {
   const error = (message: string, status: number) => json({ code: "error", message }, status);
   const cases: readonly (readonly [HttpReply, object])[] = [
-    [said({ success: 0, msg: "bundleId not supported" }), { kind: "denied", reason: /bundleId not supported/ }],
+    [
+      said({ success: 0, msg: "bundleId not supported" }),
+      { kind: "elsewhere", outcome: { kind: "denied", reason: /bundleId not supported/ } },
+    ],
     [
       error("apiAuth check fail for s3cret-s3cret", 401),
-      { kind: "denied", reason: /401 apiAuth check fail for \*\*\*/ },
+      { kind: "elsewhere", outcome: { kind: "denied", reason: /401 apiAuth check fail for \*\*\*/ } },
     ],
-    [{ status: 404, headers: {}, body: "<html>" }, { kind: "denied" }],
+    [
+      { status: 404, headers: {}, body: "<html>" },
+      { kind: "elsewhere", outcome: { kind: "denied" } },
+    ],
     [error("notification is nested deeper than 64 levels", 400), { kind: "retry", alone: true }],
     [
       { status: 413, headers: {}, body: "" },
@@ -190,3 +198,34 @@ t.test(
     t.match(await send(1), [{ kind: "retry", reason: /^plain: unknown: 127\.0\.0\.1:\d+: / }], "it says which");
   },
 );
+
+t.test("a relay that knows neither our key nor the app is passed over; the lane stops when none does", async (t) => {
+  const servers = [await serving(t), await serving(t)];
+  const urls = servers.map(({ url }) => url);
+  const relayed = appOf(apnsRelay, { bundle_id: "com.example.app", relays: urls });
+  const own = provider(apnsRelay, [relayed], { ca: authority.ca });
+  t.teardown(() => own.close());
+  const send = () => own.send("com.example.app", note(apn), to("aa", "bb"), NOW);
+  const answer = (n: number, status: number, fields: object) =>
+    servers[n]!.misbehave({ fault: { kind: "reply", reply: { status, body: JSON.stringify(fields) } } });
+  const taken = { code: "success", success: 2, total: 2, errorTokens: [] };
+  const unknown = { code: "success", success: 0, msg: "bundleId not supported" };
+  const wrongKey = { code: "error", message: "apiAuth check fail" };
+
+  answer(0, 401, wrongKey);
+  answer(1, 200, taken);
+  t.same(kinds(await send()), ["accepted", "accepted"]);
+  answer(1, 200, unknown);
+  answer(0, 200, taken);
+  t.same(kinds(await send()), ["accepted", "accepted"]);
+  answer(0, 503, {});
+  answer(1, 401, wrongKey);
+  t.same(kinds(await send()), ["retry", "retry"], "the one in trouble may know it");
+  answer(0, 401, wrongKey);
+  answer(1, 200, unknown);
+  t.same(kinds(await send()), ["denied", "denied"]);
+  t.same(
+    servers.map(({ requests }) => requests.length),
+    [4, 4],
+  );
+});
