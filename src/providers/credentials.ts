@@ -8,6 +8,9 @@ const YOUNG = 30_000;
 /** After a failure the same answer is given for so long, without asking again. */
 const FAILURE_HOLDS = 10_000;
 
+/** Web Push has one for each host, and clients choose the hosts: so many are kept, those of the longest unused account go. */
+const MOST = 1000;
+
 interface Held extends Credential {
   readonly renew: number;
   readonly made: number;
@@ -66,11 +69,13 @@ export class Credentials<App extends CommonApp> {
   }
 
   #entry(app: App): Entry {
-    let entry = this.#entries.get(app.account);
-    if (entry === undefined) {
-      entry = {};
-      this.#entries.set(app.account, entry);
-    }
+    const known = this.#entries.get(app.account);
+    if (known !== undefined && this.#entries.size < MOST) return known;
+    const entry = known ?? {};
+    // The order is that of the latest use, which matters only when there are many.
+    this.#entries.delete(app.account);
+    this.#entries.set(app.account, entry);
+    if (this.#entries.size > MOST) this.#entries.delete(this.#entries.keys().next().value!);
     return entry;
   }
 

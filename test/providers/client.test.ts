@@ -181,6 +181,19 @@ t.test("credentials", async (t) => {
   t.equal(asked, 0, "nor by those whose requests it denies");
 });
 
+t.test("no more than a thousand credentials are kept, the latest used", async (t) => {
+  let asked = 0;
+  const dialect = { ...plain(), credential: async () => ({ value: `c${++asked}`, expires: 3_600_000 }) };
+  const credentials = new Credentials(dialect, () => () => Promise.reject(new Error("unused")));
+  const get = (n: number) => credentials.get(appAt("", "a", `account ${n}`), 0);
+  for (let n = 0; n < 1000; n++) await get(n);
+  t.equal(await get(0), "c1");
+  for (let n = 1000; n < 1500; n++) await get(n);
+  t.equal(await get(0), "c1", "in use meanwhile");
+  t.equal(asked, 1500);
+  t.equal(await get(1), "c1501", "made anew");
+});
+
 t.test("only public addresses are public", async (t) => {
   for (const address of ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "223.5.5.5", "100.128.0.1"])
     t.ok(isPublic(address), address);
