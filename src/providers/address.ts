@@ -47,6 +47,21 @@ export function isPrivateHost(hostname: string): boolean {
   return isIP(address) !== 0 && !isPublic(address);
 }
 
+function notPublicError(hostname: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(`${hostname} has no public address`), { code: "ENOTPUBLIC" });
+}
+
+/** The first of a host's public addresses. `host` may be an address itself, in brackets where it is IPv6. */
+export function publicAddress(host: string): Promise<string> {
+  const hostname = host.replace(/^\[|\]$/g, "");
+  return new Promise((resolve, reject) => {
+    publicLookup(hostname, {}, (error, address) => {
+      if (error !== null) reject(error);
+      else resolve(String(address));
+    });
+  });
+}
+
 type LookupCallback = (error: NodeJS.ErrnoException | null, address: string | LookupAddress[], family?: number) => void;
 
 /** `dns.lookup` that knows public addresses only, for sockets: what was checked is what is connected to. */
@@ -55,7 +70,7 @@ export function publicLookup(hostname: string, options: LookupOptions, callback:
     if (error) return callback(error, "");
     const found = addresses.filter(({ address }) => isPublic(address));
     const [first] = found;
-    if (first === undefined) return callback(new Error(`${hostname} has no public address`), "");
+    if (first === undefined) return callback(notPublicError(hostname), "");
     if (options.all) callback(null, found);
     else callback(null, first.address, first.family);
   });

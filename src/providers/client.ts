@@ -7,7 +7,7 @@ import { isPrivateHost } from "./address.ts";
 import { Credentials } from "./credentials.ts";
 import type { Answer, CommonApp, Dialect, HttpReply, HttpRequest, Transport } from "./dialect.ts";
 import { Denied, Unsendable } from "./dialect.ts";
-import { dispatcher, Line, type Network, Trouble } from "./line.ts";
+import { Line, type Network, Trouble } from "./line.ts";
 
 /** Hosts that devices choose are many: so many lines are kept, the longest unused are closed. */
 const LINES = 256;
@@ -115,7 +115,10 @@ class Client<App extends CommonApp> {
     } catch (error) {
       if (error instanceof Unwritable && to.length > 1)
         return all(to, { kind: "retry", reason: error.message, alone: true, scope: "token" });
-      return all(to, failure(this.#dialect.name, error));
+      const outcome = failure(this.#dialect.name, error);
+      // A host that a device chose and that is none says nothing of the others.
+      const nowhere = app.publicOnly === true && error instanceof Trouble && NOWHERE.has(error.message);
+      return all(to, nowhere && outcome.kind === "retry" ? { ...outcome, scope: "token" } : outcome);
     }
   }
 
@@ -247,10 +250,9 @@ class Client<App extends CommonApp> {
     const publicOnly = app.publicOnly === true;
     if (publicOnly && isPrivateHost(hostname))
       throw new Unsendable(`${this.#dialect.name}: ${hostname} is not a public address`);
-    const key = `${origin} ${app.account} ${publicOnly}`;
+    const key = `${origin} ${app.account} ${publicOnly} ${app.vouched === true}`;
     let line = this.#lines.get(key);
-    if (line === undefined)
-      line = new Line(origin, transport, dispatcher(origin, transport, app, this.#network), this.#sharers(app));
+    if (line === undefined) line = new Line(origin, transport, app, this.#network, this.#sharers(app));
     else this.#lines.delete(key);
     this.#lines.set(key, line);
     if (this.#lines.size > LINES) this.#closeIdle();
@@ -281,6 +283,8 @@ class Client<App extends CommonApp> {
     }
   }
 }
+
+const NOWHERE: ReadonlySet<string> = new Set(["ENOTFOUND", "ENOTPUBLIC"]);
 
 /** The request could not be made for one of its recipients, it is not known which. */
 class Unwritable extends Error {}

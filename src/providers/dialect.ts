@@ -64,6 +64,8 @@ export interface CommonApp {
   readonly environment?: string;
   /** The host came from a device: only public addresses are connected to. */
   readonly publicOnly?: boolean;
+  /** The operator has named that host: a proxy may resolve it, where otherwise we do, to see that it is public. */
+  readonly vouched?: boolean;
 }
 
 /** How the vendor wants to be connected to (vendors.md 11). */

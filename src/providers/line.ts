@@ -1,9 +1,10 @@
 // The way to one host: connections, timeouts, and a bound on what is in flight. undici is at home here.
+import { isIPv6 } from "node:net";
 import { createSecureContext, rootCertificates } from "node:tls";
 import type { Dispatcher } from "undici";
 import { Pool, ProxyAgent } from "undici";
 import type { AppId } from "../core/provider.ts";
-import { publicLookup } from "./address.ts";
+import { publicAddress, publicLookup } from "./address.ts";
 import type { CommonApp, HttpReply, HttpRequest, Transport } from "./dialect.ts";
 
 export interface Network {
@@ -16,8 +17,14 @@ export interface Network {
 const BODY_LIMIT = 1_000_000;
 const HOUR = 3_600_000;
 
-/** Opens no connection before it is used. */
-export function dispatcher(origin: string, transport: Transport, app: CommonApp, network: Network): Dispatcher {
+/** Opens no connection before it is used. `lost` is called when its last connection is gone. */
+function dispatcher(
+  origin: string,
+  transport: Transport,
+  app: CommonApp,
+  network: Network,
+  lost: () => void,
+): Dispatcher {
   const { ca, proxy } = network;
   // One context for all connections: parsing the list of authorities takes milliseconds.
   const secureContext = createSecureContext({
@@ -42,9 +49,32 @@ export function dispatcher(origin: string, transport: Transport, app: CommonApp,
     keepAliveMaxTimeout: transport.http2 ? HOUR : 60_000,
     ...(transport.http2 ? { h2Options: { maxConcurrentStreams: transport.streams, pingInterval: 60_000 } } : {}),
   };
-  return proxy === undefined
-    ? new Pool(origin, { ...options, connect: tls })
-    : new ProxyAgent({ ...options, uri: proxy, requestTls: tls, connectTimeout: tls.timeout });
+  const pool = (to: string | URL, own: Pool.Options): Pool => {
+    const made = new Pool(to, own);
+    return made.on("disconnect", () => {
+      if (made.stats.connected === 0) lost();
+    });
+  };
+  if (proxy === undefined) return pool(origin, { ...options, connect: tls });
+  const Tunnels = app.publicOnly === true && app.vouched !== true ? PublicTunnels : Pool;
+  return new ProxyAgent({
+    ...options,
+    uri: proxy,
+    requestTls: tls,
+    connectTimeout: tls.timeout,
+    factory: (to, own) => pool(to, own),
+    clientFactory: (to, own) => new Tunnels(to, own),
+  });
+}
+
+/** A proxy would resolve the name by itself, to an address of our own network perhaps: it is told the address that was checked. */
+class PublicTunnels extends Pool {
+  override async connect(options: Dispatcher.ConnectOptions): Promise<Dispatcher.ConnectData> {
+    const [, host = "", port = ""] = /^(.*):(\d+)$/.exec(options.path) ?? [];
+    const address = await publicAddress(host);
+    const path = `${isIPv6(address) ? `[${address}]` : address}:${port}`;
+    return await super.connect({ ...options, path, headers: { ...options.headers, host: path } });
+  }
 }
 
 interface Lane {
@@ -62,17 +92,15 @@ export class Line {
   #flying = 0;
   #open: boolean;
 
-  constructor(origin: string, transport: Transport, dispatcher: Dispatcher, sharers: number) {
+  /** @param sharers apps that have equal parts of it */
+  constructor(origin: string, transport: Transport, app: CommonApp, network: Network, sharers: number) {
     this.#origin = origin;
     this.#transport = transport;
-    this.#dispatcher = dispatcher;
+    this.#dispatcher = dispatcher(origin, transport, app, network, () => {
+      if (transport.gate) this.#open = false;
+    });
     this.#limit = Math.ceil((transport.connections * transport.streams) / sharers);
     this.#open = !transport.gate;
-    if (transport.gate && dispatcher instanceof Pool) {
-      dispatcher.on("disconnect", () => {
-        if (dispatcher.stats.connected === 0) this.#open = false;
-      });
-    }
   }
 
   get idle(): boolean {

@@ -69,6 +69,7 @@ export const webpush: Dialect<WebPushApp> = {
       account: publicKey,
       baseUrl: "",
       publicOnly: !own.private_hosts,
+      vouched: own.hosts !== undefined,
       signer: { key, publicKey, subject: own.subject },
       ...(own.hosts === undefined ? {} : { hosts: own.hosts }),
       truncate: own.truncate,

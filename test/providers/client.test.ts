@@ -3,11 +3,13 @@
 import { createServer as createHttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { connect as connectTo, createServer, type Socket } from "node:net";
-import t from "tap";
+import t, { type Test } from "tap";
+import { fakeApns } from "../../src/lab/apns.ts";
 import { createAuthority } from "../../src/lab/authority.ts";
 import { fakeFcm } from "../../src/lab/fcm.ts";
 import { serve } from "../../src/lab/server.ts";
 import { isPrivateHost, isPublic, publicLookup } from "../../src/providers/address.ts";
+import { apns } from "../../src/providers/apns.ts";
 import { provider } from "../../src/providers/client.ts";
 import { Credentials } from "../../src/providers/credentials.ts";
 import { type CommonApp, type Credential, Denied, type Dialect } from "../../src/providers/dialect.ts";
@@ -99,30 +101,88 @@ t.test("closing waits for what is in flight", async (t) => {
   t.match(await own.send("a", notification(), recipients(1), NOW), [{ kind: "retry", reason: /stopping/ }]);
 });
 
+const PUBLIC = "8.8.8.8";
+
+/** An HTTP proxy that opens every tunnel it is asked for; those to the public address end here, too. */
+async function proxying(test: Test) {
+  const tunnels: string[] = [];
+  const proxy = createHttpServer().on("connect", (request, socket: Socket) => {
+    tunnels.push(String(request.url));
+    const [host, port] = String(request.url).split(":");
+    const upstream = connectTo(Number(port), host === PUBLIC ? "127.0.0.1" : host!, () => {
+      socket.write("HTTP/1.1 200 OK\r\n\r\n");
+      upstream.pipe(socket).pipe(upstream);
+    });
+    upstream.on("error", () => socket.destroy());
+    socket.on("error", () => upstream.destroy());
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  test.teardown(() => new Promise((resolve) => proxy.close(resolve)));
+  return { url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, tunnels };
+}
+
 for (const http2 of [true, false]) {
   t.test(`vendors can be reached through a proxy, HTTP/${http2 ? 2 : 1}`, async (t) => {
     const server = await serving(t);
-    const tunnels: string[] = [];
-    const proxy = createHttpServer().on("connect", (request, socket: Socket) => {
-      tunnels.push(String(request.url));
-      const [host, port] = String(request.url).split(":");
-      const upstream = connectTo(Number(port), host!, () => {
-        socket.write("HTTP/1.1 200 OK\r\n\r\n");
-        upstream.pipe(socket).pipe(upstream);
-      });
-      upstream.on("error", () => socket.destroy());
-      socket.on("error", () => upstream.destroy());
-    });
-    await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
-    const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const { url, tunnels } = await proxying(t);
     const own = providing(t, plain({ http2 }), [appAt(server.url)], { ca: authority.ca, proxy: url });
     t.match(await own.send("a", notification(), recipients(3), NOW), Array(3).fill({ kind: "accepted" }));
     t.ok(tunnels.length > 0 && tunnels.every((target) => server.url.endsWith(target)));
     t.equal(server.requests[0]?.http, http2 ? 2 : 1);
-    await own.close();
-    await new Promise((resolve) => proxy.close(resolve));
   });
 }
+
+t.test("a proxy is not asked to reach a host that a device chose in our own network", async (t) => {
+  const server = await serving(t);
+  const { url, tunnels } = await proxying(t);
+  const ours = server.url.replace("127.0.0.1", "localhost");
+  const apps = [
+    { ...appAt(ours), publicOnly: true },
+    { ...appAt(ours, "b"), publicOnly: true, vouched: true },
+  ];
+  const own = providing(t, plain({ timeout: 1000 }), apps, { ca: authority.ca, proxy: url });
+  t.match(await own.send("a", notification(), recipients(1), NOW), [
+    { kind: "retry", scope: "token", reason: /ENOTPUBLIC/ },
+  ]);
+  t.same(tunnels, []);
+  await own.send("b", notification(), recipients(1), NOW);
+  t.equal(tunnels.pop(), ours.replace("https://", ""), "a host that the operator named may be resolved by the proxy");
+});
+
+t.test("a proxy reaches a public host by the address that was checked", async (t) => {
+  const server = await serve(silent, { certificate: authority.server([PUBLIC]), now: () => NOW });
+  t.teardown(() => server.close());
+  const { url, tunnels } = await proxying(t);
+  const app = { ...appAt(server.url.replace("127.0.0.1", PUBLIC)), publicOnly: true };
+  const own = providing(t, plain(), [app], { ca: authority.ca, proxy: url });
+  t.match(await own.send("a", notification(), recipients(1), NOW), [{ kind: "accepted" }]);
+  t.equal(tunnels[0], app.baseUrl.replace("https://", ""));
+});
+
+t.test("behind a proxy too, each new connection to Apple begins with one request", async (t) => {
+  const fake = fakeApns();
+  let asked: number[] = [];
+  const server = await serving(t, {
+    ...fake,
+    handle(request, now) {
+      asked.push(server.requests.length);
+      return fake.handle(request, now);
+    },
+  });
+  const { url } = await proxying(t);
+  const own = provider(apns, [configured(apns, fake, server.url)], { ca: authority.ca, proxy: url });
+  t.teardown(() => own.close());
+  const tokens = (count: number) => recipients(count).map(({ ref }, n) => ({ ref, token: `${n}`.padStart(64, "0") }));
+  const send = (count: number) => own.send(own.apps[0]!, notification(), tokens(count), NOW);
+  t.same(kinds(await send(1)), ["accepted"]);
+  server.misbehave({ fault: { kind: "goaway", code: 11 } });
+  t.same(kinds(await send(1)), ["retry"]);
+  const before = server.requests.length;
+  asked = [];
+  server.misbehave({ fault: { kind: "slow", milliseconds: 100 } });
+  t.ok((await send(20)).every(({ kind }) => kind === "accepted"));
+  t.equal(asked[0], before + 1, "no other was sent until the first was answered");
+});
 
 t.test("a burst needs one request for a credential, and only where there is none", async (t) => {
   const fake = fakeFcm();
