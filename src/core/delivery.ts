@@ -20,6 +20,8 @@ export interface Delivery {
   /** The token's type as the device gave it, and the token. */
   readonly type: string;
   readonly token: string;
+  /** As `Recipient.detour`. */
+  readonly detour?: string;
   /** Tries so far that came to nothing. */
   readonly attempts: number;
   /** The lease: after it, the delivery may be claimed again, and a settlement of this claim is ignored. Epoch ms. */
@@ -27,8 +29,13 @@ export interface Delivery {
 }
 
 /** What follows from an outcome. `counters` are those of the arrival statistics that go up by one. */
-export type Settlement = { readonly delivery: Delivery } & (
-  | { readonly kind: "accepted"; readonly receipt?: string; readonly counters: readonly string[] }
+export type Settlement = { readonly delivery: Delivery } /** `detour`: kept with the token; empty: none. */ & (
+  | {
+      readonly kind: "accepted";
+      readonly receipt?: string;
+      readonly detour?: string;
+      readonly counters: readonly string[];
+    }
   /** The end of it. `forget`: the token is dead too; where the vendor said since when, one registered later stays. */
   | {
       readonly kind: "gone" | "refused" | "expired";
@@ -84,12 +91,13 @@ export function settle(
   const { provider } = delivery.lane;
   switch (outcome.kind) {
     case "accepted": {
-      const { receipt } = outcome;
+      const { receipt, detour } = outcome;
       return {
         delivery,
         kind: "accepted",
         counters: counters(provider, "accepted"),
         ...(receipt === undefined ? {} : { receipt }),
+        ...(detour === undefined ? {} : { detour }),
       };
     }
     case "gone": {

@@ -9,8 +9,11 @@ export type AppId = string;
 
 /** What a provider said of one token. `reason` is the vendor's own code and a short text, for the operator; never a secret. */
 export type Outcome =
-  /** `receipt`: the id the vendor gave, for tracing and for matching its callbacks. */
-  | { readonly kind: "accepted"; readonly receipt?: string }
+  /**
+   * `receipt`: the id the vendor gave, for tracing and for matching its callbacks. `detour`: the token was reached by another way
+   * than `Recipient.detour` said; empty: by the first. To be kept with the token.
+   */
+  | { readonly kind: "accepted"; readonly receipt?: string; readonly detour?: string }
   /**
    * Passing trouble; `after` milliseconds where the vendor said so. Also when nobody knows whether it was taken. `alone`: the
    * vendor did not say which recipient of the request is at fault, so ask again for this one in a request of its own. `scope`:
@@ -36,6 +39,8 @@ export type Outcome =
 export interface Recipient {
   readonly token: string;
   readonly ref: string;
+  /** By which way the provider reached the token the last time, in its own words; absent: the first. */
+  readonly detour?: string;
 }
 
 export interface Provider {

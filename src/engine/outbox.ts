@@ -113,6 +113,7 @@ export function localOutbox(queue: Queue, broker: LocalBroker): Outbox {
     async claim(lane, limit, now, lease) {
       const {
         deliveries: flat,
+        detours,
         notes,
         next,
       } = await queue.call("claim", [lane.provider, lane.app, limit, now, lease], limit);
@@ -129,6 +130,7 @@ export function localOutbox(queue: Queue, broker: LocalBroker): Outbox {
           attempts: flat[i + 5] as number,
           leasedUntil,
         });
+      for (const [place, detour] of detours) deliveries[place] = { ...deliveries[place]!, detour }; // one of them
       return {
         deliveries,
         notes: new Map(notes.map(([job, note]) => [job, JSON.parse(note) as Notification])), // written by `accept`
@@ -276,7 +278,7 @@ function flatSettlements(results: readonly Settlement[]): FlatSettlements {
       places.set(result.counters, place);
     }
     if (result.kind === "accepted")
-      rows.push(delivery, leasedUntil, State.accepted, result.receipt ?? null, place, -1, 0);
+      rows.push(delivery, leasedUntil, State.accepted, result.receipt ?? null, place, -1, result.detour ?? 0);
     else {
       const forget = result.forget === undefined ? -1 : (result.forget.registeredBefore ?? 0);
       rows.push(delivery, leasedUntil, State[result.kind], result.reason, place, forget, 0);

@@ -377,10 +377,10 @@ function byJob(deliveries: readonly Delivery[]): Map<number, Delivery[]> {
   return jobs;
 }
 
-const recipient = ({ token, delivery }: Delivery, note: Notification): Recipient => ({
-  token,
-  ref: `${note.id}.${delivery}`,
-});
+function recipient({ token, delivery, detour }: Delivery, note: Notification): Recipient {
+  const ref = `${note.id}.${delivery}`;
+  return detour === undefined ? { token, ref } : { token, ref, detour };
+}
 
 function unforgetting(settlement: Settlement): Settlement {
   if (settlement.kind !== "gone") return settlement;

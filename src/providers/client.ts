@@ -13,7 +13,7 @@ import { Line, type Network, Trouble } from "./line.ts";
 const LINES = 256;
 /** After so many milliseconds no further peer is asked: the queue's lease on what is being sent must not end meanwhile. */
 const PEERS_TAKE = 120_000;
-/** Tokens remembered to be reached by another than their first route. */
+/** Tokens remembered to be reached by another than their first route: what the store has not told us yet, or has not. */
 const DETOURS = 10_000;
 
 export function provider<App extends CommonApp>(
@@ -129,16 +129,19 @@ class Client<App extends CommonApp> {
     to: readonly Recipient[],
     now: number,
   ): Promise<Outcome> {
-    const { token } = to[0]!;
-    const start = this.#detours.get(token) ?? 0;
+    const { token, detour = "" } = to[0]!;
+    const start = this.#detours.get(token) ?? (detour === "" ? 0 : placeOf(routes, detour));
     let left: readonly App[] = routes;
     let route = routes[start]!;
     let outcome: Outcome | undefined;
     for (;;) {
       const answer = (await this.#ask(route, note, to, now))[0]!;
       if (answer.kind !== "elsewhere") {
-        if (answer.kind === "accepted") this.#remember(token, routes.indexOf(route), start);
-        return route.app === routes[0].app ? answer : sparing(answer);
+        if (answer.kind !== "accepted") return route.app === routes[0].app ? answer : sparing(answer);
+        const place = routes.indexOf(route);
+        this.#remember(token, place, start);
+        const reached = place === 0 ? "" : nameOf(route);
+        return reached === detour ? answer : { ...answer, detour: reached };
       }
       // A dead token outweighs a credential that does not cover the other route.
       if (outcome === undefined || answer.outcome.kind === "gone") outcome = answer.outcome;
@@ -304,6 +307,14 @@ type Told = Exclude<Answer, { readonly kind: "anew" }>;
 const unsettled = ({ kind }: Answer): boolean => kind === "denied" || kind === "anew";
 const told = (answer: Answer): Told => (answer.kind === "anew" ? answer.outcome : answer);
 const outcomeOf = (answer: Told): Outcome => (answer.kind === "elsewhere" ? answer.outcome : answer);
+
+/** What a detour is called where it is kept: not a place in the list, which the configuration changes. */
+const nameOf = ({ app, environment = "" }: CommonApp): string => `${environment} ${app}`;
+const placeOf = (routes: readonly CommonApp[], detour: string): number =>
+  Math.max(
+    0,
+    routes.findIndex((route) => nameOf(route) === detour),
+  );
 
 /** Credentials of another app, which the token might have been of, are no reason to hold the lane of this one. */
 function sparing(outcome: Outcome): Outcome {

@@ -549,6 +549,37 @@ async function settlementTests(test: Define): Promise<void> {
     t.equal(await settleGone("n4", T + 4 * HOUR + 1), undefined, "a tag says nothing of the token");
   });
 
+  await test("by which way a token was reached is kept with it, until the device has another", async (t, subject) => {
+    let { engine } = subject;
+    const connect = (name: string, token: string, now = T) =>
+      engine.devices.connect({ pushId: pushId(name), token: { type: "fcm", token } }, now);
+    const reach = async (id: string, detours: Readonly<Record<string, string>>): Promise<unknown> => {
+      await send(engine, id, [via("a"), via("b")]);
+      const deliveries = await claimed(engine);
+      const settlements = deliveries.map((one) => {
+        const detour = detours[named([one])[0] ?? ""];
+        return detour === undefined ? accepted(one) : { ...accepted(one), detour };
+      });
+      await engine.outbox.settle(settlements, T);
+      return Object.fromEntries(named(deliveries).map((name, i) => [name, deliveries[i]?.detour]));
+    };
+    await connect("a", "a-token");
+    await connect("b", "b-token");
+    t.same(await reach("n1", { a: "sandbox com.x" }), { a: undefined, b: undefined });
+    engine = (await subject.reopen?.(T)) ?? engine;
+    t.same(await reach("n2", { b: "sandbox com.x" }), { a: "sandbox com.x", b: undefined });
+    await connect("b", "b-token", T + 25 * HOUR);
+    t.same(await reach("n3", { a: "" }), { a: "sandbox com.x", b: "sandbox com.x" }, "a reconnect changes nothing");
+    t.same(await reach("n4", {}), { a: undefined, b: "sandbox com.x" });
+    await connect("b", "newer", T + 26 * HOUR);
+    await connect("b", "b-token", T + 27 * HOUR);
+    t.same(await reach("n5", { a: "x" }), { a: undefined, b: undefined });
+    await connect("a", "newer", T + 27 * HOUR);
+    t.same(await reach("n6", { a: "x" }), { a: undefined, b: undefined }, "of another token");
+    await connect("a", "a-token", T + 28 * HOUR);
+    t.same(await reach("n7", {}), { a: undefined, b: undefined });
+  });
+
   await test("other tokens are known to be in use once a day", async (t, { engine }) => {
     const token = { type: "huawei", token: "a-token" };
     await engine.devices.connect({ pushId: pushId("a"), token }, T);

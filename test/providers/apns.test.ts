@@ -5,7 +5,16 @@ import type { Outcome } from "../../src/core/provider.ts";
 import { fakeApns } from "../../src/lab/apns.ts";
 import type { FakeRequest } from "../../src/lab/fake.ts";
 import { type ApnsApp, apns } from "../../src/providers/apns.ts";
-import { authority, type Conformity, configured, conformance, NOW, notification, stage } from "./conformance.ts";
+import {
+  authority,
+  type Conformity,
+  configured,
+  conformance,
+  NOW,
+  notification,
+  type Stage,
+  stage,
+} from "./conformance.ts";
 
 const token = (n: number) => n.toString(16).padStart(64, "0");
 const conformity: Conformity<ApnsApp> = {
@@ -171,6 +180,26 @@ t.test("a token is looked for in production, then in the sandbox, and found ther
   );
   fake.tokens.set(token(1), "fine");
   t.match(await send([1]), [{ kind: "accepted" }], "and in production again once it is known there");
+});
+
+t.test("where a token was found is told, to be kept with it, and asked first by whoever knows it", async (t) => {
+  const first = await stage(t, conformity);
+  first.fake.tokens.set(token(1), "sandbox");
+  const told = async ({ provider, clock }: Stage, n: number, detour?: string) => {
+    const to = { token: token(n), ref: "r", ...(detour === undefined ? {} : { detour }) };
+    return (await provider.send(provider.apps[0]!, notification(), [to], clock.now))[0];
+  };
+  t.match(await told(first, 1), { kind: "accepted", detour: "sandbox com.example.lab" });
+  t.match(await told(first, 1), { detour: "sandbox com.example.lab" }, "as long as it is not known there");
+  t.match(await told(first, 1, "sandbox com.example.lab"), { kind: "accepted", detour: undefined });
+  t.match(await told(first, 2), { kind: "accepted", detour: undefined });
+
+  const restarted = await stage(t, conformity);
+  restarted.fake.tokens.set(token(1), "sandbox");
+  t.match(await told(restarted, 1, "sandbox com.example.lab"), { kind: "accepted", detour: undefined });
+  t.equal(restarted.server.requests.length, 1);
+  t.match(await told(restarted, 2, "sandbox com.example.lab"), { kind: "accepted", detour: "" });
+  t.match(await told(restarted, 2, "sandbox com.example.gone"), { kind: "accepted", detour: "" });
 });
 
 /** What was asked: environment, topic and the token's number. */

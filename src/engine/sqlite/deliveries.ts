@@ -3,6 +3,7 @@
 // second by pages of 1,000, 48,000 where their users are new; 12,000 calls to one device each go all the way in a second.
 import type Database from "better-sqlite3";
 import { statisticsName, tellsOfArrival } from "../../core/delivery.ts";
+import { detours } from "./detours.ts";
 import type { DeviceTable } from "./devices.ts";
 import { CANCELLED, EXPIRED, type Progress, State, type Tally } from "./progress.ts";
 
@@ -26,6 +27,8 @@ interface Lane {
 export interface FlatClaim {
   /** One after the other: delivery, job, pushId, type, token, attempts. */
   readonly deliveries: readonly (string | number)[];
+  /** Of the few of them that have one, and the how many-th delivery it is. */
+  readonly detours: readonly (readonly [place: number, detour: string])[];
   /** Job and notification, as JSON. */
   readonly notes: readonly (readonly [job: number, notification: string])[];
   readonly next: number | undefined;
@@ -39,7 +42,7 @@ export interface FlatSettlements {
   /**
    * One after the other: delivery, leasedUntil, state, receipt or reason or null, number of its counters, and:
    * `queued`: when it is due, tried 1 or 0. Otherwise: the token is to be forgotten -1 no, 0 yes, or when it was registered
-   * before then; 0.
+   * before then; 0, or the token's detour.
    */
   readonly rows: readonly (string | number | null)[];
 }
@@ -49,6 +52,7 @@ export const SETTLEMENT_WIDTH = 7;
 const PASSED_OVER = 1000;
 
 export function deliveries(db: Database, progress: Progress, devices: Pick<DeviceTable, "forgetToken">) {
+  const ways = detours(db);
   const lanes = db.prepare<[], Lane>("SELECT lane, provider, app, open FROM lanes WHERE open > 0");
   const findLane = db.prepare<[string, string], Lane>(`
     SELECT lane, provider, app, open FROM lanes WHERE provider = ? AND app = ? AND open > 0`);
@@ -164,9 +168,11 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
 
     claim(provider: string, app: string, limit: number, now: number, leaseTime: number): FlatClaim {
       const lane = findLane.get(provider, app)?.lane;
-      if (lane === undefined) return { deliveries: [], notes: [], next: undefined };
+      if (lane === undefined) return { deliveries: [], detours: [], notes: [], next: undefined };
       const tally = progress.tally(now);
       const flat: (string | number)[] = [];
+      const detoured: (readonly [number, string])[] = [];
+      const hasDetours = ways.any();
       const notes = new Map<number, string>();
       let taken = 0;
       let passed = 0;
@@ -182,6 +188,8 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
             }
             lease.run(now + leaseTime, now, row.delivery);
             flat.push(row.delivery, row.job, row.push_id, row.type, row.token, row.attempts);
+            const detour = hasDetours ? ways.of(row.push_id, row.token) : undefined;
+            if (detour !== undefined) detoured.push([taken, detour]);
             if (!notes.has(row.job)) notes.set(row.job, noteOf.get(row.job) ?? "");
             taken++;
           }
@@ -189,7 +197,7 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
         }
       }
       tally.close();
-      return { deliveries: flat, notes: [...notes], next: next(lane) };
+      return { deliveries: flat, detours: detoured, notes: [...notes], next: next(lane) };
     },
 
     settle({ rows, counters }: FlatSettlements, now: number): void {
@@ -209,6 +217,8 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
         const keepsToken = accepted && tellsOfArrival(row.provider) ? 1 : 0;
         settle.run(state, accepted ? text : null, accepted ? null : text, now, keepsToken, row.delivery);
         tally.settled(row.job, row.lane, counters[rows[i + 4] as number] ?? [], accepted ? undefined : (text ?? ""));
+        const detour = rows[i + 6];
+        if (accepted && typeof detour === "string") ways.set(row.push_id, row.token, detour);
         if (number >= 0) devices.forgetToken(row.push_id, row, number === 0 ? undefined : number, now);
       }
       tally.close();

@@ -95,10 +95,15 @@ export function devices(
   >(`
     INSERT INTO devices (device, push_id, tags, type, token, package, token_time, create_time, update_time)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`);
-  const update = db.prepare<
-    [string | null, string | null, string | null, string | null, number | null, number, number]
-  >(`
-    UPDATE devices SET tags = ?, type = ?, token = ?, package = ?, token_time = ?, update_time = ? WHERE device = ?`);
+  type Changed = [tags: string | null, type: string | null, token: string | null, app: string | null];
+  const change = db.prepare<[...Changed, number | null, number, string | null, string | null, number]>(`
+    UPDATE devices SET tags = ?, type = ?, token = ?, package = ?, token_time = ?, update_time = ?,
+                       detour = iif(token IS ? AND package IS ?, detour, NULL)
+    WHERE device = ?`);
+  const update = {
+    run: (...[tags, type, token, app, time, now, device]: [...Changed, number | null, number, number]) =>
+      change.run(tags, type, token, app, time, now, token, app, device),
+  };
   const lately = heard();
   const renewToken = db.prepare<[number, number]>("UPDATE devices SET token_time = ? WHERE device = ?");
   const setOnline = db.prepare<[number, number]>(`

@@ -262,6 +262,11 @@ export const MIGRATIONS: readonly string[] = [
   -- In the order they began, for asking vendors about those of a certain age.
   CREATE INDEX jobs_by_start ON jobs (coalesce(send_at, accepted_at)) WHERE arrival IS NOT NULL;
   `,
+  `
+  -- By which way the provider reaches the token, where it is not the first: Apple's sandbox, another app.
+  ALTER TABLE devices ADD COLUMN detour TEXT;
+  CREATE INDEX devices_by_detour ON devices (device) WHERE detour IS NOT NULL;
+  `,
 ];
 
 export type Synchronous = "FULL" | "NORMAL";
