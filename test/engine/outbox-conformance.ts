@@ -549,6 +549,23 @@ async function settlementTests(test: Define): Promise<void> {
     t.equal(await settleGone("n4", T + 4 * HOUR + 1), undefined, "a tag says nothing of the token");
   });
 
+  await test("that a token was brought again within the hour is still known after a restart", async (t, subject) => {
+    let { engine } = subject;
+    const token = { type: "apn", token: "a-token" };
+    for (const at of [T, T + 50]) await engine.devices.connect({ pushId: pushId("a"), token }, at);
+    engine = (await subject.reopen?.(T + 60)) ?? engine;
+    const end = async (id: string, registeredBefore: number) => {
+      await send(engine, id, [{ pushId: pushId("a"), via: { lane: FCM, type: "apn", token: "a-token" } }]);
+      await engine.outbox.settle(
+        (await claimed(engine)).map((one) => gone(one, { registeredBefore })),
+        T,
+      );
+      return (await device(engine, "a"))?.token;
+    };
+    t.equal(await end("n1", T + 30), "a-token");
+    t.equal(await end("n2", T + 51), undefined);
+  });
+
   await test("by which way a token was reached is kept with it, until the device has another", async (t, subject) => {
     let { engine } = subject;
     const connect = (name: string, token: string, now = T) =>

@@ -8,7 +8,7 @@ import type { Addressees } from "./addressees.ts";
 import type { Packets } from "./packets.ts";
 import type { Presence } from "./presence.ts";
 import type { Sequences } from "./sequences.ts";
-import { clean, hasToken, heard, isApple, tokenTime, typeAfter, typeWithoutToken } from "./tokens.ts";
+import { clean, hasToken, heard, tokenTime, typeAfter, typeWithoutToken } from "./tokens.ts";
 
 interface Row {
   readonly device: number;
@@ -42,8 +42,6 @@ export interface UidRows {
 
 /** A connection that changes nothing else moves `updateTime` once a day, so that most reconnects write nothing. */
 const DAY = 86_400_000;
-/** Apple says since when a token is dead: it has to be known within the hour that the device still uses it. */
-const HOUR = 3_600_000;
 
 export type DeviceTable = ReturnType<typeof devices>;
 
@@ -95,17 +93,12 @@ export function devices(
   >(`
     INSERT INTO devices (device, push_id, tags, type, token, package, token_time, create_time, update_time)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`);
-  type Changed = [tags: string | null, type: string | null, token: string | null, app: string | null];
-  const change = db.prepare<[...Changed, number | null, number, string | null, string | null, number]>(`
-    UPDATE devices SET tags = ?, type = ?, token = ?, package = ?, token_time = ?, update_time = ?,
-                       detour = iif(token IS ? AND package IS ?, detour, NULL)
-    WHERE device = ?`);
-  const update = {
-    run: (...[tags, type, token, app, time, now, device]: [...Changed, number | null, number, number]) =>
-      change.run(tags, type, token, app, time, now, token, app, device),
-  };
-  const lately = heard();
-  const renewToken = db.prepare<[number, number]>("UPDATE devices SET token_time = ? WHERE device = ?");
+  const update = db.prepare<
+    [string | null, string | null, string | null, string | null, number | null, number, number]
+  >(`
+    UPDATE devices SET tags = ?, type = ?, token = ?, package = ?, token_time = ?, update_time = ? WHERE device = ?`);
+  const dropDetour = db.prepare<[string]>("UPDATE devices SET detour = NULL WHERE push_id = ? AND detour IS NOT NULL");
+  const lately = heard(db);
   const setOnline = db.prepare<[number, number]>(`
     UPDATE devices SET online_run = ?, offline_since = NULL WHERE device = ?`);
   const setOffline = db.prepare<[number, number]>(`
@@ -154,17 +147,14 @@ export function devices(
     packets.drop(deviceChannel(row.push_id as PushId));
   }
 
-  /** Deletes every other device that has this token: the app was installed again under a new pushId (holds 6). */
+  /**
+   * The device has another token than before. Deletes every other one that has this token: the app was installed again under a
+   * new pushId (holds 6).
+   */
   function claim(pushId: string, token: Token): void {
+    dropDetour.run(pushId);
     for (const other of findOthersByToken.all(token.token, token.type, token.packageName ?? null, pushId))
       forget(other);
-  }
-
-  /** The device brought the token it has. */
-  function renew(row: Row, { type }: Token, now: number): void {
-    if (!isApple(type)) return;
-    if (now - tokenTime(row) > HOUR) renewToken.run(now, row.device);
-    else lately.set(row.device, now);
   }
 
   function connectNew(hello: Hello, token: Token | undefined, now: number): Device {
@@ -221,7 +211,7 @@ export function devices(
       const newTags = tags !== before && !sameTags(tags, before);
       const newToken = token !== undefined && !hasToken(row, token);
       if (!ended && !newTags && !newToken && now - row.update_time < DAY) {
-        if (token !== undefined) renew(row, token, now);
+        if (token !== undefined) lately.brought(row, token, now);
         return toDevice(row, now);
       }
 
@@ -274,7 +264,7 @@ export function devices(
       const token = clean(given);
       const row = find.get(pushId);
       if (row === undefined || token === undefined) return;
-      if (hasToken(row, token)) return renew(row, token, now);
+      if (hasToken(row, token)) return lately.brought(row, token, now);
       claim(pushId, token);
       update.run(row.tags, token.type, token.token, token.packageName ?? null, now, now, row.device);
     },
@@ -290,6 +280,9 @@ export function devices(
       if (registeredBefore !== undefined && since >= registeredBefore) return;
       update.run(row.tags, typeAfter(type), null, null, null, now, row.device);
     },
+
+    /** What only this run knows goes into the records. */
+    storeHeard: lately.store,
 
     bind(binding: Binding, now: number): readonly PushId[] {
       const row = find.get(binding.pushId);

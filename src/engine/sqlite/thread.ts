@@ -235,7 +235,15 @@ export function store(db: Database, data: StoreData): Store {
     // Through this very connection, so that what is written meanwhile reaches the copy too; in steps between the batches.
     backup: (target) => copyDatabase(db, target, 256),
     close() {
-      db.close();
+      try {
+        begin.run();
+        table.storeHeard();
+        commit.run();
+      } catch {
+        // They stay known by the hour.
+      } finally {
+        db.close();
+      }
     },
   };
 }

@@ -1,4 +1,5 @@
 // The token of a device: what is the same one, since when it is known, what a device has instead of one.
+import type Database from "better-sqlite3";
 import type { Token } from "../../core/device.ts";
 
 interface TokenColumns {
@@ -17,22 +18,33 @@ export const isApple = (type: string): boolean => type === "apn" || type === "ap
 /** When the token was stored or last heard from its device. Older records do not say. */
 export const tokenTime = (row: TokenColumns): number => row.token_time ?? row.update_time;
 
+/** Apple says since when a token is dead: it has to be known within the hour that the device still uses it. */
+const HOUR = 3_600_000;
 /** Devices whose latest word is remembered: those of the last seconds, even in a storm. */
 const MOST_HEARD = 10_000;
 
 /**
  * When devices last brought the token they have. The record says so only by the hour, for each time would be a write; this knows
- * the newest exactly, for a vendor's answer that was on its way meanwhile.
+ * the newest exactly, for a vendor's answer that was on its way meanwhile. They are recorded when the store is closed; a crash
+ * forgets them.
  */
-export function heard() {
+export function heard(db: Database) {
   const times = new Map<number, number>();
+  const record = db.prepare<[number, number, number]>(`
+    UPDATE devices SET token_time = ? WHERE device = ? AND coalesce(token_time, update_time) < ?`);
   return {
-    set(device: number, now: number): void {
-      times.delete(device);
-      times.set(device, now);
+    /** The device brought the token it has. */
+    brought(row: TokenColumns & { readonly device: number }, { type }: Token, now: number): void {
+      if (!isApple(type)) return;
+      if (now - tokenTime(row) > HOUR) return void record.run(now, row.device, now);
+      times.delete(row.device);
+      times.set(row.device, now);
       if (times.size > MOST_HEARD) times.delete(times.keys().next().value!); // not empty
     },
     time: (device: number): number => times.get(device) ?? 0,
+    store(): void {
+      for (const [device, time] of times) record.run(time, device, time);
+    },
   };
 }
 
