@@ -13,6 +13,8 @@ import { Line, type Network, Trouble } from "./line.ts";
 const LINES = 256;
 /** After so many milliseconds no further peer is asked: the queue's lease on what is being sent must not end meanwhile. */
 const PEERS_TAKE = 120_000;
+/** Tokens that may be looked for elsewhere at the same time. */
+const PROBES = 10;
 /** Tokens remembered to be reached by another than their first route: what the store has not told us yet, or has not. */
 const DETOURS = 10_000;
 
@@ -38,6 +40,7 @@ class Client<App extends CommonApp> {
   readonly #network: Network;
   readonly #apps: ReadonlyMap<AppId, App>;
   readonly #configured: readonly App[];
+  readonly #probing: Transport;
   readonly #credentials: Credentials<App>;
   readonly #lines = new Map<string, Line>();
   /** The route that worked for a token, where it was not the first: sandbox tokens cost Apple's patience only once. */
@@ -52,6 +55,7 @@ class Client<App extends CommonApp> {
     this.#network = network;
     this.#apps = new Map(apps.map((app) => [app.app, app]));
     this.#configured = apps;
+    this.#probing = { ...dialect.transport, connections: 1, streams: Math.min(dialect.transport.streams, PROBES) };
     this.#credentials = new Credentials(dialect, (app) => async (request) => {
       const requester: CommonApp = { app: app.app, account: `${app.account} credential`, baseUrl: app.baseUrl };
       return this.#line(requester, request.url, EXCHANGE).ask(app.app, request);
@@ -135,7 +139,8 @@ class Client<App extends CommonApp> {
     let route = routes[start]!;
     let outcome: Outcome | undefined;
     for (;;) {
-      const answer = (await this.#ask(route, note, to, now))[0]!;
+      const answer =
+        outcome === undefined ? (await this.#ask(route, note, to, now))[0]! : await this.#probe(route, note, to, now);
       if (answer.kind !== "elsewhere") {
         if (answer.kind !== "accepted") return route.app === routes[0].app ? answer : sparing(answer);
         const place = routes.indexOf(route);
@@ -154,6 +159,17 @@ class Client<App extends CommonApp> {
       );
       if (left[0] === undefined) return outcome;
       route = left[0];
+    }
+  }
+
+  /** Apple punishes connections on which many tokens are unknown: those are asked about on one of their own, a few at a time. */
+  async #probe(route: App, note: Notification, to: readonly Recipient[], now: number): Promise<Told> {
+    try {
+      const answer = (await this.#ask(route, note, to, now, true))[0]!;
+      return answer.kind === "retry" ? { ...answer, scope: "token" } : answer;
+    } catch (error) {
+      if (!(error instanceof Trouble)) throw error;
+      return { kind: "retry", reason: `${this.#dialect.name}: unknown: ${error.message}`, scope: "token" };
     }
   }
 
@@ -194,10 +210,16 @@ class Client<App extends CommonApp> {
   }
 
   /** Asks with the account's credential, and once more with a new one, or whatever else was out of date, where that was denied. */
-  async #ask(app: App, note: Notification, to: readonly Recipient[], now: number): Promise<readonly Told[]> {
+  async #ask(
+    app: App,
+    note: Notification,
+    to: readonly Recipient[],
+    now: number,
+    probing = false,
+  ): Promise<readonly Told[]> {
     const begun = performance.now();
     const credential = await this.#credentials.get(app, now);
-    const answers = await this.#exchange(app, note, to, credential, now);
+    const answers = await this.#exchange(app, note, to, credential, now, probing);
     const first = answers.find(unsettled);
     if (first === undefined) return answers as readonly Told[];
     const later = now + Math.ceil(performance.now() - begun);
@@ -207,7 +229,7 @@ class Client<App extends CommonApp> {
         : await this.#credentials.renew(app, credential, later, first.kind === "anew");
     if (renewed === undefined) return answers.map(told);
     const denied = to.filter((_, i) => unsettled(answers[i]!));
-    const again = (await this.#exchange(app, note, denied, renewed, later))[Symbol.iterator]();
+    const again = (await this.#exchange(app, note, denied, renewed, later, probing))[Symbol.iterator]();
     return answers.map((answer) => told(unsettled(answer) ? (again.next().value ?? answer) : answer));
   }
 
@@ -217,9 +239,10 @@ class Client<App extends CommonApp> {
     to: readonly Recipient[],
     credential: string,
     now: number,
+    probing: boolean,
   ): Promise<readonly Answer[]> {
     const request = this.#encode(app, note, to, credential, now);
-    const line = this.#line(app, request.url, this.#dialect.transport);
+    const line = this.#line(app, request.url, probing ? this.#probing : this.#dialect.transport, probing);
     const reply = await line.ask(app.app, request);
     const answers = this.#decode(app, reply, to, now);
     if (answers.some(({ kind }) => kind === "accepted")) line.open();
@@ -248,12 +271,12 @@ class Client<App extends CommonApp> {
     }
   }
 
-  #line(app: CommonApp, url: string, transport: Transport): Line {
+  #line(app: CommonApp, url: string, transport: Transport, probing = false): Line {
     const { origin, hostname } = new URL(url);
     const publicOnly = app.publicOnly === true;
     if (publicOnly && isPrivateHost(hostname))
       throw new Unsendable(`${this.#dialect.name}: ${hostname} is not a public address`);
-    const key = `${origin} ${app.account} ${publicOnly} ${app.vouched === true}`;
+    const key = `${origin} ${app.account} ${publicOnly} ${app.vouched === true} ${probing}`;
     let line = this.#lines.get(key);
     if (line === undefined) line = new Line(origin, transport, app, this.#network, this.#sharers(app));
     else this.#lines.delete(key);

@@ -4,7 +4,9 @@ import type { Notification } from "../../src/core/notification.ts";
 import type { Outcome } from "../../src/core/provider.ts";
 import { fakeApns } from "../../src/lab/apns.ts";
 import type { FakeRequest } from "../../src/lab/fake.ts";
+import { serve } from "../../src/lab/server.ts";
 import { type ApnsApp, apns } from "../../src/providers/apns.ts";
+import { provider } from "../../src/providers/client.ts";
 import {
   authority,
   type Conformity,
@@ -15,6 +17,7 @@ import {
   type Stage,
   stage,
 } from "./conformance.ts";
+import { certificate } from "./plain.ts";
 
 const token = (n: number) => n.toString(16).padStart(64, "0");
 const conformity: Conformity<ApnsApp> = {
@@ -234,6 +237,32 @@ t.test("a token of another app is looked for among the other apps, in the enviro
   });
   t.equal((await outcome(5))[0], "retry", "another app's credentials stop nothing here");
   t.equal((await outcome(5))[0], "accepted");
+});
+
+t.test("tokens are looked for elsewhere on a connection of its own, a few at a time", async (t) => {
+  const fake = fakeApns();
+  const [production, sandbox] = await Promise.all(
+    [fake, fake].map((vendor) => serve(vendor, { certificate, now: () => NOW })),
+  );
+  const entry = configured(apns, fake, production!.url);
+  const other = { ...entry.other!, baseUrl: `${sandbox!.url}/sandbox` };
+  const own = provider(apns, [{ ...entry, other }], { ca: authority.ca });
+  t.teardown(() => Promise.all([own.close(), production!.close(), sandbox!.close()]));
+  const numbers = Array.from({ length: 60 }, (_, n) => n);
+  for (const n of numbers) fake.tokens.set(token(n), "sandbox");
+  const to = numbers.map((n) => ({ token: token(n), ref: `${n}` }));
+  const send = () => own.send(entry.app, notification(), to, NOW);
+  t.ok((await send()).every(({ kind }) => kind === "accepted"));
+  t.ok(sandbox!.peak > 1 && sandbox!.peak <= 10, `${sandbox!.peak} at once`);
+  t.equal(sandbox!.connections, 1);
+  t.ok((await send()).every(({ kind }) => kind === "accepted"));
+  t.ok(sandbox!.connections > 1, "those that are known there go as all others do");
+  t.equal(production!.requests.length, 60);
+
+  sandbox!.misbehave({ times: 100, fault: { kind: "reply", reply: { status: 503 } } });
+  fake.tokens.set("ab".repeat(32), "sandbox");
+  const unknown = await own.send(entry.app, notification(), [{ token: "ab".repeat(32), ref: "new" }], NOW);
+  t.match(unknown, [{ kind: "retry", scope: "token" }], "the trouble of the other environment is not the lane's");
 });
 
 t.test("a key that covers one environment only is enough for the tokens of that one", async (t) => {
