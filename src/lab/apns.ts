@@ -1,6 +1,7 @@
 // APNs as Apple documents it, with both environments: production at the root, the sandbox under /sandbox.
 // What is said of a token, in words: "sandbox" lives there only, a bundle's name is the app's it is of (without one, any app's),
-// "dead" was unregistered an hour ago, "dead=1800000000000" then, "bad" is none, "busy" has had too many notifications.
+// "dead" was unregistered an hour ago, "dead=1800000000000" then, "bad" is none, "busy" has had too many notifications, "mute" gets
+// no apns-id in its answer. `fail("patience", n)`: every n-th token that is unknown ends its connection.
 import { generateKeyPairSync } from "node:crypto";
 import type { Certified } from "./authority.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
@@ -70,6 +71,8 @@ const FAILURES: Readonly<Record<string, readonly [number, string]>> = {
 export function fakeApns(certificate?: Certified): FakeVendor {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const failures = new Failures();
+  let patience = Number.POSITIVE_INFINITY;
+  let unknown = 0;
   const tokens = new Map<string, string>();
   const shown: Shown[] = [];
   /** The JWT last seen: checking the signature of every request's would be most of the work. */
@@ -166,6 +169,7 @@ export function fakeApns(certificate?: Certified): FakeVendor {
     const { aps, payload } = checkBody(request);
     checkToken(token, sandbox !== undefined, request.headers["apns-topic"]!, now);
     shown.push(show(token, aps, payload));
+    if (tokens.get(token)?.split(" ").includes("mute")) return { status: 200 };
     return { status: 200, headers: { "apns-id": request.headers["apns-id"]! } };
   }
 
@@ -189,7 +193,9 @@ export function fakeApns(certificate?: Certified): FakeVendor {
         return accept(request, now);
       } catch (error) {
         if (error instanceof Refusal) {
-          return { status: error.status, body: JSON.stringify({ reason: error.message, ...error.more }) };
+          const body = JSON.stringify({ reason: error.message, ...error.more });
+          const ends = error.message === "BadDeviceToken" && ++unknown % patience === 0;
+          return { status: error.status, body, ...(ends ? { ends: { code: 0, reason: "BadDeviceToken" } } : {}) };
         }
         if (error instanceof Violation) return { status: 400, body: JSON.stringify({ reason: error.message }) };
         throw error;
@@ -197,7 +203,10 @@ export function fakeApns(certificate?: Certified): FakeVendor {
     },
     shown,
     tokens,
-    fail: (kind, times) => failures.add(kind, times),
+    fail(kind, times) {
+      if (kind === "patience") patience = times;
+      else failures.add(kind, times);
+    },
   };
 }
 

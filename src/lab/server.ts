@@ -264,8 +264,11 @@ class Standing implements LabServer {
     if (fault !== undefined && fault.kind !== "slow" && fault.kind !== "cut" && fault.kind !== "goaway") {
       this.#options.onRequest?.(request, undefined);
     }
-    if (fault === undefined) answerer.reply(decide());
-    else this.#misbehave(fault, answerer, decide);
+    if (fault === undefined) {
+      const reply = decide();
+      if (reply.ends === undefined) answerer.reply(reply);
+      else answerer.goaway({ kind: "goaway", ...reply.ends }, reply);
+    } else this.#misbehave(fault, answerer, decide);
   }
 
   /** A fault of the fake's own shows as one of the server's. */

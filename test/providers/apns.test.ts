@@ -265,6 +265,25 @@ t.test("tokens are looked for elsewhere on a connection of its own, a few at a t
   t.match(unknown, [{ kind: "retry", scope: "token" }], "the trouble of the other environment is not the lane's");
 });
 
+t.test("a connection that Apple ends over unknown tokens loses none of the others", async (t) => {
+  const { fake, server, send } = await stage(t, conformity);
+  fake.fail("patience", 1);
+  fake.tokens.set(token(7), "bad");
+  fake.tokens.set(token(8), "sandbox mute");
+  fake.tokens.set(token(9), "com.example.nobody's");
+  t.match(await send([1]), [{ kind: "accepted", receipt: /./ }]);
+  const before = server.connections;
+  const numbers = Array.from({ length: 40 }, (_, n) => n);
+  const outcomes = await send(numbers);
+  t.ok(server.connections > before + 1, "connections ended");
+  for (const n of numbers) {
+    const { kind } = outcomes[n]!;
+    if (kind === "accepted") t.ok(fake.shown.some((one) => one.token === token(n)));
+    else t.equal(kind, n === 7 || n === 9 ? "gone" : "retry", `${n}`);
+  }
+  t.notOk("receipt" in outcomes[8]!, "no id came back");
+});
+
 t.test("a key that covers one environment only is enough for the tokens of that one", async (t) => {
   const { fake, send } = await stage(t, conformity);
   fake.tokens.set(token(1), "sandbox");
