@@ -3,7 +3,7 @@
 import type { CommonApp, Credential, Dialect, Exchange } from "./dialect.ts";
 
 const RENEW_AHEAD = 5 * 60_000;
-/** One that replaced another as young as this is not replaced by a denial: somebody else may log in whenever we do. */
+/** As young as this, one that a denial brought is not replaced by the next: somebody else may log in whenever we do. */
 const YOUNG = 30_000;
 /** After a failure the same answer is given for so long, without asking again. */
 const FAILURE_HOLDS = 10_000;
@@ -14,8 +14,8 @@ const MOST = 1000;
 interface Held extends Credential {
   readonly renew: number;
   readonly made: number;
-  /** It replaced one that was young, or was to be kept. */
-  readonly hasty: boolean;
+  /** It replaced one that was denied. */
+  readonly substitute: boolean;
 }
 
 interface Entry {
@@ -52,7 +52,7 @@ export class Credentials<App extends CommonApp> {
 
   /**
    * Another credential than `used`, which the vendor denied; undefined when there is none to be had now. A young one is replaced
-   * too, for a login made elsewhere may have ended it, but not its successor: two servers that end each other's would log in
+   * too, for a login made elsewhere may have ended it, but not its substitute: two servers that end each other's would log in
    * without end.
    * @param expired the vendor says that its time is over
    */
@@ -64,8 +64,8 @@ export class Credentials<App extends CommonApp> {
     if (pending !== undefined) return other(await pending, used);
     if (failure !== undefined && now < failure.until) throw failure.error;
     const young = now < (credential.keep ?? credential.made + YOUNG);
-    if (young && (credential.hasty || (credential.keep !== undefined && !expired))) return undefined;
-    return other(await this.#make(app, entry, now, { hasty: young, ...(expired ? { expired: used } : {}) }), used);
+    if (young && (credential.substitute || (credential.keep !== undefined && !expired))) return undefined;
+    return other(await this.#make(app, entry, now, true, expired ? used : undefined), used);
   }
 
   #entry(app: App): Entry {
@@ -79,16 +79,11 @@ export class Credentials<App extends CommonApp> {
     return entry;
   }
 
-  #make(
-    app: App,
-    entry: Entry,
-    now: number,
-    { hasty, expired }: { readonly hasty: boolean; readonly expired?: string } = { hasty: false },
-  ): Promise<string> {
+  #make(app: App, entry: Entry, now: number, substitute = false, expired?: string): Promise<string> {
     const pending = this.#dialect.credential(app, now, this.#exchange(app), expired).then(
       (credential) => {
         const ahead = Math.min(RENEW_AHEAD, (credential.expires - now) / 2);
-        entry.credential = { renew: credential.expires - ahead, ...credential, made: now, hasty };
+        entry.credential = { renew: credential.expires - ahead, ...credential, made: now, substitute };
         delete entry.failure;
         delete entry.pending;
         return credential.value;

@@ -29,8 +29,8 @@ export interface Credential {
   /** Replaced in the background from then on; without it, 5 minutes before it expires. */
   readonly renew?: number;
   /**
-   * A denial does not replace it before then, unless the vendor says that it has expired. Without it any denial replaces it, but
-   * one that came in place of another younger than 30 seconds stays as long.
+   * A denial does not replace it before then, unless the vendor says that it has expired. Without it any denial replaces it, save
+   * in the 30 seconds after it has itself replaced one that was denied.
    */
   readonly keep?: number;
 }
