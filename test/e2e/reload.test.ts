@@ -84,3 +84,24 @@ t.test("a configuration that is not right changes nothing", async (t) => {
   t.match(await xiaomi.shown(id), [{ token: one.token }]);
   t.match(await deliveriesOf(server, id), [{ provider: "xiaomi" }]);
 });
+
+t.test("after a restart and a reload, a token of Apple's sandbox is sent there at once", async (t) => {
+  const vendors = await startVendors(t, ["apns"]);
+  const data = t.testdir({});
+  const apns = vendors.get("apns");
+  const start = () => startTestApp(t, { data, vendors: vendors.config() });
+  const first = await start();
+  const one = await phone(t, first, apns);
+  apns.fake.tokens.set(one.token, "sandbox");
+  const paths = async (server: TestApp) => {
+    const before = apns.requests.length;
+    await jobIn(server, await send(server, one.id));
+    return apns.requests.slice(before).map(({ path }) => path);
+  };
+  t.same(await paths(first), [`/3/device/${one.token}`, `/sandbox/3/device/${one.token}`]);
+  await first.app.reload(first.config);
+  t.same(await paths(first), [`/sandbox/3/device/${one.token}`]);
+  await first.stop();
+  const second = await start();
+  t.same(await paths(second), [`/sandbox/3/device/${one.token}`]);
+});
