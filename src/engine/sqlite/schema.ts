@@ -265,7 +265,7 @@ export const MIGRATIONS: readonly string[] = [
   `
   -- By which way the provider reaches the token, where it is not the first: Apple's sandbox, another app.
   ALTER TABLE devices ADD COLUMN detour TEXT;
-  CREATE INDEX devices_by_detour ON devices (device) WHERE detour IS NOT NULL;
+  CREATE INDEX devices_by_detour ON devices (push_id) WHERE detour IS NOT NULL;
   `,
 ];
 
