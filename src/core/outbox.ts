@@ -154,6 +154,12 @@ export interface Moment {
   readonly job: number;
 }
 
+export interface ProviderReceipt extends Receipt {
+  readonly provider: ProviderName;
+  /** The lane holds deletions (core/delivery.ts). */
+  readonly keepsToken?: boolean;
+}
+
 export interface Outbox {
   /**
    * Resolves with the notification's id once it would survive a crash; the HTTP reply waits for this (holds 1). With `once`
@@ -188,9 +194,9 @@ export interface Outbox {
   expire(lane: Lane, after: number | undefined, limit: number, now: number): Promise<number | undefined>;
   /**
    * What vendors tell later, or clients about what a vendor brought: marks the deliveries and counts each event once per
-   * delivery. An event of a token that is dead forgets it. Unknown ones are skipped.
+   * delivery. A token that is told to be dead is forgotten, unless its lane holds deletions. Unknown ones are skipped.
    */
-  received(receipts: readonly (Receipt & { readonly provider: ProviderName })[], now: number): Promise<void>;
+  received(receipts: readonly ProviderReceipt[], now: number): Promise<void>;
 
   /** Newest first. */
   jobs(query: JobQuery, limit: number, now: number): Promise<readonly Job[]>;

@@ -4,9 +4,8 @@ import type { Delivery, Settlement } from "../../src/core/delivery.ts";
 import type { Device } from "../../src/core/device.ts";
 import type { Engine } from "../../src/core/engine.ts";
 import type { Notification } from "../../src/core/notification.ts";
-import type { AcceptOptions, Addressed, Job, NotificationTarget } from "../../src/core/outbox.ts";
+import type { AcceptOptions, Addressed, Job, NotificationTarget, ProviderReceipt } from "../../src/core/outbox.ts";
 import { deviceChannel } from "../../src/core/packet.ts";
-import type { Receipt } from "../../src/core/provider.ts";
 import { type Define, HOUR, pushId, recorder, T, toDevice, toTopic, uid } from "./conformance.ts";
 import {
   ALL,
@@ -595,7 +594,10 @@ async function settlementTests(test: Define): Promise<void> {
     );
     const [a, b, c] = await claimed(engine, 9, T, XIAOMI);
     await engine.outbox.settle([accepted(a!, "batch"), accepted(b!, "batch")], T);
-    const tell = (receipt: Partial<Receipt> & Pick<Receipt, "event">, provider = "xiaomi"): Promise<void> =>
+    const tell = (
+      receipt: Partial<ProviderReceipt> & Pick<ProviderReceipt, "event">,
+      provider = "xiaomi",
+    ): Promise<void> =>
       engine.outbox.received(
         [
           { provider, ...receipt },
@@ -625,6 +627,8 @@ async function settlementTests(test: Define): Promise<void> {
     t.match((await records(engine, "n1"))[1], { state: "accepted", reason: /not shown/ });
     await tell({ receipt: "batch", token: "a-token", event: "gone", at: T });
     t.equal((await device(engine, "a"))?.token, "a-token", "registered no earlier");
+    await tell({ receipt: "batch", token: "a-token", event: "gone", keepsToken: true });
+    t.equal((await device(engine, "a"))?.token, "a-token", "its lane holds deletions");
     await tell({ receipt: "batch", token: "a-token", event: "gone" });
     t.notOk("token" in ((await device(engine, "a")) ?? {}));
     t.match((await records(engine, "n1"))[0], { state: "accepted", reason: /dead/ });
