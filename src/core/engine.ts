@@ -7,7 +7,7 @@
 import type { ArrivalEvidence, ArrivalRecord } from "./arrival.ts";
 import type { Device, PushId, Token, Uid } from "./device.ts";
 import type { NotificationId } from "./notification.ts";
-import type { Calls, Outbox } from "./outbox.ts";
+import type { Once, Outbox } from "./outbox.ts";
 import type { Channel, KeptPacket, Packet, Parcel, Position } from "./packet.ts";
 import type { DeviceTarget } from "./target.ts";
 
@@ -15,7 +15,6 @@ export interface Engine {
   readonly devices: Devices;
   readonly broker: Broker;
   readonly outbox: Outbox;
-  readonly calls: Calls;
   readonly counters: Counters;
   /** A consistent copy of everything stored, into a new file, while the engine goes on. Fails when the file exists. */
   backup(file: string): Promise<void>;
@@ -119,6 +118,12 @@ export interface SentMark {
   readonly seq: number;
 }
 
+/** A part of a long push: each is one step. */
+export interface Piece {
+  readonly number: number;
+  readonly last: boolean;
+}
+
 export interface Broker {
   attach(hub: Hub): void;
   /**
@@ -127,6 +132,13 @@ export interface Broker {
    * kept are handed over at once, before this returns. Resolves when the kept ones would survive a crash and were handed over.
    */
   publish(parcels: readonly Parcel[]): Promise<void>;
+  /**
+   * The same for one piece, counted from 0, of a push that its caller may repeat: its packets are kept and the piece is noted in
+   * one step, then they are handed over (holds 2, 3), those that are not kept too. A piece that was noted before is neither kept
+   * nor handed over again, whoever asks and whatever crashed meanwhile. Resolves with the piece to go on with, which may be a
+   * later one; undefined: the last was made. Rejects with `PushError("conflict")` when the key was used for something else.
+   */
+  publishOnce(once: Once, piece: Piece, parcels: readonly Parcel[], now: number): Promise<number | undefined>;
   /**
    * What a client at `position` has missed, oldest first, alive ones only (`missed` in packet.ts). A position found on a
    * device's own channel confirms receipt: it and everything before it is dropped. A cursor stays findable while any older

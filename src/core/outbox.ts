@@ -220,15 +220,3 @@ export interface Outbox {
     counts: { readonly delivered: number; readonly clicked: number },
   ): Promise<void>;
 }
-
-/** Calls that may be repeated, for those that are no notification. Forgotten after 24 hours. */
-export interface Calls {
-  /**
-   * Begins a call, durably. Returns the answer when it was finished before; undefined: it is to be made (again, after a crash in
-   * the middle). Rejects with `PushError("conflict")` when the key was used for something else.
-   */
-  begin(once: Once, now: number): Promise<string | undefined>;
-  finish(key: string, answer: string): Promise<void>;
-  /** The call failed and changed nothing: its key is free again. */
-  abandon(key: string): Promise<void>;
-}

@@ -49,6 +49,18 @@ export function localBroker(queue: Queue): LocalBroker {
         );
       for (let i = 0; i < kept.length; i += PIECE) await append(kept.slice(i, i + PIECE));
     },
+    async publishOnce(once, { number, last }, parcels, now) {
+      const flat = flatten(parcels.filter(isKept));
+      const { next } = await queue.call(
+        "appendOnce",
+        [once, number, last, flat, now],
+        parcels.length + 1,
+        ({ first }) => {
+          if (first !== undefined) deliver(parcels, first); // holds 2, 3
+        },
+      );
+      return next;
+    },
     backlog: (channel, position, now) => queue.call("backlog", [channel, position, now]),
     sent: (marks) => queue.call("sent", [marks], marks.length),
     async tell(pushIds, order) {

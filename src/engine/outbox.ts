@@ -6,7 +6,6 @@ import type { PushId, Uid } from "../core/device.ts";
 import { PushError } from "../core/errors.ts";
 import { expiry, messageText, type Notification } from "../core/notification.ts";
 import type {
-  Calls,
   DeliveryRecord,
   DeliveryState,
   ExpandedPage,
@@ -202,14 +201,6 @@ export function localOutbox(queue: Queue, broker: LocalBroker): Outbox {
       queue.call("traceable", [`accepted_${statisticsName(provider)}`, from.at, from.job, to, limit], limit),
 
     traced: (id, provider, counts) => queue.call("raise", [id, tracedCounters(statisticsName(provider), counts)]),
-  };
-}
-
-export function localCalls(queue: Queue): Calls {
-  return {
-    begin: ({ key, digest }, now) => queue.call("beginCall", [key, digest, now]),
-    finish: (key, answer) => queue.call("finishCall", [key, answer]),
-    abandon: (key) => queue.call("abandonCall", [key]),
   };
 }
 

@@ -1,5 +1,6 @@
 // Jobs: accepted notifications, and their expansion page by page. The contract is `Outbox` in core/outbox.ts.
 import type Database from "better-sqlite3";
+import type { Once } from "../../core/outbox.ts";
 import type { Addressees } from "./addressees.ts";
 import type { Repeatable } from "./calls.ts";
 import type { Counts } from "./counters.ts";
@@ -139,14 +140,9 @@ export function outbox(
 
   return {
     /** Both parts come as JSON: a list of 100,000 devices then crosses to the thread as one string. */
-    accept(
-      heading: Heading,
-      notification: string,
-      target: string,
-      once: { readonly key: string; readonly digest: string } | null,
-    ): string {
+    accept(heading: Heading, notification: string, target: string, once: Once | null): string {
       const { id, acceptedAt, sendAt, dryRun } = heading;
-      const earlier = once === null ? undefined : calls.begin(once.key, once.digest, acceptedAt);
+      const earlier = once === null ? undefined : calls.answer(once, acceptedAt);
       if (earlier !== undefined) return earlier;
       const listed = ["all", "tag"].includes(heading.targetKind) || sendAt !== undefined || dryRun;
       const job = insert.run(
@@ -166,7 +162,7 @@ export function outbox(
         dryRun ? counts.dropAt(heading) : null,
       );
       addContents.run(Number(job.lastInsertRowid), notification, target);
-      if (once !== null) calls.finish(once.key, id);
+      if (once !== null) calls.finish(once, id, acceptedAt);
       return id;
     },
 

@@ -74,7 +74,7 @@ function methods(db: Database, data: StoreData, numbers: Sequences, kept: Packet
   const known = addressees(db, numbers.device);
   const devicesTable = devices(db, kept, presence(db, data.started), numbers, known);
   const counted = counts(db, data.arrivalDays);
-  const repeatable = calls(db);
+  const repeatable = calls(db, kept);
   const told = receipts(db, counted, known, devicesTable);
   const looking = listing(db, known);
   const { sweepHours, ...figures } = counters(db, looking, told);
@@ -97,9 +97,7 @@ function methods(db: Database, data: StoreData, numbers: Sequences, kept: Packet
     deliveriesOf,
     vendorIds,
     traceable,
-    beginCall: repeatable.begin,
-    finishCall: repeatable.finish,
-    abandonCall: repeatable.abandon,
+    appendOnce: repeatable.appendOnce,
   };
 }
 
