@@ -110,12 +110,23 @@ export interface Hub {
   /** Synchronous; encodes once per call. A kept packet carries its seq. */
   deliver(channel: Channel, packet: Packet | KeptPacket): void;
   carryOut(pushId: PushId, order: Order): void;
+  /** Whether the device has a session here. */
+  has(pushId: PushId): boolean;
+}
+
+/** A notification that was kept while its device was away, and has now been sent to it. */
+export interface Replayed {
+  readonly id: NotificationId;
+  /** Tells it from others of the same id. */
+  readonly expires: number;
+  readonly at: number;
 }
 
 /** The newest kept packet of a device's own channel that was sent to one of its connections. */
 export interface SentMark {
   readonly pushId: PushId;
   readonly seq: number;
+  readonly replayed?: readonly Replayed[];
 }
 
 /** A part of a long push: each is one step. */
@@ -147,7 +158,7 @@ export interface Broker {
    * possibly newer ones too. So a session that holds live packets back while it reads can drop those up to its last seq.
    */
   backlog(channel: Channel, position: Position, now: number): Promise<readonly KeptPacket[]>;
-  /** Raises the marks that `unsent` reads. */
+  /** Raises the marks that `unsent` reads, and records the notifications that were replayed as sent. */
   sent(marks: readonly SentMark[]): Promise<void>;
   /** Has the device's sessions, wherever they are, carry out the order. Orders of one device arrive in the order told. */
   tell(pushIds: readonly PushId[], order: Order): Promise<void>;

@@ -119,7 +119,10 @@ export interface JobQuery {
   readonly before?: number;
 }
 
-/** `sent`: over the long connection, where nobody says more until it arrives. */
+/**
+ * `sent`: to a connection of the device, which says no more until it arrives. A device without a vendor that is away: `queued`
+ * while it is kept for it, then `sent` when it comes back in time, else `expired`; without a timeToLive `expired` at once.
+ */
 export type DeliveryState = "sent" | "queued" | "accepted" | "gone" | "refused" | "expired" | "cancelled";
 
 /** What became of a notification at one device. Times are epoch milliseconds. */

@@ -141,7 +141,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
   return {
     devices: localDevices(queue),
     broker,
-    outbox: localOutbox(queue, broker),
+    outbox: localOutbox(queue, broker, now),
     counters: localCounters(queue),
     backup(file) {
       if (closing !== undefined) return Promise.reject(new PushError("unavailable", "the store is closed"));

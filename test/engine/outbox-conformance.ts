@@ -113,8 +113,11 @@ async function expansionTests(test: Define): Promise<void> {
 
 async function queueTests(test: Define): Promise<void> {
   await test("a delivery is claimed once, with its notification, and settled", async (t, { engine }) => {
+    const hub = recorder();
+    engine.broker.attach(hub);
+    hub.present.add(pushId("b"));
     const job = await send(engine, "n1", [via("a"), over("b"), via("c")], {
-      page: { routes: { fcm: 2, connection: 1 } },
+      page: { parcels: [toDevice("b", "n1")], routes: { fcm: 2, connection: 1 } },
     });
     t.same(await engine.outbox.lanes(T), [{ lane: FCM, depth: 2, oldest: T }]);
     const claim = await engine.outbox.claim(FCM, 10, T, LEASE);
@@ -170,6 +173,67 @@ async function queueTests(test: Define): Promise<void> {
         settledAt: T + 5,
       },
     ]);
+  });
+
+  await test("a device without a vendor is sent it while it is connected, later, or never", async (t, subject) => {
+    let { engine } = subject;
+    const hub = recorder();
+    engine.broker.attach(hub);
+    hub.present.add(pushId("a"));
+    for (const name of ["a", "b", "c"]) await engine.devices.connect({ pushId: pushId(name) }, T);
+    const names = ["a", "b", "c"];
+    const devices = names.map((name) => over(name));
+    const page = (id: string, expires: number) => ({ parcels: names.map((name) => toDevice(name, id, expires)) });
+    const states = async (id: string) => (await records(engine, id)).map(({ state }) => state);
+    await send(engine, "kept", devices, { page: page("kept", T + HOUR) });
+    await send(engine, "now", devices, { page: page("now", 0), note: { timeToLive: 0 } });
+    await send(engine, "late", devices, { page: { parcels: [] } });
+    t.same(await states("kept"), ["sent", "queued", "queued"]);
+    t.same(await records(engine, "now"), [
+      { pushId: pushId("a"), state: "sent", retries: 0, queuedAt: T, sentAt: T },
+      ...["b", "c"].map((name) => ({
+        pushId: pushId(name),
+        state: "expired",
+        retries: 0,
+        reason: "the device was away, and without timeToLive nothing is kept for it",
+        queuedAt: T,
+        settledAt: T,
+      })),
+    ]);
+    t.same(await states("late"), ["expired", "expired", "expired"], "nothing was sent, though one is connected");
+    const [kept] = await engine.broker.backlog(deviceChannel(pushId("b")), "unsent", T);
+    const replayed = { id: "kept", expires: T + HOUR, at: T + 5 };
+    await engine.broker.sent([
+      {
+        pushId: pushId("b"),
+        seq: kept!.seq,
+        replayed: [
+          { ...replayed, id: "now" },
+          { ...replayed, expires: 1 },
+        ],
+      },
+    ]);
+    t.same(await states("kept"), ["sent", "queued", "queued"], "another one was replayed");
+    await engine.broker.sent([{ pushId: pushId("b"), seq: kept!.seq, replayed: [replayed] }]);
+    const later = { pushId: pushId("b"), state: "sent", retries: 0, queuedAt: T, sentAt: T + 5 };
+    t.same((await records(engine, "kept"))[1], later);
+    if (subject.reopen !== undefined) {
+      engine = await subject.reopen(T + HOUR);
+      t.same((await records(engine, "kept")).slice(1), [
+        later,
+        {
+          pushId: pushId("c"),
+          state: "expired",
+          retries: 0,
+          reason: "the device did not come back within its time to live",
+          queuedAt: T,
+          settledAt: T + HOUR,
+        },
+      ]);
+    }
+    await engine.devices.delete([pushId("c")]);
+    t.same(await states("kept"), ["sent", "sent", "expired"]);
+    t.same(await engine.outbox.lanes(T), [], "no lane knows of them");
   });
 
   await test("a delivery that failed for now comes back when it is due, and says how often it was tried", async (t, {

@@ -70,7 +70,7 @@ export type Call = readonly [method: MethodName, args: readonly unknown[]];
 type StoreData = Extract<ThreadData, { task: "store" }>;
 
 function methods(db: Database, data: StoreData, numbers: Sequences, kept: Packets) {
-  const { append, backlog, sent, sweepPackets } = kept;
+  const { append, backlog, sweepPackets } = kept;
   const known = addressees(db, numbers.device);
   const devicesTable = devices(db, kept, presence(db, data.started), numbers, known);
   const counted = counts(db, data.arrivalDays);
@@ -82,7 +82,6 @@ function methods(db: Database, data: StoreData, numbers: Sequences, kept: Packet
   return {
     append: (...flat: (string | number)[]): number => append(flat), // see message.ts
     backlog,
-    sent,
     sweepPackets,
     ...devicesTable,
     ...outbox(db, kept, counted, known, repeatable, numbers.delivery),
@@ -94,7 +93,10 @@ function methods(db: Database, data: StoreData, numbers: Sequences, kept: Packet
     jobs,
     jobsByNumber,
     jobsOfId,
-    deliveriesOf,
+    deliveriesOf(id: string, after: number, limit: number) {
+      kept.writeAll(); // it looks for packets
+      return deliveriesOf(id, after, limit);
+    },
     vendorIds,
     traceable,
     appendOnce: repeatable.appendOnce,
