@@ -119,7 +119,10 @@ export interface JobQuery {
   readonly before?: number;
 }
 
-/** `sent`: over the long connection, where nobody says more until it arrives. */
+/**
+ * `sent`: to a connection of the device, which says no more until it arrives. A device without a vendor that is away: `queued`
+ * while it is kept for it, then `sent` when it comes back in time, else `expired`; without a timeToLive `expired` at once.
+ */
 export type DeliveryState = "sent" | "queued" | "accepted" | "gone" | "refused" | "expired" | "cancelled";
 
 /** What became of a notification at one device. Times are epoch milliseconds. */
@@ -225,16 +228,4 @@ export interface Outbox {
     provider: ProviderName,
     counts: { readonly delivered: number; readonly clicked: number },
   ): Promise<void>;
-}
-
-/** Calls that may be repeated, for those that are no notification. Forgotten after 24 hours. */
-export interface Calls {
-  /**
-   * Begins a call, durably. Returns the answer when it was finished before; undefined: it is to be made (again, after a crash in
-   * the middle). Rejects with `PushError("conflict")` when the key was used for something else.
-   */
-  begin(once: Once, now: number): Promise<string | undefined>;
-  finish(key: string, answer: string): Promise<void>;
-  /** The call failed and changed nothing: its key is free again. */
-  abandon(key: string): Promise<void>;
 }

@@ -262,6 +262,10 @@ export const MIGRATIONS: readonly string[] = [
   -- In the order they began, for asking vendors about those of a certain age.
   CREATE INDEX jobs_by_start ON jobs (coalesce(send_at, accepted_at)) WHERE arrival IS NOT NULL;
   `,
+  `
+  -- How many of its steps a call has made: a long push goes in several.
+  ALTER TABLE calls ADD COLUMN pieces INTEGER NOT NULL DEFAULT 0;
+  `,
 ];
 
 export type Synchronous = "FULL" | "NORMAL";

@@ -72,11 +72,11 @@ export type Call = readonly [method: MethodName, args: readonly unknown[]];
 type StoreData = Extract<ThreadData, { task: "store" }>;
 
 function methods(db: Database, data: StoreData, numbers: Sequences, kept: Packets) {
-  const { append, backlog, sent, sweepPackets } = kept;
+  const { append, backlog, sweepPackets } = kept;
   const known = addressees(db, numbers.device);
   const devicesTable = devices(db, kept, presence(db, data.started), numbers, known);
   const counted = counts(db, data.arrivalDays);
-  const repeatable = calls(db);
+  const repeatable = calls(db, kept);
   const told = receipts(db, counted, known, devicesTable);
   const looking = listing(db, known);
   const { sweepHours, ...figures } = counters(db, looking, told);
@@ -84,7 +84,6 @@ function methods(db: Database, data: StoreData, numbers: Sequences, kept: Packet
   return {
     append: (...flat: (string | number)[]): number => append(flat), // see message.ts
     backlog,
-    sent,
     sweepPackets,
     ...devicesTable,
     ...outbox(db, kept, counted, known, repeatable, numbers.delivery),
@@ -96,12 +95,13 @@ function methods(db: Database, data: StoreData, numbers: Sequences, kept: Packet
     jobs,
     jobsByNumber,
     jobsOfId,
-    deliveriesOf,
+    deliveriesOf(id: string, after: number, limit: number) {
+      kept.writeAll(); // it looks for packets
+      return deliveriesOf(id, after, limit);
+    },
     vendorIds,
     traceable,
-    beginCall: repeatable.begin,
-    finishCall: repeatable.finish,
-    abandonCall: repeatable.abandon,
+    appendOnce: repeatable.appendOnce,
   };
 }
 
