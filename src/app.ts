@@ -6,9 +6,7 @@ import { threadSource } from "./assets.ts";
 import { maskedConfig } from "./config/text.ts";
 import type { Config } from "./config.ts";
 import { bind, forget, unbind } from "./core/connect.ts";
-import { once } from "./core/once.ts";
-import type { Once } from "./core/outbox.ts";
-import { type Draft, type PushTarget, push } from "./core/push.ts";
+import { push, pushOnce } from "./core/push.ts";
 import { createReport } from "./core/report.ts";
 import { type LocalEngine, openLocalEngine } from "./engine/local.ts";
 import { createGateway, type Gateway, type GatewayOptions } from "./gateway/gateway.ts";
@@ -92,7 +90,9 @@ export async function startApp(config: Config, log: Log): Promise<App> {
   });
   const api: Api = createApi(apiOptions(config, log), {
     push: (target, draft, repeatable) =>
-      repeatable === undefined ? push(engine, target, draft, now()) : pushOnce(target, draft, repeatable),
+      repeatable === undefined
+        ? push(engine, target, draft, now())
+        : pushOnce(engine, target, draft, repeatable, now()),
     ...notifications.actions,
     bind: (binding) => bind(engine, binding, now()),
     unbind: (who) => unbind(engine, who, now()),
@@ -115,13 +115,6 @@ export async function startApp(config: Config, log: Log): Promise<App> {
     },
     api.site,
   );
-
-  async function pushOnce(target: PushTarget, draft: Draft, repeatable: Once): Promise<void> {
-    await once(engine.calls, repeatable, now(), async () => {
-      await push(engine, target, draft, now());
-      return "success";
-    });
-  }
 
   async function stop(): Promise<void> {
     await server.close();

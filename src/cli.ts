@@ -24,6 +24,8 @@ export interface Process {
   readonly terminal: boolean;
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
+  /** Everything on standard input. */
+  readonly input: () => Promise<string>;
   readonly onSignal: Run["onSignal"];
   /** `act` returns the exit code. */
   readonly onCrash: (act: (error: Error) => number) => void;

@@ -14,6 +14,11 @@ run({
   terminal: process.stdout.isTTY === true,
   out: (text) => process.stdout.write(text),
   err: (text) => process.stderr.write(text),
+  input: async () => {
+    let text = "";
+    for await (const chunk of process.stdin.setEncoding("utf8")) text += chunk;
+    return text;
+  },
   onSignal: (signal, act) => process.on(signal, act),
   onCrash: (act) => process.on("uncaughtException", (error) => process.exit(act(error))),
 }).then(

@@ -92,7 +92,7 @@ export function createNotifications(options: NotificationsOptions): Notification
         if (order === "resume") {
           expander.nudge();
           await sender.wake();
-        }
+        } else sender.withdraw(jobs.map(({ job }) => job));
         return jobs;
       },
     },
@@ -108,11 +108,15 @@ export function createNotifications(options: NotificationsOptions): Notification
       return relayed(tokens, outcomes);
     },
     receiver(provider, secret) {
-      const receivers = [...(vendors.receipts.get(provider)?.values() ?? [])];
-      const receive = receivers.find(({ receiptSecret }) => receiptSecret !== undefined && same(receiptSecret, secret));
-      if (receive === undefined) return undefined;
+      const receivers = [...(vendors.receipts.get(provider) ?? [])];
+      const found = receivers.find(
+        ([, { receiptSecret }]) => receiptSecret !== undefined && same(receiptSecret, secret),
+      );
+      if (found === undefined) return undefined;
+      const [app, receive] = found;
       return async (request) => {
-        const receipts = receive(request).map((receipt) => ({ ...receipt, provider }));
+        const keepsToken = sender.holdsDeletions({ provider, app });
+        const receipts = receive(request).map((receipt) => ({ ...receipt, provider, keepsToken }));
         if (receipts.length > 0) await outbox.received(receipts, now());
       };
     },

@@ -2,45 +2,25 @@
 import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import type { Process } from "./cli.ts";
+import { type Call, callOf, type Given, secondsOf } from "./send/call.ts";
 import { type Answer, type Server, ServerTrouble, serverAt } from "./send/server.ts";
-import { outcomeText, succeeded, wait } from "./send/wait.ts";
+import { devicesText, outcomeText, succeeded, wait } from "./send/wait.ts";
 
 const ok = 0;
 const failed = 1;
 const wrong = 2;
 
 const HOME = "http://127.0.0.1:11001";
-const HIGHEST_RATE = 1_000_000;
+/** Instead of a text: it is read from standard input. */
+const INPUT = "-";
 
-/** What is on the line, as Commander gives it. */
-interface Given {
-  readonly topic?: string;
-  readonly pushId?: readonly string[];
-  readonly uid?: readonly string[];
-  readonly tag?: string;
-  readonly all?: true;
-  readonly title?: string;
-  readonly message?: string;
-  readonly payload?: string;
-  readonly ttl?: string;
-  readonly sendAt?: string;
-  readonly rate?: string;
-  readonly dryRun?: true;
-  readonly idempotencyKey?: string;
+interface Line extends Given {
   readonly url: string;
   readonly keyFile?: string;
   readonly json?: true;
-  readonly wait?: true | string;
-}
-
-/** A call of the API. */
-interface Call {
-  readonly kind: "push" | "notification";
-  readonly body: Readonly<Record<string, unknown>>;
 }
 
 export function addSend(program: Command, host: Process, end: (code: number) => void): void {
-  const summary = "send a push or a notification by a running server";
   const group = (heading: string, ...options: readonly Option[]): void => {
     for (const option of options) command.addOption(option.helpGroup(heading));
   };
@@ -52,9 +32,13 @@ export function addSend(program: Command, host: Process, end: (code: number) => 
 
   const command = program
     .command("send")
-    .summary(summary)
-    .description(`${summary[0]!.toUpperCase()}${summary.slice(1)}.`);
-  command.argument("[data]", "the data of a push: JSON, or any text");
+    .summary("send a push or a notification by a running server")
+    .description(
+      "Send by a running server: a push, which apps and pages get that are connected, or a notification, which a person sees " +
+        "though the app is closed. The same parameters as /api/push and /api/notification.",
+    )
+    .usage("TO [options] JSON\n       pushbox send TO [options] --title TEXT");
+  command.argument("[json]", "a push: JSON, or any text; - reads it from standard input");
   group(
     "To whom, one of:",
     new Option("--topic <topic>", "everybody who subscribed to it; pushes only"),
@@ -64,19 +48,35 @@ export function addSend(program: Command, host: Process, end: (code: number) => 
     new Option("--all", "everybody; notifications only"),
   );
   group(
-    "What:",
-    new Option("--title <text>", "makes it a notification, which phones show"),
-    new Option("--message <text>", "the text of the notification"),
-    new Option("--payload <json>", "an object for the app, with the notification"),
-    new Option("--ttl <ms>", "keep it so many milliseconds for those who are away"),
-    new Option("--idempotency-key <key>", "sent again with the same key, it is not sent twice"),
+    "Of those devices only the ones whose tag holds a version:",
+    new Option("--tag-start <text>", "how that tag begins, up to the version: app_ of app_2.3.1"),
+    new Option("--tag-less-than <version>", "below this one"),
+    new Option("--tag-greater-than <version>", "above this one"),
+  );
+  group("A push, instead of JSON:", new Option("--data <base64>", "the form that clients of 2015 know"));
+  group(
+    "A notification:",
+    new Option("--title <text>", "what phones show, in bold"),
+    new Option("--message <text>", "the text below it"),
+    new Option("--payload <json>", "an object for the app"),
+    new Option("--badge <number>", "the number at the app's icon, Apple only; 0 takes it away, and needs no title"),
+    new Option("--sound <name>", "a sound of the app, Apple only"),
+    new Option("--id <id>", "a name of your own, to look it up by; the same name again adds to the same statistics"),
+    new Option("--type <label>", "what the statistics sum it under"),
+    new Option("--vendors <json>", "fields of the vendors' own, by vendor: passed on as they are"),
+    new Option(
+      "--notification <json>",
+      "all of it, as /api/notification takes it; - reads it from standard input; the flags above are laid over it",
+    ),
   );
   group(
-    "When and how, for notifications:",
-    new Option("--send-at <time>", "milliseconds since 1970, or a time with its zone: 2030-01-01T08:00:00+08:00"),
-    new Option("--rate <number>", "devices per second"),
-    new Option("--dry-run", "only count the devices; nothing is sent"),
-    new Option("--wait [seconds]", "stay until it is done, and tell how it went"),
+    "When and how:",
+    new Option("--ttl <ms>", "keep it so many milliseconds for those who are away"),
+    new Option("--idempotency-key <key>", "sent again with the same key within a day, it is not sent twice"),
+    new Option("--send-at <time>", "milliseconds since 1970, or a time with its zone; notifications only"),
+    new Option("--rate <number>", "devices per second; notifications only"),
+    new Option("--dry-run", "only count the devices, nothing is sent; notifications only"),
+    new Option("--wait [seconds]", "stay until it is done, and tell how it went; notifications only"),
   );
   group(
     "Server:",
@@ -85,29 +85,39 @@ export function addSend(program: Command, host: Process, end: (code: number) => 
     new Option("--json", "print the server's answer as it is"),
   );
   command.addHelpText("after", EXAMPLES);
-  command.action(async (data: string | undefined) => {
-    const given = command.opts<Given>();
+  command.action(async (push: string | undefined) => {
     const problems: string[] = [];
-    const call = callOf(data, given, problems);
-    const seconds = secondsOf(given.wait, problems);
-    const server = serverOf(given, host, problems);
+    const line = await withInput({ ...command.opts<Line>(), ...(push === undefined ? {} : { push }) }, host);
+    const call = callOf(line, problems);
+    const seconds = secondsOf(line.wait, problems);
+    const server = serverOf(line, host, problems);
     if (problems.length > 0 || server === undefined) {
       const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
       host.err(`${problems.map((problem) => `${problem}\n`).join("")}${count}; see pushbox send --help\n`);
       end(wrong);
       return;
     }
-    end(await carryOut(call, server, seconds, given.json === true, host));
+    end(await carryOut(call, server, seconds, line.json === true, host));
   });
 }
 
 const EXAMPLES = `
-Examples:
+Examples, pushes:
   pushbox send --topic news '{"hello":"world"}'
   pushbox send --uid ann --uid bob --ttl 3600000 'see you later'
-  pushbox send --uid ann --title 'New message' --message 'Bob: hi' --payload '{"chat":7}' --ttl 86400000
-  pushbox send --all --title Sale --dry-run --wait
-  pushbox send --all --title Sale --send-at "$(date -Iseconds -d 'tomorrow 8:00')" --rate 500 --idempotency-key sale-1
+  pushbox send --topic prices - < prices.json
+
+Notifications:
+  pushbox send --uid ann --title 'New message' --message 'Bob: hi' --payload '{"chat":7}' --badge 1 --ttl 86400000
+  pushbox send --uid ann --title Hello --wait 60         stay, and see what became of it at each device
+  pushbox send --all --title Sale --dry-run --wait       how many would get it?
+  pushbox send --all --title Sale --rate 500 --send-at "$(date -Iseconds -d 'tomorrow 8:00')" --idempotency-key sale-1
+  pushbox send --tag ios --tag-start app_ --tag-less-than 2.5 --title 'Please update' --type update
+  pushbox send --uid ann --badge 0
+  pushbox send --uid ann --vendors '{"vivo":{"category":"IM"}}' --title 'New message'
+  pushbox send --uid ann --id order-7 --notification - < order.json
+
+Another server:
   PUSHBOX_API_KEY=$(cat key) pushbox send --url https://push.example.com --tag vip --title Hello --wait 60
 
 A key is never given as a flag: other users of this machine could see it.
@@ -115,88 +125,19 @@ A key is never given as a flag: other users of this machine could see it.
 Exit codes: 0 the server took it (with --wait: and it went out), 1 refused, unreachable, cancelled, not done in time, or failed
 for every device, 2 wrong command line.`;
 
-// ---- what is asked for
-
-function callOf(data: string | undefined, given: Given, problems: string[]): Call {
-  const { title, message, payload } = given;
-  const shown = title !== undefined || message !== undefined || payload !== undefined;
-  const flags = (pairs: Readonly<Record<string, unknown>>): readonly string[] =>
-    Object.keys(pairs).filter((flag) => pairs[flag] !== undefined);
-  const targets = flags({
-    "--topic": given.topic,
-    "--push-id": given.pushId,
-    "--uid": given.uid,
-    "--tag": given.tag,
-    "--all": given.all,
-  });
-  if (targets.length === 0) problems.push("to whom? Give --topic, --push-id, --uid, --tag or --all");
-  if (targets.length > 1) problems.push(`${targets.join(" and ")} exclude each other: send one after the other`);
-  const common = {
-    pushId: given.pushId,
-    uid: given.uid,
-    timeToLive: whole("--ttl", given.ttl, 0, Number.MAX_SAFE_INTEGER, problems),
-    idempotencyKey: given.idempotencyKey,
-  };
-  if (data !== undefined && shown) {
-    problems.push("a push has data, a notification has --title, --message and --payload: give one or the other");
-  } else if (data !== undefined) {
-    const { tag, all, sendAt, rate, dryRun } = given;
-    const foreign = { "--tag": tag, "--all": all, "--send-at": sendAt, "--rate": rate, "--dry-run": dryRun };
-    for (const flag of flags({ ...foreign, "--wait": given.wait }))
-      problems.push(`${flag} is for notifications: give --title instead of data, or leave it out`);
-  } else if (shown) {
-    if (title === undefined) problems.push("--title is missing: without one Android shows nothing");
-    if (given.topic !== undefined)
-      problems.push("--topic is for pushes: give data instead of --title, or name devices");
-  } else {
-    problems.push("send what? Give the data of a push, or --title for a notification");
-  }
-  if (data !== undefined) return { kind: "push", body: { ...common, topic: given.topic, json: data } };
-  const alert = message === undefined ? title : { title, body: message };
+/** With what stands on standard input, less the line break that ends it. */
+async function withInput(line: Line, { input }: Process): Promise<Line> {
+  const { push, notification } = line;
+  if (push !== INPUT && notification !== INPUT) return line;
+  const text = (await input()).replace(/\r?\n$/, "");
   return {
-    kind: "notification",
-    body: {
-      ...common,
-      tag: given.tag,
-      pushAll: given.all,
-      sendAt: given.sendAt,
-      rate: whole("--rate", given.rate, 1, HIGHEST_RATE, problems),
-      dryRun: given.dryRun,
-      notification: { android: { title, message }, apn: { alert }, payload: objectOf("--payload", payload, problems) },
-    },
+    ...line,
+    ...(push === INPUT ? { push: text } : {}),
+    ...(notification === INPUT ? { notification: text } : {}),
   };
 }
 
-function whole(flag: string, text: string | undefined, least: number, most: number, problems: string[]) {
-  if (text === undefined) return undefined;
-  const number = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(number >= least && number <= most))
-    problems.push(`${flag} ${text}: write a whole number from ${least} to ${most}`);
-  return number;
-}
-
-function objectOf(flag: string, text: string | undefined, problems: string[]): unknown {
-  if (text === undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
-  } catch {
-    // the same mistake as JSON that is no object
-  }
-  problems.push(`${flag} ${text}: write a JSON object, like '{"chat":7}'`);
-  return undefined;
-}
-
-/** Undefined: do not wait. */
-function secondsOf(given: true | string | undefined, problems: string[]): number | undefined {
-  if (given === undefined) return undefined;
-  if (given === true) return Number.POSITIVE_INFINITY;
-  const seconds = /^\d{1,9}(\.\d+)?$/.test(given) ? Number(given) : 0;
-  if (seconds <= 0) problems.push(`--wait ${given}: write seconds, like --wait 60, or --wait alone`);
-  return seconds;
-}
-
-function serverOf({ url, keyFile }: Given, { env }: Process, problems: string[]): Server | undefined {
+function serverOf({ url, keyFile }: Line, { env }: Process, problems: string[]): Server | undefined {
   let key = env["PUSHBOX_API_KEY"] ?? "";
   let from = "PUSHBOX_API_KEY";
   if (keyFile !== undefined) {
@@ -247,7 +188,8 @@ async function carryOut(
     progress(`${accepted}\n`);
     const end = await wait(server, id, seconds, (line) => progress(`${line}\n`));
     if (end.job === undefined) return finish(end.answer, end.text, failed);
-    return finish(end.answer, outcomeText(end.job), succeeded(end.job) ? ok : failed);
+    const devices = raw ? "" : await devicesText(server, id, end.job);
+    return finish(end.answer, outcomeText(end.job) + devices, succeeded(end.job) ? ok : failed);
   } catch (error) {
     if (!(error instanceof ServerTrouble)) throw error;
     err(`${error.message}\n`);

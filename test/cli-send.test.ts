@@ -54,10 +54,18 @@ const finished = {
   failed: { "apns: expired": 1, "apns: BadDeviceToken": 2 },
 };
 
+t.setTimeout(120_000);
+
 t.test("help teaches with examples, tells the exit codes and where the key comes from", async (t) => {
   const { code, out } = await run(t.testdir({}), "send", "--help");
   t.equal(code, 0);
-  for (const part of ["Examples:", "pushbox send --topic news", "Exit codes: 0", "PUSHBOX_API_KEY", "--key-file"])
+  for (const part of [
+    "Examples, pushes:",
+    "pushbox send --topic news",
+    "Exit codes: 0",
+    "PUSHBOX_API_KEY",
+    "--key-file",
+  ])
     t.ok(out.includes(part), part);
   t.match((await run(t.testdir({}), "--help")).out, /^ {2}send\b/m);
 });
@@ -115,6 +123,23 @@ t.test("a notification: text for both kinds of phone, and when and how it goes",
   });
 });
 
+t.test("- is standard input, less the line break that ends it", async (t) => {
+  const { url, seen } = await api(t, accepted);
+  const directory = t.testdir({});
+  for (const [input, args, body] of [
+    ['{"n": 12345678901234567890}\n', ["--topic", "t", "-"], { topic: "t", json: '{"n": 12345678901234567890}' }],
+    ["two\nlines\r\n", ["--topic", "t", "-"], { topic: "t", json: "two\nlines" }],
+    [
+      '{"android":{"title":"T","channel":"c"}}\n',
+      ["--all", "--notification", "-", "--id", "7"],
+      { pushAll: true, notification: { android: { title: "T", channel: "c" }, id: "7" } },
+    ],
+  ] as const) {
+    t.match(await start(directory, ["send", "--url", url, ...args], { input }).ended, { code: 0, err: "" });
+    t.strictSame(seen.at(-1)!.body, body);
+  }
+});
+
 t.test("the key comes from a file or the environment, and the file wins", async (t) => {
   const { url, seen } = await api(t, success);
   const directory = t.testdir({ key: "from-the-file\n", empty: "\n", lines: "two\nlines" });
@@ -154,22 +179,22 @@ t.test("a wrong command line: every problem at once, 2, and nothing is sent", as
     ],
     [["--topic", "a", "--uid", "b", "x"], "--topic and --uid exclude each other: send one after the other"],
     [
-      ["--uid", "b", "--title", "T", "x"],
-      "a push has data, a notification has --title, --message and --payload: give one or the other",
+      ["--uid", "b", "--title", "T", "--badge", "1", "x"],
+      "a push has data, a notification has --title and --badge: give one or the other",
     ],
     [["--all", "x"], "--all is for notifications: give --title instead of data, or leave it out"],
     [
-      ["--uid", "a", "x", "--send-at", "5", "--rate", "5", "--dry-run", "--wait"],
-      ...["--send-at", "--rate", "--dry-run", "--wait"].map(
+      ["--uid", "a", "x", "--type", "t", "--send-at", "5", "--rate", "5", "--dry-run", "--wait"],
+      ...["--type", "--send-at", "--rate", "--dry-run", "--wait"].map(
         (flag) => `${flag} is for notifications: give --title instead of data, or leave it out`,
       ),
     ],
     [["--topic", "a", "--title", "T"], "--topic is for pushes: give data instead of --title, or name devices"],
     [["--all", "--message", "M"], "--title is missing: without one Android shows nothing"],
     [
-      ["--all", "--title", "T", "--payload", "[1]", "--ttl", "-1", "--rate", "0", "--wait", "soon"],
+      ["--all", "--title", "T", "--payload", "[1]", "--ttl", "-1", "--rate", "-1", "--wait", "soon"],
       "--ttl -1: write a whole number from 0 to 9007199254740991",
-      "--rate 0: write a whole number from 1 to 1000000",
+      "--rate -1: write a whole number from 0 to 1000000",
       "--payload [1]: write a JSON object, like '{\"chat\":7}'",
       "--wait soon: write seconds, like --wait 60, or --wait alone",
     ],
@@ -259,7 +284,7 @@ t.test("--wait tells what changes, then the outcome by reason; it asks ever more
       "scheduled for 2030-01-01T00:00:00.000Z",
       "running: 10 devices looked at, 3 accepted, 1 failed, 2 waiting",
       "finished: 10 devices looked at",
-      "sent: 6 by apns, 3 by connection",
+      "addressed: 6 by apns, 3 by connection",
       "1 have nothing to show of it",
       "vendors: 3 accepted, 3 failed",
       "  2  apns: BadDeviceToken",
@@ -270,11 +295,44 @@ t.test("--wait tells what changes, then the outcome by reason; it asks ever more
   });
   t.same(
     seen.slice(1).map(({ path, body }) => [path, body]),
-    Array(6).fill(["/api/job/get", { id: "n1" }]),
+    [...Array(6).fill(["/api/job/get", { id: "n1" }]), ["/api/notification/get", { id: "n1", limit: 20 }]],
   );
   const pauses = seen.slice(1).map(({ at }, i) => at - seen[i]!.at);
   t.ok(pauses[0]! >= 195, `the first after ${pauses[0]} ms`);
   t.ok(pauses[5]! >= 1000, `the sixth after ${pauses[5]} ms`);
+});
+
+t.test("--wait: where the devices are few, what became of it at each", async (t) => {
+  const few = {
+    ...finished,
+    progress: { ...progress, seen: 3, skipped: 0, queued: 1, waiting: 0, accepted: 0, failed: 1 },
+  };
+  const deliveries = [
+    { pushId: "device-1", provider: "apns", state: "gone", reason: "Unregistered\u001b[2J" },
+    { pushId: "device-2", state: "sent", sentAt: 1 },
+    { pushId: "device-3", state: "queued" },
+  ];
+  const wait = async (...replies: readonly Reply[]) => {
+    const { url } = await api(t, accepted, ...replies);
+    return run(t.testdir({}), "send", "--url", url, "--uid", "u", "--title", "T", "--wait");
+  };
+  const told =
+    "  device-1  apns  gone: Unregistered [2J\n  device-2  connection  sent\n  device-3  connection  queued\n";
+  const full = await wait(few, { ...success, deliveries });
+  t.ok(
+    full.out.endsWith(`vendors: 0 accepted, 1 failed\n  2  apns: BadDeviceToken\n  1  apns: expired\n${told}`),
+    full.out,
+  );
+  t.equal(full.code, 0);
+  for (const ended of [
+    await wait({ ...few, progress: { ...few.progress, seen: 21 } }, { ...success, deliveries }),
+    await wait({ ...few, jobs: [few, few] }, { ...success, deliveries }),
+    await wait(few, { status: 404, text: '{"code":"error","message":"unknown"}' }),
+    await wait(few, "hang up"),
+  ]) {
+    t.match(ended, { code: 0, out: /1 {2}apns: expired\n$/ });
+    t.notMatch(ended.out, "device-1");
+  }
 });
 
 t.test("--wait --json: the last answer on standard output, the progress beside it", async (t) => {
@@ -330,7 +388,11 @@ t.test("--wait: cancelled, all failed, not done in time, unknown or gone is 1", 
     err: "it was accepted, but how far it is cannot be asked: no notification with id n1 is known\n",
   });
   t.match(gone, { code: 1, err: /^it was accepted, but how far it is cannot be asked: http/ });
-  t.match(other, { code: 0, out: /finished: 0 devices looked at\nsent: nobody\n$/ }, "of a server that tells less");
+  t.match(
+    other,
+    { code: 0, out: /finished: 0 devices looked at\naddressed: nobody\n$/ },
+    "of a server that tells less",
+  );
 });
 
 t.test("the API's own answers are understood: accepted, under way, finished", async (t) => {
@@ -377,7 +439,7 @@ t.test("the API's own answers are understood: accepted, under way, finished", as
       "accepted: generated123",
       "running: 5 devices looked at, 1 accepted, 1 failed, 3 waiting",
       "finished: 5 devices looked at",
-      "sent: 5 by apns",
+      "addressed: 5 by apns",
       "vendors: 4 accepted, 1 failed",
       "  1  apns: Unregistered",
       "",

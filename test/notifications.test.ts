@@ -14,7 +14,7 @@ t.test("a stop waits four seconds for vendors that hang, and no longer", async (
   const hanging: Provider = {
     name: "fcm",
     batch: 1,
-    parallel: 1,
+    parallel: () => 1,
     apps: ["com.example"],
     send() {
       setImmediate(() => events.emit("asked"));

@@ -73,7 +73,15 @@ async function elsewhere(): Promise<{
 /** What a newcomer sees, by a part of the command. */
 const expected: readonly (readonly [string, RegExp])[] = [
   ["notification/get -d id=hi-1", /"id":"hi-1".*"deliveries":\[\{"pushId":"a-name-of-10-or-more","uid":"ann"/],
-  ["send --url", /^accepted: .*\n(.*\n)*finished: 1 device looked at\nsent: 1 by connection\n$/],
+  ["--topic news --idempotency-key", /^sent\n$/],
+  [
+    "send --url http://127.0.0.1:11001 --uid ann --id hi-2",
+    / {2}a-name-of-10-or-more {2}connection {2}(queued|sent)\n$/,
+  ],
+  [
+    "send --url",
+    /^accepted: .*\n(.*\n)*finished: 1 device looked at\naddressed: 1 by connection\n {2}a-name-of-10-or-more {2}connection {2}\w+/,
+  ],
   ["job/get -d id=sale", /"id":"sale".*"state":"scheduled".*"rate":500/],
   ["job/cancel -d id=sale", /"id":"sale".*"state":"cancelled"/],
   ["dryRun=true", /^\{"code":"success","id":"sale-test"\}/],

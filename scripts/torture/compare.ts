@@ -142,8 +142,11 @@ function judge({ state, provider, reason }: Row, device: Device, shown: boolean)
       return device.state === "dead" && reason !== undefined ? undefined : "gone, but the token lives";
     case "refused":
       return device.state === "mute" && reason !== undefined ? undefined : "refused, but nothing was wrong with it";
-    case "sent":
-      return device.state === "dead" && provider === undefined ? undefined : "over the connection, but it has a token";
+    case "queued":
+    case "expired":
+      // Kept for a device that is away; where it has lost its token, nobody else brings it.
+      if (device.state === "dead" && provider === undefined) return undefined;
+      return `${state} at the end`;
     default:
       return `${state} at the end`;
   }

@@ -7,7 +7,7 @@
 import type { ArrivalEvidence, ArrivalRecord } from "./arrival.ts";
 import type { Device, PushId, Token, Uid } from "./device.ts";
 import type { NotificationId } from "./notification.ts";
-import type { Calls, Outbox } from "./outbox.ts";
+import type { Once, Outbox } from "./outbox.ts";
 import type { Channel, KeptPacket, Packet, Parcel, Position } from "./packet.ts";
 import type { DeviceTarget } from "./target.ts";
 
@@ -15,7 +15,6 @@ export interface Engine {
   readonly devices: Devices;
   readonly broker: Broker;
   readonly outbox: Outbox;
-  readonly calls: Calls;
   readonly counters: Counters;
   /** A consistent copy of everything stored, into a new file, while the engine goes on. Fails when the file exists. */
   backup(file: string): Promise<void>;
@@ -111,12 +110,29 @@ export interface Hub {
   /** Synchronous; encodes once per call. A kept packet carries its seq. */
   deliver(channel: Channel, packet: Packet | KeptPacket): void;
   carryOut(pushId: PushId, order: Order): void;
+  /** Whether the device has a session here. */
+  has(pushId: PushId): boolean;
+}
+
+/** A notification that was kept while its device was away, and has now been sent to it. */
+export interface Replayed {
+  readonly id: NotificationId;
+  /** Tells it from others of the same id. */
+  readonly expires: number;
+  readonly at: number;
 }
 
 /** The newest kept packet of a device's own channel that was sent to one of its connections. */
 export interface SentMark {
   readonly pushId: PushId;
   readonly seq: number;
+  readonly replayed?: readonly Replayed[];
+}
+
+/** A part of a long push: each is one step. */
+export interface Piece {
+  readonly number: number;
+  readonly last: boolean;
 }
 
 export interface Broker {
@@ -128,6 +144,13 @@ export interface Broker {
    */
   publish(parcels: readonly Parcel[]): Promise<void>;
   /**
+   * The same for one piece, counted from 0, of a push that its caller may repeat: its packets are kept and the piece is noted in
+   * one step, then they are handed over (holds 2, 3), those that are not kept too. A piece that was noted before is neither kept
+   * nor handed over again, whoever asks and whatever crashed meanwhile. Resolves with the piece to go on with, which may be a
+   * later one; undefined: the last was made. Rejects with `PushError("conflict")` when the key was used for something else.
+   */
+  publishOnce(once: Once, piece: Piece, parcels: readonly Parcel[], now: number): Promise<number | undefined>;
+  /**
    * What a client at `position` has missed, oldest first, alive ones only (`missed` in packet.ts). A position found on a
    * device's own channel confirms receipt: it and everything before it is dropped. A cursor stays findable while any older
    * packet of its channel is alive, even after its own expiry.
@@ -135,7 +158,7 @@ export interface Broker {
    * possibly newer ones too. So a session that holds live packets back while it reads can drop those up to its last seq.
    */
   backlog(channel: Channel, position: Position, now: number): Promise<readonly KeptPacket[]>;
-  /** Raises the marks that `unsent` reads. */
+  /** Raises the marks that `unsent` reads, and records the notifications that were replayed as sent. */
   sent(marks: readonly SentMark[]): Promise<void>;
   /** Has the device's sessions, wherever they are, carry out the order. Orders of one device arrive in the order told. */
   tell(pushIds: readonly PushId[], order: Order): Promise<void>;

@@ -119,7 +119,10 @@ export interface JobQuery {
   readonly before?: number;
 }
 
-/** `sent`: over the long connection, where nobody says more until it arrives. */
+/**
+ * `sent`: to a connection of the device, which says no more until it arrives. A device without a vendor that is away: `queued`
+ * while it is kept for it, then `sent` when it comes back in time, else `expired`; without a timeToLive `expired` at once.
+ */
 export type DeliveryState = "sent" | "queued" | "accepted" | "gone" | "refused" | "expired" | "cancelled";
 
 /** What became of a notification at one device. Times are epoch milliseconds. */
@@ -152,6 +155,12 @@ export interface Moment {
   /** Epoch milliseconds. */
   readonly at: number;
   readonly job: number;
+}
+
+export interface ProviderReceipt extends Receipt {
+  readonly provider: ProviderName;
+  /** The lane holds deletions (core/delivery.ts). */
+  readonly keepsToken?: boolean;
 }
 
 export interface Outbox {
@@ -188,9 +197,9 @@ export interface Outbox {
   expire(lane: Lane, after: number | undefined, limit: number, now: number): Promise<number | undefined>;
   /**
    * What vendors tell later, or clients about what a vendor brought: marks the deliveries and counts each event once per
-   * delivery. An event of a token that is dead forgets it. Unknown ones are skipped.
+   * delivery. A token that is told to be dead is forgotten, unless its lane holds deletions. Unknown ones are skipped.
    */
-  received(receipts: readonly (Receipt & { readonly provider: ProviderName })[], now: number): Promise<void>;
+  received(receipts: readonly ProviderReceipt[], now: number): Promise<void>;
 
   /** Newest first. */
   jobs(query: JobQuery, limit: number, now: number): Promise<readonly Job[]>;
@@ -219,16 +228,4 @@ export interface Outbox {
     provider: ProviderName,
     counts: { readonly delivered: number; readonly clicked: number },
   ): Promise<void>;
-}
-
-/** Calls that may be repeated, for those that are no notification. Forgotten after 24 hours. */
-export interface Calls {
-  /**
-   * Begins a call, durably. Returns the answer when it was finished before; undefined: it is to be made (again, after a crash in
-   * the middle). Rejects with `PushError("conflict")` when the key was used for something else.
-   */
-  begin(once: Once, now: number): Promise<string | undefined>;
-  finish(key: string, answer: string): Promise<void>;
-  /** The call failed and changed nothing: its key is free again. */
-  abandon(key: string): Promise<void>;
 }

@@ -47,8 +47,8 @@ export interface Provider {
   readonly name: ProviderName;
   /** Recipients one request may carry. */
   readonly batch: number;
-  /** Requests that are worth having in flight together. */
-  readonly parallel: number;
+  /** Requests of this app that are worth having in flight together. */
+  parallel(app: AppId): number;
   /** The first is for tokens that name no app. */
   readonly apps: readonly AppId[];
   /** Where apps are reached in different ways: the provider of this one, whose batch may be another. */

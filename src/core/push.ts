@@ -3,6 +3,7 @@ import type { Device, TagFilter } from "./device.ts";
 import { passes } from "./device.ts";
 import type { Engine } from "./engine.ts";
 import { randomId } from "./id.ts";
+import type { Once } from "./outbox.ts";
 import type { Packet, Parcel } from "./packet.ts";
 import { deviceChannel, topicChannel, uidChannel } from "./packet.ts";
 import type { Target } from "./target.ts";
@@ -16,7 +17,7 @@ export interface Draft {
   readonly timeToLive: number;
 }
 
-/** Devices looked up at once; between two look-ups other callers get their turn. */
+/** Devices looked up, or pushed to in one step, at once; in between other callers get their turn. */
 const PAGE = 1000;
 
 /**
@@ -31,17 +32,42 @@ export function push(
   draft: Draft,
   now: number,
 ): Promise<void> | undefined {
-  const kept = draft.timeToLive > 0;
-  const packet: Packet = {
-    event: draft.event,
-    id: kept ? randomId() : "",
-    body: draft.body,
-    expires: kept ? now + draft.timeToLive : 0,
-  };
+  const packet = packetOf(draft, now);
   const parcels = directParcels(target, packet);
   if (parcels === undefined) return pushToDevices(engine, target as DeviceList, packet, now);
   const published = engine.broker.publish(parcels);
-  return kept ? published : undefined;
+  return packet.expires > 0 ? published : undefined;
+}
+
+/**
+ * The same for a call that its caller may repeat: each target gets it at most once, whatever crashes and however often it is
+ * called. Resolves once that is durable. A long list goes in pieces, each of them noted; a repetition goes on where a crash has
+ * cut it. With a timeToLive each target has it then; without one, a crash may have come before the connections got it.
+ * @throws PushError("conflict") when the key was used for something else
+ */
+export async function pushOnce(
+  engine: Pick<Engine, "broker" | "devices">,
+  target: PushTarget,
+  draft: Draft,
+  once: Once,
+  now: number,
+): Promise<void> {
+  const packet = packetOf(draft, now);
+  const direct = directParcels(target, packet);
+  const count = direct?.length ?? idsOf(target as DeviceList).length;
+  for (let piece: number | undefined = 0; piece !== undefined; ) {
+    const from: number = piece * PAGE;
+    const to = from + PAGE;
+    const parcels: readonly Parcel[] =
+      direct?.slice(from, to) ?? (await parcelsOf(engine, target as DeviceList, from, to, packet, now));
+    piece = await engine.broker.publishOnce(once, { number: piece, last: to >= count }, parcels, now);
+  }
+}
+
+function packetOf({ event, body, timeToLive }: Draft, now: number): Packet {
+  return timeToLive > 0
+    ? { event, id: randomId(), body, expires: now + timeToLive }
+    : { event, id: "", body, expires: 0 };
 }
 
 /** The parcels of a target that needs no look-up; undefined when the devices' records decide. */
@@ -68,18 +94,32 @@ async function pushToDevices(
   now: number,
 ): Promise<void> {
   const published: Promise<void>[] = [];
-  const ids: readonly string[] = target.kind === "pushIds" ? target.pushIds : target.uids;
-  for (let from = 0; from < ids.length; from += PAGE) {
-    const devices =
-      target.kind === "pushIds"
-        ? await engine.devices.get(target.pushIds.slice(from, from + PAGE), now)
-        : await engine.devices.byUid(target.uids.slice(from, from + PAGE), now);
-    const parcels = devices
-      .filter(passing(target.filter))
-      .map((device): Parcel => ({ channel: deviceChannel(device.pushId), packet }));
+  const { length } = idsOf(target);
+  for (let from = 0; from < length; from += PAGE) {
+    const parcels = await parcelsOf(engine, target, from, from + PAGE, packet, now);
     if (parcels.length > 0) published.push(engine.broker.publish(parcels));
   }
   await Promise.all(published);
+}
+
+const idsOf = (target: DeviceList): readonly string[] => (target.kind === "pushIds" ? target.pushIds : target.uids);
+
+/** Those of a part of the list whose devices are known and pass the filter. */
+async function parcelsOf(
+  { devices }: Pick<Engine, "devices">,
+  target: DeviceList,
+  from: number,
+  to: number,
+  packet: Packet,
+  now: number,
+): Promise<readonly Parcel[]> {
+  const found =
+    target.kind === "pushIds"
+      ? await devices.get(target.pushIds.slice(from, to), now)
+      : await devices.byUid(target.uids.slice(from, to), now);
+  return found
+    .filter(passing(target.filter))
+    .map((device): Parcel => ({ channel: deviceChannel(device.pushId), packet }));
 }
 
 const passing = (filter: TagFilter | undefined) => (device: Device) =>

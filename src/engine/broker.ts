@@ -3,6 +3,7 @@
 // The order rests on one thing: the answers of the storage thread are worked through one by one, in the order of its commits,
 // and `committed` is run right there. So packets are handed over in the order of seq, and a backlog is answered after every
 // packet it contains has been.
+import type { PushId } from "../core/device.ts";
 import type { Broker, Hub } from "../core/engine.ts";
 import { channelKind, type Parcel } from "../core/packet.ts";
 import type { Queue } from "./queue.ts";
@@ -14,6 +15,8 @@ const PIECE = 1000;
 export interface LocalBroker extends Broker {
   /** Hands over the parcels of one commit; `first` is the seq of its first kept one. */
   deliver(parcels: readonly Parcel[], first: number): void;
+  /** Whether the device has a connection. */
+  has(pushId: PushId): boolean;
 }
 
 /** Nobody reads the log of a uid: who has the uid may change at any time. */
@@ -35,6 +38,7 @@ export function localBroker(queue: Queue): LocalBroker {
 
   return {
     deliver,
+    has: (pushId) => hubs.some((hub) => hub.has(pushId)),
     attach(hub) {
       hubs.push(hub);
     },
@@ -48,6 +52,18 @@ export function localBroker(queue: Queue): LocalBroker {
           0,
         );
       for (let i = 0; i < kept.length; i += PIECE) await append(kept.slice(i, i + PIECE));
+    },
+    async publishOnce(once, { number, last }, parcels, now) {
+      const flat = flatten(parcels.filter(isKept));
+      const { next } = await queue.call(
+        "appendOnce",
+        [once, number, last, flat, now],
+        parcels.length + 1,
+        ({ first }) => {
+          if (first !== undefined) deliver(parcels, first); // holds 2, 3
+        },
+      );
+      return next;
     },
     backlog: (channel, position, now) => queue.call("backlog", [channel, position, now]),
     sent: (marks) => queue.call("sent", [marks], marks.length),

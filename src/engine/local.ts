@@ -10,7 +10,7 @@ import { PushError } from "../core/errors.ts";
 import type { DeviceTarget } from "../core/target.ts";
 import { localBroker } from "./broker.ts";
 import { databaseFile } from "./directory.ts";
-import { localCalls, localOutbox, walkOn } from "./outbox.ts";
+import { localOutbox, walkOn } from "./outbox.ts";
 import { type BatchFigures, Queue, revive } from "./queue.ts";
 import type { Keep } from "./sqlite/packets.ts";
 import type { Synchronous } from "./sqlite/schema.ts";
@@ -141,8 +141,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
   return {
     devices: localDevices(queue),
     broker,
-    outbox: localOutbox(queue, broker),
-    calls: localCalls(queue),
+    outbox: localOutbox(queue, broker, now),
     counters: localCounters(queue),
     backup(file) {
       if (closing !== undefined) return Promise.reject(new PushError("unavailable", "the store is closed"));

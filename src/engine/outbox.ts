@@ -6,7 +6,6 @@ import type { PushId, Uid } from "../core/device.ts";
 import { PushError } from "../core/errors.ts";
 import { expiry, messageText, type Notification } from "../core/notification.ts";
 import type {
-  Calls,
   DeliveryRecord,
   DeliveryState,
   ExpandedPage,
@@ -19,9 +18,9 @@ import { isKept, type LocalBroker } from "./broker.ts";
 import type { Queue } from "./queue.ts";
 import type { FlatSettlements } from "./sqlite/deliveries.ts";
 import type { DeliveryView, JobView } from "./sqlite/listing.ts";
-import { type Contents, type FlatPage, NO_JOB } from "./sqlite/outbox.ts";
+import { type ConnectionState, type Contents, type FlatPage, NO_JOB, placeOf } from "./sqlite/outbox.ts";
 import { flatten } from "./sqlite/packets.ts";
-import { State } from "./sqlite/progress.ts";
+import { EXPIRED, State } from "./sqlite/progress.ts";
 
 /** A longer list goes in pieces, so that other callers get in between. */
 const PIECE = 1000;
@@ -46,9 +45,10 @@ const parse = ({ notification, target }: Contents): Parts => ({
   target: JSON.parse(target) as NotificationTarget,
 });
 
-export function localOutbox(queue: Queue, broker: LocalBroker): Outbox {
+export function localOutbox(queue: Queue, broker: LocalBroker, clock: () => number): Outbox {
   // A list of 100,000 ids is read once, not again for each of its pages.
   const inHand = new Map<number, Parts>();
+  const record = (row: DeliveryView): DeliveryRecord => toRecord(row, clock());
 
   return {
     accept(notification, target, { rate, dryRun = false, once } = {}) {
@@ -98,7 +98,7 @@ export function localOutbox(queue: Queue, broker: LocalBroker): Outbox {
         if (first !== NO_JOB) broker.deliver(parcels, first); // holds 2, 3
       };
       if (page.cursor === undefined) inHand.delete(job);
-      await queue.call("expand", [job, flatPage(page), now], parcels.length + devices.length + 1, deliver);
+      await queue.call("expand", [job, flatPage(page, broker), now], parcels.length + devices.length + 1, deliver);
     },
 
     async lanes(now) {
@@ -177,9 +177,9 @@ export function localOutbox(queue: Queue, broker: LocalBroker): Outbox {
         if (rows === undefined) return undefined;
         for (const row of rows) found.push(row);
         last = rows.at(-1)?.delivery ?? last;
-        if (rows.length < asked) return { deliveries: found.map(toRecord) };
+        if (rows.length < asked) return { deliveries: found.map(record) };
       }
-      return { deliveries: found.map(toRecord), next: `${last}` };
+      return { deliveries: found.map(record), next: `${last}` };
     },
 
     async receipts(id, provider, limit) {
@@ -207,14 +207,6 @@ export function localOutbox(queue: Queue, broker: LocalBroker): Outbox {
   };
 }
 
-export function localCalls(queue: Queue): Calls {
-  return {
-    begin: ({ key, digest }, now) => queue.call("beginCall", [key, digest, now]),
-    finish: (key, answer) => queue.call("finishCall", [key, answer]),
-    abandon: (key) => queue.call("abandonCall", [key]),
-  };
-}
-
 /**
  * Goes on with what orders began before the server was stopped in the middle of them, and with what expires while it is held.
  * `stopped` is asked between the pieces.
@@ -238,12 +230,22 @@ function isSmall(target: NotificationTarget): boolean {
   }
 }
 
-function flatPage({ cursor, notBefore, parcels, devices, counts, seen, skipped, routes }: ExpandedPage): FlatPage {
+function flatPage(
+  { cursor, notBefore, parcels, devices, counts, seen, skipped, routes }: ExpandedPage,
+  broker: LocalBroker,
+): FlatPage {
+  const kept = parcels.filter(isKept);
+  /** What becomes of it at a device that has no lane. */
+  const connected = (pushId: PushId): ConnectionState => {
+    if (parcels.length > 0 && broker.has(pushId)) return State.sent;
+    return kept.length > 0 ? State.kept : State.expired;
+  };
   const lanes: (readonly [string, string])[] = [];
   const flat: (string | number | null)[] = [];
   for (const { pushId, uid, via } of devices) {
-    let place = -1;
-    if (via !== undefined) {
+    let place: number;
+    if (via === undefined) place = placeOf(connected(pushId));
+    else {
       const { provider, app } = via.lane;
       place = lanes.findIndex((lane) => lane[0] === provider && lane[1] === app);
       if (place === -1) place = lanes.push([provider, app]) - 1;
@@ -253,7 +255,7 @@ function flatPage({ cursor, notBefore, parcels, devices, counts, seen, skipped, 
   return {
     cursor: cursor ?? null,
     notBefore: notBefore ?? null,
-    parcels: flatten(parcels.filter(isKept)),
+    parcels: flatten(kept),
     lanes,
     devices: flat,
     counts,
@@ -320,7 +322,21 @@ const STATES: Readonly<Record<number, DeliveryState>> = {
   [State.cancelled]: "cancelled",
 };
 
-const toRecord = (row: DeliveryView): DeliveryRecord => ({
+/** How it is with a delivery over the connection: of what is kept for an absent device nothing is written when its time ends. */
+function overConnection(row: DeliveryView, now: number): Pick<DeliveryRecord, "state" | "reason" | "settledAt"> {
+  const { state, queued_at: queuedAt, expires } = row;
+  if (state === State.expired)
+    return { state: "expired", reason: expires > queuedAt ? NOT_KEPT : EXPIRED, settledAt: queuedAt };
+  if (state !== State.kept || row.arrived_at !== null || row.clicked_at !== null) return { state: "sent" };
+  if (expires <= now) return { state: "expired", reason: NOT_BACK, settledAt: expires };
+  return row.in_log === 1 ? { state: "queued" } : { state: "expired", reason: PUSHED_OUT };
+}
+const NOT_KEPT = "the device was away, and without timeToLive nothing is kept for it";
+const NOT_BACK = "the device did not come back within its time to live";
+const PUSHED_OUT =
+  "no longer kept: newer messages took its place before the device came back, or the device was deleted";
+
+const toRecord = (row: DeliveryView, now: number): DeliveryRecord => ({
   pushId: row.push_id as PushId, // the brands were given when they were stored
   ...(row.uid !== null ? { uid: row.uid as Uid } : undefined),
   ...(row.provider !== null && row.app !== null ? { lane: { provider: row.provider, app: row.app } } : undefined),
@@ -334,4 +350,5 @@ const toRecord = (row: DeliveryView): DeliveryRecord => ({
   ...(row.state === State.queued && row.due !== null ? { nextTryAt: row.due } : undefined),
   ...(row.arrived_at !== null ? { arrivedAt: row.arrived_at } : undefined),
   ...(row.clicked_at !== null ? { clickedAt: row.clicked_at } : undefined),
+  ...(row.provider === null ? overConnection(row, now) : undefined),
 });

@@ -1,7 +1,7 @@
 // This process's sessions by channel. A packet becomes one frame, whoever gets it. Topics are fanned out by the gateway's rooms;
 // a device or a user has so few sessions that they are written to directly.
 import type { PushId, Uid } from "../core/device.ts";
-import type { Hub as HubPort, Order, SentMark } from "../core/engine.ts";
+import type { Hub as HubPort, Order, Replayed, SentMark } from "../core/engine.ts";
 import type { Live, Member, SessionCounts } from "../core/live.ts";
 import type { Channel, KeptPacket, Packet } from "../core/packet.ts";
 import { channelKind, channelName, topicChannel } from "../core/packet.ts";
@@ -24,6 +24,7 @@ export class Hub implements HubPort, Live {
   readonly #platforms = new Map<string, number>();
   #named = 0;
   #marks = new Map<PushId, number>();
+  #replayed = new Map<PushId, Replayed[]>();
   #frameOf: Packet | undefined = undefined;
   #frame = "";
   /** Packets written to clients since the start, and in each of the last seconds. */
@@ -96,8 +97,12 @@ export class Hub implements HubPort, Live {
   /** How far devices were sent since the last call. */
   takeMarks(): SentMark[] {
     if (this.#marks.size === 0) return [];
-    const marks = [...this.#marks].map(([pushId, seq]) => ({ pushId, seq }));
+    const marks = [...this.#marks].map(([pushId, seq]): SentMark => {
+      const replayed = this.#replayed.get(pushId);
+      return replayed === undefined ? { pushId, seq } : { pushId, seq, replayed };
+    });
     this.#marks = new Map();
+    this.#replayed = new Map();
     return marks;
   }
 
@@ -126,11 +131,23 @@ export class Hub implements HubPort, Live {
       this.send(session, channel, packet);
       last = packet.seq;
     }
+    this.#noteReplayed(channel, backlog);
     for (const packet of held) {
       if ("seq" in packet && packet.seq <= last) continue;
       this.send(session, channel, packet);
     }
     if (channelKind(channel) === "topic" && !session.gone) session.connection.join(channel);
+  }
+
+  /** Notifications that waited for their device: until now nothing says that they were sent. */
+  #noteReplayed(channel: Channel, backlog: readonly KeptPacket[]): void {
+    if (channelKind(channel) !== "device") return;
+    const replayed = backlog
+      .filter(({ event }) => event === "noti")
+      .map(({ id, expires }): Replayed => ({ id, expires, at: this.#now() }));
+    if (replayed.length === 0) return;
+    const pushId = channelName(channel) as PushId;
+    this.#replayed.set(pushId, [...(this.#replayed.get(pushId) ?? []), ...replayed]);
   }
 
   /** The session no longer holds the channel's packets. */
@@ -197,6 +214,10 @@ export class Hub implements HubPort, Live {
   /** Devices with a session now, for the farewell at the end. */
   present(): PushId[] {
     return [...this.#devices.keys()];
+  }
+
+  has(pushId: PushId): boolean {
+    return this.#devices.has(pushId);
   }
 
   // ---- Live

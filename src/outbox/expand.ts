@@ -81,13 +81,15 @@ export function createExpander(options: ExpanderOptions): Expander {
   }
 
   async function expandPage(item: Unexpanded): Promise<void> {
-    const page = paced(await nextPage(item), item.rate);
+    const rate = item.dryRun ? undefined : item.rate; // counting burdens nobody
+    const page = paced(await nextPage(item, rate), rate);
     await engine.outbox.expand(item.job, item.dryRun ? counted(page) : page, now());
     const lanes = new Set(page.devices.flatMap(({ via }) => (via === undefined ? [] : [via.lane])));
     if (lanes.size > 0 && !item.dryRun) options.filled([...lanes]);
   }
 
-  async function nextPage({ notification, target, cursor, rate }: Unexpanded): Promise<ExpandedPage> {
+  async function nextPage(item: Unexpanded, rate: number | undefined): Promise<ExpandedPage> {
+    const { notification, target, cursor } = item;
     const limit = rate === undefined ? PAGE : Math.min(PAGE, Math.ceil(rate / BEATS));
     const { devices, next } = await engine.devices.page(target, cursor, limit, now());
     if (target.kind !== "all") return split(notification, devices, route, next);

@@ -3,14 +3,19 @@
 import type { Deaths, Delivery, Lane, Settlement } from "../core/delivery.ts";
 import { count, NO_DEATHS, settle, statisticsName, suspicious } from "../core/delivery.ts";
 import type { LaneState, LaneStatus } from "../core/lane.ts";
-import type { Notification } from "../core/notification.ts";
+import { expiry, type Notification } from "../core/notification.ts";
 import type { LaneDepth, Outbox } from "../core/outbox.ts";
 import type { Outcome, Provider, Recipient } from "../core/provider.ts";
 import { Rate } from "./rate.ts";
+import { Ready } from "./ready.ts";
+import { Settling } from "./settling.ts";
+import { FIRST_PLACES, places, type Turns } from "./turns.ts";
 import { FULL_WINDOW, narrower, type Window, wider } from "./window.ts";
 
 export interface LaneOptions {
   readonly outbox: Pick<Outbox, "claim" | "settle" | "expire">;
+  /** Shared by all lanes. */
+  readonly turns: Turns;
   readonly now: () => number;
   /** Adds to the hourly sums of `key`. */
   readonly count: (key: string, sums: { total: number; success: number; error: number; latency: number }) => void;
@@ -19,12 +24,12 @@ export interface LaneOptions {
   readonly failed: (error: unknown) => void;
 }
 
-/** Milliseconds of writing requests after which sockets and callers get their turn. */
-const SLICE = 1;
 /** Longer than any request with its credential may take; a restart voids it. */
 const LEASE = 300_000;
-/** Deliveries per claim: a few milliseconds of the storage thread. */
+/** Deliveries per claim at most: a few milliseconds of the storage thread. */
 const CLAIM = 500;
+/** A claim should last so many milliseconds: each costs a commit, and what is claimed is sent even when its job is paused. */
+const LASTS = 100;
 /**
  * Each lane looks so often, whatever it waits for: the clock may be set meanwhile, or the machine sleep, and an order that a
  * restart cut short is finished by the store without a nudge. A lane at rest then looks for what has expired.
@@ -43,7 +48,19 @@ export class LaneRunner {
   #provider: Provider | undefined;
   #standing: Standing = { state: "running" };
   #window: Window = FULL_WINDOW;
-  #inFlight = 0;
+  /** How many requests may be at the vendor, before the window takes its part of it; and how many are. */
+  #places = FIRST_PLACES;
+  #flying = 0;
+  /** Claimed, not yet sent. */
+  readonly #ready = new Ready();
+  /** Claimed, and nothing is noted yet of what became of it: the deliveries ready, at the vendor and being settled. */
+  #unsettled = 0;
+  readonly #settling: Settling;
+  /** How many to claim together, and when that was last done. */
+  #portion = 2 * FIRST_PLACES;
+  #claimedAt = 0;
+  /** More may be due than was claimed. */
+  #more = true;
   #claiming = false;
   #nudged = false;
   #closed = false;
@@ -51,10 +68,6 @@ export class LaneRunner {
   #holdsDeletions = false;
   /** Deliveries that go in a request of their own: the vendor refused one they were in without saying whose fault it was. */
   readonly #alone = new Set<number>();
-  #settled: Settlement[] = [];
-  #settling: Promise<void> | undefined;
-  /** The store took no settlements the last time. */
-  #unstored = false;
   #timer: NodeJS.Timeout | undefined;
   /** When a lane at rest is looked through again. */
   #expireAt = 0;
@@ -64,8 +77,18 @@ export class LaneRunner {
   #lastError: { readonly reason: string; readonly at: number } | undefined;
 
   constructor(lane: Lane, provider: Provider | undefined, options: LaneOptions) {
+    const { outbox, now, failed } = options;
     this.lane = lane;
     this.#options = options;
+    this.#settling = new Settling({
+      settle: (settlements) => outbox.settle(settlements, now()),
+      stored: (settlements) => {
+        this.#unsettled -= settlements.length;
+        if (this.#more || settlements.some(({ kind }) => kind === "again")) this.nudge();
+      },
+      failed,
+      rested: () => this.#tellIdle(),
+    });
     this.use(provider);
   }
 
@@ -77,8 +100,10 @@ export class LaneRunner {
       const away = { state: "stopped", reason: "it is not configured" } as const;
       if (this.#standing.state === "stopped") this.#standing = away;
       else this.#rest(away);
-    } else if (this.#standing.state === "stopped") this.resume();
-    else this.nudge();
+    } else if (this.#standing.state === "stopped") {
+      this.#standing = { state: "running" };
+      this.#goOn();
+    } else this.nudge();
   }
 
   /** Lets it go on, whatever held it back. Returns whether anything did. */
@@ -90,9 +115,23 @@ export class LaneRunner {
     this.#window = FULL_WINDOW;
     this.#deaths = NO_DEATHS;
     this.#holdsDeletions = false;
-    if (held) this.#options.changed(this.lane, "resumed", "");
-    this.nudge();
+    if (held) this.#goOn();
+    else this.nudge();
     return held;
+  }
+
+  #goOn(): void {
+    this.#options.changed(this.lane, "resumed", "");
+    this.nudge();
+  }
+
+  get holdsDeletions(): boolean {
+    return this.#holdsDeletions;
+  }
+
+  /** A job was paused or cancelled: what is claimed of it is not sent. */
+  withdraw(job: number): void {
+    this.#giveBack(this.#ready.remove(job));
   }
 
   /** There may be something due. */
@@ -106,6 +145,9 @@ export class LaneRunner {
   close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
+    this.#options.turns.remove(this.#step);
+    this.#unsettled -= this.#ready.clear().length; // the leases end with this run
+    this.#settling.close();
     return new Promise((resolve) => {
       this.#idle = resolve;
       this.#tellIdle();
@@ -122,7 +164,7 @@ export class LaneRunner {
       ...(standing.state === "paused" ? { until: standing.until } : {}),
       depth: depth?.depth ?? 0,
       ...(depth?.oldest === undefined ? {} : { oldest: now - depth.oldest }),
-      inFlight: this.#inFlight,
+      inFlight: this.#unsettled - this.#ready.length,
       rate: this.#rate.perSecond(now),
       ...this.#totals,
       ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
@@ -131,13 +173,6 @@ export class LaneRunner {
   }
 
   // ---- claiming
-
-  get #room(): number {
-    const provider = this.#provider;
-    if (provider === undefined) return 0;
-    const most = Math.max(1, Math.floor(provider.parallel * this.#window.share)) * provider.batch;
-    return most - this.#inFlight;
-  }
 
   async #work(): Promise<void> {
     this.#claiming = true;
@@ -157,29 +192,38 @@ export class LaneRunner {
   /** Returns whether there may be more to claim at once. */
   async #claim(): Promise<boolean> {
     const { outbox, now } = this.#options;
+    this.#more = true;
     // Settlements first: claimed again after its lease, what is not noted yet would be sent twice.
-    if (this.#closed || this.#unstored) return false;
+    if (this.#closed || this.#settling.failing) return false;
     if (this.#standing.state !== "running") {
       await this.#expire();
       return false;
     }
-    const rest = this.#window.until - now();
-    if (rest > 0) {
+    if (this.#window.until > now()) {
       this.#wake(this.#window.until);
       return false;
     }
-    const room = this.#room;
-    // Many small claims would each cost a commit: what is settled makes room for a larger one.
-    if (room <= 0 || (this.#inFlight > 0 && room < Math.min(CLAIM, this.#inFlight / 4))) return false;
-    const limit = Math.min(room, CLAIM);
+    const limit = this.#portionNow(now());
+    if (limit <= 0) return false;
     const { deliveries, notes, next } = await outbox.claim(this.lane, limit, now(), LEASE);
     if (this.#closed) return false; // the leases end with this run
-    if (deliveries.length > 0) await this.#dispatch(deliveries, notes);
-    if (next === undefined)
-      this.#alone.clear(); // some of them were cancelled or have expired
-    else if (next <= now()) return true;
-    this.#wake(next);
-    return false;
+    this.#claimedAt = now();
+    this.#ready.add(deliveries, notes);
+    this.#unsettled += deliveries.length;
+    if (deliveries.length > 0) this.#options.turns.add(this.#step);
+    if (next === undefined) this.#alone.clear(); // some of them were cancelled or have expired
+    this.#more = next !== undefined && next <= now();
+    if (!this.#more) this.#wake(next);
+    return this.#more;
+  }
+
+  /** How many to claim now: as many as are sent in a while, once half of those before are sent. */
+  #portionNow(now: number): number {
+    const since = now - this.#claimedAt;
+    const least = Math.min(CLAIM, 2 * this.#limit * (this.#provider?.batch ?? 1));
+    if (this.#ready.length > Math.max(this.#portion, least) / 2) return 0;
+    this.#portion = Math.max(least, Math.min(CLAIM, since < LASTS ? this.#portion * 2 : this.#portion / 2));
+    return this.#portion - this.#ready.length;
   }
 
   /** @param at undefined: whenever it looks again */
@@ -209,66 +253,61 @@ export class LaneRunner {
 
   // ---- sending
 
-  async #dispatch(deliveries: readonly Delivery[], notes: ReadonlyMap<number, Notification>): Promise<void> {
-    this.#inFlight += deliveries.length;
-    let slice = performance.now();
-    let left = deliveries.length;
-    for (const [job, all] of byJob(deliveries)) {
-      const note = notes.get(job);
-      for (const part of this.#requests(all, this.#provider?.batch ?? 1)) {
-        if (performance.now() - slice > SLICE) {
-          await new Promise(setImmediate);
-          slice = performance.now();
-        }
-        if (this.#closed) {
-          this.#inFlight -= left; // the leases end with this run
-          this.#tellIdle();
-          return;
-        }
-        left -= part.length;
-        const provider = this.#provider;
-        if (this.#standing.state !== "running") this.#giveBack(part);
-        else if (provider === undefined || note === undefined) this.#conclude(part, note, []);
-        else void this.#send(provider, note, part);
-      }
-    }
+  /** Requests that may be at the vendor together. */
+  get #limit(): number {
+    const most = Math.max(1, Math.floor((this.#provider?.parallel(this.lane.app) ?? 1) * this.#window.share));
+    return Math.min(Math.floor(this.#places), most);
+  }
+
+  get #sendable(): boolean {
+    return this.#ready.length > 0 && this.#flying < this.#limit;
+  }
+
+  /** Sends one request, when it is this lane's turn. Returns whether it could send another. */
+  readonly #step = (): boolean => {
+    const provider = this.#provider;
+    if (this.#closed || !this.#sendable) return false;
+    const { note, to } = this.#ready.take(provider?.batch ?? 1, this.#alone)!;
+    const now = this.#options.now();
+    if (this.#standing.state !== "running" || provider === undefined) this.#giveBack(to);
+    else if (note === undefined) this.#conclude(to, note, []);
+    // It waited too long here: nothing is sent after its time, and nothing whose lease could end before the answer.
+    else if (expiry(note) <= now || to[0]!.leasedUntil - now < LEASE / 2) this.#giveBack(to);
+    else void this.#send(provider, note, to);
+    if (this.#more) this.#replenish();
+    return this.#sendable;
+  };
+
+  #replenish(): void {
+    if (this.#ready.length <= this.#portion / 2 && !this.#claiming) this.nudge();
   }
 
   /** Claimed before the lane came to rest: it waits with the others. */
-  #giveBack(part: readonly Delivery[]): void {
-    const standing = this.#standing;
-    const at = standing.state === "paused" ? standing.until : this.#options.now();
-    const reason = standing.state === "running" ? "" : standing.reason;
-    for (const delivery of part) this.#settled.push({ delivery, kind: "again", at, reason, tried: false });
-    this.#settling ??= this.#flush();
-  }
-
-  #requests(deliveries: readonly Delivery[], batch: number): readonly (readonly Delivery[])[] {
-    if (batch === 1) return deliveries.map((delivery) => [delivery]);
-    const together = deliveries.filter(({ delivery }) => !this.#alone.has(delivery));
-    const requests = deliveries.filter(({ delivery }) => this.#alone.has(delivery)).map((one) => [one]);
-    for (let from = 0; from < together.length; from += batch) requests.push(together.slice(from, from + batch));
-    return requests;
+  #giveBack(to: readonly Delivery[]): void {
+    const at = this.#options.now();
+    const reason = this.#standing.state === "running" ? "" : this.#standing.reason;
+    for (const delivery of to) this.#settling.add({ delivery, kind: "again", at, reason, tried: false });
   }
 
   async #send(provider: Provider, note: Notification, to: readonly Delivery[]): Promise<void> {
-    const { now } = this.#options;
+    const { now, turns } = this.#options;
     const begun = now();
+    this.#flying++;
     let outcomes: readonly Outcome[];
     try {
-      outcomes = await provider.send(
-        this.lane.app,
-        note,
-        to.map((delivery) => recipient(delivery, note)),
-        begun,
-      );
+      const recipients = to.map((delivery) => recipient(delivery, note));
+      outcomes = await provider.send(this.lane.app, note, recipients, begun);
     } catch (error) {
       this.#options.failed(error); // the port promises not to throw: a bug, which must cost no delivery
       outcomes = [];
     }
-    // What was sent before a reload went out with other credentials: it says nothing of those in use now.
-    if (provider === this.#provider) this.#judge(outcomes, now());
+    const full = this.#flying >= this.#limit;
+    this.#places = places(this.#places, turns.answered(), full, provider.parallel(this.lane.app));
+    this.#flying--;
+    this.#judge(outcomes, now(), provider === this.#provider);
     this.#conclude(to, note, outcomes);
+    if (this.#sendable) turns.add(this.#step);
+    else if (this.#more && this.#ready.length === 0) this.#replenish();
     const accepted = outcomes.filter(({ kind }) => kind === "accepted").length;
     this.#options.count(statisticsName(this.lane.provider), {
       total: 1,
@@ -278,41 +317,47 @@ export class LaneRunner {
     });
   }
 
-  /** What the answer to one request means for the lane. */
-  #judge(outcomes: readonly Outcome[], now: number): void {
+  /**
+   * What the answer to one request means for the lane.
+   * @param current what was sent before a reload went out with other credentials: it says nothing of those in use now
+   */
+  #judge(outcomes: readonly Outcome[], now: number, current: boolean): void {
     let accepted = 0;
     let gone = 0;
     let answered = 0;
-    let ofToken = 0;
     let after = 0;
     for (const outcome of outcomes) {
       if (outcome.kind === "accepted") accepted++;
       else this.#lastError = { reason: outcome.reason, at: now };
       if (outcome.kind === "gone") gone++;
       if (outcome.kind !== "retry") answered++;
-      else if (outcome.scope === "token") ofToken++;
-      else after = Math.max(after, outcome.after ?? 0);
+      else if (outcome.scope !== "token") after = Math.max(after, outcome.after ?? 0);
+      if (!current) continue;
       if (outcome.kind === "denied") this.#rest({ state: "stopped", reason: outcome.reason });
       if (outcome.kind === "paused") this.#rest({ state: "paused", until: outcome.until, reason: outcome.reason });
     }
     this.#rate.add(accepted, now);
     this.#deaths = count(this.#deaths, accepted, gone, now);
-    if (!this.#holdsDeletions && suspicious(this.#deaths)) {
-      this.#holdsDeletions = true;
-      this.#options.changed(
-        this.lane,
-        "holds deletions",
-        `${this.#deaths.dead} of the last ${this.#deaths.judged} tokens are said to be dead`,
-      );
-    }
+    this.#suspect();
+    if (!current) return;
     if (answered > 0) this.#window = wider(this.#window);
-    else if (ofToken === 0 || ofToken < outcomes.length) this.#window = narrower(this.#window, now, after);
+    else if (outcomes.length === 0 || outcomes.some(slows)) this.#window = narrower(this.#window, now, after);
+    if (this.#window.until > now) this.#giveBack(this.#ready.clear());
+  }
+
+  #suspect(): void {
+    if (this.#holdsDeletions || !suspicious(this.#deaths)) return;
+    this.#holdsDeletions = true;
+    const { dead, judged } = this.#deaths;
+    const reason = `${dead} of the last ${judged} tokens are said to be dead`;
+    this.#options.changed(this.lane, "holds deletions", reason);
   }
 
   #rest(standing: Exclude<Standing, { state: "running" }>): void {
     if (this.#standing.state === "stopped") return; // nothing is worse
     const changed = this.#standing.state !== standing.state;
     this.#standing = standing;
+    this.#giveBack(this.#ready.clear());
     if (changed) this.#options.changed(this.lane, standing.state, standing.reason);
     this.nudge();
   }
@@ -332,55 +377,21 @@ export class LaneRunner {
       else this.#totals.failed++;
       if (outcome.kind === "retry" && outcome.alone === true) this.#alone.add(delivery.delivery);
       else if (settlement.kind !== "again") this.#alone.delete(delivery.delivery);
-      this.#settled.push(this.#holdsDeletions ? unforgetting(settlement) : settlement);
+      this.#settling.add(this.#holdsDeletions ? unforgetting(settlement) : settlement);
     }
-    this.#settling ??= this.#flush();
-  }
-
-  /** The settlements of a turn together. They are tried until they are stored: a vendor has been asked. */
-  async #flush(): Promise<void> {
-    await new Promise(setImmediate);
-    while (this.#settled.length > 0) {
-      const settled = this.#settled;
-      this.#settled = [];
-      try {
-        await this.#options.outbox.settle(settled, this.#options.now());
-        this.#unstored = false;
-        this.#inFlight -= settled.length;
-      } catch (error) {
-        this.#options.failed(error);
-        this.#settled = settled.concat(this.#settled);
-        this.#unstored = true;
-        if (this.#closed) break; // the store is closing or broken; the leases end with this run
-        await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER).unref());
-      }
-      this.nudge();
-    }
-    this.#settling = undefined;
-    this.#tellIdle();
   }
 
   #tellIdle(): void {
     // What could not be stored is asked again at the next start; what is just being stored is waited for.
-    const stuck = this.#closed && this.#settling === undefined && this.#settled.length === this.#inFlight;
-    if (this.#inFlight === 0 || stuck) this.#idle?.();
+    const stuck = this.#closed && this.#settling.stuck === this.#unsettled;
+    if (this.#unsettled === 0 || stuck) this.#idle?.();
   }
 }
 
-function byJob(deliveries: readonly Delivery[]): Map<number, Delivery[]> {
-  const jobs = new Map<number, Delivery[]>();
-  for (const delivery of deliveries) {
-    const same = jobs.get(delivery.job);
-    if (same === undefined) jobs.set(delivery.job, [delivery]);
-    else same.push(delivery);
-  }
-  return jobs;
-}
+const slows = (outcome: Outcome): boolean => outcome.kind === "retry" && outcome.scope !== "token";
 
-function recipient({ token, delivery, detour }: Delivery, note: Notification): Recipient {
-  const ref = `${note.id}.${delivery}`;
-  return detour === undefined ? { token, ref } : { token, ref, detour };
-}
+const recipient = ({ token, delivery, detour }: Delivery, { id }: Notification): Recipient =>
+  detour === undefined ? { token, ref: `${id}.${delivery}` } : { token, ref: `${id}.${delivery}`, detour };
 
 function unforgetting(settlement: Settlement): Settlement {
   if (settlement.kind !== "gone") return settlement;

@@ -4,8 +4,9 @@ import type { LaneStatus, Lanes } from "../core/lane.ts";
 import type { LaneDepth, Outbox } from "../core/outbox.ts";
 import type { Provider, ProviderName } from "../core/provider.ts";
 import { type LaneOptions, LaneRunner } from "./lane.ts";
+import { Turns } from "./turns.ts";
 
-export interface SenderOptions extends Omit<LaneOptions, "outbox"> {
+export interface SenderOptions extends Omit<LaneOptions, "outbox" | "turns"> {
   readonly outbox: Pick<Outbox, "claim" | "settle" | "expire" | "lanes">;
 }
 
@@ -14,6 +15,10 @@ export interface Sender extends Lanes {
   wake(): Promise<void>;
   /** These lanes have something to send. */
   nudge(lanes: readonly Lane[]): void;
+  /** Sends nothing more of these jobs, save what is at the vendors: they were paused or cancelled. */
+  withdraw(jobs: readonly number[]): void;
+  /** Whether the lane's tokens are kept although they are said to be dead (core/delivery.ts). */
+  holdsDeletions(lane: Lane): boolean;
   /** Sends through these providers from now on, by name. Lanes that were stopped begin again. */
   use(providers: ReadonlyMap<ProviderName, Provider>): void;
   /** Resolves when what is at the vendors is settled, or after `patience` milliseconds: the rest is sent again some day. */
@@ -24,6 +29,7 @@ const nameOf = ({ provider, app }: Lane): string => `${provider} ${app}`;
 
 export function createSender(options: SenderOptions): Sender {
   const { outbox, now } = options;
+  const turns = new Turns();
   const runners = new Map<string, LaneRunner>();
   let providers: ReadonlyMap<ProviderName, Provider> = new Map();
   let stopped = false;
@@ -37,7 +43,7 @@ export function createSender(options: SenderOptions): Sender {
     const name = nameOf(lane);
     let found = runners.get(name);
     if (found === undefined) {
-      found = new LaneRunner(lane, providerOf(lane), options);
+      found = new LaneRunner(lane, providerOf(lane), { ...options, turns });
       runners.set(name, found);
     }
     return found;
@@ -50,6 +56,10 @@ export function createSender(options: SenderOptions): Sender {
     nudge(lanes) {
       if (!stopped) for (const lane of lanes) runner(lane).nudge();
     },
+    withdraw(jobs) {
+      for (const one of runners.values()) for (const job of jobs) one.withdraw(job);
+    },
+    holdsDeletions: (lane) => runners.get(nameOf(lane))?.holdsDeletions === true,
     use(next) {
       providers = next;
       for (const one of runners.values()) one.use(providerOf(one.lane));

@@ -27,7 +27,7 @@ export function provider<App extends CommonApp>(
   return {
     name: dialect.name,
     batch: dialect.batch,
-    parallel: dialect.transport.connections * dialect.transport.streams,
+    parallel: (app) => client.parallel(app),
     apps: apps.map(({ app }) => app),
     send: (app, note, to, now) => client.send(app, note, to, now),
     ...(dialect.trace === undefined ? {} : { trace: (app, receipts, now) => client.trace(app, receipts, now) }),
@@ -283,6 +283,13 @@ class Client<App extends CommonApp> {
     this.#lines.set(key, line);
     if (this.#lines.size > LINES) this.#closeIdle();
     return line;
+  }
+
+  /** What the line lets through. */
+  parallel(app: AppId): number {
+    const { connections, streams } = this.#dialect.transport;
+    const configured = this.#apps.get(app);
+    return configured === undefined ? 1 : Math.ceil((connections * streams) / this.#sharers(configured));
   }
 
   /** How many apps share the line: one whose requests hang takes no more than its part. Routes differ in account, not in app. */

@@ -11,6 +11,8 @@ const MOST_TROUBLE = 10;
 export interface JobAnswer {
   readonly state: string;
   readonly dryRun: boolean;
+  /** The id was used for other calls too. */
+  readonly several: boolean;
   readonly sendAtIso: string;
   readonly progress: Readonly<Record<"seen" | "skipped" | "queued" | "waiting" | "accepted" | "failed", number>>;
   readonly routes: Readonly<Record<string, number>>;
@@ -64,6 +66,7 @@ function jobOf(body: Answer["body"]): JobAnswer {
   return {
     state: String(body["state"]),
     dryRun: body["dryRun"] === true,
+    several: Array.isArray(body["jobs"]),
     sendAtIso: String(body["sendAtIso"] ?? ""),
     progress: { ...none, ...counts(body["progress"]) },
     routes: counts(body["routes"]),
@@ -88,8 +91,38 @@ export function outcomeText({ state, dryRun, progress, routes, failed }: JobAnsw
   const reasons = Object.entries(failed)
     .sort(([, a], [, b]) => b - a)
     .map(([reason, count]) => `\n  ${count}  ${reason}`);
-  return `${head}\nsent: ${by}${skipped}${vendors}${reasons.join("")}`;
+  return `${head}\naddressed: ${by}${skipped}${vendors}${reasons.join("")}`;
 }
+
+/** As many devices are told one by one. */
+const MOST_DEVICES = 20;
+
+/** What became of it at each device, where they are few. Nothing when that cannot be asked: how it went as a whole is known. */
+export async function devicesText(
+  server: Server,
+  id: string,
+  { dryRun, several, progress }: JobAnswer,
+): Promise<string> {
+  const count = progress.seen - progress.skipped;
+  if (dryRun || several || count === 0 || count > MOST_DEVICES) return "";
+  try {
+    const { well, body } = await server.post("notification/get", { id, limit: MOST_DEVICES });
+    const rows: unknown = well ? body["deliveries"] : undefined;
+    return Array.isArray(rows) ? rows.map((row: unknown) => `\n  ${deviceText(row)}`).join("") : "";
+  } catch (error) {
+    if (error instanceof ServerTrouble) return "";
+    throw error;
+  }
+}
+
+function deviceText(row: unknown): string {
+  const { pushId, provider, state, reason } = Object(row) as Readonly<Record<string, unknown>>;
+  const why = reason === undefined ? "" : `: ${reason}`;
+  return plain(`${pushId}  ${provider ?? "connection"}  ${state}${why}`);
+}
+
+/** A vendor's words may hold anything, and a terminal obeys some of it. */
+const plain = (text: string): string => text.replace(/\p{Cc}/gu, " ");
 
 /** Cancelled is no success, nor is it when every single delivery failed. */
 export function succeeded({ state, progress, routes }: JobAnswer): boolean {

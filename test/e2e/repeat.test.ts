@@ -55,6 +55,29 @@ for (const timeToLive of [0, 60_000]) {
   });
 }
 
+t.test(
+  "pushes to users and by tag may be repeated too: each device has it once, whoever joins later has not",
+  async (t) => {
+    for (const timeToLive of [0, 60_000]) {
+      const uid = fresh("user");
+      const [one, two, old] = [
+        await device(t, server, { tags: ["v_2"] }),
+        await device(t, server, { tags: ["v_2"] }),
+        await device(t, server, { tags: ["v_1"] }),
+      ];
+      for (const { id } of [one, two, old]) await server.ok("uid/bind", { pushId: id, uid });
+      const call = { uid, json: 1, timeToLive, tagStart: "v_", tagGreaterThan: "1", idempotencyKey: fresh("users") };
+      await together(() => server.post("push", call));
+      for (const { client } of [one, two]) t.same(await pushes(client), [1]);
+      t.same(await pushes(old.client), [], "it does not pass the filter");
+      const late = await device(t, server, { tags: ["v_2"] });
+      await server.ok("uid/bind", { pushId: late.id, uid });
+      t.match(await server.post("push", call), { status: 200 });
+      for (const { client } of [one, two, late]) t.same(await pushes(client), []);
+    }
+  },
+);
+
 t.test("the header counts as the parameter does; both together must agree", async (t) => {
   const { client, id } = await device(t, server);
   const key = fresh("header");

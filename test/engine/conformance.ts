@@ -53,14 +53,18 @@ export const toDevice = (name: string, id: string, expires?: number): Parcel => 
 /** Writes down what it is given. */
 export interface Recorder extends Hub {
   readonly delivered: { readonly channel: Channel; readonly packet: Packet | KeptPacket }[];
+  /** Whom it has a session of. */
+  readonly present: Set<PushId>;
   readonly orders: { readonly pushId: PushId; readonly order: Order }[];
 }
 export function recorder(): Recorder {
   const hub: Recorder = {
     delivered: [],
+    present: new Set(),
     orders: [],
     deliver: (channel, packet) => void hub.delivered.push({ channel, packet }),
     carryOut: (pushId, order) => void hub.orders.push({ pushId, order }),
+    has: (pushId) => hub.present.has(pushId),
   };
   return hub;
 }

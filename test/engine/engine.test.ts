@@ -57,7 +57,6 @@ function yielding(engine: Engine): Engine {
     devices: later(engine.devices),
     broker: later(engine.broker, ["attach"]),
     outbox: later(engine.outbox),
-    calls: later(engine.calls),
     counters: later(engine.counters),
     backup: (file) => engine.backup(file),
     close: () => engine.close(),

@@ -4,9 +4,8 @@ import type { Delivery, Settlement } from "../../src/core/delivery.ts";
 import type { Device } from "../../src/core/device.ts";
 import type { Engine } from "../../src/core/engine.ts";
 import type { Notification } from "../../src/core/notification.ts";
-import type { AcceptOptions, Addressed, Job, NotificationTarget } from "../../src/core/outbox.ts";
+import type { AcceptOptions, Addressed, Job, NotificationTarget, ProviderReceipt } from "../../src/core/outbox.ts";
 import { deviceChannel } from "../../src/core/packet.ts";
-import type { Receipt } from "../../src/core/provider.ts";
 import { type Define, HOUR, pushId, recorder, T, toDevice, toTopic, uid } from "./conformance.ts";
 import {
   ALL,
@@ -113,8 +112,11 @@ async function expansionTests(test: Define): Promise<void> {
 
 async function queueTests(test: Define): Promise<void> {
   await test("a delivery is claimed once, with its notification, and settled", async (t, { engine }) => {
+    const hub = recorder();
+    engine.broker.attach(hub);
+    hub.present.add(pushId("b"));
     const job = await send(engine, "n1", [via("a"), over("b"), via("c")], {
-      page: { routes: { fcm: 2, connection: 1 } },
+      page: { parcels: [toDevice("b", "n1")], routes: { fcm: 2, connection: 1 } },
     });
     t.same(await engine.outbox.lanes(T), [{ lane: FCM, depth: 2, oldest: T }]);
     const claim = await engine.outbox.claim(FCM, 10, T, LEASE);
@@ -170,6 +172,67 @@ async function queueTests(test: Define): Promise<void> {
         settledAt: T + 5,
       },
     ]);
+  });
+
+  await test("a device without a vendor is sent it while it is connected, later, or never", async (t, subject) => {
+    let { engine } = subject;
+    const hub = recorder();
+    engine.broker.attach(hub);
+    hub.present.add(pushId("a"));
+    for (const name of ["a", "b", "c"]) await engine.devices.connect({ pushId: pushId(name) }, T);
+    const names = ["a", "b", "c"];
+    const devices = names.map((name) => over(name));
+    const page = (id: string, expires: number) => ({ parcels: names.map((name) => toDevice(name, id, expires)) });
+    const states = async (id: string) => (await records(engine, id)).map(({ state }) => state);
+    await send(engine, "kept", devices, { page: page("kept", T + HOUR) });
+    await send(engine, "now", devices, { page: page("now", 0), note: { timeToLive: 0 } });
+    await send(engine, "late", devices, { page: { parcels: [] } });
+    t.same(await states("kept"), ["sent", "queued", "queued"]);
+    t.same(await records(engine, "now"), [
+      { pushId: pushId("a"), state: "sent", retries: 0, queuedAt: T, sentAt: T },
+      ...["b", "c"].map((name) => ({
+        pushId: pushId(name),
+        state: "expired",
+        retries: 0,
+        reason: "the device was away, and without timeToLive nothing is kept for it",
+        queuedAt: T,
+        settledAt: T,
+      })),
+    ]);
+    t.same(await states("late"), ["expired", "expired", "expired"], "nothing was sent, though one is connected");
+    const [kept] = await engine.broker.backlog(deviceChannel(pushId("b")), "unsent", T);
+    const replayed = { id: "kept", expires: T + HOUR, at: T + 5 };
+    await engine.broker.sent([
+      {
+        pushId: pushId("b"),
+        seq: kept!.seq,
+        replayed: [
+          { ...replayed, id: "now" },
+          { ...replayed, expires: 1 },
+        ],
+      },
+    ]);
+    t.same(await states("kept"), ["sent", "queued", "queued"], "another one was replayed");
+    await engine.broker.sent([{ pushId: pushId("b"), seq: kept!.seq, replayed: [replayed] }]);
+    const later = { pushId: pushId("b"), state: "sent", retries: 0, queuedAt: T, sentAt: T + 5 };
+    t.same((await records(engine, "kept"))[1], later);
+    if (subject.reopen !== undefined) {
+      engine = await subject.reopen(T + HOUR);
+      t.same((await records(engine, "kept")).slice(1), [
+        later,
+        {
+          pushId: pushId("c"),
+          state: "expired",
+          retries: 0,
+          reason: "the device did not come back within its time to live",
+          queuedAt: T,
+          settledAt: T + HOUR,
+        },
+      ]);
+    }
+    await engine.devices.delete([pushId("c")]);
+    t.same(await states("kept"), ["sent", "sent", "expired"]);
+    t.same(await engine.outbox.lanes(T), [], "no lane knows of them");
   });
 
   await test("a delivery that failed for now comes back when it is due, and says how often it was tried", async (t, {
@@ -643,7 +706,10 @@ async function settlementTests(test: Define): Promise<void> {
     );
     const [a, b, c] = await claimed(engine, 9, T, XIAOMI);
     await engine.outbox.settle([accepted(a!, "batch"), accepted(b!, "batch")], T);
-    const tell = (receipt: Partial<Receipt> & Pick<Receipt, "event">, provider = "xiaomi"): Promise<void> =>
+    const tell = (
+      receipt: Partial<ProviderReceipt> & Pick<ProviderReceipt, "event">,
+      provider = "xiaomi",
+    ): Promise<void> =>
       engine.outbox.received(
         [
           { provider, ...receipt },
@@ -673,6 +739,8 @@ async function settlementTests(test: Define): Promise<void> {
     t.match((await records(engine, "n1"))[1], { state: "accepted", reason: /not shown/ });
     await tell({ receipt: "batch", token: "a-token", event: "gone", at: T });
     t.equal((await device(engine, "a"))?.token, "a-token", "registered no earlier");
+    await tell({ receipt: "batch", token: "a-token", event: "gone", keepsToken: true });
+    t.equal((await device(engine, "a"))?.token, "a-token", "its lane holds deletions");
     await tell({ receipt: "batch", token: "a-token", event: "gone" });
     t.notOk("token" in ((await device(engine, "a")) ?? {}));
     t.match((await records(engine, "n1"))[0], { state: "accepted", reason: /dead/ });
@@ -953,19 +1021,67 @@ async function callTests(test: Define): Promise<void> {
     t.equal(await engine.outbox.accept(next, ALL, { once }), "n5", "a day later the key is free");
   });
 
-  await test("a call that may be repeated is made once, or again when it was cut short", async (t, subject) => {
+  await test("holds 1: a push with a key is kept, noted and handed over in one step, and never again", async (t, subject) => {
     let { engine } = subject;
+    const hub = recorder();
+    engine.broker.attach(hub);
     const once = { key: "k", digest: "d" };
-    t.equal(await engine.calls.begin(once, T), undefined);
-    engine = (await subject.reopen?.(T)) ?? engine;
-    t.equal(await engine.calls.begin(once, T), undefined, "nobody knows how far it came");
-    await engine.calls.finish("k", "the answer");
-    t.equal(await engine.calls.begin(once, T + DAY - 1), "the answer");
-    await t.rejects(engine.calls.begin({ key: "k", digest: "e" }, T), { code: "conflict" });
-    await engine.calls.abandon("k");
-    t.equal(await engine.calls.begin(once, T), "the answer", "what is finished stays");
-    t.equal(await engine.calls.begin(once, T + DAY), undefined);
-    await engine.calls.abandon("k");
-    t.equal(await engine.calls.begin({ key: "k", digest: "e" }, T), undefined, "the key of a call that failed is free");
+    const only = { number: 0, last: true };
+    const push = (id: string, at = T) =>
+      engine.broker.publishOnce(once, only, [toDevice("a", id), toDevice("b", id), toTopic("room", id, 0)], at);
+    const kept = async (name: string) =>
+      (await engine.broker.backlog(deviceChannel(pushId(name)), "unsent", T)).map(({ id }) => id);
+    const answers = await Promise.all(["p1", "p2", "p3"].map((id) => push(id)));
+    t.same(answers, [undefined, undefined, undefined]);
+    t.same(
+      hub.delivered.map(({ channel, packet }) => [channel, packet.id, "seq" in packet]),
+      [
+        [deviceChannel(pushId("a")), "p1", true],
+        [deviceChannel(pushId("b")), "p1", true],
+        [toTopic("room", "p1").channel, "p1", false],
+      ],
+    );
+    if (subject.reopen !== undefined) {
+      engine = await subject.reopen(T);
+      engine.broker.attach(hub);
+    }
+    t.equal(await push("p4", T + DAY - 1), undefined);
+    t.same(await kept("a"), ["p1"]);
+    t.same(await kept("b"), ["p1"]);
+    t.equal(hub.delivered.length, 3);
+    const other = { key: "k", digest: "e" };
+    const another = [toDevice("c", "p5")];
+    const conflict = { code: "conflict", message: /^idempotencyKey was used/ };
+    await t.rejects(engine.broker.publishOnce(other, only, another, T), conflict);
+    t.same(await kept("c"), []);
+    await engine.broker.publishOnce(other, only, another, T + DAY);
+    t.same(await kept("c"), ["p5"], "a day later the key is free");
+  });
+
+  await test("a long push with a key goes on with the piece at which it was cut", async (t, subject) => {
+    let { engine } = subject;
+    const hub = recorder();
+    engine.broker.attach(hub);
+    const once = { key: "k", digest: "d" };
+    const names = ["a", "b", "c"];
+    const push = (number: number) =>
+      engine.broker.publishOnce(once, { number, last: number === 2 }, [toDevice(names[number]!, "p")], T);
+    t.equal(await push(0), 1);
+    t.equal(await push(0), 1, "of a second caller");
+    t.equal(await push(2), 1, "no piece is left out");
+    if (subject.reopen !== undefined) {
+      engine = await subject.reopen(T);
+      engine.broker.attach(hub);
+    }
+    t.equal(await push(0), 1);
+    t.same(await Promise.all([push(1), push(1)]), [2, 2]);
+    t.equal(await push(2), undefined);
+    t.equal(await push(0), undefined, "it is finished");
+    t.same(
+      hub.delivered.map(({ channel }) => channel),
+      names.map((name) => deviceChannel(pushId(name))),
+    );
+    for (const name of names)
+      t.equal((await engine.broker.backlog(deviceChannel(pushId(name)), "unsent", T)).length, 1, name);
   });
 }

@@ -1,7 +1,8 @@
 // The database file and its directory: what is refused and how that is said, upgrades, faults while running, expiry.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, existsSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, statSync, writeSync } from "node:fs";
+import { getPriority } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import Database from "better-sqlite3";
@@ -49,6 +50,23 @@ t.test("a new data directory is for its owner alone", async (t) => {
   await engine.close();
   t.notOk(existsSync(join(dataDir, "pushbox.db-wal")), "one file remains after a clean end");
 });
+
+/** The `nice` of each of this process's threads. */
+const priorities = (): readonly number[] =>
+  readdirSync("/proc/self/task").map((thread) => {
+    const [, fields = ""] = readFileSync(`/proc/self/task/${thread}/stat`, "utf8").split(") ");
+    return Number(fields.split(" ")[16]);
+  });
+
+if (process.platform === "linux")
+  t.test("on a core they share, the storage thread gives way to the sockets' thread", async (t) => {
+    const own = getPriority();
+    t.ok(priorities().every((priority) => priority === own));
+    const engine = await openLocalEngine(options(":memory:"));
+    t.equal(priorities().filter((priority) => priority > own).length, 1);
+    t.equal(getPriority(), own, "which keeps its own");
+    await engine.close();
+  });
 
 t.test("a data directory is used by one process at a time", async (t) => {
   const dataDir = t.testdir();

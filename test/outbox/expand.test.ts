@@ -1,5 +1,5 @@
 // Expansion over a real store, when a part of it fails.
-import { EventEmitter, once } from "node:events";
+import { EventEmitter, on, once } from "node:events";
 import { mock } from "node:test";
 import t from "tap";
 import type { PushId } from "../../src/core/device.ts";
@@ -110,5 +110,42 @@ t.test("a scheduled job begins at its time also when the clock was set or the ma
   mock.timers.tick(60_000);
   await expanded;
   t.match(await engine.outbox.jobs({ id: "later" }, 1, sendAt), [{ state: "finished" }]);
+  await expander.stop();
+});
+
+t.test("a rate does not slow a dry run down: it only counts", async (t) => {
+  const engine = await openTestEngine(t);
+  const pushIds = Array.from({ length: 1500 }, (_, i) => `device-${i}` as PushId);
+  await Promise.all(pushIds.map((pushId) => engine.devices.connect({ pushId }, Date.now())));
+  const content = { id: "dry", android: { title: "T", payload: {} } };
+  const call = { content, target: { kind: "pushIds", pushIds }, timeToLive: 60_000, callerAddress: "" } as const;
+  await accept(engine.outbox, { ...call, rate: 1, dryRun: true }, Date.now());
+  const events = new EventEmitter();
+  const outbox: Engine["outbox"] = {
+    ...engine.outbox,
+    async expand(...page) {
+      await engine.outbox.expand(...page);
+      events.emit("expanded");
+    },
+  };
+  mock.timers.enable({ apis: ["setTimeout"] }); // what has to wait does so for ever
+  t.teardown(() => mock.timers.reset());
+  const expander = createExpander({
+    engine: { devices: engine.devices, outbox },
+    count: () => 0,
+    route: (type) => ({ provider: type, app: "com.example" }),
+    filled: () => {},
+    now: Date.now,
+    failed: t.error,
+  });
+  expander.nudge();
+  const expanded = on(events, "expanded");
+  for (;;) {
+    await expanded.next();
+    const [job] = await engine.outbox.jobs({ id: "dry" }, 1, Date.now());
+    if (job?.state !== "finished") continue;
+    t.match(job, { seen: 1500, queued: 0 });
+    break;
+  }
   await expander.stop();
 });

@@ -1,6 +1,6 @@
 // One lane over a real store, at the moments that a whole run meets only by bad luck: the store, the clock and the vendor do as
 // the test says.
-import { EventEmitter, once } from "node:events";
+import { EventEmitter, on, once } from "node:events";
 import { mock } from "node:test";
 import t from "tap";
 import type { Lane } from "../../src/core/delivery.ts";
@@ -9,22 +9,23 @@ import type { Engine } from "../../src/core/engine.ts";
 import type { NotificationTarget } from "../../src/core/outbox.ts";
 import type { Outcome, Provider } from "../../src/core/provider.ts";
 import { type LaneOptions, LaneRunner } from "../../src/outbox/lane.ts";
+import { Turns } from "../../src/outbox/turns.ts";
 import { openTestEngine } from "../support/engine.ts";
 
 const LANE: Lane = { provider: "fcm", app: "com.example" };
 
 /** Accepts a notification and makes its deliveries, one per device. */
-async function queue({ outbox }: Engine, count: number): Promise<void> {
+async function queue({ outbox }: Engine, count: number, id = "note"): Promise<void> {
   const devices = Array.from({ length: count }, (_, i) => ({
     pushId: `device-${i}` as PushId,
     via: { lane: LANE, type: "fcm", token: `token-${i}` },
   }));
   const now = Date.now();
-  const content = { id: "note", android: { title: "T", payload: {} } };
+  const content = { id, android: { title: "T", payload: {} } };
   const target: NotificationTarget = { kind: "pushIds", pushIds: devices.map(({ pushId }) => pushId) };
-  const note = { id: "note", content, timeToLive: 3_600_000, type: "pushMany", acceptedAt: now, callerAddress: "" };
+  const note = { id, content, timeToLive: 3_600_000, type: "pushMany", acceptedAt: now, callerAddress: "" };
   await outbox.accept(note, target);
-  const [job] = await outbox.jobs({ id: "note" }, 1, now);
+  const [job] = await outbox.jobs({ id }, 1, now);
   await outbox.expand(
     job?.job ?? 0,
     { parcels: [], devices, counts: {}, seen: count, skipped: 0, routes: { fcm: count } },
@@ -35,14 +36,16 @@ async function queue({ outbox }: Engine, count: number): Promise<void> {
 /** A vendor that gets `answer` from the test, and tells it of each request. */
 class Vendor extends EventEmitter implements Provider {
   readonly name = LANE.provider;
-  readonly batch = 1;
-  readonly parallel = 10;
+  readonly batch: number;
+  readonly parallel: () => number;
   readonly apps = [LANE.app];
   readonly tokens: string[] = [];
   readonly #answer: (token: string) => Outcome | Promise<Outcome>;
 
-  constructor(answer: (token: string) => Outcome | Promise<Outcome>) {
+  constructor(answer: (token: string) => Outcome | Promise<Outcome>, batch = 1, parallel = 10) {
     super();
+    this.batch = batch;
+    this.parallel = () => parallel;
     this.#answer = answer;
   }
 
@@ -62,6 +65,7 @@ const accepted = (): Outcome => ({ kind: "accepted" });
 
 const options = (outbox: LaneOptions["outbox"], events = new EventEmitter()): LaneOptions => ({
   outbox,
+  turns: new Turns(),
   now: Date.now,
   count: () => {},
   changed: (_lane, what) => void events.emit(what),
@@ -270,3 +274,101 @@ t.test(
     await runner.close();
   },
 );
+
+t.test(
+  "a vendor that takes batches gets no more requests at once than it can take, however many calls wait",
+  async (t) => {
+    const engine = await openTestEngine(t);
+    const calls = Array.from({ length: 100 }, (_, i) => `note-${i}`);
+    for (const id of calls) await queue(engine, 1, id);
+    let flying = 0;
+    let most = 0;
+    const xiaomi = new Vendor(
+      async () => {
+        most = Math.max(most, ++flying);
+        await new Promise(setImmediate);
+        flying--;
+        return accepted();
+      },
+      1000,
+      4,
+    );
+    const events = new EventEmitter();
+    const outbox: LaneOptions["outbox"] = {
+      ...engine.outbox,
+      async settle(...args) {
+        await engine.outbox.settle(...args);
+        events.emit("settled");
+      },
+    };
+    const runner = new LaneRunner(LANE, xiaomi, options(outbox, events));
+    const settled = on(events, "settled");
+    while (xiaomi.tokens.length < calls.length) await settled.next();
+    t.equal(most, 4);
+    await runner.close();
+  },
+);
+
+t.test("a lane resumed before its quota is there sends all that waits, not only what was never claimed", async (t) => {
+  const engine = await openTestEngine(t);
+  await queue(engine, 20);
+  let spent = true;
+  const until = Date.now() + 1_800_000;
+  const xiaomi = new Vendor(() => (spent ? { kind: "paused", until, reason: "quota" } : accepted()));
+  const events = new EventEmitter();
+  const outbox: LaneOptions["outbox"] = {
+    ...engine.outbox,
+    async settle(...args) {
+      await engine.outbox.settle(...args);
+      events.emit("settled");
+    },
+  };
+  const runner = new LaneRunner(LANE, xiaomi, options(outbox, events));
+  const settled = on(events, "settled");
+  const waits = async (): Promise<boolean> => {
+    const page = await engine.outbox.deliveries("note", undefined, 20);
+    return page?.deliveries.every(({ sentAt, nextTryAt }) => sentAt === undefined && nextTryAt !== undefined) === true;
+  };
+  while (!(await waits())) await settled.next();
+  const asked = xiaomi.tokens.length;
+  spent = false;
+  t.equal(runner.resume(), true);
+  while (xiaomi.tokens.length < asked + 20) await settled.next();
+  await runner.close();
+});
+
+t.test("tokens said to be dead by answers to an earlier configuration are not all believed either", async (t) => {
+  const engine = await openTestEngine(t);
+  await queue(engine, 100);
+  const answer = Promise.withResolvers<Outcome>();
+  const events = new EventEmitter();
+  const old = new Vendor(() => answer.promise, 100);
+  const asked = once(old, "request");
+  const kept: (object | undefined)[] = [];
+  const outbox: LaneOptions["outbox"] = {
+    ...engine.outbox,
+    async settle(settlements, now) {
+      for (const settlement of settlements) if (settlement.kind === "gone") kept.push(settlement.forget);
+      await engine.outbox.settle(settlements, now);
+      events.emit("settled");
+    },
+  };
+  const runner = new LaneRunner(LANE, old, options(outbox, events));
+  await asked;
+  runner.use(new Vendor(accepted));
+  const settled = once(events, "settled");
+  answer.resolve({ kind: "gone", reason: "404" });
+  await settled;
+  t.ok(kept.length >= 50);
+  t.ok(
+    kept.every((forget) => forget === undefined),
+    "none is forgotten",
+  );
+  t.equal(runner.holdsDeletions, true);
+  runner.use(undefined);
+  runner.use(new Vendor(accepted));
+  t.equal(runner.holdsDeletions, true, "until an operator has looked");
+  runner.resume();
+  t.equal(runner.holdsDeletions, false);
+  await runner.close();
+});

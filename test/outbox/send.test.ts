@@ -10,6 +10,7 @@ import type { Job } from "../../src/core/outbox.ts";
 import type { Outcome, Provider } from "../../src/core/provider.ts";
 import { createExpander, type Expander } from "../../src/outbox/expand.ts";
 import { createSender, type Sender } from "../../src/outbox/send.ts";
+import { FIRST_PLACES } from "../../src/outbox/turns.ts";
 import { openTestEngine } from "../support/engine.ts";
 
 const APP = "com.example";
@@ -27,7 +28,7 @@ type Answer = (token: string, request: Request) => Outcome | Promise<Outcome>;
 class Vendor implements Provider {
   readonly name: string;
   readonly batch: number;
-  readonly parallel: number;
+  readonly parallel: () => number;
   readonly apps = [APP];
   readonly requests: Request[] = [];
   readonly events = new EventEmitter();
@@ -37,7 +38,7 @@ class Vendor implements Provider {
     this.name = name;
     this.answer = answer;
     this.batch = batch;
-    this.parallel = parallel;
+    this.parallel = () => parallel;
   }
 
   async send(_app: string, note: { readonly id: string }, to: readonly { token: string; ref: string }[]) {
@@ -137,9 +138,10 @@ async function stage(t: Test, ...vendors: Vendor[]): Promise<Stage> {
     },
     async finished(id) {
       for (;;) {
+        const settled = once(events, "settled");
         const job = await self.job(id);
         if (job.state === "finished") return job;
-        await once(events, "settled");
+        await settled;
       }
     },
     async lane(provider) {
@@ -337,21 +339,21 @@ t.test("a vendor that is down is asked less and less", async (t) => {
   const fcm = new Vendor("fcm", () => ({ kind: "retry", reason: "no connection" }));
   const on = await stage(t, fcm);
   await on.notify(await on.devices("fcm", 500));
-  // As many as the vendor takes at once have gone out by then; all else waits for a sign of life.
-  while ((await on.lane("fcm")).retried < 100) await once(on.events, "settled");
+  // As many as go out at once have done so by then; all else waits for a sign of life.
+  while ((await on.lane("fcm")).retried < 20) await once(on.events, "settled");
   const { inFlight, lastError, retried } = await on.lane("fcm");
   t.ok(inFlight < 5, `${inFlight} in flight`);
   t.match(lastError, { reason: "no connection" });
-  t.ok(retried >= 100);
-  t.ok(fcm.requests.length < 250, `${fcm.requests.length} requests for 500 deliveries`);
+  t.ok(retried >= 20);
+  t.ok(fcm.requests.length < 100, `${fcm.requests.length} requests for 500 deliveries`);
 });
 
-t.test("a connection lost with 200 requests on it costs its lane a second, not a minute", async (t) => {
+t.test("a connection lost with all its requests costs its lane a second, not a minute", async (t) => {
   const lost = Promise.withResolvers<Outcome>();
   const apns = new Vendor("apns", () => lost.promise, 1, 200);
   const on = await stage(t, apns);
   await on.notify(await on.devices("apns", 200));
-  while (apns.requests.length < 200) await once(apns.events, "request");
+  while (apns.requests.length < FIRST_PLACES) await once(apns.events, "request");
   apns.answer = ok;
   const at = Date.now();
   lost.resolve({ kind: "retry", reason: "ECONNRESET" });
@@ -442,16 +444,22 @@ t.test("a paused job sends nothing more until it is resumed; a cancelled one nev
     const asked = once(fcm.events, "request");
     await on.notify(pushIds, id);
     await asked;
-    await on.engine.outbox.order(id, id === "paused" ? "pause" : "cancel", Date.now());
-    const settled = once(on.events, "settled");
-    for (const answer of release.splice(0)) answer();
-    await settled;
+    const jobs = await on.engine.outbox.order(id, id === "paused" ? "pause" : "cancel", Date.now());
+    on.sender.withdraw(jobs.map(({ job }) => job));
+    const atVendor = release.length;
+    t.ok(atVendor <= 2);
     fcm.answer = ok;
+    for (const answer of release.splice(0)) answer();
+    for (;;) {
+      const settled = once(on.events, "settled");
+      if ((await on.job(id)).accepted === atVendor) break;
+      await settled;
+    }
+    const claimed = once(on.events, "settled");
+    on.sender.nudge([{ provider: "fcm", app: APP }]);
+    await claimed;
     if (id === "paused") {
-      await once(on.events, "settled");
-      const { accepted } = await on.job(id);
-      t.ok(accepted <= 2, `only what was at the vendor: ${accepted}`);
-      t.match(await on.job(id), { state: "paused" });
+      t.match(await on.job(id), { state: "paused", accepted: atVendor }, "only what was at the vendor");
       await on.engine.outbox.order(id, "resume", Date.now());
       on.sender.nudge([{ provider: "fcm", app: APP }]);
       t.match(await on.finished(id), { accepted: 6 });
@@ -459,7 +467,7 @@ t.test("a paused job sends nothing more until it is resumed; a cancelled one nev
     } else {
       const job = await on.job(id);
       t.match(job, { state: "cancelled" });
-      t.ok(job.accepted <= 2);
+      t.equal(job.accepted, atVendor);
     }
   }
 });

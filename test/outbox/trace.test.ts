@@ -16,7 +16,7 @@ const HOUR = 60 * MINUTE;
 class Vendor implements Provider {
   readonly name: string;
   readonly batch = 1000;
-  readonly parallel = 1;
+  readonly parallel = () => 1;
   readonly apps = ["app"];
   readonly counted = new Map<string, Omit<Trace, "receipt">>();
   readonly asked: string[] = [];

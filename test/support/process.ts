@@ -25,17 +25,21 @@ export interface Surroundings {
   readonly env?: Readonly<Record<string, string>>;
   /** What the shell's `ulimit` is given first, as in "-n 500". */
   readonly limit?: string;
+  /** What it reads on standard input; without it there is none. */
+  readonly input?: string;
 }
 
-export function start(cwd: string, args: readonly string[], { env, limit }: Surroundings = {}): Running {
+export function start(cwd: string, args: readonly string[], { env, limit, input }: Surroundings = {}): Running {
   const command = [process.execPath, "--disable-warning=ExperimentalWarning", main, ...args];
   // The test runner adds a module of its own to every process below it, by NODE_OPTIONS; it handles signals.
   const script = `unset NODE_OPTIONS; ${limit === undefined ? "" : `ulimit ${limit};`} exec "$0" "$@"`;
-  const child = spawn("bash", ["-c", script, ...command], {
+  // With a pipe for its input bash would take itself for a remote login and read the user's settings.
+  const child = spawn("bash", ["--norc", "-c", script, ...command], {
     cwd,
     env: { PATH: process.env["PATH"], ...env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
   });
+  child.stdin.on("error", () => {}).end(input); // it may end without reading
   let out = "";
   let err = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {

@@ -1,36 +1,66 @@
-// Calls that may be repeated: their keys, and what was answered. The contract is `Calls` in core/outbox.ts.
+// Calls that may be repeated: their keys, how far they have come, and what was answered. What a key stands for is written in
+// the transaction that notes it, so a crash leaves both or neither.
 import type Database from "better-sqlite3";
 import { conflict } from "../../core/once.ts";
+import type { Once } from "../../core/outbox.ts";
+import type { FlatParcels, Packets } from "./packets.ts";
 
 const KEPT = 86_400_000;
+const PUSHED = "success";
+
+interface Known {
+  readonly digest: string;
+  /** Pieces that were made. */
+  readonly pieces: number;
+  /** NULL: there are more pieces to make. */
+  readonly answer: string | null;
+}
+
+export interface MadePiece {
+  /** The first seq of its kept packets; undefined: it had been made before, and there is nothing to hand over. */
+  readonly first: number | undefined;
+  /** The piece to go on with; undefined: the call is finished. */
+  readonly next: number | undefined;
+}
 
 export type Repeatable = ReturnType<typeof calls>;
 
-export function calls(db: Database) {
-  const find = db.prepare<[string, number], { digest: string; answer: string | null }>(`
-    SELECT digest, answer FROM calls WHERE key = ? AND drop_at > ?`);
-  const begin = db.prepare<[string, string, number]>(`
-    INSERT OR REPLACE INTO calls (key, digest, answer, drop_at) VALUES (?, ?, NULL, ?)`);
-  const finish = db.prepare<[string, string]>("UPDATE calls SET answer = ? WHERE key = ?");
-  const abandon = db.prepare<[string]>("DELETE FROM calls WHERE key = ? AND answer IS NULL");
+export function calls(db: Database, packets: Pick<Packets, "append">) {
+  const find = db.prepare<[string, number], Known>(
+    "SELECT digest, pieces, answer FROM calls WHERE key = ? AND drop_at > ?",
+  );
+  const add = db.prepare<[string, string, number, string | null, number]>(`
+    INSERT OR REPLACE INTO calls (key, digest, pieces, answer, drop_at) VALUES (?, ?, ?, ?, ?)`);
+  const advance = db.prepare<[number, string | null, string]>("UPDATE calls SET pieces = ?, answer = ? WHERE key = ?");
   const sweep = db.prepare<[number, number]>(`
     DELETE FROM calls WHERE key IN (SELECT key FROM calls WHERE drop_at <= ? ORDER BY drop_at LIMIT ?)`);
 
+  function known({ key, digest }: Once, now: number): Known | undefined {
+    const call = find.get(key, now);
+    if (call !== undefined && call.digest !== digest) throw conflict();
+    return call;
+  }
+
   return {
-    /** The answer of a call that was finished before. */
-    begin(key: string, digest: string, now: number): string | undefined {
-      const known = find.get(key, now);
-      if (known === undefined) begin.run(key, digest, now + KEPT);
-      else if (known.digest !== digest) throw conflict();
-      return known?.answer ?? undefined;
+    /** What was answered to this call before. Throws `PushError("conflict")` when the key was used for another one. */
+    answer: (once: Once, now: number): string | undefined => known(once, now)?.answer ?? undefined,
+
+    /** The call was made, in one step. */
+    finish({ key, digest }: Once, answer: string, now: number): void {
+      add.run(key, digest, 1, answer, now + KEPT);
     },
 
-    finish(key: string, answer: string): void {
-      finish.run(answer, key);
-    },
-
-    abandon(key: string): void {
-      abandon.run(key);
+    /** Keeps the packets of one piece of a push, unless that was done before. The contract is `Broker.publishOnce`. */
+    appendOnce(once: Once, piece: number, last: boolean, flat: FlatParcels, now: number): MadePiece {
+      const before = known(once, now);
+      if (before !== undefined && before.answer !== null) return { first: undefined, next: undefined };
+      const made = before?.pieces ?? 0;
+      if (piece !== made) return { first: undefined, next: made };
+      const first = packets.append(flat);
+      const answer = last ? PUSHED : null;
+      if (before === undefined) add.run(once.key, once.digest, made + 1, answer, now + KEPT);
+      else advance.run(made + 1, answer, once.key);
+      return { first, next: last ? undefined : made + 1 };
     },
 
     /** Forgets up to `limit` keys whose time has passed. Returns whether there may be more. */

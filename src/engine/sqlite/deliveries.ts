@@ -87,6 +87,9 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
     WHERE d.delivery = ? AND d.state = 2 AND d.due = ?`);
   const requeue = db.prepare<[number, number, string | null, number]>(`
     UPDATE deliveries SET state = 1, due = ?, attempts = attempts + ?, reason = ? WHERE delivery = ?`);
+  // Claimed for nothing: the vendor was not asked, or took nothing from us.
+  const giveBack = db.prepare<[number, string | null, number]>(`
+    UPDATE deliveries SET state = 1, due = ?, reason = ?, sent_at = iif(attempts = 0, NULL, sent_at) WHERE delivery = ?`);
   const settle = db.prepare<[number, string | null, string | null, number, number, number]>(`
     UPDATE deliveries SET state = ?, due = NULL, receipt = ?, reason = ?, settled_at = ?, token = iif(?, token, NULL)
     WHERE delivery = ?`);
@@ -210,7 +213,8 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
         const number = rows[i + 5] as number;
         if (state === State.queued) {
           if (tally.job(row.job)?.cancelled === 1) cancel({ ...row, reason: text }, row.lane, tally, now);
-          else requeue.run(number, rows[i + 6] as number, text, row.delivery);
+          else if (rows[i + 6] === 1) requeue.run(number, 1, text, row.delivery);
+          else giveBack.run(number, text, row.delivery);
           continue;
         }
         const accepted = state === State.accepted;

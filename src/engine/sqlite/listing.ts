@@ -38,6 +38,10 @@ export interface DeliveryView {
   readonly sent_at: number | null;
   readonly settled_at: number | null;
   readonly due: number | null;
+  /** When the notification's time ends. */
+  readonly expires: number;
+  /** 1: kept for its device on the connection's log. */
+  readonly in_log: number;
   arrived_at: number | null;
   clicked_at: number | null;
 }
@@ -71,8 +75,10 @@ export function listing(db: Database, addressees: Addressees) {
     .pluck<number>();
   const delivery = db.prepare<[number], DeliveryView>(`
     SELECT d.delivery, d.push_id, u.uid, l.provider, l.app, d.state, d.attempts, d.reason, d.receipt, d.queued_at, d.sent_at,
-           d.settled_at, d.due, d.arrived_at, d.clicked_at
-    FROM deliveries d LEFT JOIN users u ON u.user = d.user LEFT JOIN lanes l ON l.lane = d.lane
+           d.settled_at, d.due, d.arrived_at, d.clicked_at, j.expires,
+           iif(d.state = ${State.kept}, EXISTS (SELECT 1 FROM packets p
+             WHERE p.channel = 'd:' || d.push_id AND p.id = j.id AND p.expires = j.expires), 0) AS in_log
+    FROM deliveries d JOIN jobs j ON j.job = d.job LEFT JOIN users u ON u.user = d.user LEFT JOIN lanes l ON l.lane = d.lane
     WHERE d.delivery = ?`);
   const evidenceCounts = db.prepare<[string], { readonly count: number; readonly counter: string }>(`
     SELECT c.count, c.counter FROM arrivals a JOIN arrival_counts c ON c.arrival = a.arrival

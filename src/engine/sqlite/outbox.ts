@@ -1,5 +1,7 @@
 // Jobs: accepted notifications, and their expansion page by page. The contract is `Outbox` in core/outbox.ts.
 import type Database from "better-sqlite3";
+import type { SentMark } from "../../core/engine.ts";
+import type { Once } from "../../core/outbox.ts";
 import type { Addressees } from "./addressees.ts";
 import type { Repeatable } from "./calls.ts";
 import type { Counts } from "./counters.ts";
@@ -42,13 +44,19 @@ export interface FlatPage {
   readonly parcels: FlatParcels;
   /** Provider and app of every lane among the devices. */
   readonly lanes: readonly (readonly [provider: string, app: string])[];
-  /** Device after device: pushId, uid or null, the place of its lane in `lanes` or -1, type, token. */
+  /** Device after device: pushId, uid or null, the place of its lane in `lanes` or its `placeOf`, type, token. */
   readonly devices: readonly (string | number | null)[];
   readonly counts: Readonly<Record<string, number>>;
   readonly seen: number;
   readonly skipped: number;
   readonly routes: Readonly<Record<string, number>>;
 }
+
+/** Of a delivery that has no lane. */
+export type ConnectionState = typeof State.sent | typeof State.kept | typeof State.expired;
+/** Below 0, where no lane has its place. */
+export const placeOf = (state: ConnectionState): number => -1 - state;
+const stateAt = (place: number): number => -1 - place;
 
 /** A page that was not taken: there is nothing to hand over. */
 export const NO_JOB = -1;
@@ -99,6 +107,10 @@ export function outbox(
     UPDATE jobs SET cursor = ?, due = ?, expanded = ?, seen = seen + ?, skipped = skipped + ?, routes = ?,
       queued = queued + ?, waiting = waiting + ?, finished_at = iif(? AND waiting + ? = 0, ?, NULL)
     WHERE job = ?`);
+  const sentLater = db.prepare<[number, string, string, number]>(`
+    UPDATE deliveries SET state = ${State.sent}, sent_at = ?
+    WHERE device = (SELECT device FROM devices WHERE push_id = ?) AND state = ${State.kept}
+      AND job IN (SELECT job FROM jobs WHERE id = ? AND expires = ?)`);
   const dropTarget = db.prepare<[number]>("UPDATE job_contents SET target = NULL WHERE job = ?");
 
   /** Returns how many of the devices have a lane. */
@@ -112,7 +124,9 @@ export function outbox(
     for (let i = 0; i + 4 < devices.length; i += 5) {
       const pushId = devices[i] as string; // as `flatPage` put them
       const uid = devices[i + 1] as string | null;
-      const way = lanes[devices[i + 2] as number];
+      const place = devices[i + 2] as number;
+      const way = lanes[place];
+      const state = way === undefined ? stateAt(place) : State.queued;
       if (way !== undefined) {
         way.added++;
         queued++;
@@ -123,11 +137,11 @@ export function outbox(
         addressees.device(pushId),
         uid === null ? null : addressees.user(uid),
         way?.lane ?? null,
-        way === undefined ? State.sent : State.queued,
+        state,
         bulk,
         way === undefined ? null : now,
         now,
-        way === undefined ? now : null,
+        state === State.sent ? now : null,
         pushId,
         devices[i + 3] as string | null,
         devices[i + 4] as string | null,
@@ -139,14 +153,9 @@ export function outbox(
 
   return {
     /** Both parts come as JSON: a list of 100,000 devices then crosses to the thread as one string. */
-    accept(
-      heading: Heading,
-      notification: string,
-      target: string,
-      once: { readonly key: string; readonly digest: string } | null,
-    ): string {
+    accept(heading: Heading, notification: string, target: string, once: Once | null): string {
       const { id, acceptedAt, sendAt, dryRun } = heading;
-      const earlier = once === null ? undefined : calls.begin(once.key, once.digest, acceptedAt);
+      const earlier = once === null ? undefined : calls.answer(once, acceptedAt);
       if (earlier !== undefined) return earlier;
       const listed = ["all", "tag"].includes(heading.targetKind) || sendAt !== undefined || dryRun;
       const job = insert.run(
@@ -166,7 +175,7 @@ export function outbox(
         dryRun ? counts.dropAt(heading) : null,
       );
       addContents.run(Number(job.lastInsertRowid), notification, target);
-      if (once !== null) calls.finish(once.key, id);
+      if (once !== null) calls.finish(once, id, acceptedAt);
       return id;
     },
 
@@ -177,6 +186,13 @@ export function outbox(
         contents: known.includes(row.job) ? undefined : contents.get(row.job),
       }));
       return { work, next: nextDue.get(now) };
+    },
+
+    /** How far devices were sent on their own channel, and what had waited there for them. */
+    sent(marks: readonly SentMark[]): void {
+      packets.sent(marks);
+      for (const { pushId, replayed } of marks)
+        for (const { id, expires, at } of replayed ?? []) sentLater.run(at, pushId, id, expires);
     },
 
     /** Returns the first seq of the kept packets. */

@@ -14,6 +14,8 @@ export const State = {
   refused: 6,
   expired: 7,
   cancelled: 8,
+  /** In the log of the connection, for a device that was away. */
+  kept: 9,
 } as const;
 
 export const EXPIRED = "its time to live passed in the queue";

@@ -1,7 +1,7 @@
 // What vendors tell later of what they accepted, and clients of what a vendor brought. Each event counts once per delivery.
 import type Database from "better-sqlite3";
 import { statisticsName } from "../../core/delivery.ts";
-import type { Receipt } from "../../core/provider.ts";
+import type { ProviderReceipt } from "../../core/outbox.ts";
 import type { Addressees } from "./addressees.ts";
 import type { Counts } from "./counters.ts";
 import type { DeviceTable } from "./devices.ts";
@@ -17,8 +17,6 @@ interface Told {
   readonly arrived_at: number | null;
   readonly clicked_at: number | null;
 }
-
-type ProviderReceipt = Receipt & { readonly provider: string };
 
 export type Receipts = ReturnType<typeof receipts>;
 
@@ -99,7 +97,7 @@ export function receipts(
             break;
           case "gone":
             note.run(`${provider} says later that the token is dead`, row.delivery);
-            if (row.type !== null && row.token !== null)
+            if (row.type !== null && row.token !== null && receipt.keepsToken !== true)
               devices.forgetToken(row.push_id, { type: row.type, token: row.token }, at, now);
             break;
           case "suppressed":

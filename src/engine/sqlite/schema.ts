@@ -263,6 +263,10 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX jobs_by_start ON jobs (coalesce(send_at, accepted_at)) WHERE arrival IS NOT NULL;
   `,
   `
+  -- How many of its steps a call has made: a long push goes in several.
+  ALTER TABLE calls ADD COLUMN pieces INTEGER NOT NULL DEFAULT 0;
+  `,
+  `
   -- By which way the provider reaches the token, where it is not the first: Apple's sandbox, another app.
   ALTER TABLE devices ADD COLUMN detour TEXT;
   CREATE INDEX devices_by_detour ON devices (push_id) WHERE detour IS NOT NULL;
