@@ -1,5 +1,6 @@
 // Huawei Push Kit: v1 for Android with its token endpoint, v3 for HarmonyOS with the JWT that authorises directly.
-// Tokens: "dead" is illegal. Failures: throttle, quota, denied, expired-credential, internal, no-right (v3).
+// Tokens: "dead" is illegal; for v3 also "unentitled" (the app lacks a right) and "unexplained" (invalid, without a reason).
+// Failures: throttle, quota, denied, expired-credential, internal, no-right (v3).
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
 import { json, TokenEndpoint } from "./oauth.ts";
@@ -137,13 +138,13 @@ class Push {
     if (tokens.length > 1000) return answer(400, "80300010", "too many tokens");
     need(Array.isArray(customize) && customize.length === 2, "customize is not a pair");
     const [id, android] = customize;
-    const illegal = (tokens as string[]).filter((token) => this.#tokens.get(token) === "dead");
+    const illegal = (tokens as string[]).filter((token) => ILLEGAL.has(this.#tokens.get(token) ?? ""));
+    const partial = { success: tokens.length - illegal.length, failure: illegal.length, illegal_tokens: illegal };
+    const reason = this.#name === "harmony" ? reasonOf(illegal.map((token) => this.#tokens.get(token))) : {};
+    // A reason comes after the tokens, however long their list.
+    const said = JSON.stringify({ ...partial, ...reason });
     if (illegal.length === tokens.length) {
-      return answer(
-        200,
-        "80300007",
-        this.#name === "harmony" ? '{"reason":"tokenFormatError"}' : "all tokens are invalid",
-      );
+      return answer(200, "80300007", this.#name === "harmony" ? said : "all tokens are invalid");
     }
     for (const token of tokens as string[]) {
       if (illegal.includes(token)) continue;
@@ -151,9 +152,15 @@ class Push {
       this.#shown.push({ vendor: this.#name, token, title, message, payload, id: String(id) });
     }
     if (illegal.length === 0) return answer(200, "80000000", "Success");
-    const partial = { success: tokens.length - illegal.length, failure: illegal.length, illegal_tokens: illegal };
-    return answer(200, "80100000", JSON.stringify(partial));
+    return answer(200, "80100000", said);
   }
+}
+
+const ILLEGAL: ReadonlySet<string> = new Set(["dead", "unentitled", "unexplained"]);
+
+function reasonOf(states: readonly (string | undefined)[]): { readonly reason?: string } {
+  if (states.includes("unentitled")) return { reason: "noPushTypeRight" };
+  return states.includes("dead") ? { reason: "tokenFormatError" } : {};
 }
 
 const ANDROID_V1 = [

@@ -256,16 +256,23 @@ const CODES: Readonly<Record<string, Verdict>> = {
   "81000001": "retry",
 };
 
-/** Why v3 took no token, where that is not the tokens' fault. */
+/** Why v3 took no token; last what is the tokens' own fault, so that nothing said beside it costs a token. */
 const REASONS: Readonly<Record<string, Verdict>> = {
-  tokenFormatError: "gone",
   noPushTypeRight: "denied",
   noRight: "denied",
   appinfoError: "denied",
   disableSendHuaweiMsgBecauseOfPenalty: "paused",
   countryNotSupport: "refused",
   tokenPlatformNotSupport: "refused",
+  tokenFormatError: "gone",
 };
+
+/** The reason in what `msg` says besides the tokens, which may be many and of any form; undefined: none that is known. */
+function reasonIn(msg: string): string | undefined {
+  const { illegal_tokens: _tokens, ...rest } = parseObject(msg) ?? { msg };
+  const text = JSON.stringify(rest);
+  return Object.keys(REASONS).find((name) => text.includes(name));
+}
 
 export function decodeReply(reply: HttpReply, tokens: readonly string[], now: number, version: "v1" | "v3"): Outcome[] {
   const answer = understand(reply, now);
@@ -279,20 +286,21 @@ export function decodeReply(reply: HttpReply, tokens: readonly string[], now: nu
   const { said } = answer;
   const requestId = asText(said["requestId"]);
   const accepted: Outcome = requestId === undefined ? { kind: "accepted" } : { kind: "accepted", receipt: requestId };
-  const reason = excerpt(code, said["msg"], []);
   if (code === OK) return tokens.map(() => accepted);
-  const why = Object.keys(REASONS).find((name) => reason.includes(name));
+  const msg = asText(said["msg"]) ?? "";
+  const why = reasonIn(msg);
+  const reason = excerpt(code, why ?? msg, []);
   if (code === ALL_DEAD) {
     // v3 says so as well to an app that must register again: without a clear word the token stays.
     const kind = version === "v1" ? "gone" : why === undefined ? "refused" : REASONS[why]!;
     return tokens.map(() => judge(kind, reason, now));
   }
   if (code === PARTIAL) {
-    const illegal = new Set(asList(parseObject(asText(said["msg"]) ?? "")?.["illegal_tokens"]));
+    const illegal = new Set(asList(parseObject(msg)?.["illegal_tokens"]));
     // A list that names none of our tokens says nothing of any.
     if (!tokens.some((token) => illegal.has(token))) return tokens.map(() => ({ kind: "retry", reason }));
     const kind = version === "v1" || why === undefined || why === "tokenFormatError" ? "gone" : "refused";
-    return tokens.map((token) => (illegal.has(token) ? { kind, reason: PARTIAL } : accepted));
+    return tokens.map((token) => (illegal.has(token) ? { kind, reason: excerpt(PARTIAL, why, []) } : accepted));
   }
   const kind = CODES[code] ?? (/^80[13]/.test(code) ? "refused" : reply.status === 401 ? "denied" : "retry");
   return tokens.map(() => judge(kind, reason, now));

@@ -116,6 +116,23 @@ t.test("each answer of Huawei's has one meaning for each version", (t) => {
   t.match(v3("80100000", why), [{ kind: "accepted" }, { kind: "refused" }, { kind: "accepted" }]);
   t.match(v1("80100000", "not json"), [{ kind: "retry" }, { kind: "retry" }, { kind: "retry" }]);
 
+  const saying = (token: string, reason: string) =>
+    JSON.stringify({ success: 1, failure: 1, illegal_tokens: [token], reason });
+  const long = { token: "b".repeat(130), ref: "long" };
+  const longest = (code: string, reason: string) =>
+    harmony.decode(next(), reply(200, { code, msg: saying(long.token, reason) }), [long, to[0]!], NOW);
+  t.match(longest("80100000", "noPushTypeRight"), [
+    { kind: "refused", reason: /noPushTypeRight/ },
+    { kind: "accepted" },
+  ]);
+  t.match(longest("80100000", "tokenFormatError")[0], { kind: "gone" });
+  t.match(longest("80300007", "noPushTypeRight")[0], { kind: "denied", reason: /noPushTypeRight/ });
+  t.match(longest("80300007", "tokenFormatError")[0], { kind: "gone" });
+  t.match(longest("80300007", "noRight,tokenFormatError")[0], { kind: "denied" }, "nothing in doubt costs a token");
+  const named = { token: "tokenFormatError", ref: "n" };
+  const unnamed = reply(200, { code: "80300007", msg: JSON.stringify({ illegal_tokens: [named.token] }) });
+  t.match(harmony.decode(next(), unnamed, [named], NOW)[0], { kind: "refused" }, "a token's name is no reason");
+
   t.match(v1("80300007")[0], { kind: "gone" });
   t.match(v3("80300007")[0], { kind: "refused" }, "no reason, no deletion");
   t.match(v3("80300007", '{"reason":"tokenFormatError"}')[0], { kind: "gone" });
@@ -132,6 +149,11 @@ t.test("a right that is missing stops the lane and deletes nobody", async (t) =>
   const { fake, send } = await stage(t, { dialect: harmony, fake: fakeHarmony, token: (n) => `t${n}`, renews: true });
   fake.fail("no-right", 2);
   t.match(await send([1]), [{ kind: "denied" }]);
+  const token = (n: number) => `${n}`.padEnd(130, "t");
+  const other = await stage(t, { dialect: harmony, fake: fakeHarmony, token, renews: true });
+  other.fake.tokens.set(token(2), "unentitled");
+  t.match(await other.send([1, 2]), [{ kind: "accepted" }, { kind: "refused", reason: /noPushTypeRight/ }]);
+  t.match(await other.send([2]), [{ kind: "denied" }]);
 });
 
 t.test("receipts of both kinds, signed", (t) => {
