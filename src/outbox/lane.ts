@@ -6,6 +6,7 @@ import type { LaneState, LaneStatus } from "../core/lane.ts";
 import type { Notification } from "../core/notification.ts";
 import type { LaneDepth, Outbox } from "../core/outbox.ts";
 import type { Outcome, Provider, Recipient } from "../core/provider.ts";
+import { Suspects } from "../core/suspects.ts";
 import { Rate } from "./rate.ts";
 import { FULL_WINDOW, narrower, type Window, wider } from "./window.ts";
 
@@ -51,6 +52,7 @@ export class LaneRunner {
   #holdsDeletions = false;
   /** Deliveries that go in a request of their own: the vendor refused one they were in without saying whose fault it was. */
   readonly #alone = new Set<number>();
+  readonly #suspects = new Suspects();
   #settled: Settlement[] = [];
   #settling: Promise<void> | undefined;
   /** The store took no settlements the last time. */
@@ -73,6 +75,7 @@ export class LaneRunner {
   use(provider: Provider | undefined): void {
     this.#provider = provider?.apps.includes(this.lane.app) === true ? provider : undefined;
     this.#window = FULL_WINDOW;
+    this.#suspects.clear();
     if (this.#provider === undefined) {
       const away = { state: "stopped", reason: "it is not configured" } as const;
       if (this.#standing.state === "stopped") this.#standing = away;
@@ -267,7 +270,10 @@ export class LaneRunner {
       outcomes = [];
     }
     // What was sent before a reload went out with other credentials: it says nothing of those in use now.
-    if (provider === this.#provider) this.#judge(outcomes, now());
+    if (provider === this.#provider) {
+      outcomes = outcomes.map((outcome, i) => this.#suspects.judge(to[i]?.token ?? "", outcome, now()));
+      this.#judge(outcomes, now());
+    }
     this.#conclude(to, note, outcomes);
     const accepted = outcomes.filter(({ kind }) => kind === "accepted").length;
     this.#options.count(statisticsName(this.lane.provider), {

@@ -8,7 +8,7 @@ conformance({
   fake: fakeWebPush,
   token: (n, url, fake) => (fake as FakePushService).subscribe(url, `browser-${n}`),
   renews: false,
-  denial: "refused",
+  denial: "retry",
 });
 
 // RFC 8291, appendix A.
@@ -99,8 +99,8 @@ t.test("each answer of a push service has one meaning", (t) => {
     [200, "accepted"],
     [202, "accepted"],
     [400, "refused"],
-    [401, "refused"],
-    [403, "refused"],
+    [401, "retry"],
+    [403, "retry"],
     [404, "gone"],
     [406, "retry"],
     [410, "gone"],
@@ -111,7 +111,11 @@ t.test("each answer of a push service has one meaning", (t) => {
   ];
   for (const [status, kind] of table) t.match(decoded(status), { kind }, String(status));
   t.match(decoded(429, { "retry-after": new Date(NOW + 5000).toUTCString() }), { kind: "retry", after: 5000 });
-  t.match(decoded(403, {}, '{"reason":"VapidPkHashMismatch"}'), { kind: "refused", reason: "403 VapidPkHashMismatch" });
+  t.match(decoded(403, {}, '{"reason":"VapidPkHashMismatch"}'), {
+    kind: "retry",
+    reason: "403 VapidPkHashMismatch",
+    suspect: { orDenied: true },
+  });
   t.end();
 });
 
