@@ -1,6 +1,7 @@
 // The ways to the vendors in trouble, as an operator sees them: credentials that are refused, tokens that are dead, a vendor that is
 // down while the others go on.
 import t, { type Test } from "tap";
+import { createVapidKey } from "../../src/providers/webpush.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import {
   absent,
@@ -171,6 +172,28 @@ for (const name of ["fcm", "honor", "huawei", "meizu", "oppo", "vivo", "webpush"
     },
   );
 }
+
+t.test(
+  "another VAPID key than the browsers subscribed with: the lane stops, and every subscription stays",
+  async (t) => {
+    const vendors = await startVendors(t, ["webpush"]);
+    const vendor = vendors.get("webpush");
+    const wrong = { ...vendor.entry, private_key: createVapidKey().privateKey };
+    const server = await startTestApp(t, { vendors: vendors.config({ webpush: [wrong] }) });
+    const browsers = await absent(server, vendor, 20);
+    const pushId = browsers.map(({ id }) => id);
+    const id = await send(server, pushId);
+    t.match(await laneIn(server, "webpush", ({ state }) => state === "stopped"), { reason: /^403 another key/ });
+    t.match(await jobIn(server, id, "running"), { progress: { accepted: 0, failed: 0, waiting: 20 } });
+    await server.app.reload({ ...server.config, vendors: vendors.config() });
+    await vendor.shown(id, 1);
+    const devices = await Promise.all(pushId.map((one) => server.ok("device/get", { pushId: one })));
+    t.same(
+      devices.map(({ token }) => token),
+      browsers.map(({ token }) => token),
+    );
+  },
+);
 
 for (const [name, forgotten] of [
   ["fcm", 49],
