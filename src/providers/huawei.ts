@@ -225,8 +225,9 @@ export const harmony: Dialect<HarmonyApp> = {
 const tokensOf = (to: readonly { readonly token: string }[]) => to.map(({ token }) => token);
 
 /** Both SDKs look for a list of two: the id, and what was sent for Android. */
-function customize(note: Notification, message: string): readonly [string, Fields] {
-  return [note.id, { ...note.content.android, message }];
+function customize(note: Notification, shown: string): readonly [string, Fields] {
+  const { message = "" } = note.content.android;
+  return [note.id, { ...note.content.android, message: message === "" ? "" : shown }];
 }
 
 /** Opens the app as its icon does, with the list as the extra `customize`: shown notifications hand over nothing else. */

@@ -15,17 +15,20 @@ export interface Words {
   readonly message: string;
 }
 
-/** @throws Unsendable when there is nothing to show, or too much and it may not be cut */
+/**
+ * Vendors show two texts and take none that is empty: without a message the title stands for it.
+ * @throws Unsendable when there is nothing to show, or too much and it may not be cut
+ */
 export function words(vendor: string, note: Notification, limits: Limits): Words {
-  const { title, message } = note.content.android;
+  const { title = "", message = "" } = note.content.android;
+  if (title === "") throw new Unsendable(`${vendor}: nothing to show: android.title is missing`);
   return {
     title: within(vendor, "android.title", title, limits.title, limits.truncate),
-    message: within(vendor, "android.message", message, limits.message, limits.truncate),
+    message: within(vendor, "android.message", message === "" ? title : message, limits.message, limits.truncate),
   };
 }
 
-function within(vendor: string, field: string, text: unknown, limit: number, truncate: boolean): string {
-  if (typeof text !== "string" || text === "") throw new Unsendable(`${vendor}: nothing to show: ${field} is missing`);
+function within(vendor: string, field: string, text: string, limit: number, truncate: boolean): string {
   const size = length(text);
   if (size > limit && !truncate) throw new Unsendable(`${vendor}: ${field} has ${size} characters, ${limit} allowed`);
   return cut(text, limit);

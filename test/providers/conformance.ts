@@ -132,6 +132,13 @@ export function conformance<App extends CommonApp>(conformity: Conformity<App>):
     }
   });
 
+  t.test(`${name} shows a notification that has only a title`, async (t) => {
+    const { fake, send } = await stage(t, conformity);
+    const note = notification({ android: { title: "Sale", payload: { order: 7 } }, apn: { alert: { title: "Sale" } } });
+    t.same(kinds(await send([1], note)), ["accepted"]);
+    t.match(fake.shown, [{ title: "Sale", payload: { order: 7 } }]);
+  });
+
   t.test(`${name} says for each recipient beyond one batch what became of it`, async (t) => {
     const { fake, send } = await stage(t, conformity);
     const many = Array.from({ length: dialect.batch * 2 + 1 }, (_, n) => n);

@@ -1,6 +1,18 @@
 import t from "tap";
 import { Unsendable } from "../../src/providers/dialect.ts";
-import { cut, fit, length, shorthand } from "../../src/providers/text.ts";
+import { cut, fit, length, shorthand, words } from "../../src/providers/text.ts";
+import { note } from "../support/vendor.ts";
+
+t.test("a title is needed; it stands for a message that is missing", async (t) => {
+  const of = (android: object, truncate = false) =>
+    words("v", note({ android: { payload: {}, ...android } }), { title: 5, message: 7, truncate });
+  t.same(of({ title: "Sale", message: "Now" }), { title: "Sale", message: "Now" });
+  t.same(of({ title: "Sale" }), { title: "Sale", message: "Sale" });
+  t.same(of({ title: "Sale", message: "" }), { title: "Sale", message: "Sale" });
+  t.same(of({ title: "Sales and more" }, true), { title: "Sale…", message: "Sales …" });
+  t.throws(() => of({ message: "Now" }), new Unsendable("v: nothing to show: android.title is missing"));
+  t.throws(() => of({ title: "Sales!" }), new Unsendable("v: android.title has 6 characters, 5 allowed"));
+});
 
 t.test("texts are measured and cut by characters, never inside one", async (t) => {
   const table: readonly (readonly [string, number, string])[] = [

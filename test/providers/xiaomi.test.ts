@@ -94,7 +94,7 @@ t.test("texts that are too long are refused with their size, or cut by character
   const payload = long["payload"]!;
   t.ok(Buffer.byteLength(payload) <= 4096 && Buffer.byteLength(payload) > 4090, `${Buffer.byteLength(payload)} bytes`);
   t.throws(() => encode(worded("t", "m", { x: "y".repeat(4100) }), true), /the payload has \d+ bytes, 4096 allowed/);
-  t.throws(() => encode(worded("t", ""), true), /android.message is missing/);
+  t.throws(() => encode(worded("", "m"), true), /android.title is missing/);
   t.throws(() => encode(note({ android: { message: "m", payload: {} } }), true), /android.title is missing/);
   const extras = { "extra.a": "x".repeat(1100) };
   t.throws(() => encode(note({ vendors: { xiaomi: extras } }), true), /extra fields with \d+ characters/);
