@@ -13,13 +13,15 @@ export type Outcome =
   | { readonly kind: "accepted"; readonly receipt?: string }
   /**
    * Passing trouble; `after` milliseconds where the vendor said so. Also when nobody knows whether it was taken. `alone`: the
-   * vendor did not say which recipient of the request is at fault, so ask again for this one in a request of its own.
+   * vendor did not say which recipient of the request is at fault, so ask again for this one in a request of its own. `once`: after
+   * an earlier try that came to nothing there is no further one.
    */
   | {
       readonly kind: "retry";
       readonly reason: string;
       readonly after?: number;
       readonly alone?: true;
+      readonly once?: true;
       readonly suspect?: Suspicion;
     }
   /** The token is dead: forget it. `at`: dead since then (epoch ms), which a token registered later survives. */

@@ -275,7 +275,14 @@ function reasonIn(msg: string): string | undefined {
   return Object.keys(REASONS).find((name) => text.includes(name));
 }
 
-export function decodeReply(reply: HttpReply, tokens: readonly string[], now: number, version: "v1" | "v3"): Outcome[] {
+/** @param unknown what a code that is in no table means */
+export function decodeReply(
+  reply: HttpReply,
+  tokens: readonly string[],
+  now: number,
+  version: "v1" | "v3",
+  unknown: Verdict = "retry",
+): Outcome[] {
   const answer = understand(reply, now);
   const code = "said" in answer ? asText(answer.said["code"]) : undefined;
   if ("outcome" in answer || code === undefined) {
@@ -303,7 +310,7 @@ export function decodeReply(reply: HttpReply, tokens: readonly string[], now: nu
     const kind = version === "v1" || why === undefined || why === "tokenFormatError" ? "gone" : "refused";
     return tokens.map((token) => (illegal.has(token) ? { kind, reason: excerpt(PARTIAL, why, []) } : accepted));
   }
-  const kind = CODES[code] ?? (/^80[13]/.test(code) ? "refused" : reply.status === 401 ? "denied" : "retry");
+  const kind = CODES[code] ?? (/^80[13]/.test(code) ? "refused" : reply.status === 401 ? "denied" : unknown);
   return tokens.map(() => judge(kind, reason, now));
 }
 
