@@ -29,6 +29,11 @@ export interface FcmApp extends CommonApp {
 
 const LIMIT = 4096;
 const LONGEST = 28 * 86_400_000;
+/** Milliseconds, where an answer of this status does not say. */
+const PATIENCE: ReadonlyMap<number, number> = new Map([
+  [429, 60_000],
+  [503, 10_000],
+]);
 const SCOPE = "https://www.googleapis.com/auth/firebase.messaging";
 
 export const fcm: Dialect<FcmApp> = {
@@ -116,6 +121,7 @@ function messageOf(app: FcmApp, note: Notification, title: string, message: stri
     data: { payload: JSON.stringify({ title, message, payload, id: note.id }) },
     android: {
       priority: "HIGH",
+      collapse_key: note.id,
       ttl: `${Math.floor(lifetime(note, now, 0, LONGEST) / 1000)}s`,
       notification: { tag: note.id, ...(app.channel === undefined ? {} : { channel_id: app.channel }) },
     },
@@ -137,8 +143,7 @@ function judge(reply: HttpReply, now: number): Outcome {
   const after = retryAfter(reply.headers["retry-after"], now);
   switch (code) {
     case "UNREGISTERED":
-      // Only FCM itself can say so: a bare 404 means a wrong project.
-      return own === code ? { kind: "gone", reason } : { kind: "refused", reason };
+      return { kind: "gone", reason };
     case "INVALID_ARGUMENT":
       return namesToken(details, error["message"]) ? { kind: "gone", reason } : { kind: "refused", reason };
     case "SENDER_ID_MISMATCH":
@@ -146,9 +151,9 @@ function judge(reply: HttpReply, now: number): Outcome {
       return { kind: "refused", reason };
     case "QUOTA_EXCEEDED":
     case "RESOURCE_EXHAUSTED":
-      return { kind: "retry", reason, after: after ?? 60_000 };
+      return { kind: "retry", reason, after: after ?? PATIENCE.get(429)! };
     case "UNAVAILABLE":
-      return { kind: "retry", reason, after: after ?? 10_000 };
+      return { kind: "retry", reason, after: after ?? PATIENCE.get(503)! };
     case "THIRD_PARTY_AUTH_ERROR":
     case "UNAUTHENTICATED":
     case "PERMISSION_DENIED":
@@ -156,9 +161,9 @@ function judge(reply: HttpReply, now: number): Outcome {
       return { kind: "denied", reason };
   }
   if (reply.status === 400) return { kind: "refused", reason };
+  // A bare 404 means a wrong project: it says nothing of the token.
   if (reply.status === 401 || reply.status === 403 || reply.status === 404) return { kind: "denied", reason };
-  const floor = reply.status === 429 ? 60_000 : undefined;
-  const wait = after ?? floor;
+  const wait = after ?? PATIENCE.get(reply.status);
   return wait === undefined ? { kind: "retry", reason } : { kind: "retry", reason, after: wait };
 }
 
@@ -175,5 +180,5 @@ function namesToken(details: readonly Fields[], message: unknown): boolean {
   );
   if (violations.length > 0)
     return violations.every((violation) => isFields(violation) && violation["field"] === "message.token");
-  return typeof message === "string" && /registration token is not a valid/i.test(message);
+  return typeof message === "string" && /registration token is not (a )?valid/i.test(message);
 }
