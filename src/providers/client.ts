@@ -61,8 +61,29 @@ class Client<App extends CommonApp> {
     if (this.#closed) return all(to, { kind: "retry", reason: `${name}: the server is stopping` });
     const app = this.#apps.get(appId);
     if (app === undefined) return all(to, { kind: "refused", reason: `${name}: ${appId} is not configured` });
+    if (this.#dialect.home !== undefined) return this.#toHomes(app, note, to, now);
     const outcomes = await this.#all(batches(to, batch).map((some) => this.#deliver(app, note, some, now)));
     return outcomes.length === 1 ? outcomes[0]! : outcomes.flat();
+  }
+
+  async #toHomes(app: App, note: Notification, to: readonly Recipient[], now: number): Promise<readonly Outcome[]> {
+    const homes = new Map<string, { readonly app: App; readonly places: number[] }>();
+    for (const [place, { token }] of to.entries()) {
+      const home = this.#dialect.home?.(app, token) ?? app;
+      const same = homes.get(home.account);
+      if (same === undefined) homes.set(home.account, { app: home, places: [place] });
+      else same.places.push(place);
+    }
+    const outcomes = new Map<number, Outcome>();
+    const requests = [...homes.values()].flatMap(({ app: home, places }) =>
+      batches(places, this.#dialect.batch).map(async (some) => {
+        const recipients = some.map((place) => to[place]!);
+        const answers = await this.#deliver(home, note, recipients, now);
+        for (const [i, place] of some.entries()) outcomes.set(place, answers[i]!);
+      }),
+    );
+    await this.#all(requests);
+    return to.map((_, place) => outcomes.get(place)!);
   }
 
   async trace(appId: AppId, receipts: readonly string[], now: number): Promise<readonly Trace[]> {

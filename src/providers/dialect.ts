@@ -104,6 +104,11 @@ export interface Dialect<App extends CommonApp> {
    */
   route?(app: App, token: string): readonly [App, ...App[]];
   /**
+   * The host that knows this token, where a vendor's hosts know different ones: a variant of `app` with another `baseUrl` and
+   * `account`. Recipients of different hosts go in requests of their own. Without it `app` serves them all.
+   */
+  home?(app: App, token: string): App;
+  /**
    * Servers that stand in for each other: variants of `app` with another `baseUrl` and `account`. They take turns, and where one
    * cannot be reached or answers `elsewhere` the next one is asked, each at most once. Without it there is only `app`.
    */
