@@ -1,10 +1,10 @@
 import t from "tap";
-import { fakeOppo } from "../../src/lab/oppo.ts";
+import { type FakeOppo, fakeOppo } from "../../src/lab/oppo.ts";
 import { provider } from "../../src/providers/client.ts";
 import { Denied, Unsendable } from "../../src/providers/dialect.ts";
 import { oppo } from "../../src/providers/oppo.ts";
 import { appOf, ask, caught, fakeApp, form, json, NOW, note, problems, send, to, worded } from "../support/vendor.ts";
-import { authority, conformance, NOW as SERVED } from "./conformance.ts";
+import { authority, conformance, NOW as SERVED, stage } from "./conformance.ts";
 import { serving } from "./plain.ts";
 
 conformance({ dialect: oppo, fake: fakeOppo, token: (n) => `oppo-token-${n}`, renews: true });
@@ -294,6 +294,28 @@ t.test("the strict fake shows what it is sent, and asks for a login when told", 
   t.ok((await send(oppo, fake, lab, note(), many(1000))).every((outcome) => outcome.kind === "accepted"));
   t.match((await send(oppo, fake, lab, note(), many(1001)))[0], { kind: "refused", reason: /1\.\.1000/ });
 });
+
+t.test(
+  "one of a list that wants a new login gets it, one beyond the quota rests until midnight, the others are sent",
+  async (t) => {
+    const {
+      fake,
+      clock,
+      send: ask,
+    } = await stage(t, { dialect: oppo, fake: fakeOppo, token: (n) => `t${n}`, renews: true });
+    t.match(await ask([1]), [{ kind: "accepted" }]);
+    clock.now += 60_000;
+    fake.fail("partial-login", 1);
+    t.match(await ask([2, 3]), [{ kind: "accepted" }, { kind: "accepted" }]);
+    t.equal((fake as FakeOppo).logins(), 2);
+    t.same(
+      fake.shown.map(({ token }) => token),
+      ["t1", "t2", "t3"],
+    );
+    fake.fail("partial-quota", 1);
+    t.match(await ask([4, 5]), [{ kind: "accepted" }, { kind: "paused", until: Date.UTC(2027, 0, 15, 16) }]);
+  },
+);
 
 t.test("receipts tell of arrivals", async (t) => {
   const fake = fakeOppo();
