@@ -4,8 +4,10 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
 import { json, TokenEndpoint } from "./oauth.ts";
+import { Recent } from "./recent.ts";
 import { Failures, type Fields, fieldsIn, jsonIn, need, only, textIn, Violation, verifiedJwt } from "./strict.ts";
 
+const DAY = 86_400_000;
 const APP_ID = "10086001";
 const SECRET = "lab-secret+/=";
 const PROJECT = "388421841222";
@@ -93,6 +95,8 @@ interface Read {
   readonly message: string;
   /** The pair that the SDK looks for: id and what was sent for Android. */
   readonly customize: unknown;
+  /** v3: of the same one a phone shows the earliest within a day. */
+  readonly appMessageId?: string;
 }
 
 /** What the two versions have in common: tokens, failures, answers. */
@@ -102,6 +106,7 @@ class Push {
   readonly #failures = new Failures();
   readonly #tokens = new Map<string, string>();
   readonly #shown: Shown[] = [];
+  readonly #seen = new Recent<string, number>();
 
   constructor(name: string, authorise: (request: FakeRequest, now: number) => FakeReply | undefined) {
     this.#name = name;
@@ -133,7 +138,7 @@ class Push {
     const refusal = failing === undefined ? this.#authorise(request, now) : FAILURES[failing];
     if (refusal !== undefined) return refusal;
     need(request.headers["content-type"] === "application/json", "content-type");
-    const { tokens, title, message, customize } = read(jsonIn(request.body, "the body"));
+    const { tokens, title, message, customize, appMessageId } = read(jsonIn(request.body, "the body"));
     need(tokens.length > 0 && tokens.every((token) => typeof token === "string"), "no tokens");
     if (tokens.length > 1000) return answer(400, "80300010", "too many tokens");
     need(Array.isArray(customize) && customize.length === 2, "customize is not a pair");
@@ -148,6 +153,9 @@ class Push {
     }
     for (const token of tokens as string[]) {
       if (illegal.includes(token)) continue;
+      const key = `${token} ${appMessageId}`;
+      if (appMessageId !== undefined && now - (this.#seen.get(key) ?? now - DAY) < DAY) continue;
+      this.#seen.set(key, now);
       const payload = fieldsIn(android, "customize[1]")["payload"];
       this.#shown.push({ vendor: this.#name, token, title, message, payload, id: String(id) });
     }
@@ -232,13 +240,15 @@ function readV3(body: Fields): Read {
   only(notification, NOTIFICATION_V3, "notification");
   textIn(notification, "category", "notification");
   checkNotifyId(notification["notifyId"]);
-  need(/^[A-Za-z0-9+/=_\- ]{1,64}$/.test(String(notification["appMessageId"])), "appMessageId");
+  const { appMessageId } = notification;
+  need(appMessageId === undefined || /^[A-Za-z0-9+/=_\- ]{1,64}$/.test(String(appMessageId)), "appMessageId");
   const click = fieldsIn(notification["clickAction"], "clickAction");
   need(click["actionType"] === 0, "clickAction.actionType");
   return {
     tokens,
     title: textIn(notification, "title", "notification"),
     message: textIn(notification, "body", "notification"),
+    ...(appMessageId === undefined ? {} : { appMessageId: String(appMessageId) }),
     customize: fieldsIn(click["data"], "clickAction.data")["customize"],
   };
 }

@@ -15,7 +15,7 @@ import { serviceAccountFile } from "./keys.ts";
 import { lifetime } from "./lifetime.ts";
 import { notifyId } from "./notify-id.ts";
 import { credentialFrom, form } from "./oauth.ts";
-import { fit, shorthand, words } from "./text.ts";
+import { fit, sendingKey, shorthand, words } from "./text.ts";
 
 interface Callback {
   readonly secret: string;
@@ -200,7 +200,8 @@ export const harmony: Dialect<HarmonyApp> = {
           body,
           clickAction: { actionType: 0, data: { customize: customize(note, body) } },
           notifyId: notifyId(note.id),
-          appMessageId: shorthand(note.id, 64),
+          // Of messages with the same one a phone shows the first of a day, so a repeated request does no harm.
+          appMessageId: sendingKey(note, 64),
         },
       },
       pushOptions: {

@@ -90,3 +90,8 @@ export function shorthand(text: string, limit: number): string {
   if (text.length <= limit && /^[0-9A-Za-z_-]+$/.test(text)) return text;
   return createHash("sha256").update(text).digest("hex").slice(0, limit);
 }
+
+/** Names one sending of a notification: another may have its id, and a phone that remembers ids would not show it. */
+export function sendingKey({ id, acceptedAt }: Notification, limit: number): string {
+  return createHash("sha256").update(`${id} ${acceptedAt}`).digest("hex").slice(0, limit);
+}

@@ -1,4 +1,4 @@
-import { createHmac } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import t from "tap";
 import { extraOf, fakeHarmony, fakeHuawei } from "../../src/lab/huawei.ts";
 import { harmony, huawei } from "../../src/providers/huawei.ts";
@@ -44,7 +44,7 @@ t.test("v3 gets the same pair as an object", (t) => {
         body: "Hello, Bob",
         clickAction: { actionType: 0, data: { customize } },
         notifyId: 1355057663,
-        appMessageId: "note0000001",
+        appMessageId: createHash("sha256").update(`note0000001 ${NOW}`).digest("hex"),
       },
     },
     pushOptions: { ttl: 3600, biTag: "note0000001" },
@@ -154,6 +154,14 @@ t.test("a right that is missing stops the lane and deletes nobody", async (t) =>
   other.fake.tokens.set(token(2), "unentitled");
   t.match(await other.send([1, 2]), [{ kind: "accepted" }, { kind: "refused", reason: /noPushTypeRight/ }]);
   t.match(await other.send([2]), [{ kind: "denied" }]);
+});
+
+t.test("a repeated request is shown once, another notification with the same id again", async (t) => {
+  const { fake, send } = await stage(t, { dialect: harmony, fake: fakeHarmony, token: (n) => `t${n}`, renews: true });
+  const first = notification();
+  for (const note of [first, first, notification({}, { acceptedAt: NOW + 60_000 })])
+    t.match(await send([1], note), [{ kind: "accepted" }]);
+  t.equal(fake.shown.length, 2);
 });
 
 t.test("receipts of both kinds, signed", (t) => {
