@@ -12,7 +12,7 @@ import type { CommonApp, Dialect, HttpReply, Key } from "./dialect.ts";
 import { check, common, commonKeys, packageName, word } from "./entry.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { serviceAccountFile } from "./keys.ts";
-import { lifetime } from "./lifetime.ts";
+import { lifetime, nextDay } from "./lifetime.ts";
 import { notifyId } from "./notify-id.ts";
 import { credentialFrom, form } from "./oauth.ts";
 import { fit, sendingKey, shorthand, words } from "./text.ts";
@@ -300,8 +300,10 @@ export function decodeReply(
   const why = reasonIn(msg);
   const reason = excerpt(code, why ?? msg, []);
   if (code === ALL_DEAD) {
-    // v3 says so as well to an app that must register again: without a clear word the token stays.
-    const kind = version === "v1" ? "gone" : why === undefined ? "refused" : REASONS[why]!;
+    // v3 says so as well to an app that must register again: without a clear word it has to say so on another day.
+    if (version === "v3" && why === undefined)
+      return tokens.map(() => ({ kind: "refused", reason, suspect: { from: nextDay(now) } }));
+    const kind = version === "v1" ? "gone" : REASONS[why ?? ""]!;
     return tokens.map(() => judge(kind, reason, now));
   }
   if (code === PARTIAL) {

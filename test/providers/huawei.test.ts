@@ -1,5 +1,6 @@
 import { createHash, createHmac } from "node:crypto";
 import t from "tap";
+import { Suspects } from "../../src/core/suspects.ts";
 import { extraOf, fakeHarmony, fakeHuawei } from "../../src/lab/huawei.ts";
 import { harmony, huawei } from "../../src/providers/huawei.ts";
 import { configured, conformance, NOW, notification, stage } from "./conformance.ts";
@@ -134,7 +135,7 @@ t.test("each answer of Huawei's has one meaning for each version", (t) => {
   t.match(harmony.decode(next(), unnamed, [named], NOW)[0], { kind: "refused" }, "a token's name is no reason");
 
   t.match(v1("80300007")[0], { kind: "gone" });
-  t.match(v3("80300007")[0], { kind: "refused" }, "no reason, no deletion");
+  t.match(v3("80300007")[0], { kind: "refused", suspect: { from: TOMORROW } }, "no reason, no deletion today");
   t.match(v3("80300007", '{"reason":"tokenFormatError"}')[0], { kind: "gone" });
   t.match(v3("80300007", '{"reason":"noPushTypeRight"}')[0], { kind: "denied" });
   t.match(v3("80300007", '{"reason":"disableSendHuaweiMsgBecauseOfPenalty"}')[0], { kind: "paused" });
@@ -154,6 +155,23 @@ t.test("a right that is missing stops the lane and deletes nobody", async (t) =>
   other.fake.tokens.set(token(2), "unentitled");
   t.match(await other.send([1, 2]), [{ kind: "accepted" }, { kind: "refused", reason: /noPushTypeRight/ }]);
   t.match(await other.send([2]), [{ kind: "denied" }]);
+});
+
+t.test("a token that is invalid for no reason given is dead when it is so on another day", async (t) => {
+  const { fake, send, clock } = await stage(t, {
+    dialect: harmony,
+    fake: fakeHarmony,
+    token: (n) => `t${n}`,
+    renews: true,
+  });
+  const suspects = new Suspects();
+  const said = async () => suspects.judge("t1", (await send([1]))[0]!, clock.now);
+  fake.tokens.set("t1", "unexplained");
+  t.match(await said(), { kind: "refused", reason: /^80300007/ });
+  clock.now += 3_600_000;
+  t.match(await said(), { kind: "refused" }, "the same day");
+  clock.now = TOMORROW;
+  t.match(await said(), { kind: "gone", reason: /^80300007.*, again$/ });
 });
 
 t.test("a repeated request is shown once, another notification with the same id again", async (t) => {
