@@ -177,8 +177,9 @@ function ownHeaders(own: unknown): Readonly<Record<string, string>> {
 function judge(reply: HttpReply, now: number): Outcome {
   const { status } = reply;
   const reason = excerpt(String(status), parseObject(reply.body)?.["reason"], []);
-  if (status === 201 || status === 202) return { kind: "accepted", ...receiptOf(reply) };
-  if (status === 200) return reply.body === "" ? { kind: "accepted", ...receiptOf(reply) } : { kind: "retry", reason };
+  // What an accepted message is answered with is not said; a page for people is some other server's.
+  const page = status === 200 && /^\s*</.test(reply.body);
+  if (status === 201 || status === 202 || (status === 200 && !page)) return { kind: "accepted", ...receiptOf(reply) };
   if (status === 404 || status === 410) return { kind: "gone", reason };
   if (status === 400 || status === 413) return { kind: "refused", reason };
   // The subscription was made with another key than ours, or ours is wrong for all: the next minute tells.

@@ -9,6 +9,7 @@ conformance({
   token: (n, url, fake) => (fake as FakePushService).subscribe(url, `browser-${n}`),
   renews: false,
   denial: "retry",
+  meaningless: ["an endless body", "half of an answer", "a list where an object should be"],
 });
 
 // RFC 8291, appendix A.
@@ -95,6 +96,8 @@ t.test("each answer of a push service has one meaning", (t) => {
   const decoded = (status: number, headers = {}, body = "") =>
     webpush.decode(app(), { status, headers, body }, to(), NOW)[0];
   t.same(decoded(201, { location: "https://p/m/1" }), { kind: "accepted", receipt: "https://p/m/1" });
+  for (const body of ["", "{}", '{"id":"m1"}', "OK"]) t.match(decoded(200, {}, body), { kind: "accepted" }, body);
+  t.match(decoded(200, {}, "\n<!DOCTYPE html>"), { kind: "retry" });
   const table: readonly (readonly [number, string])[] = [
     [200, "accepted"],
     [202, "accepted"],
