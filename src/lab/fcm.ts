@@ -129,6 +129,8 @@ function checkMessage(message: Fields): Fields {
   need(seconds !== undefined && Number(seconds) <= 2_419_200, "android.ttl is not at most 2419200s");
   for (const name of ["collapse_key", "restricted_package_name"])
     need(["undefined", "string"].includes(typeof android[name]), `android.${name} is not a text`);
+  for (const [key, value] of Object.entries(fieldsIn(android["data"] ?? {}, "android.data")))
+    need(typeof value === "string", `android.data.${key} is not a text`);
   checkAndroid(fieldsIn(android["notification"] ?? {}, "android.notification"));
   return message;
 }

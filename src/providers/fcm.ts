@@ -8,7 +8,7 @@ import { asText, excerpt, parseObject, retryAfter } from "./answer.ts";
 import type { CommonApp, Dialect, HttpReply } from "./dialect.ts";
 import { Unsendable } from "./dialect.ts";
 import { check, common, commonKeys, packageName, word } from "./entry.ts";
-import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
+import { type Fields, fieldsOf, isFields, merge, withTexts } from "./fields.ts";
 import { serviceAccountFile } from "./keys.ts";
 import { lifetime } from "./lifetime.ts";
 import { credentialFrom, form } from "./oauth.ts";
@@ -98,8 +98,9 @@ export const fcm: Dialect<FcmApp> = {
   encode(app, note, to, credential, now) {
     const { title } = note.content.android;
     if (title === undefined || title === "") throw new Unsendable("fcm: nothing to show: android.title is missing");
+    const extra = fieldsOf("fcm", app.fields, note);
     const message = fit("fcm", note.content.android.message ?? "", LIMIT, app.truncate, (text) =>
-      JSON.stringify(merge(messageOf(app, note, title, text, now), fieldsOf("fcm", app.fields, note))),
+      JSON.stringify(textual(merge(messageOf(app, note, title, text, now), extra))),
     );
     return {
       method: "POST",
@@ -126,6 +127,12 @@ function messageOf(app: FcmApp, note: Notification, title: string, message: stri
       notification: { tag: note.id, ...(app.channel === undefined ? {} : { channel_id: app.channel }) },
     },
   };
+}
+
+/** Both maps of data hold texts only. */
+function textual(message: Fields): Fields {
+  const { android } = message;
+  return withTexts(isFields(android) ? { ...message, android: withTexts(android, "data") } : message, "data");
 }
 
 function judge(reply: HttpReply, now: number): Outcome {

@@ -20,7 +20,7 @@ import {
   packageName,
   word,
 } from "./entry.ts";
-import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
+import { type Fields, fieldsOf, isFields, merge, withTexts } from "./fields.ts";
 import { lifetime } from "./lifetime.ts";
 import { notifyId } from "./notify-id.ts";
 import { receiptsOf } from "./receipt.ts";
@@ -116,23 +116,26 @@ export const vivo: Dialect<VivoApp> = {
     const { title, message } = words("vivo", note, { title: TITLE, message: MESSAGE, truncate: app.truncate });
     const own = fieldsOf("vivo", app.fields, note);
     const category = own["category"] ?? app.category;
-    const body = merge(
-      {
-        title,
-        content: message,
-        notifyType: 4,
-        timeToLive: Math.ceil(lifetime(note, now, MINUTE, DAY) / 1000),
-        skipType: 1,
-        networkType: -1,
-        classification: SYSTEM.some((name) => name === category) ? 1 : 0,
-        ...(category === undefined ? {} : { category }),
-        notifyId: Math.max(notifyId(note.id), 1),
-        foregroundShow: app.notify_foreground,
-        clientCustomMap: extras(note),
-        pushMode: app.test_mode ? 1 : 0,
-        ...callback(app, note),
-      },
-      own,
+    const body = withTexts(
+      merge(
+        {
+          title,
+          content: message,
+          notifyType: 4,
+          timeToLive: Math.ceil(lifetime(note, now, MINUTE, DAY) / 1000),
+          skipType: 1,
+          networkType: -1,
+          classification: SYSTEM.some((name) => name === category) ? 1 : 0,
+          ...(category === undefined ? {} : { category }),
+          notifyId: Math.max(notifyId(note.id), 1),
+          foregroundShow: app.notify_foreground,
+          clientCustomMap: extras(note),
+          pushMode: app.test_mode ? 1 : 0,
+          ...callback(app, note),
+        },
+        own,
+      ),
+      "clientCustomMap",
     );
     checkCustom(body["clientCustomMap"]);
     const target = { appId: app.app_id, regId: token, requestId: shorthand(ref, REQUEST_ID) };

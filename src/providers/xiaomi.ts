@@ -7,7 +7,7 @@ import type { Receipt } from "../core/provider.ts";
 import { asList, asText, excerpt, judge, parseObject, understand } from "./answer.ts";
 import { type CommonApp, type Dialect, Unsendable } from "./dialect.ts";
 import { callbackKey, callbackUrl, check, common, commonKeys, flag, packageName, word } from "./entry.ts";
-import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
+import { asTexts, type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { formPost } from "./form.ts";
 import { lifetime } from "./lifetime.ts";
 import { each, listed } from "./listed.ts";
@@ -114,7 +114,7 @@ export const xiaomi: Dialect<XiaomiApp> = {
       },
       fieldsOf("xiaomi", app.fields, note),
     );
-    const texts = Object.fromEntries(Object.entries(form).map(([name, value]) => [name, formText(value)]));
+    const texts = asTexts(form);
     checkExtras(texts);
     const fields = { ...texts, registration_id: listed("xiaomi", to) };
     return formPost(`${app.baseUrl}/v3/message/regid`, fields, { authorization: `key=${app.app_secret}` });
@@ -179,10 +179,6 @@ function callback(app: XiaomiApp, note: Notification): Fields {
   if (app.callback_url === undefined) return {};
   const param = Buffer.byteLength(note.id) <= PARAM_BYTES ? { "extra.callback.param": note.id } : {};
   return { "extra.callback": app.callback_url, "extra.callback.type": String(ALL_EVENTS), ...param };
-}
-
-function formText(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 function checkExtras(form: Readonly<Record<string, string>>): void {

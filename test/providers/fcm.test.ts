@@ -43,6 +43,20 @@ t.test("fields of the configuration and of the notification are merged in, but n
   t.end();
 });
 
+t.test("data are texts, whatever is merged in", async (t) => {
+  const data = { count: 7, on: true, none: null, nested: { a: [1, "x"] }, text: "as it is" };
+  const texts = { count: "7", on: "true", none: "null", nested: '{"a":[1,"x"]}', text: "as it is" };
+  const note = notification({ vendors: { fcm: { data, android: { data } } } });
+  const request = fcm.encode(app({ fields: { data: { order: 1 } } }), note, to, "", NOW);
+  const { message } = JSON.parse(String(request.body)) as { message: { data: object; android: { data: object } } };
+  const { payload: _ours, ...merged } = message.data as Record<string, string>;
+  t.strictSame(merged, { order: "1", ...texts });
+  t.strictSame(message.android.data, texts);
+  const { fake, send } = await stage(t, { dialect: fcm, fake: fakeFcm, token: () => "t", renews: true });
+  t.match(await send([1], note), [{ kind: "accepted" }]);
+  t.equal(fake.shown.length, 1);
+});
+
 t.test("the time to live is in seconds, at most 28 days", (t) => {
   const ttl = (timeToLive: number, now = NOW) =>
     /"ttl":"(\d+s)"/.exec(String(fcm.encode(app(), notification({}, { timeToLive }), to, "", now).body))?.[1];

@@ -98,6 +98,19 @@ t.test("the category decides the class; the notification's own fields win, but n
   t.same(long["extra"], { callback: "https://push.example.com/r" });
 });
 
+t.test("the app's own map holds texts, whatever is merged in", async (t) => {
+  const fields = { clientCustomMap: { count: 7, nested: { a: [true, null] }, text: "as it is" } };
+  t.strictSame(body(note({ vendors: { vivo: fields } }))["clientCustomMap"], {
+    id: "n1",
+    payload: '{"abc":123}',
+    count: "7",
+    nested: '{"a":[true,null]}',
+    text: "as it is",
+  });
+  const long = { clientCustomMap: { nested: ["y".repeat(1010)] } };
+  t.throws(() => body(note({ vendors: { vivo: long } })), /the payload has 10\d\d characters, 1024 allowed/);
+});
+
 t.test("the lifetime is in seconds, from a minute to a day", async (t) => {
   const ttl = (timeToLive: number, now = NOW) => body(note({}, { timeToLive }), {}, now)["timeToLive"];
   t.equal(ttl(0), 600);
