@@ -91,3 +91,11 @@ t.test("receipts: what arrived is believed, any other number is not", async (t) 
   for (const nonsense of ["", "[]", "{}", '{"statuses":1}'])
     t.throws(() => receipts(nonsense), { code: "invalid", message: /statuses is missing/ });
 });
+
+t.test("a tap may lead elsewhere, as the notification's own fields say", async (t) => {
+  const { send } = await stage(t, { dialect: honor, fake: fakeHonor, token: (n) => `t${n}`, renews: true });
+  for (const clickAction of [{ type: 2, url: "https://example.com" }, { type: 3 }]) {
+    const note = notification({ vendors: { honor: { android: { notification: { clickAction } } } } });
+    t.match(await send([1], note), [{ kind: "accepted" }]);
+  }
+});

@@ -174,6 +174,24 @@ t.test("a token that is invalid for no reason given is dead when it is so on ano
   t.match(await said(), { kind: "gone", reason: /^80300007.*, again$/ });
 });
 
+t.test("a tap may lead elsewhere, as the notification's own fields say", async (t) => {
+  const v1 = await stage(t, { dialect: huawei, fake: fakeHuawei, token: (n) => `t${n}`, renews: true });
+  const v3 = await stage(t, { dialect: harmony, fake: fakeHarmony, token: (n) => `t${n}`, renews: true });
+  const click = (click_action: object) =>
+    notification({ vendors: { huawei: { android: { notification: { click_action } } } } });
+  const taps = {
+    web: { type: 2, url: "https://example.com" },
+    app: { type: 3 },
+    neither: { type: 2, url: "http://x" },
+  };
+  t.match(await v1.send([1], click(taps.web)), [{ kind: "accepted" }]);
+  t.match(await v1.send([1], click(taps.app)), [{ kind: "accepted" }]);
+  t.match(await v1.send([1], click(taps.neither)), [{ kind: "refused", reason: /url is not https/ }]);
+  const clickAction = { actionType: 1, uri: "https://example.com" };
+  const page = notification({ vendors: { harmony: { payload: { notification: { clickAction } } } } });
+  t.match(await v3.send([1], page), [{ kind: "accepted" }]);
+});
+
 t.test("a repeated request is shown once, another notification with the same id again", async (t) => {
   const { fake, send } = await stage(t, { dialect: harmony, fake: fakeHarmony, token: (n) => `t${n}`, renews: true });
   const first = notification();

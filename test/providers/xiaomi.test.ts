@@ -218,6 +218,13 @@ t.test("the strict fake shows what it is sent, once per notification and token",
     fake.fail(kind, 1);
     t.match(await send(xiaomi, fake, lab, note(), to("a")), [{ kind: outcome }], kind);
   }
+  const template = note({
+    vendors: { xiaomi: { "extra.template_id": "T7", "extra.template_param": { name: "Bob" } } },
+  });
+  t.match(await send(xiaomi, fake, lab, template, to("c")), [{ kind: "accepted" }], "extras of any name");
+  t.match(await send(xiaomi, fake, lab, note({ vendors: { xiaomi: { tempalte: "T7" } } }), to("c")), [
+    { kind: "refused", reason: /tempalte is unknown/ },
+  ]);
   fake.fail("partial", 1);
   t.match(await send(xiaomi, fake, lab, note(), to("a", "b")), [{ kind: "accepted" }, { kind: "gone" }]);
   t.throws(() => fake.fail("sulking", 1), /does not fail by/);
