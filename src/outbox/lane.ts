@@ -294,7 +294,8 @@ export class LaneRunner {
       if (outcome.kind === "accepted") accepted++;
       else this.#lastError = { reason: outcome.reason, at: now };
       if (outcome.kind === "gone") gone++;
-      if (outcome.kind === "retry") after = Math.max(after, outcome.after ?? 0);
+      // What is to go alone was answered: the vendor is there.
+      if (outcome.kind === "retry" && outcome.alone !== true) after = Math.max(after, outcome.after ?? 0);
       else answered++;
       if (outcome.kind === "denied") this.#rest({ state: "stopped", reason: outcome.reason });
       if (outcome.kind === "paused") this.#rest({ state: "paused", until: outcome.until, reason: outcome.reason });
