@@ -242,6 +242,27 @@ t.test("a spent quota: the lane rests and says until when, and goes on by hand",
   t.match(await jobIn(server, id), { progress: { accepted: 1 } });
 });
 
+t.test(
+  "vivo takes no more lists today: every phone gets its notification on its own, and the lane goes on",
+  async (t) => {
+    const { server, vendors } = await stage(t, ["vivo"]);
+    const vivo = vendors.get("vivo");
+    const phones = await absent(server, vivo, 60);
+    vivo.fake.fail("list-quota", 1);
+    const id = await send(
+      server,
+      phones.map((one) => one.id),
+    );
+    t.match(await jobIn(server, id), { progress: { accepted: 60, failed: 0, waiting: 0 } });
+    t.same(
+      (await vivo.shown(id, 60)).map(({ token }) => token).toSorted(),
+      phones.map(({ token }) => token).toSorted(),
+    );
+    t.match(await lane(server, "vivo"), { state: "running" });
+    t.equal(vivo.requests.filter(({ path }) => path === "/message/saveListPayload").length, 1);
+  },
+);
+
 t.test("a vendor that is down: what is for it is tried again, the others notice nothing", async (t) => {
   const { server, vendors } = await stage(t, ["apns", "xiaomi"]);
   const vendor = vendors.get("xiaomi");
