@@ -294,8 +294,7 @@ export class LaneRunner {
       if (outcome.kind === "accepted") accepted++;
       else this.#lastError = { reason: outcome.reason, at: now };
       if (outcome.kind === "gone") gone++;
-      // What is to go alone was answered: the vendor is there.
-      if (outcome.kind === "retry" && outcome.alone !== true) after = Math.max(after, outcome.after ?? 0);
+      if (isTrouble(outcome)) after = Math.max(after, outcome.after ?? 0);
       else answered++;
       if (outcome.kind === "denied") this.#rest({ state: "stopped", reason: outcome.reason });
       if (outcome.kind === "paused") this.#rest({ state: "paused", until: outcome.until, reason: outcome.reason });
@@ -369,6 +368,11 @@ export class LaneRunner {
     const stuck = this.#closed && this.#settling === undefined && this.#settled.length === this.#inFlight;
     if (this.#inFlight === 0 || stuck) this.#idle?.();
   }
+}
+
+/** The vendor's own trouble: it did not answer, or not for this one token alone. */
+function isTrouble(outcome: Outcome): outcome is Extract<Outcome, { readonly kind: "retry" }> {
+  return outcome.kind === "retry" && !outcome.alone && !outcome.once && outcome.suspect === undefined;
 }
 
 function byJob(deliveries: readonly Delivery[]): Map<number, Delivery[]> {
