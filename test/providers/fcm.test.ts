@@ -155,12 +155,13 @@ t.test("what Google asks for is how long it is left alone", async (t) => {
     ["unavailable", { kind: "retry", after: 10_000 }],
     ["unavailable-after", { kind: "retry", after: 120_000 }],
     ["busy", { kind: "retry", after: 10_000 }],
-    ["forbidden", { kind: "denied" }],
   ];
   for (const [failure, outcome] of failures) {
     fake.fail(failure, 1);
     t.match(await send([1]), [outcome], failure);
   }
+  fake.fail("forbidden", 2); // whether or not it is asked again with a new login
+  t.match(await send([1]), [{ kind: "denied" }]);
 });
 
 t.test("problems with the service account's file name the file", (t) => {
