@@ -106,7 +106,7 @@ t.test("a server of that configuration gets one device per vendor", async (t) =>
 /** What a server makes of each fault of every vendor. */
 const expected: Readonly<Record<string, readonly Outcome["kind"][]>> = {
   throttle: ["retry", "paused"],
-  deny: ["denied", "refused"],
+  deny: ["denied", "retry"],
   dead: ["gone", "accepted"],
   busy: ["retry"],
   garbage: ["retry"],

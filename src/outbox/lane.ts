@@ -6,6 +6,7 @@ import type { LaneState, LaneStatus } from "../core/lane.ts";
 import { expiry, type Notification } from "../core/notification.ts";
 import type { LaneDepth, Outbox } from "../core/outbox.ts";
 import type { Outcome, Provider, Recipient } from "../core/provider.ts";
+import { Suspects } from "../core/suspects.ts";
 import { Rate } from "./rate.ts";
 import { Ready } from "./ready.ts";
 import { Settling } from "./settling.ts";
@@ -68,6 +69,7 @@ export class LaneRunner {
   #holdsDeletions = false;
   /** Deliveries that go in a request of their own: the vendor refused one they were in without saying whose fault it was. */
   readonly #alone = new Set<number>();
+  readonly #suspects = new Suspects();
   #timer: NodeJS.Timeout | undefined;
   /** When a lane at rest is looked through again. */
   #expireAt = 0;
@@ -96,6 +98,7 @@ export class LaneRunner {
   use(provider: Provider | undefined): void {
     this.#provider = provider?.apps.includes(this.lane.app) === true ? provider : undefined;
     this.#window = FULL_WINDOW;
+    this.#suspects.clear();
     if (this.#provider === undefined) {
       const away = { state: "stopped", reason: "it is not configured" } as const;
       if (this.#standing.state === "stopped") this.#standing = away;
@@ -304,7 +307,9 @@ export class LaneRunner {
     const full = this.#flying >= this.#limit;
     this.#places = places(this.#places, turns.answered(), full, provider.parallel(this.lane.app));
     this.#flying--;
-    this.#judge(outcomes, now(), provider === this.#provider);
+    const current = provider === this.#provider;
+    if (current) outcomes = outcomes.map((outcome, i) => this.#suspects.judge(to[i]?.token ?? "", outcome, now()));
+    this.#judge(outcomes, now(), current);
     this.#conclude(to, note, outcomes);
     if (this.#sendable) turns.add(this.#step);
     else if (this.#more && this.#ready.length === 0) this.#replenish();
@@ -330,7 +335,7 @@ export class LaneRunner {
       if (outcome.kind === "accepted") accepted++;
       else this.#lastError = { reason: outcome.reason, at: now };
       if (outcome.kind === "gone") gone++;
-      if (outcome.kind === "retry") after = Math.max(after, outcome.after ?? 0);
+      if (isTrouble(outcome)) after = Math.max(after, outcome.after ?? 0);
       else answered++;
       if (!current) continue;
       if (outcome.kind === "denied") this.#rest({ state: "stopped", reason: outcome.reason });
@@ -385,6 +390,11 @@ export class LaneRunner {
     const stuck = this.#closed && this.#settling.stuck === this.#unsettled;
     if (this.#unsettled === 0 || stuck) this.#idle?.();
   }
+}
+
+/** The vendor's own trouble: it did not answer, or not for this one token alone. */
+function isTrouble(outcome: Outcome): outcome is Extract<Outcome, { readonly kind: "retry" }> {
+  return outcome.kind === "retry" && !outcome.alone && !outcome.once && outcome.suspect === undefined;
 }
 
 const recipient = ({ token, delivery }: Delivery, note: Notification): Recipient => ({

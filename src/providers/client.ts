@@ -8,6 +8,7 @@ import { Credentials } from "./credentials.ts";
 import type { Answer, CommonApp, Dialect, HttpReply, Transport } from "./dialect.ts";
 import { Denied, Unsendable } from "./dialect.ts";
 import { dispatcher, Line, type Network, Trouble } from "./line.ts";
+import { Preparations } from "./preparations.ts";
 
 /** Hosts that devices choose are many: so many lines are kept, the longest unused are closed. */
 const LINES = 256;
@@ -38,6 +39,7 @@ class Client<App extends CommonApp> {
   readonly #network: Network;
   readonly #apps: ReadonlyMap<AppId, App>;
   readonly #credentials: Credentials<App>;
+  readonly #preparations: Preparations<App> | undefined;
   readonly #lines = new Map<string, Line>();
   /** The route that worked for a token, where it was not the first: sandbox tokens cost Apple's patience only once. */
   readonly #detours = new Map<string, number>();
@@ -50,6 +52,7 @@ class Client<App extends CommonApp> {
     this.#dialect = dialect;
     this.#network = network;
     this.#apps = new Map(apps.map((app) => [app.app, app]));
+    this.#preparations = dialect.preparing && new Preparations(dialect.preparing);
     this.#credentials = new Credentials(dialect, (app) => async (request) => {
       const requester: CommonApp = { app: app.app, account: `${app.account} credential`, baseUrl: app.baseUrl };
       return this.#line(requester, request.url, EXCHANGE).ask(app.app, request);
@@ -61,8 +64,29 @@ class Client<App extends CommonApp> {
     if (this.#closed) return all(to, { kind: "retry", reason: `${name}: the server is stopping` });
     const app = this.#apps.get(appId);
     if (app === undefined) return all(to, { kind: "refused", reason: `${name}: ${appId} is not configured` });
+    if (this.#dialect.home !== undefined) return this.#toHomes(app, note, to, now);
     const outcomes = await this.#all(batches(to, batch).map((some) => this.#deliver(app, note, some, now)));
     return outcomes.length === 1 ? outcomes[0]! : outcomes.flat();
+  }
+
+  async #toHomes(app: App, note: Notification, to: readonly Recipient[], now: number): Promise<readonly Outcome[]> {
+    const homes = new Map<string, { readonly app: App; readonly places: number[] }>();
+    for (const [place, { token }] of to.entries()) {
+      const home = this.#dialect.home?.(app, token) ?? app;
+      const same = homes.get(home.account);
+      if (same === undefined) homes.set(home.account, { app: home, places: [place] });
+      else same.places.push(place);
+    }
+    const outcomes = new Map<number, Outcome>();
+    const requests = [...homes.values()].flatMap(({ app: home, places }) =>
+      batches(places, this.#dialect.batch).map(async (some) => {
+        const recipients = some.map((place) => to[place]!);
+        const answers = await this.#deliver(home, note, recipients, now);
+        for (const [i, place] of some.entries()) outcomes.set(place, answers[i]!);
+      }),
+    );
+    await this.#all(requests);
+    return to.map((_, place) => outcomes.get(place)!);
   }
 
   async trace(appId: AppId, receipts: readonly string[], now: number): Promise<readonly Trace[]> {
@@ -180,19 +204,23 @@ class Client<App extends CommonApp> {
     credential: string,
     now: number,
   ): Promise<readonly Answer[]> {
-    const request = this.#dialect.encode(app, note, to, credential, now);
+    const prepared = await this.#preparations?.get(app, note, to, credential, now, (request) =>
+      this.#line(app, request.url, this.#dialect.transport).ask(app.app, request),
+    );
+    if (typeof prepared === "object") return all(to, prepared);
+    const request = this.#dialect.encode(app, note, to, credential, now, prepared);
     const line = this.#line(app, request.url, this.#dialect.transport);
     const reply = await line.ask(app.app, request);
-    const answers = this.#decode(app, reply, to, now);
+    const answers = this.#decode(app, reply, to, now, prepared);
     if (answers.some(({ kind }) => kind === "accepted")) line.open();
     return answers;
   }
 
   /** What a vendor answers may be anything: even a fault of ours in reading it must not take the process along. */
-  #decode(app: App, reply: HttpReply, to: readonly Recipient[], now: number): readonly Answer[] {
+  #decode(app: App, reply: HttpReply, to: readonly Recipient[], now: number, prepared?: string): readonly Answer[] {
     const odd = { kind: "retry", reason: `${reply.status}, an answer that makes no sense` } as const;
     try {
-      const answers = this.#dialect.decode(app, reply, to, now);
+      const answers = this.#dialect.decode(app, reply, to, now, prepared);
       return to.map((_, i) => answers[i] ?? odd);
     } catch {
       return all(to, odd);
