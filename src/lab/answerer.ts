@@ -125,7 +125,7 @@ export function answerHttp1(request: IncomingMessage, response: ServerResponse, 
     },
     reset: () => request.socket.destroy(),
     torn({ status, headers, body = "" }) {
-      response.writeHead(status, { ...headers, "content-length": Buffer.byteLength(body) + 1 });
+      response.writeHead(status, { ...headers, "content-length": Buffer.byteLength(body) + 2 });
       response.write(half(body), () => setTimeout(cut, TEAR));
     },
     goaway({ silent }, whole) {
