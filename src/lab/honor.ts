@@ -101,5 +101,7 @@ export function fakeHonor(): FakeVendor {
     shown,
     tokens,
     fail: (kind, times) => failures.add(kind, times),
+    kinds: Object.keys(FAILURES),
+    login: endpoint,
   };
 }

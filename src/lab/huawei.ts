@@ -30,7 +30,7 @@ export function fakeHuawei(): FakeVendor {
     if (problem === "unknown") return answer(401, "80200001", "authentication error");
     return problem === undefined ? undefined : answer(401, "80200003", "token expired");
   });
-  return push.vendor(
+  const vendor = push.vendor(
     (baseUrl) => ({
       package_name: PACKAGE,
       client_id: APP_ID,
@@ -43,6 +43,7 @@ export function fakeHuawei(): FakeVendor {
         ? endpoint.handle(request, now)
         : push.send(request, now, `/v1/${APP_ID}/messages:send`, readV1),
   );
+  return { ...vendor, login: endpoint };
 }
 
 export function fakeHarmony(): FakeVendor {
@@ -123,6 +124,7 @@ class Push {
       shown: this.#shown,
       tokens: this.#tokens,
       fail: (kind, times) => this.#failures.add(kind, times),
+      kinds: Object.keys(FAILURES),
     };
   }
 

@@ -121,6 +121,7 @@ export function fakeMeizu(options: Options = {}): FakeMeizu {
     shown,
     tokens,
     fail: faultsOf.add,
+    kinds: faultsOf.kinds,
     receipt(token, event) {
       const { msgId, param } = last.get(token) ?? { msgId: "unknown", param: "" };
       const type = EVENTS[event];

@@ -133,6 +133,7 @@ export function fakeOppo(options: Options = {}): FakeOppo {
     shown,
     tokens,
     fail: failures.add,
+    kinds: failures.kinds,
     logins: () => logins,
     receipt(token, now) {
       const { messageId, param } = last.get(token) ?? { messageId: "unknown", param: "" };

@@ -12,6 +12,8 @@ export type Fault =
   | { readonly kind: "reply"; readonly reply: FakeReply }
   /** The vendor refuses its own way: a kind that its fake's `fail` knows. */
   | { readonly kind: "own"; readonly failure: string }
+  /** All credentials that the vendor has issued are good no longer, this request's among them. */
+  | { readonly kind: "revoked" }
   /** The vendor's own answer, later. */
   | { readonly kind: "slow"; readonly milliseconds: number }
   /** No answer. */
@@ -220,6 +222,10 @@ class Standing implements LabServer {
       }
       case "own":
         this.vendor.fail(fault.failure, 1);
+        return answerer.reply(decide());
+      case "revoked":
+        if (this.vendor.login === undefined) this.vendor.fail("expired-credential", 1);
+        else this.vendor.login.revoke();
         return answerer.reply(decide());
       case "settings":
         answerer.limit(fault.streams);

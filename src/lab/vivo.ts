@@ -126,6 +126,7 @@ export function fakeVivo(options: Options = {}): FakeVivo {
     shown,
     tokens,
     fail: failures.add,
+    kinds: failures.kinds,
     logins: () => logins,
     receipt(token) {
       const { taskId, param } = last.get(token) ?? { taskId: "unknown", param: "" };

@@ -118,6 +118,7 @@ export function fakeXiaomi(options: { readonly appSecret?: string; readonly pack
     shown,
     tokens,
     fail: failures.add,
+    kinds: failures.kinds,
     receipt(token, event, now) {
       const { id, param } = last.get(token) ?? { id: "unknown", param: "" };
       const data = { [id]: { param, type: EVENTS[event], targets: token, timestamp: now } };

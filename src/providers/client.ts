@@ -52,7 +52,8 @@ class Client<App extends CommonApp> {
     this.#apps = new Map(apps.map((app) => [app.app, app]));
     this.#credentials = new Credentials(dialect, (app) => async (request) => {
       const requester: CommonApp = { app: app.app, account: `${app.account} credential`, baseUrl: app.baseUrl };
-      return this.#line(requester, request.url, EXCHANGE).ask(app.app, request);
+      const transport = { ...EXCHANGE, timeout: Math.min(EXCHANGE.timeout, dialect.transport.timeout) };
+      return this.#line(requester, request.url, transport).ask(app.app, request);
     });
   }
 
