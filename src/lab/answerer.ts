@@ -1,6 +1,7 @@
 // One request's answer, over whichever protocol it came: given properly, or as servers and networks in trouble do.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2Session, ServerHttp2Stream } from "node:http2";
+import { pipeline, Readable } from "node:stream";
 import type { FakeReply } from "./fake.ts";
 import type { Connection } from "./listener.ts";
 
@@ -89,7 +90,7 @@ function answerHttp2(
     },
     endless(bytes) {
       stream.respond({ ":status": 200 });
-      stream.end(Buffer.alloc(bytes, " "));
+      pipeline(spaces(bytes), stream, () => undefined);
     },
     reset: (code) => stream.close(code),
     torn(whole) {
@@ -121,7 +122,7 @@ export function answerHttp1(request: IncomingMessage, response: ServerResponse, 
     },
     endless(bytes) {
       response.writeHead(200);
-      response.end(Buffer.alloc(bytes, " "));
+      pipeline(spaces(bytes), response, () => undefined);
     },
     reset: () => request.socket.destroy(),
     torn({ status, headers, body = "" }) {
@@ -133,6 +134,13 @@ export function answerHttp1(request: IncomingMessage, response: ServerResponse, 
     },
     limit: () => undefined,
   };
+}
+
+/** As they are wanted: a server that holds more than 10 MB for a connection refuses its streams from then on. */
+function spaces(bytes: number): Readable {
+  const chunk = Buffer.alloc(65_536, " ");
+  const count = Math.ceil(bytes / chunk.length);
+  return Readable.from(Array.from({ length: count }, () => chunk));
 }
 
 /** Not empty: something is to come before the end does. */

@@ -19,6 +19,7 @@ import {
   Wrong,
 } from "./checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
+import { vivoReceipt } from "./receipts.ts";
 import { Recent } from "./recent.ts";
 
 const SEND = `appId regId notifyType title content skipType requestId
@@ -130,8 +131,7 @@ export function fakeVivo(options: Options = {}): FakeVivo {
     logins: () => logins,
     receipt(token) {
       const { taskId, param } = last.get(token) ?? { taskId: "unknown", param: "" };
-      const headers = { "content-type": "application/json" };
-      return { headers, query: "", body: JSON.stringify({ [taskId]: { param, targets: token } }) };
+      return vivoReceipt([{ token, id: taskId, param }]);
     },
   };
 }
