@@ -11,6 +11,9 @@ const PROJECT = "388421841222";
 const PACKAGE = "com.example.lab";
 const AUDIENCE = "https://oauth-login.cloud.huawei.com/oauth2/v3/token";
 
+/** Each answer has an id of its own. */
+let requests = 0;
+
 const FAILURES: Readonly<Record<string, FakeReply>> = {
   throttle: { status: 503, body: "flow control" },
   quota: answer(200, "80300029", "test messages are used up"),
@@ -253,5 +256,5 @@ export function extraOf(intent: string): unknown {
 }
 
 function answer(status: number, code: string, msg: string): FakeReply {
-  return json(status, { code, msg, requestId: "lab-request" });
+  return json(status, { code, msg, requestId: `lab-request-${++requests}` });
 }

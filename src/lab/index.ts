@@ -42,7 +42,8 @@ interface Service {
   readonly token: (url: string) => string;
 }
 
-function services(): readonly Service[] {
+/** Every vendor's fake, in the order of their names. */
+export function services(): readonly Service[] {
   const webpush = fakeWebPush();
   const phone = (fake: FakeVendor): Service => ({
     fake,
