@@ -207,6 +207,11 @@ class Client<App extends CommonApp> {
       throw new Unsendable(`${this.#dialect.name}: ${hostname} is not a public address`);
     const key = `${origin} ${app.account} ${publicOnly}`;
     let line = this.#lines.get(key);
+    if (line?.hopeless === true) {
+      this.#lines.delete(key);
+      void line.close();
+      line = undefined;
+    }
     if (line === undefined)
       line = new Line(origin, transport, dispatcher(origin, transport, app, this.#network), this.#sharers(app));
     else this.#lines.delete(key);

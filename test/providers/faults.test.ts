@@ -2,7 +2,7 @@
 // nothing is sent twice unasked, and the next request finds a way. Faults of single answers are in conformance.ts, GOAWAY in the
 // middle of many requests in undici.test.ts.
 import t, { type Test } from "tap";
-import { type Fault, REFUSED_STREAM, type ServeOptions } from "../../src/lab/server.ts";
+import { ENHANCE_YOUR_CALM, type Fault, REFUSED_STREAM, type ServeOptions } from "../../src/lab/server.ts";
 import type { Transport } from "../../src/providers/dialect.ts";
 import { NOW, notification } from "./conformance.ts";
 import { appAt, kinds, plain, providing, recipients, serving, silent } from "./plain.ts";
@@ -205,6 +205,26 @@ t.test("refused streams on and on: every request ends, and none is asked more th
   t.ok(asked(30).every((times) => times <= 2));
   server.behave();
   t.same(kinds(await send(30, 30)), accepted(30));
+});
+
+t.test("a connection that refuses every stream, though it lives, is given up for another after a while", async (t) => {
+  const { server, send } = await stage(t, { http2: true, streams: 50 });
+  t.same(kinds(await send(1)), accepted(1));
+  server.misbehave({
+    match: () => server.connections === 1,
+    times: Number.POSITIVE_INFINITY,
+    fault: { kind: "reset", code: ENHANCE_YOUR_CALM },
+  });
+  const begun = performance.now();
+  let sent = 0;
+  while (kinds(await send(1))[0] !== "accepted") {
+    sent++;
+    t.ok(performance.now() - begun < TIMEOUT * 6);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  t.ok(sent >= 20 && performance.now() - begun > TIMEOUT * 1.5, "not at once: trouble passes");
+  t.same(kinds(await send(30)), accepted(30));
+  t.equal(server.connections, 2);
 });
 
 t.test("a fault that needs our hands on the connection is not accepted without them", async (t) => {
