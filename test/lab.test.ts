@@ -247,6 +247,8 @@ t.test("a fault that cannot be is not promised", async (t) => {
   await t.rejects(trial("fcm=sandbox"), { message: /sandbox is for apns$/ });
   await t.rejects(trial("xiaomi=hang:0"), { message: /how many requests/ });
   await t.rejects(trial("xiaomi=dead:3"), { message: /dead is not counted/ });
+  const named = await trial("apns=expired-credential");
+  await named.close(); // what only a fake knows, by its own name
   await t.rejects(trial("xiaomi=hang=3"), { message: /a fault of throttle/ });
 });
 

@@ -70,6 +70,10 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Named>>>> = {
       fault: { kind: "goaway", code: 0, reason: "Shutdown", silent: true },
       why: "answers none of what it took",
     },
+    intolerant: {
+      fault: { kind: "intolerant", refusals: 3 },
+      why: "closes a connection with the third refusal on it, as APNs does after bad tokens",
+    },
     "goaway-error": {
       fault: { kind: "goaway", code: ENHANCE_YOUR_CALM, reason: "IdleTimeout" },
       why: "GOAWAY with error 11, ENHANCE_YOUR_CALM",
@@ -135,7 +139,7 @@ export class LabMistake extends Error {}
 
 export interface Chosen {
   readonly vendor: string;
-  readonly name: string;
+  readonly misdeed: Misdeed;
   readonly times: number;
 }
 
@@ -155,7 +159,7 @@ export function chosenFrom(text: string, vendors: ReadonlyMap<string, FakeVendor
   const names = vendor === "all" ? [...vendors.keys()] : vendors.has(vendor) ? [vendor] : [];
   if (names.length === 0)
     throw new LabMistake(`${text}: write VENDOR=FAULT with a vendor of ${[...vendors.keys()].join(", ")}, or all`);
-  const named = Object.hasOwn(FAULTS, name) ? FAULTS[name] : undefined;
+  const named = Object.hasOwn(FAULTS, name) ? FAULTS[name] : ownOf(name, vendors);
   if (named === undefined)
     throw new LabMistake(`${text}: write ${vendor}=FAULT with a fault of ${Object.keys(FAULTS).join(", ")}`);
   if (times !== undefined && !/^[1-9]\d{0,8}$/.test(times))
@@ -167,9 +171,15 @@ export function chosenFrom(text: string, vendors: ReadonlyMap<string, FakeVendor
     throw new LabMistake(`${text}: ${vendor} cannot; ${name} is for ${ableOf(named, vendors).join(", ")}`);
   return able.map((one) => ({
     vendor: one,
-    name,
+    misdeed: named,
     times: times === undefined ? Number.POSITIVE_INFINITY : Number(times),
   }));
+}
+
+/** A failure that a fake knows by this very name. */
+function ownOf(kind: string, vendors: ReadonlyMap<string, FakeVendor>): Named | undefined {
+  const known = [...vendors.values()].filter(({ kinds = [] }) => kinds.includes(kind)).map(({ name }) => name);
+  return known.length === 0 ? undefined : { ...own(kind), vendors: known, why: kind };
 }
 
 const ableOf = (named: Named, vendors: ReadonlyMap<string, FakeVendor>): readonly string[] =>
@@ -198,13 +208,12 @@ export function misbehave(culprits: ReadonlyMap<string, Culprit>, chosen: readon
     if (fake.login !== undefined) fake.login.lifetime = 3600;
     if (receipts !== undefined) receipts.manner = "once";
   }
-  for (const { vendor, name, times } of chosen) {
+  for (const { vendor, misdeed, times } of chosen) {
     const { fake, server, token, receipts } = culprits.get(vendor)!;
-    const named = FAULTS[name]!;
-    if ("token" in named) fake.tokens.set(token, named.token);
-    else if ("lifetime" in named) fake.login!.lifetime = named.lifetime;
-    else if (!("receipts" in named)) server.misbehave(ruleOf(named, times));
-    else if (receipts !== undefined) receipts.manner = named.receipts;
+    if ("token" in misdeed) fake.tokens.set(token, misdeed.token);
+    else if ("lifetime" in misdeed) fake.login!.lifetime = misdeed.lifetime;
+    else if (!("receipts" in misdeed)) server.misbehave(ruleOf(misdeed, times));
+    else if (receipts !== undefined) receipts.manner = misdeed.receipts;
   }
 }
 

@@ -37,6 +37,8 @@ export type Fault =
    * `graceful`: all that are on their way are answered; `silent`: none is. HTTP/1.1: answered with `connection: close`.
    */
   | ({ readonly kind: "goaway" } & GoingAway)
+  /** Answered; with the so many-th answer on a connection that is a refusal (HTTP 4xx), the server goes away. */
+  | { readonly kind: "intolerant"; readonly refusals: number }
   /** Of connections, not of requests: the handshake fails, or one protocol is not spoken. */
   | { readonly kind: ConnectionFault };
 
@@ -108,6 +110,8 @@ class Standing implements LabServer {
   readonly #options: ServeOptions;
   readonly #listener: Listener;
   readonly #timers = new Set<NodeJS.Timeout>();
+  /** Where that is counted. */
+  readonly #refusals = new WeakMap<Connection, number>();
   #rules: ActiveRule[] = [];
   #current = 0;
 
@@ -206,9 +210,10 @@ class Standing implements LabServer {
     fault: Fault,
     request: FakeRequest,
     answerer: Answerer,
-    { cut, interposed }: Connection,
+    connection: Connection,
     decide: () => FakeReply,
   ): void {
+    const { cut, interposed } = connection;
     /** The vendor never saw the request. */
     const unseen = () => this.#options.onRequest?.(request, undefined);
     switch (fault.kind) {
@@ -240,6 +245,12 @@ class Standing implements LabServer {
         return cut();
       case "goaway":
         return answerer.goaway(fault, decide());
+      case "intolerant": {
+        const reply = decide();
+        const refusals = (this.#refusals.get(connection) ?? 0) + (reply.status >= 400 && reply.status < 500 ? 1 : 0);
+        this.#refusals.set(connection, refusals);
+        return refusals < fault.refusals ? answerer.reply(reply) : answerer.goaway({ code: 0 }, reply);
+      }
       case "black-hole":
         interposed?.silence();
         return unseen();

@@ -19,7 +19,7 @@ const OUTCOMES: Readonly<Record<string, Kind | readonly Kind[]>> = {
   throttle: ["retry", "paused"],
   // Google's passes within the minute, Umeng knows none.
   quota: ["paused", "retry"],
-  deny: ["denied", "refused"],
+  deny: ["denied", "refused", "retry"],
   // Umeng tells of none.
   dead: ["gone", "accepted"],
   // With one recipient that is the one: dead, or not reached this time.
@@ -48,6 +48,7 @@ const OUTCOMES: Readonly<Record<string, Kind | readonly Kind[]>> = {
   "no-stream": ["accepted", "retry"],
   goaway: "accepted",
   "goaway-graceful": "accepted",
+  intolerant: "accepted",
   "goaway-silent": "retry",
   "goaway-error": ["retry", "accepted"],
   revoked: "denied",

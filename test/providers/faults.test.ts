@@ -2,9 +2,13 @@
 // nothing is sent twice unasked, and the next request finds a way. Faults of single answers are in conformance.ts, GOAWAY in the
 // middle of many requests in undici.test.ts.
 import t, { type Test } from "tap";
+import type { Outcome } from "../../src/core/provider.ts";
+import { fakeApns } from "../../src/lab/apns.ts";
 import { ENHANCE_YOUR_CALM, type Fault, REFUSED_STREAM, type ServeOptions } from "../../src/lab/server.ts";
+import { apns } from "../../src/providers/apns.ts";
+import { provider } from "../../src/providers/client.ts";
 import type { Transport } from "../../src/providers/dialect.ts";
-import { NOW, notification } from "./conformance.ts";
+import { authority, configured, NOW, notification } from "./conformance.ts";
 import { appAt, kinds, plain, providing, recipients, serving, silent } from "./plain.ts";
 
 const TIMEOUT = 400;
@@ -226,6 +230,35 @@ t.test("a connection that refuses every stream, though it lives, is given up for
   t.same(kinds(await send(30)), accepted(30));
   t.equal(server.connections, 2);
 });
+
+t.test(
+  "a server that goes away after a few refusals, as Apple does after bad tokens, costs good tokens nothing",
+  async (t) => {
+    const fake = fakeApns();
+    const server = await serving(t, fake);
+    const own = provider(apns, [configured(apns, fake, server.url)], { ca: authority.ca });
+    t.teardown(() => own.close());
+    const hex = (n: number) => n.toString(16).padStart(64, "0");
+    for (let n = 0; n < 12; n++) fake.tokens.set(hex(n * 2), "bad");
+    server.misbehave({ fault: { kind: "intolerant", refusals: 3 }, times: Number.POSITIVE_INFINITY });
+    const to = Array.from({ length: 24 }, (_, n) => ({ token: hex(n), ref: `r${n}` }));
+    const outcomes: Outcome[] = [];
+    // What was on its way when the connection closed is asked for again, as the queue would.
+    for (const one of to) {
+      let [outcome] = await own.send(own.apps[0]!, notification(), [one], NOW);
+      for (let tries = 0; outcome?.kind === "retry" && tries < 3; tries++)
+        [outcome] = await own.send(own.apps[0]!, notification(), [one], NOW);
+      outcomes.push(outcome!);
+    }
+    t.same(
+      kinds(outcomes),
+      to.map((_, n) => (n % 2 === 0 ? "gone" : "accepted")),
+    );
+    t.equal(fake.shown.length, 12, "each once");
+    // Each bad token is refused by both environments.
+    t.ok(server.connections > 4 && server.connections <= 10, `${server.connections} connections`);
+  },
+);
 
 t.test("a fault that needs our hands on the connection is not accepted without them", async (t) => {
   const server = await serving(t);
