@@ -2,8 +2,8 @@
 import { readFileSync, unwatchFile, watchFile } from "node:fs";
 import { join, resolve } from "node:path";
 import { type LabDevice, register } from "./devices.ts";
-import { LabMistake } from "./faults.ts";
 import { CONFIG_FILE, DEVICES_FILE, FAULTS_FILE, faultsIn, type Lab, startLab } from "./index.ts";
+import { LabMistake } from "./misbehave.ts";
 
 export interface LabFlags {
   readonly dir: string;

@@ -3,7 +3,8 @@
 import t, { type Test } from "tap";
 import type { Outcome } from "../../src/core/provider.ts";
 import type { FakeVendor } from "../../src/lab/fake.ts";
-import { type Chosen, chosenFrom, FAULTS, misbehave } from "../../src/lab/faults.ts";
+import { FAULTS } from "../../src/lab/faults.ts";
+import { type Chosen, chosenFrom, misbehave } from "../../src/lab/misbehave.ts";
 import { serve } from "../../src/lab/server.ts";
 import { provider } from "../../src/providers/client.ts";
 import type { CommonApp, Dialect } from "../../src/providers/dialect.ts";
