@@ -17,6 +17,8 @@ export interface FakeReply {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** The connection is ended with it: the code of the GOAWAY, and the reason in its debug data. */
+  readonly ends?: { readonly code: number; readonly reason?: string };
 }
 
 /** What a device would see. */

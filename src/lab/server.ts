@@ -193,8 +193,11 @@ class Standing implements LabServer {
       this.#options.onRequest?.(request, reply);
       return reply;
     };
-    if (fault === undefined) answerer.reply(decide());
-    else this.#misbehave(fault, request, answerer, connection, decide);
+    if (fault === undefined) {
+      const reply = decide();
+      if (reply.ends === undefined) answerer.reply(reply);
+      else answerer.goaway(reply.ends, reply);
+    } else this.#misbehave(fault, request, answerer, connection, decide);
   }
 
   /** A fault of the fake's own shows as one of the server's. */
