@@ -177,6 +177,7 @@ export function fakeApns(certificate?: Certified): FakeVendor {
     shown,
     tokens,
     fail: (kind, times) => failures.add(kind, times),
+    kinds: Object.keys(FAILURES),
   };
 }
 

@@ -17,6 +17,8 @@ export interface FakeReply {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** The connection is ended with it: the code of the GOAWAY, and the reason in its debug data. */
+  readonly ends?: { readonly code: number; readonly reason?: string };
 }
 
 /** What a device would see. */
@@ -27,6 +29,16 @@ export interface Shown {
   readonly message?: string;
   readonly payload?: unknown;
   readonly id?: string;
+}
+
+/** A vendor's token endpoint. */
+export interface Login {
+  /** Seconds that what is issued from now on is good for. */
+  lifetime: number;
+  /** Tokens so far. */
+  readonly issued: number;
+  /** All that was issued is good no longer. */
+  revoke(): void;
 }
 
 export interface FakeVendor {
@@ -46,4 +58,8 @@ export interface FakeVendor {
   readonly tokens: Map<string, string>;
   /** Makes the next requests fail the vendor's own way: "quota", "throttle", "denied", "expired-credential", "partial", ... */
   fail(kind: string, times: number): void;
+  /** Those that `fail` knows. */
+  readonly kinds?: readonly string[];
+  /** Of vendors whose tokens say how long they live. */
+  readonly login?: Login;
 }

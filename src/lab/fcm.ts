@@ -108,6 +108,8 @@ export function fakeFcm(): FakeVendor {
       failures.add(kind, times);
       if (kind === "expired-credential") endpoint.revoke();
     },
+    kinds: Object.keys(known),
+    login: endpoint,
   };
 }
 

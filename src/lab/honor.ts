@@ -24,6 +24,7 @@ export function fakeHonor(): FakeVendor {
   const failures = new Failures();
   const tokens = new Map<string, string>();
   const shown: Shown[] = [];
+  let count = 0;
   const endpoint = new TokenEndpoint((form) => {
     need(form.get("grant_type") === "client_credentials", "grant_type");
     need(
@@ -70,7 +71,7 @@ export function fakeHonor(): FakeVendor {
     }
     const data = {
       sendResult: true,
-      requestId: `lab-${now}`,
+      requestId: `lab-${now}-${++count}`,
       failTokens: inState("failing"),
       expireTokens: inState("dead"),
     };
@@ -99,5 +100,7 @@ export function fakeHonor(): FakeVendor {
     shown,
     tokens,
     fail: (kind, times) => failures.add(kind, times),
+    kinds: Object.keys(FAILURES),
+    login: endpoint,
   };
 }

@@ -14,6 +14,9 @@ const PROJECT = "388421841222";
 const PACKAGE = "com.example.lab";
 const AUDIENCE = "https://oauth-login.cloud.huawei.com/oauth2/v3/token";
 
+/** Each answer has an id of its own. */
+let requests = 0;
+
 const FAILURES: Readonly<Record<string, FakeReply>> = {
   throttle: { status: 503, body: "flow control" },
   quota: answer(200, "80300029", "test messages are used up"),
@@ -33,7 +36,7 @@ export function fakeHuawei(): FakeVendor {
     if (problem === "unknown") return answer(401, "80200001", "authentication error");
     return problem === undefined ? undefined : answer(401, "80200003", "token expired");
   });
-  return push.vendor(
+  const vendor = push.vendor(
     (baseUrl) => ({
       package_name: PACKAGE,
       client_id: APP_ID,
@@ -46,6 +49,7 @@ export function fakeHuawei(): FakeVendor {
         ? endpoint.handle(request, now)
         : push.send(request, now, `/v1/${APP_ID}/messages:send`, readV1),
   );
+  return { ...vendor, login: endpoint };
 }
 
 export function fakeHarmony(): FakeVendor {
@@ -129,6 +133,7 @@ class Push {
       shown: this.#shown,
       tokens: this.#tokens,
       fail: (kind, times) => this.#failures.add(kind, times),
+      kinds: Object.keys(FAILURES),
     };
   }
 
@@ -282,5 +287,5 @@ export function extraOf(intent: string): unknown {
 }
 
 function answer(status: number, code: string, msg: string): FakeReply {
-  return json(status, { code, msg, requestId: "lab-request" });
+  return json(status, { code, msg, requestId: `lab-request-${++requests}` });
 }

@@ -19,6 +19,7 @@ import {
   Wrong,
 } from "./checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
+import { oppoReceipt } from "./receipts.ts";
 import { Recent } from "./recent.ts";
 
 const NOTIFICATION = `title content ? app_message_id style sub_title click_action_type click_action_activity
@@ -149,15 +150,11 @@ export function fakeOppo(options: Options = {}): FakeOppo {
     shown,
     tokens,
     fail: failures.add,
+    kinds: failures.kinds,
     logins: () => logins,
     receipt(token, now) {
       const { messageId, param } = last.get(token) ?? { messageId: "unknown", param: "" };
-      const event = { messageId, appId: "1", taskId: messageId, registrationIds: token, eventTime: now, param };
-      return {
-        headers: { "content-type": "application/json" },
-        query: "",
-        body: JSON.stringify([{ ...event, eventType: "push_arrive" }]),
-      };
+      return oppoReceipt([{ token, id: messageId, param }], "push_arrive", now);
     },
   };
 }

@@ -20,6 +20,7 @@ import {
   Wrong,
 } from "./checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
+import { vivoReceipt } from "./receipts.ts";
 import { Recent } from "./recent.ts";
 
 const MESSAGE = `timeToLive skipContent networkType clientCustomMap extra classification category notifyId foregroundShow`;
@@ -184,11 +185,11 @@ export function fakeVivo(options: Options = {}): FakeVivo {
     shown,
     tokens,
     fail: failures.add,
+    kinds: failures.kinds,
     logins: () => logins,
     receipt(token) {
       const { taskId, param } = last.get(token) ?? { taskId: "unknown", param: "" };
-      const headers = { "content-type": "application/json" };
-      return { headers, query: "", body: JSON.stringify({ [taskId]: { param, targets: token } }) };
+      return vivoReceipt([{ token, id: taskId, param }]);
     },
   };
 }

@@ -17,6 +17,7 @@ import {
   Wrong,
 } from "./checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
+import { xiaomiReceipt } from "./receipts.ts";
 import { Recent } from "./recent.ts";
 
 const NAMES = `registration_id title description payload restricted_package_name pass_through notify_id time_to_live
@@ -117,14 +118,10 @@ export function fakeXiaomi(options: { readonly appSecret?: string; readonly pack
     shown,
     tokens,
     fail: failures.add,
+    kinds: failures.kinds,
     receipt(token, event, now) {
       const { id, param } = last.get(token) ?? { id: "unknown", param: "" };
-      const data = { [id]: { param, type: EVENTS[event], targets: token, timestamp: now } };
-      return {
-        headers: { "content-type": "application/x-www-form-urlencoded" },
-        query: "",
-        body: new URLSearchParams({ data: JSON.stringify(data) }).toString(),
-      };
+      return xiaomiReceipt([{ token, id, param }], EVENTS[event], now);
     },
   };
 }

@@ -55,7 +55,8 @@ class Client<App extends CommonApp> {
     this.#preparations = dialect.preparing && new Preparations(dialect.preparing);
     this.#credentials = new Credentials(dialect, (app) => async (request) => {
       const requester: CommonApp = { app: app.app, account: `${app.account} credential`, baseUrl: app.baseUrl };
-      return this.#line(requester, request.url, EXCHANGE).ask(app.app, request);
+      const transport = { ...EXCHANGE, timeout: Math.min(EXCHANGE.timeout, dialect.transport.timeout) };
+      return this.#line(requester, request.url, transport).ask(app.app, request);
     });
   }
 
@@ -234,6 +235,11 @@ class Client<App extends CommonApp> {
       throw new Unsendable(`${this.#dialect.name}: ${hostname} is not a public address`);
     const key = `${origin} ${app.account} ${publicOnly}`;
     let line = this.#lines.get(key);
+    if (line?.hopeless === true) {
+      this.#lines.delete(key);
+      void line.close();
+      line = undefined;
+    }
     if (line === undefined)
       line = new Line(origin, transport, dispatcher(origin, transport, app, this.#network), this.#sharers(app));
     else this.#lines.delete(key);
