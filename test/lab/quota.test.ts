@@ -12,6 +12,7 @@ import { serve } from "../../src/lab/server.ts";
 import { fakeVivo } from "../../src/lab/vivo.ts";
 import { fakeXiaomi } from "../../src/lab/xiaomi.ts";
 import { LaneRunner } from "../../src/outbox/lane.ts";
+import { Turns } from "../../src/outbox/turns.ts";
 import { provider } from "../../src/providers/client.ts";
 import type { CommonApp, Dialect } from "../../src/providers/dialect.ts";
 import { harmony, huawei } from "../../src/providers/huawei.ts";
@@ -73,6 +74,7 @@ async function waiting<App extends CommonApp>(
     const paused = once(events, "paused");
     const runner = new LaneRunner(lane, own, {
       outbox,
+      turns: new Turns(),
       now: clock,
       count: () => {},
       changed: (_lane, what) => void events.emit(what),
