@@ -279,20 +279,28 @@ Example:
     )
     .option("--dir <directory>", "where to write configuration, keys and certificates; made when missing", labDirectory)
     .option("--port <port>", "take this port and those after it; any free ones without it")
-    .option("--fault <vendor=fault>", "let a vendor misbehave; can be repeated", repeated)
+    .option("--fault <vendor=fault>", "let a vendor misbehave, see below; can be repeated", repeated)
+    .option(
+      "--receipts [url]",
+      "let vendors tell the server with this API what arrived (default: http://127.0.0.1:11001)",
+    )
     .option("--devices <url>", "register the lab's devices with the server whose clients connect there")
     .action(async (options: LabFlags) => end(await (await import("./lab/command.ts")).runLab(options, host)))
     .addHelpText(
       "after",
       `
-Faults:
+Faults, as VENDOR=FAULT for all requests or VENDOR=FAULT:TIMES for the next so many, with "all" for every vendor that can. They are
+changed while the lab runs in the file faults.txt of its directory.
+
 ${faultHelp}
 
 Examples:
   pushbox lab
   pushbox serve --config ./pushbox-lab/pushbox-lab.toml        in another terminal, while the lab runs
   pushbox lab --devices http://127.0.0.1:10001                 in a third: one device per vendor
-  pushbox lab --fault xiaomi=hang --fault apns=goaway`,
+  pushbox lab --receipts                                       the server's statistics count what arrived
+  pushbox lab --fault xiaomi=hang --fault apns=goaway:3
+  echo all=slow > pushbox-lab/faults.txt                       while it runs`,
     );
 
   const reach = new Set(["api.host", "api.port", "api.tls_cert", "api.tls_key", "api.insecure", "api.keys"]);

@@ -9,10 +9,12 @@ import type { Notification } from "../src/core/notification.ts";
 import type { Outcome } from "../src/core/provider.ts";
 import type { LabDevice } from "../src/lab/devices.ts";
 import { FAULTS } from "../src/lab/faults.ts";
-import { lineOf, startLab } from "../src/lab/index.ts";
+import { faultsIn, lineOf, services, startLab } from "../src/lab/index.ts";
 import { Recent } from "../src/lab/recent.ts";
 import { openVendors, vendorProblems } from "../src/vendors.ts";
 import { run, serve, start } from "./support/process.ts";
+
+t.setTimeout(120_000);
 
 const VENDORS = ["apns", "fcm", "harmony", "honor", "huawei", "meizu", "oppo", "umeng", "vivo", "webpush", "xiaomi"];
 
@@ -103,46 +105,118 @@ t.test("a server of that configuration gets one device per vendor", async (t) =>
   });
 });
 
-/** What a server makes of each fault of every vendor. */
-const expected: Readonly<Record<string, readonly Outcome["kind"][]>> = {
-  throttle: ["retry", "paused"],
-  deny: ["denied", "refused"],
-  dead: ["gone", "accepted"],
-  busy: ["retry"],
-  garbage: ["retry"],
-  reset: ["retry"],
-  cut: ["retry"],
-  goaway: ["accepted"],
-};
+// What each fault does to each vendor's provider is in lab/.
+t.test("faults are chosen at the start and changed while the lab runs, for some requests or for all", async (t) => {
+  const directory = join(t.testdir({}), "lab");
+  const lines: string[] = [];
+  const faults = ["all=busy", "xiaomi=dead"];
+  const lab = await startLab({ directory, faults, now: Date.now, tell: (line) => lines.push(line) });
+  t.teardown(() => lab.close());
+  t.same(faultsIn(readFileSync(lab.faults, "utf8")), faults);
+  t.match(readFileSync(lab.faults, "utf8"), /^# {3}black-hole /m, "the file teaches them");
+  const every = (kind: Outcome["kind"]) => Object.fromEntries(VENDORS.map((vendor) => [vendor, kind]));
+  t.same(await outcomes(t, directory, "one"), every("retry"));
+  t.equal(lines.filter((line) => line.startsWith("shown")).length, 0);
+  t.ok(lines.every((line) => line.startsWith("answer")));
 
-for (const [fault, kinds] of Object.entries(expected)) {
-  t.test(`every vendor can be made to fail: ${fault}`, async (t) => {
-    const directory = join(t.testdir({}), "lab");
-    const lines: string[] = [];
-    const faults = VENDORS.map((vendor) => `${vendor}=${fault}`);
-    const lab = await startLab({ directory, faults, now: Date.now, tell: (line) => lines.push(line) });
-    t.teardown(() => lab.close());
-    const sent = await outcomes(t, directory, fault);
-    for (const [vendor, kind] of Object.entries(sent)) t.ok(kinds.includes(kind), `${vendor}: ${kind}`);
-    if (kinds[0] !== "accepted") {
-      const shown = lines.filter((line) => line.startsWith("shown"));
-      t.equal(shown.length, fault === "cut" ? VENDORS.length - loggingIn(sent) : 0);
-      t.ok(lines.some((line) => line.startsWith("answer")) || fault === "cut");
-    }
-  });
+  lab.misbehave(["xiaomi=dead", "meizu=cut:1", "all=goaway"]);
+  const some = { ...every("accepted"), xiaomi: "gone", meizu: "retry" };
+  t.same(await outcomes(t, directory, "two"), some);
+  const shown = lines.filter((line) => line.startsWith("shown"));
+  t.equal(shown.length, VENDORS.length - 1, "what was cut was shown nevertheless");
+  t.same(await outcomes(t, directory, "three"), { ...some, meizu: "accepted" }, "the count is used up");
+
+  t.throws(() => lab.misbehave(["xiaomi=hang", "apns=sulk"]), { message: /^apns=sulk: write apns=FAULT/ });
+  t.equal((await outcomes(t, directory, "four"))["xiaomi"], "gone", "a mistake changes nothing");
+  lab.misbehave([]);
+  t.same(await outcomes(t, directory, "five"), every("accepted"));
+});
+
+t.test("a process: what arrived is told to the server, and faults are changed by their file", async (t) => {
+  const directory = t.testdir({});
+  const port = await freePort();
+  const lab = start(directory, ["lab", "--receipts", `http://127.0.0.1:${port}/`, "--fault", "xiaomi=receipt-twice"]);
+  t.teardown(() => lab.child.kill("SIGKILL"));
+  await lab.printed(/socket\.emit.*\n/);
+  const server = await serve(t, directory, ["--config", "pushbox-lab/pushbox-lab.toml", "--api-port", `${port}`]);
+  t.equal((await run(directory, "lab", "--devices", server.clientUrl)).code, 0);
+  let posted = 0;
+  /** Resolves with who counts an arrival, once so many more receipts were posted. */
+  const notify = async (id: string, receipts: number): Promise<readonly string[]> => {
+    const android = { title: "Ann", message: "Hello, Bob" };
+    const { status, text } = await server.call("notification", {
+      pushAll: "true",
+      notification: JSON.stringify({ id, android, apn: { alert: "Hello" } }),
+    });
+    t.equal(status, 200, text);
+    posted += receipts;
+    await lab.printed(/^receipt .*\n/m, posted);
+    return await arrivedAt(id);
+  };
+  const arrivedAt = async (id: string): Promise<readonly string[]> => {
+    const { text } = await server.call("notification/get", { id });
+    const { counts } = JSON.parse(text) as { counts: Readonly<Record<string, unknown>> };
+    return telling.filter((vendor) => {
+      const arrived = Number(counts[`arrive_${vendor}`] ?? 0);
+      t.ok(arrived <= 1, `${vendor}'s device is counted once`);
+      return arrived === 1;
+    });
+  };
+  const change = async (text: string): Promise<void> => {
+    writeFileSync(join(directory, "pushbox-lab", "faults.txt"), text);
+    await lab.printed(/^faults .*\n/m, ++changes);
+  };
+  let changes = 0;
+  const telling = ["harmony", "honor", "huawei", "meizu", "oppo", "vivo", "xiaomi"];
+
+  t.same((await notify("first", telling.length + 1)).toSorted(), telling);
+  await change("# a comment\nall=receipt-forged\n");
+  t.same(await notify("forged", telling.length), [], "nobody is believed without proof");
+  await change("all=receipt-unknown");
+  t.same(await notify("unknown", telling.length), [], "what nobody knows counts nothing");
+  await change("all=sulk");
+  await change("all=receipt-late");
+  t.same(await notify("late1", 0), []);
+  t.same((await notify("late2", 2 * telling.length)).toSorted(), telling);
+  t.same((await arrivedAt("late1")).toSorted(), telling, "the earlier one's receipts came later, and count");
+  await change("");
+  t.same((await notify("last", telling.length)).toSorted(), telling);
+
+  lab.child.kill("SIGINT");
+  const { code, out } = await lab.ended;
+  t.equal(code, 0);
+  t.match(out, /^faults {2}all=receipt-forged$/m);
+  t.match(out, /^faults {2}as before: all=sulk: write all=FAULT with a fault of /m);
+  t.match(out, /^faults {2}none$/m);
+  t.match(out, /^receipt vendor=huawei devices=1: 401 /m, "by its signature");
+  t.match(out, /^receipt vendor=meizu devices=1: 401 /m, "by its token");
+  t.match(out, /^receipt vendor=xiaomi devices=1: 404 /m, "by its address");
+  t.equal((await server.stop()).code, 0);
+});
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address() as { port: number };
+  probe.close();
+  await once(probe, "close");
+  return port;
 }
 
-/** Vendors whose login was cut already. */
-function loggingIn(sent: Readonly<Record<string, unknown>>): number {
-  return ["fcm", "honor", "huawei", "oppo", "vivo"].filter((vendor) => vendor in sent).length;
-}
-
-t.test("the help names every fault", async (t) => {
+t.test("the help names every fault, and every failure that a fake knows has a name", async (t) => {
   const { out } = await run(t.testdir({}), "lab", "--help");
   for (const fault of Object.keys(FAULTS)) t.match(out, new RegExp(`^ {2}${fault} `, "m"));
-  const late = ["slow", "hang"];
-  const tried = [...Object.keys(expected), ...late].sort();
-  t.same(Object.keys(FAULTS).sort(), tried, "all but those that take seconds are tried here");
+  const named = Object.values(FAULTS).flatMap((one) =>
+    "fault" in one && one.fault.kind === "own" ? [one.fault.failure] : [],
+  );
+  // What servers of every kind do is had without the fakes.
+  const known = new Set([...named, "busy", "garbage"]);
+  for (const { fake } of services())
+    t.same(
+      fake.kinds?.filter((kind) => !known.has(kind)),
+      [],
+      fake.name,
+    );
 });
 
 t.test("mistakes say what to write, and end with 2; a port in use ends with 1", async (t) => {
@@ -151,7 +225,11 @@ t.test("mistakes say what to write, and end with 2; a port in use ends with 1", 
     code: 2,
     err: /xiaomi=FAULT with a fault of throttle, /,
   });
-  t.match(await run(directory, "lab", "--fault", "appel=hang"), { code: 2, err: /a vendor of apns, fcm, / });
+  t.match(await run(directory, "lab", "--fault", "appel=hang"), { code: 2, err: /a vendor of apns, fcm, .*, or all/ });
+  t.match(await run(directory, "lab", "--receipts", "nowhere"), {
+    code: 2,
+    err: /^--receipts nowhere: write the URL of /,
+  });
   t.match(await run(directory, "lab", "--dir", "mine"), { code: 2, err: /mine holds files that are not a lab's/ });
   t.match(await run(directory, "lab", "--port", "x"), { code: 2, err: "--port x: write a number from 1 to 65499\n" });
   const taken = createServer().listen(0, "127.0.0.1");
@@ -159,6 +237,19 @@ t.test("mistakes say what to write, and end with 2; a port in use ends with 1", 
   t.teardown(() => taken.close());
   const { port } = taken.address() as { port: number };
   t.match(await run(directory, "lab", "--port", `${port}`), { code: 1, err: /is in use: take others with --port/ });
+});
+
+t.test("a fault that cannot be is not promised", async (t) => {
+  const directory = join(t.testdir({}), "lab");
+  const trial = (fault: string) => startLab({ directory, faults: [fault], now: Date.now, tell: () => undefined });
+  await t.rejects(trial("xiaomi=no-h2"), { message: /^xiaomi=no-h2: xiaomi cannot; no-h2 is for apns, fcm, webpush$/ });
+  await t.rejects(trial("apns=short-login"), { message: /short-login is for fcm, honor, huawei$/ });
+  await t.rejects(trial("fcm=sandbox"), { message: /sandbox is for apns$/ });
+  await t.rejects(trial("xiaomi=hang:0"), { message: /how many requests/ });
+  await t.rejects(trial("xiaomi=dead:3"), { message: /dead is not counted/ });
+  const named = await trial("apns=expired-credential");
+  await named.close(); // what only a fake knows, by its own name
+  await t.rejects(trial("xiaomi=hang=3"), { message: /a fault of throttle/ });
 });
 
 t.test("a lab is started again in its directory; the newer configuration is right", async (t) => {

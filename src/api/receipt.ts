@@ -34,7 +34,7 @@ function decoded(text: string): string {
 /** What a vendor wants to read; without it, it takes its call for failed and repeats it. The others look at the 200 alone. */
 const ANSWERS: ReadonlyMap<ProviderName, Response> = new Map(
   // Honor's service is Huawei's of old; its document does not say.
-  ["huawei", "honor"].map((provider) => [provider, json({ code: "0", message: "success" })]),
+  ["huawei", "harmony", "honor"].map((provider) => [provider, json({ code: "0", message: "success" })]),
 );
 
 /**

@@ -107,6 +107,8 @@ export function settle(
     case "refused":
       return { delivery, kind: "refused", reason: outcome.reason, counters: counters(provider, "failed") };
     case "retry":
+      if (outcome.once === true && delivery.attempts > 0)
+        return { delivery, kind: "refused", reason: outcome.reason, counters: counters(provider, "failed") };
       return again(delivery, note, outcome.reason, now + pause(delivery.attempts, outcome.after ?? 0, dice), true);
     // The lane's trouble, not this delivery's: it costs no try, and goes when the lane does, by itself or by hand.
     case "denied":

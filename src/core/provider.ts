@@ -16,8 +16,8 @@ export type Outcome =
   | { readonly kind: "accepted"; readonly receipt?: string; readonly detour?: string }
   /**
    * Passing trouble; `after` milliseconds where the vendor said so. Also when nobody knows whether it was taken. `alone`: the
-   * vendor did not say which recipient of the request is at fault, so ask again for this one in a request of its own. `scope`:
-   * it is about this token only, so the lane need not slow down.
+   * vendor did not say which recipient of the request is at fault, so ask again for this one in a request of its own. `once`: after
+   * an earlier try that came to nothing there is no further one. `scope`: it is about this token only, so the lane need not slow down.
    */
   | {
       readonly kind: "retry";
@@ -25,15 +25,26 @@ export type Outcome =
       readonly after?: number;
       readonly alone?: true;
       readonly scope?: "token";
+      readonly once?: true;
+      readonly suspect?: Suspicion;
     }
   /** The token is dead: forget it. `at`: dead since then (epoch ms), which a token registered later survives. */
   | { readonly kind: "gone"; readonly reason: string; readonly at?: number }
   /** This message is at fault, or the device's settings block it: never again, but the token stays. */
-  | { readonly kind: "refused"; readonly reason: string }
+  | { readonly kind: "refused"; readonly reason: string; readonly suspect?: Suspicion }
   /** Our credentials are at fault: renew once, then stop the lane until they are replaced. */
   | { readonly kind: "denied"; readonly reason: string }
   /** A quota is spent: the lane rests until then. */
   | { readonly kind: "paused"; readonly until: number; readonly reason: string };
+
+/**
+ * The answer may mean that the token is dead: it is when the same is said of it again, at `from` (epoch ms) or later. `orDenied`:
+ * said of several tokens, and none accepted, it rather means that our credentials are wrong.
+ */
+export interface Suspicion {
+  readonly from: number;
+  readonly orDenied?: true;
+}
 
 /** One delivery's address. `ref` is unique per delivery and the same at every try, for the vendors that can drop a repetition. */
 export interface Recipient {

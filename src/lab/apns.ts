@@ -207,6 +207,7 @@ export function fakeApns(certificate?: Certified): FakeVendor {
       if (kind === "patience") patience = times;
       else failures.add(kind, times);
     },
+    kinds: Object.keys(FAILURES),
   };
 }
 

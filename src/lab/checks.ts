@@ -92,6 +92,7 @@ export function isCurrent(timestamp: unknown, now: number): boolean {
 
 /** The failures that were asked for, in that order. Asking again for a kind replaces what is left of it. */
 export interface Faults {
+  readonly kinds: readonly string[];
   add(kind: string, times: number): void;
   next(): string | undefined;
 }
@@ -99,6 +100,7 @@ export interface Faults {
 export function faults(vendor: string, kinds: readonly string[]): Faults {
   let queue: readonly string[] = [];
   return {
+    kinds,
     add(kind, times) {
       if (!kinds.includes(kind)) throw new Error(`${vendor} does not fail by "${kind}", but by ${kinds.join(", ")}`);
       queue = [...queue.filter((other) => other !== kind), ...Array<string>(times).fill(kind)];

@@ -31,6 +31,16 @@ export interface Shown {
   readonly id?: string;
 }
 
+/** A vendor's token endpoint. */
+export interface Login {
+  /** Seconds that what is issued from now on is good for. */
+  lifetime: number;
+  /** Tokens so far. */
+  readonly issued: number;
+  /** All that was issued is good no longer. */
+  revoke(): void;
+}
+
 export interface FakeVendor {
   readonly name: string;
   /** Whether it speaks HTTP/2; every fake but APNs also speaks HTTP/1.1. */
@@ -48,4 +58,8 @@ export interface FakeVendor {
   readonly tokens: Map<string, string>;
   /** Makes the next requests fail the vendor's own way: "quota", "throttle", "denied", "expired-credential", "partial", ... */
   fail(kind: string, times: number): void;
+  /** Those that `fail` knows. */
+  readonly kinds?: readonly string[];
+  /** Of vendors whose tokens say how long they live. */
+  readonly login?: Login;
 }

@@ -1,5 +1,6 @@
 // FCM HTTP v1 and Google's token endpoint. Tokens: "dead" is unregistered, "malformed" is none, "foreign" another project's.
-// Failures: throttle, quota, denied, expired-credential, unavailable, internal, not-found, third-party.
+// Failures: throttle (Retry-After in seconds), throttle-date (as a date), quota (without), unavailable, unavailable-after, busy (a
+// front end's page), internal, denied, forbidden, expired-credential, not-found, third-party.
 import { generateKeyPairSync } from "node:crypto";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
 import { json, TokenEndpoint } from "./oauth.ts";
@@ -31,7 +32,12 @@ export function fakeFcm(): FakeVendor {
     need(expires > issued && expires <= issued + 3600, "exp is more than an hour after iat");
   });
 
-  const known: Readonly<Record<string, () => FakeReply>> = {
+  const known: Readonly<Record<string, (now: number) => FakeReply>> = {
+    "throttle-date": (now) =>
+      failure(429, "QUOTA_EXCEEDED", "RESOURCE_EXHAUSTED", { "retry-after": new Date(now + 90_000).toUTCString() }),
+    "unavailable-after": () => failure(503, "UNAVAILABLE", "UNAVAILABLE", { "retry-after": "120" }),
+    busy: () => ({ status: 503, headers: { "content-type": "text/html" }, body: "<html>busy</html>" }),
+    forbidden: () => failure(403, undefined, "PERMISSION_DENIED"),
     throttle: () => failure(429, "QUOTA_EXCEEDED", "RESOURCE_EXHAUSTED", { "retry-after": "30" }),
     quota: () => failure(429, "QUOTA_EXCEEDED", "RESOURCE_EXHAUSTED"),
     denied: () => failure(401, undefined, "UNAUTHENTICATED"),
@@ -44,7 +50,7 @@ export function fakeFcm(): FakeVendor {
 
   function send(request: FakeRequest, now: number): FakeReply {
     const failing = failures.next(...Object.keys(known));
-    if (failing !== undefined) return known[failing]!();
+    if (failing !== undefined) return known[failing]!(now);
     if (endpoint.problem(request, now) !== undefined) return failure(401, undefined, "UNAUTHENTICATED");
     need(request.headers["content-type"] === "application/json", "content-type");
     const body = jsonIn(request.body, "the body");
@@ -102,6 +108,8 @@ export function fakeFcm(): FakeVendor {
       failures.add(kind, times);
       if (kind === "expired-credential") endpoint.revoke();
     },
+    kinds: Object.keys(known),
+    login: endpoint,
   };
 }
 
@@ -121,7 +129,33 @@ function checkMessage(message: Fields): Fields {
   need(["NORMAL", "HIGH", undefined].includes(android["priority"] as string | undefined), "android.priority");
   const [, seconds] = /^(\d+)s$/.exec(String(android["ttl"] ?? "0s")) ?? [];
   need(seconds !== undefined && Number(seconds) <= 2_419_200, "android.ttl is not at most 2419200s");
+  for (const name of ["collapse_key", "restricted_package_name"])
+    need(["undefined", "string"].includes(typeof android[name]), `android.${name} is not a text`);
+  for (const [key, value] of Object.entries(fieldsIn(android["data"] ?? {}, "android.data")))
+    need(typeof value === "string", `android.data.${key} is not a text`);
+  checkAndroid(fieldsIn(android["notification"] ?? {}, "android.notification"));
   return message;
+}
+
+const TEXTS = [
+  ...["title", "body", "icon", "color", "sound", "tag", "click_action", "body_loc_key", "title_loc_key", "channel_id"],
+  ...["ticker", "event_time", "image", "notification_priority", "visibility", "proxy"],
+];
+const LISTS = ["body_loc_args", "title_loc_args", "vibrate_timings"];
+const FLAGS = ["sticky", "local_only", "default_sound", "default_vibrate_timings", "default_light_settings"];
+const PRIORITIES = ["UNSPECIFIED", "MIN", "LOW", "DEFAULT", "HIGH", "MAX"].map((name) => `PRIORITY_${name}`);
+
+function checkAndroid(notification: Fields): void {
+  const where = "android.notification";
+  only(notification, [...TEXTS, ...LISTS, ...FLAGS, "notification_count", "light_settings"], where);
+  for (const [name, value] of Object.entries(notification)) {
+    if (TEXTS.includes(name)) need(typeof value === "string", `${where}.${name} is not a text`);
+    if (LISTS.includes(name)) need(Array.isArray(value), `${where}.${name} is not a list`);
+    if (FLAGS.includes(name)) need(typeof value === "boolean", `${where}.${name} is not true or false`);
+  }
+  need(Number.isInteger(notification["notification_count"] ?? 0), `${where}.notification_count is not an integer`);
+  const priority = notification["notification_priority"];
+  need(priority === undefined || PRIORITIES.includes(String(priority)), `${where}.notification_priority`);
 }
 
 function show(token: string, message: Fields): Shown {

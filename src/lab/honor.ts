@@ -1,7 +1,7 @@
 // Honor Push: a flat body, times in the header, answers that say 200 and name the tokens they failed.
 // Tokens: "dead" is expired, "failing" is not delivered. Failures: throttle, denied, expired-credential, internal.
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
-import { extraOf } from "./huawei.ts";
+import { clickExtra, pairOf } from "./huawei.ts";
 import { json, TokenEndpoint } from "./oauth.ts";
 import { Failures, fieldsIn, jsonIn, need, only, textIn, Violation } from "./strict.ts";
 
@@ -24,6 +24,7 @@ export function fakeHonor(): FakeVendor {
   const failures = new Failures();
   const tokens = new Map<string, string>();
   const shown: Shown[] = [];
+  let count = 0;
   const endpoint = new TokenEndpoint((form) => {
     need(form.get("grant_type") === "client_credentials", "grant_type");
     need(
@@ -55,9 +56,7 @@ export function fakeHonor(): FakeVendor {
     only(notification, NOTIFICATION, "notification");
     need(Number.isInteger(notification["notifyId"]) && Number(notification["notifyId"]) >= 0, "notifyId");
     const click = fieldsIn(notification["clickAction"], "clickAction");
-    need(click["type"] === 1, "clickAction.type");
-    const customize = extraOf(textIn(click, "intent", "clickAction"));
-    need(Array.isArray(customize) && customize.length === 2, "customize is not a pair");
+    const [id, sent] = pairOf(clickExtra(click, "clickAction"));
     const inState = (state: string) => token.filter((one) => tokens.get(String(one)) === state);
     for (const one of token) {
       if (tokens.has(String(one))) continue;
@@ -66,13 +65,13 @@ export function fakeHonor(): FakeVendor {
         token: String(one),
         title: textIn(notification, "title", "notification"),
         message: textIn(notification, "body", "notification"),
-        payload: fieldsIn(customize[1], "customize[1]")["payload"],
-        id: String(customize[0]),
+        payload: sent?.["payload"],
+        id,
       });
     }
     const data = {
       sendResult: true,
-      requestId: `lab-${now}`,
+      requestId: `lab-${now}-${++count}`,
       failTokens: inState("failing"),
       expireTokens: inState("dead"),
     };
@@ -101,5 +100,7 @@ export function fakeHonor(): FakeVendor {
     shown,
     tokens,
     fail: (kind, times) => failures.add(kind, times),
+    kinds: Object.keys(FAILURES),
+    login: endpoint,
   };
 }

@@ -1,15 +1,21 @@
 // Huawei Push Kit: v1 for Android with its token endpoint, v3 for HarmonyOS with the JWT that authorises directly.
-// Tokens: "dead" is illegal. Failures: throttle, quota, denied, expired-credential, internal, no-right (v3).
+// Tokens: "dead" is illegal; for v3 also "unentitled" (the app lacks a right) and "unexplained" (invalid, without a reason).
+// Failures: throttle, quota, denied, expired-credential, internal, no-right (v3).
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
 import { json, TokenEndpoint } from "./oauth.ts";
+import { Recent } from "./recent.ts";
 import { Failures, type Fields, fieldsIn, jsonIn, need, only, textIn, Violation, verifiedJwt } from "./strict.ts";
 
+const DAY = 86_400_000;
 const APP_ID = "10086001";
 const SECRET = "lab-secret+/=";
 const PROJECT = "388421841222";
 const PACKAGE = "com.example.lab";
 const AUDIENCE = "https://oauth-login.cloud.huawei.com/oauth2/v3/token";
+
+/** Each answer has an id of its own. */
+let requests = 0;
 
 const FAILURES: Readonly<Record<string, FakeReply>> = {
   throttle: { status: 503, body: "flow control" },
@@ -30,7 +36,7 @@ export function fakeHuawei(): FakeVendor {
     if (problem === "unknown") return answer(401, "80200001", "authentication error");
     return problem === undefined ? undefined : answer(401, "80200003", "token expired");
   });
-  return push.vendor(
+  const vendor = push.vendor(
     (baseUrl) => ({
       package_name: PACKAGE,
       client_id: APP_ID,
@@ -43,6 +49,7 @@ export function fakeHuawei(): FakeVendor {
         ? endpoint.handle(request, now)
         : push.send(request, now, `/v1/${APP_ID}/messages:send`, readV1),
   );
+  return { ...vendor, login: endpoint };
 }
 
 export function fakeHarmony(): FakeVendor {
@@ -92,6 +99,8 @@ interface Read {
   readonly message: string;
   /** The pair that the SDK looks for: id and what was sent for Android. */
   readonly customize: unknown;
+  /** v3: of the same one a phone shows the earliest within a day. */
+  readonly appMessageId?: string;
 }
 
 /** What the two versions have in common: tokens, failures, answers. */
@@ -101,6 +110,7 @@ class Push {
   readonly #failures = new Failures();
   readonly #tokens = new Map<string, string>();
   readonly #shown: Shown[] = [];
+  readonly #seen = new Recent<string, number>();
 
   constructor(name: string, authorise: (request: FakeRequest, now: number) => FakeReply | undefined) {
     this.#name = name;
@@ -123,6 +133,7 @@ class Push {
       shown: this.#shown,
       tokens: this.#tokens,
       fail: (kind, times) => this.#failures.add(kind, times),
+      kinds: Object.keys(FAILURES),
     };
   }
 
@@ -132,28 +143,35 @@ class Push {
     const refusal = failing === undefined ? this.#authorise(request, now) : FAILURES[failing];
     if (refusal !== undefined) return refusal;
     need(request.headers["content-type"] === "application/json", "content-type");
-    const { tokens, title, message, customize } = read(jsonIn(request.body, "the body"));
+    const { tokens, title, message, customize, appMessageId } = read(jsonIn(request.body, "the body"));
     need(tokens.length > 0 && tokens.every((token) => typeof token === "string"), "no tokens");
     if (tokens.length > 1000) return answer(400, "80300010", "too many tokens");
-    need(Array.isArray(customize) && customize.length === 2, "customize is not a pair");
-    const [id, android] = customize;
-    const illegal = (tokens as string[]).filter((token) => this.#tokens.get(token) === "dead");
+    const [id, android] = pairOf(customize);
+    const illegal = (tokens as string[]).filter((token) => ILLEGAL.has(this.#tokens.get(token) ?? ""));
+    const partial = { success: tokens.length - illegal.length, failure: illegal.length, illegal_tokens: illegal };
+    const reason = this.#name === "harmony" ? reasonOf(illegal.map((token) => this.#tokens.get(token))) : {};
+    // A reason comes after the tokens, however long their list.
+    const said = JSON.stringify({ ...partial, ...reason });
     if (illegal.length === tokens.length) {
-      return answer(
-        200,
-        "80300007",
-        this.#name === "harmony" ? '{"reason":"tokenFormatError"}' : "all tokens are invalid",
-      );
+      return answer(200, "80300007", this.#name === "harmony" ? said : "all tokens are invalid");
     }
     for (const token of tokens as string[]) {
       if (illegal.includes(token)) continue;
-      const payload = fieldsIn(android, "customize[1]")["payload"];
-      this.#shown.push({ vendor: this.#name, token, title, message, payload, id: String(id) });
+      const key = `${token} ${appMessageId}`;
+      if (appMessageId !== undefined && now - (this.#seen.get(key) ?? now - DAY) < DAY) continue;
+      this.#seen.set(key, now);
+      this.#shown.push({ vendor: this.#name, token, title, message, payload: android?.["payload"], id });
     }
     if (illegal.length === 0) return answer(200, "80000000", "Success");
-    const partial = { success: tokens.length - illegal.length, failure: illegal.length, illegal_tokens: illegal };
-    return answer(200, "80100000", JSON.stringify(partial));
+    return answer(200, "80100000", said);
   }
+}
+
+const ILLEGAL: ReadonlySet<string> = new Set(["dead", "unentitled", "unexplained"]);
+
+function reasonOf(states: readonly (string | undefined)[]): { readonly reason?: string } {
+  if (states.includes("unentitled")) return { reason: "noPushTypeRight" };
+  return states.includes("dead") ? { reason: "tokenFormatError" } : {};
 }
 
 const ANDROID_V1 = [
@@ -186,12 +204,11 @@ function readV1(body: Fields): Read {
   only(notification, NOTIFICATION_V1, "notification");
   checkNotifyId(notification["notify_id"]);
   const click = fieldsIn(notification["click_action"], "click_action");
-  need(click["type"] === 1, "click_action.type is not 1");
   return {
     tokens: token,
     title: textIn(notification, "title", "notification"),
     message: textIn(notification, "body", "notification"),
-    customize: extraOf(textIn(click, "intent", "click_action")),
+    customize: clickExtra(click, "click_action"),
   };
 }
 
@@ -225,19 +242,38 @@ function readV3(body: Fields): Read {
   only(notification, NOTIFICATION_V3, "notification");
   textIn(notification, "category", "notification");
   checkNotifyId(notification["notifyId"]);
-  need(/^[A-Za-z0-9+/=_\- ]{1,64}$/.test(String(notification["appMessageId"])), "appMessageId");
+  const { appMessageId } = notification;
+  need(appMessageId === undefined || /^[A-Za-z0-9+/=_\- ]{1,64}$/.test(String(appMessageId)), "appMessageId");
   const click = fieldsIn(notification["clickAction"], "clickAction");
-  need(click["actionType"] === 0, "clickAction.actionType");
+  const page = click["actionType"] === 1 && (click["action"] ?? click["uri"]) !== undefined;
+  need(click["actionType"] === 0 || page, "clickAction.actionType is not 0, or 1 with action or uri");
   return {
     tokens,
     title: textIn(notification, "title", "notification"),
     message: textIn(notification, "body", "notification"),
-    customize: fieldsIn(click["data"], "clickAction.data")["customize"],
+    ...(appMessageId === undefined ? {} : { appMessageId: String(appMessageId) }),
+    customize: fieldsIn(click["data"] ?? {}, "clickAction.data")["customize"],
   };
 }
 
 function checkNotifyId(id: unknown): void {
   need(Number.isInteger(id) && Number(id) >= 0 && Number(id) <= 2_147_483_647, "the notify id is not 0 to 2147483647");
+}
+
+/** What a tap hands to the app: the extra of an intent; nothing where it opens an action, a page of the web, or just the app. */
+export function clickExtra(click: Fields, where: string): unknown {
+  const { type, intent, action, url } = click;
+  need(type === 1 || type === 2 || type === 3, `${where}.type is not 1, 2 or 3`);
+  need(type !== 2 || /^https:\/\//.test(String(url)), `${where}.url is not https`);
+  need(type !== 1 || (intent === undefined) !== (action === undefined), `${where} has not one of intent and action`);
+  return type === 1 && intent !== undefined ? extraOf(textIn(click, "intent", where)) : undefined;
+}
+
+/** The id and what was sent for Android, of what the app is handed; both empty when that is nothing. */
+export function pairOf(customize: unknown): readonly [id: string, android?: Fields] {
+  if (customize === undefined) return [""];
+  need(Array.isArray(customize) && customize.length === 2, "customize is not a pair");
+  return [String(customize[0]), fieldsIn(customize[1], "customize[1]")];
 }
 
 /** The extra `customize` of an intent URI, as Android reads it. */
@@ -251,5 +287,5 @@ export function extraOf(intent: string): unknown {
 }
 
 function answer(status: number, code: string, msg: string): FakeReply {
-  return json(status, { code, msg, requestId: "lab-request" });
+  return json(status, { code, msg, requestId: `lab-request-${++requests}` });
 }

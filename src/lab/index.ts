@@ -1,5 +1,6 @@
 // `pushbox lab`: every vendor's push service on this machine, with a configuration that points a server at them. What devices
 // would show is told line by line.
+import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "smol-toml";
@@ -7,12 +8,16 @@ import { fakeApns } from "./apns.ts";
 import { createAuthority } from "./authority.ts";
 import type { LabDevice } from "./devices.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
-import { FAULTS } from "./faults.ts";
+import { faultHelp } from "./faults.ts";
 import { fakeFcm } from "./fcm.ts";
 import { fakeHonor } from "./honor.ts";
 import { fakeHarmony, fakeHuawei } from "./huawei.ts";
 import { fakeMeizu } from "./meizu.ts";
+import { type Chosen, type Culprit, chosenFrom, LabMistake, misbehave } from "./misbehave.ts";
+import { isLogin } from "./oauth.ts";
 import { fakeOppo } from "./oppo.ts";
+import { Postman } from "./postman.ts";
+import { receiptEntry, TELLERS } from "./receipts.ts";
 import { type LabServer, serve } from "./server.ts";
 import { fakeUmeng } from "./umeng.ts";
 import { fakeVivo } from "./vivo.ts";
@@ -21,6 +26,14 @@ import { fakeXiaomi } from "./xiaomi.ts";
 
 export const CONFIG_FILE = "pushbox-lab.toml";
 export const DEVICES_FILE = "devices.json";
+export const FAULTS_FILE = "faults.txt";
+
+/** Apple allows one stream until a first success; Google and browsers' services a hundred. */
+const STREAMS: Readonly<Record<string, { readonly first: number; readonly full: number }>> = {
+  apns: { first: 1, full: 1000 },
+  fcm: { first: 100, full: 100 },
+  webpush: { first: 100, full: 100 },
+};
 
 interface Service {
   readonly fake: FakeVendor;
@@ -30,7 +43,8 @@ interface Service {
   readonly token: (url: string) => string;
 }
 
-function services(): readonly Service[] {
+/** Every vendor's fake, in the order of their names. */
+export function services(): readonly Service[] {
   const webpush = fakeWebPush();
   const phone = (fake: FakeVendor): Service => ({
     fake,
@@ -58,8 +72,10 @@ export interface LabOptions {
   readonly directory: string;
   /** The first of as many ports in a row; any free ones without it. */
   readonly port?: number;
-  /** As written: "xiaomi=hang". */
+  /** As written: "xiaomi=hang", "apns=goaway:3", "all=slow". */
   readonly faults: readonly string[];
+  /** The URL of a server's API, to which vendors post receipts; they post none without it. */
+  readonly receipts?: string;
   readonly now: () => number;
   /** One line, without its end. */
   readonly tell: (line: string) => void;
@@ -70,16 +86,19 @@ export interface Lab {
   readonly devices: readonly (LabDevice & { readonly url: string })[];
   /** The path of the configuration. */
   readonly config: string;
+  /** The path of the file that lists the faults. */
+  readonly faults: string;
+  /** From now on these faults and no others. @throws LabMistake, and then everything stays as it is */
+  misbehave(faults: readonly string[]): void;
   close(): Promise<void>;
 }
 
-/** A fault that was asked for and does not exist, or a directory that is not the lab's. The text says what to do. */
-export class LabMistake extends Error {}
-
 /** Rejects with LabMistake, or as `listen` and writing files do. */
-export async function startLab({ directory, port, faults, now, tell }: LabOptions): Promise<Lab> {
+export async function startLab({ directory, port, faults, receipts, now, tell }: LabOptions): Promise<Lab> {
   const all = services();
-  const chosen = faults.map((text) => faultOf(text, all));
+  const fakes = new Map(all.map(({ fake }) => [fake.name, fake]));
+  const choose = (texts: readonly string[]): readonly Chosen[] => texts.flatMap((text) => chosenFrom(text, fakes));
+  const chosen = choose(faults);
   prepare(directory);
   const write = (name: string, text: string): string => {
     writeFileSync(join(directory, name), text, { mode: 0o600 });
@@ -88,36 +107,40 @@ export async function startLab({ directory, port, faults, now, tell }: LabOption
   const authority = createAuthority(now());
   const certificate = authority.server(["127.0.0.1"]);
   const servers: LabServer[] = [];
-  const close = async () => void (await Promise.all(servers.map((server) => server.close())));
+  const postmen: Postman[] = [];
+  const close = async (): Promise<void> => {
+    await Promise.all([...servers, ...postmen].map((part) => part.close()));
+  };
   try {
     const entries: Record<string, unknown> = {};
     const devices: Lab["devices"][number][] = [];
+    const culprits = new Map<string, Culprit>();
     for (const [index, { fake, platform, type, token }] of all.entries()) {
-      const own = chosen.filter(({ vendor }) => vendor === fake.name);
-      const server = await serve(
-        failing(
-          fake,
-          own.flatMap(({ fault }) => fault.own ?? []),
-        ),
-        {
-          certificate,
-          now,
-          keep: 0,
-          ...(port === undefined ? {} : { port: port + index }),
-          onRequest: (request, reply) => report(fake, app, request, reply, tell),
-        },
-      );
+      const { name } = fake;
+      const secret = randomBytes(16).toString("base64url");
+      const address = `${receipts?.replace(/\/$/, "")}/api/receipt/${name}/${secret}`;
+      const teller = receipts === undefined ? undefined : TELLERS[name];
+      const postman = teller && new Postman({ vendor: name, teller, address, now, tell });
+      if (postman !== undefined) postmen.push(postman);
+      const streams = STREAMS[name];
+      const server = await serve(fake, {
+        certificate,
+        now,
+        keep: 0,
+        interposed: true,
+        ...(streams === undefined ? {} : { streams }),
+        ...(port === undefined ? {} : { port: port + index }),
+        onRequest: (request, reply) => report(fake, app, request, reply, tell, postman),
+      });
       servers.push(server);
-      const entry = fake.config(server.url, write);
+      const entry = { ...fake.config(server.url, write), ...(postman && receiptEntry(name, address, secret)) };
       const app = String(entry["bundle_id"] ?? entry["package_name"] ?? entry["app"]);
-      entries[fake.name] = [entry];
-      const device = { vendor: fake.name, platform, type, app, token: token(server.url) };
+      entries[name] = [entry];
+      const device = { vendor: name, platform, type, app, token: token(server.url) };
       devices.push({ ...device, url: server.url });
-      for (const { fault } of own) {
-        if (fault.network !== undefined) server.misbehave({ fault: fault.network, times: Number.POSITIVE_INFINITY });
-        else if (fault.own === undefined) fake.tokens.set(device.token, "dead");
-      }
+      culprits.set(name, { fake, server, token: device.token, receipts: postman });
     }
+    misbehave(culprits, chosen);
     const config = {
       data: join(directory, "data"),
       client: { host: "127.0.0.1" },
@@ -125,33 +148,35 @@ export async function startLab({ directory, port, faults, now, tell }: LabOption
     };
     write(DEVICES_FILE, `${JSON.stringify(devices, undefined, 2)}\n`);
     const text = `# Written by pushbox lab: a server with it pushes through the lab's vendors, while the lab runs.\n${stringify(config)}`;
-    return { devices, config: join(directory, write(CONFIG_FILE, text)), close };
+    return {
+      devices,
+      config: join(directory, write(CONFIG_FILE, text)),
+      faults: join(
+        directory,
+        write(FAULTS_FILE, `${FAULTS_INTRODUCTION}${faults.map((fault) => `${fault}\n`).join("")}`),
+      ),
+      misbehave: (texts) => misbehave(culprits, choose(texts)),
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-function faultOf(text: string, all: readonly Service[]) {
-  const [vendor = "", name = "", ...more] = text.split("=");
-  const fault = Object.hasOwn(FAULTS, name) && more.length === 0 ? FAULTS[name] : undefined;
-  const names = all.map(({ fake }) => fake.name);
-  if (!names.includes(vendor)) throw new LabMistake(`${text}: write VENDOR=FAULT with a vendor of ${names.join(", ")}`);
-  if (fault === undefined)
-    throw new LabMistake(`${text}: write ${vendor}=FAULT with a fault of ${Object.keys(FAULTS).join(", ")}`);
-  return { vendor, fault };
-}
+const FAULTS_INTRODUCTION = `How the lab's vendors misbehave, one fault a line, as after --fault: xiaomi=hang
+With all= for every vendor that can, with :3 after it for the next 3 requests only: all=slow, apns=goaway:3
+What is saved here counts at once, while the lab runs. An empty file ends all faults.
 
-/** The vendor, failing its own way at every request. */
-function failing(fake: FakeVendor, kinds: readonly string[]): FakeVendor {
-  if (kinds.length === 0) return fake;
-  return {
-    ...fake,
-    handle(request, now) {
-      for (const kind of kinds) fake.fail(kind, 1);
-      return fake.handle(request, now);
-    },
-  };
+${faultHelp}
+`
+  .replaceAll(/^/gm, "# ")
+  .replace(/# $/, "");
+
+/** What a faults file asks for. */
+export function faultsIn(text: string): readonly string[] {
+  const lines = text.split("\n").map((line) => line.trim());
+  return lines.filter((line) => line !== "" && !line.startsWith("#"));
 }
 
 /** Its old files go; a directory with anything else in it is somebody's. */
@@ -161,18 +186,18 @@ function prepare(directory: string): void {
     throw new LabMistake(`${directory} holds files that are not a lab's: name another directory with --dir`);
 }
 
-const LOGIN = /token|\/auth$/;
-
 function report(
   fake: FakeVendor,
   app: string,
   request: FakeRequest,
   reply: FakeReply | undefined,
   tell: (line: string) => void,
+  postman: Postman | undefined,
 ): void {
   const shown = fake.shown.splice(0);
   for (const one of shown) tell(lineOf(one, app));
-  if (shown.length > 0 || (LOGIN.test(request.path) && reply?.status === 200)) return;
+  if (reply !== undefined) postman?.after(request, reply, shown);
+  if (shown.length > 0 || (isLogin(request) && reply?.status === 200)) return;
   const what = reply === undefined ? "no proper answer" : `${reply.status} ${excerpt(reply.body ?? "")}`;
   tell(`answer  vendor=${fake.name} ${request.method} ${excerpt(request.path)}: ${what}`);
 }

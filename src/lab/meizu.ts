@@ -18,6 +18,7 @@ import {
   Wrong,
 } from "./checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
+import { meizuReceipt } from "./receipts.ts";
 import { Recent } from "./recent.ts";
 
 const ADVANCE = `? notifyKey suspend clearNoticeBar fixDisplay fixStartDisplayTime fixEndDisplayTime notificationType`;
@@ -121,12 +122,10 @@ export function fakeMeizu(options: Options = {}): FakeMeizu {
     shown,
     tokens,
     fail: faultsOf.add,
+    kinds: faultsOf.kinds,
     receipt(token, event) {
       const { msgId, param } = last.get(token) ?? { msgId: "unknown", param: "" };
-      const type = EVENTS[event];
-      const cb = JSON.stringify({ [`${msgId}-${type}`]: { param, type, targets: [token] } });
-      const headers = { "content-type": "application/x-www-form-urlencoded" };
-      return { headers, query: "", body: new URLSearchParams({ cb, access_token: callbackToken }).toString() };
+      return meizuReceipt([{ token, id: msgId, param }], EVENTS[event], callbackToken);
     },
   };
 }

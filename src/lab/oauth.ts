@@ -1,14 +1,20 @@
-// A token endpoint as Google, Huawei and Honor have it: issues bearer tokens for an hour, and knows which still count.
-import type { FakeReply, FakeRequest } from "./fake.ts";
+// A token endpoint as Google, Huawei and Honor have it: issues bearer tokens for a while, and knows which still count.
+import type { FakeReply, FakeRequest, Login } from "./fake.ts";
 import { Recent } from "./recent.ts";
 import { need, Violation } from "./strict.ts";
 
-const HOUR = 3_600_000;
+const HOUR = 3600;
 
-export class TokenEndpoint {
+/** Whether a request asks for a credential, whichever vendor's it is. */
+export function isLogin({ path }: Pick<FakeRequest, "path">): boolean {
+  return /\/(token|auth)$/.test(path);
+}
+
+export class TokenEndpoint implements Login {
+  lifetime = HOUR;
+  issued = 0;
   readonly #issued = new Recent<string, number>();
   readonly #check: (form: URLSearchParams, now: number) => void;
-  #serial = 0;
 
   /** `check` throws a Violation for what the client may not have. */
   constructor(check: (form: URLSearchParams, now: number) => void) {
@@ -25,9 +31,9 @@ export class TokenEndpoint {
       return json(400, { error: "invalid_grant", error_description: error.message });
     }
     // Huawei's contain + and /, which must arrive as they are.
-    const token = `lab+/${++this.#serial}`;
-    this.#issued.set(token, now + HOUR);
-    return json(200, { access_token: token, expires_in: HOUR / 1000, token_type: "Bearer" });
+    const token = `lab+/${++this.issued}`;
+    this.#issued.set(token, now + this.lifetime * 1000);
+    return json(200, { access_token: token, expires_in: this.lifetime, token_type: "Bearer" });
   }
 
   /** What is wrong with the request's bearer token, if anything. */
@@ -38,9 +44,8 @@ export class TokenEndpoint {
     return expires <= now ? "expired" : undefined;
   }
 
-  /** As if all had been revoked. */
   revoke(): void {
-    this.#issued.clear();
+    for (const token of [...this.#issued.keys()]) this.#issued.set(token, 0);
   }
 }
 

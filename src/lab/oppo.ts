@@ -19,6 +19,7 @@ import {
   Wrong,
 } from "./checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "./fake.ts";
+import { oppoReceipt } from "./receipts.ts";
 import { Recent } from "./recent.ts";
 
 const NOTIFICATION = `title content ? app_message_id style sub_title click_action_type click_action_activity
@@ -26,6 +27,15 @@ const NOTIFICATION = `title content ? app_message_id style sub_title click_actio
   category notify_level call_back_url call_back_parameter badge_operation_type badge_message_count`;
 const SEND = "/server/v1/message/notification/unicast";
 const DAY = 86_400_000;
+
+type ItemCode = readonly [code: number, message: string];
+
+/** What the last of a list is answered, while the others are taken. */
+const PARTIAL: Readonly<Record<string, ItemCode>> = {
+  partial: [-2, "Service in Flow Control"],
+  "partial-login": [11, "Invalid AuthToken"],
+  "partial-quota": [33, "The number of messages exceeds the daily limit"],
+};
 
 export interface FakeOppo extends FakeVendor {
   /** What OPPO posts to the callback of what this token was sent last. */
@@ -44,7 +54,14 @@ export function fakeOppo(options: Options = {}): FakeOppo {
   const { appKey = "oppo-lab-key", masterSecret = "oppo-lab-secret", packageName = "com.example.lab" } = options;
   const shown: Shown[] = [];
   const tokens = new Map<string, string>();
-  const failures = faults("oppo", [...COMMON_FAULTS, "quota", "throttle", "denied", "expired-credential", "partial"]);
+  const failures = faults("oppo", [
+    ...COMMON_FAULTS,
+    "quota",
+    "throttle",
+    "denied",
+    "expired-credential",
+    ...Object.keys(PARTIAL),
+  ]);
   const sessions = new Recent<string, number>();
   const taken = new Recent<string, true>();
   const last = new Recent<string, { readonly messageId: string; readonly param: string }>();
@@ -64,7 +81,7 @@ export function fakeOppo(options: Options = {}): FakeOppo {
       if (fault === "throttle") return error(-2, "Service in Flow Control");
       const form = readForm(request);
       if (!((sessions.get(form["auth_token"] ?? "") ?? 0) > now)) return error(11, "Invalid AuthToken");
-      return request.path === SEND ? single(form) : list(request, form, fault === "partial");
+      return request.path === SEND ? single(form) : list(request, form, PARTIAL[fault ?? ""]);
     } catch (problem) {
       if (problem instanceof Wrong) return error(41, problem.message);
       throw problem;
@@ -85,11 +102,11 @@ export function fakeOppo(options: Options = {}): FakeOppo {
   function single(form: Fields): FakeReply {
     ensureNames(form, "form", "auth_token message");
     const message = checked(asFields(form["message"], "message"));
-    const { errorCode, errorMessage, ...data } = deliver(message, false);
+    const { errorCode, errorMessage, ...data } = deliver(message, undefined);
     return errorCode === undefined ? success(data) : error(errorCode, errorMessage ?? "");
   }
 
-  function list(request: FakeRequest, form: Fields, partial: boolean): FakeReply {
+  function list(request: FakeRequest, form: Fields, last: ItemCode | undefined): FakeReply {
     ensure(request.path === `${SEND}_batch`, "unknown path");
     ensureNames(form, "form", "auth_token messages");
     const { messages } = asFields(`{"messages":${form["messages"]}}`, "messages");
@@ -98,15 +115,15 @@ export function fakeOppo(options: Options = {}): FakeOppo {
       "messages is not a list of 1..1000",
     );
     const all = messages.map((message: unknown) => checked(message));
-    return success(all.map((message, i) => deliver(message, partial && i === all.length - 1)));
+    return success(all.map((message, i) => deliver(message, i === all.length - 1 ? last : undefined)));
   }
 
-  function deliver(message: { readonly token: string; readonly notification: Fields }, fails: boolean) {
+  function deliver(message: { readonly token: string; readonly notification: Fields }, fails: ItemCode | undefined) {
     const { token, notification } = message;
     const messageId = `oppo-${String(++count).padStart(6, "0")}`;
     const state = tokens.get(token);
     const own = notification["app_message_id"];
-    if (fails) return failure(token, -2, "Service in Flow Control");
+    if (fails !== undefined) return failure(token, ...fails);
     if (state === "dead") return failure(token, 10000, "Invalid RegistrationId");
     if (state === "blocked") return failure(token, 10001, "Unsubscribed");
     if (taken.has(String(own))) return failure(token, 32, "Duplicate app_message_id");
@@ -133,15 +150,11 @@ export function fakeOppo(options: Options = {}): FakeOppo {
     shown,
     tokens,
     fail: failures.add,
+    kinds: failures.kinds,
     logins: () => logins,
     receipt(token, now) {
       const { messageId, param } = last.get(token) ?? { messageId: "unknown", param: "" };
-      const event = { messageId, appId: "1", taskId: messageId, registrationIds: token, eventTime: now, param };
-      return {
-        headers: { "content-type": "application/json" },
-        query: "",
-        body: JSON.stringify([{ ...event, eventType: "push_arrive" }]),
-      };
+      return oppoReceipt([{ token, id: messageId, param }], "push_arrive", now);
     },
   };
 }

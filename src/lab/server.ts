@@ -1,24 +1,19 @@
-// Gives a fake vendor an endpoint: TLS with ALPN, HTTP/2 or HTTP/1.1, a record of every request, and on demand the misbehaviour
-// of servers and networks.
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
-import {
-  constants,
-  createSecureServer,
-  type Http2SecureServer,
-  type Http2ServerRequest,
-  type Http2ServerResponse,
-  type Http2Session,
-  type ServerHttp2Stream,
-} from "node:http2";
-import { createServer, type Server } from "node:https";
-import type { AddressInfo, Socket } from "node:net";
+// Gives a fake vendor an endpoint: a record of every request, and on demand the misbehaviour of servers and networks.
+import type { IncomingHttpHeaders } from "node:http";
+import { constants } from "node:http2";
 import type { TLSSocket } from "node:tls";
+import { type Answerer, answerHttp1, type GoingAway, Http2Answers } from "./answerer.ts";
 import type { Certified } from "./authority.ts";
 import type { FakeReply, FakeRequest, FakeVendor } from "./fake.ts";
+import { type Connection, type ConnectionFault, Listener } from "./listener.ts";
 
 /** What a server or the network does instead of what the vendor would. */
 export type Fault =
   | { readonly kind: "reply"; readonly reply: FakeReply }
+  /** The vendor refuses its own way: a kind that its fake's `fail` knows. */
+  | { readonly kind: "own"; readonly failure: string }
+  /** All credentials that the vendor has issued are good no longer, this request's among them. */
+  | { readonly kind: "revoked" }
   /** The vendor's own answer, later. */
   | { readonly kind: "slow"; readonly milliseconds: number }
   /** No answer. */
@@ -29,13 +24,23 @@ export type Fault =
   | { readonly kind: "endless"; readonly bytes: number }
   /** HTTP/2: RST_STREAM with this code. HTTP/1.1: the connection is cut. */
   | { readonly kind: "reset"; readonly code: number }
-  /** The vendor accepts, but its answer is lost with the connection. */
-  | { readonly kind: "cut" }
+  /** The vendor accepts, but its answer is lost with the connection: TCP is reset before it, or (`torn`) in the middle of it. */
+  | { readonly kind: "cut" | "torn" }
+  /** No byte comes or goes any more, not even for a PING, and the connection stays. Only where connections are `interposed`. */
+  | { readonly kind: "black-hole" }
+  /** Answered; HTTP/2: this connection's PINGs are not, from then on. Only where connections are `interposed`. */
+  | { readonly kind: "no-ping" }
+  /** Answered; HTTP/2: SETTINGS allow this connection so many streams from then on. */
+  | { readonly kind: "settings"; readonly streams: number }
   /**
    * HTTP/2: GOAWAY after this stream, with the vendor's reason; requests up to this one are answered, later ones are not.
-   * `graceful`: all that are on their way are answered. HTTP/1.1: answered with `connection: close`.
+   * `graceful`: all that are on their way are answered; `silent`: none is. HTTP/1.1: answered with `connection: close`.
    */
-  | { readonly kind: "goaway"; readonly code: number; readonly reason?: string; readonly graceful?: true };
+  | ({ readonly kind: "goaway" } & GoingAway)
+  /** Answered; with the so many-th answer on a connection that is a refusal (HTTP 4xx), the server goes away. */
+  | { readonly kind: "intolerant"; readonly refusals: number }
+  /** Of connections, not of requests: the handshake fails, or one protocol is not spoken. */
+  | { readonly kind: ConnectionFault };
 
 export interface Rule {
   /** Which requests; all of them without it. */
@@ -44,6 +49,8 @@ export interface Rule {
   readonly skip?: number;
   /** Then so many are hit; 1 without it. */
   readonly times?: number;
+  /** By the server's clock; from then on the rule is void. */
+  readonly until?: number;
   readonly fault: Fault;
 }
 
@@ -56,6 +63,8 @@ export interface ServeOptions {
   readonly now: () => number;
   /** Concurrent streams: as APNs has it, few until a first request succeeded on the connection. */
   readonly streams?: { readonly first: number; readonly full: number };
+  /** Connections can fall silent (`black-hole`, `no-ping`), which costs them speed. */
+  readonly interposed?: boolean;
   /** How many requests are kept for inspection; all of them without it. */
   readonly keep?: number;
   readonly onRequest?: (request: FakeRequest, reply: FakeReply | undefined) => void;
@@ -66,30 +75,25 @@ export interface LabServer {
   readonly url: string;
   /** Every request, or the newest `keep`, in order of arrival. */
   readonly requests: FakeRequest[];
-  /** Connections accepted so far. */
+  /** TCP connections so far. */
+  readonly attempts: number;
+  /** Those among them that got as far as HTTP. */
   readonly connections: number;
   /** The most requests that were in progress together. */
   readonly peak: number;
   misbehave(rule: Rule): void;
+  /** Forgets all rules. What they have done to connections stays. */
+  behave(): void;
   close(): Promise<void>;
 }
 
 const BODY_LIMIT = 10_000_000;
+const OF_CONNECTIONS: readonly string[] = ["no-tls", "no-h1", "no-h2"] satisfies readonly ConnectionFault[];
 
 export async function serve(vendor: FakeVendor, options: ServeOptions): Promise<LabServer> {
   const standing = new Standing(vendor, options);
   await standing.listen(options.port ?? 0, options.host ?? "127.0.0.1");
   return standing;
-}
-
-/** Answers one request, over whichever protocol it came. */
-interface Answerer {
-  reply(reply: FakeReply): void;
-  unfinished(): void;
-  endless(bytes: number): void;
-  reset(code: number): void;
-  cut(): void;
-  goaway(fault: Extract<Fault, { kind: "goaway" }>, reply: FakeReply): void;
 }
 
 interface ActiveRule {
@@ -102,148 +106,76 @@ class Standing implements LabServer {
   readonly vendor: FakeVendor;
   readonly requests: FakeRequest[] = [];
   url = "";
-  connections = 0;
   peak = 0;
   readonly #options: ServeOptions;
-  readonly #server: Http2SecureServer | Server;
-  readonly #sockets = new Set<Socket>();
+  readonly #listener: Listener;
   readonly #timers = new Set<NodeJS.Timeout>();
-  readonly #rules: ActiveRule[] = [];
-  /** The last stream that is answered, on connections that said GOAWAY. */
-  readonly #last = new WeakMap<Http2Session, number>();
-  /** Connections that have had a success. */
-  readonly #welcomed = new WeakSet<Http2Session>();
+  /** Where that is counted. */
+  readonly #refusals = new WeakMap<Connection, number>();
+  #rules: ActiveRule[] = [];
   #current = 0;
 
   constructor(vendor: FakeVendor, options: ServeOptions) {
     this.vendor = vendor;
     this.#options = options;
-    const tls = {
-      ...options.certificate,
-      ...(options.ca === undefined ? {} : { ca: options.ca, requestCert: true, rejectUnauthorized: false }),
-    };
-    if (vendor.http2) {
-      const settings = options.streams === undefined ? {} : { maxConcurrentStreams: options.streams.first };
-      // Apple refuses HTTP/1.1; the others take both.
-      const server = createSecureServer({ ...tls, allowHTTP1: vendor.name !== "apns", settings });
-      server.on("request", (request: Http2ServerRequest | IncomingMessage, response: Http2ServerResponse) => {
-        if (request.httpVersionMajor === 2) this.#onStream((request as Http2ServerRequest).stream, request.headers);
-        else this.#onRequest(request as IncomingMessage, response as unknown as ServerResponse);
-      });
-      server.on("sessionError", () => undefined);
-      this.#server = server;
-    } else {
-      this.#server = createServer({ ...tls, ALPNProtocols: ["http/1.1"] }, (request, response) => {
-        this.#onRequest(request, response);
-      });
-    }
-    this.#server.on("secureConnection", () => this.connections++);
-    this.#server.on("connection", (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.on("error", () => undefined);
-      socket.on("close", () => this.#sockets.delete(socket));
+    const { ca, certificate, streams } = options;
+    const http2 = new Http2Answers(streams?.full);
+    this.#listener = new Listener({
+      tls: { ...certificate, ...(ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: false }) },
+      // Apple refuses HTTP/1.1; the others that speak HTTP/2 take both.
+      protocols: vendor.name === "apns" ? ["h2"] : vendor.http2 ? ["h2", "http/1.1"] : ["http/1.1"],
+      ...(streams === undefined ? {} : { streams: streams.first }),
+      interposed: options.interposed ?? false,
+      fault: () =>
+        this.#fault(({ kind }) => OF_CONNECTIONS.includes(kind), undefined)?.kind as ConnectionFault | undefined,
+      onStream: (stream, headers, connection) => {
+        stream.on("error", () => undefined);
+        this.#begin(stream);
+        readBody(stream, (body) => {
+          const answerer = http2.to(stream, connection);
+          if (answerer === undefined) return;
+          const { ":method": method, ":path": path } = headers;
+          this.#serve(toRequest(String(method), String(path), headers, body, 2, connection.tls), answerer, connection);
+        });
+      },
+      onRequest: (request, response, connection) => {
+        response.on("error", () => undefined);
+        this.#begin(response);
+        readBody(request, (body) => {
+          const { method = "GET", url = "/", headers } = request;
+          const answerer = answerHttp1(request, response, connection);
+          this.#serve(toRequest(method, url, headers, body, 1, connection.tls), answerer, connection);
+        });
+      },
     });
-    this.#server.on("tlsClientError", () => undefined);
+  }
+
+  get attempts(): number {
+    return this.#listener.attempts;
+  }
+
+  get connections(): number {
+    return this.#listener.connections;
   }
 
   async listen(port: number, host: string): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", reject);
-      this.#server.listen(port, host, resolve);
-    });
-    this.url = `https://${host}:${(this.#server.address() as AddressInfo).port}`;
+    this.url = await this.#listener.listen(port, host);
   }
 
   misbehave(rule: Rule): void {
+    const { kind } = rule.fault;
+    if ((kind === "black-hole" || kind === "no-ping") && this.#options.interposed !== true)
+      throw new Error(`${kind} needs connections that are interposed`);
     this.#rules.push({ rule, skip: rule.skip ?? 0, left: rule.times ?? 1 });
+  }
+
+  behave(): void {
+    this.#rules = [];
   }
 
   async close(): Promise<void> {
     for (const timer of this.#timers) clearTimeout(timer);
-    for (const socket of this.#sockets) socket.destroy();
-    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
-  }
-
-  #onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
-    stream.on("error", () => undefined);
-    const { session } = stream;
-    if (session === undefined) return;
-    this.#begin(stream);
-    readBody(stream, (body) => {
-      // The connection may have been cut since the request began.
-      if (session.destroyed || (stream.id ?? 0) > (this.#last.get(session) ?? Number.POSITIVE_INFINITY)) return;
-      const request = toRequest(
-        String(headers[":method"]),
-        String(headers[":path"]),
-        headers,
-        body,
-        2,
-        session.socket as TLSSocket,
-      );
-      const respond = (reply: FakeReply) => {
-        if (stream.destroyed || stream.closed) return;
-        stream.respond({ ":status": reply.status, ...reply.headers }, { endStream: !reply.body });
-        if (reply.body) stream.end(reply.body);
-        const { streams } = this.#options;
-        if (streams !== undefined && reply.status === 200 && !this.#welcomed.has(session)) {
-          this.#welcomed.add(session);
-          session.settings({ maxConcurrentStreams: streams.full });
-        }
-      };
-      this.#serve(request, {
-        reply: respond,
-        unfinished: () => {
-          stream.respond({ ":status": 200 });
-          stream.write("{");
-        },
-        endless: (bytes) => {
-          stream.respond({ ":status": 200 });
-          stream.end(Buffer.alloc(bytes, " "));
-        },
-        reset: (code) => stream.close(code),
-        cut: () => this.#cut(session.socket?.remotePort),
-        goaway: ({ code, reason, graceful }, reply) => {
-          const last = graceful ? 2 ** 31 - 1 : (stream.id ?? 0);
-          this.#last.set(session, last);
-          session.goaway(code, last, reason === undefined ? undefined : Buffer.from(JSON.stringify({ reason })));
-          if (code === 0) respond(reply);
-        },
-      });
-    });
-  }
-
-  #onRequest(request: IncomingMessage, response: ServerResponse): void {
-    response.on("error", () => undefined);
-    this.#begin(response);
-    const { socket } = request;
-    readBody(request, (body) => {
-      const { method = "GET", url = "/", headers } = request;
-      this.#serve(toRequest(method, url, headers, body, 1, socket as TLSSocket), {
-        reply: (reply) => {
-          response.writeHead(reply.status, reply.headers);
-          response.end(reply.body);
-        },
-        unfinished: () => {
-          response.writeHead(200);
-          response.write("{");
-        },
-        endless: (bytes) => {
-          response.writeHead(200);
-          response.end(Buffer.alloc(bytes, " "));
-        },
-        reset: () => socket.destroy(),
-        cut: () => this.#cut(socket.remotePort),
-        goaway: (_fault, reply) => {
-          response.writeHead(reply.status, { ...reply.headers, connection: "close" });
-          response.end(reply.body);
-        },
-      });
-    });
-  }
-
-  /** Resets the connection below TLS and HTTP. */
-  #cut(port: number | undefined): void {
-    for (const socket of this.#sockets) if (socket.remotePort === port) socket.resetAndDestroy();
+    await this.#listener.close();
   }
 
   #begin(source: NodeJS.EventEmitter): void {
@@ -252,23 +184,20 @@ class Standing implements LabServer {
     source.once("close", () => this.#current--);
   }
 
-  #serve(request: FakeRequest, answerer: Answerer): void {
+  #serve(request: FakeRequest, answerer: Answerer, connection: Connection): void {
     this.requests.push(request);
     if (this.requests.length > (this.#options.keep ?? Number.POSITIVE_INFINITY)) this.requests.shift();
-    const fault = this.#fault(request);
+    const fault = this.#fault(({ kind }) => !OF_CONNECTIONS.includes(kind), request);
     const decide = () => {
       const reply = this.#decide(request);
       this.#options.onRequest?.(request, reply);
       return reply;
     };
-    if (fault !== undefined && fault.kind !== "slow" && fault.kind !== "cut" && fault.kind !== "goaway") {
-      this.#options.onRequest?.(request, undefined);
-    }
     if (fault === undefined) {
       const reply = decide();
       if (reply.ends === undefined) answerer.reply(reply);
-      else answerer.goaway({ kind: "goaway", ...reply.ends }, reply);
-    } else this.#misbehave(fault, answerer, decide);
+      else answerer.goaway(reply.ends, reply);
+    } else this.#misbehave(fault, request, answerer, connection, decide);
   }
 
   /** A fault of the fake's own shows as one of the server's. */
@@ -280,7 +209,16 @@ class Standing implements LabServer {
     }
   }
 
-  #misbehave(fault: Fault, answerer: Answerer, decide: () => FakeReply): void {
+  #misbehave(
+    fault: Fault,
+    request: FakeRequest,
+    answerer: Answerer,
+    connection: Connection,
+    decide: () => FakeReply,
+  ): void {
+    const { cut, interposed } = connection;
+    /** The vendor never saw the request. */
+    const unseen = () => this.#options.onRequest?.(request, undefined);
     switch (fault.kind) {
       case "slow": {
         const timer = setTimeout(() => {
@@ -288,41 +226,67 @@ class Standing implements LabServer {
           answerer.reply(decide());
         }, fault.milliseconds);
         this.#timers.add(timer);
-        break;
+        return;
       }
-      case "never":
-        break;
-      case "reply":
-        answerer.reply(fault.reply);
-        break;
-      case "unfinished":
-        answerer.unfinished();
-        break;
-      case "endless":
-        answerer.endless(fault.bytes);
-        break;
-      case "reset":
-        answerer.reset(fault.code);
-        break;
+      case "own":
+        this.vendor.fail(fault.failure, 1);
+        return answerer.reply(decide());
+      case "revoked":
+        if (this.vendor.login === undefined) this.vendor.fail("expired-credential", 1);
+        else this.vendor.login.revoke();
+        return answerer.reply(decide());
+      case "settings":
+        answerer.limit(fault.streams);
+        return answerer.reply(decide());
+      case "no-ping":
+        interposed?.losePings();
+        return answerer.reply(decide());
+      case "torn":
+        return answerer.torn(decide());
       case "cut":
         decide();
-        answerer.cut();
-        break;
+        return cut();
       case "goaway":
-        answerer.goaway(fault, decide());
-        break;
+        return answerer.goaway(fault, decide());
+      case "intolerant": {
+        const reply = decide();
+        const refusals = (this.#refusals.get(connection) ?? 0) + (reply.status >= 400 && reply.status < 500 ? 1 : 0);
+        this.#refusals.set(connection, refusals);
+        return refusals < fault.refusals ? answerer.reply(reply) : answerer.goaway({ code: 0 }, reply);
+      }
+      case "black-hole":
+        interposed?.silence();
+        return unseen();
+      case "never":
+        return unseen();
+      case "reply":
+        unseen();
+        return answerer.reply(fault.reply);
+      case "unfinished":
+        unseen();
+        return answerer.unfinished();
+      case "endless":
+        unseen();
+        return answerer.endless(fault.bytes);
+      case "reset":
+        unseen();
+        return answerer.reset(fault.code);
     }
   }
 
-  #fault(request: FakeRequest): Fault | undefined {
+  /** Of a request, or of a connection. */
+  #fault(concerns: (fault: Fault) => boolean, request: FakeRequest | undefined): Fault | undefined {
+    const now = this.#options.now();
     for (const active of this.#rules) {
-      if (active.left === 0 || !(active.rule.match?.(request) ?? true)) continue;
+      const { fault, match, until = Number.POSITIVE_INFINITY } = active.rule;
+      if (!concerns(fault) || active.left === 0 || now >= until) continue;
+      if (request !== undefined && !(match?.(request) ?? true)) continue;
       if (active.skip > 0) {
         active.skip--;
         continue;
       }
       active.left--;
-      return active.rule.fault;
+      return fault;
     }
     return undefined;
   }
@@ -331,6 +295,8 @@ class Standing implements LabServer {
 /** RST_STREAM codes for rules. */
 export const REFUSED_STREAM = constants.NGHTTP2_REFUSED_STREAM;
 export const INTERNAL_ERROR = constants.NGHTTP2_INTERNAL_ERROR;
+/** The code of a GOAWAY that APNs sends to whom it wants no more of. */
+export const ENHANCE_YOUR_CALM = constants.NGHTTP2_ENHANCE_YOUR_CALM;
 
 function readBody(source: NodeJS.ReadableStream, done: (body: Buffer) => void): void {
   const chunks: Buffer[] = [];

@@ -92,6 +92,7 @@ export function fakeUmeng(options: Options = {}): FakeVendor {
     shown,
     tokens,
     fail: failures.add,
+    kinds: failures.kinds,
   };
 }
 

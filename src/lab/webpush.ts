@@ -121,6 +121,7 @@ export function fakeWebPush(): FakePushService {
     shown,
     tokens,
     fail: (kind, times) => failures.add(kind, times),
+    kinds: Object.keys(FAILURES),
   };
 }
 

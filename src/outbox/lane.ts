@@ -6,11 +6,12 @@ import type { LaneState, LaneStatus } from "../core/lane.ts";
 import { expiry, type Notification } from "../core/notification.ts";
 import type { LaneDepth, Outbox } from "../core/outbox.ts";
 import type { Outcome, Provider, Recipient } from "../core/provider.ts";
+import { Suspects } from "../core/suspects.ts";
 import { Rate } from "./rate.ts";
 import { Ready } from "./ready.ts";
 import { Settling } from "./settling.ts";
 import { FIRST_PLACES, places, type Turns } from "./turns.ts";
-import { FULL_WINDOW, narrower, type Window, wider } from "./window.ts";
+import { FULL_WINDOW, isOfToken, isTrouble, narrower, type Window, wider } from "./window.ts";
 
 export interface LaneOptions {
   readonly outbox: Pick<Outbox, "claim" | "settle" | "expire">;
@@ -68,6 +69,7 @@ export class LaneRunner {
   #holdsDeletions = false;
   /** Deliveries that go in a request of their own: the vendor refused one they were in without saying whose fault it was. */
   readonly #alone = new Set<number>();
+  readonly #suspects = new Suspects();
   #timer: NodeJS.Timeout | undefined;
   /** When a lane at rest is looked through again. */
   #expireAt = 0;
@@ -96,6 +98,7 @@ export class LaneRunner {
   use(provider: Provider | undefined): void {
     this.#provider = provider?.apps.includes(this.lane.app) === true ? provider : undefined;
     this.#window = FULL_WINDOW;
+    this.#suspects.clear();
     if (this.#provider === undefined) {
       const away = { state: "stopped", reason: "it is not configured" } as const;
       if (this.#standing.state === "stopped") this.#standing = away;
@@ -304,7 +307,9 @@ export class LaneRunner {
     const full = this.#flying >= this.#limit;
     this.#places = places(this.#places, turns.answered(), full, provider.parallel(this.lane.app));
     this.#flying--;
-    this.#judge(outcomes, now(), provider === this.#provider);
+    const current = provider === this.#provider;
+    if (current) outcomes = outcomes.map((outcome, i) => this.#suspects.judge(to[i]?.token ?? "", outcome, now()));
+    this.#judge(outcomes, now(), current);
     this.#conclude(to, note, outcomes);
     if (this.#sendable) turns.add(this.#step);
     else if (this.#more && this.#ready.length === 0) this.#replenish();
@@ -330,8 +335,8 @@ export class LaneRunner {
       if (outcome.kind === "accepted") accepted++;
       else this.#lastError = { reason: outcome.reason, at: now };
       if (outcome.kind === "gone") gone++;
-      if (outcome.kind !== "retry") answered++;
-      else if (outcome.scope !== "token") after = Math.max(after, outcome.after ?? 0);
+      if (isTrouble(outcome)) after = Math.max(after, outcome.after ?? 0);
+      else if (!isOfToken(outcome)) answered++;
       if (!current) continue;
       if (outcome.kind === "denied") this.#rest({ state: "stopped", reason: outcome.reason });
       if (outcome.kind === "paused") this.#rest({ state: "paused", until: outcome.until, reason: outcome.reason });
@@ -341,7 +346,7 @@ export class LaneRunner {
     this.#suspect();
     if (!current) return;
     if (answered > 0) this.#window = wider(this.#window);
-    else if (outcomes.length === 0 || outcomes.some(slows)) this.#window = narrower(this.#window, now, after);
+    else if (outcomes.length === 0 || outcomes.some(isTrouble)) this.#window = narrower(this.#window, now, after);
     if (this.#window.until > now) this.#giveBack(this.#ready.clear());
   }
 
@@ -387,8 +392,6 @@ export class LaneRunner {
     if (this.#unsettled === 0 || stuck) this.#idle?.();
   }
 }
-
-const slows = (outcome: Outcome): boolean => outcome.kind === "retry" && outcome.scope !== "token";
 
 const recipient = ({ token, delivery, detour }: Delivery, { id }: Notification): Recipient =>
   detour === undefined ? { token, ref: `${id}.${delivery}` } : { token, ref: `${id}.${delivery}`, detour };

@@ -1,6 +1,19 @@
 // How much of what a lane could have in flight it dares to: less with each request that only brought trouble, more with each
 // that was answered. A vendor that is down is asked seldom, and one by one.
 
+import type { Outcome } from "../core/provider.ts";
+
+type Retry = Extract<Outcome, { readonly kind: "retry" }>;
+
+/** It concerns this one token and says nothing of the vendor. */
+export const isOfToken = (outcome: Outcome): boolean => outcome.kind === "retry" && outcome.scope === "token";
+
+/** The vendor's own trouble: it did not answer, or not for this one token alone. */
+export function isTrouble(outcome: Outcome): outcome is Retry {
+  if (outcome.kind !== "retry" || isOfToken(outcome)) return false;
+  return !outcome.alone && !outcome.once && outcome.suspect === undefined;
+}
+
 export interface Window {
   /** Of what the provider can do in parallel, 0 to 1; whatever it is, one request always may go. */
   readonly share: number;

@@ -5,9 +5,11 @@ import type { Notification } from "../core/notification.ts";
 import type { AppId, Outcome, Provider, Recipient, Trace } from "../core/provider.ts";
 import { isPrivateHost } from "./address.ts";
 import { Credentials } from "./credentials.ts";
+import { nameOf, placeOf, sparing } from "./detour.ts";
 import type { Answer, CommonApp, Dialect, HttpReply, HttpRequest, Transport } from "./dialect.ts";
 import { Denied, Unsendable } from "./dialect.ts";
 import { Line, type Network, Trouble } from "./line.ts";
+import { Preparations } from "./preparations.ts";
 
 /** Hosts that devices choose are many: so many lines are kept, the longest unused are closed. */
 const LINES = 256;
@@ -42,6 +44,7 @@ class Client<App extends CommonApp> {
   readonly #configured: readonly App[];
   readonly #probing: Transport;
   readonly #credentials: Credentials<App>;
+  readonly #preparations: Preparations<App> | undefined;
   readonly #lines = new Map<string, Line>();
   /** The route that worked for a token, where it was not the first: sandbox tokens cost Apple's patience only once. */
   readonly #detours = new Map<string, number>();
@@ -56,9 +59,11 @@ class Client<App extends CommonApp> {
     this.#apps = new Map(apps.map((app) => [app.app, app]));
     this.#configured = apps;
     this.#probing = { ...dialect.transport, connections: 1, streams: Math.min(dialect.transport.streams, PROBES) };
+    this.#preparations = dialect.preparing && new Preparations(dialect.preparing);
     this.#credentials = new Credentials(dialect, (app) => async (request) => {
       const requester: CommonApp = { app: app.app, account: `${app.account} credential`, baseUrl: app.baseUrl };
-      return this.#line(requester, request.url, EXCHANGE).ask(app.app, request);
+      const transport = { ...EXCHANGE, timeout: Math.min(EXCHANGE.timeout, dialect.transport.timeout) };
+      return this.#line(requester, request.url, transport).ask(app.app, request);
     });
   }
 
@@ -67,8 +72,29 @@ class Client<App extends CommonApp> {
     if (this.#closed) return all(to, { kind: "retry", reason: `${name}: the server is stopping` });
     const app = this.#apps.get(appId);
     if (app === undefined) return all(to, { kind: "refused", reason: `${name}: ${appId} is not configured` });
+    if (this.#dialect.home !== undefined) return this.#toHomes(app, note, to, now);
     const outcomes = await this.#all(batches(to, batch).map((some) => this.#deliver(app, note, some, now)));
     return outcomes.length === 1 ? outcomes[0]! : outcomes.flat();
+  }
+
+  async #toHomes(app: App, note: Notification, to: readonly Recipient[], now: number): Promise<readonly Outcome[]> {
+    const homes = new Map<string, { readonly app: App; readonly places: number[] }>();
+    for (const [place, { token }] of to.entries()) {
+      const home = this.#dialect.home?.(app, token) ?? app;
+      const same = homes.get(home.account);
+      if (same === undefined) homes.set(home.account, { app: home, places: [place] });
+      else same.places.push(place);
+    }
+    const outcomes = new Map<number, Outcome>();
+    const requests = [...homes.values()].flatMap(({ app: home, places }) =>
+      batches(places, this.#dialect.batch).map(async (some) => {
+        const recipients = some.map((place) => to[place]!);
+        const answers = await this.#deliver(home, note, recipients, now);
+        for (const [i, place] of some.entries()) outcomes.set(place, answers[i]!);
+      }),
+    );
+    await this.#all(requests);
+    return to.map((_, place) => outcomes.get(place)!);
   }
 
   async trace(appId: AppId, receipts: readonly string[], now: number): Promise<readonly Trace[]> {
@@ -241,19 +267,31 @@ class Client<App extends CommonApp> {
     now: number,
     probing: boolean,
   ): Promise<readonly Answer[]> {
-    const request = this.#encode(app, note, to, credential, now);
-    const line = this.#line(app, request.url, probing ? this.#probing : this.#dialect.transport, probing);
+    const transport = probing ? this.#probing : this.#dialect.transport;
+    const prepared = await this.#preparations?.get(app, note, to, credential, now, (request) =>
+      this.#line(app, request.url, transport, probing).ask(app.app, request),
+    );
+    if (typeof prepared === "object") return all(to, prepared);
+    const request = this.#encode(app, note, to, credential, now, prepared);
+    const line = this.#line(app, request.url, transport, probing);
     const reply = await line.ask(app.app, request);
-    const answers = this.#decode(app, reply, to, now);
+    const answers = this.#decode(app, reply, to, now, prepared);
     if (answers.some(({ kind }) => kind === "accepted")) line.open();
     if (answers.some((answer) => answer.kind === "anew" && answer.with === "connection")) this.#leave(line);
     return answers;
   }
 
   /** What a token or a notification holds may be anything: where a dialect did not foresee it, asking again would not help. */
-  #encode(app: App, note: Notification, to: readonly Recipient[], credential: string, now: number): HttpRequest {
+  #encode(
+    app: App,
+    note: Notification,
+    to: readonly Recipient[],
+    credential: string,
+    now: number,
+    prepared: string | undefined,
+  ): HttpRequest {
     try {
-      return this.#dialect.encode(app, note, to, credential, now);
+      return this.#dialect.encode(app, note, to, credential, now, prepared);
     } catch (error) {
       if (error instanceof Unsendable) throw error;
       throw new Unwritable(`${this.#dialect.name}: ${error instanceof Error ? error.message : "it cannot be sent"}`);
@@ -261,10 +299,10 @@ class Client<App extends CommonApp> {
   }
 
   /** What a vendor answers may be anything: even a fault of ours in reading it must not take the process along. */
-  #decode(app: App, reply: HttpReply, to: readonly Recipient[], now: number): readonly Answer[] {
+  #decode(app: App, reply: HttpReply, to: readonly Recipient[], now: number, prepared?: string): readonly Answer[] {
     const odd = { kind: "retry", reason: `${reply.status}, an answer that makes no sense` } as const;
     try {
-      const answers = this.#dialect.decode(app, reply, to, now);
+      const answers = this.#dialect.decode(app, reply, to, now, prepared);
       return to.map((_, i) => answers[i] ?? odd);
     } catch {
       return all(to, odd);
@@ -278,6 +316,11 @@ class Client<App extends CommonApp> {
       throw new Unsendable(`${this.#dialect.name}: ${hostname} is not a public address`);
     const key = `${origin} ${app.account} ${publicOnly} ${app.vouched === true} ${probing}`;
     let line = this.#lines.get(key);
+    if (line?.hopeless === true) {
+      this.#lines.delete(key);
+      void line.close();
+      line = undefined;
+    }
     if (line === undefined) line = new Line(origin, transport, app, this.#network, this.#sharers(app));
     else this.#lines.delete(key);
     this.#lines.set(key, line);
@@ -337,20 +380,6 @@ type Told = Exclude<Answer, { readonly kind: "anew" }>;
 const unsettled = ({ kind }: Answer): boolean => kind === "denied" || kind === "anew";
 const told = (answer: Answer): Told => (answer.kind === "anew" ? answer.outcome : answer);
 const outcomeOf = (answer: Told): Outcome => (answer.kind === "elsewhere" ? answer.outcome : answer);
-
-/** What a detour is called where it is kept: not a place in the list, which the configuration changes. */
-const nameOf = ({ app, environment = "" }: CommonApp): string => `${environment} ${app}`;
-const placeOf = (routes: readonly CommonApp[], detour: string): number =>
-  Math.max(
-    0,
-    routes.findIndex((route) => nameOf(route) === detour),
-  );
-
-/** Credentials of another app, which the token might have been of, are no reason to hold the lane of this one. */
-function sparing(outcome: Outcome): Outcome {
-  const theirs = outcome.kind === "denied" || outcome.kind === "paused";
-  return theirs ? { kind: "retry", reason: outcome.reason, scope: "token" } : outcome;
-}
 
 function batches<T>(items: readonly T[], size: number): readonly (readonly T[])[] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, n) => items.slice(n * size, (n + 1) * size));

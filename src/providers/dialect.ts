@@ -121,6 +121,11 @@ export interface Dialect<App extends CommonApp> {
    */
   route?(app: App, token: string, apps?: readonly App[]): readonly [App, ...App[]];
   /**
+   * The host that knows this token, where a vendor's hosts know different ones: a variant of `app` with another `baseUrl` and
+   * `account`. Recipients of different hosts go in requests of their own. Without it `app` serves them all.
+   */
+  home?(app: App, token: string): App;
+  /**
    * Servers that stand in for each other: variants of `app` with another `baseUrl` and `account`. They take turns, and where one
    * cannot be reached or answers `elsewhere` the next one is asked, each at most once. Our credentials are at fault only where all
    * of them say so. Without it there is only `app`.
@@ -132,10 +137,21 @@ export interface Dialect<App extends CommonApp> {
    * @throws Denied when the vendor refuses our secrets; other errors are passing trouble
    */
   credential(app: App, now: number, exchange: Exchange, expired?: string): Promise<Credential>;
-  /** @throws Unsendable */
-  encode(app: App, note: Notification, to: readonly Recipient[], credential: string, now: number): HttpRequest;
+  readonly preparing?: Preparing<App>;
+  /**
+   * @param prepared what the message is called at the vendor, where `preparing` says so
+   * @throws Unsendable
+   */
+  encode(
+    app: App,
+    note: Notification,
+    to: readonly Recipient[],
+    credential: string,
+    now: number,
+    prepared?: string,
+  ): HttpRequest;
   /** One outcome per recipient, same order. An answer that makes no sense is `retry`. */
-  decode(app: App, reply: HttpReply, to: readonly Recipient[], now: number): readonly Answer[];
+  decode(app: App, reply: HttpReply, to: readonly Recipient[], now: number, prepared?: string): readonly Answer[];
   readonly trace?: Tracing<App>;
   /** What the vendor posts to us. @throws PushError("denied") for a wrong signature, PushError("invalid") for nonsense */
   receipts?(
@@ -143,6 +159,21 @@ export interface Dialect<App extends CommonApp> {
     request: { readonly headers: Readonly<Record<string, string>>; readonly query: string; readonly body: string },
   ): readonly Receipt[];
 }
+
+/** The message is stored at the vendor, under a name that it gives, before lists of recipients are sent with that name alone. */
+export interface Preparing<App extends CommonApp> {
+  /** Recipients of one request that make it a list; fewer get the message itself. */
+  readonly from: number;
+  /** @throws Unsendable */
+  encode(app: App, note: Notification, credential: string, now: number): HttpRequest;
+  decode(app: App, reply: HttpReply, now: number): Prepared;
+}
+
+export type Prepared =
+  | { readonly kind: "prepared"; readonly name: string }
+  /** No further message is taken before then (epoch ms), but single recipients are. */
+  | { readonly kind: "alone"; readonly until: number; readonly reason: string }
+  | Exclude<Outcome, { readonly kind: "accepted" }>;
 
 /** Asks for what a vendor has counted of messages. */
 export interface Tracing<App extends CommonApp> {

@@ -8,7 +8,7 @@ import { asText, excerpt, parseObject, retryAfter } from "./answer.ts";
 import type { CommonApp, Dialect, HttpReply } from "./dialect.ts";
 import { Unsendable } from "./dialect.ts";
 import { check, common, commonKeys, packageName, word } from "./entry.ts";
-import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
+import { type Fields, fieldsOf, isFields, merge, withTexts } from "./fields.ts";
 import { serviceAccountFile } from "./keys.ts";
 import { lifetime } from "./lifetime.ts";
 import { credentialFrom, form } from "./oauth.ts";
@@ -29,6 +29,11 @@ export interface FcmApp extends CommonApp {
 
 const LIMIT = 4096;
 const LONGEST = 28 * 86_400_000;
+/** Milliseconds, where an answer of this status does not say. */
+const PATIENCE: ReadonlyMap<number, number> = new Map([
+  [429, 60_000],
+  [503, 10_000],
+]);
 const SCOPE = "https://www.googleapis.com/auth/firebase.messaging";
 
 export const fcm: Dialect<FcmApp> = {
@@ -93,8 +98,9 @@ export const fcm: Dialect<FcmApp> = {
   encode(app, note, to, credential, now) {
     const { title } = note.content.android;
     if (title === undefined || title === "") throw new Unsendable("fcm: nothing to show: android.title is missing");
+    const extra = fieldsOf("fcm", app.fields, note);
     const message = fit("fcm", note.content.android.message ?? "", LIMIT, app.truncate, (text) =>
-      JSON.stringify(merge(messageOf(app, note, title, text, now), fieldsOf("fcm", app.fields, note))),
+      JSON.stringify(textual(merge(messageOf(app, note, title, text, now), extra))),
     );
     return {
       method: "POST",
@@ -116,10 +122,17 @@ function messageOf(app: FcmApp, note: Notification, title: string, message: stri
     data: { payload: JSON.stringify({ title, message, payload, id: note.id }) },
     android: {
       priority: "HIGH",
+      collapse_key: note.id,
       ttl: `${Math.floor(lifetime(note, now, 0, LONGEST) / 1000)}s`,
       notification: { tag: note.id, ...(app.channel === undefined ? {} : { channel_id: app.channel }) },
     },
   };
+}
+
+/** Both maps of data hold texts only. */
+function textual(message: Fields): Fields {
+  const { android } = message;
+  return withTexts(isFields(android) ? { ...message, android: withTexts(android, "data") } : message, "data");
 }
 
 function judge(reply: HttpReply, now: number): Outcome {
@@ -137,8 +150,7 @@ function judge(reply: HttpReply, now: number): Outcome {
   const after = retryAfter(reply.headers["retry-after"], now);
   switch (code) {
     case "UNREGISTERED":
-      // Only FCM itself can say so: a bare 404 means a wrong project.
-      return own === code ? { kind: "gone", reason } : { kind: "refused", reason };
+      return { kind: "gone", reason };
     case "INVALID_ARGUMENT":
       return namesToken(details, error["message"]) ? { kind: "gone", reason } : { kind: "refused", reason };
     case "SENDER_ID_MISMATCH":
@@ -146,9 +158,9 @@ function judge(reply: HttpReply, now: number): Outcome {
       return { kind: "refused", reason };
     case "QUOTA_EXCEEDED":
     case "RESOURCE_EXHAUSTED":
-      return { kind: "retry", reason, after: after ?? 60_000 };
+      return { kind: "retry", reason, after: after ?? PATIENCE.get(429)! };
     case "UNAVAILABLE":
-      return { kind: "retry", reason, after: after ?? 10_000 };
+      return { kind: "retry", reason, after: after ?? PATIENCE.get(503)! };
     case "THIRD_PARTY_AUTH_ERROR":
     case "UNAUTHENTICATED":
     case "PERMISSION_DENIED":
@@ -156,9 +168,9 @@ function judge(reply: HttpReply, now: number): Outcome {
       return { kind: "denied", reason };
   }
   if (reply.status === 400) return { kind: "refused", reason };
+  // A bare 404 means a wrong project: it says nothing of the token.
   if (reply.status === 401 || reply.status === 403 || reply.status === 404) return { kind: "denied", reason };
-  const floor = reply.status === 429 ? 60_000 : undefined;
-  const wait = after ?? floor;
+  const wait = after ?? PATIENCE.get(reply.status);
   return wait === undefined ? { kind: "retry", reason } : { kind: "retry", reason, after: wait };
 }
 
@@ -175,5 +187,5 @@ function namesToken(details: readonly Fields[], message: unknown): boolean {
   );
   if (violations.length > 0)
     return violations.every((violation) => isFields(violation) && violation["field"] === "message.token");
-  return typeof message === "string" && /registration token is not a valid/i.test(message);
+  return typeof message === "string" && /registration token is not (a )?valid/i.test(message);
 }

@@ -30,3 +30,15 @@ export function merge(under: Fields, over: Fields): Fields {
 export function isFields(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
+
+/** The fields with every member a text, for the vendors that carry nothing else: what is none becomes JSON. */
+export function asTexts(fields: Fields): Readonly<Record<string, string>> {
+  const text = (value: unknown) => (typeof value === "string" ? value : (JSON.stringify(value) ?? ""));
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, text(value)]));
+}
+
+/** The fields with only texts in this member of theirs, where they have it. */
+export function withTexts(fields: Fields, member: string): Fields {
+  const inner = fields[member];
+  return isFields(inner) ? { ...fields, [member]: asTexts(inner) } : fields;
+}

@@ -102,7 +102,7 @@ export const honor: Dialect<HonorApp> = {
 
   decode(_app, reply, to, now) {
     const tokens = to.map(({ token }) => token);
-    return decodeSuccess(reply, tokens) ?? decodeReply(reply, tokens, now, "v1");
+    return decodeSuccess(reply, tokens) ?? decodeReply(reply, tokens, now, "v1", "refused");
   },
 
   // Honor shows the shape to its customers only; it is read as Huawei's, from which it came. Of the results only the one that means
@@ -110,7 +110,7 @@ export const honor: Dialect<HonorApp> = {
   receipts: (_app, { body }) => receiptsIn(body, (result) => (result === 0 ? "arrived" : undefined)),
 };
 
-/** 200 with two lists; everything else is believed to be as at Huawei, whose codes Honor inherited. */
+/** 200 with two lists; everything else is believed to be as at Huawei, whose codes Honor inherited; those it added are final. */
 function decodeSuccess(reply: HttpReply, tokens: readonly string[]): Outcome[] | undefined {
   const said = parseObject(reply.body);
   const code = asText(said?.["code"]);
@@ -122,7 +122,7 @@ function decodeSuccess(reply: HttpReply, tokens: readonly string[]): Outcome[] |
   const reason = excerpt(code, said["message"], []);
   return tokens.map((token): Outcome => {
     if (expired.has(token)) return { kind: "gone", reason: `${reason}: in expireTokens` };
-    if (failed.has(token)) return { kind: "retry", reason: `${reason}: in failTokens`, after: 60_000 };
+    if (failed.has(token)) return { kind: "retry", reason: `${reason}: in failTokens`, after: 60_000, once: true };
     return receipt === undefined ? { kind: "accepted" } : { kind: "accepted", receipt };
   });
 }

@@ -12,10 +12,10 @@ import type { CommonApp, Dialect, HttpReply, Key } from "./dialect.ts";
 import { check, common, commonKeys, packageName, word } from "./entry.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { serviceAccountFile } from "./keys.ts";
-import { lifetime } from "./lifetime.ts";
+import { lifetime, nextDay } from "./lifetime.ts";
 import { notifyId } from "./notify-id.ts";
 import { credentialFrom, form } from "./oauth.ts";
-import { fit, shorthand, words } from "./text.ts";
+import { fit, sendingKey, shorthand, words } from "./text.ts";
 
 interface Callback {
   readonly secret: string;
@@ -200,7 +200,8 @@ export const harmony: Dialect<HarmonyApp> = {
           body,
           clickAction: { actionType: 0, data: { customize: customize(note, body) } },
           notifyId: notifyId(note.id),
-          appMessageId: shorthand(note.id, 64),
+          // Of messages with the same one a phone shows the first of a day, so a repeated request does no harm.
+          appMessageId: sendingKey(note, 64),
         },
       },
       pushOptions: {
@@ -225,8 +226,9 @@ export const harmony: Dialect<HarmonyApp> = {
 const tokensOf = (to: readonly { readonly token: string }[]) => to.map(({ token }) => token);
 
 /** Both SDKs look for a list of two: the id, and what was sent for Android. */
-function customize(note: Notification, message: string): readonly [string, Fields] {
-  return [note.id, { ...note.content.android, message }];
+function customize(note: Notification, shown: string): readonly [string, Fields] {
+  const { message = "" } = note.content.android;
+  return [note.id, { ...note.content.android, message: message === "" ? "" : shown }];
 }
 
 /** Opens the app as its icon does, with the list as the extra `customize`: shown notifications hand over nothing else. */
@@ -256,18 +258,32 @@ const CODES: Readonly<Record<string, Verdict>> = {
   "81000001": "retry",
 };
 
-/** Why v3 took no token, where that is not the tokens' fault. */
+/** Why v3 took no token; last what is the tokens' own fault, so that nothing said beside it costs a token. */
 const REASONS: Readonly<Record<string, Verdict>> = {
-  tokenFormatError: "gone",
   noPushTypeRight: "denied",
   noRight: "denied",
   appinfoError: "denied",
   disableSendHuaweiMsgBecauseOfPenalty: "paused",
   countryNotSupport: "refused",
   tokenPlatformNotSupport: "refused",
+  tokenFormatError: "gone",
 };
 
-export function decodeReply(reply: HttpReply, tokens: readonly string[], now: number, version: "v1" | "v3"): Outcome[] {
+/** The reason in what `msg` says besides the tokens, which may be many and of any form; undefined: none that is known. */
+function reasonIn(msg: string): string | undefined {
+  const { illegal_tokens: _tokens, ...rest } = parseObject(msg) ?? { msg };
+  const text = JSON.stringify(rest);
+  return Object.keys(REASONS).find((name) => text.includes(name));
+}
+
+/** @param unknown what a code that is in no table means */
+export function decodeReply(
+  reply: HttpReply,
+  tokens: readonly string[],
+  now: number,
+  version: "v1" | "v3",
+  unknown: Verdict = "retry",
+): Outcome[] {
   const answer = understand(reply, now);
   const code = "said" in answer ? asText(answer.said["code"]) : undefined;
   if ("outcome" in answer || code === undefined) {
@@ -279,22 +295,25 @@ export function decodeReply(reply: HttpReply, tokens: readonly string[], now: nu
   const { said } = answer;
   const requestId = asText(said["requestId"]);
   const accepted: Outcome = requestId === undefined ? { kind: "accepted" } : { kind: "accepted", receipt: requestId };
-  const reason = excerpt(code, said["msg"], []);
   if (code === OK) return tokens.map(() => accepted);
-  const why = Object.keys(REASONS).find((name) => reason.includes(name));
+  const msg = asText(said["msg"]) ?? "";
+  const why = reasonIn(msg);
+  const reason = excerpt(code, why ?? msg, []);
   if (code === ALL_DEAD) {
-    // v3 says so as well to an app that must register again: without a clear word the token stays.
-    const kind = version === "v1" ? "gone" : why === undefined ? "refused" : REASONS[why]!;
+    // v3 says so as well to an app that must register again: without a clear word it has to say so on another day.
+    if (version === "v3" && why === undefined)
+      return tokens.map(() => ({ kind: "refused", reason, suspect: { from: nextDay(now) } }));
+    const kind = version === "v1" ? "gone" : REASONS[why ?? ""]!;
     return tokens.map(() => judge(kind, reason, now));
   }
   if (code === PARTIAL) {
-    const illegal = new Set(asList(parseObject(asText(said["msg"]) ?? "")?.["illegal_tokens"]));
+    const illegal = new Set(asList(parseObject(msg)?.["illegal_tokens"]));
     // A list that names none of our tokens says nothing of any.
     if (!tokens.some((token) => illegal.has(token))) return tokens.map(() => ({ kind: "retry", reason }));
     const kind = version === "v1" || why === undefined || why === "tokenFormatError" ? "gone" : "refused";
-    return tokens.map((token) => (illegal.has(token) ? { kind, reason: PARTIAL } : accepted));
+    return tokens.map((token) => (illegal.has(token) ? { kind, reason: excerpt(PARTIAL, why, []) } : accepted));
   }
-  const kind = CODES[code] ?? (/^80[13]/.test(code) ? "refused" : reply.status === 401 ? "denied" : "retry");
+  const kind = CODES[code] ?? (/^80[13]/.test(code) ? "refused" : reply.status === 401 ? "denied" : unknown);
   return tokens.map(() => judge(kind, reason, now));
 }
 

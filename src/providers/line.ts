@@ -16,6 +16,8 @@ export interface Network {
 
 const BODY_LIMIT = 1_000_000;
 const HOUR = 3_600_000;
+/** So many requests in a row without an answer, for longer than one may take: the connections may be beyond repair. */
+const HOPELESS = 20;
 
 /** Opens no connection before it is used. `lost` is called when its last connection is gone. */
 function dispatcher(
@@ -90,6 +92,9 @@ export class Line {
   readonly #lanes = new Map<AppId, Lane>();
   readonly #limit: number;
   #flying = 0;
+  /** Requests since the last answer, and when the first of them failed. */
+  #unanswered = 0;
+  #since = 0;
   #open: boolean;
 
   /** @param sharers apps that have equal parts of it */
@@ -105,6 +110,11 @@ export class Line {
 
   get idle(): boolean {
     return this.#flying === 0 && [...this.#lanes.values()].every(({ waiting }) => waiting.size === 0);
+  }
+
+  /** Another line should be taken: an HTTP/2 server may refuse each stream of a connection for as long as that lives. */
+  get hopeless(): boolean {
+    return this.#unanswered >= HOPELESS && performance.now() - this.#since > this.#transport.timeout * 1.5;
   }
 
   /** A request succeeded: now as many as the transport allows. */
@@ -124,11 +134,19 @@ export class Line {
     const own = lane;
     if (lane.waiting.size > 0 || !this.#admits(lane)) await this.#turn(lane);
     else this.#take(lane);
-    return exchange(this.#dispatcher, this.#origin, request, this.#transport.timeout, () => {
+    const left = () => {
       own.flying--;
       this.#flying--;
       this.#admit();
-    });
+    };
+    try {
+      const reply = await exchange(this.#dispatcher, this.#origin, request, this.#transport.timeout, left);
+      this.#unanswered = 0;
+      return reply;
+    } catch (error) {
+      if (this.#unanswered++ === 0) this.#since = performance.now();
+      throw error;
+    }
   }
 
   close(): Promise<void> {

@@ -32,7 +32,12 @@ const entry = z
     message: "needs category",
   });
 
-export interface OppoApp extends CommonApp, Omit<z.output<typeof entry>, "package_name" | "base_url"> {}
+export interface OppoApp extends CommonApp, Omit<z.output<typeof entry>, "package_name" | "base_url"> {
+  /** Whether `baseUrl` is one of OPPO's own hosts, of which each knows its region's registration ids only. */
+  readonly regional: boolean;
+  /** The other region's host: the app need not be known there. */
+  readonly abroad?: true;
+}
 
 const HOSTS = { china: "https://api.push.oppomobile.com", overseas: "https://api-intl.push.oppomobile.com" };
 const TITLE = 50;
@@ -53,6 +58,8 @@ const VERDICTS = verdicts({
   retry: [-1, -2, 13, 55],
   gone: [10000],
 });
+/** Key, signature, blacklist, permissions: a new login does not help. */
+const ABROAD: ReadonlySet<string> = new Set(["14", "16", "26", "27", "28", "30"]);
 const DUPLICATE = "32";
 
 export const oppo: Dialect<OppoApp> = {
@@ -67,7 +74,7 @@ export const oppo: Dialect<OppoApp> = {
     { name: "master_secret", why: "Its Master Secret.", example: "...", secret: true },
     {
       name: "region",
-      why: "Where the registration ids come from, and so the host: china or overseas.",
+      why: "Where the app is registered, china or overseas. Registration ids of the other region go to its host.",
       example: "china",
     },
     { name: "channel_id", why: "The notification channel.", example: "news" },
@@ -84,7 +91,15 @@ export const oppo: Dialect<OppoApp> = {
   parse(given) {
     const { package_name, base_url, ...rest } = check("oppo", entry, given);
     const baseUrl = base_url ?? HOSTS[rest.region];
-    return { app: package_name, account: `${rest.app_key}@${baseUrl}`, baseUrl, ...rest };
+    const regional = base_url === undefined;
+    return { app: package_name, account: `${rest.app_key}@${baseUrl}`, baseUrl, regional, ...rest };
+  },
+
+  home(app, token) {
+    const region = regionOf(token);
+    if (!app.regional || region === app.region) return app;
+    const baseUrl = HOSTS[region];
+    return { ...app, baseUrl, account: `${app.app_key}@${baseUrl}`, abroad: true };
   },
 
   async credential(app, now, exchange) {
@@ -103,7 +118,8 @@ export const oppo: Dialect<OppoApp> = {
     if (asText(code) === "0" && typeof token === "string" && token !== "")
       return { value: token, expires: now + LOGIN };
     const reason = `oppo: login: ${excerpt(asText(code) ?? "no code", message, [master_secret, sign])}`;
-    throw VERDICTS.get(asText(code) ?? "") === "denied" ? new Denied(reason) : new Error(reason);
+    if (VERDICTS.get(asText(code) ?? "") !== "denied") throw new Error(reason);
+    throw app.abroad === true ? new Unsendable(`${reason}; asked at ${app.baseUrl}`) : new Denied(reason);
   },
 
   encode(app, note, to, auth_token, now) {
@@ -129,7 +145,7 @@ export const oppo: Dialect<OppoApp> = {
       // Said of several it does not tell which of their ids are invalid.
       const unclear = whole.kind === "gone" && to.length > 1;
       const all: Outcome = unclear ? { kind: "retry", reason: whole.reason, alone: true } : whole;
-      return to.map(({ token }) => keepForeign(app, token, all));
+      return to.map(() => all);
     }
     if (to.length === 1 && !Array.isArray(data)) {
       return [outcome(app, 0, "", isFields(data) ? data["messageId"] : undefined, now)];
@@ -139,8 +155,7 @@ export const oppo: Dialect<OppoApp> = {
     return to.map(({ token }) => {
       const item = answers.get(token);
       if (item === undefined) return { kind: "retry", reason: "the answer leaves this one out" };
-      const said = outcome(app, item["errorCode"] ?? 0, item["errorMessage"], item["messageId"], now);
-      return keepForeign(app, token, said);
+      return outcome(app, item["errorCode"] ?? 0, item["errorMessage"], item["messageId"], now);
     });
   },
 
@@ -189,17 +204,13 @@ function outcome(app: OppoApp, code: unknown, text: unknown, id: unknown, now: n
   const receipt = asText(id);
   // A repetition of what was taken before: its id is lost, but it arrived.
   if (number === "0" || number === DUPLICATE) return { kind: "accepted", ...(receipt ? { receipt } : {}) };
+  // An app that is not known abroad: a token of there, which a client may have made up, is no reason to stop.
+  if (app.abroad === true && ABROAD.has(number)) {
+    const reason = `${excerpt(number, text, [app.master_secret])}; asked at ${app.baseUrl}`;
+    return { kind: "refused", reason };
+  }
   // 10001, unsubscribed: the token may come to life again. The rest are parameters, or unknown.
   return judge(VERDICTS.get(number) ?? "refused", excerpt(number, text, [app.master_secret]), now);
-}
-
-/** A host calls the other region's registration ids invalid, and they are not dead. */
-function keepForeign(app: OppoApp, token: string, outcome: Outcome): Outcome {
-  if (outcome.kind !== "gone" || regionOf(token) === app.region) return outcome;
-  return {
-    kind: "refused",
-    reason: `${outcome.reason}; the id is from ${regionOf(token)}, this entry's region ${app.region}`,
-  };
 }
 
 function regionOf(token: string): OppoApp["region"] {

@@ -15,17 +15,20 @@ export interface Words {
   readonly message: string;
 }
 
-/** @throws Unsendable when there is nothing to show, or too much and it may not be cut */
+/**
+ * Vendors show two texts and take none that is empty: without a message the title stands for it.
+ * @throws Unsendable when there is nothing to show, or too much and it may not be cut
+ */
 export function words(vendor: string, note: Notification, limits: Limits): Words {
-  const { title, message } = note.content.android;
+  const { title = "", message = "" } = note.content.android;
+  if (title === "") throw new Unsendable(`${vendor}: nothing to show: android.title is missing`);
   return {
     title: within(vendor, "android.title", title, limits.title, limits.truncate),
-    message: within(vendor, "android.message", message, limits.message, limits.truncate),
+    message: within(vendor, "android.message", message === "" ? title : message, limits.message, limits.truncate),
   };
 }
 
-function within(vendor: string, field: string, text: unknown, limit: number, truncate: boolean): string {
-  if (typeof text !== "string" || text === "") throw new Unsendable(`${vendor}: nothing to show: ${field} is missing`);
+function within(vendor: string, field: string, text: string, limit: number, truncate: boolean): string {
   const size = length(text);
   if (size > limit && !truncate) throw new Unsendable(`${vendor}: ${field} has ${size} characters, ${limit} allowed`);
   return cut(text, limit);
@@ -86,4 +89,9 @@ export function extras(note: Notification): { readonly id: string; readonly payl
 export function shorthand(text: string, limit: number): string {
   if (text.length <= limit && /^[0-9A-Za-z_-]+$/.test(text)) return text;
   return createHash("sha256").update(text).digest("hex").slice(0, limit);
+}
+
+/** Names one sending of a notification: another may have its id, and a phone that remembers ids would not show it. */
+export function sendingKey({ id, acceptedAt }: Notification, limit: number): string {
+  return createHash("sha256").update(`${id} ${acceptedAt}`).digest("hex").slice(0, limit);
 }

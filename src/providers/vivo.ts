@@ -1,11 +1,11 @@
-// vivo Push (iQOO), https://dev.vivo.com.cn/documentCenter/doc/362: a signed login, then JSON to /message/send, one registration
-// id each. Lists are left aside: they need two calls, report no arrivals, and only here `requestId` covers each delivery.
-// `fields` are merged into the body: "category", "skipType", whatever comes next.
+// vivo Push (iQOO), https://dev.vivo.com.cn/documentCenter/doc/362: a signed login, then JSON: to /message/send for one registration
+// id; for 2 to 1000 of them the message to /message/saveListPayload, once, and its taskId with each list to /message/pushToList.
+// `fields` are merged into the message: "category", "skipType", whatever comes next.
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { PushError } from "../core/errors.ts";
 import type { Notification } from "../core/notification.ts";
-import type { Outcome } from "../core/provider.ts";
+import type { Outcome, Recipient } from "../core/provider.ts";
 import { asText, excerpt, judge, parseObject, understand } from "./answer.ts";
 import { type CommonApp, Denied, type Dialect, type HttpRequest, Unsendable } from "./dialect.ts";
 import {
@@ -20,11 +20,11 @@ import {
   packageName,
   word,
 } from "./entry.ts";
-import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
-import { lifetime } from "./lifetime.ts";
+import { type Fields, fieldsOf, isFields, merge, withTexts } from "./fields.ts";
+import { lifetime, nextDay } from "./lifetime.ts";
 import { notifyId } from "./notify-id.ts";
 import { receiptsOf } from "./receipt.ts";
-import { extras, length, shorthand, words } from "./text.ts";
+import { extras, length, sendingKey, shorthand, words } from "./text.ts";
 import { verdicts } from "./verdicts.ts";
 
 const SYSTEM = ["IM", "ACCOUNT", "TODO", "DEVICE_REMINDER", "ORDER", "SUBSCRIPTION"] as const;
@@ -50,6 +50,8 @@ const PARAM = 64;
 const REQUEST_ID = 64;
 const MINUTE = 60_000;
 const DAY = 86_400_000;
+/** Messages to lists; those to single ids are still taken. */
+const LISTS_SPENT = "10252";
 /** A login is good for a day, and vivo asks for a new one every hour or two: one that fails is felt only the next day. */
 const LOGIN = 20 * 3_600_000;
 const RENEW = 2 * 3_600_000;
@@ -67,7 +69,7 @@ const STATUSES = verdicts({ gone: [1, 2], refused: [3, 4] });
 export const vivo: Dialect<VivoApp> = {
   name: "vivo",
   tokenTypes: ["vivo"],
-  batch: 1,
+  batch: 1000,
   transport: { http2: false, connections: 32, streams: 1, timeout: 15_000, gate: false },
   title: "vivo, iQOO",
   keys: [
@@ -111,37 +113,50 @@ export const vivo: Dialect<VivoApp> = {
     throw VERDICTS.get(code) === "denied" ? new Denied(reason) : new Error(reason);
   },
 
-  encode(app, note, to, authToken, now) {
-    const { token, ref } = to[0]!;
-    const { title, message } = words("vivo", note, { title: TITLE, message: MESSAGE, truncate: app.truncate });
-    const own = fieldsOf("vivo", app.fields, note);
-    const category = own["category"] ?? app.category;
-    const body = merge(
-      {
-        title,
-        content: message,
-        notifyType: 4,
-        timeToLive: Math.ceil(lifetime(note, now, MINUTE, DAY) / 1000),
-        skipType: 1,
-        networkType: -1,
-        classification: SYSTEM.some((name) => name === category) ? 1 : 0,
-        ...(category === undefined ? {} : { category }),
-        notifyId: Math.max(notifyId(note.id), 1),
-        foregroundShow: app.notify_foreground,
-        clientCustomMap: extras(note),
-        pushMode: app.test_mode ? 1 : 0,
-        ...callback(app, note),
-      },
-      own,
-    );
-    checkCustom(body["clientCustomMap"]);
-    const target = { appId: app.app_id, regId: token, requestId: shorthand(ref, REQUEST_ID) };
-    return jsonPost(`${app.baseUrl}/message/send`, { ...body, ...target }, { authtoken: authToken });
+  preparing: {
+    from: 2,
+    encode(app, note, authToken, now) {
+      const { pushMode: _ofTheList, regId: _nobody, ...message } = messageOf(app, note, now);
+      const body = { ...message, appId: app.app_id, requestId: sendingKey(note, REQUEST_ID) };
+      return jsonPost(`${app.baseUrl}/message/saveListPayload`, body, { authtoken: authToken });
+    },
+    decode(app, reply, now) {
+      const understood = understand(reply, now);
+      if ("outcome" in understood) return notAccepted(understood.outcome);
+      const { said } = understood;
+      const name = asText(said["taskId"]);
+      if (asText(said["result"]) === "0" && name !== undefined) return { kind: "prepared", name };
+      const whole = notAccepted(outcome(app, said, now));
+      const spent = asText(said["result"]) === LISTS_SPENT;
+      return spent ? { kind: "alone", until: nextDay(now), reason: whole.reason } : whole;
+    },
   },
 
-  decode(app, reply, to, now) {
+  encode(app, note, to, authToken, now, taskId) {
+    const message = messageOf(app, note, now);
+    const headers = { authtoken: authToken };
+    if (taskId === undefined) {
+      const { token, ref } = to[0]!;
+      const target = { appId: app.app_id, regId: token, requestId: shorthand(ref, REQUEST_ID) };
+      return jsonPost(`${app.baseUrl}/message/send`, { ...message, ...target }, headers);
+    }
+    // The same list, the same id: vivo drops a repetition.
+    const requestId = shorthand(
+      to
+        .map(({ ref }) => ref)
+        .toSorted()
+        .join(" "),
+      REQUEST_ID,
+    );
+    const list = { appId: app.app_id, regIds: to.map(({ token }) => token), taskId, requestId };
+    return jsonPost(`${app.baseUrl}/message/pushToList`, { ...list, pushMode: message["pushMode"] }, headers);
+  },
+
+  decode(app, reply, to, now, taskId) {
     const understood = understand(reply, now);
-    const one = "outcome" in understood ? understood.outcome : outcome(app, understood.said, now);
+    if ("outcome" in understood) return to.map(() => understood.outcome);
+    if (taskId !== undefined) return listed(app, understood.said, to, now, taskId);
+    const one = outcome(app, understood.said, now);
     return to.map(() => one);
   },
 
@@ -155,6 +170,31 @@ export const vivo: Dialect<VivoApp> = {
     });
   },
 };
+
+/** All but whom it goes to. */
+function messageOf(app: VivoApp, note: Notification, now: number): Fields {
+  const { title, message } = words("vivo", note, { title: TITLE, message: MESSAGE, truncate: app.truncate });
+  const own = fieldsOf("vivo", app.fields, note);
+  const category = own["category"] ?? app.category;
+  const ours = {
+    title,
+    content: message,
+    notifyType: 4,
+    timeToLive: Math.ceil(lifetime(note, now, MINUTE, DAY) / 1000),
+    skipType: 1,
+    networkType: -1,
+    classification: SYSTEM.some((name) => name === category) ? 1 : 0,
+    ...(category === undefined ? {} : { category }),
+    notifyId: Math.max(notifyId(note.id), 1),
+    foregroundShow: app.notify_foreground,
+    clientCustomMap: extras(note),
+    pushMode: app.test_mode ? 1 : 0,
+    ...callback(app, note),
+  };
+  const body = withTexts(merge(ours, own), "clientCustomMap");
+  checkCustom(body["clientCustomMap"]);
+  return body;
+}
 
 function jsonPost(url: string, body: object, headers: Readonly<Record<string, string>> = {}): HttpRequest {
   return {
@@ -189,4 +229,28 @@ function outcome(app: VivoApp, said: Fields, now: number): Outcome {
   if (code === "0" && status === undefined) return { kind: "accepted", ...(receipt === undefined ? {} : { receipt }) };
   // The device's hours or silence, content, category, parameters; or unknown.
   return judge(VERDICTS.get(code) ?? "refused", reason, now, code === "10250" ? 1000 : undefined);
+}
+
+/** What a list was answered, which names only those it is not for. */
+function listed(app: VivoApp, said: Fields, to: readonly Recipient[], now: number, taskId: string): readonly Outcome[] {
+  const code = asText(said["result"]);
+  if (code !== "0") {
+    const whole = notAccepted(outcome(app, said, now));
+    // It does not tell whose id is meant; and where lists are spent, single ones are not.
+    const unclear = whole.kind === "gone" || code === LISTS_SPENT;
+    return to.map(() => (unclear ? { kind: "retry", reason: whole.reason, alone: true } : whole));
+  }
+  const invalid = [said["invalidUsers"], said["invalidUser"]].flat().filter(isFields);
+  const statuses = new Map(invalid.map(({ userid, status }) => [asText(userid), asText(status) ?? "none"]));
+  return to.map(({ token }) => {
+    const status = statuses.get(token);
+    if (status === undefined) return { kind: "accepted", receipt: taskId };
+    const reason = excerpt(`0 status ${status}`, said["desc"], [app.app_secret]);
+    return judge(STATUSES.get(status) ?? "refused", reason, now);
+  });
+}
+
+/** An answer without the name that it should give has accepted nothing. */
+function notAccepted(whole: Outcome): Exclude<Outcome, { readonly kind: "accepted" }> {
+  return whole.kind === "accepted" ? { kind: "retry", reason: "an answer without a taskId" } : whole;
 }

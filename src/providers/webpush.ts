@@ -22,6 +22,7 @@ export interface WebPushApp extends CommonApp {
 /** A body of 4096 bytes, which every push service takes, without what encryption adds. */
 const LIMIT = 3993;
 const LONGEST = 28 * 86_400_000;
+const MINUTE = 60_000;
 const HALF_DAY = 12 * 3_600_000;
 
 export const webpush: Dialect<WebPushApp> = {
@@ -177,11 +178,14 @@ function ownHeaders(own: unknown): Readonly<Record<string, string>> {
 function judge(reply: HttpReply, now: number): Outcome {
   const { status } = reply;
   const reason = excerpt(String(status), parseObject(reply.body)?.["reason"], []);
-  if (status === 201 || status === 202) return { kind: "accepted", ...receiptOf(reply) };
-  if (status === 200) return reply.body === "" ? { kind: "accepted", ...receiptOf(reply) } : { kind: "retry", reason };
+  // What an accepted message is answered with is not said; a page for people is some other server's.
+  const page = status === 200 && /^\s*</.test(reply.body);
+  if (status === 201 || status === 202 || (status === 200 && !page)) return { kind: "accepted", ...receiptOf(reply) };
   if (status === 404 || status === 410) return { kind: "gone", reason };
-  // One subscription may have been made with another key: that is no reason to stop for the rest.
-  if (status === 400 || status === 401 || status === 403 || status === 413) return { kind: "refused", reason };
+  if (status === 400 || status === 413) return { kind: "refused", reason };
+  // The subscription was made with another key than ours, or ours is wrong for all: the next minute tells.
+  if (status === 401 || status === 403)
+    return { kind: "retry", reason, after: MINUTE, suspect: { from: now + MINUTE / 2, orDenied: true } };
   const after = retryAfter(reply.headers["retry-after"], now);
   return after === undefined ? { kind: "retry", reason } : { kind: "retry", reason, after };
 }

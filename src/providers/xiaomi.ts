@@ -1,6 +1,5 @@
 // Xiaomi Mi Push, https://dev.mi.com/xiaomihyperos/documentation/detail?pId=1559: one form to up to 1000 registration ids,
 // authorised by the app's secret. `fields` are merged into the form: "extra.channel_id", a template, whatever comes next.
-import { createHash } from "node:crypto";
 import { z } from "zod";
 import { PushError } from "../core/errors.ts";
 import type { Notification } from "../core/notification.ts";
@@ -8,13 +7,13 @@ import type { Receipt } from "../core/provider.ts";
 import { asList, asText, excerpt, judge, parseObject, understand } from "./answer.ts";
 import { type CommonApp, type Dialect, Unsendable } from "./dialect.ts";
 import { callbackKey, callbackUrl, check, common, commonKeys, flag, packageName, word } from "./entry.ts";
-import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
+import { asTexts, type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { formPost } from "./form.ts";
 import { lifetime } from "./lifetime.ts";
 import { each, listed } from "./listed.ts";
 import { notifyId } from "./notify-id.ts";
 import { receiptsOf } from "./receipt.ts";
-import { fit, length, words } from "./text.ts";
+import { fit, length, sendingKey, words } from "./text.ts";
 import { verdicts } from "./verdicts.ts";
 
 const entry = z.strictObject({
@@ -32,6 +31,7 @@ const MESSAGE = 127;
 const PAYLOAD_BYTES = 4096;
 const EXTRAS = 10;
 const EXTRA_CHARACTERS = 1024;
+const JOBKEY = 20;
 const PARAM_BYTES = 64;
 const MINUTE = 60_000;
 const FORTNIGHT = 14 * 86_400_000;
@@ -107,13 +107,14 @@ export const xiaomi: Dialect<XiaomiApp> = {
         notify_id: String(notifyId(note.id)),
         time_to_live: String(lifetime(note, now, MINUTE, FORTNIGHT)),
         "extra.notify_foreground": app.notify_foreground ? "1" : "0",
-        "extra.jobkey": jobkey(note),
+        // Only the first message with the same key is shown, so a repeated request does no harm.
+        "extra.jobkey": sendingKey(note, JOBKEY),
         ...(app.channel_id === undefined ? {} : { "extra.channel_id": app.channel_id }),
         ...callback(app, note),
       },
       fieldsOf("xiaomi", app.fields, note),
     );
-    const texts = Object.fromEntries(Object.entries(form).map(([name, value]) => [name, formText(value)]));
+    const texts = asTexts(form);
     checkExtras(texts);
     const fields = { ...texts, registration_id: listed("xiaomi", to) };
     return formPost(`${app.baseUrl}/v3/message/regid`, fields, { authorization: `key=${app.app_secret}` });
@@ -174,19 +175,10 @@ export const xiaomi: Dialect<XiaomiApp> = {
   },
 };
 
-/** Only the first message with the same key is shown, so a repeated request does no harm. Another notification may have its id. */
-function jobkey(note: Notification): string {
-  return createHash("sha256").update(`${note.id} ${note.acceptedAt}`).digest("hex").slice(0, 20);
-}
-
 function callback(app: XiaomiApp, note: Notification): Fields {
   if (app.callback_url === undefined) return {};
   const param = Buffer.byteLength(note.id) <= PARAM_BYTES ? { "extra.callback.param": note.id } : {};
   return { "extra.callback": app.callback_url, "extra.callback.type": String(ALL_EVENTS), ...param };
-}
-
-function formText(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 function checkExtras(form: Readonly<Record<string, string>>): void {

@@ -48,6 +48,7 @@ test("each vendor gets the answer it expects", async (t) => {
   const api = await start(t, {}, { receiver });
   for (const [provider, expected] of [
     ["huawei", { code: "0", message: "success" }],
+    ["harmony", { code: "0", message: "success" }],
     ["honor", { code: "0", message: "success" }],
     ["xiaomi", success],
     ["oppo", success],

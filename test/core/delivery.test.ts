@@ -56,6 +56,14 @@ t.test("what follows from each outcome", async (t) => {
   );
 });
 
+t.test("what is worth one more try gets no third", async (t) => {
+  const once: Outcome = { kind: "retry", reason: "in failTokens", once: true };
+  t.match(after(once), { kind: "again", tried: true });
+  const refused = after(once, 1);
+  t.match(refused, { kind: "refused", reason: "in failTokens", counters: ["failed_apn"] });
+  t.notOk("forget" in refused);
+});
+
 t.test("a retry waits 1 s, 2 s, 4 s and so on up to 5 minutes, 20 % more or less", async (t) => {
   const waits = (dice: number) =>
     [0, 1, 2, 8, 9, 250].map((attempts) => {

@@ -1,6 +1,7 @@
 // The ways to the vendors in trouble, as an operator sees them: credentials that are refused, tokens that are dead, a vendor that is
 // down while the others go on.
 import t, { type Test } from "tap";
+import { createVapidKey } from "../../src/providers/webpush.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import {
   absent,
@@ -172,6 +173,28 @@ for (const name of ["fcm", "honor", "huawei", "meizu", "oppo", "vivo", "webpush"
   );
 }
 
+t.test(
+  "another VAPID key than the browsers subscribed with: the lane stops, and every subscription stays",
+  async (t) => {
+    const vendors = await startVendors(t, ["webpush"]);
+    const vendor = vendors.get("webpush");
+    const wrong = { ...vendor.entry, private_key: createVapidKey().privateKey };
+    const server = await startTestApp(t, { vendors: vendors.config({ webpush: [wrong] }) });
+    const browsers = await absent(server, vendor, 20);
+    const pushId = browsers.map(({ id }) => id);
+    const id = await send(server, pushId);
+    t.match(await laneIn(server, "webpush", ({ state }) => state === "stopped"), { reason: /^403 another key/ });
+    t.match(await jobIn(server, id, "running"), { progress: { accepted: 0, failed: 0, waiting: 20 } });
+    await server.app.reload({ ...server.config, vendors: vendors.config() });
+    await vendor.shown(id, 1);
+    const devices = await Promise.all(pushId.map((one) => server.ok("device/get", { pushId: one })));
+    t.same(
+      devices.map(({ token }) => token),
+      browsers.map(({ token }) => token),
+    );
+  },
+);
+
 for (const [name, forgotten] of [
   ["fcm", 49],
   ["huawei", 0],
@@ -218,6 +241,27 @@ t.test("a spent quota: the lane rests and says until when, and goes on by hand",
   t.match(await vendor.shown(id), [{ token: one.token }]);
   t.match(await jobIn(server, id), { progress: { accepted: 1 } });
 });
+
+t.test(
+  "vivo takes no more lists today: every phone gets its notification on its own, and the lane goes on",
+  async (t) => {
+    const { server, vendors } = await stage(t, ["vivo"]);
+    const vivo = vendors.get("vivo");
+    const phones = await absent(server, vivo, 60);
+    vivo.fake.fail("list-quota", 1);
+    const id = await send(
+      server,
+      phones.map((one) => one.id),
+    );
+    t.match(await jobIn(server, id), { progress: { accepted: 60, failed: 0, waiting: 0 } });
+    t.same(
+      (await vivo.shown(id, 60)).map(({ token }) => token).toSorted(),
+      phones.map(({ token }) => token).toSorted(),
+    );
+    t.match(await lane(server, "vivo"), { state: "running" });
+    t.equal(vivo.requests.filter(({ path }) => path === "/message/saveListPayload").length, 1);
+  },
+);
 
 t.test("a vendor that is down: what is for it is tried again, the others notice nothing", async (t) => {
   const { server, vendors } = await stage(t, ["apns", "xiaomi"]);

@@ -1,6 +1,6 @@
 // What vendors post about what they delivered: who is believed, what it counts, and that it counts once.
-import { createHmac } from "node:crypto";
 import t, { type Test } from "tap";
+import { huaweiReceipt } from "../../src/lab/receipts.ts";
 import type { TestApp } from "../support/app.ts";
 import { startTestApp } from "../support/app.ts";
 import {
@@ -16,7 +16,7 @@ import {
 } from "../support/devices.ts";
 import { startVendors, type VendorName } from "../support/vendors.ts";
 
-type CallingBack = "harmony" | "huawei" | "meizu" | "oppo" | "vivo" | "xiaomi";
+type CallingBack = "harmony" | "honor" | "huawei" | "meizu" | "oppo" | "vivo" | "xiaomi";
 
 interface Post {
   readonly headers: Readonly<Record<string, string>>;
@@ -25,12 +25,14 @@ interface Post {
 
 const secret = (name: string) => `secret-of-${name}-0123456789`;
 const callback = (name: string) => `https://push.example.com/api/receipt/${name}/${secret(name)}`;
+const HUAWEI_KEY = { secret: "huawei-callback-key", user: "push" };
 const huaweiKey = { callback_secret: "huawei-callback-key", callback_user: "push" };
 const vendors = await startVendors(
   t,
-  ["apns", "fcm", "harmony", "huawei", "meizu", "oppo", "umeng", "vivo", "xiaomi"],
+  ["apns", "fcm", "harmony", "honor", "huawei", "meizu", "oppo", "umeng", "vivo", "xiaomi"],
   {
     harmony: { receipt_secret: secret("harmony"), ...huaweiKey },
+    honor: { receipt_secret: secret("honor") },
     huawei: { receipt_secret: secret("huawei"), ...huaweiKey },
     meizu: { receipt_secret: secret("meizu"), callback_url: callback("meizu"), callback_token: "meizu-lab-callback" },
     oppo: { receipt_secret: secret("oppo"), callback_url: callback("oppo") },
@@ -48,35 +50,15 @@ async function post(name: string, given: string, { headers, body }: Post, at: Te
   return { status: answer.status, body: (await answer.json()) as Fields };
 }
 
-/** Huawei's own form; `deliveryStatus` of v1, flat in v3. */
-function huawei(
-  version: "v1" | "v3",
-  id: string,
-  requestId: unknown,
-  token: string,
-  result: number,
-  key = huaweiKey.callback_secret,
-): Post {
-  const told = { result, timestamp: Date.now() };
-  const status = { token, requestId, biTag: id };
-  const value = createHmac("sha256", key).update(`1700nonce${huaweiKey.callback_user}`).digest("base64");
-  return {
-    headers: {
-      "content-type": "application/json",
-      "x-huawei-callback-id": `timestamp=1700;nonce=nonce;value=${value}`,
-    },
-    body: JSON.stringify({
-      statuses: [
-        version === "v1" ? { ...status, deliveryStatus: told } : { ...status, status: result, timestamp: Date.now() },
-      ],
-    }),
-  };
-}
+const huawei = (form: "nested" | "flat", param: string, id: unknown, token: string, key = HUAWEI_KEY): Post =>
+  huaweiReceipt(form, [{ token, id: String(id), param }], 0, Date.now(), key);
 
 /** What each vendor posts when the notification has arrived at the token. */
 const arrived: Readonly<Record<CallingBack, (id: string, token: string, receipt: unknown) => Post>> = {
-  harmony: (id, token, receipt) => huawei("v3", id, receipt, token, 0),
-  huawei: (id, token, receipt) => huawei("v1", id, receipt, token, 0),
+  harmony: (id, token, receipt) => huawei("flat", id, receipt, token),
+  // Honor's form is Huawei's, without a signature.
+  honor: (id, token, receipt) => huaweiReceipt("nested", [{ token, id: String(receipt), param: id }], 0, Date.now()),
+  huawei: (id, token, receipt) => huawei("nested", id, receipt, token),
   meizu: (_, token) => vendors.get("meizu").fake.receipt(token, "arrived"),
   oppo: (_, token) => vendors.get("oppo").fake.receipt(token, Date.now()),
   vivo: (_, token) => vendors.get("vivo").fake.receipt(token),
@@ -135,9 +117,9 @@ t.test("a wrong signature or token of the callback is refused with 401, and noth
   for (const name of ["huawei", "harmony"] as const) {
     const one = await phoneOf(t, name);
     const id = await notify([one]);
-    const version = name === "huawei" ? "v1" : "v3";
+    const form = name === "huawei" ? "nested" : "flat";
     const [delivery] = await deliveriesOf(server, id);
-    const forged = huawei(version, id, delivery?.["receipt"], one.token, 0, "another key");
+    const forged = huawei(form, id, delivery?.["receipt"], one.token, { ...HUAWEI_KEY, secret: "another key" });
     t.match(await post(name, secret(name), forged), {
       status: 401,
       body: { code: "error", message: /callback_secret/ },

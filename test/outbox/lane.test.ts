@@ -239,6 +239,34 @@ t.test("a lane that rests because its vendor was down goes on at once when it is
   await runner.close();
 });
 
+const aboutOne: Readonly<Record<string, Partial<Outcome>>> = {
+  "wants each recipient alone": { alone: true },
+  "failed each recipient for no known reason": { once: true, after: 60_000 },
+  "may have been given the wrong token": { suspect: { from: Number.POSITIVE_INFINITY }, after: 60_000 },
+};
+
+for (const [what, more] of Object.entries(aboutOne)) {
+  t.test(`a vendor that ${what} is there: the lane does not rest`, async (t) => {
+    const engine = await openTestEngine(t);
+    await queue(engine, 40);
+    const fcm = new Vendor(() => ({ kind: "retry", reason: "one of them", ...more }) as Outcome);
+    const events = new EventEmitter();
+    const outbox: LaneOptions["outbox"] = {
+      ...engine.outbox,
+      async settle(...args) {
+        await engine.outbox.settle(...args);
+        setImmediate(() => events.emit("settled"));
+      },
+    };
+    mock.timers.enable({ apis: ["setTimeout"] }); // no timer wakes it
+    t.teardown(() => mock.timers.reset());
+    const runner = new LaneRunner(LANE, fcm, options(outbox, events));
+    while (fcm.tokens.length < 40) await once(events, "settled");
+    t.equal(fcm.tokens.length, 40);
+    await runner.close();
+  });
+}
+
 t.test(
   "a lane at rest is looked through for what has expired every 30 seconds, however often it is nudged",
   async (t) => {

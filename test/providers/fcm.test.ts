@@ -19,7 +19,12 @@ t.test("a message is shown by Android, and read by the SDK from data.payload", (
       data: {
         payload: '{"title":"Ann","message":"Hello, Bob","payload":{"order":7,"list":[1,"x"]},"id":"note0000001"}',
       },
-      android: { priority: "HIGH", ttl: "3598s", notification: { tag: "note0000001", channel_id: "orders" } },
+      android: {
+        priority: "HIGH",
+        collapse_key: "note0000001",
+        ttl: "3598s",
+        notification: { tag: "note0000001", channel_id: "orders" },
+      },
       token: "device:1",
     },
   });
@@ -36,6 +41,20 @@ t.test("fields of the configuration and of the notification are merged in, but n
     android: { priority: "NORMAL", ttl: "3600s" },
   });
   t.end();
+});
+
+t.test("data are texts, whatever is merged in", async (t) => {
+  const data = { count: 7, on: true, none: null, nested: { a: [1, "x"] }, text: "as it is" };
+  const texts = { count: "7", on: "true", none: "null", nested: '{"a":[1,"x"]}', text: "as it is" };
+  const note = notification({ vendors: { fcm: { data, android: { data } } } });
+  const request = fcm.encode(app({ fields: { data: { order: 1 } } }), note, to, "", NOW);
+  const { message } = JSON.parse(String(request.body)) as { message: { data: object; android: { data: object } } };
+  const { payload: _ours, ...merged } = message.data as Record<string, string>;
+  t.strictSame(merged, { order: "1", ...texts });
+  t.strictSame(message.android.data, texts);
+  const { fake, send } = await stage(t, { dialect: fcm, fake: fakeFcm, token: () => "t", renews: true });
+  t.match(await send([1], note), [{ kind: "accepted" }]);
+  t.equal(fake.shown.length, 1);
 });
 
 t.test("the time to live is in seconds, at most 28 days", (t) => {
@@ -62,9 +81,19 @@ t.test("each answer of FCM's has one meaning", (t) => {
   ];
   t.same(decoded(200, { name: "projects/p/messages/1" }), { kind: "accepted", receipt: "projects/p/messages/1" });
   t.match(decoded(404, error(404, "UNREGISTERED", "NOT_FOUND")), { kind: "gone", reason: "404 UNREGISTERED m" });
+  t.match(decoded(404, error(404, undefined, "UNREGISTERED")), { kind: "gone" }, "without FCM's own detail");
   t.match(decoded(404, error(404, undefined, "NOT_FOUND")), { kind: "denied" });
   t.match(decoded(404, "<html>404</html>"), { kind: "denied" });
   t.match(decoded(400, error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT")), { kind: "refused" });
+  const saying = (message: string, more: readonly unknown[] = []) => ({
+    error: { code: 400, message, status: "INVALID_ARGUMENT", details: more },
+  });
+  const texts = ["The registration token is not a valid FCM registration token", "The registration token is not valid"];
+  for (const text of texts) {
+    t.match(decoded(400, saying(text)), { kind: "gone" }, text);
+    t.match(decoded(400, saying(text, violation("message.data"))), { kind: "refused" }, "something else is at fault");
+  }
+  t.match(decoded(400, saying("Request contains an invalid argument.")), { kind: "refused" });
   t.match(decoded(400, error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", violation("message.token"))), {
     kind: "gone",
   });
@@ -84,6 +113,8 @@ t.test("each answer of FCM's has one meaning", (t) => {
   });
   t.match(decoded(429, ""), { kind: "retry", after: 60_000 });
   t.match(decoded(503, error(503, "UNAVAILABLE", "UNAVAILABLE")), { kind: "retry", after: 10_000 });
+  t.match(decoded(503, "<html>Service Unavailable</html>"), { kind: "retry", after: 10_000 });
+  t.match(decoded(503, "", { "retry-after": "120" }), { kind: "retry", after: 120_000 });
   t.match(decoded(500, error(500, "INTERNAL", "INTERNAL")), { kind: "retry" });
   t.match(decoded(502, "<html>Bad Gateway</html>"), { kind: "retry" });
   t.end();
@@ -113,6 +144,24 @@ t.test("a token endpoint that refuses the account is told from one in trouble", 
   fake.fail("expired-credential", 1);
   clock.now += 60_000;
   t.match(await send([1]), [{ kind: "accepted" }], "a token revoked early is renewed");
+});
+
+t.test("what Google asks for is how long it is left alone", async (t) => {
+  const { fake, send } = await stage(t, { dialect: fcm, fake: fakeFcm, token: () => "t", renews: true });
+  const failures: readonly (readonly [string, object])[] = [
+    ["throttle", { kind: "retry", after: 30_000 }],
+    ["throttle-date", { kind: "retry", after: 90_000 }],
+    ["quota", { kind: "retry", after: 60_000 }],
+    ["unavailable", { kind: "retry", after: 10_000 }],
+    ["unavailable-after", { kind: "retry", after: 120_000 }],
+    ["busy", { kind: "retry", after: 10_000 }],
+  ];
+  for (const [failure, outcome] of failures) {
+    fake.fail(failure, 1);
+    t.match(await send([1]), [outcome], failure);
+  }
+  fake.fail("forbidden", 2); // whether or not it is asked again with a new login
+  t.match(await send([1]), [{ kind: "denied" }]);
 });
 
 t.test("problems with the service account's file name the file", (t) => {

@@ -40,7 +40,7 @@ t.test("each answer of Honor's has one meaning", (t) => {
   for (const code of [200, "200", "80000000"]) {
     t.match(decoded(200, { code, message: "m", data: lists }), [
       { kind: "gone" },
-      { kind: "retry" },
+      { kind: "retry", once: true },
       { kind: "accepted", receipt: "q" },
     ]);
   }
@@ -53,18 +53,23 @@ t.test("each answer of Honor's has one meaning", (t) => {
     ["80300008", "refused"],
     ["80300010", "refused"],
     [81000001, "retry"],
-    ["12345", "retry"],
+    [80600003, "retry"],
+    ["12345", "refused"],
+    [80400001, "refused"],
+    [99999999, "refused"],
   ];
   for (const [code, kind] of table) t.match(decoded(200, { code, message: "m" })[0], { kind }, String(code));
   t.match(decoded(401, {})[0], { kind: "denied" });
   t.match(decoded(429, {})[0], { kind: "retry" });
+  t.match(decoded(503, { code: 12345 })[0], { kind: "retry" });
+  t.match(decoded(401, { code: 12345 })[0], { kind: "denied" });
   t.end();
 });
 
-t.test("tokens that failed for no known reason are tried again and kept", async (t) => {
+t.test("tokens that failed for no known reason are tried once more and kept", async (t) => {
   const { fake, send } = await stage(t, { dialect: honor, fake: fakeHonor, token: (n) => `t${n}`, renews: true });
   fake.tokens.set("t2", "failing");
-  t.match(await send([1, 2]), [{ kind: "accepted" }, { kind: "retry" }]);
+  t.match(await send([1, 2]), [{ kind: "accepted" }, { kind: "retry", once: true }]);
 });
 
 t.test("receipts: what arrived is believed, any other number is not", async (t) => {
@@ -85,4 +90,12 @@ t.test("receipts: what arrived is believed, any other number is not", async (t) 
   ]);
   for (const nonsense of ["", "[]", "{}", '{"statuses":1}'])
     t.throws(() => receipts(nonsense), { code: "invalid", message: /statuses is missing/ });
+});
+
+t.test("a tap may lead elsewhere, as the notification's own fields say", async (t) => {
+  const { send } = await stage(t, { dialect: honor, fake: fakeHonor, token: (n) => `t${n}`, renews: true });
+  for (const clickAction of [{ type: 2, url: "https://example.com" }, { type: 3 }]) {
+    const note = notification({ vendors: { honor: { android: { notification: { clickAction } } } } });
+    t.match(await send([1], note), [{ kind: "accepted" }]);
+  }
 });

@@ -1,5 +1,6 @@
-import { createHmac } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import t from "tap";
+import { Suspects } from "../../src/core/suspects.ts";
 import { extraOf, fakeHarmony, fakeHuawei } from "../../src/lab/huawei.ts";
 import { harmony, huawei } from "../../src/providers/huawei.ts";
 import { configured, conformance, NOW, notification, stage } from "./conformance.ts";
@@ -44,7 +45,7 @@ t.test("v3 gets the same pair as an object", (t) => {
         body: "Hello, Bob",
         clickAction: { actionType: 0, data: { customize } },
         notifyId: 1355057663,
-        appMessageId: "note0000001",
+        appMessageId: createHash("sha256").update(`note0000001 ${NOW}`).digest("hex"),
       },
     },
     pushOptions: { ttl: 3600, biTag: "note0000001" },
@@ -116,8 +117,25 @@ t.test("each answer of Huawei's has one meaning for each version", (t) => {
   t.match(v3("80100000", why), [{ kind: "accepted" }, { kind: "refused" }, { kind: "accepted" }]);
   t.match(v1("80100000", "not json"), [{ kind: "retry" }, { kind: "retry" }, { kind: "retry" }]);
 
+  const saying = (token: string, reason: string) =>
+    JSON.stringify({ success: 1, failure: 1, illegal_tokens: [token], reason });
+  const long = { token: "b".repeat(130), ref: "long" };
+  const longest = (code: string, reason: string) =>
+    harmony.decode(next(), reply(200, { code, msg: saying(long.token, reason) }), [long, to[0]!], NOW);
+  t.match(longest("80100000", "noPushTypeRight"), [
+    { kind: "refused", reason: /noPushTypeRight/ },
+    { kind: "accepted" },
+  ]);
+  t.match(longest("80100000", "tokenFormatError")[0], { kind: "gone" });
+  t.match(longest("80300007", "noPushTypeRight")[0], { kind: "denied", reason: /noPushTypeRight/ });
+  t.match(longest("80300007", "tokenFormatError")[0], { kind: "gone" });
+  t.match(longest("80300007", "noRight,tokenFormatError")[0], { kind: "denied" }, "nothing in doubt costs a token");
+  const named = { token: "tokenFormatError", ref: "n" };
+  const unnamed = reply(200, { code: "80300007", msg: JSON.stringify({ illegal_tokens: [named.token] }) });
+  t.match(harmony.decode(next(), unnamed, [named], NOW)[0], { kind: "refused" }, "a token's name is no reason");
+
   t.match(v1("80300007")[0], { kind: "gone" });
-  t.match(v3("80300007")[0], { kind: "refused" }, "no reason, no deletion");
+  t.match(v3("80300007")[0], { kind: "refused", suspect: { from: TOMORROW } }, "no reason, no deletion today");
   t.match(v3("80300007", '{"reason":"tokenFormatError"}')[0], { kind: "gone" });
   t.match(v3("80300007", '{"reason":"noPushTypeRight"}')[0], { kind: "denied" });
   t.match(v3("80300007", '{"reason":"disableSendHuaweiMsgBecauseOfPenalty"}')[0], { kind: "paused" });
@@ -132,6 +150,54 @@ t.test("a right that is missing stops the lane and deletes nobody", async (t) =>
   const { fake, send } = await stage(t, { dialect: harmony, fake: fakeHarmony, token: (n) => `t${n}`, renews: true });
   fake.fail("no-right", 2);
   t.match(await send([1]), [{ kind: "denied" }]);
+  const token = (n: number) => `${n}`.padEnd(130, "t");
+  const other = await stage(t, { dialect: harmony, fake: fakeHarmony, token, renews: true });
+  other.fake.tokens.set(token(2), "unentitled");
+  t.match(await other.send([1, 2]), [{ kind: "accepted" }, { kind: "refused", reason: /noPushTypeRight/ }]);
+  t.match(await other.send([2]), [{ kind: "denied" }]);
+});
+
+t.test("a token that is invalid for no reason given is dead when it is so on another day", async (t) => {
+  const { fake, send, clock } = await stage(t, {
+    dialect: harmony,
+    fake: fakeHarmony,
+    token: (n) => `t${n}`,
+    renews: true,
+  });
+  const suspects = new Suspects();
+  const said = async () => suspects.judge("t1", (await send([1]))[0]!, clock.now);
+  fake.tokens.set("t1", "unexplained");
+  t.match(await said(), { kind: "refused", reason: /^80300007/ });
+  clock.now += 3_600_000;
+  t.match(await said(), { kind: "refused" }, "the same day");
+  clock.now = TOMORROW;
+  t.match(await said(), { kind: "gone", reason: /^80300007.*, again$/ });
+});
+
+t.test("a tap may lead elsewhere, as the notification's own fields say", async (t) => {
+  const v1 = await stage(t, { dialect: huawei, fake: fakeHuawei, token: (n) => `t${n}`, renews: true });
+  const v3 = await stage(t, { dialect: harmony, fake: fakeHarmony, token: (n) => `t${n}`, renews: true });
+  const click = (click_action: object) =>
+    notification({ vendors: { huawei: { android: { notification: { click_action } } } } });
+  const taps = {
+    web: { type: 2, url: "https://example.com" },
+    app: { type: 3 },
+    neither: { type: 2, url: "http://x" },
+  };
+  t.match(await v1.send([1], click(taps.web)), [{ kind: "accepted" }]);
+  t.match(await v1.send([1], click(taps.app)), [{ kind: "accepted" }]);
+  t.match(await v1.send([1], click(taps.neither)), [{ kind: "refused", reason: /url is not https/ }]);
+  const clickAction = { actionType: 1, uri: "https://example.com" };
+  const page = notification({ vendors: { harmony: { payload: { notification: { clickAction } } } } });
+  t.match(await v3.send([1], page), [{ kind: "accepted" }]);
+});
+
+t.test("a repeated request is shown once, another notification with the same id again", async (t) => {
+  const { fake, send } = await stage(t, { dialect: harmony, fake: fakeHarmony, token: (n) => `t${n}`, renews: true });
+  const first = notification();
+  for (const note of [first, first, notification({}, { acceptedAt: NOW + 60_000 })])
+    t.match(await send([1], note), [{ kind: "accepted" }]);
+  t.equal(fake.shown.length, 2);
 });
 
 t.test("receipts of both kinds, signed", (t) => {

@@ -1,9 +1,11 @@
 import t from "tap";
-import { fakeOppo } from "../../src/lab/oppo.ts";
-import { Denied } from "../../src/providers/dialect.ts";
+import { type FakeOppo, fakeOppo } from "../../src/lab/oppo.ts";
+import { provider } from "../../src/providers/client.ts";
+import { Denied, Unsendable } from "../../src/providers/dialect.ts";
 import { oppo } from "../../src/providers/oppo.ts";
 import { appOf, ask, caught, fakeApp, form, json, NOW, note, problems, send, to, worded } from "../support/vendor.ts";
-import { conformance } from "./conformance.ts";
+import { authority, conformance, NOW as SERVED, stage } from "./conformance.ts";
+import { serving } from "./plain.ts";
 
 conformance({ dialect: oppo, fake: fakeOppo, token: (n) => `oppo-token-${n}`, renews: true });
 
@@ -96,8 +98,6 @@ t.test("the entry's region, channel and callback, and the notification's own fie
       show_ttl: 21_600,
     },
   );
-  const overseas = appOf(oppo, { ...ENTRY, region: "overseas" });
-  t.equal(new URL(oppo.encode(overseas, note(), to("r"), "", NOW).url).host, "api-intl.push.oppomobile.com");
   t.equal(appOf(oppo, { ...ENTRY, base_url: "http://127.0.0.1:1/" }).baseUrl, "http://127.0.0.1:1");
 });
 
@@ -158,22 +158,79 @@ t.test("every code means what the vendor's table says, for the call and for one 
   t.match(oppo.decode(app, json({ code: 0, data: [] }), to("a", "b"), NOW), [{ kind: "retry" }, { kind: "retry" }]);
 });
 
-t.test("a registration id of the other region is refused, and its token stays", async (t) => {
-  const invalid = json({ code: 10000, message: "Invalid RegistrationId" });
+const CHINA = "https://api.push.oppomobile.com";
+const OVERSEAS = "https://api-intl.push.oppomobile.com";
+
+t.test("a registration id says which host knows it, whatever the app's own region", async (t) => {
   const overseas = appOf(oppo, { ...ENTRY, region: "overseas" });
-  const table: readonly (readonly [string, "china" | "overseas"])[] = [
-    ["0123abcd", "china"],
-    ["CN_0123", "china"],
-    ["OPPO_CN_0123", "china"],
-    ["IN_0123", "overseas"],
-    ["OPPO_IN_0123", "overseas"],
-    ["CN_OPPO_0123", "overseas"],
-    ["a_b_CN_0123", "overseas"],
+  const proxied = appOf(oppo, { ...ENTRY, base_url: "https://oppo.example.com" });
+  const table: readonly (readonly [string, string])[] = [
+    ["0123abcd", CHINA],
+    ["CN_0123", CHINA],
+    ["OPPO_CN_0123", CHINA],
+    ["IN_0123", OVERSEAS],
+    ["OPPO_IN_0123", OVERSEAS],
+    ["CN_OPPO_0123", OVERSEAS],
+    ["a_b_CN_0123", OVERSEAS],
   ];
-  for (const [token, region] of table) {
-    t.equal(oppo.decode(app, invalid, to(token), NOW)[0]?.kind, region === "china" ? "gone" : "refused", token);
-    t.equal(oppo.decode(overseas, invalid, to(token), NOW)[0]?.kind, region === "china" ? "refused" : "gone", token);
+  for (const [token, host] of table) {
+    for (const own of [app, overseas]) {
+      const home = oppo.home!(own, token);
+      t.equal(new URL(oppo.encode(home, note(), to(token), "", NOW).url).origin, host, token);
+      t.equal(home.account, `app-key@${host}`);
+      t.equal(oppo.decode(home, json({ code: 10000, message: "Invalid" }), to(token), NOW)[0]?.kind, "gone");
+    }
+    t.equal(oppo.home!(proxied, token), proxied);
+    t.equal(oppo.decode(proxied, json({ code: 10000, message: "Invalid" }), to(token), NOW)[0]?.kind, "gone");
   }
+});
+
+t.test("an app that is not known in the other region goes on in its own", async (t) => {
+  const abroad = oppo.home!(app, "IN_0123");
+  const login = (own: typeof app) => oppo.credential(own, NOW, async () => json({ code: 14, message: "no such app" }));
+  t.ok((await caught(login(app))) instanceof Denied);
+  t.match(await caught(login(abroad)), { message: /^oppo: login: 14 no such app; asked at .*api-intl/ });
+  t.ok((await caught(login(abroad))) instanceof Unsendable);
+  const answer = (own: typeof app, code: number) => oppo.decode(own, json({ code }), to("IN_0123"), NOW)[0]?.kind;
+  t.equal(answer(app, 28), "denied");
+  t.equal(answer(abroad, 28), "refused");
+  t.equal(answer(abroad, 11), "denied", "the login is renewed");
+});
+
+t.test("one notification reaches both regions, each by its own host", async (t) => {
+  const [home, abroad] = [fakeOppo(), fakeOppo()];
+  const servers = await Promise.all([home, abroad].map((fake) => serving(t, fake)));
+  const own = fakeApp(oppo, home, { base_url: servers[0]!.url });
+  const split: typeof oppo = {
+    ...oppo,
+    batch: 2,
+    home: (one, token) => {
+      const baseUrl = servers[oppo.home!(app, token).baseUrl === CHINA ? 0 : 1]!.url;
+      return { ...one, baseUrl, account: `${one.app_key}@${baseUrl}` };
+    },
+  };
+  const sender = provider(split, [own], { ca: authority.ca });
+  t.teardown(() => sender.close());
+  abroad.tokens.set("IN_2", "dead");
+  const outcomes = await sender.send(
+    own.app,
+    note({}, { acceptedAt: SERVED }),
+    to("IN_1", "a", "IN_2", "b", "c"),
+    SERVED,
+  );
+  t.match(outcomes, [
+    { kind: "accepted" },
+    { kind: "accepted" },
+    { kind: "gone" },
+    { kind: "accepted" },
+    { kind: "accepted" },
+  ]);
+  t.same(home.shown.map(({ token }) => token).toSorted(), ["a", "b", "c"]);
+  t.same(
+    abroad.shown.map(({ token }) => token),
+    ["IN_1"],
+  );
+  t.same([home.logins(), abroad.logins()], [1, 1]);
 });
 
 t.test("an answer that makes no sense is tried again, and never shows the secret", async (t) => {
@@ -237,6 +294,28 @@ t.test("the strict fake shows what it is sent, and asks for a login when told", 
   t.ok((await send(oppo, fake, lab, note(), many(1000))).every((outcome) => outcome.kind === "accepted"));
   t.match((await send(oppo, fake, lab, note(), many(1001)))[0], { kind: "refused", reason: /1\.\.1000/ });
 });
+
+t.test(
+  "one of a list that wants a new login gets it, one beyond the quota rests until midnight, the others are sent",
+  async (t) => {
+    const {
+      fake,
+      clock,
+      send: ask,
+    } = await stage(t, { dialect: oppo, fake: fakeOppo, token: (n) => `t${n}`, renews: true });
+    t.match(await ask([1]), [{ kind: "accepted" }]);
+    clock.now += 60_000;
+    fake.fail("partial-login", 1);
+    t.match(await ask([2, 3]), [{ kind: "accepted" }, { kind: "accepted" }]);
+    t.equal((fake as FakeOppo).logins(), 2);
+    t.same(
+      fake.shown.map(({ token }) => token),
+      ["t1", "t2", "t3"],
+    );
+    fake.fail("partial-quota", 1);
+    t.match(await ask([4, 5]), [{ kind: "accepted" }, { kind: "paused", until: Date.UTC(2027, 0, 15, 16) }]);
+  },
+);
 
 t.test("receipts tell of arrivals", async (t) => {
   const fake = fakeOppo();

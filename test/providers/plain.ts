@@ -2,7 +2,7 @@
 import type { Test } from "tap";
 import type { Outcome } from "../../src/core/provider.ts";
 import type { FakeVendor } from "../../src/lab/fake.ts";
-import { type LabServer, serve } from "../../src/lab/server.ts";
+import { type LabServer, type ServeOptions, serve } from "../../src/lab/server.ts";
 import { provider } from "../../src/providers/client.ts";
 import type { CommonApp, Dialect, Transport } from "../../src/providers/dialect.ts";
 import type { Network } from "../../src/providers/line.ts";
@@ -44,8 +44,12 @@ export const silent: FakeVendor = {
 
 export const certificate = authority.server(["127.0.0.1"]);
 
-export async function serving(test: Test, fake: FakeVendor = silent): Promise<LabServer> {
-  const server = await serve(fake, { certificate, now: () => NOW });
+export async function serving(
+  test: Test,
+  fake: FakeVendor = silent,
+  options: Partial<ServeOptions> = {},
+): Promise<LabServer> {
+  const server = await serve(fake, { certificate, now: () => NOW, ...options });
   test.teardown(() => server.close());
   return server;
 }

@@ -1,6 +1,18 @@
 import t from "tap";
 import { Unsendable } from "../../src/providers/dialect.ts";
-import { cut, fit, length, shorthand } from "../../src/providers/text.ts";
+import { cut, fit, length, sendingKey, shorthand, words } from "../../src/providers/text.ts";
+import { note } from "../support/vendor.ts";
+
+t.test("a title is needed; it stands for a message that is missing", async (t) => {
+  const of = (android: object, truncate = false) =>
+    words("v", note({ android: { payload: {}, ...android } }), { title: 5, message: 7, truncate });
+  t.same(of({ title: "Sale", message: "Now" }), { title: "Sale", message: "Now" });
+  t.same(of({ title: "Sale" }), { title: "Sale", message: "Sale" });
+  t.same(of({ title: "Sale", message: "" }), { title: "Sale", message: "Sale" });
+  t.same(of({ title: "Sales and more" }, true), { title: "Sale…", message: "Sales …" });
+  t.throws(() => of({ message: "Now" }), new Unsendable("v: nothing to show: android.title is missing"));
+  t.throws(() => of({ title: "Sales!" }), new Unsendable("v: android.title has 6 characters, 5 allowed"));
+});
 
 t.test("texts are measured and cut by characters, never inside one", async (t) => {
   const table: readonly (readonly [string, number, string])[] = [
@@ -41,4 +53,12 @@ t.test("an id that a vendor takes is handed over as it is, another one as its ha
   t.match(shorthand("n1-A_9", 5), /^[0-9a-f]{5}$/);
   t.match(shorthand("n:1", 64), /^[0-9a-f]{64}$/);
   t.equal(shorthand("n:1", 64), shorthand("n:1", 64));
+});
+
+t.test("each sending of a notification has a key of its own, the same at every try", async (t) => {
+  const sent = note({}, { acceptedAt: 1 });
+  t.match(sendingKey(sent, 20), /^[0-9a-f]{20}$/);
+  t.equal(sendingKey(sent, 64), sendingKey({ ...sent, callerAddress: "::1" }, 64));
+  t.not(sendingKey(sent, 64), sendingKey({ ...sent, acceptedAt: 2 }, 64));
+  t.not(sendingKey(sent, 64), sendingKey({ ...sent, id: "n2" }, 64));
 });

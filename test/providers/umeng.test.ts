@@ -96,7 +96,7 @@ t.test("what is more than 1840 bytes is refused with its size, or its message cu
   }
   t.match(body(worded("t", "😀".repeat(700)), { truncate: true }).payload.body.custom["message"], /^(😀)+…$/u);
   t.throws(() => body(worded("t", "m", { x: "y".repeat(1840) }), { truncate: true }), /the payload has 19\d\d bytes/);
-  t.throws(() => body(note({ android: { title: "t", payload: {} } })), /android.message is missing/);
+  t.throws(() => body(note({ android: { message: "m", payload: {} } })), /android.title is missing/);
 });
 
 t.test("every error code means what the vendor's table says", async (t) => {

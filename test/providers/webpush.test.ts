@@ -8,7 +8,8 @@ conformance({
   fake: fakeWebPush,
   token: (n, url, fake) => (fake as FakePushService).subscribe(url, `browser-${n}`),
   renews: false,
-  denial: "refused",
+  denial: "retry",
+  meaningless: ["an endless body", "half of an answer", "a list where an object should be"],
 });
 
 // RFC 8291, appendix A.
@@ -95,12 +96,14 @@ t.test("each answer of a push service has one meaning", (t) => {
   const decoded = (status: number, headers = {}, body = "") =>
     webpush.decode(app(), { status, headers, body }, to(), NOW)[0];
   t.same(decoded(201, { location: "https://p/m/1" }), { kind: "accepted", receipt: "https://p/m/1" });
+  for (const body of ["", "{}", '{"id":"m1"}', "OK"]) t.match(decoded(200, {}, body), { kind: "accepted" }, body);
+  t.match(decoded(200, {}, "\n<!DOCTYPE html>"), { kind: "retry" });
   const table: readonly (readonly [number, string])[] = [
     [200, "accepted"],
     [202, "accepted"],
     [400, "refused"],
-    [401, "refused"],
-    [403, "refused"],
+    [401, "retry"],
+    [403, "retry"],
     [404, "gone"],
     [406, "retry"],
     [410, "gone"],
@@ -111,7 +114,11 @@ t.test("each answer of a push service has one meaning", (t) => {
   ];
   for (const [status, kind] of table) t.match(decoded(status), { kind }, String(status));
   t.match(decoded(429, { "retry-after": new Date(NOW + 5000).toUTCString() }), { kind: "retry", after: 5000 });
-  t.match(decoded(403, {}, '{"reason":"VapidPkHashMismatch"}'), { kind: "refused", reason: "403 VapidPkHashMismatch" });
+  t.match(decoded(403, {}, '{"reason":"VapidPkHashMismatch"}'), {
+    kind: "retry",
+    reason: "403 VapidPkHashMismatch",
+    suspect: { orDenied: true },
+  });
   t.end();
 });
 

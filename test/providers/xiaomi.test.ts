@@ -94,7 +94,7 @@ t.test("texts that are too long are refused with their size, or cut by character
   const payload = long["payload"]!;
   t.ok(Buffer.byteLength(payload) <= 4096 && Buffer.byteLength(payload) > 4090, `${Buffer.byteLength(payload)} bytes`);
   t.throws(() => encode(worded("t", "m", { x: "y".repeat(4100) }), true), /the payload has \d+ bytes, 4096 allowed/);
-  t.throws(() => encode(worded("t", ""), true), /android.message is missing/);
+  t.throws(() => encode(worded("", "m"), true), /android.title is missing/);
   t.throws(() => encode(note({ android: { message: "m", payload: {} } }), true), /android.title is missing/);
   const extras = { "extra.a": "x".repeat(1100) };
   t.throws(() => encode(note({ vendors: { xiaomi: extras } }), true), /extra fields with \d+ characters/);
@@ -218,6 +218,13 @@ t.test("the strict fake shows what it is sent, once per notification and token",
     fake.fail(kind, 1);
     t.match(await send(xiaomi, fake, lab, note(), to("a")), [{ kind: outcome }], kind);
   }
+  const template = note({
+    vendors: { xiaomi: { "extra.template_id": "T7", "extra.template_param": { name: "Bob" } } },
+  });
+  t.match(await send(xiaomi, fake, lab, template, to("c")), [{ kind: "accepted" }], "extras of any name");
+  t.match(await send(xiaomi, fake, lab, note({ vendors: { xiaomi: { tempalte: "T7" } } }), to("c")), [
+    { kind: "refused", reason: /tempalte is unknown/ },
+  ]);
   fake.fail("partial", 1);
   t.match(await send(xiaomi, fake, lab, note(), to("a", "b")), [{ kind: "accepted" }, { kind: "gone" }]);
   t.throws(() => fake.fail("sulking", 1), /does not fail by/);

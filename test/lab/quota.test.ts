@@ -1,0 +1,112 @@
+// A vendor whose quota for the day is spent: after its first word of that, a lane asks nothing more of it until its day ends, at
+// midnight UTC+8, and then everything that waited is delivered. The clock stands shortly before midnight.
+import { EventEmitter, once } from "node:events";
+import t, { type Test } from "tap";
+import type { PushId } from "../../src/core/device.ts";
+import type { FakeVendor } from "../../src/lab/fake.ts";
+import { fakeHarmony, fakeHuawei } from "../../src/lab/huawei.ts";
+import { fakeMeizu } from "../../src/lab/meizu.ts";
+import { isLogin } from "../../src/lab/oauth.ts";
+import { fakeOppo } from "../../src/lab/oppo.ts";
+import { serve } from "../../src/lab/server.ts";
+import { fakeVivo } from "../../src/lab/vivo.ts";
+import { fakeXiaomi } from "../../src/lab/xiaomi.ts";
+import { LaneRunner } from "../../src/outbox/lane.ts";
+import { Turns } from "../../src/outbox/turns.ts";
+import { provider } from "../../src/providers/client.ts";
+import type { CommonApp, Dialect } from "../../src/providers/dialect.ts";
+import { harmony, huawei } from "../../src/providers/huawei.ts";
+import { meizu } from "../../src/providers/meizu.ts";
+import { oppo } from "../../src/providers/oppo.ts";
+import { vivo } from "../../src/providers/vivo.ts";
+import { xiaomi } from "../../src/providers/xiaomi.ts";
+import { authority, configured, NOW } from "../providers/conformance.ts";
+import { certificate } from "../providers/plain.ts";
+import { openTestEngine } from "../support/engine.ts";
+
+/** NOW's day in China ends then. */
+const MIDNIGHT = Date.UTC(2027, 0, 15, 16);
+const BEFORE = 4000;
+/** For requests that were on their way when the vendor first said it. */
+const FLIGHT = 700;
+const DEVICES = 150;
+
+let skew = MIDNIGHT - 10 * 60_000 - Date.now();
+const clock = () => Date.now() + skew;
+
+/** Resolves with what is to be done shortly before midnight. */
+async function waiting<App extends CommonApp>(
+  t: Test,
+  dialect: Dialect<App>,
+  fake: FakeVendor,
+): Promise<() => Promise<void>> {
+  const { name } = dialect;
+  const asked: number[] = [];
+  const events = new EventEmitter();
+  const server = await serve(fake, {
+    certificate,
+    now: clock,
+    onRequest(request) {
+      if (!isLogin(request)) asked.push(clock());
+      events.emit("asked");
+    },
+  });
+  t.teardown(() => server.close());
+  const own = provider(dialect, [configured(dialect, fake, server.url)], { ca: authority.ca });
+  t.teardown(() => own.close());
+  const app = own.apps[0]!;
+  const lane = { provider: name, app };
+  const { outbox } = await openTestEngine(t);
+  const content = { id: "note", android: { title: "Ann", message: "Hello, Bob", payload: {} } };
+  const devices = Array.from({ length: DEVICES }, (_, n) => ({
+    pushId: `device-${n}` as PushId,
+    via: { lane, type: name, token: `token-${n}` },
+  }));
+  const pushIds = devices.map(({ pushId }) => pushId);
+  const note = { id: "note", content, timeToLive: 3_600_000, type: "pushMany", acceptedAt: clock(), callerAddress: "" };
+  await outbox.accept(note, { kind: "pushIds", pushIds });
+  const [job] = await outbox.jobs({ id: "note" }, 1, clock());
+  const routes = { [name]: DEVICES };
+  await outbox.expand(job?.job ?? 0, { parcels: [], devices, counts: {}, seen: DEVICES, skipped: 0, routes }, clock());
+
+  server.misbehave({ fault: { kind: "own", failure: "quota" }, times: Number.POSITIVE_INFINITY, until: MIDNIGHT });
+  return async () => {
+    const paused = once(events, "paused");
+    const runner = new LaneRunner(lane, own, {
+      outbox,
+      turns: new Turns(),
+      now: clock,
+      count: () => {},
+      changed: (_lane, what) => void events.emit(what),
+      failed: (error) => void events.emit("error", error),
+    });
+    t.teardown(() => runner.close());
+    await paused;
+    const since = clock();
+    t.ok(since < MIDNIGHT - FLIGHT, `${name} has said so in time for this test`);
+    t.match(runner.status(undefined), { state: "paused", until: MIDNIGHT }, name);
+    while (fake.shown.length < DEVICES) await once(events, "asked");
+    t.same(
+      asked.filter((at) => at > since + FLIGHT && at < MIDNIGHT),
+      [],
+      `${name} is asked nothing while its quota is spent`,
+    );
+    t.ok(asked.length <= 2 * DEVICES, `${name}: ${asked.length} requests`);
+    t.equal(new Set(fake.shown.map(({ token }) => token)).size, DEVICES, `${name}: all arrive, each once`);
+    t.equal(fake.shown.length, DEVICES);
+  };
+}
+
+t.test("a spent quota is left alone until midnight in China, and nothing is lost", async (t) => {
+  t.ok(NOW < MIDNIGHT);
+  const vendors = await Promise.all([
+    waiting(t, harmony, fakeHarmony()),
+    waiting(t, huawei, fakeHuawei()),
+    waiting(t, meizu, fakeMeizu()),
+    waiting(t, oppo, fakeOppo()),
+    waiting(t, vivo, fakeVivo()),
+    waiting(t, xiaomi, fakeXiaomi()),
+  ]);
+  skew = MIDNIGHT - BEFORE - Date.now();
+  await Promise.all(vendors.map((begin) => begin()));
+});
