@@ -14,6 +14,8 @@ import { deviceChannel, topicChannel } from "./packet.ts";
 export const NOTI_TOPIC = "noti";
 
 export interface NotifyRequest extends AcceptOptions {
+  /** The caller's own. */
+  readonly id?: NotificationId;
   readonly content: NotificationContent;
   readonly target: NotificationTarget;
   /** Milliseconds; 0: only for those who are connected now. */
@@ -29,12 +31,11 @@ const FURTHEST = 366 * 86_400_000;
 
 /** Makes the notification durable and returns its id: the caller's own, or 12 random alphanumerics. */
 export async function accept(outbox: Outbox, request: NotifyRequest, now: number): Promise<NotificationId> {
-  const { content, target, timeToLive, type, sendAt, callerAddress, ...options } = request;
+  const { id, content, target, timeToLive, type, sendAt, callerAddress, ...options } = request;
   if (sendAt !== undefined && sendAt > now + FURTHEST)
     throw new PushError("invalid", "sendAt is more than a year away: give milliseconds since 1970, or an ISO time");
-  const own = content["id"];
   const note: Notification = {
-    id: typeof own === "string" && own !== "" ? own : randomId(),
+    id: id ?? randomId(),
     content,
     timeToLive,
     type: type ?? (target.kind === "all" ? "pushAll" : "pushMany"),

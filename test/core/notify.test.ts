@@ -132,7 +132,8 @@ t.test("a notification is accepted for later, and not for a time beyond a year",
       return one.id;
     },
   } as unknown as Outbox;
-  const request = { content: note.content, target: { kind: "all" }, timeToLive: 0, callerAddress: "" } as const;
+  const { id, content } = note;
+  const request = { id, content, target: { kind: "all" }, timeToLive: 0, callerAddress: "" } as const;
   t.equal(await accept(outbox, { ...request, sendAt: 5000 }, 1000), "n1");
   t.match(accepted[0], { acceptedAt: 1000, sendAt: 5000, type: "pushAll" });
   await accept(outbox, { ...request, sendAt: 500 }, 1000);

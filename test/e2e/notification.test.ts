@@ -122,6 +122,10 @@ t.test("API 13: the same notification as JSON text, as an object and as nested f
     const [shown] = await vendors.get("fcm").shown(id);
     t.match(shown, { id, title: "T", message: "m", payload: { n: "7" } }, form);
   }
+  const numeric = Date.now();
+  const answer = await server.ok("notification", { pushId, notification: { id: numeric, android: { title: "T" } } });
+  t.equal(answer["id"], String(numeric), "a number is its digits");
+  t.match(await vendors.get("fcm").shown(String(numeric)), [{ id: String(numeric) }]);
   const { id } = await server.ok("notification", { pushId, notification: { android: { title: "T" } } });
   t.match(id, /^[a-zA-Z0-9]{12}$/);
   t.equal((await vendors.get("fcm").shown(String(id))).length, 1);

@@ -14,9 +14,9 @@ t.test("a page that is still on its way when another fails is not begun again", 
   await engine.devices.connect({ pushId, token: { type: "fcm", token: "token" } }, Date.now());
   const jobs: number[] = [];
   for (const id of ["slow", "broken"]) {
-    const content = { id, android: { title: "T", payload: {} } };
+    const content = { android: { title: "T", payload: {} } };
     const target = { kind: "pushIds", pushIds: [pushId] } as const;
-    await accept(engine.outbox, { content, target, timeToLive: 60_000, callerAddress: "" }, Date.now());
+    await accept(engine.outbox, { id, content, target, timeToLive: 60_000, callerAddress: "" }, Date.now());
     const [job] = await engine.outbox.jobs({ id }, 1, Date.now());
     jobs.push(job?.job ?? 0);
   }
@@ -74,10 +74,11 @@ t.test("a scheduled job begins at its time also when the clock was set or the ma
   const engine = await openTestEngine(t);
   const begun = Date.now();
   let slept = 0;
-  const content = { id: "later", android: { title: "T", payload: {} } };
+  const content = { android: { title: "T", payload: {} } };
   const target = { kind: "pushIds", pushIds: ["device" as PushId] } as const;
   const sendAt = begun + 3_600_000;
-  await accept(engine.outbox, { content, target, timeToLive: 60_000, sendAt, callerAddress: "" }, begun);
+  const request = { id: "later", content, target, timeToLive: 60_000, sendAt, callerAddress: "" };
+  await accept(engine.outbox, request, begun);
   const events = new EventEmitter();
   const outbox: Engine["outbox"] = {
     ...engine.outbox,
