@@ -5,7 +5,7 @@ import type { Device } from "./device.ts";
 import { PushError } from "./errors.ts";
 import { randomId } from "./id.ts";
 import type { Notification, NotificationContent, NotificationId } from "./notification.ts";
-import { startOf } from "./notification.ts";
+import { expiry, startOf } from "./notification.ts";
 import type { AcceptOptions, Addressed, ExpandedPage, NotificationTarget, Outbox } from "./outbox.ts";
 import type { Packet, Parcel } from "./packet.ts";
 import { deviceChannel, topicChannel } from "./packet.ts";
@@ -58,15 +58,16 @@ interface Way {
 /**
  * What one page of devices comes to. A device with a token that a configured vendor serves gets a delivery; any other gets a
  * `noti`, kept whenever the notification has a timeToLive whether or not the device seems to be online: a socket may be half
- * open, and the client's cursor leaves out what did arrive.
+ * open, and the client's cursor leaves out what did arrive. Once its time has passed nobody gets anything.
  */
 export function split(
   note: Notification,
   devices: readonly Device[],
   route: Routing,
   cursor: string | undefined,
+  now: number,
 ): ExpandedPage {
-  return pageOf(note, devices, (device) => wayTo(device, route), cursor);
+  return pageOf(note, devices, (device) => wayTo(device, route), cursor, now);
 }
 
 /**
@@ -78,6 +79,7 @@ export function splitForAll(
   devices: readonly Device[],
   route: Routing,
   cursor: string | undefined,
+  now: number,
 ): ExpandedPage {
   return pageOf(
     note,
@@ -89,18 +91,26 @@ export function splitForAll(
       return { connected: lane === undefined && titled(note), ...(lane === undefined ? {} : { lane }) };
     },
     cursor,
+    now,
   );
 }
 
 /** The packet for the topic `noti`, which only makes sense with a title to show. */
-export function splitForTopic(note: Notification, online: number): Pick<ExpandedPage, "parcels" | "counts" | "routes"> {
-  if (!titled(note)) return { parcels: [], counts: {}, routes: {} };
+export function splitForTopic(
+  note: Notification,
+  online: number,
+  now: number,
+): Pick<ExpandedPage, "parcels" | "counts" | "routes"> {
+  if (!titled(note) || isLate(note, now)) return { parcels: [], counts: {}, routes: {} };
   return {
     parcels: [{ channel: topicChannel(NOTI_TOPIC), packet: notiPacket(note) }],
     counts: online > 0 ? { target_android: online } : {},
     routes: online > 0 ? { [NOTI_TOPIC]: online } : {},
   };
 }
+
+/** Whether it waited for its expansion beyond its time: paced, paused, or because the server was away. */
+export const isLate = (note: Notification, now: number): boolean => expiry(note) <= now;
 
 const titled = (note: Notification): boolean => (note.content.android.title ?? "") !== "";
 
@@ -118,8 +128,10 @@ function pageOf(
   devices: readonly Device[],
   way: (device: Device) => Way | undefined,
   cursor: string | undefined,
+  now: number,
 ): ExpandedPage {
   const packet = notiPacket(note);
+  const late = isLate(note, now);
   const parcels: Parcel[] = [];
   const addressed: Addressed[] = [];
   const counts: Record<string, number> = {};
@@ -143,8 +155,8 @@ function pageOf(
       add(counts, `target_${statisticsName(lane.provider)}`);
       add(routes, lane.provider);
     }
-    if (found.connected) {
-      parcels.push({ channel: deviceChannel(device.pushId), packet });
+    if (found.connected && !(late && lane !== undefined)) {
+      if (!late) parcels.push({ channel: deviceChannel(device.pushId), packet });
       add(counts, "target_android");
       add(routes, "connection");
     }
@@ -153,6 +165,7 @@ function pageOf(
     ...(cursor === undefined ? {} : { cursor }),
     parcels,
     devices: addressed,
+    ...(late ? { late } : {}),
     counts,
     seen,
     skipped: seen - addressed.length,

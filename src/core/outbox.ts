@@ -54,6 +54,8 @@ export interface ExpandedPage {
   readonly notBefore?: number;
   readonly parcels: readonly Parcel[];
   readonly devices: readonly Addressed[];
+  /** The notification's time has passed: its devices are noted as expired, and nothing goes to any of them. */
+  readonly late?: true;
   /** Added to the arrival statistics. */
   readonly counts: Readonly<Record<string, number>>;
   /** Devices looked at, and those of them that have nothing to show of this notification. */

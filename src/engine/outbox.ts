@@ -236,7 +236,8 @@ function isSmall(target: NotificationTarget): boolean {
   }
 }
 
-function flatPage({ cursor, notBefore, parcels, devices, counts, seen, skipped, routes }: ExpandedPage): FlatPage {
+function flatPage(page: ExpandedPage): FlatPage {
+  const { cursor, notBefore, parcels, devices, late, counts, seen, skipped, routes } = page;
   const lanes: (readonly [string, string])[] = [];
   const flat: (string | number | null)[] = [];
   for (const { pushId, uid, via } of devices) {
@@ -254,6 +255,7 @@ function flatPage({ cursor, notBefore, parcels, devices, counts, seen, skipped, 
     parcels: flatten(parcels.filter(isKept)),
     lanes,
     devices: flat,
+    late: late === true,
     counts,
     seen,
     skipped,

@@ -2,7 +2,7 @@
 // does not hold up the one behind it. The cursor is stored with each page, so a restart goes on where it was.
 import type { Lane } from "../core/delivery.ts";
 import type { Engine } from "../core/engine.ts";
-import { NOTI_TOPIC, type Routing, split, splitForAll, splitForTopic } from "../core/notify.ts";
+import { isLate, NOTI_TOPIC, type Routing, split, splitForAll, splitForTopic } from "../core/notify.ts";
 import type { ExpandedPage, Unexpanded } from "../core/outbox.ts";
 
 /** Devices per page: a few milliseconds of the storage thread. */
@@ -81,19 +81,25 @@ export function createExpander(options: ExpanderOptions): Expander {
   }
 
   async function expandPage(item: Unexpanded): Promise<void> {
-    const page = paced(await nextPage(item), item.rate);
+    // What is too late goes nowhere: there is nothing to pace.
+    const rate = isLate(item.notification, now()) ? undefined : item.rate;
+    const page = paced(await nextPage(item, rate), rate);
     await engine.outbox.expand(item.job, item.dryRun ? counted(page) : page, now());
     const lanes = new Set(page.devices.flatMap(({ via }) => (via === undefined ? [] : [via.lane])));
-    if (lanes.size > 0 && !item.dryRun) options.filled([...lanes]);
+    if (lanes.size > 0 && !item.dryRun && page.late === undefined) options.filled([...lanes]);
   }
 
-  async function nextPage({ notification, target, cursor, rate }: Unexpanded): Promise<ExpandedPage> {
+  async function nextPage(
+    { notification, target, cursor }: Unexpanded,
+    rate: number | undefined,
+  ): Promise<ExpandedPage> {
     const limit = rate === undefined ? PAGE : Math.min(PAGE, Math.ceil(rate / BEATS));
     const { devices, next } = await engine.devices.page(target, cursor, limit, now());
-    if (target.kind !== "all") return split(notification, devices, route, next);
-    const page = splitForAll(notification, devices, route, next);
+    const at = now();
+    if (target.kind !== "all") return split(notification, devices, route, next, at);
+    const page = splitForAll(notification, devices, route, next, at);
     if (cursor !== undefined) return page;
-    const topic = splitForTopic(notification, options.count(NOTI_TOPIC));
+    const topic = splitForTopic(notification, options.count(NOTI_TOPIC), at);
     return {
       ...page,
       parcels: [...topic.parcels, ...page.parcels],

@@ -33,6 +33,7 @@ import {
 
 export async function outboxConformance(test: Define): Promise<void> {
   await expansionTests(test);
+  await lateTests(test);
   await queueTests(test);
   await orderTests(test);
   await settlementTests(test);
@@ -108,6 +109,30 @@ async function expansionTests(test: Define): Promise<void> {
     t.same(record?.counts, { target_android: 2 });
     t.same(record?.pushIds, [pushId("a"), pushId("b")]);
     t.same((await engine.outbox.unexpanded(10, T)).work, []);
+  });
+}
+
+async function lateTests(test: Define): Promise<void> {
+  await test("a page that is too late leaves a record of each device, and nothing to send", async (t, { engine }) => {
+    await engine.outbox.accept(notification("late"), toList(["a"]));
+    const job = await jobOf(engine, "late");
+    const counted = { target_fcm: 1, target_android: 1 };
+    const first = lastPage({ devices: [via("a"), over("b")], cursor: "c", counts: counted });
+    await engine.outbox.expand(job, { ...first, late: true }, T + HOUR);
+    t.match(await view(engine, "late"), { state: "running", queued: 2, waiting: 0, finishedAt: undefined });
+    await engine.outbox.expand(job, lastPage({ devices: [over("c")], late: true }), T + HOUR + 1);
+    t.same(await engine.outbox.lanes(T + HOUR), []);
+    t.same(await claimed(engine, 10, T + HOUR), []);
+    const reason = "its time to live passed in the queue";
+    const found = await view(engine, "late");
+    t.match(found, { state: "finished", finishedAt: T + HOUR + 1, queued: 3, waiting: 0, failed: { [reason]: 3 } });
+    addsUp(t, found);
+    t.match(await records(engine, "late"), [
+      { lane: FCM, state: "expired", reason, settledAt: T + HOUR, sentAt: undefined },
+      { lane: undefined, state: "expired", reason, settledAt: T + HOUR, sentAt: undefined },
+      { lane: undefined, state: "expired", reason, settledAt: T + HOUR + 1, sentAt: undefined },
+    ]);
+    t.same(await counts(engine, "late"), { ...counted, failed_fcm: 1, failed_android: 2 });
   });
 }
 

@@ -113,3 +113,49 @@ t.test("a scheduled job begins at its time also when the clock was set or the ma
   t.match(await engine.outbox.jobs({ id: "later" }, 1, sendAt), [{ state: "finished" }]);
   await expander.stop();
 });
+
+t.test("what a pace or a pause has held beyond its time goes to no socket, and at once", async (t) => {
+  const engine = await openTestEngine(t);
+  const delivered: string[] = [];
+  engine.broker.attach({ deliver: (channel) => void delivered.push(channel), carryOut: () => {} });
+  const begun = Date.now();
+  let passed = 0;
+  for (const name of ["device-a", "device-b", "device-c"])
+    await engine.devices.connect({ pushId: name as PushId, tags: ["t"] }, begun);
+  const content = { android: { title: "T", payload: {} } };
+  const target = { kind: "tag", tag: "t" } as const;
+  const request = { id: "paced", content, target, timeToLive: 1000, rate: 1, callerAddress: "" };
+  await accept(engine.outbox, request, begun);
+  const events = new EventEmitter();
+  const expander = createExpander({
+    engine: {
+      devices: engine.devices,
+      outbox: {
+        ...engine.outbox,
+        async expand(...args) {
+          await engine.outbox.expand(...args);
+          setImmediate(() => events.emit("expanded"));
+        },
+      },
+    },
+    count: () => 0,
+    route: () => undefined,
+    filled: () => {},
+    now: () => begun + passed,
+    failed: (error) => t.error(error),
+  });
+  const first = once(events, "expanded");
+  expander.nudge();
+  await first;
+  t.same(delivered, ["d:device-a"]);
+  t.match(await engine.outbox.jobs({ id: "paced" }, 1, begun), [{ seen: 1, queued: 0 }]);
+  passed = 1000;
+  const second = once(events, "expanded");
+  expander.nudge();
+  await second;
+  t.same(delivered, ["d:device-a"], "the others are too late");
+  t.match(await engine.outbox.jobs({ id: "paced" }, 1, begun + passed), [
+    { state: "finished", seen: 3, queued: 2, failed: { "its time to live passed in the queue": 2 } },
+  ]);
+  await expander.stop();
+});

@@ -1,10 +1,11 @@
 // Jobs: accepted notifications, and their expansion page by page. The contract is `Outbox` in core/outbox.ts.
 import type Database from "better-sqlite3";
+import { statisticsName } from "../../core/delivery.ts";
 import type { Addressees } from "./addressees.ts";
 import type { Repeatable } from "./calls.ts";
 import type { Counts } from "./counters.ts";
 import type { FlatParcels, Packets } from "./packets.ts";
-import { State } from "./progress.ts";
+import { EXPIRED, type Progress, State, type Tally } from "./progress.ts";
 
 /** What is kept of a notification besides its content. */
 export interface Heading {
@@ -44,6 +45,7 @@ export interface FlatPage {
   readonly lanes: readonly (readonly [provider: string, app: string])[];
   /** Device after device: pushId, uid or null, the place of its lane in `lanes` or -1, type, token. */
   readonly devices: readonly (string | number | null)[];
+  readonly late: boolean;
   readonly counts: Readonly<Record<string, number>>;
   readonly seen: number;
   readonly skipped: number;
@@ -65,6 +67,7 @@ export function outbox(
   db: Database,
   packets: Packets,
   counts: Counts,
+  progress: Progress,
   addressees: Addressees,
   calls: Repeatable,
   nextDelivery: () => number,
@@ -99,11 +102,16 @@ export function outbox(
     UPDATE jobs SET cursor = ?, due = ?, expanded = ?, seen = seen + ?, skipped = skipped + ?, routes = ?,
       queued = queued + ?, waiting = waiting + ?, finished_at = iif(? AND waiting + ? = 0, ?, NULL)
     WHERE job = ?`);
+  const expire = db.prepare<[number, string, number]>(
+    `UPDATE deliveries SET state = ${State.expired}, due = NULL, sent_at = NULL, settled_at = ?, reason = ?, token = NULL
+     WHERE delivery = ?`,
+  );
   const dropTarget = db.prepare<[number]>("UPDATE job_contents SET target = NULL WHERE job = ?");
 
-  /** Returns how many of the devices have a lane. */
-  function addDevices(job: number, bulk: number, page: FlatPage, now: number): number {
+  /** Returns how many of the devices were queued: those that have a lane; all of them when they expire at once. */
+  function addDevices(job: number, bulk: number, page: FlatPage, tally: Tally, now: number): number {
     const lanes = page.lanes.map(([provider, app]) => ({
+      name: statisticsName(provider),
       lane: findLane.get(provider, app) ?? Number(addLane.run(provider, app).lastInsertRowid),
       added: 0,
     }));
@@ -113,12 +121,11 @@ export function outbox(
       const pushId = devices[i] as string; // as `flatPage` put them
       const uid = devices[i + 1] as string | null;
       const way = lanes[devices[i + 2] as number];
-      if (way !== undefined) {
-        way.added++;
-        queued++;
-      }
+      const delivery = nextDelivery();
+      if (way !== undefined) way.added++;
+      if (way !== undefined || page.late) queued++;
       addDelivery.run(
-        nextDelivery(),
+        delivery,
         job,
         addressees.device(pushId),
         uid === null ? null : addressees.user(uid),
@@ -132,6 +139,9 @@ export function outbox(
         devices[i + 3] as string | null,
         devices[i + 4] as string | null,
       );
+      if (!page.late) continue;
+      expire.run(now, EXPIRED, delivery);
+      tally.settled(job, way?.lane ?? null, [`failed_${way?.name ?? "android"}`], EXPIRED);
     }
     for (const { lane, added } of lanes) if (added > 0) open.run(added, lane);
     return queued;
@@ -184,14 +194,16 @@ export function outbox(
       const row = expandable.get(job);
       if (row === undefined) return NO_JOB;
       const real = row.dry_run === 0;
+      const tally = progress.tally(now);
       const first = real ? packets.append(page.parcels) : NO_JOB;
-      const queued = real ? addDevices(job, row.bulk, page, now) : 0;
+      const queued = real ? addDevices(job, row.bulk, page, tally, now) : 0;
       if (real && row.arrival !== null)
         for (const [counter, n] of Object.entries(page.counts)) counts.add(row.arrival, counter, n);
       const last = page.cursor === null ? 1 : 0;
       const next = page.notBefore ?? now;
       const routes = merge(row.routes, page.routes);
       advance.run(page.cursor, next, last, page.seen, page.skipped, routes, queued, queued, last, queued, now, job);
+      tally.close();
       // A long list was only needed to get here.
       if (last === 1 && row.bulk === 1 && row.target_kind.endsWith("s")) dropTarget.run(job);
       return first;

@@ -74,6 +74,7 @@ function methods(db: Database, data: StoreData, numbers: Sequences, kept: Packet
   const known = addressees(db, numbers.device);
   const devicesTable = devices(db, kept, presence(db, data.started), numbers, known);
   const counted = counts(db, data.arrivalDays);
+  const tallied = progress(db, counted);
   const repeatable = calls(db);
   const told = receipts(db, counted, known, devicesTable);
   const looking = listing(db, known);
@@ -85,8 +86,8 @@ function methods(db: Database, data: StoreData, numbers: Sequences, kept: Packet
     sent,
     sweepPackets,
     ...devicesTable,
-    ...outbox(db, kept, counted, known, repeatable, numbers.delivery),
-    ...deliveries(db, progress(db, counted), devicesTable),
+    ...outbox(db, kept, counted, tallied, known, repeatable, numbers.delivery),
+    ...deliveries(db, tallied, devicesTable),
     ...orders(db),
     ...figures,
     ...sweep(db, known, repeatable, sweepHours),
