@@ -86,6 +86,7 @@ export function createNotifications(options: NotificationsOptions): Notification
     },
     outbox: {
       jobs: outbox.jobs,
+      notification: outbox.notification,
       deliveries: outbox.deliveries,
       async order(id, order, at) {
         const jobs = await outbox.order(id, order, at);

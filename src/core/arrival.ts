@@ -4,6 +4,8 @@ import type { NotificationId } from "./notification.ts";
 /** Counter names are the contract's: target_android, arrive_android, arrive_umeng, click_android, target_apn ... */
 export type ArrivalCounts = Readonly<Record<string, number>>;
 
+export type FailureCounts = Readonly<Record<string, Readonly<Record<string, number>>>>;
+
 /** One notification's statistics. Times are epoch milliseconds. */
 export interface ArrivalRecord {
   readonly id: NotificationId;
@@ -15,6 +17,8 @@ export interface ArrivalRecord {
   readonly pushIds: readonly string[];
   readonly uids: readonly string[];
   readonly counts: ArrivalCounts;
+  /** By the name that the counters have for the way, then by reason, the most frequent first. Absent: none failed. */
+  readonly failures?: FailureCounts;
 }
 
 /** What a device may add to a notification's counts, once each: it was replayed to it, reached it, was opened there. */

@@ -153,11 +153,12 @@ function pageOf(
     });
     if (lane !== undefined) {
       add(counts, `target_${statisticsName(lane.provider)}`);
-      add(routes, lane.provider);
+      if (!late) add(routes, lane.provider);
     }
     if (found.connected && !(late && lane !== undefined)) {
-      if (!late) parcels.push({ channel: deviceChannel(device.pushId), packet });
       add(counts, "target_android");
+      if (late) continue;
+      parcels.push({ channel: deviceChannel(device.pushId), packet });
       add(routes, "connection");
     }
   }

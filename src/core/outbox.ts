@@ -175,6 +175,8 @@ export interface Outbox {
 
   /** The lanes that have something to do, now or later. */
   lanes(now: number): Promise<readonly LaneDepth[]>;
+  /** How many deliveries of each lane expired or were cancelled before they were sent, since the start. */
+  unsent(): Promise<readonly { readonly lane: Lane; readonly total: number }[]>;
   /**
    * Up to `limit` due deliveries of one lane, leased to the caller for so many milliseconds: those of small calls before those
    * of calls to many, then in the order they are due. What was leased before a restart is due at once. Deliveries of paused
@@ -201,6 +203,8 @@ export interface Outbox {
    * Cancelled: what was not given to a vendor yet is not sent any more. Returns the jobs changed; cancelling a paused one works.
    */
   order(id: NotificationId, order: "pause" | "resume" | "cancel", now: number): Promise<readonly Job[]>;
+  /** The notification as it was accepted, by the newest call with this id. Undefined: the id is unknown. */
+  notification(id: NotificationId): Promise<Notification | undefined>;
   /** What became of a notification, device by device in the order it was expanded. Undefined: the id is unknown. */
   deliveries(id: NotificationId, after: string | undefined, limit: number): Promise<DeliveryPage | undefined>;
   /** The vendor's ids of what it accepted of this notification, newest first, each once. */

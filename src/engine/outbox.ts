@@ -110,6 +110,11 @@ export function localOutbox(queue: Queue, broker: LocalBroker): Outbox {
       }));
     },
 
+    async unsent() {
+      const rows = await queue.call("unsent", []);
+      return rows.map(([provider, app, total]) => ({ lane: { provider, app }, total }));
+    },
+
     async claim(lane, limit, now, lease) {
       const {
         deliveries: flat,
@@ -162,6 +167,11 @@ export function localOutbox(queue: Queue, broker: LocalBroker): Outbox {
       const jobs = await queue.call("order", [id, order, now]);
       for (const job of jobs) while (await queue.call("walkJob", [job, WALKED, now], WALKED));
       return (await queue.call("jobsByNumber", [jobs, now], jobs.length)).map(toJob);
+    },
+
+    async notification(id) {
+      const text = await queue.call("notification", [id]);
+      return text === undefined ? undefined : (JSON.parse(text) as Notification); // written by `accept`
     },
 
     async deliveries(id, after, limit) {

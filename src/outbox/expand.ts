@@ -90,12 +90,12 @@ export function createExpander(options: ExpanderOptions): Expander {
   }
 
   async function nextPage(
-    { notification, target, cursor }: Unexpanded,
+    { notification, target, cursor, dryRun }: Unexpanded,
     rate: number | undefined,
   ): Promise<ExpandedPage> {
     const limit = rate === undefined ? PAGE : Math.min(PAGE, Math.ceil(rate / BEATS));
     const { devices, next } = await engine.devices.page(target, cursor, limit, now());
-    const at = now();
+    const at = dryRun ? notification.acceptedAt : now(); // what only counts is never too late
     if (target.kind !== "all") return split(notification, devices, route, next, at);
     const page = splitForAll(notification, devices, route, next, at);
     if (cursor !== undefined) return page;

@@ -6,7 +6,7 @@ import type { Provider, ProviderName } from "../core/provider.ts";
 import { type LaneOptions, LaneRunner } from "./lane.ts";
 
 export interface SenderOptions extends Omit<LaneOptions, "outbox"> {
-  readonly outbox: Pick<Outbox, "claim" | "settle" | "expire" | "lanes">;
+  readonly outbox: Pick<Outbox, "claim" | "settle" | "expire" | "lanes" | "unsent">;
 }
 
 export interface Sender extends Lanes {
@@ -58,8 +58,11 @@ export function createSender(options: SenderOptions): Sender {
     },
     async list(): Promise<readonly LaneStatus[]> {
       const depths = new Map<string, LaneDepth>();
-      for (const depth of await outbox.lanes(now())) depths.set(nameOf(depth.lane), depth);
-      return [...runners].map(([name, one]) => one.status(depths.get(name)));
+      const unsent = new Map<string, number>();
+      const [waiting, ended] = await Promise.all([outbox.lanes(now()), outbox.unsent()]);
+      for (const depth of waiting) depths.set(nameOf(depth.lane), depth);
+      for (const { lane, total } of ended) unsent.set(nameOf(lane), total);
+      return [...runners].map(([name, one]) => one.status(depths.get(name), unsent.get(name) ?? 0));
     },
     resume({ provider, app }) {
       return [...runners.values()]

@@ -16,6 +16,7 @@ import {
   claimed,
   counts,
   FCM,
+  failures,
   jobOf,
   LEASE,
   lastPage,
@@ -133,6 +134,7 @@ async function lateTests(test: Define): Promise<void> {
       { lane: undefined, state: "expired", reason, settledAt: T + HOUR + 1, sentAt: undefined },
     ]);
     t.same(await counts(engine, "late"), { ...counted, failed_fcm: 1, failed_android: 2 });
+    t.same(await failures(engine, "late"), { fcm: { [reason]: 1 }, android: { [reason]: 2 } });
   });
 }
 
@@ -286,6 +288,7 @@ async function queueTests(test: Define): Promise<void> {
     });
     addsUp(t, job);
     t.same(await counts(engine, "n1"), { failed_fcm: 2 });
+    t.same(await engine.outbox.unsent(), [{ lane: FCM, total: 2 }]);
     t.same(
       (await records(engine, "n1")).map(({ state, retries }) => [state, retries]),
       [
@@ -432,7 +435,9 @@ async function orderTests(test: Define): Promise<void> {
     t.same(await engine.outbox.lanes(T), []);
     t.same(await engine.outbox.order("n1", "cancel", T), []);
     t.same(await engine.outbox.order("n1", "resume", T), []);
-    t.same(await counts(engine, "n1"), { accepted_fcm: 1 }, "cancelled is not failed");
+    t.same(await counts(engine, "n1"), { accepted_fcm: 1, failed_fcm: 3 }, "the statistics add up as well");
+    t.same(await failures(engine, "n1"), { fcm: { cancelled: 3 } });
+    t.same(await engine.outbox.unsent(), [{ lane: FCM, total: 3 }]);
   });
 
   await test("a vendor's answer to what was under way counts after a cancel", async (t, { engine }) => {

@@ -2,9 +2,9 @@
 // With 1,000,000 devices and each commit on the disk, two cores: 50,000 deliveries/s claimed and settled by 500; 87,000 made per
 // second by pages of 1,000, 48,000 where their users are new; 12,000 calls to one device each go all the way in a second.
 import type Database from "better-sqlite3";
-import { statisticsName, tellsOfArrival } from "../../core/delivery.ts";
+import { tellsOfArrival } from "../../core/delivery.ts";
 import type { DeviceTable } from "./devices.ts";
-import { CANCELLED, EXPIRED, type Progress, State, type Tally } from "./progress.ts";
+import { CANCELLED, EXPIRED, type Progress, State, type Tally, type Way } from "./progress.ts";
 
 interface Waiting {
   readonly delivery: number;
@@ -52,6 +52,7 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
   const lanes = db.prepare<[], Lane>("SELECT lane, provider, app, open FROM lanes WHERE open > 0");
   const findLane = db.prepare<[string, string], Lane>(`
     SELECT lane, provider, app, open FROM lanes WHERE provider = ? AND app = ? AND open > 0`);
+  const laneOf = db.prepare<[number], Lane>("SELECT lane, provider, app, open FROM lanes WHERE lane = ?");
   const oldest = db
     .prepare<[number, number, number], number>(`
     SELECT queued_at FROM deliveries WHERE lane = ? AND state = 1 AND bulk = ? AND due <= ? ORDER BY due LIMIT 1`)
@@ -77,7 +78,7 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
   const hold = db.prepare<[number]>("UPDATE deliveries SET state = 3 WHERE delivery = ?");
   const release = db.prepare<[number]>("UPDATE deliveries SET state = 1 WHERE delivery = ?");
   const noteOf = db.prepare<[number], string>("SELECT notification FROM job_contents WHERE job = ?").pluck<string>();
-  const leased = db.prepare<[number, number], Waiting & { readonly lane: number; readonly provider: string }>(`
+  const leased = db.prepare<[number, number], Waiting & Way>(`
     SELECT d.delivery, d.job, d.push_id, d.type, d.token, d.attempts, d.reason, d.lane, l.provider
     FROM deliveries d JOIN lanes l ON l.lane = d.lane
     WHERE d.delivery = ? AND d.state = 2 AND d.due = ?`);
@@ -91,10 +92,7 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
   const walking = db.prepare<[number], { readonly walk: number }>(
     "SELECT walk FROM jobs WHERE job = ? AND walk IS NOT NULL",
   );
-  const walked = db.prepare<
-    [number, number, number],
-    Waiting & { readonly lane: number; readonly state: number; readonly provider: string | null }
-  >(`
+  const walked = db.prepare<[number, number, number], Waiting & Way & { readonly state: number }>(`
     SELECT d.delivery, d.job, d.push_id, d.type, d.token, d.attempts, d.reason, d.lane, d.state, l.provider
     FROM deliveries d LEFT JOIN lanes l ON l.lane = d.lane
     WHERE d.job = ? AND d.delivery > ? ORDER BY d.delivery LIMIT ?`);
@@ -115,25 +113,25 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
     return row.paused === 1 ? "hold" : undefined;
   }
 
-  function expire(row: Waiting, lane: number, provider: string, tally: Tally, now: number): void {
+  function expire(row: Waiting, way: Way, tally: Tally, now: number): void {
     const reason = row.reason ?? EXPIRED;
     settle.run(State.expired, null, reason, now, 0, row.delivery);
-    tally.settled(row.job, lane, [`failed_${statisticsName(provider)}`], reason);
+    tally.unsent(row.job, way, reason);
   }
 
-  function cancel(row: Waiting, lane: number, tally: Tally, now: number): void {
+  function cancel(row: Waiting, way: Way, tally: Tally, now: number): void {
     settle.run(State.cancelled, null, row.reason, now, 0, row.delivery);
-    tally.settled(row.job, lane, [], CANCELLED);
+    tally.unsent(row.job, way, CANCELLED);
   }
 
   /** Settles or holds a delivery that is not to be sent; false: it stays where it is. */
-  function passOver(row: Waiting, lane: number, provider: string, tally: Tally, now: number): boolean {
+  function passOver(row: Waiting, way: Way, tally: Tally, now: number): boolean {
     switch (fate(row, tally, now)) {
       case "cancel":
-        cancel(row, lane, tally, now);
+        cancel(row, way, tally, now);
         return true;
       case "expire":
-        expire(row, lane, provider, tally, now);
+        expire(row, way, tally, now);
         return true;
       case "hold":
         hold.run(row.delivery);
@@ -162,9 +160,17 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
       });
     },
 
+    /** Deliveries that expired or were cancelled before they were sent, since the store was opened. */
+    unsent: (): readonly (readonly [provider: string, app: string, total: number])[] =>
+      progress.unsent().flatMap(([number, total]) => {
+        const lane = laneOf.get(number);
+        return lane === undefined ? [] : [[lane.provider, lane.app, total] as const];
+      }),
+
     claim(provider: string, app: string, limit: number, now: number, leaseTime: number): FlatClaim {
-      const lane = findLane.get(provider, app)?.lane;
-      if (lane === undefined) return { deliveries: [], notes: [], next: undefined };
+      const way = findLane.get(provider, app);
+      if (way === undefined) return { deliveries: [], notes: [], next: undefined };
+      const { lane } = way;
       const tally = progress.tally(now);
       const flat: (string | number)[] = [];
       const notes = new Map<number, string>();
@@ -176,7 +182,7 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
           const asked = limit - taken;
           const rows = due.all(lane, bulk, now, asked);
           for (const row of rows) {
-            if (passOver(row, lane, provider, tally, now)) {
+            if (passOver(row, way, tally, now)) {
               passed++;
               continue;
             }
@@ -201,14 +207,14 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
         const text = rows[i + 3] as string | null;
         const number = rows[i + 5] as number;
         if (state === State.queued) {
-          if (tally.job(row.job)?.cancelled === 1) cancel({ ...row, reason: text }, row.lane, tally, now);
+          if (tally.job(row.job)?.cancelled === 1) cancel({ ...row, reason: text }, row, tally, now);
           else requeue.run(number, rows[i + 6] as number, text, row.delivery);
           continue;
         }
         const accepted = state === State.accepted;
         const keepsToken = accepted && tellsOfArrival(row.provider) ? 1 : 0;
         settle.run(state, accepted ? text : null, accepted ? null : text, now, keepsToken, row.delivery);
-        tally.settled(row.job, row.lane, counters[rows[i + 4] as number] ?? [], accepted ? undefined : (text ?? ""));
+        tally.settled(row.job, row, counters[rows[i + 4] as number] ?? [], accepted ? undefined : (text ?? ""));
         if (number >= 0) devices.forgetToken(row.push_id, row, number === 0 ? undefined : number, now);
       }
       tally.close();
@@ -222,17 +228,17 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
       limit: number,
       now: number,
     ): number | undefined {
-      const lane = findLane.get(provider, app)?.lane;
-      if (lane === undefined || overdue.get(now) === undefined) return undefined;
-      const from = cursor === undefined || cursor === 0 ? { bulk: 0, due: -1 } : position.get(cursor, lane);
+      const way = findLane.get(provider, app);
+      if (way === undefined || overdue.get(now) === undefined) return undefined;
+      const from = cursor === undefined || cursor === 0 ? { bulk: 0, due: -1 } : position.get(cursor, way.lane);
       if (from === undefined) return undefined; // the lane moves again
       const tally = progress.tally(now);
       let left = limit;
       let last = cursor;
       for (let bulk = from.bulk; bulk <= 1 && left > 0; bulk++) {
         const start = bulk === from.bulk ? from.due : -1;
-        const rows = after.all(lane, bulk, start, start, cursor ?? 0, left);
-        for (const row of rows) if (!passOver(row, lane, provider, tally, now)) last = row.delivery;
+        const rows = after.all(way.lane, bulk, start, start, cursor ?? 0, left);
+        for (const row of rows) if (!passOver(row, way, tally, now)) last = row.delivery;
         left -= rows.length;
       }
       tally.close();
@@ -251,8 +257,8 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
       for (const row of rows) {
         if (row.state !== State.queued && row.state !== State.held) continue;
         const what = fate(row, tally, now);
-        if (what === "cancel") cancel(row, row.lane, tally, now);
-        else if (what === "expire") expire(row, row.lane, row.provider ?? "", tally, now);
+        if (what === "cancel") cancel(row, row, tally, now);
+        else if (what === "expire") expire(row, row, tally, now);
         else if (what === undefined && row.state === State.held) release.run(row.delivery);
       }
       tally.close();

@@ -59,6 +59,10 @@ export function listing(db: Database, addressees: Addressees) {
     SELECT reason, total FROM job_failures WHERE job = ? ORDER BY total DESC, reason`);
 
   const jobsOfId = db.prepare<[string], number>("SELECT job FROM jobs WHERE id = ? ORDER BY job").pluck<number>();
+  const notification = db
+    .prepare<[string], string>(`
+    SELECT c.notification FROM jobs j JOIN job_contents c ON c.job = j.job WHERE j.id = ? ORDER BY j.job DESC LIMIT 1`)
+    .pluck<string>();
   const devicesOfArrival = db.prepare<[number, number], { readonly push_id: string; readonly uid: string | null }>(`
     SELECT push_id, uid FROM (
       SELECT d.delivery, d.push_id, u.uid
@@ -171,6 +175,9 @@ export function listing(db: Database, addressees: Addressees) {
         .filter((row) => row !== undefined)
         .map(view);
     },
+
+    /** As JSON, by the newest call. Undefined: the id is unknown. */
+    notification: (id: string): string | undefined => notification.get(id),
 
     /** Undefined: the id is unknown. */
     deliveries(id: string, after: number, limit: number): readonly DeliveryView[] | undefined {

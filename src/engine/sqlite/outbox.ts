@@ -1,6 +1,5 @@
 // Jobs: accepted notifications, and their expansion page by page. The contract is `Outbox` in core/outbox.ts.
 import type Database from "better-sqlite3";
-import { statisticsName } from "../../core/delivery.ts";
 import type { Addressees } from "./addressees.ts";
 import type { Repeatable } from "./calls.ts";
 import type { Counts } from "./counters.ts";
@@ -111,7 +110,7 @@ export function outbox(
   /** Returns how many of the devices were queued: those that have a lane; all of them when they expire at once. */
   function addDevices(job: number, bulk: number, page: FlatPage, tally: Tally, now: number): number {
     const lanes = page.lanes.map(([provider, app]) => ({
-      name: statisticsName(provider),
+      provider,
       lane: findLane.get(provider, app) ?? Number(addLane.run(provider, app).lastInsertRowid),
       added: 0,
     }));
@@ -141,7 +140,7 @@ export function outbox(
       );
       if (!page.late) continue;
       expire.run(now, EXPIRED, delivery);
-      tally.settled(job, way?.lane ?? null, [`failed_${way?.name ?? "android"}`], EXPIRED);
+      tally.unsent(job, way, EXPIRED);
     }
     for (const { lane, added } of lanes) if (added > 0) open.run(added, lane);
     return queued;

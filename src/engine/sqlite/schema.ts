@@ -262,6 +262,16 @@ export const MIGRATIONS: readonly string[] = [
   -- In the order they began, for asking vendors about those of a certain age.
   CREATE INDEX jobs_by_start ON jobs (coalesce(send_at, accepted_at)) WHERE arrival IS NOT NULL;
   `,
+  `
+  -- Why deliveries of a notification failed. name: that of their way in the counters of arrival_counts.
+  CREATE TABLE arrival_failures (
+    arrival INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    total INTEGER NOT NULL,
+    PRIMARY KEY (arrival, name, reason)
+  ) WITHOUT ROWID;
+  `,
 ];
 
 export type Synchronous = "FULL" | "NORMAL";

@@ -79,7 +79,7 @@ function methods(db: Database, data: StoreData, numbers: Sequences, kept: Packet
   const told = receipts(db, counted, known, devicesTable);
   const looking = listing(db, known);
   const { sweepHours, ...figures } = counters(db, looking, told);
-  const { jobs, jobsByNumber, jobsOfId, deliveries: deliveriesOf, vendorIds, traceable } = looking;
+  const { jobs, jobsByNumber, jobsOfId, notification, deliveries: deliveriesOf, vendorIds, traceable } = looking;
   return {
     append: (...flat: (string | number)[]): number => append(flat), // see message.ts
     backlog,
@@ -95,6 +95,7 @@ function methods(db: Database, data: StoreData, numbers: Sequences, kept: Packet
     jobs,
     jobsByNumber,
     jobsOfId,
+    notification,
     deliveriesOf,
     vendorIds,
     traceable,
