@@ -72,7 +72,7 @@ export function split(
 
 /**
  * The same for a notification to everybody. Those without a vendor's push service are in the topic `noti`, which one packet
- * reaches (`splitForTopic`): here they are left out. A token that no configured vendor serves is not in that topic.
+ * reaches (`splitForTopic`): here they are only seen. A token that no configured vendor serves is not in that topic.
  */
 export function splitForAll(
   note: Notification,
@@ -126,6 +126,7 @@ const shows = (note: Notification, { provider }: Lane): boolean =>
 function pageOf(
   note: Notification,
   devices: readonly Device[],
+  /** Undefined: with the topic. */
   way: (device: Device) => Way | undefined,
   cursor: string | undefined,
   now: number,
@@ -139,13 +140,18 @@ function pageOf(
   const add = (sums: Record<string, number>, name: string): void => {
     sums[name] = (sums[name] ?? 0) + 1;
   };
-  let seen = 0;
+  let skipped = 0;
   for (const device of devices) {
     const found = way(device);
-    if (found === undefined) continue;
-    seen++;
+    if (found === undefined) {
+      if (!titled(note)) skipped++; // the topic does not get it either
+      continue;
+    }
     const lane = found.lane !== undefined && shows(note, found.lane) ? found.lane : undefined;
-    if (lane === undefined && !found.connected) continue;
+    if (lane === undefined && !found.connected) {
+      skipped++;
+      continue;
+    }
     addressed.push({
       pushId: device.pushId,
       ...(device.uid === undefined ? {} : { uid: device.uid }),
@@ -168,8 +174,8 @@ function pageOf(
     devices: addressed,
     ...(late ? { late } : {}),
     counts,
-    seen,
-    skipped: seen - addressed.length,
+    seen: devices.length,
+    skipped,
     routes,
   };
 }

@@ -110,7 +110,7 @@ export function createExpander(options: ExpanderOptions): Expander {
 
   function paced(page: ExpandedPage, rate: number | undefined): ExpandedPage {
     if (rate === undefined || page.cursor === undefined) return page;
-    return { ...page, notBefore: now() + Math.ceil((page.seen * 1000) / rate) };
+    return { ...page, notBefore: now() + Math.ceil((page.devices.length * 1000) / rate) };
   }
 
   return {

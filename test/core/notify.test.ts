@@ -113,6 +113,8 @@ t.test(
       device("h", token("huawei")),
     ];
     const page = splitForAll(note, phones, route, undefined, 1100);
+    t.match(page, { seen: 4, skipped: 0 }, "the topic has the one without a token");
+    t.match(splitForAll(untitled, phones, route, undefined, 1100), { seen: 4, skipped: 3 });
     t.same(page.routes, { apns: 1, umeng: 1, connection: 1 });
     t.same(
       page.parcels.map(({ channel }) => channel),
