@@ -39,6 +39,7 @@ export async function outboxConformance(test: Define): Promise<void> {
   await orderTests(test);
   await settlementTests(test);
   await lookingBackTests(test);
+  await scheduledListTests(test);
   await callTests(test);
 }
 
@@ -909,6 +910,52 @@ async function lookingBackTests(test: Define): Promise<void> {
     t.same(await counts(), { ...before, traced_xiaomi: 5, traced_click_xiaomi: 1 });
     await engine.outbox.traced("unknown", "xiaomi", { delivered: 5, clicked: 0 });
     t.same(await engine.counters.arrivals({ id: "unknown" }, 1), []);
+  });
+}
+
+async function scheduledListTests(test: Define): Promise<void> {
+  const news = (id: string, sendAt?: number) =>
+    notification(id, { type: "news", ...(sendAt === undefined ? {} : { sendAt }) });
+
+  await test("statistics are listed by when a notification began, not by when it was accepted", async (t, {
+    engine,
+  }) => {
+    const devices = [{ ...via("a"), uid: uid("u") }];
+    const notes = [news("late", T + 100), news("second", T + 50), news("first")];
+    for (const note of notes) await engine.outbox.accept(note, ALL);
+    for (const { job } of (await engine.outbox.unexpanded(9, T + 100)).work)
+      await engine.outbox.expand(job, lastPage({ devices }), T + 100);
+    for (const query of [{ type: "news" }, { uid: "u" }, { pushId: pushId("a") }]) {
+      const found = await engine.counters.arrivals(query, 9);
+      t.same(
+        found.map(({ id }) => id),
+        ["late", "second", "first"],
+        Object.keys(query)[0] ?? "",
+      );
+      t.equal((await engine.counters.arrivals(query, 1))[0]?.id, "late");
+    }
+  });
+
+  await test("what was cancelled before its time is in no list of statistics, and is known all the same", async (t, {
+    engine,
+  }) => {
+    const listed = async () => (await engine.counters.arrivals({ type: "news" }, 9)).map(({ id }) => id);
+    await engine.outbox.accept(news("never", T + 100), ALL);
+    await engine.outbox.accept(news("never", T + 200), ALL);
+    await engine.outbox.accept(news("now"), ALL);
+    t.same(await listed(), ["never", "now"]);
+    await engine.outbox.order("never", "cancel", T);
+    await engine.outbox.order("now", "cancel", T);
+    t.same(await listed(), ["now"]);
+    t.same(await engine.counters.arrivals({ id: "never" }, 1), []);
+    t.match(await view(engine, "never"), { state: "cancelled" });
+    t.match(await engine.outbox.notification("never"), { id: "never", sendAt: T + 200 });
+    t.same(await records(engine, "never"), []);
+
+    await send(engine, "again", [via("a")], { note: { type: "news" } });
+    await engine.outbox.accept(news("again", T + 100), ALL);
+    await engine.outbox.order("again", "cancel", T);
+    t.same(await listed(), ["again", "now"], "one call under this id has begun");
   });
 }
 

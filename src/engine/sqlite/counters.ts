@@ -96,7 +96,8 @@ export function counters(db: Database, listing: Listing, receipts: Pick<Receipts
     ON CONFLICT (arrival, counter) DO UPDATE SET total = excluded.total WHERE excluded.total > total`);
 
   const byType = db
-    .prepare<[string, number], number>("SELECT arrival FROM arrivals WHERE type = ? ORDER BY arrival DESC LIMIT ?")
+    .prepare<[string, number], number>(`
+    SELECT arrival FROM arrivals WHERE type = ? ORDER BY time_start DESC, arrival DESC LIMIT ?`)
     .pluck<number>();
   const byNumber = db.prepare<[number], ArrivalRow>(`
     SELECT arrival, id, type, text, ttl, time_start, caller_address FROM arrivals WHERE arrival = ?`);

@@ -42,6 +42,12 @@ export interface DeliveryView {
   clicked_at: number | null;
 }
 
+/**
+ * Of a device's or a user's newest notifications as they were accepted, so many are put into the order in which they began: a few
+ * milliseconds.
+ */
+const LOOKED_AT = 500;
+
 export type Listing = ReturnType<typeof listing>;
 
 export function listing(db: Database, addressees: Addressees) {
@@ -87,6 +93,7 @@ export function listing(db: Database, addressees: Addressees) {
   const arrivalOf = db
     .prepare<[number], number | null>("SELECT arrival FROM jobs WHERE job = ?")
     .pluck<number | null>();
+  const began = db.prepare<[number], number>("SELECT time_start FROM arrivals WHERE arrival = ?").pluck<number>();
   const jobBeforeOfDevice = db
     .prepare<[number, number], number>("SELECT max(job) FROM deliveries WHERE device = ? AND job < ?")
     .pluck<number | null>();
@@ -129,16 +136,25 @@ export function listing(db: Database, addressees: Addressees) {
     return found.map((number) => delivery.get(number)).filter((row) => row !== undefined);
   }
 
-  /** The newest notifications among the jobs that `before` leads to, one by one. */
-  function arrivals(limit: number, before: (job: number) => number | null | undefined): number[] {
+  /** The notifications of the newest jobs that `before` leads to, one by one. */
+  function arrivals(before: (job: number) => number | null | undefined): number[] {
     const found = new Set<number>();
     let job = before(Number.MAX_SAFE_INTEGER);
-    while (typeof job === "number" && found.size < limit) {
+    while (typeof job === "number" && found.size < LOOKED_AT) {
       const arrival = arrivalOf.get(job);
       if (typeof arrival === "number") found.add(arrival);
       job = before(job);
     }
-    return [...found].sort((a, b) => b - a);
+    return [...found];
+  }
+
+  /** In the order they began. */
+  function newestFirst(arrivals: readonly number[], limit: number): readonly number[] {
+    return [...new Set(arrivals)]
+      .map((arrival) => ({ arrival, at: began.get(arrival) ?? 0 }))
+      .sort((a, b) => b.at - a.at || b.arrival - a.arrival)
+      .slice(0, limit)
+      .map(({ arrival }) => arrival);
   }
 
   return {
@@ -147,13 +163,15 @@ export function listing(db: Database, addressees: Addressees) {
 
     arrivalsOfDevice(pushId: string, limit: number): readonly number[] {
       const devices = addressees.devicesOf(pushId);
-      const newest = devices.flatMap((device) => arrivals(limit, (job) => jobBeforeOfDevice.get(device, job)));
-      return [...new Set(newest)].sort((a, b) => b - a).slice(0, limit);
+      const newest = devices.flatMap((device) => arrivals((job) => jobBeforeOfDevice.get(device, job)));
+      return newestFirst(newest, limit);
     },
 
     arrivalsOfUser(uid: string, limit: number): readonly number[] {
       const user = addressees.userOf(uid);
-      return user === undefined ? [] : arrivals(limit, (job) => jobBeforeOfUser.get(user, job));
+      if (user === undefined) return [];
+      const newest = arrivals((job) => jobBeforeOfUser.get(user, job));
+      return newestFirst(newest, limit);
     },
 
     jobs(

@@ -271,6 +271,9 @@ export const MIGRATIONS: readonly string[] = [
     total INTEGER NOT NULL,
     PRIMARY KEY (arrival, name, reason)
   ) WITHOUT ROWID;
+  -- Lists are in the order in which notifications began, not in that of their acceptance.
+  DROP INDEX arrivals_by_type;
+  CREATE INDEX arrivals_by_type ON arrivals (type, time_start, arrival);
   `,
 ];
 
