@@ -79,7 +79,7 @@ export interface LaneDepth {
   readonly lane: Lane;
   /** Deliveries not yet settled. */
   readonly depth: number;
-  /** When the first of those that are due was queued. */
+  /** When the first of them was queued, whether it is due, put off or at the vendor; not of those that a pause holds back. */
   readonly oldest?: number;
 }
 
@@ -174,7 +174,7 @@ export interface Outbox {
   expand(job: number, page: ExpandedPage, now: number): Promise<void>;
 
   /** The lanes that have something to do, now or later. */
-  lanes(now: number): Promise<readonly LaneDepth[]>;
+  lanes(): Promise<readonly LaneDepth[]>;
   /** How many deliveries of each lane expired or were cancelled before they were sent, since the start. */
   unsent(): Promise<readonly { readonly lane: Lane; readonly total: number }[]>;
   /**

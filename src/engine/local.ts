@@ -196,7 +196,7 @@ function sweep(queue: Queue, now: () => number): { stop(): void; waiting(): numb
       await walkOn(queue, now, () => stopped);
       while (!stopped && (await queue.call("sweepPackets", [now(), SWEEP_ROWS])));
       while (!stopped && (await queue.call("sweepCounters", [now(), SWEEP_ROWS])));
-      if (!stopped) waiting = (await queue.call("lanes", [now()])).reduce((sum, [, , depth]) => sum + depth, 0);
+      if (!stopped) waiting = (await queue.call("lanes", [])).reduce((sum, [, , depth]) => sum + depth, 0);
     };
     pieces()
       .catch(() => {}) // a store that cannot write says so to its callers

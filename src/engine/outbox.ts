@@ -101,8 +101,8 @@ export function localOutbox(queue: Queue, broker: LocalBroker): Outbox {
       await queue.call("expand", [job, flatPage(page), now], parcels.length + devices.length + 1, deliver);
     },
 
-    async lanes(now) {
-      const rows = await queue.call("lanes", [now]);
+    async lanes() {
+      const rows = await queue.call("lanes", []);
       return rows.map(([provider, app, depth, oldest]) => ({
         lane: { provider, app },
         depth,

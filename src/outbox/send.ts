@@ -23,7 +23,7 @@ export interface Sender extends Lanes {
 const nameOf = ({ provider, app }: Lane): string => `${provider} ${app}`;
 
 export function createSender(options: SenderOptions): Sender {
-  const { outbox, now } = options;
+  const { outbox } = options;
   const runners = new Map<string, LaneRunner>();
   let providers: ReadonlyMap<ProviderName, Provider> = new Map();
   let stopped = false;
@@ -45,7 +45,7 @@ export function createSender(options: SenderOptions): Sender {
 
   return {
     async wake() {
-      for (const { lane } of await outbox.lanes(now())) runner(lane).nudge();
+      for (const { lane } of await outbox.lanes()) runner(lane).nudge();
     },
     nudge(lanes) {
       if (!stopped) for (const lane of lanes) runner(lane).nudge();
@@ -59,7 +59,7 @@ export function createSender(options: SenderOptions): Sender {
     async list(): Promise<readonly LaneStatus[]> {
       const depths = new Map<string, LaneDepth>();
       const unsent = new Map<string, number>();
-      const [waiting, ended] = await Promise.all([outbox.lanes(now()), outbox.unsent()]);
+      const [waiting, ended] = await Promise.all([outbox.lanes(), outbox.unsent()]);
       for (const depth of waiting) depths.set(nameOf(depth.lane), depth);
       for (const { lane, total } of ended) unsent.set(nameOf(lane), total);
       return [...runners].map(([name, one]) => one.status(depths.get(name), unsent.get(name) ?? 0));

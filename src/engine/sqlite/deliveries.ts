@@ -47,6 +47,8 @@ export const SETTLEMENT_WIDTH = 7;
 
 /** Deliveries that a claim may pass over, being paused, cancelled or expired, before it answers. */
 const PASSED_OVER = 1000;
+/** Among so many that are due first the oldest of a lane is looked for: what is put off again and again is due with the others. */
+const FIRST = 100;
 
 export function deliveries(db: Database, progress: Progress, devices: Pick<DeviceTable, "forgetToken">) {
   const lanes = db.prepare<[], Lane>("SELECT lane, provider, app, open FROM lanes WHERE open > 0");
@@ -54,9 +56,10 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
     SELECT lane, provider, app, open FROM lanes WHERE provider = ? AND app = ? AND open > 0`);
   const laneOf = db.prepare<[number], Lane>("SELECT lane, provider, app, open FROM lanes WHERE lane = ?");
   const oldest = db
-    .prepare<[number, number, number], number>(`
-    SELECT queued_at FROM deliveries WHERE lane = ? AND state = 1 AND bulk = ? AND due <= ? ORDER BY due LIMIT 1`)
-    .pluck<number>();
+    .prepare<[number, number, number], number | null>(`
+    SELECT min(queued_at) FROM (
+      SELECT queued_at FROM deliveries WHERE lane = ? AND state = ? AND bulk = ? AND due IS NOT NULL ORDER BY due LIMIT ${FIRST})`)
+    .pluck<number | null>();
   const due = db.prepare<[number, number, number, number], Waiting>(`
     SELECT delivery, job, push_id, type, token, attempts, reason FROM deliveries
     WHERE lane = ? AND state = 1 AND bulk = ? AND due <= ? ORDER BY due, delivery LIMIT ?`);
@@ -153,9 +156,11 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
   }
 
   return {
-    lanes(now: number): readonly (readonly [provider: string, app: string, depth: number, oldest: number | null])[] {
+    lanes(): readonly (readonly [provider: string, app: string, depth: number, oldest: number | null])[] {
       return lanes.all().map(({ lane, provider, app, open }) => {
-        const first = [oldest.get(lane, 0, now), oldest.get(lane, 1, now)].filter((at) => at !== undefined);
+        const first = [State.queued, State.leased]
+          .flatMap((state) => [oldest.get(lane, state, 0), oldest.get(lane, state, 1)])
+          .filter((at) => typeof at === "number");
         return [provider, app, open, first.length === 0 ? null : Math.min(...first)];
       });
     },
