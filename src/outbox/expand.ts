@@ -23,6 +23,8 @@ export interface ExpanderOptions {
   readonly route: Routing;
   /** Lanes that got something to send. */
   readonly filled: (lanes: readonly Lane[]) => void;
+  /** So many devices more of a call that names its devices, its users or their tag are to be reached. */
+  readonly addressed: (devices: number) => void;
   readonly now: () => number;
   /** Told when the store failed; the work is taken up again after a second. */
   readonly failed: (error: unknown) => void;
@@ -85,8 +87,10 @@ export function createExpander(options: ExpanderOptions): Expander {
     const rate = isLate(item.notification, now()) ? undefined : item.rate;
     const page = paced(await nextPage(item, rate), rate);
     await engine.outbox.expand(item.job, item.dryRun ? counted(page) : page, now());
+    if (item.dryRun || page.late === true) return;
+    if (item.target.kind !== "all" && page.devices.length > 0) options.addressed(page.devices.length);
     const lanes = new Set(page.devices.flatMap(({ via }) => (via === undefined ? [] : [via.lane])));
-    if (lanes.size > 0 && !item.dryRun && page.late === undefined) options.filled([...lanes]);
+    if (lanes.size > 0) options.filled([...lanes]);
   }
 
   async function nextPage(

@@ -1,5 +1,6 @@
 // Notifications from the HTTP API to phones, through every vendor's fake over TLS; numbers are those of the API's checklist.
 import t, { type Test } from "tap";
+import { hostAddress } from "../../src/host.ts";
 import { extraOf } from "../../src/lab/huawei.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { argument, device, type Fields, fresh, jobIn, notis, type Phone, phone } from "../support/devices.ts";
@@ -287,6 +288,29 @@ t.test("API 18: the tag filter's table decides which tokens are given to a vendo
       );
       t.equal((await vendors.get("fcm").shown(String(id), reached.length)).length, reached.length);
     }
+});
+
+t.test("devices of calls that name them are summed up by the hour, and the statistics name the machine", async (t) => {
+  const total = async () => {
+    await server.app.settled();
+    return Number((await server.ok("stats/chart", { key: "notificationByDevices" }))["totalSuccess"]);
+  };
+  const phones = [await phoneOf(t, "fcm"), await phoneOf(t, "apns"), await device(t, server)];
+  const before = await total();
+  const pushId = phones.map(({ id }) => id);
+  const { id } = await server.ok("notification", { pushId, notification: { android: { title: "T" } } });
+  t.match(await jobIn(server, id), { progress: { seen: 3, skipped: 1 } });
+  t.equal(await total(), before + 2);
+  const { id: all } = await server.ok("notification", { pushAll: true, notification: { android: { title: "T" } } });
+  await jobIn(server, all);
+  const { id: dry } = await server.ok("notification", {
+    pushId,
+    dryRun: true,
+    notification: { android: { title: "T" } },
+  });
+  await jobIn(server, dry);
+  t.equal(await total(), before + 2, "neither to everybody nor a dry run");
+  t.match(await server.ok("stats/arrival/info", { id }), { apiIp: hostAddress() });
 });
 
 t.test("nothing of all this was logged as a fault", (t) => {

@@ -45,6 +45,7 @@ t.test("a page that is still on its way when another fails is not begun again", 
     count: () => 0,
     route: (type) => ({ provider: type, app: "com.example" }),
     filled: () => {},
+    addressed: () => {},
     now: Date.now,
     failed: (error) => {
       failures.push(error);
@@ -99,6 +100,7 @@ t.test("a scheduled job begins at its time also when the clock was set or the ma
     count: () => 0,
     route: () => undefined,
     filled: () => {},
+    addressed: () => {},
     now: () => begun + slept,
     failed: (error) => t.error(error),
   });
@@ -141,6 +143,7 @@ t.test("what a pace or a pause has held beyond its time goes to no socket, and a
     count: () => 0,
     route: () => undefined,
     filled: () => {},
+    addressed: () => {},
     now: () => begun + passed,
     failed: (error) => t.error(error),
   });

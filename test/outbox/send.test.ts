@@ -104,7 +104,15 @@ async function stage(t: Test, ...vendors: Vendor[]): Promise<Stage> {
   });
   sender.use(new Map(vendors.map((vendor) => [vendor.name, vendor])));
   const route: Routing = (type) => ({ provider: type, app: APP });
-  const expander = createExpander({ engine, count: () => 0, route, filled: sender.nudge, now: Date.now, failed });
+  const expander = createExpander({
+    engine,
+    count: () => 0,
+    route,
+    filled: sender.nudge,
+    addressed: () => {},
+    now: Date.now,
+    failed,
+  });
   t.teardown(async () => {
     await expander.stop();
     await sender.stop(1000);
@@ -380,7 +388,15 @@ t.test("a bug in a provider costs no delivery", async (t) => {
   });
   sender.use(new Map([["fcm", fcm]]));
   const route: Routing = (type) => ({ provider: type, app: APP });
-  const expander = createExpander({ engine, count: () => 0, route, filled: sender.nudge, now: Date.now, failed });
+  const expander = createExpander({
+    engine,
+    count: () => 0,
+    route,
+    filled: sender.nudge,
+    addressed: () => {},
+    now: Date.now,
+    failed,
+  });
   const device = "fcm-device-0" as PushId;
   await engine.devices.connect({ pushId: device, token: { type: "fcm", token: "x" } }, Date.now());
   const target = { kind: "pushIds", pushIds: [device] } as const;
