@@ -71,7 +71,7 @@ export interface Claim {
   readonly deliveries: readonly Delivery[];
   /** The notification of every job among them. */
   readonly notes: ReadonlyMap<number, Notification>;
-  /** When the next one of this lane is due; absent: none is waiting. */
+  /** When the next one of this lane is due, or may be, a job being resumed; absent: none is waiting. */
   readonly next?: number;
 }
 
@@ -201,6 +201,7 @@ export interface Outbox {
   /**
    * Every unfinished job of the notification. Paused: no page is expanded and nothing is claimed until it is resumed.
    * Cancelled: what was not given to a vendor yet is not sent any more. Returns the jobs changed; cancelling a paused one works.
+   * The order holds from then on, at once; of many deliveries not all are held, let go of or settled by then.
    */
   order(id: NotificationId, order: "pause" | "resume" | "cancel", now: number): Promise<readonly Job[]>;
   /** The notification as it was accepted, by the newest call with this id. Undefined: the id is unknown. */

@@ -31,6 +31,8 @@ const SMALL = 1000;
 const IN_HAND = 16;
 /** Deliveries per piece of an order: a few milliseconds. */
 const WALKED = 500;
+/** Pieces that the caller of an order waits for, about 100 ms: most jobs are done by then. */
+const AWAITED = 16;
 /** Deliveries listed at a time: a few milliseconds. */
 const LISTED = 100;
 /** Deliveries looked through at a time for vendors' ids. */
@@ -46,7 +48,8 @@ const parse = ({ notification, target }: Contents): Parts => ({
   target: JSON.parse(target) as NotificationTarget,
 });
 
-export function localOutbox(queue: Queue, broker: LocalBroker): Outbox {
+/** @param goOn told of an order that is not carried out to its end yet: `walkOn` is to follow */
+export function localOutbox(queue: Queue, broker: LocalBroker, goOn: () => void): Outbox {
   // A list of 100,000 ids is read once, not again for each of its pages.
   const inHand = new Map<number, Parts>();
 
@@ -165,8 +168,11 @@ export function localOutbox(queue: Queue, broker: LocalBroker): Outbox {
 
     async order(id, order, now) {
       const jobs = await queue.call("order", [id, order, now]);
-      for (const job of jobs) while (await queue.call("walkJob", [job, WALKED, now], WALKED));
-      return (await queue.call("jobsByNumber", [jobs, now], jobs.length)).map(toJob);
+      let left = AWAITED;
+      for (const job of jobs) while (left-- > 0 && (await queue.call("walkJob", [job, WALKED, now], WALKED)));
+      const changed = queue.call("jobsByNumber", [jobs, now], jobs.length);
+      if (left < 0) goOn();
+      return (await changed).map(toJob);
     },
 
     async notification(id) {
@@ -224,7 +230,7 @@ export function localCalls(queue: Queue): Calls {
 }
 
 /**
- * Goes on with what orders began before the server was stopped in the middle of them, and with what expires while it is held.
+ * Goes on with orders whose callers have their answer already, or that a restart cut short, and with what expires while it is held.
  * `stopped` is asked between the pieces.
  */
 export async function walkOn(queue: Queue, now: () => number, stopped: () => boolean): Promise<void> {

@@ -494,8 +494,38 @@ async function orderTests(test: Define): Promise<void> {
       t.notOk(done);
       await ordered;
     }
-    t.match(await view(engine, "n1"), { waiting: 0, failed: { cancelled: 20_000 }, state: "cancelled" });
+    let found = await view(engine, "n1");
+    while (found?.waiting !== 0) found = await view(engine, "n1");
+    t.match(found, { waiting: 0, failed: { cancelled: 20_000 }, state: "cancelled" });
     t.same(await engine.outbox.lanes(), []);
+  });
+
+  const many = (count: number) => Array.from({ length: count }, (_, i) => via(`d${i}`));
+
+  await test("a cancel of 18,000 is answered before it is carried out, which goes on at once", async (t, {
+    engine,
+  }) => {
+    await send(engine, "n1", many(18_000), { target: ALL });
+    const [answered] = await engine.outbox.order("n1", "cancel", T);
+    t.equal(answered?.state, "cancelled");
+    const { cancelled = 0 } = answered?.failed ?? {};
+    t.ok(cancelled >= 8000 && cancelled < 18_000, `${cancelled}`);
+    t.same(await claimed(engine), [], "it holds for all of them");
+    let found = await view(engine, "n1");
+    while (found?.waiting !== 0) found = await view(engine, "n1");
+    t.match(found, { failed: { cancelled: 18_000 } });
+  });
+
+  await test("a lane looks again for as long as a job of 9,000 is resumed", async (t, { engine }) => {
+    await send(engine, "n1", many(9000), { target: ALL });
+    await engine.outbox.order("n1", "pause", T);
+    for (let next: number | undefined = T; next === T; ) next = (await engine.outbox.claim(FCM, 500, T, LEASE)).next;
+    t.match(await engine.outbox.order("n1", "resume", T), [{ state: "running", waiting: 9000 }]);
+    for (let got = 0; got < 9000; ) {
+      const { deliveries, next } = await engine.outbox.claim(FCM, 500, T, LEASE);
+      got += deliveries.length;
+      if (got < 9000 && deliveries.length === 0) t.ok(next !== undefined && next <= T + 100, `after ${got}`);
+    }
   });
 }
 

@@ -47,6 +47,8 @@ export const SETTLEMENT_WIDTH = 7;
 
 /** Deliveries that a claim may pass over, being paused, cancelled or expired, before it answers. */
 const PASSED_OVER = 1000;
+/** While a job is resumed, its lanes look so often for what was let go of, milliseconds. */
+const LOOK_EVERY = 100;
 /** Among so many that are due first the oldest of a lane is looked for: what is put off again and again is due with the others. */
 const FIRST = 100;
 
@@ -99,6 +101,9 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
     SELECT d.delivery, d.job, d.push_id, d.type, d.token, d.attempts, d.reason, d.lane, d.state, l.provider
     FROM deliveries d LEFT JOIN lanes l ON l.lane = d.lane
     WHERE d.job = ? AND d.delivery > ? ORDER BY d.delivery LIMIT ?`);
+  const resuming = db
+    .prepare<[], number>("SELECT 1 FROM jobs WHERE walk IS NOT NULL AND paused = 0 AND cancelled = 0 LIMIT 1")
+    .pluck<number>();
   const walkOn = db.prepare<[number | null, number, number]>(`
     UPDATE jobs SET walk = ?, holding = iif(?, 0, holding) WHERE job = ?`);
 
@@ -145,8 +150,8 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
     }
   }
 
-  function next(lane: number): number | undefined {
-    let first: number | undefined;
+  function next(lane: number, now: number): number | undefined {
+    let first = resuming.get() === undefined ? undefined : now + LOOK_EVERY;
     for (const state of [State.queued, State.leased])
       for (const bulk of [0, 1]) {
         const at = nextDue.get(lane, state, bulk);
@@ -200,7 +205,7 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
         }
       }
       tally.close();
-      return { deliveries: flat, notes: [...notes], next: next(lane) };
+      return { deliveries: flat, notes: [...notes], next: next(lane, now) };
     },
 
     settle({ rows, counters }: FlatSettlements, now: number): void {
