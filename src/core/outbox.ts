@@ -206,7 +206,7 @@ export interface Outbox {
   order(id: NotificationId, order: "pause" | "resume" | "cancel", now: number): Promise<readonly Job[]>;
   /** The notification as it was accepted, by the newest call with this id. Undefined: the id is unknown. */
   notification(id: NotificationId): Promise<Notification | undefined>;
-  /** What became of a notification, device by device in the order it was expanded. Undefined: the id is unknown. */
+  /** What became of a notification, call by call and device by device as it was expanded. Undefined: the id is unknown. */
   deliveries(id: NotificationId, after: string | undefined, limit: number): Promise<DeliveryPage | undefined>;
   /** The vendor's ids of what it accepted of this notification, newest first, each once. */
   receipts(id: NotificationId, provider: ProviderName, limit: number): Promise<readonly string[]>;

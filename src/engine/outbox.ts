@@ -18,7 +18,7 @@ import type {
 import { isKept, type LocalBroker } from "./broker.ts";
 import type { Queue } from "./queue.ts";
 import type { FlatSettlements } from "./sqlite/deliveries.ts";
-import type { DeliveryView, JobView } from "./sqlite/listing.ts";
+import type { DeliveriesView, DeliveryView, JobView, Place } from "./sqlite/listing.ts";
 import { type Contents, type FlatPage, NO_JOB } from "./sqlite/outbox.ts";
 import { flatten } from "./sqlite/packets.ts";
 import { State } from "./sqlite/progress.ts";
@@ -181,19 +181,16 @@ export function localOutbox(queue: Queue, broker: LocalBroker, goOn: () => void)
     },
 
     async deliveries(id, after, limit) {
-      const found: DeliveryView[] = [];
-      let last = Number(after ?? 0);
-      if (!Number.isSafeInteger(last))
-        throw new PushError("invalid", "after is no place in this list: give the `next` of an earlier answer");
-      while (found.length < limit) {
+      const found: DeliveryRecord[] = [];
+      let place: Place | undefined = placeOf(after);
+      while (place !== undefined && found.length < limit) {
         const asked = Math.min(limit - found.length, LISTED);
-        const rows = await queue.call("deliveriesOf", [id, last, asked], asked);
-        if (rows === undefined) return undefined;
-        for (const row of rows) found.push(row);
-        last = rows.at(-1)?.delivery ?? last;
-        if (rows.length < asked) return { deliveries: found.map(toRecord) };
+        const piece: DeliveriesView | undefined = await queue.call("deliveriesOf", [id, place, asked], asked);
+        if (piece === undefined) return undefined;
+        for (const row of piece.rows) found.push(toRecord(row));
+        place = piece.next;
       }
-      return { deliveries: found.map(toRecord), next: `${last}` };
+      return { deliveries: found, ...(place === undefined ? {} : { next: `${place.job}-${place.delivery}` }) };
     },
 
     async receipts(id, provider, limit) {
@@ -239,6 +236,15 @@ export async function walkOn(queue: Queue, now: () => number, stopped: () => boo
     if (job === undefined) return;
     while (!stopped() && (await queue.call("walkJob", [job, WALKED, now()], WALKED)));
   }
+}
+
+/** The `next` of an earlier page, read again. */
+function placeOf(after: string | undefined): Place {
+  if (after === undefined) return { job: 0, delivery: 0 };
+  const [, job, delivery] = /^(\d{1,15})-(\d{1,15})$/.exec(after) ?? [];
+  if (job === undefined || delivery === undefined)
+    throw new PushError("invalid", "after is no place in this list: give the `next` of an earlier answer");
+  return { job: Number(job), delivery: Number(delivery) };
 }
 
 function isSmall(target: NotificationTarget): boolean {

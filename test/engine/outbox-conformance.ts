@@ -843,13 +843,33 @@ async function lookingBackTests(test: Define): Promise<void> {
       after = page?.next;
     } while (after !== undefined);
     const expected = Array.from({ length: 6 }, (_, i) => [`${i}a`, `${i}b`]).flat();
-    t.same(seen, expected);
+    const callByCall = [0, 2, 4, 1, 3, 5].flatMap((i) => [`${i}a`, `${i}b`]);
+    t.same(seen, callByCall);
     t.equal((await records(engine, "n1"))[0]?.uid, "u");
     t.equal(await engine.outbox.deliveries("unknown", undefined, 9), undefined);
-    await t.rejects(engine.outbox.deliveries("n1", "n1", 9), { code: "invalid" });
+    for (const place of ["n1", "1", "1-", "1-2-3", "-1-2", "1.5-2", "9".repeat(16)])
+      await t.rejects(engine.outbox.deliveries("n1", place, 9), { code: "invalid" }, place);
+    t.same(await engine.outbox.deliveries("n1", "999999-0", 9), { deliveries: [] });
     const [record] = await engine.counters.arrivals({ id: "n1" }, 1);
     t.same(record?.pushIds, expected.map(pushId));
     t.same(record?.uids, ["u"]);
+  });
+
+  await test("the deliveries of a thousand calls with one id are read piece by piece, those without any passed over", async (t, {
+    engine,
+  }) => {
+    for (let i = 0; i < 1000; i++) await engine.outbox.accept(notification("n1"), ALL, { dryRun: i % 500 !== 499 });
+    const { work } = await engine.outbox.unexpanded(1000, T);
+    for (const { job } of work)
+      await engine.outbox.expand(job, lastPage({ devices: [over(`a${job}`), over(`b${job}`)] }), T);
+    const first = await engine.outbox.deliveries("n1", undefined, 3);
+    t.equal(first?.deliveries.length, 3);
+    const second = await engine.outbox.deliveries("n1", first?.next, 3);
+    t.equal(second?.deliveries.length, 1);
+    t.equal(second?.next, undefined);
+    const all = [...(first?.deliveries ?? []), ...(second?.deliveries ?? [])].map(({ pushId }) => pushId);
+    t.equal(new Set(all).size, 4);
+    t.equal((await records(engine, "n1")).length, 4);
   });
 
   await test("a record lists at most 1,000 devices, and is found by any of more", async (t, { engine }) => {

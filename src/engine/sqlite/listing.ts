@@ -24,6 +24,17 @@ export interface JobView {
   readonly failed: Readonly<Record<string, number>>;
 }
 
+/** In the list of a notification's deliveries: after this delivery of this job. */
+export interface Place {
+  readonly job: number;
+  readonly delivery: number;
+}
+
+export interface DeliveriesView {
+  readonly rows: readonly DeliveryView[];
+  readonly next: Place | undefined;
+}
+
 export interface DeliveryView {
   readonly delivery: number;
   readonly push_id: string;
@@ -48,6 +59,9 @@ export interface DeliveryView {
  */
 const LOOKED_AT = 500;
 
+/** Calls with one id that are looked through at a time: about a millisecond. */
+const JOBS_LOOKED_AT = 200;
+
 export type Listing = ReturnType<typeof listing>;
 
 export function listing(db: Database, addressees: Addressees) {
@@ -64,6 +78,10 @@ export function listing(db: Database, addressees: Addressees) {
   const failures = db.prepare<[number], { readonly reason: string; readonly total: number }>(`
     SELECT reason, total FROM job_failures WHERE job = ? ORDER BY total DESC, reason`);
 
+  const known = db.prepare<[string], number>("SELECT 1 FROM jobs WHERE id = ? LIMIT 1").pluck<number>();
+  const jobsFrom = db
+    .prepare<[string, number, number], number>("SELECT job FROM jobs WHERE id = ? AND job >= ? ORDER BY job LIMIT ?")
+    .pluck<number>();
   const jobsOfId = db.prepare<[string], number>("SELECT job FROM jobs WHERE id = ? ORDER BY job").pluck<number>();
   const notification = db
     .prepare<[string], string>(`
@@ -76,8 +94,8 @@ export function listing(db: Database, addressees: Addressees) {
       WHERE j.arrival = ? ORDER BY j.job, d.delivery LIMIT ?)
     ORDER BY delivery`);
   const numbers = db
-    .prepare<[number, number, number, number], number>(`
-    SELECT delivery FROM deliveries WHERE job = ? AND delivery > ? AND delivery < ? ORDER BY delivery LIMIT ?`)
+    .prepare<[number, number, number], number>(`
+    SELECT delivery FROM deliveries WHERE job = ? AND delivery > ? ORDER BY delivery LIMIT ?`)
     .pluck<number>();
   const delivery = db.prepare<[number], DeliveryView>(`
     SELECT d.delivery, d.push_id, u.uid, l.provider, l.app, d.state, d.attempts, d.reason, d.receipt, d.queued_at, d.sent_at,
@@ -123,19 +141,6 @@ export function listing(db: Database, addressees: Addressees) {
     failed: Object.fromEntries(failures.all(row.job).map(({ reason, total }) => [reason, total])),
   });
 
-  /** The deliveries of these jobs after the one given, in the order they were expanded. */
-  function ofJobs(jobs: readonly number[], after: number, limit: number): DeliveryView[] {
-    let found: number[] = [];
-    let before = Number.MAX_SAFE_INTEGER;
-    for (const job of jobs) {
-      const more = numbers.all(job, after, before, limit);
-      if (more.length === 0) continue;
-      found = found.length === 0 ? more : [...found, ...more].sort((a, b) => a - b).slice(0, limit);
-      if (found.length === limit) before = found.at(-1) ?? before;
-    }
-    return found.map((number) => delivery.get(number)).filter((row) => row !== undefined);
-  }
-
   /** The notifications of the newest jobs that `before` leads to, one by one. */
   function arrivals(before: (job: number) => number | null | undefined): number[] {
     const found = new Set<number>();
@@ -155,6 +160,19 @@ export function listing(db: Database, addressees: Addressees) {
       .sort((a, b) => b.at - a.at || b.arrival - a.arrival)
       .slice(0, limit)
       .map(({ arrival }) => arrival);
+  }
+
+  /** What the devices themselves have told. */
+  function addEvidence(id: string, rows: readonly DeliveryView[]): void {
+    const counts = evidenceCounts.all(id);
+    for (const row of rows) {
+      for (const { count, counter } of counts) {
+        const at = evidence.get(count, row.push_id);
+        if (typeof at !== "number") continue;
+        if (counter.startsWith("arrive_")) row.arrived_at = Math.min(at, row.arrived_at ?? at);
+        else row.clicked_at = Math.min(at, row.clicked_at ?? at);
+      }
+    }
   }
 
   return {
@@ -197,21 +215,28 @@ export function listing(db: Database, addressees: Addressees) {
     /** As JSON, by the newest call. Undefined: the id is unknown. */
     notification: (id: string): string | undefined => notification.get(id),
 
-    /** Undefined: the id is unknown. */
-    deliveries(id: string, after: number, limit: number): readonly DeliveryView[] | undefined {
-      const jobs = jobsOfId.all(id);
-      if (jobs.length === 0) return undefined;
-      const counts = evidenceCounts.all(id);
-      const rows = ofJobs(jobs, after, limit);
-      for (const row of rows) {
-        for (const { count, counter } of counts) {
-          const at = evidence.get(count, row.push_id);
-          if (typeof at !== "number") continue;
-          if (counter.startsWith("arrive_")) row.arrived_at = Math.min(at, row.arrived_at ?? at);
-          else row.clicked_at = Math.min(at, row.clicked_at ?? at);
+    /**
+     * Up to `limit` deliveries that come after `place`, call by call; and where to go on, undefined at the end. Calls without any
+     * are many, perhaps: so many are looked at. Undefined: the id is unknown.
+     */
+    deliveries(id: string, place: Place, limit: number): DeliveriesView | undefined {
+      if (known.get(id) === undefined) return undefined;
+      const found: DeliveryView[] = [];
+      const jobs = jobsFrom.all(id, place.job, JOBS_LOOKED_AT);
+      let next: Place | undefined;
+      for (const job of jobs) {
+        const after = job === place.job ? place.delivery : 0;
+        const more = numbers.all(job, after, limit - found.length);
+        for (const number of more) {
+          const row = delivery.get(number);
+          if (row !== undefined) found.push(row);
         }
+        next = { job, delivery: more.at(-1) ?? after };
+        if (found.length >= limit) break;
       }
-      return rows;
+      const more = found.length >= limit || jobs.length === JOBS_LOOKED_AT;
+      addEvidence(id, found);
+      return { rows: found, next: more ? next : undefined };
     },
 
     jobsOfId: (id: string): readonly number[] => jobsOfId.all(id),
