@@ -33,7 +33,7 @@ const IN_HAND = 16;
 const WALKED = 500;
 /** Pieces that the caller of an order waits for, about 100 ms: most jobs are done by then. */
 const AWAITED = 16;
-/** Deliveries listed at a time: a few milliseconds. */
+/** Deliveries or jobs listed at a time: a few milliseconds. */
 const LISTED = 100;
 /** Deliveries looked through at a time for vendors' ids. */
 const LOOKED_THROUGH = 2000;
@@ -162,8 +162,16 @@ export function localOutbox(queue: Queue, broker: LocalBroker, goOn: () => void)
     },
 
     async jobs({ id, state, before }, limit, now) {
-      const rows = await queue.call("jobs", [id ?? null, state ?? null, before ?? null, limit, now], limit);
-      return rows.map(toJob);
+      const found: Job[] = [];
+      let last = before ?? null;
+      for (let more = true; more && found.length < limit; ) {
+        const asked = Math.min(limit - found.length, LISTED);
+        const rows = await queue.call("jobs", [id ?? null, state ?? null, last, asked, now], asked);
+        for (const row of rows) found.push(toJob(row));
+        last = rows.at(-1)?.job ?? null;
+        more = rows.length === asked;
+      }
+      return found;
     },
 
     async order(id, order, now) {
