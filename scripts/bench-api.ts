@@ -17,7 +17,12 @@ type Server = keyof typeof PORTS;
 const actions: Actions = {
   push: () => undefined,
   notify: async () => "",
-  outbox: { jobs: async () => [], order: async () => [], deliveries: async () => undefined },
+  outbox: {
+    jobs: async () => [],
+    order: async () => [],
+    notification: async () => undefined,
+    deliveries: async () => undefined,
+  },
   lanes: { list: async () => [], resume: () => [] },
   relay: async () => undefined,
   receiver: () => undefined,

@@ -1,5 +1,4 @@
 // Builds the parts, joins them, starts them in order and stops them in reverse.
-import { hostname } from "node:os";
 import { Worker } from "node:worker_threads";
 import { type Api, createApi } from "./api/routes.ts";
 import { threadSource } from "./assets.ts";
@@ -11,6 +10,7 @@ import { createReport } from "./core/report.ts";
 import { type LocalEngine, openLocalEngine } from "./engine/local.ts";
 import { createGateway, type Gateway, type GatewayOptions } from "./gateway/gateway.ts";
 import { socketio } from "./gateway/socketio.ts";
+import { hostAddress } from "./host.ts";
 import { createServer } from "./http/server.ts";
 import { Conversation } from "./live/conversation.ts";
 import { Hub } from "./live/hub.ts";
@@ -180,7 +180,7 @@ function apiOptions({ api, client }: Config, log: Log): Parameters<typeof create
     insecure: api.insecure,
     ...(Object.keys(filter).length === 0 ? {} : { topicOnlineFilter: filter }),
     limits: { id: client.maxIdLength, topic: client.maxTopicLength },
-    serverId: `${hostname()}:1`,
+    serverId: `${hostAddress()}:1`,
     report: (error) => log.error({ err: error }, "an API call failed"),
   };
 }

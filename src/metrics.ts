@@ -106,7 +106,7 @@ export function createMetrics(
   const depth = new Gauge({ name: "pushbox_lane_depth", help: "Deliveries not yet settled", ...lane });
   const oldest = new Gauge({
     name: "pushbox_lane_oldest_seconds",
-    help: "For how long the first of those that are due has waited",
+    help: "For how long the first of them has waited, also at the vendor or for its next try",
     ...lane,
   });
   const inFlight = new Gauge({ name: "pushbox_lane_in_flight", help: "Deliveries at the vendor now", ...lane });

@@ -55,6 +55,7 @@ export function createNotifications(options: NotificationsOptions): Notification
     count: (topic) => options.live.count(topic),
     route: (type, packageName) => route(type, packageName),
     filled: sender.nudge,
+    addressed: (devices) => report.count("notificationByDevices", { success: devices }),
     now,
     failed: (error) => log.error({ err: error }, "a notification could not be expanded; trying again"),
   });
@@ -86,6 +87,7 @@ export function createNotifications(options: NotificationsOptions): Notification
     },
     outbox: {
       jobs: outbox.jobs,
+      notification: outbox.notification,
       deliveries: outbox.deliveries,
       async order(id, order, at) {
         const jobs = await outbox.order(id, order, at);

@@ -417,6 +417,7 @@ t.test("the API's own answers are understood: accepted, under way, finished", as
   const outbox: Actions["outbox"] = {
     jobs: async () => [states.length > 1 ? states.shift()! : states[0]!],
     order: async () => [],
+    notification: async () => undefined,
     deliveries: async () => undefined,
   };
   const { port, take } = await startApi(t, {}, { outbox });

@@ -48,7 +48,7 @@ interface Change {
 function observed(change: Change): Observed {
   const { rows = [ACCEPTED, GONE], accepted = [SHOWN], kills = [], ended = [], stored = [], jobs = 1 } = change;
   const progress = { seen: 2, skipped: 0, queued: 2, waiting: 0, accepted: 1, failed: 1, ...change.progress };
-  const job = { state: "finished", progress };
+  const job = { target: "pushIds", state: "finished", progress };
   const counts = { target_apn: 2, accepted_apn: 1, failed_apn: 1, arrive_apn: 1 };
   return {
     devices: CALL.devices,

@@ -54,7 +54,7 @@ export interface Actions {
   push(target: PushTarget, draft: PushDraft, once?: Once): Promise<void> | undefined;
   /** Resolves once the notification would survive a crash. */
   notify(content: NotificationContent, options: NotificationOptions): Promise<NotificationId>;
-  readonly outbox: Pick<Outbox, "jobs" | "order" | "deliveries">;
+  readonly outbox: Pick<Outbox, "jobs" | "order" | "notification" | "deliveries">;
   readonly lanes: Lanes;
   /** Sends at once, with the credentials of this server. Undefined: there are none for this bundle id. */
   relay(

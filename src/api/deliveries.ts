@@ -15,8 +15,10 @@ export async function getNotification(params: Params, actions: Actions): Promise
   const id = requiredId(params);
   const after = params.text("after");
   const limit = params.whole("limit", 1, MOST) ?? USUAL;
-  const [page, jobs, [record]] = await Promise.all([
+  const [page, note, jobs, [record]] = await Promise.all([
     actions.outbox.deliveries(id, after, limit),
+    // It may be large: once is enough.
+    after === undefined ? actions.outbox.notification(id) : undefined,
     actions.outbox.jobs({ id }, MOST, Date.now()),
     actions.counters.arrivals({ id }, 1),
   ]);
@@ -27,12 +29,14 @@ export async function getNotification(params: Params, actions: Actions): Promise
     id,
     type: newest.type,
     text: newest.text,
+    notification: note === undefined ? undefined : { ...note.content, id },
+    timeToLive: note?.timeToLive,
     state: newest.state,
     ...told("acceptedAt", newest.acceptedAt),
     ...told("sendAt", newest.sendAt),
     jobs: jobs.map(describeJob),
     // A dry run leaves no trace in the statistics.
-    counts: arrivalFigures(record?.counts ?? {}),
+    counts: { ...arrivalFigures(record?.counts ?? {}), failures: record?.failures },
     deliveries: page.deliveries.map(describe),
     next: page.next,
   });

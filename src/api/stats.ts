@@ -140,6 +140,7 @@ function describe(record: ArrivalRecord, serverId: string): Readonly<Record<stri
   const valid = record.timeStart + record.timeToLive;
   return {
     ...arrivalFigures(record.counts),
+    failures: record.failures,
     id: record.id,
     type: record.type,
     notification: record.text,
@@ -168,11 +169,12 @@ function block(counts: ArrivalCounts, provider: string): Block {
   // A device may be in both, so they are not added up; what the vendor counts is all there is where it posts no receipts.
   const arrive = Math.max(counts[`arrive_${provider}`] ?? 0, delivered ?? 0);
   const click = counts[`click_${provider}`] ?? 0;
-  // `android` is the long connection, which accepts and refuses nothing.
+  const failed = counts[`failed_${provider}`] ?? 0;
+  // `android` is the long connection, which accepts nothing, and fails only what is too late for it.
   const own =
     provider === "android"
-      ? { arrive_umeng: counts["arrive_umeng"] ?? 0 }
-      : { accepted: counts[`accepted_${provider}`] ?? 0, failed: counts[`failed_${provider}`] ?? 0 };
+      ? { arrive_umeng: counts["arrive_umeng"] ?? 0, ...(failed === 0 ? {} : { failed }) }
+      : { accepted: counts[`accepted_${provider}`] ?? 0, failed };
   return {
     target,
     arrive,

@@ -4,6 +4,8 @@ import type { NotificationId } from "./notification.ts";
 /** Counter names are the contract's: target_android, arrive_android, arrive_umeng, click_android, target_apn ... */
 export type ArrivalCounts = Readonly<Record<string, number>>;
 
+export type FailureCounts = Readonly<Record<string, Readonly<Record<string, number>>>>;
+
 /** One notification's statistics. Times are epoch milliseconds. */
 export interface ArrivalRecord {
   readonly id: NotificationId;
@@ -15,10 +17,24 @@ export interface ArrivalRecord {
   readonly pushIds: readonly string[];
   readonly uids: readonly string[];
   readonly counts: ArrivalCounts;
+  /** By the name that the counters have for the way, then by reason, the most frequent first. Absent: none failed. */
+  readonly failures?: FailureCounts;
 }
 
 /** What a device may add to a notification's counts, once each: it was replayed to it, reached it, was opened there. */
 export type ArrivalEvidence = "target_android" | "arrive_android" | "arrive_umeng" | `click_${string}`;
+
+const TOKEN_TYPES = ["apn", "fcm", "harmony", "honor", "huawei", "meizu", "oppo", "vivo", "webpush", "xiaomi"] as const;
+const CLICKS: ReadonlyMap<unknown, ArrivalEvidence> = new Map<unknown, ArrivalEvidence>([
+  ...TOKEN_TYPES.map((type): [string, ArrivalEvidence] => [type, `click_${type}`]),
+  ["apns", "click_apn"],
+]);
+
+/**
+ * The counter for a click on what came by this type of token. Umeng's counts with the long connection, and so does what nobody
+ * knows: each counter is a row for as long as the statistics are kept, so a client may not invent any.
+ */
+export const clickCounter = (type: unknown): ArrivalEvidence => CLICKS.get(type) ?? "click_android";
 
 /**
  * What a vendor counts itself: kept beside what its receipts and the devices tell, as the largest that was seen. The same

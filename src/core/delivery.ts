@@ -49,8 +49,6 @@ export type Settlement = { readonly delivery: Delivery } /** `detour`: kept with
 
 const FIRST_RETRY = 1000;
 const LONGEST_RETRY = 300_000;
-/** A vendor that asks for it this often will not take it; with the longest pauses that is a day. */
-const MOST_ATTEMPTS = 300;
 
 /** Vendors that tell of no arrival: what they accepted is all that is known, and what the contract calls arrived. */
 const TELLS_NO_ARRIVAL: ReadonlySet<ProviderName> = new Set(["apns", "fcm", "webpush"]);
@@ -123,8 +121,6 @@ export function settle(
 function again(delivery: Delivery, note: Notification, reason: string, at: number, tried: boolean): Settlement {
   const failed = { delivery, counters: counters(delivery.lane.provider, "failed") };
   if (at >= expiry(note)) return { ...failed, kind: "expired", reason };
-  if (tried && delivery.attempts + 1 >= MOST_ATTEMPTS)
-    return { ...failed, kind: "refused", reason: `given up after ${MOST_ATTEMPTS} tries: ${reason}` };
   return { delivery, kind: "again", at, reason, tried };
 }
 

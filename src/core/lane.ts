@@ -13,7 +13,7 @@ export interface LaneStatus extends Lane {
   /** Why it is paused or stopped. */
   readonly reason?: string;
   readonly until?: number;
-  /** Deliveries not yet settled, and how long ago the first of those due was queued, milliseconds. */
+  /** Deliveries not yet settled, and how long ago the first of them was queued, milliseconds. */
   readonly depth: number;
   readonly oldest?: number;
   /** At the vendor now. */

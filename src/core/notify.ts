@@ -5,7 +5,7 @@ import type { Device } from "./device.ts";
 import { PushError } from "./errors.ts";
 import { randomId } from "./id.ts";
 import type { Notification, NotificationContent, NotificationId } from "./notification.ts";
-import { startOf } from "./notification.ts";
+import { expiry, startOf } from "./notification.ts";
 import type { AcceptOptions, Addressed, ExpandedPage, NotificationTarget, Outbox } from "./outbox.ts";
 import type { Packet, Parcel } from "./packet.ts";
 import { deviceChannel, topicChannel } from "./packet.ts";
@@ -14,6 +14,8 @@ import { deviceChannel, topicChannel } from "./packet.ts";
 export const NOTI_TOPIC = "noti";
 
 export interface NotifyRequest extends AcceptOptions {
+  /** The caller's own. */
+  readonly id?: NotificationId;
   readonly content: NotificationContent;
   readonly target: NotificationTarget;
   /** Milliseconds; 0: only for those who are connected now. */
@@ -29,12 +31,11 @@ const FURTHEST = 366 * 86_400_000;
 
 /** Makes the notification durable and returns its id: the caller's own, or 12 random alphanumerics. */
 export async function accept(outbox: Outbox, request: NotifyRequest, now: number): Promise<NotificationId> {
-  const { content, target, timeToLive, type, sendAt, callerAddress, ...options } = request;
+  const { id, content, target, timeToLive, type, sendAt, callerAddress, ...options } = request;
   if (sendAt !== undefined && sendAt > now + FURTHEST)
     throw new PushError("invalid", "sendAt is more than a year away: give milliseconds since 1970, or an ISO time");
-  const own = content["id"];
   const note: Notification = {
-    id: typeof own === "string" && own !== "" ? own : randomId(),
+    id: id ?? randomId(),
     content,
     timeToLive,
     type: type ?? (target.kind === "all" ? "pushAll" : "pushMany"),
@@ -57,26 +58,28 @@ interface Way {
 /**
  * What one page of devices comes to. A device with a token that a configured vendor serves gets a delivery; any other gets a
  * `noti`, kept whenever the notification has a timeToLive whether or not the device seems to be online: a socket may be half
- * open, and the client's cursor leaves out what did arrive.
+ * open, and the client's cursor leaves out what did arrive. Once its time has passed nobody gets anything.
  */
 export function split(
   note: Notification,
   devices: readonly Device[],
   route: Routing,
   cursor: string | undefined,
+  now: number,
 ): ExpandedPage {
-  return pageOf(note, devices, (device) => wayTo(device, route), cursor);
+  return pageOf(note, devices, (device) => wayTo(device, route), cursor, now);
 }
 
 /**
  * The same for a notification to everybody. Those without a vendor's push service are in the topic `noti`, which one packet
- * reaches (`splitForTopic`): here they are left out. A token that no configured vendor serves is not in that topic.
+ * reaches (`splitForTopic`): here they are only seen. A token that no configured vendor serves is not in that topic.
  */
 export function splitForAll(
   note: Notification,
   devices: readonly Device[],
   route: Routing,
   cursor: string | undefined,
+  now: number,
 ): ExpandedPage {
   return pageOf(
     note,
@@ -88,18 +91,26 @@ export function splitForAll(
       return { connected: lane === undefined && titled(note), ...(lane === undefined ? {} : { lane }) };
     },
     cursor,
+    now,
   );
 }
 
 /** The packet for the topic `noti`, which only makes sense with a title to show. */
-export function splitForTopic(note: Notification, online: number): Pick<ExpandedPage, "parcels" | "counts" | "routes"> {
-  if (!titled(note)) return { parcels: [], counts: {}, routes: {} };
+export function splitForTopic(
+  note: Notification,
+  online: number,
+  now: number,
+): Pick<ExpandedPage, "parcels" | "counts" | "routes"> {
+  if (!titled(note) || isLate(note, now)) return { parcels: [], counts: {}, routes: {} };
   return {
     parcels: [{ channel: topicChannel(NOTI_TOPIC), packet: notiPacket(note) }],
     counts: online > 0 ? { target_android: online } : {},
     routes: online > 0 ? { [NOTI_TOPIC]: online } : {},
   };
 }
+
+/** Whether it waited for its expansion beyond its time: paced, paused, or because the server was away. */
+export const isLate = (note: Notification, now: number): boolean => expiry(note) <= now;
 
 const titled = (note: Notification): boolean => (note.content.android.title ?? "") !== "";
 
@@ -115,10 +126,13 @@ const shows = (note: Notification, { provider }: Lane): boolean =>
 function pageOf(
   note: Notification,
   devices: readonly Device[],
+  /** Undefined: with the topic. */
   way: (device: Device) => Way | undefined,
   cursor: string | undefined,
+  now: number,
 ): ExpandedPage {
   const packet = notiPacket(note);
+  const late = isLate(note, now);
   const parcels: Parcel[] = [];
   const addressed: Addressed[] = [];
   const counts: Record<string, number> = {};
@@ -126,13 +140,18 @@ function pageOf(
   const add = (sums: Record<string, number>, name: string): void => {
     sums[name] = (sums[name] ?? 0) + 1;
   };
-  let seen = 0;
+  let skipped = 0;
   for (const device of devices) {
     const found = way(device);
-    if (found === undefined) continue;
-    seen++;
+    if (found === undefined) {
+      if (!titled(note)) skipped++; // the topic does not get it either
+      continue;
+    }
     const lane = found.lane !== undefined && shows(note, found.lane) ? found.lane : undefined;
-    if (lane === undefined && !found.connected) continue;
+    if (lane === undefined && !found.connected) {
+      skipped++;
+      continue;
+    }
     addressed.push({
       pushId: device.pushId,
       ...(device.uid === undefined ? {} : { uid: device.uid }),
@@ -140,11 +159,12 @@ function pageOf(
     });
     if (lane !== undefined) {
       add(counts, `target_${statisticsName(lane.provider)}`);
-      add(routes, lane.provider);
+      if (!late) add(routes, lane.provider);
     }
-    if (found.connected) {
-      parcels.push({ channel: deviceChannel(device.pushId), packet });
+    if (found.connected && !(late && lane !== undefined)) {
       add(counts, "target_android");
+      if (late) continue;
+      parcels.push({ channel: deviceChannel(device.pushId), packet });
       add(routes, "connection");
     }
   }
@@ -152,9 +172,10 @@ function pageOf(
     ...(cursor === undefined ? {} : { cursor }),
     parcels,
     devices: addressed,
+    ...(late ? { late } : {}),
     counts,
-    seen,
-    skipped: seen - addressed.length,
+    seen: devices.length,
+    skipped,
     routes,
   };
 }

@@ -54,6 +54,8 @@ export interface ExpandedPage {
   readonly notBefore?: number;
   readonly parcels: readonly Parcel[];
   readonly devices: readonly Addressed[];
+  /** The notification's time has passed: its devices are noted as expired, and nothing goes to any of them. */
+  readonly late?: true;
   /** Added to the arrival statistics. */
   readonly counts: Readonly<Record<string, number>>;
   /** Devices looked at, and those of them that have nothing to show of this notification. */
@@ -69,7 +71,7 @@ export interface Claim {
   readonly deliveries: readonly Delivery[];
   /** The notification of every job among them. */
   readonly notes: ReadonlyMap<number, Notification>;
-  /** When the next one of this lane is due; absent: none is waiting. */
+  /** When the next one of this lane is due, or may be, a job being resumed; absent: none is waiting. */
   readonly next?: number;
 }
 
@@ -77,7 +79,7 @@ export interface LaneDepth {
   readonly lane: Lane;
   /** Deliveries not yet settled. */
   readonly depth: number;
-  /** When the first of those that are due was queued. */
+  /** When the first of them was queued, whether it is due, put off or at the vendor; not of those that a pause holds back. */
   readonly oldest?: number;
 }
 
@@ -181,7 +183,9 @@ export interface Outbox {
   expand(job: number, page: ExpandedPage, now: number): Promise<void>;
 
   /** The lanes that have something to do, now or later. */
-  lanes(now: number): Promise<readonly LaneDepth[]>;
+  lanes(): Promise<readonly LaneDepth[]>;
+  /** How many deliveries of each lane expired or were cancelled before they were sent, since the start. */
+  unsent(): Promise<readonly { readonly lane: Lane; readonly total: number }[]>;
   /**
    * Up to `limit` due deliveries of one lane, leased to the caller for so many milliseconds: those of small calls before those
    * of calls to many, then in the order they are due. What was leased before a restart is due at once. Deliveries of paused
@@ -206,9 +210,12 @@ export interface Outbox {
   /**
    * Every unfinished job of the notification. Paused: no page is expanded and nothing is claimed until it is resumed.
    * Cancelled: what was not given to a vendor yet is not sent any more. Returns the jobs changed; cancelling a paused one works.
+   * The order holds from then on, at once; of many deliveries not all are held, let go of or settled by then.
    */
   order(id: NotificationId, order: "pause" | "resume" | "cancel", now: number): Promise<readonly Job[]>;
-  /** What became of a notification, device by device in the order it was expanded. Undefined: the id is unknown. */
+  /** The notification as it was accepted, by the newest call with this id. Undefined: the id is unknown. */
+  notification(id: NotificationId): Promise<Notification | undefined>;
+  /** What became of a notification, call by call and device by device as it was expanded. Undefined: the id is unknown. */
   deliveries(id: NotificationId, after: string | undefined, limit: number): Promise<DeliveryPage | undefined>;
   /** The vendor's ids of what it accepted of this notification, newest first, each once. */
   receipts(id: NotificationId, provider: ProviderName, limit: number): Promise<readonly string[]>;

@@ -115,6 +115,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
   const send = (request: Request): void => worker.postMessage(request);
   const broker = localBroker(queue);
   const sweeper = sweep(queue, now);
+  const walker = repeat(SWEEP_EVERY, (stopped) => walkOn(queue, now, stopped));
 
   /** In memory the copy is made by the thread itself, else by one of its own. */
   async function copy(target: string): Promise<void> {
@@ -129,6 +130,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
 
   async function close(): Promise<void> {
     sweeper.stop();
+    walker.stop();
     const empty = queue.drain(new PushError("unavailable", "the store is closed"));
     await Promise.all([empty, backups]);
     if (fatal) return;
@@ -141,7 +143,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
   return {
     devices: localDevices(queue),
     broker,
-    outbox: localOutbox(queue, broker, now),
+    outbox: localOutbox(queue, broker, walker.now, now),
     counters: localCounters(queue),
     backup(file) {
       if (closing !== undefined) return Promise.reject(new PushError("unavailable", "the store is closed"));
@@ -185,22 +187,26 @@ function firstReply(worker: Worker): Promise<Reply> {
 
 const size = (file: string): number => (existsSync(file) ? statSync(file).size : 0);
 
-/** Forgets what is past its time, a piece at a time. What fails is tried again with the next round. */
-function sweep(queue: Queue, now: () => number): { stop(): void; waiting(): number } {
+/**
+ * Does something at once, an earlier run may have been cut short, and again so long after it has ended. What fails is tried again
+ * with the next round: a store that cannot write says so to its callers.
+ */
+function repeat(
+  pause: number,
+  work: (stopped: () => boolean) => Promise<void>,
+): { stop(): void /** Without waiting for the pause to end. */; now(): void } {
   let stopped = false;
-  let waiting = 0;
-  let timer = setTimeout(round, 0).unref(); // at once: an earlier run may have been cut short
+  let running = false;
+  let again = false;
+  let timer = setTimeout(round, 0).unref();
   function round(): void {
-    const pieces = async (): Promise<void> => {
-      await walkOn(queue, now, () => stopped);
-      while (!stopped && (await queue.call("sweepPackets", [now(), SWEEP_ROWS])));
-      while (!stopped && (await queue.call("sweepCounters", [now(), SWEEP_ROWS])));
-      if (!stopped) waiting = (await queue.call("lanes", [now()])).reduce((sum, [, , depth]) => sum + depth, 0);
-    };
-    pieces()
-      .catch(() => {}) // a store that cannot write says so to its callers
+    running = true;
+    again = false;
+    work(() => stopped)
+      .catch(() => {})
       .finally(() => {
-        if (!stopped) timer = setTimeout(round, SWEEP_EVERY).unref();
+        running = false;
+        if (!stopped) timer = setTimeout(round, again ? 0 : pause).unref();
       });
   }
   return {
@@ -208,8 +214,24 @@ function sweep(queue: Queue, now: () => number): { stop(): void; waiting(): numb
       stopped = true;
       clearTimeout(timer);
     },
-    waiting: () => waiting,
+    now() {
+      again = true;
+      if (stopped || running) return;
+      clearTimeout(timer);
+      timer = setTimeout(round, 0).unref();
+    },
   };
+}
+
+/** Forgets what is past its time, a piece at a time. */
+function sweep(queue: Queue, now: () => number): { stop(): void; waiting(): number } {
+  let waiting = 0;
+  const { stop } = repeat(SWEEP_EVERY, async (stopped) => {
+    while (!stopped() && (await queue.call("sweepPackets", [now(), SWEEP_ROWS])));
+    while (!stopped() && (await queue.call("sweepCounters", [now(), SWEEP_ROWS])));
+    if (!stopped()) waiting = (await queue.call("lanes", [])).reduce((sum, [, , depth]) => sum + depth, 0);
+  });
+  return { stop, waiting: () => waiting };
 }
 
 /** The results of a long list's pieces, one after the other. */

@@ -17,7 +17,7 @@ import type {
 import { isKept, type LocalBroker } from "./broker.ts";
 import type { Queue } from "./queue.ts";
 import type { FlatSettlements } from "./sqlite/deliveries.ts";
-import type { DeliveryView, JobView } from "./sqlite/listing.ts";
+import type { DeliveriesView, DeliveryView, JobView, Place } from "./sqlite/listing.ts";
 import { type ConnectionState, type Contents, type FlatPage, NO_JOB, placeOf } from "./sqlite/outbox.ts";
 import { flatten } from "./sqlite/packets.ts";
 import { EXPIRED, State } from "./sqlite/progress.ts";
@@ -30,7 +30,9 @@ const SMALL = 1000;
 const IN_HAND = 16;
 /** Deliveries per piece of an order: a few milliseconds. */
 const WALKED = 500;
-/** Deliveries listed at a time: a few milliseconds. */
+/** Pieces that the caller of an order waits for, about 100 ms: most jobs are done by then. */
+const AWAITED = 16;
+/** Deliveries or jobs listed at a time: a few milliseconds. */
 const LISTED = 100;
 /** Deliveries looked through at a time for vendors' ids. */
 const LOOKED_THROUGH = 2000;
@@ -45,7 +47,8 @@ const parse = ({ notification, target }: Contents): Parts => ({
   target: JSON.parse(target) as NotificationTarget,
 });
 
-export function localOutbox(queue: Queue, broker: LocalBroker, clock: () => number): Outbox {
+/** @param goOn told of an order that is not carried out to its end yet: `walkOn` is to follow */
+export function localOutbox(queue: Queue, broker: LocalBroker, goOn: () => void, clock: () => number): Outbox {
   // A list of 100,000 ids is read once, not again for each of its pages.
   const inHand = new Map<number, Parts>();
   const record = (row: DeliveryView): DeliveryRecord => toRecord(row, clock());
@@ -101,13 +104,18 @@ export function localOutbox(queue: Queue, broker: LocalBroker, clock: () => numb
       await queue.call("expand", [job, flatPage(page, broker), now], parcels.length + devices.length + 1, deliver);
     },
 
-    async lanes(now) {
-      const rows = await queue.call("lanes", [now]);
+    async lanes() {
+      const rows = await queue.call("lanes", []);
       return rows.map(([provider, app, depth, oldest]) => ({
         lane: { provider, app },
         depth,
         ...(oldest !== null ? { oldest } : undefined),
       }));
+    },
+
+    async unsent() {
+      const rows = await queue.call("unsent", []);
+      return rows.map(([provider, app, total]) => ({ lane: { provider, app }, total }));
     },
 
     async claim(lane, limit, now, lease) {
@@ -156,30 +164,43 @@ export function localOutbox(queue: Queue, broker: LocalBroker, clock: () => numb
     },
 
     async jobs({ id, state, before }, limit, now) {
-      const rows = await queue.call("jobs", [id ?? null, state ?? null, before ?? null, limit, now], limit);
-      return rows.map(toJob);
+      const found: Job[] = [];
+      let last = before ?? null;
+      for (let more = true; more && found.length < limit; ) {
+        const asked = Math.min(limit - found.length, LISTED);
+        const rows = await queue.call("jobs", [id ?? null, state ?? null, last, asked, now], asked);
+        for (const row of rows) found.push(toJob(row));
+        last = rows.at(-1)?.job ?? null;
+        more = rows.length === asked;
+      }
+      return found;
     },
 
     async order(id, order, now) {
       const jobs = await queue.call("order", [id, order, now]);
-      for (const job of jobs) while (await queue.call("walkJob", [job, WALKED, now], WALKED));
-      return (await queue.call("jobsByNumber", [jobs, now], jobs.length)).map(toJob);
+      let left = AWAITED;
+      for (const job of jobs) while (left-- > 0 && (await queue.call("walkJob", [job, WALKED, now], WALKED)));
+      const changed = queue.call("jobsByNumber", [jobs, now], jobs.length);
+      if (left < 0) goOn();
+      return (await changed).map(toJob);
+    },
+
+    async notification(id) {
+      const text = await queue.call("notification", [id]);
+      return text === undefined ? undefined : (JSON.parse(text) as Notification); // written by `accept`
     },
 
     async deliveries(id, after, limit) {
-      const found: DeliveryView[] = [];
-      let last = Number(after ?? 0);
-      if (!Number.isSafeInteger(last))
-        throw new PushError("invalid", "after is no place in this list: give the `next` of an earlier answer");
-      while (found.length < limit) {
+      const found: DeliveryRecord[] = [];
+      let place: Place | undefined = readPlace(after);
+      while (place !== undefined && found.length < limit) {
         const asked = Math.min(limit - found.length, LISTED);
-        const rows = await queue.call("deliveriesOf", [id, last, asked], asked);
-        if (rows === undefined) return undefined;
-        for (const row of rows) found.push(row);
-        last = rows.at(-1)?.delivery ?? last;
-        if (rows.length < asked) return { deliveries: found.map(record) };
+        const piece: DeliveriesView | undefined = await queue.call("deliveriesOf", [id, place, asked], asked);
+        if (piece === undefined) return undefined;
+        for (const row of piece.rows) found.push(record(row));
+        place = piece.next;
       }
-      return { deliveries: found.map(record), next: `${last}` };
+      return { deliveries: found, ...(place === undefined ? {} : { next: `${place.job}-${place.delivery}` }) };
     },
 
     async receipts(id, provider, limit) {
@@ -208,7 +229,7 @@ export function localOutbox(queue: Queue, broker: LocalBroker, clock: () => numb
 }
 
 /**
- * Goes on with what orders began before the server was stopped in the middle of them, and with what expires while it is held.
+ * Goes on with orders whose callers have their answer already, or that a restart cut short, and with what expires while it is held.
  * `stopped` is asked between the pieces.
  */
 export async function walkOn(queue: Queue, now: () => number, stopped: () => boolean): Promise<void> {
@@ -217,6 +238,15 @@ export async function walkOn(queue: Queue, now: () => number, stopped: () => boo
     if (job === undefined) return;
     while (!stopped() && (await queue.call("walkJob", [job, WALKED, now()], WALKED)));
   }
+}
+
+/** The `next` of an earlier page, read again. */
+function readPlace(after: string | undefined): Place {
+  if (after === undefined) return { job: 0, delivery: 0 };
+  const [, job, delivery] = /^(\d{1,15})-(\d{1,15})$/.exec(after) ?? [];
+  if (job === undefined || delivery === undefined)
+    throw new PushError("invalid", "after is no place in this list: give the `next` of an earlier answer");
+  return { job: Number(job), delivery: Number(delivery) };
 }
 
 function isSmall(target: NotificationTarget): boolean {
@@ -230,10 +260,8 @@ function isSmall(target: NotificationTarget): boolean {
   }
 }
 
-function flatPage(
-  { cursor, notBefore, parcels, devices, counts, seen, skipped, routes }: ExpandedPage,
-  broker: LocalBroker,
-): FlatPage {
+function flatPage(page: ExpandedPage, broker: LocalBroker): FlatPage {
+  const { cursor, notBefore, parcels, devices, late, counts, seen, skipped, routes } = page;
   const kept = parcels.filter(isKept);
   /** What becomes of it at a device that has no lane. */
   const connected = (pushId: PushId): ConnectionState => {
@@ -258,6 +286,7 @@ function flatPage(
     parcels: flatten(kept),
     lanes,
     devices: flat,
+    late: late === true,
     counts,
     seen,
     skipped,

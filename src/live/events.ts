@@ -1,5 +1,5 @@
 // What a client says, parsed and checked into typed commands. Anything malformed is no command at all: it is ignored (D2, D19).
-import type { ArrivalEvidence } from "../core/arrival.ts";
+import { type ArrivalEvidence, clickCounter } from "../core/arrival.ts";
 import type { PushId, Token, Uid } from "../core/device.ts";
 import { PUSH_ID_MIN } from "../core/device.ts";
 import type { PacketId } from "../core/packet.ts";
@@ -173,11 +173,6 @@ function arrival(value: unknown, counter: ArrivalEvidence, limits: EventLimits):
   return typeof sentAt === "number" && Number.isFinite(sentAt)
     ? { kind: "arrival", id, counter, sentAt }
     : { kind: "arrival", id, counter };
-}
-
-function clickCounter(type: unknown): ArrivalEvidence {
-  if (typeof type !== "string" || !/^[a-z]{1,16}$/.test(type) || type === "umeng") return "click_android";
-  return `click_${type}`;
 }
 
 function stats(value: unknown): Command | undefined {

@@ -2,7 +2,7 @@
 // does not hold up the one behind it. The cursor is stored with each page, so a restart goes on where it was.
 import type { Lane } from "../core/delivery.ts";
 import type { Engine } from "../core/engine.ts";
-import { NOTI_TOPIC, type Routing, split, splitForAll, splitForTopic } from "../core/notify.ts";
+import { isLate, NOTI_TOPIC, type Routing, split, splitForAll, splitForTopic } from "../core/notify.ts";
 import type { ExpandedPage, Unexpanded } from "../core/outbox.ts";
 
 /** Devices per page: a few milliseconds of the storage thread. */
@@ -23,6 +23,8 @@ export interface ExpanderOptions {
   readonly route: Routing;
   /** Lanes that got something to send. */
   readonly filled: (lanes: readonly Lane[]) => void;
+  /** So many devices more of a call that names its devices, its users or their tag are to be reached. */
+  readonly addressed: (devices: number) => void;
   readonly now: () => number;
   /** Told when the store failed; the work is taken up again after a second. */
   readonly failed: (error: unknown) => void;
@@ -81,21 +83,25 @@ export function createExpander(options: ExpanderOptions): Expander {
   }
 
   async function expandPage(item: Unexpanded): Promise<void> {
-    const rate = item.dryRun ? undefined : item.rate; // counting burdens nobody
+    // What only counts burdens nobody, and what is too late goes nowhere: there is nothing to pace.
+    const rate = item.dryRun || isLate(item.notification, now()) ? undefined : item.rate;
     const page = paced(await nextPage(item, rate), rate);
     await engine.outbox.expand(item.job, item.dryRun ? counted(page) : page, now());
+    if (item.dryRun || page.late === true) return;
+    if (item.target.kind !== "all" && page.devices.length > 0) options.addressed(page.devices.length);
     const lanes = new Set(page.devices.flatMap(({ via }) => (via === undefined ? [] : [via.lane])));
-    if (lanes.size > 0 && !item.dryRun) options.filled([...lanes]);
+    if (lanes.size > 0) options.filled([...lanes]);
   }
 
   async function nextPage(item: Unexpanded, rate: number | undefined): Promise<ExpandedPage> {
-    const { notification, target, cursor } = item;
+    const { notification, target, cursor, dryRun } = item;
     const limit = rate === undefined ? PAGE : Math.min(PAGE, Math.ceil(rate / BEATS));
     const { devices, next } = await engine.devices.page(target, cursor, limit, now());
-    if (target.kind !== "all") return split(notification, devices, route, next);
-    const page = splitForAll(notification, devices, route, next);
+    const at = dryRun ? notification.acceptedAt : now(); // what only counts is never too late
+    if (target.kind !== "all") return split(notification, devices, route, next, at);
+    const page = splitForAll(notification, devices, route, next, at);
     if (cursor !== undefined) return page;
-    const topic = splitForTopic(notification, options.count(NOTI_TOPIC));
+    const topic = splitForTopic(notification, options.count(NOTI_TOPIC), at);
     return {
       ...page,
       parcels: [...topic.parcels, ...page.parcels],
@@ -106,7 +112,7 @@ export function createExpander(options: ExpanderOptions): Expander {
 
   function paced(page: ExpandedPage, rate: number | undefined): ExpandedPage {
     if (rate === undefined || page.cursor === undefined) return page;
-    return { ...page, notBefore: now() + Math.ceil((page.seen * 1000) / rate) };
+    return { ...page, notBefore: now() + Math.ceil((page.devices.length * 1000) / rate) };
   }
 
   return {

@@ -157,7 +157,8 @@ export class LaneRunner {
     });
   }
 
-  status(depth: LaneDepth | undefined): LaneStatus {
+  /** @param unsent deliveries that came to their end in the store, without the lane */
+  status(depth: LaneDepth | undefined, unsent: number): LaneStatus {
     const now = this.#options.now();
     const standing = this.#standing;
     return {
@@ -170,6 +171,7 @@ export class LaneRunner {
       inFlight: this.#unsettled - this.#ready.length,
       rate: this.#rate.perSecond(now),
       ...this.#totals,
+      failed: this.#totals.failed + unsent,
       ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
       holdsDeletions: this.#holdsDeletions,
     };

@@ -7,7 +7,7 @@ import { type LaneOptions, LaneRunner } from "./lane.ts";
 import { Turns } from "./turns.ts";
 
 export interface SenderOptions extends Omit<LaneOptions, "outbox" | "turns"> {
-  readonly outbox: Pick<Outbox, "claim" | "settle" | "expire" | "lanes">;
+  readonly outbox: Pick<Outbox, "claim" | "settle" | "expire" | "lanes" | "unsent">;
 }
 
 export interface Sender extends Lanes {
@@ -28,7 +28,7 @@ export interface Sender extends Lanes {
 const nameOf = ({ provider, app }: Lane): string => `${provider} ${app}`;
 
 export function createSender(options: SenderOptions): Sender {
-  const { outbox, now } = options;
+  const { outbox } = options;
   const turns = new Turns();
   const runners = new Map<string, LaneRunner>();
   let providers: ReadonlyMap<ProviderName, Provider> = new Map();
@@ -51,7 +51,7 @@ export function createSender(options: SenderOptions): Sender {
 
   return {
     async wake() {
-      for (const { lane } of await outbox.lanes(now())) runner(lane).nudge();
+      for (const { lane } of await outbox.lanes()) runner(lane).nudge();
     },
     nudge(lanes) {
       if (!stopped) for (const lane of lanes) runner(lane).nudge();
@@ -68,8 +68,11 @@ export function createSender(options: SenderOptions): Sender {
     },
     async list(): Promise<readonly LaneStatus[]> {
       const depths = new Map<string, LaneDepth>();
-      for (const depth of await outbox.lanes(now())) depths.set(nameOf(depth.lane), depth);
-      return [...runners].map(([name, one]) => one.status(depths.get(name)));
+      const unsent = new Map<string, number>();
+      const [waiting, ended] = await Promise.all([outbox.lanes(), outbox.unsent()]);
+      for (const depth of waiting) depths.set(nameOf(depth.lane), depth);
+      for (const { lane, total } of ended) unsent.set(nameOf(lane), total);
+      return [...runners].map(([name, one]) => one.status(depths.get(name), unsent.get(name) ?? 0));
     },
     resume({ provider, app }) {
       return [...runners.values()]

@@ -72,6 +72,7 @@ export async function start(
         record("order", ...args);
         return [];
       },
+      notification: async () => undefined,
       deliveries: async (...args) => void record("deliveries", ...args),
     },
     lanes: {

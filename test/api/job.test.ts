@@ -35,7 +35,7 @@ const shown = {
   acceptedAtIso: "2029-12-31T23:59:00.000Z",
   sendAt: at,
   sendAtIso: "2030-01-01T00:00:00.000Z",
-  progress: { seen: 1000, skipped: 10, queued: 600, waiting: 100, accepted: 495, failed: 5 },
+  progress: { seen: 1000, skipped: 10, queued: 600, waiting: 100, sent: 885, accepted: 495, failed: 5 },
   routes: { apns: 600, connection: 390 },
   failed: { "apns: BadDeviceToken": 4, expired: 1 },
 };
@@ -69,6 +69,7 @@ function outbox(...jobs: Job[]) {
         });
         return changed;
       },
+      notification: async () => undefined,
       deliveries: async () => undefined,
     },
   };
@@ -190,6 +191,9 @@ test("a notification is told with its jobs, its figures and a page of its delive
     ],
     next: "cursor-3",
   } as unknown as DeliveryPage;
+  const content = { id: 1, android: { title: "T", payload: { a: 1 } }, vendors: { xiaomi: { channel: "c" } } };
+  const note = { id: "n1", content, timeToLive: 1000, type: "news", acceptedAt: at, callerAddress: "127.0.0.1" };
+  const told: string[] = [];
   const record = {
     id: "n1",
     type: "news",
@@ -200,6 +204,7 @@ test("a notification is told with its jobs, its figures and a page of its delive
     pushIds: [],
     uids: [],
     counts: { target_apn: 4, arrive_apn: 3, accepted_apn: 3, failed_apn: 1 },
+    failures: { apn: { "apns: BadDeviceToken": 1 } },
   };
   const { counters } = { counters: { arrivals: async () => [record] } };
   const { outbox: held } = outbox(job);
@@ -216,6 +221,10 @@ test("a notification is told with its jobs, its figures and a page of its delive
       },
       outbox: {
         ...held,
+        notification: async (id) => {
+          told.push(id);
+          return id === "n1" ? note : undefined;
+        },
         deliveries: async (...args) => {
           asked.push(args);
           return args[0] === "n1" ? page : undefined;
@@ -231,6 +240,8 @@ test("a notification is told with its jobs, its figures and a page of its delive
     id: "n1",
     type: "news",
     text: "hello",
+    notification: { ...content, id: "n1" },
+    timeToLive: 1000,
     state: "running",
     acceptedAt: shown.acceptedAt,
     acceptedAtIso: shown.acceptedAtIso,
@@ -266,8 +277,13 @@ test("a notification is told with its jobs, its figures and a page of its delive
     ],
     next: "cursor-3",
   });
-  t.match(counts, { target_apn: 4, apn: { target: 4, arrive: 3, arrivalRate: "75.00%" } });
-  await api.post("/api/notification/get", { id: "n1", after: "cursor-3", limit: 1000 });
+  t.match(counts, {
+    target_apn: 4,
+    apn: { target: 4, arrive: 3, arrivalRate: "75.00%" },
+    failures: { apn: { "apns: BadDeviceToken": 1 } },
+  });
+  const second = await api.post("/api/notification/get", { id: "n1", after: "cursor-3", limit: 1000 });
+  t.notOk("notification" in (second.json as object), "the first page tells the notification");
   const gone = await api.get("/api/notification/get?id=n0");
   t.strictSame([gone.status, gone.json], [404, unknown]);
   t.strictSame(asked, [
@@ -275,6 +291,7 @@ test("a notification is told with its jobs, its figures and a page of its delive
     ["n1", "cursor-3", 1000],
     ["n0", undefined, 100],
   ]);
+  t.strictSame(told, ["n1", "n0"]);
   t.match(await api.get("/api/notification/get"), {
     status: 400,
     json: error("id is required: the id of a notification"),

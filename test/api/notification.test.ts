@@ -52,6 +52,9 @@ test("API 13: the caller's own id is echoed, otherwise the generated one is told
   const answer = await api.post("/api/notification", { uid: "1", notification: { ...content, id: "mine" } });
   t.strictSame([answer.status, answer.json], [200, { code: "success", id: "mine" }]);
   t.match(api.take()[0]?.args, [{ id: "mine" }, { id: "mine" }]);
+  const number = await api.post("/api/notification", { uid: "1", notification: { ...content, id: 123 } });
+  t.strictSame(number.json, { code: "success", id: "123" });
+  t.match(api.take()[0]?.args[1], { id: "123" });
   const generated = await api.post("/api/notification", { uid: "1", notification: { ...content, id: "" } });
   t.strictSame(generated.json, { code: "success", id: "generated123" });
   t.notOk("id" in (api.take()[0]!.args[1] as object));

@@ -268,6 +268,7 @@ test("API 27: arrivals by id, uid, pushId and type, with rates", async (t) => {
       traced_huawei: 2,
       click_huawei: 1,
     },
+    failures: { apn: { "apns: BadDeviceToken": 1 } },
   };
   const asked: unknown[] = [];
   const api = await start(
@@ -302,6 +303,7 @@ test("API 27: arrivals by id, uid, pushId and type, with rates", async (t) => {
     uids: ["1"],
     target_android: 100,
     click_huawei: 1,
+    failures: { apn: { "apns: BadDeviceToken": 1 } },
   });
   const { android, apn, huawei, xiaomi, umeng } = answer as Record<string, unknown>;
   t.strictSame(android, {

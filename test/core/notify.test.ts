@@ -42,7 +42,7 @@ const route: Routing = (type, packageName = "com.x") => {
 };
 
 t.test("a page of devices becomes one packet each, kept while the notification lives", async (t) => {
-  const page = split(note, [device("device-one", { uid: "u" as Uid }), device("device-two")], route, "cursor");
+  const page = split(note, [device("device-one", { uid: "u" as Uid }), device("device-two")], route, "cursor", 1100);
   t.same(
     page.parcels.map((parcel) => parcel.channel),
     ["d:device-one", "d:device-two"],
@@ -57,8 +57,11 @@ t.test("a page of devices becomes one packet each, kept while the notification l
   t.same(page.counts, { target_android: 2 });
   t.same(page.devices, [{ pushId: "device-one", uid: "u" }, { pushId: "device-two" }]);
   t.match(page, { cursor: "cursor", seen: 2, skipped: 0, routes: { connection: 2 } });
-  t.equal(split({ ...note, timeToLive: 0 }, [device("device-one")], route, undefined).parcels[0]?.packet.expires, 0);
-  const later = split({ ...note, sendAt: 9000 }, [device("device-one")], route, undefined);
+  t.equal(
+    split({ ...note, timeToLive: 0 }, [device("device-one")], route, undefined, 1100).parcels[0]?.packet.expires,
+    0,
+  );
+  const later = split({ ...note, sendAt: 9000 }, [device("device-one")], route, undefined, 1100);
   t.equal(later.parcels[0]?.packet.expires, 9500, "the life of a scheduled one begins when it goes out");
 });
 
@@ -72,7 +75,7 @@ t.test("API 15: a vendor's token is served by that vendor alone, Umeng's also by
     ["a vendor that is not configured", device("d", token("huawei", "com.x")), [], true],
   ];
   for (const [name, one, lanes, noti] of ways) {
-    const page = split(note, [one], route, undefined);
+    const page = split(note, [one], route, undefined, 1100);
     t.same(
       page.devices.flatMap(({ via }) => (via === undefined ? [] : [`${via.lane.provider} ${via.lane.app}`])),
       lanes,
@@ -81,7 +84,7 @@ t.test("API 15: a vendor's token is served by that vendor alone, Umeng's also by
     t.equal(page.parcels.length === 1, noti, `${name}: noti`);
     t.equal(page.skipped, 0);
   }
-  const counts = split(note, [device("a", token("apn")), device("b", token("umeng"))], route, undefined).counts;
+  const counts = split(note, [device("a", token("apn")), device("b", token("umeng"))], route, undefined, 1100).counts;
   t.same(counts, { target_apn: 1, target_umeng: 1, target_android: 1 });
 });
 
@@ -89,19 +92,19 @@ t.test("only android or only apn limits the platforms; what shows nothing is ski
   const forAndroid = { ...note, content: { android: { title: "T", payload: {} } } };
   const forApple = { ...note, content: { android: { payload: {} }, apn: { alert: "A" } } };
   const phones = [device("i", token("apn")), device("x", token("xiaomi")), device("u", token("umeng")), device("n")];
-  const providers = (about: Notification) => split(about, phones, route, undefined).routes;
+  const providers = (about: Notification) => split(about, phones, route, undefined, 1100).routes;
   t.same(providers(note), { apns: 1, xiaomi: 1, umeng: 1, connection: 2 });
   t.same(providers(forAndroid), { xiaomi: 1, umeng: 1, connection: 2 });
   t.same(providers(forApple), { apns: 1, connection: 2 }, "without a title only the connection carries it");
-  t.match(split(forApple, phones, route, undefined), { seen: 4, skipped: 1 });
+  t.match(split(forApple, phones, route, undefined, 1100), { seen: 4, skipped: 1 });
 });
 
 t.test(
   "API 17: to everybody: one packet for the topic, a delivery for each token, noti for tokens nobody serves",
   async (t) => {
-    t.match(splitForTopic(note, 99), { parcels: [{ channel: "t:noti" }], counts: { target_android: 99 } });
+    t.match(splitForTopic(note, 99, 1100), { parcels: [{ channel: "t:noti" }], counts: { target_android: 99 } });
     const untitled = { ...note, content: { android: { payload: {} }, apn: { alert: "A" } } };
-    t.same(splitForTopic(untitled, 99), { parcels: [], counts: {}, routes: {} });
+    t.same(splitForTopic(untitled, 99, 1100), { parcels: [], counts: {}, routes: {} });
 
     const phones = [
       device("plain"),
@@ -109,7 +112,9 @@ t.test(
       device("u", token("umeng")),
       device("h", token("huawei")),
     ];
-    const page = splitForAll(note, phones, route, undefined);
+    const page = splitForAll(note, phones, route, undefined, 1100);
+    t.match(page, { seen: 4, skipped: 0 }, "the topic has the one without a token");
+    t.match(splitForAll(untitled, phones, route, undefined, 1100), { seen: 4, skipped: 3 });
     t.same(page.routes, { apns: 1, umeng: 1, connection: 1 });
     t.same(
       page.parcels.map(({ channel }) => channel),
@@ -120,9 +125,26 @@ t.test(
       page.devices.map(({ pushId }) => pushId),
       ["i", "u", "h"],
     );
-    t.same(splitForAll(untitled, phones, route, undefined).routes, { apns: 1 });
+    t.same(splitForAll(untitled, phones, route, undefined, 1100).routes, { apns: 1 });
   },
 );
+
+t.test("once its time has passed, whoever it was for is noted and gets nothing", async (t) => {
+  const phones = [device("x", token("xiaomi")), device("u", token("umeng")), device("n")];
+  const early = split(note, phones, route, undefined, 1499);
+  t.match(early, { late: undefined, parcels: [{}, {}] });
+  const late = split(note, phones, route, undefined, 1500);
+  t.match(late, { late: true, seen: 3, skipped: 0 });
+  t.same(late.routes, {}, "they go no way");
+  t.same(late.parcels, []);
+  t.same(late.counts, { target_xiaomi: 1, target_umeng: 1, target_android: 1 });
+  t.same(late.devices, early.devices);
+  t.same(splitForTopic(note, 99, 1500), { parcels: [], counts: {}, routes: {} });
+  t.match(splitForAll(note, phones, route, undefined, 1500), { late: true, parcels: [] });
+  const forNow = { ...note, timeToLive: 0 };
+  t.notOk("late" in split(forNow, phones, route, undefined, 600_999), "without a time to live: ten minutes");
+  t.ok("late" in split(forNow, phones, route, undefined, 601_000));
+});
 
 t.test("a notification is accepted for later, and not for a time beyond a year", async (t) => {
   const accepted: Notification[] = [];
@@ -132,7 +154,8 @@ t.test("a notification is accepted for later, and not for a time beyond a year",
       return one.id;
     },
   } as unknown as Outbox;
-  const request = { content: note.content, target: { kind: "all" }, timeToLive: 0, callerAddress: "" } as const;
+  const { id, content } = note;
+  const request = { id, content, target: { kind: "all" }, timeToLive: 0, callerAddress: "" } as const;
   t.equal(await accept(outbox, { ...request, sendAt: 5000 }, 1000), "n1");
   t.match(accepted[0], { acceptedAt: 1000, sendAt: 5000, type: "pushAll" });
   await accept(outbox, { ...request, sendAt: 500 }, 1000);

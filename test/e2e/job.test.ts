@@ -135,6 +135,10 @@ t.test("a cancelled call sends nothing more, after a restart too", async (t) => 
   const { seen = 0, accepted = 0, failed = 0 } = progress(ended);
   t.ok(seen < MANY, `${seen} seen`);
   t.equal(accepted + failed, seen);
+  t.match(await counted(server, "wrong", "xiaomi"), { target: seen, accepted, failed }, "the statistics agree");
+  const reasons = failed === 0 ? undefined : { xiaomi: { cancelled: failed } };
+  t.match(await server.ok("stats/arrival/info", { id: "wrong" }), { failures: reasons });
+  t.match(await server.ok("lane/list", {}), { lanes: [{ provider: "xiaomi", accepted, failed }] });
   t.match(await server.post("job/resume", { id: "wrong" }), { status: 409, body: { message: /was cancelled/ } });
   await server.stop();
   const second = await again();
@@ -177,7 +181,10 @@ t.test("a call that was under way when the server was stopped goes on, and nobod
   await server.stop();
   const between = vendor.fake.shown.filter(({ id }) => id === "going").length;
   const second = await again();
-  t.match(await jobIn(second, "going"), { progress: { seen: MANY, accepted: MANY, failed: 0 } });
+  t.match(await jobIn(second, "going"), {
+    progress: { seen: MANY + 1, skipped: 0, sent: MANY + 1, accepted: MANY, failed: 0 }, // the reader has no token
+    routes: { noti: 1 },
+  });
   t.comment(`${between} of ${MANY} before the restart`);
   shownOnce(t, vendor, "going", MANY);
   t.equal(asked(vendor).length, MANY, "an orderly stop repeats nothing at the vendor");

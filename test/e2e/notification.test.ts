@@ -1,5 +1,6 @@
 // Notifications from the HTTP API to phones, through every vendor's fake over TLS; numbers are those of the API's checklist.
 import t, { type Test } from "tap";
+import { hostAddress } from "../../src/host.ts";
 import { extraOf } from "../../src/lab/huawei.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { argument, device, type Fields, fresh, jobIn, notis, type Phone, phone } from "../support/devices.ts";
@@ -122,6 +123,10 @@ t.test("API 13: the same notification as JSON text, as an object and as nested f
     const [shown] = await vendors.get("fcm").shown(id);
     t.match(shown, { id, title: "T", message: "m", payload: { n: "7" } }, form);
   }
+  const numeric = Date.now();
+  const answer = await server.ok("notification", { pushId, notification: { id: numeric, android: { title: "T" } } });
+  t.equal(answer["id"], String(numeric), "a number is its digits");
+  t.match(await vendors.get("fcm").shown(String(numeric)), [{ id: String(numeric) }]);
   const { id } = await server.ok("notification", { pushId, notification: { android: { title: "T" } } });
   t.match(id, /^[a-zA-Z0-9]{12}$/);
   t.equal((await vendors.get("fcm").shown(String(id))).length, 1);
@@ -283,6 +288,29 @@ t.test("API 18: the tag filter's table decides which tokens are given to a vendo
       );
       t.equal((await vendors.get("fcm").shown(String(id), reached.length)).length, reached.length);
     }
+});
+
+t.test("devices of calls that name them are summed up by the hour, and the statistics name the machine", async (t) => {
+  const total = async () => {
+    await server.app.settled();
+    return Number((await server.ok("stats/chart", { key: "notificationByDevices" }))["totalSuccess"]);
+  };
+  const phones = [await phoneOf(t, "fcm"), await phoneOf(t, "apns"), await device(t, server)];
+  const before = await total();
+  const pushId = phones.map(({ id }) => id);
+  const { id } = await server.ok("notification", { pushId, notification: { android: { title: "T" } } });
+  t.match(await jobIn(server, id), { progress: { seen: 3, skipped: 1 } });
+  t.equal(await total(), before + 2);
+  const { id: all } = await server.ok("notification", { pushAll: true, notification: { android: { title: "T" } } });
+  await jobIn(server, all);
+  const { id: dry } = await server.ok("notification", {
+    pushId,
+    dryRun: true,
+    notification: { android: { title: "T" } },
+  });
+  await jobIn(server, dry);
+  t.equal(await total(), before + 2, "neither to everybody nor a dry run");
+  t.match(await server.ok("stats/arrival/info", { id }), { apiIp: hostAddress() });
 });
 
 t.test("nothing of all this was logged as a fault", (t) => {

@@ -7,7 +7,7 @@ export function unbalanced(db: Database): readonly unknown[] {
     ...db
       .prepare(`
       SELECT j.job, j.queued, j.waiting, j.accepted, j.finished_at, j.expanded, j.cancelled,
-        coalesce(sum(d.lane IS NOT NULL), 0) AS has_queued,
+        coalesce(sum(d.lane IS NOT NULL OR d.state = 7), 0) AS has_queued,
         coalesce(sum(d.due IS NOT NULL), 0) AS has_waiting,
         coalesce(sum(d.state = 4), 0) AS has_accepted,
         coalesce(sum(d.state BETWEEN 5 AND 8), 0) AS has_failed,

@@ -15,6 +15,7 @@ import {
   claimed,
   counts,
   FCM,
+  failures,
   jobOf,
   LEASE,
   lastPage,
@@ -32,10 +33,12 @@ import {
 
 export async function outboxConformance(test: Define): Promise<void> {
   await expansionTests(test);
+  await lateTests(test);
   await queueTests(test);
   await orderTests(test);
   await settlementTests(test);
   await lookingBackTests(test);
+  await scheduledListTests(test);
   await callTests(test);
 }
 
@@ -110,6 +113,31 @@ async function expansionTests(test: Define): Promise<void> {
   });
 }
 
+async function lateTests(test: Define): Promise<void> {
+  await test("a page that is too late leaves a record of each device, and nothing to send", async (t, { engine }) => {
+    await engine.outbox.accept(notification("late"), toList(["a"]));
+    const job = await jobOf(engine, "late");
+    const counted = { target_fcm: 1, target_android: 1 };
+    const first = lastPage({ devices: [via("a"), over("b")], cursor: "c", counts: counted });
+    await engine.outbox.expand(job, { ...first, late: true }, T + HOUR);
+    t.match(await view(engine, "late"), { state: "running", queued: 2, waiting: 0, finishedAt: undefined });
+    await engine.outbox.expand(job, lastPage({ devices: [over("c")], late: true }), T + HOUR + 1);
+    t.same(await engine.outbox.lanes(), []);
+    t.same(await claimed(engine, 10, T + HOUR), []);
+    const reason = "its time to live passed in the queue";
+    const found = await view(engine, "late");
+    t.match(found, { state: "finished", finishedAt: T + HOUR + 1, queued: 3, waiting: 0, failed: { [reason]: 3 } });
+    addsUp(t, found);
+    t.match(await records(engine, "late"), [
+      { lane: FCM, state: "expired", reason, settledAt: T + HOUR, sentAt: undefined },
+      { lane: undefined, state: "expired", reason, settledAt: T + HOUR, sentAt: undefined },
+      { lane: undefined, state: "expired", reason, settledAt: T + HOUR + 1, sentAt: undefined },
+    ]);
+    t.same(await counts(engine, "late"), { ...counted, failed_fcm: 1, failed_android: 2 });
+    t.same(await failures(engine, "late"), { fcm: { [reason]: 1 }, android: { [reason]: 2 } });
+  });
+}
+
 async function queueTests(test: Define): Promise<void> {
   await test("a delivery is claimed once, with its notification, and settled", async (t, { engine }) => {
     const hub = recorder();
@@ -118,7 +146,7 @@ async function queueTests(test: Define): Promise<void> {
     const job = await send(engine, "n1", [via("a"), over("b"), via("c")], {
       page: { parcels: [toDevice("b", "n1")], routes: { fcm: 2, connection: 1 } },
     });
-    t.same(await engine.outbox.lanes(T), [{ lane: FCM, depth: 2, oldest: T }]);
+    t.same(await engine.outbox.lanes(), [{ lane: FCM, depth: 2, oldest: T }]);
     const claim = await engine.outbox.claim(FCM, 10, T, LEASE);
     t.match(claim.deliveries[0], {
       job,
@@ -134,7 +162,7 @@ async function queueTests(test: Define): Promise<void> {
     t.same(await claimed(engine), [], "what is leased is not claimed again");
     const [a, c] = claim.deliveries;
     await engine.outbox.settle([accepted(a!, "r1"), refused(c!, "too long")], T + 5);
-    t.same(await engine.outbox.lanes(T), []);
+    t.same(await engine.outbox.lanes(), []);
     const found = await view(engine, "n1");
     t.match(found, {
       job,
@@ -232,7 +260,7 @@ async function queueTests(test: Define): Promise<void> {
     }
     await engine.devices.delete([pushId("c")]);
     t.same(await states("kept"), ["sent", "sent", "expired"]);
-    t.same(await engine.outbox.lanes(T), [], "no lane knows of them");
+    t.same(await engine.outbox.lanes(), [], "no lane knows of them");
   });
 
   await test("a delivery that failed for now comes back when it is due, and says how often it was tried", async (t, {
@@ -274,7 +302,7 @@ async function queueTests(test: Define): Promise<void> {
     const [a, b] = await claimed(subject.engine, 2);
     await subject.engine.outbox.settle([again(a!, T + 500)], T);
     const engine = await subject.reopen(T);
-    t.same(await engine.outbox.lanes(T), [{ lane: FCM, depth: 3, oldest: T }]);
+    t.same(await engine.outbox.lanes(), [{ lane: FCM, depth: 3, oldest: T }]);
     const claim = await engine.outbox.claim(FCM, 10, T, LEASE);
     t.same(named(claim.deliveries), ["b", "c"]);
     t.same(claim.deliveries[0], b);
@@ -300,13 +328,14 @@ async function queueTests(test: Define): Promise<void> {
     const other = { provider: "fcm", app: "com.y" };
     await send(engine, "n1", [via("a"), via("b", XIAOMI), via("c", other)]);
     await send(engine, "n2", [via("d", XIAOMI)], { at: T + 1 });
-    const lanes = [...(await engine.outbox.lanes(T + 1))].sort((x, y) => y.depth - x.depth);
+    const lanes = [...(await engine.outbox.lanes())].sort((x, y) => y.depth - x.depth);
     t.equal(lanes.length, 3);
     t.same(lanes[0], { lane: XIAOMI, depth: 2, oldest: T });
     t.same(named(await claimed(engine, 9, T + 1, XIAOMI)), ["b", "d"]);
     t.same(named(await claimed(engine, 9, T + 1, other)), ["c"]);
     t.same(await claimed(engine, 9, T + 1, { provider: "xiaomi", app: "com.y" }), []);
-    t.notOk("oldest" in ((await engine.outbox.lanes(T + 1)).find(({ lane }) => lane.app === "com.y") ?? {}), "leased");
+    const find = async () => (await engine.outbox.lanes()).find(({ lane }) => lane.app === "com.y");
+    t.match(await find(), { depth: 1, oldest: T }, "also what is at the vendor");
   });
 
   await test("a claim passes over what expired, and counts it as failed", async (t, { engine }) => {
@@ -324,6 +353,7 @@ async function queueTests(test: Define): Promise<void> {
     });
     addsUp(t, job);
     t.same(await counts(engine, "n1"), { failed_fcm: 2 });
+    t.same(await engine.outbox.unsent(), [{ lane: FCM, total: 2 }]);
     t.same(
       (await records(engine, "n1")).map(({ state, retries }) => [state, retries]),
       [
@@ -331,7 +361,7 @@ async function queueTests(test: Define): Promise<void> {
         ["expired", 0],
       ],
     );
-    t.equal((await engine.outbox.lanes(T))[0]?.depth, 1);
+    t.equal((await engine.outbox.lanes())[0]?.depth, 1);
   });
 
   for (const first of ["lasting", "short"])
@@ -379,7 +409,7 @@ async function queueTests(test: Define): Promise<void> {
       await expire(T + 2000);
       t.match(await view(engine, "wide"), { waiting: 0 });
       t.match(await view(engine, "lasting"), { waiting: 5 });
-      t.same(await engine.outbox.lanes(T), [{ lane: apns, depth: 5, oldest: T }]);
+      t.same(await engine.outbox.lanes(), [{ lane: apns, depth: 5, oldest: T }]);
       t.same(named(await claimed(engine, 9, T + 2000, apns)), lasting);
     });
 
@@ -467,10 +497,12 @@ async function orderTests(test: Define): Promise<void> {
       queued: 4,
       failed: { cancelled: 3 },
     });
-    t.same(await engine.outbox.lanes(T), []);
+    t.same(await engine.outbox.lanes(), []);
     t.same(await engine.outbox.order("n1", "cancel", T), []);
     t.same(await engine.outbox.order("n1", "resume", T), []);
-    t.same(await counts(engine, "n1"), { accepted_fcm: 1 }, "cancelled is not failed");
+    t.same(await counts(engine, "n1"), { accepted_fcm: 1, failed_fcm: 3 }, "the statistics add up as well");
+    t.same(await failures(engine, "n1"), { fcm: { cancelled: 3 } });
+    t.same(await engine.outbox.unsent(), [{ lane: FCM, total: 3 }]);
   });
 
   await test("a vendor's answer to what was under way counts after a cancel", async (t, { engine }) => {
@@ -487,7 +519,7 @@ async function orderTests(test: Define): Promise<void> {
     t.same(await claimed(engine), []);
     const [job] = await engine.outbox.order("n1", "cancel", T);
     t.match(job, { state: "cancelled", waiting: 0, failed: { cancelled: 2 }, finishedAt: T });
-    t.same(await engine.outbox.lanes(T), []);
+    t.same(await engine.outbox.lanes(), []);
   });
 
   await test("a job that waits for its time is paused and cancelled like any other", async (t, { engine }) => {
@@ -525,8 +557,38 @@ async function orderTests(test: Define): Promise<void> {
       t.notOk(done);
       await ordered;
     }
-    t.match(await view(engine, "n1"), { waiting: 0, failed: { cancelled: 20_000 }, state: "cancelled" });
-    t.same(await engine.outbox.lanes(T), []);
+    let found = await view(engine, "n1");
+    while (found?.waiting !== 0) found = await view(engine, "n1");
+    t.match(found, { waiting: 0, failed: { cancelled: 20_000 }, state: "cancelled" });
+    t.same(await engine.outbox.lanes(), []);
+  });
+
+  const many = (count: number) => Array.from({ length: count }, (_, i) => via(`d${i}`));
+
+  await test("a cancel of 18,000 is answered before it is carried out, which goes on at once", async (t, {
+    engine,
+  }) => {
+    await send(engine, "n1", many(18_000), { target: ALL });
+    const [answered] = await engine.outbox.order("n1", "cancel", T);
+    t.equal(answered?.state, "cancelled");
+    const { cancelled = 0 } = answered?.failed ?? {};
+    t.ok(cancelled >= 8000 && cancelled < 18_000, `${cancelled}`);
+    t.same(await claimed(engine), [], "it holds for all of them");
+    let found = await view(engine, "n1");
+    while (found?.waiting !== 0) found = await view(engine, "n1");
+    t.match(found, { failed: { cancelled: 18_000 } });
+  });
+
+  await test("a lane looks again for as long as a job of 9,000 is resumed", async (t, { engine }) => {
+    await send(engine, "n1", many(9000), { target: ALL });
+    await engine.outbox.order("n1", "pause", T);
+    for (let next: number | undefined = T; next === T; ) next = (await engine.outbox.claim(FCM, 500, T, LEASE)).next;
+    t.match(await engine.outbox.order("n1", "resume", T), [{ state: "running", waiting: 9000 }]);
+    for (let got = 0; got < 9000; ) {
+      const { deliveries, next } = await engine.outbox.claim(FCM, 500, T, LEASE);
+      got += deliveries.length;
+      if (got < 9000 && deliveries.length === 0) t.ok(next !== undefined && next <= T + 100, `after ${got}`);
+    }
   });
 }
 
@@ -829,7 +891,7 @@ async function lookingBackTests(test: Define): Promise<void> {
       },
     ]);
     t.same(hub.delivered, []);
-    t.same(await engine.outbox.lanes(T), []);
+    t.same(await engine.outbox.lanes(), []);
     t.same(await engine.counters.arrivals({ id: "n1" }, 1), []);
     t.same(await engine.outbox.deliveries("n1", undefined, 9), { deliveries: [] });
   });
@@ -897,13 +959,33 @@ async function lookingBackTests(test: Define): Promise<void> {
       after = page?.next;
     } while (after !== undefined);
     const expected = Array.from({ length: 6 }, (_, i) => [`${i}a`, `${i}b`]).flat();
-    t.same(seen, expected);
+    const callByCall = [0, 2, 4, 1, 3, 5].flatMap((i) => [`${i}a`, `${i}b`]);
+    t.same(seen, callByCall);
     t.equal((await records(engine, "n1"))[0]?.uid, "u");
     t.equal(await engine.outbox.deliveries("unknown", undefined, 9), undefined);
-    await t.rejects(engine.outbox.deliveries("n1", "n1", 9), { code: "invalid" });
+    for (const place of ["n1", "1", "1-", "1-2-3", "-1-2", "1.5-2", "9".repeat(16)])
+      await t.rejects(engine.outbox.deliveries("n1", place, 9), { code: "invalid" }, place);
+    t.same(await engine.outbox.deliveries("n1", "999999-0", 9), { deliveries: [] });
     const [record] = await engine.counters.arrivals({ id: "n1" }, 1);
     t.same(record?.pushIds, expected.map(pushId));
     t.same(record?.uids, ["u"]);
+  });
+
+  await test("the deliveries of a thousand calls with one id are read piece by piece, those without any passed over", async (t, {
+    engine,
+  }) => {
+    for (let i = 0; i < 1000; i++) await engine.outbox.accept(notification("n1"), ALL, { dryRun: i % 500 !== 499 });
+    const { work } = await engine.outbox.unexpanded(1000, T);
+    for (const { job } of work)
+      await engine.outbox.expand(job, lastPage({ devices: [over(`a${job}`), over(`b${job}`)] }), T);
+    const first = await engine.outbox.deliveries("n1", undefined, 3);
+    t.equal(first?.deliveries.length, 3);
+    const second = await engine.outbox.deliveries("n1", first?.next, 3);
+    t.equal(second?.deliveries.length, 1);
+    t.equal(second?.next, undefined);
+    const all = [...(first?.deliveries ?? []), ...(second?.deliveries ?? [])].map(({ pushId }) => pushId);
+    t.equal(new Set(all).size, 4);
+    t.equal((await records(engine, "n1")).length, 4);
   });
 
   await test("a record lists at most 1,000 devices, and is found by any of more", async (t, { engine }) => {
@@ -995,6 +1077,52 @@ async function lookingBackTests(test: Define): Promise<void> {
     t.same(await counts(), { ...before, traced_xiaomi: 5, traced_click_xiaomi: 1 });
     await engine.outbox.traced("unknown", "xiaomi", { delivered: 5, clicked: 0 });
     t.same(await engine.counters.arrivals({ id: "unknown" }, 1), []);
+  });
+}
+
+async function scheduledListTests(test: Define): Promise<void> {
+  const news = (id: string, sendAt?: number) =>
+    notification(id, { type: "news", ...(sendAt === undefined ? {} : { sendAt }) });
+
+  await test("statistics are listed by when a notification began, not by when it was accepted", async (t, {
+    engine,
+  }) => {
+    const devices = [{ ...via("a"), uid: uid("u") }];
+    const notes = [news("late", T + 100), news("second", T + 50), news("first")];
+    for (const note of notes) await engine.outbox.accept(note, ALL);
+    for (const { job } of (await engine.outbox.unexpanded(9, T + 100)).work)
+      await engine.outbox.expand(job, lastPage({ devices }), T + 100);
+    for (const query of [{ type: "news" }, { uid: "u" }, { pushId: pushId("a") }]) {
+      const found = await engine.counters.arrivals(query, 9);
+      t.same(
+        found.map(({ id }) => id),
+        ["late", "second", "first"],
+        Object.keys(query)[0] ?? "",
+      );
+      t.equal((await engine.counters.arrivals(query, 1))[0]?.id, "late");
+    }
+  });
+
+  await test("what was cancelled before its time is in no list of statistics, and is known all the same", async (t, {
+    engine,
+  }) => {
+    const listed = async () => (await engine.counters.arrivals({ type: "news" }, 9)).map(({ id }) => id);
+    await engine.outbox.accept(news("never", T + 100), ALL);
+    await engine.outbox.accept(news("never", T + 200), ALL);
+    await engine.outbox.accept(news("now"), ALL);
+    t.same(await listed(), ["never", "now"]);
+    await engine.outbox.order("never", "cancel", T);
+    await engine.outbox.order("now", "cancel", T);
+    t.same(await listed(), ["now"]);
+    t.same(await engine.counters.arrivals({ id: "never" }, 1), []);
+    t.match(await view(engine, "never"), { state: "cancelled" });
+    t.match(await engine.outbox.notification("never"), { id: "never", sendAt: T + 200 });
+    t.same(await records(engine, "never"), []);
+
+    await send(engine, "again", [via("a")], { note: { type: "news" } });
+    await engine.outbox.accept(news("again", T + 100), ALL);
+    await engine.outbox.order("again", "cancel", T);
+    t.same(await listed(), ["again", "now"], "one call under this id has begun");
   });
 }
 

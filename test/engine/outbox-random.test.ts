@@ -58,7 +58,8 @@ for (const seed of [1, 2, 3]) {
         }).flat();
         const lanes = ["fcm", "xiaomi"].map((provider) => [provider, "com.x"]);
         const page = { notBefore: null, parcels: [], lanes, devices, counts: {}, seen: 1, skipped: 0, routes: {} };
-        call("expand", [one.job, { ...page, cursor: roll(2) === 0 ? "c" : null }, now]);
+        const late = roll(8) === 0;
+        call("expand", [one.job, { ...page, late, cursor: roll(2) === 0 ? "c" : null }, now]);
       },
       () => {
         const { deliveries } = call("claim", [...lane(), 1 + roll(20), now, 500]) as { deliveries: readonly number[] };

@@ -1,5 +1,6 @@
 // Steps that the tests of the outbox have in common.
 import type { Test } from "tap";
+import type { FailureCounts } from "../../src/core/arrival.ts";
 import type { Delivery, Lane, Settlement } from "../../src/core/delivery.ts";
 import type { PushId } from "../../src/core/device.ts";
 import type { Engine } from "../../src/core/engine.ts";
@@ -115,6 +116,10 @@ export async function view(engine: Engine, id: string, now = T): Promise<Job | u
 
 export async function counts(engine: Engine, id: string): Promise<Readonly<Record<string, number>> | undefined> {
   return (await engine.counters.arrivals({ id }, 1))[0]?.counts;
+}
+
+export async function failures(engine: Engine, id: string): Promise<FailureCounts | undefined> {
+  return (await engine.counters.arrivals({ id }, 1))[0]?.failures;
 }
 
 export async function records(engine: Engine, id: string): Promise<readonly DeliveryRecord[]> {

@@ -28,13 +28,14 @@ const OUTCOMES: Readonly<Record<string, Kind | readonly Kind[]>> = {
   busy: "retry",
   "bad-gateway": "retry",
   garbage: "retry",
-  half: "retry",
+  // A browser's push service has accepted it, whatever it adds to its 200.
+  half: ["retry", "accepted"],
   "slow-0.2s": "accepted",
   slow: "retry",
   "slow-20s": "retry",
   hang: "retry",
   unfinished: "retry",
-  endless: "retry",
+  endless: ["retry", "accepted"],
   reset: "retry",
   refuse: "retry",
   cut: "retry",
@@ -58,8 +59,16 @@ const OUTCOMES: Readonly<Record<string, Kind | readonly Kind[]>> = {
   "login-slow": "retry",
   "login-hang": "retry",
   "other-environment": "denied",
+  "other-key": "denied",
   expired: ["denied", "retry"],
   unavailable: "retry",
+  "unavailable-after": "retry",
+  "throttle-date": "retry",
+  forbidden: "denied",
+  // One recipient goes in no list.
+  "partial-login": ["accepted", "denied"],
+  "partial-quota": ["accepted", "paused"],
+  "list-quota": "accepted",
   internal: "retry",
   "not-found": "denied",
   "third-party": "denied",
@@ -84,7 +93,8 @@ const IMPATIENT = 200;
 const PATIENT = 10_000;
 /** Requests and connections that one notification may cost: a login, the request, and both once more. */
 const MOST = 5;
-const TRIES = 6;
+/** One a minute: Apple takes no other key for twenty. */
+const TRIES = 25;
 const MINUTE = 60_000;
 
 export interface Subject<App extends CommonApp> {

@@ -84,7 +84,7 @@ async function waiting<App extends CommonApp>(
     await paused;
     const since = clock();
     t.ok(since < MIDNIGHT - FLIGHT, `${name} has said so in time for this test`);
-    t.match(runner.status(undefined), { state: "paused", until: MIDNIGHT }, name);
+    t.match(runner.status(undefined, 0), { state: "paused", until: MIDNIGHT }, name);
     while (fake.shown.length < DEVICES) await once(events, "asked");
     t.same(
       asked.filter((at) => at > since + FLIGHT && at < MIDNIGHT),

@@ -1,5 +1,7 @@
 import t from "tap";
+import { statisticsName } from "../../src/core/delivery.ts";
 import { parseEvent } from "../../src/live/events.ts";
+import { vendors } from "../../src/providers/index.ts";
 
 const limits = { topicLength: 20, idLength: 40, topics: 3 };
 const parse = (name: string, ...args: unknown[]) => parseEvent(name, args, limits);
@@ -89,7 +91,13 @@ t.test("SIO 43: clicks and replies name their counter", async (t) => {
   t.equal(counter("notificationClick", { id: "n", type: "umeng" }), "click_android");
   t.equal(counter("notificationClick", { id: "n", type: "apn" }), "click_apn");
   t.equal(counter("notificationClick", { id: "n", type: "xiaomi" }), "click_xiaomi");
-  t.equal(counter("notificationClick", { id: "n", type: "../x" }), "click_android");
+  for (const { name, tokenTypes } of vendors)
+    for (const type of tokenTypes) {
+      const expected = name === "umeng" ? "click_android" : `click_${statisticsName(name)}`;
+      t.equal(counter("notificationClick", { id: "n", type }), expected);
+    }
+  for (const type of ["../x", "aaa", "android", "__proto__", "", null, 5, ["xiaomi"]])
+    t.equal(counter("notificationClick", { id: "n", type }), "click_android", "no counter that a client invents");
 });
 
 t.test("D24: a statistic with a missing or impossible number is left out", async (t) => {

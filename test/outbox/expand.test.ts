@@ -14,9 +14,9 @@ t.test("a page that is still on its way when another fails is not begun again", 
   await engine.devices.connect({ pushId, token: { type: "fcm", token: "token" } }, Date.now());
   const jobs: number[] = [];
   for (const id of ["slow", "broken"]) {
-    const content = { id, android: { title: "T", payload: {} } };
+    const content = { android: { title: "T", payload: {} } };
     const target = { kind: "pushIds", pushIds: [pushId] } as const;
-    await accept(engine.outbox, { content, target, timeToLive: 60_000, callerAddress: "" }, Date.now());
+    await accept(engine.outbox, { id, content, target, timeToLive: 60_000, callerAddress: "" }, Date.now());
     const [job] = await engine.outbox.jobs({ id }, 1, Date.now());
     jobs.push(job?.job ?? 0);
   }
@@ -45,6 +45,7 @@ t.test("a page that is still on its way when another fails is not begun again", 
     count: () => 0,
     route: (type) => ({ provider: type, app: "com.example" }),
     filled: () => {},
+    addressed: () => {},
     now: Date.now,
     failed: (error) => {
       failures.push(error);
@@ -74,10 +75,11 @@ t.test("a scheduled job begins at its time also when the clock was set or the ma
   const engine = await openTestEngine(t);
   const begun = Date.now();
   let slept = 0;
-  const content = { id: "later", android: { title: "T", payload: {} } };
+  const content = { android: { title: "T", payload: {} } };
   const target = { kind: "pushIds", pushIds: ["device" as PushId] } as const;
   const sendAt = begun + 3_600_000;
-  await accept(engine.outbox, { content, target, timeToLive: 60_000, sendAt, callerAddress: "" }, begun);
+  const request = { id: "later", content, target, timeToLive: 60_000, sendAt, callerAddress: "" };
+  await accept(engine.outbox, request, begun);
   const events = new EventEmitter();
   const outbox: Engine["outbox"] = {
     ...engine.outbox,
@@ -98,6 +100,7 @@ t.test("a scheduled job begins at its time also when the clock was set or the ma
     count: () => 0,
     route: () => undefined,
     filled: () => {},
+    addressed: () => {},
     now: () => begun + slept,
     failed: (error) => t.error(error),
   });
@@ -117,8 +120,14 @@ t.test("a rate does not slow a dry run down: it only counts", async (t) => {
   const engine = await openTestEngine(t);
   const pushIds = Array.from({ length: 1500 }, (_, i) => `device-${i}` as PushId);
   await Promise.all(pushIds.map((pushId) => engine.devices.connect({ pushId }, Date.now())));
-  const content = { id: "dry", android: { title: "T", payload: {} } };
-  const call = { content, target: { kind: "pushIds", pushIds }, timeToLive: 60_000, callerAddress: "" } as const;
+  const content = { android: { title: "T", payload: {} } };
+  const call = {
+    id: "dry",
+    content,
+    target: { kind: "pushIds", pushIds },
+    timeToLive: 60_000,
+    callerAddress: "",
+  } as const;
   await accept(engine.outbox, { ...call, rate: 1, dryRun: true }, Date.now());
   const events = new EventEmitter();
   const outbox: Engine["outbox"] = {
@@ -135,6 +144,7 @@ t.test("a rate does not slow a dry run down: it only counts", async (t) => {
     count: () => 0,
     route: (type) => ({ provider: type, app: "com.example" }),
     filled: () => {},
+    addressed: () => {},
     now: Date.now,
     failed: t.error,
   });
@@ -147,5 +157,52 @@ t.test("a rate does not slow a dry run down: it only counts", async (t) => {
     t.match(job, { seen: 1500, queued: 0 });
     break;
   }
+  await expander.stop();
+});
+
+t.test("what a pace or a pause has held beyond its time goes to no socket, and at once", async (t) => {
+  const engine = await openTestEngine(t);
+  const delivered: string[] = [];
+  engine.broker.attach({ deliver: (channel) => void delivered.push(channel), carryOut: () => {}, has: () => true });
+  const begun = Date.now();
+  let passed = 0;
+  for (const name of ["device-a", "device-b", "device-c"])
+    await engine.devices.connect({ pushId: name as PushId, tags: ["t"] }, begun);
+  const content = { android: { title: "T", payload: {} } };
+  const target = { kind: "tag", tag: "t" } as const;
+  const request = { id: "paced", content, target, timeToLive: 1000, rate: 1, callerAddress: "" };
+  await accept(engine.outbox, request, begun);
+  const events = new EventEmitter();
+  const expander = createExpander({
+    engine: {
+      devices: engine.devices,
+      outbox: {
+        ...engine.outbox,
+        async expand(...args) {
+          await engine.outbox.expand(...args);
+          setImmediate(() => events.emit("expanded"));
+        },
+      },
+    },
+    count: () => 0,
+    route: () => undefined,
+    filled: () => {},
+    addressed: () => {},
+    now: () => begun + passed,
+    failed: (error) => t.error(error),
+  });
+  const first = once(events, "expanded");
+  expander.nudge();
+  await first;
+  t.same(delivered, ["d:device-a"]);
+  t.match(await engine.outbox.jobs({ id: "paced" }, 1, begun), [{ seen: 1, queued: 0 }]);
+  passed = 1000;
+  const second = once(events, "expanded");
+  expander.nudge();
+  await second;
+  t.same(delivered, ["d:device-a"], "the others are too late");
+  t.match(await engine.outbox.jobs({ id: "paced" }, 1, begun + passed), [
+    { state: "finished", seen: 3, queued: 2, failed: { "its time to live passed in the queue": 2 } },
+  ]);
   await expander.stop();
 });

@@ -105,7 +105,15 @@ async function stage(t: Test, ...vendors: Vendor[]): Promise<Stage> {
   });
   sender.use(new Map(vendors.map((vendor) => [vendor.name, vendor])));
   const route: Routing = (type) => ({ provider: type, app: APP });
-  const expander = createExpander({ engine, count: () => 0, route, filled: sender.nudge, now: Date.now, failed });
+  const expander = createExpander({
+    engine,
+    count: () => 0,
+    route,
+    filled: sender.nudge,
+    addressed: () => {},
+    now: Date.now,
+    failed,
+  });
   t.teardown(async () => {
     await expander.stop();
     await sender.stop(1000);
@@ -126,9 +134,9 @@ async function stage(t: Test, ...vendors: Vendor[]): Promise<Stage> {
       return pushIds;
     },
     async notify(pushIds, id = "note", { timeToLive = 60_000 } = {}) {
-      const content = { id, android: { title: "T", payload: {} }, apn: { alert: "T" } };
+      const content = { android: { title: "T", payload: {} }, apn: { alert: "T" } };
       const target = { kind: "pushIds", pushIds } as const;
-      await accept(outbox, { content, target, timeToLive, callerAddress: "" }, Date.now());
+      await accept(outbox, { id, content, target, timeToLive, callerAddress: "" }, Date.now());
       expander.nudge();
     },
     async job(id) {
@@ -382,13 +390,21 @@ t.test("a bug in a provider costs no delivery", async (t) => {
   });
   sender.use(new Map([["fcm", fcm]]));
   const route: Routing = (type) => ({ provider: type, app: APP });
-  const expander = createExpander({ engine, count: () => 0, route, filled: sender.nudge, now: Date.now, failed });
+  const expander = createExpander({
+    engine,
+    count: () => 0,
+    route,
+    filled: sender.nudge,
+    addressed: () => {},
+    now: Date.now,
+    failed,
+  });
   const device = "fcm-device-0" as PushId;
   await engine.devices.connect({ pushId: device, token: { type: "fcm", token: "x" } }, Date.now());
   const target = { kind: "pushIds", pushIds: [device] } as const;
-  const content = { id: "n", android: { title: "T", payload: {} } };
+  const content = { android: { title: "T", payload: {} } };
   const asked = once(fcm.events, "request");
-  await accept(engine.outbox, { content, target, timeToLive: 60_000, callerAddress: "" }, Date.now());
+  await accept(engine.outbox, { id: "n", content, target, timeToLive: 60_000, callerAddress: "" }, Date.now());
   expander.nudge();
   await asked;
   t.match(told, [{ message: "a bug" }]);

@@ -1,6 +1,6 @@
 // Statistics: sums by the hour, and what became of each notification.
 import type Database from "better-sqlite3";
-import type { ArrivalRecord } from "../../core/arrival.ts";
+import type { ArrivalRecord, FailureCounts } from "../../core/arrival.ts";
 import type { ArrivalQuery, Evidence, HourlySum, Sample } from "../../core/engine.ts";
 import type { Listing } from "./listing.ts";
 import type { Heading } from "./outbox.ts";
@@ -96,13 +96,29 @@ export function counters(db: Database, listing: Listing, receipts: Pick<Receipts
     ON CONFLICT (arrival, counter) DO UPDATE SET total = excluded.total WHERE excluded.total > total`);
 
   const byType = db
-    .prepare<[string, number], number>("SELECT arrival FROM arrivals WHERE type = ? ORDER BY arrival DESC LIMIT ?")
+    .prepare<[string, number], number>(`
+    SELECT arrival FROM arrivals WHERE type = ? ORDER BY time_start DESC, arrival DESC LIMIT ?`)
     .pluck<number>();
   const byNumber = db.prepare<[number], ArrivalRow>(`
     SELECT arrival, id, type, text, ttl, time_start, caller_address FROM arrivals WHERE arrival = ?`);
   const countsOf = db.prepare<[number], { count: number; counter: string; total: number }>(`
     SELECT count, counter, total FROM arrival_counts WHERE arrival = ?`);
+  const failuresOf = db.prepare<[number], { name: string; reason: string; total: number }>(`
+    SELECT name, reason, total FROM arrival_failures WHERE arrival = ? ORDER BY name, total DESC, reason`);
+
+  function failures(arrival: number): FailureCounts | undefined {
+    const found = new Map<string, Map<string, number>>();
+    for (const { name, reason, total } of failuresOf.all(arrival)) {
+      const reasons = found.get(name);
+      if (reasons === undefined) found.set(name, new Map([[reason, total]]));
+      else reasons.set(reason, total);
+    }
+    if (found.size === 0) return undefined;
+    return Object.fromEntries([...found].map(([name, reasons]) => [name, Object.fromEntries(reasons)]));
+  }
+
   function record(row: ArrivalRow): ArrivalRecord {
+    const failed = failures(row.arrival);
     const listed = listing.devicesOfArrival(row.arrival, LISTED);
     const uids = listed.map(({ uid }) => uid).filter((uid) => uid !== null);
     return {
@@ -120,6 +136,7 @@ export function counters(db: Database, listing: Listing, receipts: Pick<Receipts
           .filter(({ total }) => total > 0)
           .map(({ counter, total }) => [counter, total]),
       ),
+      ...(failed === undefined ? undefined : { failures: failed }),
     };
   }
 

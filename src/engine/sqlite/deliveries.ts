@@ -2,10 +2,10 @@
 // With 1,000,000 devices and each commit on the disk, two cores: 50,000 deliveries/s claimed and settled by 500; 87,000 made per
 // second by pages of 1,000, 48,000 where their users are new; 12,000 calls to one device each go all the way in a second.
 import type Database from "better-sqlite3";
-import { statisticsName, tellsOfArrival } from "../../core/delivery.ts";
+import { tellsOfArrival } from "../../core/delivery.ts";
 import { detours } from "./detours.ts";
 import type { DeviceTable } from "./devices.ts";
-import { CANCELLED, EXPIRED, type Progress, State, type Tally } from "./progress.ts";
+import { CANCELLED, EXPIRED, type Progress, State, type Tally, type Way } from "./progress.ts";
 
 interface Waiting {
   readonly delivery: number;
@@ -50,16 +50,22 @@ export const SETTLEMENT_WIDTH = 7;
 
 /** Deliveries that a claim may pass over, being paused, cancelled or expired, before it answers. */
 const PASSED_OVER = 1000;
+/** While a job is resumed, its lanes look so often for what was let go of, milliseconds. */
+const LOOK_EVERY = 100;
+/** Among so many that are due first the oldest of a lane is looked for: what is put off again and again is due with the others. */
+const FIRST = 100;
 
 export function deliveries(db: Database, progress: Progress, devices: Pick<DeviceTable, "forgetToken">) {
   const ways = detours(db);
   const lanes = db.prepare<[], Lane>("SELECT lane, provider, app, open FROM lanes WHERE open > 0");
   const findLane = db.prepare<[string, string], Lane>(`
     SELECT lane, provider, app, open FROM lanes WHERE provider = ? AND app = ? AND open > 0`);
+  const laneOf = db.prepare<[number], Lane>("SELECT lane, provider, app, open FROM lanes WHERE lane = ?");
   const oldest = db
-    .prepare<[number, number, number], number>(`
-    SELECT queued_at FROM deliveries WHERE lane = ? AND state = 1 AND bulk = ? AND due <= ? ORDER BY due LIMIT 1`)
-    .pluck<number>();
+    .prepare<[number, number, number], number | null>(`
+    SELECT min(queued_at) FROM (
+      SELECT queued_at FROM deliveries WHERE lane = ? AND state = ? AND bulk = ? AND due IS NOT NULL ORDER BY due LIMIT ${FIRST})`)
+    .pluck<number | null>();
   const due = db.prepare<[number, number, number, number], Waiting>(`
     SELECT delivery, job, push_id, type, token, attempts, reason FROM deliveries
     WHERE lane = ? AND state = 1 AND bulk = ? AND due <= ? ORDER BY due, delivery LIMIT ?`);
@@ -81,7 +87,7 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
   const hold = db.prepare<[number]>("UPDATE deliveries SET state = 3 WHERE delivery = ?");
   const release = db.prepare<[number]>("UPDATE deliveries SET state = 1 WHERE delivery = ?");
   const noteOf = db.prepare<[number], string>("SELECT notification FROM job_contents WHERE job = ?").pluck<string>();
-  const leased = db.prepare<[number, number], Waiting & { readonly lane: number; readonly provider: string }>(`
+  const leased = db.prepare<[number, number], Waiting & Way>(`
     SELECT d.delivery, d.job, d.push_id, d.type, d.token, d.attempts, d.reason, d.lane, l.provider
     FROM deliveries d JOIN lanes l ON l.lane = d.lane
     WHERE d.delivery = ? AND d.state = 2 AND d.due = ?`);
@@ -98,13 +104,13 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
   const walking = db.prepare<[number], { readonly walk: number }>(
     "SELECT walk FROM jobs WHERE job = ? AND walk IS NOT NULL",
   );
-  const walked = db.prepare<
-    [number, number, number],
-    Waiting & { readonly lane: number; readonly state: number; readonly provider: string | null }
-  >(`
+  const walked = db.prepare<[number, number, number], Waiting & Way & { readonly state: number }>(`
     SELECT d.delivery, d.job, d.push_id, d.type, d.token, d.attempts, d.reason, d.lane, d.state, l.provider
     FROM deliveries d LEFT JOIN lanes l ON l.lane = d.lane
     WHERE d.job = ? AND d.delivery > ? ORDER BY d.delivery LIMIT ?`);
+  const resuming = db
+    .prepare<[], number>("SELECT 1 FROM jobs WHERE walk IS NOT NULL AND paused = 0 AND cancelled = 0 LIMIT 1")
+    .pluck<number>();
   const walkOn = db.prepare<[number | null, number, number]>(`
     UPDATE jobs SET walk = ?, holding = iif(?, 0, holding) WHERE job = ?`);
 
@@ -122,25 +128,25 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
     return row.paused === 1 ? "hold" : undefined;
   }
 
-  function expire(row: Waiting, lane: number, provider: string, tally: Tally, now: number): void {
+  function expire(row: Waiting, way: Way, tally: Tally, now: number): void {
     const reason = row.reason ?? EXPIRED;
     settle.run(State.expired, null, reason, now, 0, row.delivery);
-    tally.settled(row.job, lane, [`failed_${statisticsName(provider)}`], reason);
+    tally.unsent(row.job, way, reason);
   }
 
-  function cancel(row: Waiting, lane: number, tally: Tally, now: number): void {
+  function cancel(row: Waiting, way: Way, tally: Tally, now: number): void {
     settle.run(State.cancelled, null, row.reason, now, 0, row.delivery);
-    tally.settled(row.job, lane, [], CANCELLED);
+    tally.unsent(row.job, way, CANCELLED);
   }
 
   /** Settles or holds a delivery that is not to be sent; false: it stays where it is. */
-  function passOver(row: Waiting, lane: number, provider: string, tally: Tally, now: number): boolean {
+  function passOver(row: Waiting, way: Way, tally: Tally, now: number): boolean {
     switch (fate(row, tally, now)) {
       case "cancel":
-        cancel(row, lane, tally, now);
+        cancel(row, way, tally, now);
         return true;
       case "expire":
-        expire(row, lane, provider, tally, now);
+        expire(row, way, tally, now);
         return true;
       case "hold":
         hold.run(row.delivery);
@@ -151,8 +157,8 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
     }
   }
 
-  function next(lane: number): number | undefined {
-    let first: number | undefined;
+  function next(lane: number, now: number): number | undefined {
+    let first = resuming.get() === undefined ? undefined : now + LOOK_EVERY;
     for (const state of [State.queued, State.leased])
       for (const bulk of [0, 1]) {
         const at = nextDue.get(lane, state, bulk);
@@ -162,16 +168,26 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
   }
 
   return {
-    lanes(now: number): readonly (readonly [provider: string, app: string, depth: number, oldest: number | null])[] {
+    lanes(): readonly (readonly [provider: string, app: string, depth: number, oldest: number | null])[] {
       return lanes.all().map(({ lane, provider, app, open }) => {
-        const first = [oldest.get(lane, 0, now), oldest.get(lane, 1, now)].filter((at) => at !== undefined);
+        const first = [State.queued, State.leased]
+          .flatMap((state) => [oldest.get(lane, state, 0), oldest.get(lane, state, 1)])
+          .filter((at) => typeof at === "number");
         return [provider, app, open, first.length === 0 ? null : Math.min(...first)];
       });
     },
 
+    /** Deliveries that expired or were cancelled before they were sent, since the store was opened. */
+    unsent: (): readonly (readonly [provider: string, app: string, total: number])[] =>
+      progress.unsent().flatMap(([number, total]) => {
+        const lane = laneOf.get(number);
+        return lane === undefined ? [] : [[lane.provider, lane.app, total] as const];
+      }),
+
     claim(provider: string, app: string, limit: number, now: number, leaseTime: number): FlatClaim {
-      const lane = findLane.get(provider, app)?.lane;
-      if (lane === undefined) return { deliveries: [], detours: [], notes: [], next: undefined };
+      const way = findLane.get(provider, app);
+      if (way === undefined) return { deliveries: [], detours: [], notes: [], next: undefined };
+      const { lane } = way;
       const tally = progress.tally(now);
       const flat: (string | number)[] = [];
       const detoured: (readonly [number, string])[] = [];
@@ -185,7 +201,7 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
           const asked = limit - taken;
           const rows = due.all(lane, bulk, now, asked);
           for (const row of rows) {
-            if (passOver(row, lane, provider, tally, now)) {
+            if (passOver(row, way, tally, now)) {
               passed++;
               continue;
             }
@@ -200,7 +216,7 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
         }
       }
       tally.close();
-      return { deliveries: flat, detours: detoured, notes: [...notes], next: next(lane) };
+      return { deliveries: flat, detours: detoured, notes: [...notes], next: next(lane, now) };
     },
 
     settle({ rows, counters }: FlatSettlements, now: number): void {
@@ -212,7 +228,7 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
         const text = rows[i + 3] as string | null;
         const number = rows[i + 5] as number;
         if (state === State.queued) {
-          if (tally.job(row.job)?.cancelled === 1) cancel({ ...row, reason: text }, row.lane, tally, now);
+          if (tally.job(row.job)?.cancelled === 1) cancel({ ...row, reason: text }, row, tally, now);
           else if (rows[i + 6] === 1) requeue.run(number, 1, text, row.delivery);
           else giveBack.run(number, text, row.delivery);
           continue;
@@ -220,7 +236,7 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
         const accepted = state === State.accepted;
         const keepsToken = accepted && tellsOfArrival(row.provider) ? 1 : 0;
         settle.run(state, accepted ? text : null, accepted ? null : text, now, keepsToken, row.delivery);
-        tally.settled(row.job, row.lane, counters[rows[i + 4] as number] ?? [], accepted ? undefined : (text ?? ""));
+        tally.settled(row.job, row, counters[rows[i + 4] as number] ?? [], accepted ? undefined : (text ?? ""));
         const detour = rows[i + 6];
         if (accepted && typeof detour === "string") ways.set(row.push_id, row.token, detour);
         if (number >= 0) devices.forgetToken(row.push_id, row, number === 0 ? undefined : number, now);
@@ -236,17 +252,17 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
       limit: number,
       now: number,
     ): number | undefined {
-      const lane = findLane.get(provider, app)?.lane;
-      if (lane === undefined || overdue.get(now) === undefined) return undefined;
-      const from = cursor === undefined || cursor === 0 ? { bulk: 0, due: -1 } : position.get(cursor, lane);
+      const way = findLane.get(provider, app);
+      if (way === undefined || overdue.get(now) === undefined) return undefined;
+      const from = cursor === undefined || cursor === 0 ? { bulk: 0, due: -1 } : position.get(cursor, way.lane);
       if (from === undefined) return undefined; // the lane moves again
       const tally = progress.tally(now);
       let left = limit;
       let last = cursor;
       for (let bulk = from.bulk; bulk <= 1 && left > 0; bulk++) {
         const start = bulk === from.bulk ? from.due : -1;
-        const rows = after.all(lane, bulk, start, start, cursor ?? 0, left);
-        for (const row of rows) if (!passOver(row, lane, provider, tally, now)) last = row.delivery;
+        const rows = after.all(way.lane, bulk, start, start, cursor ?? 0, left);
+        for (const row of rows) if (!passOver(row, way, tally, now)) last = row.delivery;
         left -= rows.length;
       }
       tally.close();
@@ -265,8 +281,8 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
       for (const row of rows) {
         if (row.state !== State.queued && row.state !== State.held) continue;
         const what = fate(row, tally, now);
-        if (what === "cancel") cancel(row, row.lane, tally, now);
-        else if (what === "expire") expire(row, row.lane, row.provider ?? "", tally, now);
+        if (what === "cancel") cancel(row, row, tally, now);
+        else if (what === "expire") expire(row, row, tally, now);
         else if (what === undefined && row.state === State.held) release.run(row.delivery);
       }
       tally.close();

@@ -24,6 +24,17 @@ export interface JobView {
   readonly failed: Readonly<Record<string, number>>;
 }
 
+/** In the list of a notification's deliveries: after this delivery of this job. */
+export interface Place {
+  readonly job: number;
+  readonly delivery: number;
+}
+
+export interface DeliveriesView {
+  readonly rows: readonly DeliveryView[];
+  readonly next: Place | undefined;
+}
+
 export interface DeliveryView {
   readonly delivery: number;
   readonly push_id: string;
@@ -46,6 +57,15 @@ export interface DeliveryView {
   clicked_at: number | null;
 }
 
+/**
+ * Of a device's or a user's newest notifications as they were accepted, so many are put into the order in which they began: a few
+ * milliseconds.
+ */
+const LOOKED_AT = 500;
+
+/** Calls with one id that are looked through at a time: about a millisecond. */
+const JOBS_LOOKED_AT = 200;
+
 export type Listing = ReturnType<typeof listing>;
 
 export function listing(db: Database, addressees: Addressees) {
@@ -62,7 +82,15 @@ export function listing(db: Database, addressees: Addressees) {
   const failures = db.prepare<[number], { readonly reason: string; readonly total: number }>(`
     SELECT reason, total FROM job_failures WHERE job = ? ORDER BY total DESC, reason`);
 
+  const known = db.prepare<[string], number>("SELECT 1 FROM jobs WHERE id = ? LIMIT 1").pluck<number>();
+  const jobsFrom = db
+    .prepare<[string, number, number], number>("SELECT job FROM jobs WHERE id = ? AND job >= ? ORDER BY job LIMIT ?")
+    .pluck<number>();
   const jobsOfId = db.prepare<[string], number>("SELECT job FROM jobs WHERE id = ? ORDER BY job").pluck<number>();
+  const notification = db
+    .prepare<[string], string>(`
+    SELECT c.notification FROM jobs j JOIN job_contents c ON c.job = j.job WHERE j.id = ? ORDER BY j.job DESC LIMIT 1`)
+    .pluck<string>();
   const devicesOfArrival = db.prepare<[number, number], { readonly push_id: string; readonly uid: string | null }>(`
     SELECT push_id, uid FROM (
       SELECT d.delivery, d.push_id, u.uid
@@ -70,8 +98,8 @@ export function listing(db: Database, addressees: Addressees) {
       WHERE j.arrival = ? ORDER BY j.job, d.delivery LIMIT ?)
     ORDER BY delivery`);
   const numbers = db
-    .prepare<[number, number, number, number], number>(`
-    SELECT delivery FROM deliveries WHERE job = ? AND delivery > ? AND delivery < ? ORDER BY delivery LIMIT ?`)
+    .prepare<[number, number, number], number>(`
+    SELECT delivery FROM deliveries WHERE job = ? AND delivery > ? ORDER BY delivery LIMIT ?`)
     .pluck<number>();
   const delivery = db.prepare<[number], DeliveryView>(`
     SELECT d.delivery, d.push_id, u.uid, l.provider, l.app, d.state, d.attempts, d.reason, d.receipt, d.queued_at, d.sent_at,
@@ -89,6 +117,7 @@ export function listing(db: Database, addressees: Addressees) {
   const arrivalOf = db
     .prepare<[number], number | null>("SELECT arrival FROM jobs WHERE job = ?")
     .pluck<number | null>();
+  const began = db.prepare<[number], number>("SELECT time_start FROM arrivals WHERE arrival = ?").pluck<number>();
   const jobBeforeOfDevice = db
     .prepare<[number, number], number>("SELECT max(job) FROM deliveries WHERE device = ? AND job < ?")
     .pluck<number | null>();
@@ -118,29 +147,38 @@ export function listing(db: Database, addressees: Addressees) {
     failed: Object.fromEntries(failures.all(row.job).map(({ reason, total }) => [reason, total])),
   });
 
-  /** The deliveries of these jobs after the one given, in the order they were expanded. */
-  function ofJobs(jobs: readonly number[], after: number, limit: number): DeliveryView[] {
-    let found: number[] = [];
-    let before = Number.MAX_SAFE_INTEGER;
-    for (const job of jobs) {
-      const more = numbers.all(job, after, before, limit);
-      if (more.length === 0) continue;
-      found = found.length === 0 ? more : [...found, ...more].sort((a, b) => a - b).slice(0, limit);
-      if (found.length === limit) before = found.at(-1) ?? before;
-    }
-    return found.map((number) => delivery.get(number)).filter((row) => row !== undefined);
-  }
-
-  /** The newest notifications among the jobs that `before` leads to, one by one. */
-  function arrivals(limit: number, before: (job: number) => number | null | undefined): number[] {
+  /** The notifications of the newest jobs that `before` leads to, one by one. */
+  function arrivals(before: (job: number) => number | null | undefined): number[] {
     const found = new Set<number>();
     let job = before(Number.MAX_SAFE_INTEGER);
-    while (typeof job === "number" && found.size < limit) {
+    while (typeof job === "number" && found.size < LOOKED_AT) {
       const arrival = arrivalOf.get(job);
       if (typeof arrival === "number") found.add(arrival);
       job = before(job);
     }
-    return [...found].sort((a, b) => b - a);
+    return [...found];
+  }
+
+  /** In the order they began. */
+  function newestFirst(arrivals: readonly number[], limit: number): readonly number[] {
+    return [...new Set(arrivals)]
+      .map((arrival) => ({ arrival, at: began.get(arrival) ?? 0 }))
+      .sort((a, b) => b.at - a.at || b.arrival - a.arrival)
+      .slice(0, limit)
+      .map(({ arrival }) => arrival);
+  }
+
+  /** What the devices themselves have told. */
+  function addEvidence(id: string, rows: readonly DeliveryView[]): void {
+    const counts = evidenceCounts.all(id);
+    for (const row of rows) {
+      for (const { count, counter } of counts) {
+        const at = evidence.get(count, row.push_id);
+        if (typeof at !== "number") continue;
+        if (counter.startsWith("arrive_")) row.arrived_at = Math.min(at, row.arrived_at ?? at);
+        else row.clicked_at = Math.min(at, row.clicked_at ?? at);
+      }
+    }
   }
 
   return {
@@ -149,13 +187,15 @@ export function listing(db: Database, addressees: Addressees) {
 
     arrivalsOfDevice(pushId: string, limit: number): readonly number[] {
       const devices = addressees.devicesOf(pushId);
-      const newest = devices.flatMap((device) => arrivals(limit, (job) => jobBeforeOfDevice.get(device, job)));
-      return [...new Set(newest)].sort((a, b) => b - a).slice(0, limit);
+      const newest = devices.flatMap((device) => arrivals((job) => jobBeforeOfDevice.get(device, job)));
+      return newestFirst(newest, limit);
     },
 
     arrivalsOfUser(uid: string, limit: number): readonly number[] {
       const user = addressees.userOf(uid);
-      return user === undefined ? [] : arrivals(limit, (job) => jobBeforeOfUser.get(user, job));
+      if (user === undefined) return [];
+      const newest = arrivals((job) => jobBeforeOfUser.get(user, job));
+      return newestFirst(newest, limit);
     },
 
     jobs(
@@ -178,21 +218,31 @@ export function listing(db: Database, addressees: Addressees) {
         .map(view);
     },
 
-    /** Undefined: the id is unknown. */
-    deliveries(id: string, after: number, limit: number): readonly DeliveryView[] | undefined {
-      const jobs = jobsOfId.all(id);
-      if (jobs.length === 0) return undefined;
-      const counts = evidenceCounts.all(id);
-      const rows = ofJobs(jobs, after, limit);
-      for (const row of rows) {
-        for (const { count, counter } of counts) {
-          const at = evidence.get(count, row.push_id);
-          if (typeof at !== "number") continue;
-          if (counter.startsWith("arrive_")) row.arrived_at = Math.min(at, row.arrived_at ?? at);
-          else row.clicked_at = Math.min(at, row.clicked_at ?? at);
+    /** As JSON, by the newest call. Undefined: the id is unknown. */
+    notification: (id: string): string | undefined => notification.get(id),
+
+    /**
+     * Up to `limit` deliveries that come after `place`, call by call; and where to go on, undefined at the end. Calls without any
+     * are many, perhaps: so many are looked at. Undefined: the id is unknown.
+     */
+    deliveries(id: string, place: Place, limit: number): DeliveriesView | undefined {
+      if (known.get(id) === undefined) return undefined;
+      const found: DeliveryView[] = [];
+      const jobs = jobsFrom.all(id, place.job, JOBS_LOOKED_AT);
+      let next: Place | undefined;
+      for (const job of jobs) {
+        const after = job === place.job ? place.delivery : 0;
+        const more = numbers.all(job, after, limit - found.length);
+        for (const number of more) {
+          const row = delivery.get(number);
+          if (row !== undefined) found.push(row);
         }
+        next = { job, delivery: more.at(-1) ?? after };
+        if (found.length >= limit) break;
       }
-      return rows;
+      const more = found.length >= limit || jobs.length === JOBS_LOOKED_AT;
+      addEvidence(id, found);
+      return { rows: found, next: more ? next : undefined };
     },
 
     jobsOfId: (id: string): readonly number[] => jobsOfId.all(id),

@@ -17,6 +17,16 @@ export function orders(db: Database) {
     UPDATE jobs SET cancelled = 1, paused = 0, walk = iif(waiting > 0, 0, NULL), finished_at = iif(waiting > 0, NULL, ?)
     WHERE id = ? AND finished_at IS NULL AND cancelled = 0 RETURNING job`)
     .pluck<number>();
+  // What was ended before its time went to nobody: the statistics need not list it. It goes when they would have gone.
+  const withdraw = db
+    .prepare<[number, number], number>(`
+    UPDATE jobs AS j SET drop_at = (SELECT a.drop_at FROM arrivals a WHERE a.arrival = j.arrival)
+    WHERE job = ? AND send_at > ? AND seen = 0 AND arrival IS NOT NULL RETURNING arrival`)
+    .pluck<number>();
+  const leaveArrival = db.prepare<[number]>("UPDATE jobs SET arrival = NULL WHERE job = ?");
+  const dropArrival = db.prepare<[number]>(`
+    DELETE FROM arrivals WHERE arrival = ? AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.arrival = arrivals.arrival)
+      AND NOT EXISTS (SELECT 1 FROM arrival_counts c WHERE c.arrival = arrivals.arrival)`);
   const dropTarget = db.prepare<[number]>("UPDATE job_contents SET target = NULL WHERE job = ?");
   const unwalked = db.prepare<[], number>("SELECT job FROM jobs WHERE walk IS NOT NULL LIMIT 1").pluck<number>();
   // What a paused job holds back expires like anything else.
@@ -34,7 +44,13 @@ export function orders(db: Database) {
           return resume.all(id).sort((a, b) => a - b);
         case "cancel": {
           const jobs = cancel.all(now, id).sort((a, b) => a - b);
-          for (const job of jobs) dropTarget.run(job);
+          for (const job of jobs) {
+            dropTarget.run(job);
+            const arrival = withdraw.get(job, now);
+            if (arrival === undefined) continue;
+            leaveArrival.run(job);
+            dropArrival.run(arrival);
+          }
           return jobs;
         }
       }

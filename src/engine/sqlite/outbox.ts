@@ -6,7 +6,7 @@ import type { Addressees } from "./addressees.ts";
 import type { Repeatable } from "./calls.ts";
 import type { Counts } from "./counters.ts";
 import type { FlatParcels, Packets } from "./packets.ts";
-import { State } from "./progress.ts";
+import { EXPIRED, type Progress, State, type Tally } from "./progress.ts";
 
 /** What is kept of a notification besides its content. */
 export interface Heading {
@@ -46,6 +46,7 @@ export interface FlatPage {
   readonly lanes: readonly (readonly [provider: string, app: string])[];
   /** Device after device: pushId, uid or null, the place of its lane in `lanes` or its `placeOf`, type, token. */
   readonly devices: readonly (string | number | null)[];
+  readonly late: boolean;
   readonly counts: Readonly<Record<string, number>>;
   readonly seen: number;
   readonly skipped: number;
@@ -73,6 +74,7 @@ export function outbox(
   db: Database,
   packets: Packets,
   counts: Counts,
+  progress: Progress,
   addressees: Addressees,
   calls: Repeatable,
   nextDelivery: () => number,
@@ -111,11 +113,16 @@ export function outbox(
     UPDATE deliveries SET state = ${State.sent}, sent_at = ?
     WHERE device = (SELECT device FROM devices WHERE push_id = ?) AND state = ${State.kept}
       AND job IN (SELECT job FROM jobs WHERE id = ? AND expires = ?)`);
+  const expire = db.prepare<[number, string, number]>(
+    `UPDATE deliveries SET state = ${State.expired}, due = NULL, sent_at = NULL, settled_at = ?, reason = ?, token = NULL
+     WHERE delivery = ?`,
+  );
   const dropTarget = db.prepare<[number]>("UPDATE job_contents SET target = NULL WHERE job = ?");
 
-  /** Returns how many of the devices have a lane. */
-  function addDevices(job: number, bulk: number, page: FlatPage, now: number): number {
+  /** Returns how many of the devices were queued: those that have a lane; all of them when they expire at once. */
+  function addDevices(job: number, bulk: number, page: FlatPage, tally: Tally, now: number): number {
     const lanes = page.lanes.map(([provider, app]) => ({
+      provider,
       lane: findLane.get(provider, app) ?? Number(addLane.run(provider, app).lastInsertRowid),
       added: 0,
     }));
@@ -127,12 +134,11 @@ export function outbox(
       const place = devices[i + 2] as number;
       const way = lanes[place];
       const state = way === undefined ? stateAt(place) : State.queued;
-      if (way !== undefined) {
-        way.added++;
-        queued++;
-      }
+      const delivery = nextDelivery();
+      if (way !== undefined) way.added++;
+      if (way !== undefined || page.late) queued++;
       addDelivery.run(
-        nextDelivery(),
+        delivery,
         job,
         addressees.device(pushId),
         uid === null ? null : addressees.user(uid),
@@ -146,6 +152,9 @@ export function outbox(
         devices[i + 3] as string | null,
         devices[i + 4] as string | null,
       );
+      if (!page.late) continue;
+      expire.run(now, EXPIRED, delivery);
+      tally.unsent(job, way, EXPIRED);
     }
     for (const { lane, added } of lanes) if (added > 0) open.run(added, lane);
     return queued;
@@ -200,14 +209,16 @@ export function outbox(
       const row = expandable.get(job);
       if (row === undefined) return NO_JOB;
       const real = row.dry_run === 0;
+      const tally = progress.tally(now);
       const first = real ? packets.append(page.parcels) : NO_JOB;
-      const queued = real ? addDevices(job, row.bulk, page, now) : 0;
+      const queued = real ? addDevices(job, row.bulk, page, tally, now) : 0;
       if (real && row.arrival !== null)
         for (const [counter, n] of Object.entries(page.counts)) counts.add(row.arrival, counter, n);
       const last = page.cursor === null ? 1 : 0;
       const next = page.notBefore ?? now;
       const routes = merge(row.routes, page.routes);
       advance.run(page.cursor, next, last, page.seen, page.skipped, routes, queued, queued, last, queued, now, job);
+      tally.close();
       // A long list was only needed to get here.
       if (last === 1 && row.bulk === 1 && row.target_kind.endsWith("s")) dropTarget.run(job);
       return first;

@@ -1,6 +1,7 @@
 // How far jobs and lanes are. What a call changes in many deliveries is summed up and written once per job, lane and counter at
 // its end.
 import type Database from "better-sqlite3";
+import { statisticsName } from "../../core/delivery.ts";
 import type { Counts } from "./counters.ts";
 
 /** What the column `state` of a delivery means. */
@@ -20,7 +21,9 @@ export const State = {
 
 export const EXPIRED = "its time to live passed in the queue";
 export const CANCELLED = "cancelled";
-/** Reasons a job tells apart. Vendors' texts may hold anything. */
+/** The long connection, as the statistics name it. */
+const CONNECTION = "android";
+/** Reasons that a job, and a way in the statistics, tell apart. Vendors' texts may hold anything. */
 const REASONS = 20;
 const OTHER = "other reasons";
 
@@ -37,15 +40,24 @@ interface Sums {
   settled: number;
   accepted: number;
   held: boolean;
-  readonly failures: Map<string, number>;
+  /** By the statistics' name of the way, then by reason. */
+  readonly failures: Map<string, Map<string, number>>;
   readonly counters: Map<string, number>;
+}
+
+/** The way of a delivery. */
+export interface Way {
+  readonly lane: number;
+  readonly provider: string;
 }
 
 /** The sums of one call. */
 export interface Tally {
   job(job: number): JobRow | undefined;
   /** A delivery is settled; without a reason it was accepted. */
-  settled(job: number, lane: number | null, counters: readonly string[], reason?: string): void;
+  settled(job: number, way: Way, counters: readonly string[], reason?: string): void;
+  /** A delivery came to its end without having been sent. No way: it was meant for the long connection. */
+  unsent(job: number, way: Way | undefined, reason: string): void;
   held(job: number): void;
   /** Writes the sums. */
   close(): void;
@@ -66,14 +78,43 @@ export function progress(db: Database, counts: Counts) {
   const fail = db.prepare<[number, string, number]>(`
     INSERT INTO job_failures (job, reason, total) VALUES (?, ?, ?)
     ON CONFLICT (job, reason) DO UPDATE SET total = total + excluded.total`);
+  const failArrivalAgain = db.prepare<[number, number, string, string]>(`
+    UPDATE arrival_failures SET total = total + ? WHERE arrival = ? AND name = ? AND reason = ?`);
+  const arrivalReasons = db
+    .prepare<[number, string], number>("SELECT count(*) FROM arrival_failures WHERE arrival = ? AND name = ?")
+    .pluck<number>();
+  const failArrival = db.prepare<[number, string, string, number]>(`
+    INSERT INTO arrival_failures (arrival, name, reason, total) VALUES (?, ?, ?, ?)
+    ON CONFLICT (arrival, name, reason) DO UPDATE SET total = total + excluded.total`);
+
+  const nameFor = (reason: string, known: () => number | undefined): string =>
+    reason !== CANCELLED && (known() ?? 0) >= REASONS ? OTHER : reason;
 
   function addFailure(job: number, reason: string, n: number): void {
     if (failAgain.run(n, job, reason).changes > 0) return;
-    const full = reason !== CANCELLED && (reasons.get(job) ?? 0) >= REASONS;
-    fail.run(job, full ? OTHER : reason, n);
+    fail.run(
+      job,
+      nameFor(reason, () => reasons.get(job)),
+      n,
+    );
   }
 
+  function addArrivalFailure(arrival: number, name: string, reason: string, n: number): void {
+    if (failArrivalAgain.run(n, arrival, name, reason).changes > 0) return;
+    failArrival.run(
+      arrival,
+      name,
+      nameFor(reason, () => arrivalReasons.get(arrival, name)),
+      n,
+    );
+  }
+
+  /** Deliveries of each lane that came to their end unsent since the store was opened. */
+  const unsent = new Map<number, number>();
+
   return {
+    unsent: (): readonly (readonly [lane: number, total: number])[] => [...unsent],
+
     tally(now: number): Tally {
       const rows = new Map<number, JobRow | undefined>();
       const jobs = new Map<number, Sums>();
@@ -93,15 +134,34 @@ export function progress(db: Database, counts: Counts) {
         return sums;
       }
 
+      function failed(sums: Sums, name: string, reason: string): void {
+        let failures = sums.failures.get(name);
+        if (failures === undefined) {
+          failures = new Map();
+          sums.failures.set(name, failures);
+        }
+        add(failures, reason, 1);
+      }
+
       return {
         job,
-        settled(number, lane, counters, reason) {
+        settled(number, way, counters, reason) {
           const sums = sumsOf(number);
           sums.settled++;
           if (reason === undefined) sums.accepted++;
-          else add(sums.failures, reason, 1);
+          else failed(sums, statisticsName(way.provider), reason);
           for (const counter of counters) add(sums.counters, counter, 1);
-          if (lane !== null) add(lanes, lane, 1);
+          add(lanes, way.lane, 1);
+        },
+        unsent(number, way, reason) {
+          const sums = sumsOf(number);
+          const name = way === undefined ? CONNECTION : statisticsName(way.provider);
+          sums.settled++;
+          failed(sums, name, reason);
+          add(sums.counters, `failed_${name}`, 1);
+          if (way === undefined) return;
+          add(lanes, way.lane, 1);
+          add(unsent, way.lane, 1);
         },
         held(number) {
           sumsOf(number).held = true;
@@ -110,7 +170,11 @@ export function progress(db: Database, counts: Counts) {
           for (const [number, { settled, accepted, held, failures, counters }] of jobs) {
             const arrival = job(number)?.arrival;
             advance.run(settled, accepted, held ? 1 : 0, settled, now, number);
-            for (const [reason, n] of failures) addFailure(number, reason, n);
+            for (const [name, byReason] of failures)
+              for (const [reason, n] of byReason) {
+                addFailure(number, reason, n);
+                if (typeof arrival === "number") addArrivalFailure(arrival, name, reason, n);
+              }
             if (typeof arrival === "number") for (const [counter, n] of counters) counts.add(arrival, counter, n);
           }
           for (const [lane, n] of lanes) close.run(n, lane);

@@ -271,6 +271,19 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE devices ADD COLUMN detour TEXT;
   CREATE INDEX devices_by_detour ON devices (push_id) WHERE detour IS NOT NULL;
   `,
+  `
+  -- Why deliveries of a notification failed. name: that of their way in the counters of arrival_counts.
+  CREATE TABLE arrival_failures (
+    arrival INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    total INTEGER NOT NULL,
+    PRIMARY KEY (arrival, name, reason)
+  ) WITHOUT ROWID;
+  -- Lists are in the order in which notifications began, not in that of their acceptance.
+  DROP INDEX arrivals_by_type;
+  CREATE INDEX arrivals_by_type ON arrivals (type, time_start, arrival);
+  `,
 ];
 
 export type Synchronous = "FULL" | "NORMAL";

@@ -42,6 +42,7 @@ export function sweep(
     DELETE FROM arrival_evidence WHERE (count, push_id) IN
       (SELECT count, push_id FROM arrival_evidence WHERE count = ? LIMIT ?)`);
   const dropCounts = db.prepare<[number]>("DELETE FROM arrival_counts WHERE arrival = ?");
+  const dropArrivalFailures = db.prepare<[number]>("DELETE FROM arrival_failures WHERE arrival = ?");
   const dropArrival = db.prepare<[number]>("DELETE FROM arrivals WHERE arrival = ?");
 
   function dropPieceOf(job: number, limit: number): void {
@@ -70,6 +71,7 @@ export function sweep(
       if (left === 0) return;
     }
     dropCounts.run(arrival);
+    dropArrivalFailures.run(arrival);
     dropArrival.run(arrival);
   }
 

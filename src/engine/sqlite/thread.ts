@@ -13,7 +13,7 @@ import { counters, counts } from "./counters.ts";
 import { deliveries } from "./deliveries.ts";
 import { devices } from "./devices.ts";
 import { explain, isStoreFault } from "./faults.ts";
-import { listing } from "./listing.ts";
+import { listing, type Place } from "./listing.ts";
 import { type PackedCalls, unpack } from "./message.ts";
 import { orders } from "./orders.ts";
 import { outbox } from "./outbox.ts";
@@ -76,18 +76,19 @@ function methods(db: Database, data: StoreData, numbers: Sequences, kept: Packet
   const known = addressees(db, numbers.device);
   const devicesTable = devices(db, kept, presence(db, data.started), numbers, known);
   const counted = counts(db, data.arrivalDays);
+  const tallied = progress(db, counted);
   const repeatable = calls(db, kept);
   const told = receipts(db, counted, known, devicesTable);
   const looking = listing(db, known);
   const { sweepHours, ...figures } = counters(db, looking, told);
-  const { jobs, jobsByNumber, jobsOfId, deliveries: deliveriesOf, vendorIds, traceable } = looking;
+  const { jobs, jobsByNumber, jobsOfId, notification, deliveries: deliveriesOf, vendorIds, traceable } = looking;
   return {
     append: (...flat: (string | number)[]): number => append(flat), // see message.ts
     backlog,
     sweepPackets,
     ...devicesTable,
-    ...outbox(db, kept, counted, known, repeatable, numbers.delivery),
-    ...deliveries(db, progress(db, counted), devicesTable),
+    ...outbox(db, kept, counted, tallied, known, repeatable, numbers.delivery),
+    ...deliveries(db, tallied, devicesTable),
     ...orders(db),
     ...figures,
     ...sweep(db, known, repeatable, sweepHours),
@@ -95,7 +96,8 @@ function methods(db: Database, data: StoreData, numbers: Sequences, kept: Packet
     jobs,
     jobsByNumber,
     jobsOfId,
-    deliveriesOf(id: string, after: number, limit: number) {
+    notification,
+    deliveriesOf(id: string, after: Place, limit: number) {
       kept.writeAll(); // it looks for packets
       return deliveriesOf(id, after, limit);
     },
