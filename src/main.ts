@@ -1,12 +1,13 @@
 // The process: its arguments, environment, streams, signals and exit code. Nothing else touches `process`.
 import { run } from "./cli.ts";
-import { boundYoungGeneration, optimiseLater } from "./v8.ts";
+import { boundYoungGeneration, collectSooner, optimiseLater } from "./v8.ts";
 
 // A reader that has seen enough (`pushbox config | head`) is not an error.
 process.stdout.on("error", () => process.exit(0));
 
 optimiseLater();
 boundYoungGeneration();
+collectSooner();
 
 run({
   args: process.argv.slice(2),
