@@ -1,12 +1,12 @@
 // One lane at work: claims what is due, gives it to the provider, settles what that said. Whatever happens here, a vendor that
 // hangs, throttles or refuses us, is felt in no other lane.
-import type { Deaths, Delivery, Lane, Settlement } from "../core/delivery.ts";
-import { count, NO_DEATHS, settle, statisticsName, suspicious } from "../core/delivery.ts";
+import { type Delivery, type Lane, settle, statisticsName } from "../core/delivery.ts";
 import type { LaneState, LaneStatus } from "../core/lane.ts";
 import { expiry, type Notification } from "../core/notification.ts";
 import type { LaneDepth, Outbox } from "../core/outbox.ts";
 import type { Outcome, Provider, Recipient } from "../core/provider.ts";
 import { Suspects } from "../core/suspects.ts";
+import { Breaker } from "./breaker.ts";
 import { Rate } from "./rate.ts";
 import { Ready } from "./ready.ts";
 import { Settling } from "./settling.ts";
@@ -65,8 +65,7 @@ export class LaneRunner {
   #claiming = false;
   #nudged = false;
   #closed = false;
-  #deaths: Deaths = NO_DEATHS;
-  #holdsDeletions = false;
+  readonly #breaker = new Breaker();
   /** Deliveries that go in a request of their own: the vendor refused one they were in without saying whose fault it was. */
   readonly #alone = new Set<number>();
   readonly #suspects = new Suspects();
@@ -113,11 +112,10 @@ export class LaneRunner {
   resume(): boolean {
     if (this.#provider === undefined) return false;
     const rests = this.#window.until > this.#options.now();
-    const held = this.#standing.state !== "running" || this.#holdsDeletions || rests;
+    const held = this.#standing.state !== "running" || this.#breaker.open || rests;
     this.#standing = { state: "running" };
     this.#window = FULL_WINDOW;
-    this.#deaths = NO_DEATHS;
-    this.#holdsDeletions = false;
+    this.#breaker.close();
     if (held) this.#goOn();
     else this.nudge();
     return held;
@@ -129,7 +127,7 @@ export class LaneRunner {
   }
 
   get holdsDeletions(): boolean {
-    return this.#holdsDeletions;
+    return this.#breaker.open;
   }
 
   /** A job was paused or cancelled: what is claimed of it is not sent. */
@@ -173,7 +171,7 @@ export class LaneRunner {
       ...this.#totals,
       failed: this.#totals.failed + unsent,
       ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
-      holdsDeletions: this.#holdsDeletions,
+      holdsDeletions: this.#breaker.open,
     };
   }
 
@@ -344,20 +342,12 @@ export class LaneRunner {
       if (outcome.kind === "paused") this.#rest({ state: "paused", until: outcome.until, reason: outcome.reason });
     }
     this.#rate.add(accepted, now);
-    this.#deaths = count(this.#deaths, accepted, gone, now);
-    this.#suspect();
+    const suspicion = this.#breaker.count(accepted, gone, now);
+    if (suspicion !== undefined) this.#options.changed(this.lane, "holds deletions", suspicion);
     if (!current) return;
     if (answered > 0) this.#window = wider(this.#window);
     else if (outcomes.length === 0 || outcomes.some(isTrouble)) this.#window = narrower(this.#window, now, after);
     if (this.#window.until > now) this.#giveBack(this.#ready.clear());
-  }
-
-  #suspect(): void {
-    if (this.#holdsDeletions || !suspicious(this.#deaths)) return;
-    this.#holdsDeletions = true;
-    const { dead, judged } = this.#deaths;
-    const reason = `${dead} of the last ${judged} tokens are said to be dead`;
-    this.#options.changed(this.lane, "holds deletions", reason);
   }
 
   #rest(standing: Exclude<Standing, { state: "running" }>): void {
@@ -384,7 +374,7 @@ export class LaneRunner {
       else this.#totals.failed++;
       if (outcome.kind === "retry" && outcome.alone === true) this.#alone.add(delivery.delivery);
       else if (settlement.kind !== "again") this.#alone.delete(delivery.delivery);
-      this.#settling.add(this.#holdsDeletions ? unforgetting(settlement) : settlement);
+      this.#settling.add(this.#breaker.pass(settlement));
     }
   }
 
@@ -397,9 +387,3 @@ export class LaneRunner {
 
 const recipient = ({ token, delivery, detour }: Delivery, { id }: Notification): Recipient =>
   detour === undefined ? { token, ref: `${id}.${delivery}` } : { token, ref: `${id}.${delivery}`, detour };
-
-function unforgetting(settlement: Settlement): Settlement {
-  if (settlement.kind !== "gone") return settlement;
-  const { forget: _kept, ...rest } = settlement;
-  return rest;
-}

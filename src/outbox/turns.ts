@@ -4,8 +4,8 @@
 
 /** Milliseconds of writing requests in a turn. */
 const SLICE = 1;
-/** Answers that one turn may bring: about four milliseconds. */
-const ENOUGH = 64;
+/** Answers that one turn may bring: about two milliseconds. */
+const ENOUGH = 32;
 
 export class Turns {
   readonly #steps = new Set<() => boolean>();
@@ -51,7 +51,7 @@ export class Turns {
 }
 
 /** So many requests may be in flight from the beginning. */
-export const FIRST_PLACES = 64;
+export const FIRST_PLACES = 32;
 
 /**
  * How many requests of a lane may be in flight. Over a long way to the vendor it takes many to keep it busy, and their answers come

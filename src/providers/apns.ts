@@ -291,9 +291,8 @@ export const apns: Dialect<ApnsApp> = {
   name: "apns",
   tokenTypes: ["apn", "apns"],
   batch: 1,
-  // Apple would take ten times as many streams. With 1,000 in flight the pushes of others waited 39 ms instead of 14 (p99), and no
-  // more notifications went out: a processor is the limit then, not Apple.
-  transport: { http2: true, connections: 2, streams: 100, timeout: 15_000, gate: true },
+  // How many of them are used is for the lane to find out (outbox/turns.ts).
+  transport: { http2: true, connections: 2, streams: 500, timeout: 15_000, gate: true },
   title: "Apple",
   keys: [
     { name: "bundle_id", why: "The app.", example: "com.example.app" },
