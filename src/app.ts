@@ -133,8 +133,9 @@ export async function startApp(config: Config, log: Log): Promise<App> {
       clientUrl: url(client, clientPort),
       apiUrl: url(config.api, apiPort),
       async reload(next) {
+        const useVendors = notifications.reload(next.vendors);
         await Promise.all([gateway.reloadTls(), server.reloadTls()]);
-        notifications.reload(next.vendors);
+        useVendors();
         api.setAccess(next.api.keys, broadcast(next.api));
         current = next;
       },

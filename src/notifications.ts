@@ -20,8 +20,8 @@ export interface Notifications {
   readonly actions: Pick<Actions, "notify" | "outbox" | "lanes" | "relay" | "receiver">;
   /** Takes up what an earlier run left. */
   start(): Promise<void>;
-  /** Goes through these vendors from now on; throws, and changes nothing, when they are not as they should be. */
-  reload(vendors: Config["vendors"]): void;
+  /** Opens these vendors; throws when they are not as they should be. They are used once the result is called. */
+  reload(vendors: Config["vendors"]): () => void;
   stop(): Promise<void>;
 }
 
@@ -133,14 +133,16 @@ export function createNotifications(options: NotificationsOptions): Notification
     },
     reload(configured) {
       const next = openVendors(configured, now());
-      const old = vendors;
-      vendors = next;
-      route = routing(next);
-      sender.use(next.providers);
-      for (const provider of old.providers.values())
-        provider
-          .close()
-          .catch((error: unknown) => log.error({ err: error }, `${provider.name} was not closed in order`));
+      return () => {
+        const old = vendors;
+        vendors = next;
+        route = routing(next);
+        sender.use(next.providers);
+        for (const provider of old.providers.values())
+          provider
+            .close()
+            .catch((error: unknown) => log.error({ err: error }, `${provider.name} was not closed in order`));
+      };
     },
     async stop() {
       tracer.stop();
