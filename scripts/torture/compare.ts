@@ -188,12 +188,12 @@ function checkSums({ id }: Call, { deliveries, jobs, counts }: ReadBack, problem
 function explain(shown: ReadonlyMap<string, readonly Acceptance[]>, observed: Observed, problems: Problems) {
   const duplicates = new Map<string, number>();
   let longestBeforeKill = 0;
-  for (const [key, acceptances] of shown) {
-    for (const [i, second] of acceptances.entries()) {
+  for (const [key, unordered] of shown) {
+    // A slow answer of an earlier request may come after that of a later one.
+    const acceptances = unordered.toSorted((a, b) => a.arrived - b.arrived);
+    for (const [i, { arrived: begun }] of acceptances.entries()) {
       const first = acceptances[i - 1];
       if (first === undefined) continue;
-      // A slow answer of an earlier request may come after that of a later one.
-      const begun = Math.max(first.arrived, second.arrived);
       const kill = observed.kills.find(
         ({ at, back }) => first.arrived <= back + STARTING && at <= begun && at - first.at <= TIMEOUT,
       )?.at;

@@ -41,13 +41,12 @@ export class Server {
   }
 
   start(): void {
-    const binary = process.env["PUSHBOX_BINARY"] ?? "";
+    // The test runner adds a module of its own to every process below it; pushbox takes every PUSHBOX_... for a setting.
+    const { NODE_OPTIONS: _theirs, PUSHBOX_BINARY: binary = "", ...env } = process.env;
     const [program, own] =
       binary === ""
         ? [process.execPath, ["--disable-warning=ExperimentalWarning", join(root, "src/main.ts")]]
         : [binary, []];
-    // The test runner adds a module of its own to every process below it.
-    const { NODE_OPTIONS: _theirs, ...env } = process.env;
     const child = spawn(program, [...own, ...this.#args], { env, stdio: ["ignore", "pipe", "inherit"] });
     this.#child = child;
     const late = setTimeout(() => this.#crash(new Error(`the server does not start within ${PATIENCE} ms`)), PATIENCE);
