@@ -124,14 +124,6 @@ function again(delivery: Delivery, note: Notification, reason: string, at: numbe
   return { delivery, kind: "again", at, reason, tried };
 }
 
-/** A claimed delivery whose time has passed before it could be tried. */
-export const expired = (delivery: Delivery, reason: string): Settlement => ({
-  delivery,
-  kind: "expired",
-  reason,
-  counters: counters(delivery.lane.provider, "failed"),
-});
-
 /** 1 s, 2 s, 4 s ... 5 min, each 20 % more or less, so that what failed together does not come back together. */
 function pause(attempts: number, asked: number, dice: number): number {
   const own = Math.min(FIRST_RETRY * 2 ** Math.min(attempts, 20), LONGEST_RETRY);

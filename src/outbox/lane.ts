@@ -25,8 +25,8 @@ export interface LaneOptions {
   readonly failed: (error: unknown) => void;
 }
 
-/** Longer than any request with its credential may take; a restart voids it. */
-const LEASE = 300_000;
+/** Half of it is longer than any request with its credential may take; a restart voids it. */
+const LEASE = 600_000;
 /** Deliveries per claim at most: a few milliseconds of the storage thread. */
 const CLAIM = 500;
 /** A claim should last so many milliseconds: each costs a commit, and what is claimed is sent even when its job is paused. */
@@ -225,7 +225,7 @@ export class LaneRunner {
     const since = now - this.#claimedAt;
     const least = Math.min(CLAIM, 2 * this.#limit * (this.#provider?.batch ?? 1));
     if (this.#ready.length > Math.max(this.#portion, least) / 2) return 0;
-    this.#portion = Math.max(least, Math.min(CLAIM, since < LASTS ? this.#portion * 2 : this.#portion / 2));
+    this.#portion = Math.max(least, Math.min(CLAIM, since < LASTS ? this.#portion * 2 : Math.ceil(this.#portion / 2)));
     return this.#portion - this.#ready.length;
   }
 
@@ -272,7 +272,8 @@ export class LaneRunner {
     if (this.#closed || !this.#sendable) return false;
     const { note, to } = this.#ready.take(provider?.batch ?? 1, this.#alone)!;
     const now = this.#options.now();
-    if (this.#standing.state !== "running" || provider === undefined) this.#giveBack(to);
+    const rests = this.#standing.state !== "running" || this.#window.until > now;
+    if (rests || provider === undefined) this.#giveBack(to);
     else if (note === undefined) this.#conclude(to, note, []);
     // It waited too long here: nothing is sent after its time, and nothing whose lease could end before the answer.
     else if (expiry(note) <= now || to[0]!.leasedUntil - now < LEASE / 2) this.#giveBack(to);

@@ -28,8 +28,12 @@ export class Ready {
   add(deliveries: readonly Delivery[], notes: ReadonlyMap<number, Notification>): void {
     for (const delivery of deliveries) {
       const claimed = this.#jobs.get(delivery.job);
-      if (claimed !== undefined) claimed.deliveries.push(delivery);
-      else this.#jobs.set(delivery.job, { note: notes.get(delivery.job), deliveries: [delivery], next: 0 });
+      if (claimed !== undefined) {
+        // What is taken is let go of: a job of a million is never all sent before there is more of it.
+        if (claimed.next > 0) claimed.deliveries.splice(0, claimed.next);
+        claimed.next = 0;
+        claimed.deliveries.push(delivery);
+      } else this.#jobs.set(delivery.job, { note: notes.get(delivery.job), deliveries: [delivery], next: 0 });
     }
     this.#length += deliveries.length;
   }

@@ -79,7 +79,7 @@ class PublicTunnels extends Pool {
   }
 }
 
-interface Lane {
+interface Sharer {
   flying: number;
   readonly waiting: Set<() => void>;
 }
@@ -89,7 +89,7 @@ export class Line {
   readonly #origin: string;
   readonly #transport: Transport;
   readonly #dispatcher: Dispatcher;
-  readonly #lanes = new Map<AppId, Lane>();
+  readonly #sharers = new Map<AppId, Sharer>();
   readonly #limit: number;
   #flying = 0;
   /** Requests since the last answer, and when the first of them failed. */
@@ -109,7 +109,7 @@ export class Line {
   }
 
   get idle(): boolean {
-    return this.#flying === 0 && [...this.#lanes.values()].every(({ waiting }) => waiting.size === 0);
+    return this.#flying === 0 && [...this.#sharers.values()].every(({ waiting }) => waiting.size === 0);
   }
 
   /** Another line should be taken: an HTTP/2 server may refuse each stream of a connection for as long as that lives. */
@@ -126,14 +126,14 @@ export class Line {
 
   /** Rejects with Trouble. */
   async ask(app: AppId, request: HttpRequest): Promise<HttpReply> {
-    let lane = this.#lanes.get(app);
-    if (lane === undefined) {
-      lane = { flying: 0, waiting: new Set() };
-      this.#lanes.set(app, lane);
+    let sharer = this.#sharers.get(app);
+    if (sharer === undefined) {
+      sharer = { flying: 0, waiting: new Set() };
+      this.#sharers.set(app, sharer);
     }
-    const own = lane;
-    if (lane.waiting.size > 0 || !this.#admits(lane)) await this.#turn(lane);
-    else this.#take(lane);
+    const own = sharer;
+    if (sharer.waiting.size > 0 || !this.#admits(sharer)) await this.#turn(sharer);
+    else this.#take(sharer);
     const left = () => {
       own.flying--;
       this.#flying--;
@@ -153,38 +153,38 @@ export class Line {
     return this.#dispatcher.close();
   }
 
-  #admits(lane: Lane): boolean {
-    return this.#open ? lane.flying < this.#limit : this.#flying === 0;
+  #admits(sharer: Sharer): boolean {
+    return this.#open ? sharer.flying < this.#limit : this.#flying === 0;
   }
 
-  #take(lane: Lane): void {
-    lane.flying++;
+  #take(sharer: Sharer): void {
+    sharer.flying++;
     this.#flying++;
   }
 
   #admit(): void {
-    for (const lane of this.#lanes.values()) {
-      for (const go of lane.waiting) {
-        if (!this.#admits(lane)) break;
-        lane.waiting.delete(go);
-        this.#take(lane);
+    for (const sharer of this.#sharers.values()) {
+      for (const go of sharer.waiting) {
+        if (!this.#admits(sharer)) break;
+        sharer.waiting.delete(go);
+        this.#take(sharer);
         go();
       }
     }
   }
 
   /** Waits for a place, not longer than for an answer: those ahead may hang. */
-  #turn(lane: Lane): Promise<void> {
+  #turn(sharer: Sharer): Promise<void> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        lane.waiting.delete(go);
+        sharer.waiting.delete(go);
         reject(new Trouble("too many requests are waiting for an answer"));
       }, this.#transport.timeout);
       const go = () => {
         clearTimeout(timer);
         resolve();
       };
-      lane.waiting.add(go);
+      sharer.waiting.add(go);
     });
   }
 }

@@ -400,3 +400,76 @@ t.test("tokens said to be dead by answers to an earlier configuration are not al
   t.equal(runner.holdsDeletions, false);
   await runner.close();
 });
+
+t.test("claims are of whole deliveries, also when a burst has passed and few are left", async (t) => {
+  const engine = await openTestEngine(t);
+  await queue(engine, 1000);
+  const fcm = new Vendor(accepted, 1, 20);
+  const events = new EventEmitter();
+  const limits: number[] = [];
+  let later = 0;
+  const outbox: LaneOptions["outbox"] = {
+    ...engine.outbox,
+    claim(lane, limit, ...rest) {
+      limits.push(limit);
+      return engine.outbox.claim(lane, limit, ...rest);
+    },
+    async settle(...args) {
+      await engine.outbox.settle(...args);
+      setImmediate(() => events.emit("settled"));
+    },
+  };
+  const failures: unknown[] = [];
+  const runner = new LaneRunner(LANE, fcm, {
+    ...options(outbox, events),
+    now: () => Date.now() + later,
+    failed: (error) => void failures.push(error),
+  });
+  while (fcm.tokens.length < 1000) await once(events, "settled");
+  for (let single = 0; single < 6; single++) {
+    later += 1000;
+    await queue(engine, 1, `single-${single}`);
+    const settled = once(events, "settled");
+    runner.nudge();
+    await settled;
+  }
+  t.same(failures, []);
+  t.same(
+    limits.filter((limit) => !Number.isInteger(limit)),
+    [],
+  );
+  t.ok(Math.max(...limits) > 4 * limits.at(-1)!, "they grew, and were small again");
+  await runner.close();
+});
+
+t.test("what expires after it was given back keeps the vendor's reason", async (t) => {
+  const engine = await openTestEngine(t);
+  await queue(engine, 30);
+  let later = 0;
+  const events = new EventEmitter();
+  const fcm = new Vendor(() => ({ kind: "retry", reason: "503 UNAVAILABLE" }), 1, 2);
+  const outbox: LaneOptions["outbox"] = {
+    ...engine.outbox,
+    async settle(...args) {
+      await engine.outbox.settle(...args);
+      setImmediate(() => events.emit("settled"));
+    },
+  };
+  const runner = new LaneRunner(LANE, fcm, { ...options(outbox, events), now: () => Date.now() + later });
+  while (fcm.tokens.length < 20) await once(events, "settled"); // then the lane rests, and gives back what it had ready
+  const [job] = await engine.outbox.jobs({ id: "note" }, 1, Date.now());
+  runner.withdraw(job?.job ?? 0);
+  later = 3_600_000;
+  runner.resume();
+  for (;;) {
+    const [{ state, failed } = { state: "", failed: {} }] = await engine.outbox.jobs({ id: "note" }, 1, Date.now());
+    if (state === "finished") {
+      t.notOk("" in failed, JSON.stringify(failed));
+      t.ok("503 UNAVAILABLE" in failed);
+      break;
+    }
+    runner.nudge();
+    await engine.outbox.lanes();
+  }
+  await runner.close();
+});

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import t from "tap";
 import type { Delivery } from "../../src/core/delivery.ts";
 import type { PushId } from "../../src/core/device.ts";
@@ -27,6 +29,9 @@ const notes = new Map([
   [2, note("two")],
 ]);
 const NONE: ReadonlySet<number> = new Set();
+
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
 
 t.test("jobs take turns, and a request carries one notification to at most so many", async (t) => {
   const ready = new Ready();
@@ -69,4 +74,18 @@ t.test("the notification of a job that the store does not know is undefined", as
   const ready = new Ready();
   ready.add([delivery(9, 91)], notes);
   t.match(ready.take(1, NONE), { note: undefined, to: [{ delivery: 91 }] });
+});
+
+t.test("what is taken of a long job is let go of although there is always more of it", async (t) => {
+  const ready = new Ready();
+  const taken: WeakRef<Delivery>[] = [];
+  for (let number = 0; number < 10_000; number += 2) {
+    ready.add([delivery(1, number), delivery(1, number + 1)], notes);
+    const batch = ready.take(number === 0 ? 1 : 2, NONE);
+    if (number < 1000) taken.push(new WeakRef(batch!.to[0]!));
+  }
+  await new Promise(setImmediate); // what a WeakRef gave lives to the end of the turn
+  collect();
+  t.equal(taken.filter((ref) => ref.deref() !== undefined).length, 0);
+  t.equal(ready.length, 1);
 });

@@ -95,7 +95,7 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
     UPDATE deliveries SET state = 1, due = ?, attempts = attempts + ?, reason = ? WHERE delivery = ?`);
   // Claimed for nothing: the vendor was not asked, or took nothing from us.
   const giveBack = db.prepare<[number, string | null, number]>(`
-    UPDATE deliveries SET state = 1, due = ?, reason = ?, sent_at = iif(attempts = 0, NULL, sent_at) WHERE delivery = ?`);
+    UPDATE deliveries SET state = 1, due = ?, reason = coalesce(nullif(?, ''), reason), sent_at = iif(attempts = 0, NULL, sent_at) WHERE delivery = ?`);
   const settle = db.prepare<[number, string | null, string | null, number, number, number]>(`
     UPDATE deliveries SET state = ?, due = NULL, receipt = ?, reason = ?, settled_at = ?, token = iif(?, token, NULL)
     WHERE delivery = ?`);
@@ -228,7 +228,7 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
         const text = rows[i + 3] as string | null;
         const number = rows[i + 5] as number;
         if (state === State.queued) {
-          if (tally.job(row.job)?.cancelled === 1) cancel({ ...row, reason: text }, row, tally, now);
+          if (tally.job(row.job)?.cancelled === 1) cancel({ ...row, reason: text || row.reason }, row, tally, now);
           else if (rows[i + 6] === 1) requeue.run(number, 1, text, row.delivery);
           else giveBack.run(number, text, row.delivery);
           continue;
