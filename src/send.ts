@@ -122,8 +122,8 @@ Another server:
 
 A key is never given as a flag: other users of this machine could see it.
 
-Exit codes: 0 the server took it (with --wait: and it went out), 1 refused, unreachable, cancelled, not done in time, or failed
-for every device, 2 wrong command line.`;
+Exit codes: 0 the server took it (with --wait: and it ended, not all of it in failure), 1 refused, unreachable, cancelled, not done in
+time, or failed for every device, 2 wrong command line.`;
 
 /** With what stands on standard input, less the line break that ends it. */
 async function withInput(line: Line, { input }: Process): Promise<Line> {

@@ -411,6 +411,7 @@ t.test("the API's own answers are understood: accepted, under way, finished", as
     queued: 5,
     waiting: 3,
     accepted: 1,
+    connected: 30,
     failed: { "apns: Unregistered": 1 },
   };
   const states: Job[] = [job, { ...job, state: "finished", waiting: 0, accepted: 4 }];

@@ -91,8 +91,8 @@ export const describeJob = (job: Job): object => ({
     skipped: job.skipped,
     queued: job.queued,
     waiting: job.waiting,
-    // What vendors took, and what went over the connection, of whose way nobody says more.
-    sent: job.accepted + (job.routes["connection"] ?? 0) + (job.routes["noti"] ?? 0),
+    // What vendors took, and what connections did.
+    sent: job.accepted + job.connected + (job.routes["noti"] ?? 0),
     accepted: job.accepted,
     failed: Object.values(job.failed).reduce((sum, count) => sum + count, 0),
   },

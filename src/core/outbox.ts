@@ -110,6 +110,8 @@ export interface Job {
   readonly queued: number;
   readonly waiting: number;
   readonly accepted: number;
+  /** Devices that a connection took it for, at once or when they came back. */
+  readonly connected: number;
   readonly failed: Readonly<Record<string, number>>;
 }
 

@@ -336,6 +336,7 @@ const toJob = (row: JobView): Job => ({
   queued: row.queued,
   waiting: row.waiting,
   accepted: row.accepted,
+  connected: row.connected,
   failed: row.failed,
 });
 

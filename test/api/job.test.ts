@@ -20,6 +20,7 @@ const job: Job = {
   queued: 600,
   waiting: 100,
   accepted: 495,
+  connected: 30,
   failed: { "apns: BadDeviceToken": 4, expired: 1 },
 };
 const shown = {
@@ -35,7 +36,7 @@ const shown = {
   acceptedAtIso: "2029-12-31T23:59:00.000Z",
   sendAt: at,
   sendAtIso: "2030-01-01T00:00:00.000Z",
-  progress: { seen: 1000, skipped: 10, queued: 600, waiting: 100, sent: 885, accepted: 495, failed: 5 },
+  progress: { seen: 1000, skipped: 10, queued: 600, waiting: 100, sent: 525, accepted: 495, failed: 5 },
   routes: { apns: 600, connection: 390 },
   failed: { "apns: BadDeviceToken": 4, expired: 1 },
 };

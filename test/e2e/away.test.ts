@@ -57,6 +57,7 @@ t.test("without timeToLive a device that is away is never reached: expired at on
   const id = await notify(pushId, 0);
   const record = await one(id);
   t.match(record, { state: "expired", reason: /away.*timeToLive/, settledAt: Number });
+  t.match(await server.ok("job/get", { id }), { progress: { seen: 1, sent: 0 } });
   t.notOk("sentAt" in record);
   t.same(await notis(await back(pushId)), []);
   t.strictSame(await one(id), record);
@@ -68,6 +69,7 @@ t.test("what is kept for a device that is away is queued, sent when it comes bac
   const waiting = await one(id);
   t.match(waiting, { state: "queued", retries: 0, reason: undefined });
   for (const field of ["sentAt", "settledAt", "nextTryAt"]) t.notOk(field in waiting, field);
+  t.match(await server.ok("job/get", { id }), { progress: { seen: 1, sent: 0 } });
   await restart();
   t.strictSame(await one(id), waiting, "after a restart too");
   const client = await back(pushId);
@@ -78,6 +80,7 @@ t.test("what is kept for a device that is away is queued, sent when it comes bac
   );
   t.match(sent, { state: "sent", sentAt: Number });
   t.ok(Number(sent["sentAt"]) >= Number(sent["queuedAt"]));
+  t.match(await server.ok("job/get", { id }), { progress: { seen: 1, sent: 1 } });
   client.emit("notificationReply", { id });
   await client.settle();
   await server.app.settled();

@@ -21,6 +21,7 @@ export interface JobView {
   readonly queued: number;
   readonly waiting: number;
   readonly accepted: number;
+  readonly connected: number;
   readonly failed: Readonly<Record<string, number>>;
 }
 
@@ -71,7 +72,7 @@ export type Listing = ReturnType<typeof listing>;
 export function listing(db: Database, addressees: Addressees) {
   const columns = `
     job, id, type, text, target_kind, accepted_at, send_at, finished_at, rate, dry_run, seen, skipped, routes, queued, waiting,
-    accepted,
+    accepted, connected,
     CASE WHEN cancelled = 1 THEN 'cancelled' WHEN finished_at IS NOT NULL THEN 'finished' WHEN paused = 1 THEN 'paused'
          WHEN send_at > ? THEN 'scheduled' ELSE 'running' END AS state`;
   const byId = db.prepare<[number, string, number, string | null, string | null, number], JobView>(`

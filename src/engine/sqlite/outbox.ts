@@ -107,20 +107,26 @@ export function outbox(
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   const advance = db.prepare<(string | number | null)[]>(`
     UPDATE jobs SET cursor = ?, due = ?, expanded = ?, seen = seen + ?, skipped = skipped + ?, routes = ?,
-      queued = queued + ?, waiting = waiting + ?, finished_at = iif(? AND waiting + ? = 0, ?, NULL)
+      queued = queued + ?, waiting = waiting + ?, connected = connected + ?, finished_at = iif(? AND waiting + ? = 0, ?, NULL)
     WHERE job = ?`);
-  const sentLater = db.prepare<[number, string, string, number]>(`
+  const sentLater = db
+    .prepare<[number, string, string, number], number>(`
     UPDATE deliveries SET state = ${State.sent}, sent_at = ?
     WHERE device = (SELECT device FROM devices WHERE push_id = ?) AND state = ${State.kept}
-      AND job IN (SELECT job FROM jobs WHERE id = ? AND expires = ?)`);
+      AND job IN (SELECT job FROM jobs WHERE id = ? AND expires = ?) RETURNING job`)
+    .pluck<number>();
+  const connect = db.prepare<[number]>("UPDATE jobs SET connected = connected + 1 WHERE job = ?");
   const expire = db.prepare<[number, string, number]>(
     `UPDATE deliveries SET state = ${State.expired}, due = NULL, sent_at = NULL, settled_at = ?, reason = ?, token = NULL
      WHERE delivery = ?`,
   );
   const dropTarget = db.prepare<[number]>("UPDATE job_contents SET target = NULL WHERE job = ?");
 
-  /** Returns how many of the devices were queued: those that have a lane; all of them when they expire at once. */
-  function addDevices(job: number, bulk: number, page: FlatPage, tally: Tally, now: number): number {
+  /**
+   * Returns how many of the devices were queued: those that have a lane; all of them when they expire at once. And how many a
+   * connection took it for.
+   */
+  function addDevices(job: number, bulk: number, page: FlatPage, tally: Tally, now: number) {
     const lanes = page.lanes.map(([provider, app]) => ({
       provider,
       lane: findLane.get(provider, app) ?? Number(addLane.run(provider, app).lastInsertRowid),
@@ -128,6 +134,7 @@ export function outbox(
     }));
     const { devices } = page;
     let queued = 0;
+    let connected = 0;
     for (let i = 0; i + 4 < devices.length; i += 5) {
       const pushId = devices[i] as string; // as `flatPage` put them
       const uid = devices[i + 1] as string | null;
@@ -137,6 +144,7 @@ export function outbox(
       const delivery = nextDelivery();
       if (way !== undefined) way.added++;
       if (way !== undefined || page.late) queued++;
+      else if (state === State.sent) connected++;
       addDelivery.run(
         delivery,
         job,
@@ -157,7 +165,7 @@ export function outbox(
       tally.unsent(job, way, EXPIRED);
     }
     for (const { lane, added } of lanes) if (added > 0) open.run(added, lane);
-    return queued;
+    return { queued, connected };
   }
 
   return {
@@ -201,7 +209,8 @@ export function outbox(
     sent(marks: readonly SentMark[]): void {
       packets.sent(marks);
       for (const { pushId, replayed } of marks)
-        for (const { id, expires, at } of replayed ?? []) sentLater.run(at, pushId, id, expires);
+        for (const { id, expires, at } of replayed ?? [])
+          for (const job of sentLater.all(at, pushId, id, expires)) connect.run(job);
     },
 
     /** Returns the first seq of the kept packets. */
@@ -211,13 +220,14 @@ export function outbox(
       const real = row.dry_run === 0;
       const tally = progress.tally(now);
       const first = real ? packets.append(page.parcels) : NO_JOB;
-      const queued = real ? addDevices(job, row.bulk, page, tally, now) : 0;
+      const { queued, connected } = real ? addDevices(job, row.bulk, page, tally, now) : { queued: 0, connected: 0 };
       if (real && row.arrival !== null)
         for (const [counter, n] of Object.entries(page.counts)) counts.add(row.arrival, counter, n);
       const last = page.cursor === null ? 1 : 0;
       const next = page.notBefore ?? now;
       const routes = merge(row.routes, page.routes);
-      advance.run(page.cursor, next, last, page.seen, page.skipped, routes, queued, queued, last, queued, now, job);
+      const { seen, skipped } = page;
+      advance.run(page.cursor, next, last, seen, skipped, routes, queued, queued, connected, last, queued, now, job);
       tally.close();
       // A long list was only needed to get here.
       if (last === 1 && row.bulk === 1 && row.target_kind.endsWith("s")) dropTarget.run(job);

@@ -284,6 +284,11 @@ export const MIGRATIONS: readonly string[] = [
   DROP INDEX arrivals_by_type;
   CREATE INDEX arrivals_by_type ON arrivals (type, time_start, arrival);
   `,
+  `
+  -- Devices that a connection took it for.
+  ALTER TABLE jobs ADD COLUMN connected INTEGER NOT NULL DEFAULT 0;
+  UPDATE jobs SET connected = coalesce(routes ->> '$.connection', 0);
+  `,
 ];
 
 export type Synchronous = "FULL" | "NORMAL";
