@@ -304,7 +304,11 @@ export class Conversation implements SocketApplication<Session> {
 
   #storeMarks(): Promise<void> | undefined {
     const marks = this.#hub.takeMarks();
-    return marks.length > 0 ? this.#options.engine.broker.sent(marks) : undefined;
+    if (marks.length === 0) return undefined;
+    return this.#options.engine.broker.sent(marks).catch((error: unknown) => {
+      this.#hub.giveBackMarks(marks);
+      throw error;
+    });
   }
 
   /** A call nobody waits for: its failure is logged here. */

@@ -106,6 +106,14 @@ export class Hub implements HubPort, Live {
     return marks;
   }
 
+  /** They could not be stored: they come with the next ones. */
+  giveBackMarks(marks: readonly SentMark[]): void {
+    for (const { pushId, seq, replayed } of marks) {
+      this.#marks.set(pushId, Math.max(seq, this.#marks.get(pushId) ?? 0));
+      if (replayed !== undefined) this.#replayed.set(pushId, [...replayed, ...(this.#replayed.get(pushId) ?? [])]);
+    }
+  }
+
   // ---- joining a channel without gap, repeat or disorder (holds 3)
 
   /** From here the channel's live packets are held for the session. */

@@ -320,6 +320,18 @@ t.test("a call that throws leaves the counts of jobs and lanes as the others mad
   t.equal(db.prepare("SELECT count(*) FROM deliveries").pluck().get(), 2);
 });
 
+t.test("what ended unsent is counted once, also when another call of the same message throws", async (t) => {
+  const { opened } = openStore(t);
+  const page = { ...EMPTY_PAGE, lanes: [["fcm", "com.x"]], devices: [pushId("a"), null, 0, "fcm", "token"] };
+  opened.run([acceptCall("n1", {}, { key: "k", digest: "x" }), ["expand", [1, page, T]]]);
+  const reply = opened.run([
+    ["claim", ["fcm", "com.x", 1, T + DAY, 1000]],
+    acceptCall("n2", {}, { key: "k", digest: "other" }),
+  ]);
+  t.equal(reply.failures.length, 1);
+  t.same(opened.run([["unsent", []]]).results, [[["fcm", "com.x", 1]]]);
+});
+
 t.test("an order that was cut short is carried out by the sweeping, and so is the end of what is held", async (t) => {
   const { db, opened } = openStore(t);
   const devices = Array.from({ length: 5 }, (_, i) => [pushId(`d${i}`), null, 0, "fcm", `t${i}`]).flat();

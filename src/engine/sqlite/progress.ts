@@ -109,16 +109,26 @@ export function progress(db: Database, counts: Counts) {
     );
   }
 
-  /** Deliveries of each lane that came to their end unsent since the store was opened. */
+  /** Deliveries of each lane that came to their end unsent since the store was opened; and those of this transaction. */
   const unsent = new Map<number, number>();
+  const unsaved = new Map<number, number>();
 
   return {
+    /** The transaction is committed. */
+    saved(): void {
+      for (const [lane, total] of unsaved) add(unsent, lane, total);
+      unsaved.clear();
+    },
+    /** It was rolled back, in part or whole. */
+    forget: (): void => unsaved.clear(),
+
     unsent: (): readonly (readonly [lane: number, total: number])[] => [...unsent],
 
     tally(now: number): Tally {
       const rows = new Map<number, JobRow | undefined>();
       const jobs = new Map<number, Sums>();
       const lanes = new Map<number, number>();
+      const ended = new Map<number, number>();
 
       function job(number: number): JobRow | undefined {
         if (!rows.has(number)) rows.set(number, find.get(number));
@@ -161,7 +171,7 @@ export function progress(db: Database, counts: Counts) {
           add(sums.counters, `failed_${name}`, 1);
           if (way === undefined) return;
           add(lanes, way.lane, 1);
-          add(unsent, way.lane, 1);
+          add(ended, way.lane, 1);
         },
         held(number) {
           sumsOf(number).held = true;
@@ -178,6 +188,7 @@ export function progress(db: Database, counts: Counts) {
             if (typeof arrival === "number") for (const [counter, n] of counters) counts.add(arrival, counter, n);
           }
           for (const [lane, n] of lanes) close.run(n, lane);
+          for (const [lane, n] of ended) add(unsaved, lane, n);
         },
       };
     },

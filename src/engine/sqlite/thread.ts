@@ -9,7 +9,7 @@ import { copyDatabase } from "../backup.ts";
 import { databaseFile, lockDirectory } from "../directory.ts";
 import { addressees } from "./addressees.ts";
 import { calls } from "./calls.ts";
-import { counters, counts } from "./counters.ts";
+import { type Counts, counters, counts } from "./counters.ts";
 import { deliveries } from "./deliveries.ts";
 import { devices } from "./devices.ts";
 import { explain, isStoreFault } from "./faults.ts";
@@ -19,7 +19,7 @@ import { orders } from "./orders.ts";
 import { outbox } from "./outbox.ts";
 import { type Keep, type Packets, packets } from "./packets.ts";
 import { presence } from "./presence.ts";
-import { progress } from "./progress.ts";
+import { type Progress, progress } from "./progress.ts";
 import { receipts } from "./receipts.ts";
 import { openDatabase, openFile, type Synchronous } from "./schema.ts";
 import { type Sequences, sequences } from "./sequences.ts";
@@ -71,12 +71,10 @@ export type Call = readonly [method: MethodName, args: readonly unknown[]];
 
 type StoreData = Extract<ThreadData, { task: "store" }>;
 
-function methods(db: Database, data: StoreData, numbers: Sequences, kept: Packets) {
+function methods(db: Database, data: StoreData, numbers: Sequences, kept: Packets, counted: Counts, tallied: Progress) {
   const { append, backlog, sweepPackets } = kept;
   const known = addressees(db, numbers.device);
   const devicesTable = devices(db, kept, presence(db, data.started), numbers, known);
-  const counted = counts(db, data.arrivalDays);
-  const tallied = progress(db, counted);
   const repeatable = calls(db, kept);
   const told = receipts(db, counted, known, devicesTable);
   const looking = listing(db, known);
@@ -135,7 +133,9 @@ export function openStore(data: StoreData): Store {
 export function store(db: Database, data: StoreData): Store {
   const numbers = sequences(db);
   const kept = packets(db, data.keep, numbers.seq);
-  const table = methods(db, data, numbers, kept);
+  const counted = counts(db, data.arrivalDays);
+  const tallied = progress(db, counted);
+  const table = methods(db, data, numbers, kept, counted, tallied);
   const begin = db.prepare<[]>("BEGIN IMMEDIATE");
   const beginReading = db.prepare<[]>("BEGIN");
   const commit = db.prepare<[]>("COMMIT");
@@ -169,6 +169,7 @@ export function store(db: Database, data: StoreData): Store {
       return committed(results, [], started);
     } catch (error) {
       kept.forget();
+      tallied.forget();
       if (db.inTransaction) rollback.run();
       return isStoreFault(error) ? readOnly(calls, error, started) : oneByOne(calls, started);
     }
@@ -180,6 +181,7 @@ export function store(db: Database, data: StoreData): Store {
     const worked = performance.now();
     commit.run();
     numbers.saved();
+    tallied.saved();
     return { results, failures, work: worked - started, commit: performance.now() - worked };
   }
 
@@ -203,6 +205,7 @@ export function store(db: Database, data: StoreData): Store {
       });
       return committed(results, failures, started);
     } catch (error) {
+      tallied.forget();
       if (db.inTransaction) rollback.run();
       return readOnly(calls, error, started);
     }
@@ -229,6 +232,7 @@ export function store(db: Database, data: StoreData): Store {
       const all = calls.map((_, index): [number, Failure] => [index, refused]);
       return { results: [], failures: all, work: performance.now() - started, commit: 0 };
     } finally {
+      tallied.forget();
       if (db.inTransaction) rollback.run();
       db.pragma("query_only = OFF");
     }
