@@ -63,6 +63,15 @@ class Vendor extends EventEmitter implements Provider {
 
 const accepted = (): Outcome => ({ kind: "accepted" });
 
+/** Tells of each settlement once it is stored and the lane has seen it. */
+const telling = (outbox: LaneOptions["outbox"], events: EventEmitter): LaneOptions["outbox"] => ({
+  ...outbox,
+  async settle(...args) {
+    await outbox.settle(...args);
+    setImmediate(() => events.emit("settled"));
+  },
+});
+
 const options = (outbox: LaneOptions["outbox"], events = new EventEmitter()): LaneOptions => ({
   outbox,
   turns: new Turns(),
@@ -198,13 +207,7 @@ t.test("devices that have had too many notifications slow no other down", async 
     busy(token) ? { kind: "retry", reason: "429", after: 600_000, scope: "token" } : accepted(),
   );
   const events = new EventEmitter();
-  const outbox: LaneOptions["outbox"] = {
-    ...engine.outbox,
-    async settle(...args) {
-      await engine.outbox.settle(...args);
-      setImmediate(() => events.emit("settled"));
-    },
-  };
+  const outbox = telling(engine.outbox, events);
   mock.timers.enable({ apis: ["setTimeout"] }); // a lane that rests is woken by nothing
   t.teardown(() => mock.timers.reset());
   const runner = new LaneRunner(LANE, fcm, options(outbox, events));
@@ -219,13 +222,7 @@ t.test("a lane that rests because its vendor was down goes on at once when it is
   let up = false;
   const fcm = new Vendor(() => (up ? accepted() : { kind: "retry", reason: "503" }));
   const events = new EventEmitter();
-  const outbox: LaneOptions["outbox"] = {
-    ...engine.outbox,
-    async settle(...args) {
-      await engine.outbox.settle(...args);
-      setImmediate(() => events.emit("settled"));
-    },
-  };
+  const outbox = telling(engine.outbox, events);
   mock.timers.enable({ apis: ["setTimeout"] }); // no timer wakes it
   t.teardown(() => mock.timers.reset());
   const runner = new LaneRunner(LANE, fcm, options(outbox, events));
@@ -344,13 +341,7 @@ t.test("a lane resumed before its quota is there sends all that waits, not only 
   const until = Date.now() + 1_800_000;
   const xiaomi = new Vendor(() => (spent ? { kind: "paused", until, reason: "quota" } : accepted()));
   const events = new EventEmitter();
-  const outbox: LaneOptions["outbox"] = {
-    ...engine.outbox,
-    async settle(...args) {
-      await engine.outbox.settle(...args);
-      events.emit("settled");
-    },
-  };
+  const outbox = telling(engine.outbox, events);
   const runner = new LaneRunner(LANE, xiaomi, options(outbox, events));
   const settled = on(events, "settled");
   const waits = async (): Promise<boolean> => {
@@ -448,13 +439,7 @@ t.test("what expires after it was given back keeps the vendor's reason", async (
   let later = 0;
   const events = new EventEmitter();
   const fcm = new Vendor(() => ({ kind: "retry", reason: "503 UNAVAILABLE" }), 1, 2);
-  const outbox: LaneOptions["outbox"] = {
-    ...engine.outbox,
-    async settle(...args) {
-      await engine.outbox.settle(...args);
-      setImmediate(() => events.emit("settled"));
-    },
-  };
+  const outbox = telling(engine.outbox, events);
   const runner = new LaneRunner(LANE, fcm, { ...options(outbox, events), now: () => Date.now() + later });
   while (fcm.tokens.length < 20) await once(events, "settled"); // then the lane rests, and gives back what it had ready
   const [job] = await engine.outbox.jobs({ id: "note" }, 1, Date.now());
