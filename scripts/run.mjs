@@ -59,6 +59,11 @@ for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(
 process.on("SIGINT", () => {
   if (!process.stdin.isTTY) child.kill("SIGINT");
 });
+// npm ends without its scripts when it is told to: a server that went on alone would keep the ports.
+const parent = process.ppid;
+setInterval(() => {
+  if (process.ppid !== parent) child.kill("SIGTERM");
+}, 500).unref();
 child.on("error", (error) => {
   process.stderr.write(`pushbox: cannot start ${binary}: ${error.message}\n`);
   process.exit(1);

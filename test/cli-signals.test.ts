@@ -1,9 +1,11 @@
 // Signals to a real process at work: it ends in order, and takes over what can change while it runs.
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { connect as connectPlain } from "node:net";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { connect as connectTls } from "node:tls";
 import t, { type Test } from "tap";
 import { createAuthority } from "../src/lab/authority.ts";
@@ -314,4 +316,26 @@ t.test("certificates: a pair that does not fit is refused, SIGHUP takes a new on
   t.same(await came, [7]);
   socket.disconnect();
   t.equal((await server.stop()).code, 0);
+});
+
+t.test("a server that npm started ends when npm does, whoever ended it", async (t) => {
+  const directory = t.testdir({});
+  const root = join(import.meta.dirname, "..");
+  const main = join(root, "src", "main.ts");
+  const command = `"${process.execPath}" "${join(root, "scripts", "run.mjs")}" "${main}" serve --client-port 0 --api-port 0`;
+  // As npm does it: a shell, which is killed here and can pass nothing on.
+  const shell = spawn("sh", ["-c", `${command}; true`], { cwd: directory, stdio: ["ignore", "pipe", "inherit"] });
+  t.teardown(() => shell.kill("SIGKILL"));
+  const lines = createInterface({ input: shell.stdout });
+  const said: string[] = [];
+  await new Promise<void>((ready) => {
+    lines.on("line", (line) => {
+      said.push(line);
+      if (line.includes("API at ")) ready();
+    });
+  });
+  const ended = once(lines, "close"); // nobody holds its output any more
+  shell.kill("SIGKILL");
+  await ended;
+  t.match(said.at(-1), /stopped/);
 });
