@@ -16,7 +16,7 @@ export const REPEAT_HEADER = "idempotency-key";
 export function onceOf(params: Params, header: string, path: string): Once | undefined {
   const given = params.text(PARAMETER);
   const key = given ?? header;
-  if (given === undefined && header === "") return undefined;
+  if (key === "") return undefined;
   if (given !== undefined && header !== "" && given !== header)
     throw new PushError("invalid", `${PARAMETER} and the header Idempotency-Key differ: give one of them`);
   if (!/^[ -~]{1,255}$/.test(key))

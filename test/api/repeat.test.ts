@@ -33,7 +33,6 @@ test("a key that is not one is refused, and nothing is done", async (t) => {
   const shape = "idempotencyKey must be 1 to 255 printable ASCII characters";
   const differ = "idempotencyKey and the header Idempotency-Key differ: give one of them";
   for (const [key, message, header] of [
-    ["", shape],
     ["x".repeat(256), shape],
     ["größe", shape],
     ["a\nb", shape],
