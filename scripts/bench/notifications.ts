@@ -110,7 +110,7 @@ export async function broadcast(latency: (server: Running) => Promise<number>): 
   execFileSync("taskset", ["-acp", LOAD_CORE, `${process.pid}`], { stdio: "ignore" });
   const server = await pushbox(host, devices);
   await latency(server);
-  const idle = await latency(server);
+  const quiet = [await latency(server), await latency(server), await latency(server)];
   const before = server.rss();
   const from = performance.now();
   const { id } = await call(server, "notification", { pushAll: true, timeToLive: 3_600_000, notification });
@@ -118,11 +118,16 @@ export async function broadcast(latency: (server: Running) => Promise<number>): 
   const watching = setInterval(() => {
     most = Math.max(most, server.rss());
   }, 100);
-  const expanded = until(server, id, from, ({ progress }) => progress.seen >= devices);
-  const busy = await latency(server);
-  const seconds = await expanded;
+  let seconds = 0;
+  const expanded = until(server, id, from, ({ progress }) => progress.seen >= devices).then((took) => {
+    seconds = took;
+  });
+  const whileExpanded: number[] = [];
+  while (seconds === 0) whileExpanded.push(await latency(server));
+  await expanded;
   const sending = await latency(server);
   clearInterval(watching);
+  const [idle, busy] = [median(quiet), median(whileExpanded)];
   const { progress } = await call(server, "job/get", { id });
   await server.stop();
   host.child.kill();
