@@ -29,7 +29,8 @@ export interface Delivery {
 }
 
 /** What follows from an outcome. `counters` are those of the arrival statistics that go up by one. */
-export type Settlement = { readonly delivery: Delivery } /** `detour`: kept with the token; empty: none. */ & (
+export type Settlement = { readonly delivery: Delivery } & /** `detour`: kept with the token; empty: none. */
+(
   | {
       readonly kind: "accepted";
       readonly receipt?: string;

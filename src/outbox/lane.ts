@@ -29,7 +29,7 @@ export interface LaneOptions {
 const LEASE = 600_000;
 /** Deliveries per claim at most: a few milliseconds of the storage thread. */
 const CLAIM = 500;
-/** A claim should last so many milliseconds: each costs a commit, and what is claimed is sent even when its job is paused. */
+/** A claim should last so many milliseconds: each costs a commit, and what is claimed has to be taken back when its job is paused. */
 const LASTS = 100;
 /**
  * Each lane looks so often, whatever it waits for: the clock may be set meanwhile, or the machine sleep, and an order that a

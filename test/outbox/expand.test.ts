@@ -5,8 +5,18 @@ import t from "tap";
 import type { PushId } from "../../src/core/device.ts";
 import type { Engine } from "../../src/core/engine.ts";
 import { accept } from "../../src/core/notify.ts";
-import { createExpander } from "../../src/outbox/expand.ts";
+import { createExpander, type Expander, type ExpanderOptions } from "../../src/outbox/expand.ts";
 import { openTestEngine } from "../support/engine.ts";
+
+/** Of which nobody hears, and whose devices have a vendor by the type of their token. */
+const expanderOf = (options: Pick<ExpanderOptions, "engine" | "now" | "failed">): Expander =>
+  createExpander({
+    count: () => 0,
+    route: (type) => ({ provider: type, app: "com.example" }),
+    filled: () => {},
+    addressed: () => {},
+    ...options,
+  });
 
 t.test("a page that is still on its way when another fails is not begun again", async (t) => {
   const engine = await openTestEngine(t);
@@ -40,12 +50,8 @@ t.test("a page that is still on its way when another fails is not begun again", 
   const failures: unknown[] = [];
   mock.timers.enable({ apis: ["setTimeout"] });
   t.teardown(() => mock.timers.reset());
-  const expander = createExpander({
+  const expander = expanderOf({
     engine: { devices: engine.devices, outbox },
-    count: () => 0,
-    route: (type) => ({ provider: type, app: "com.example" }),
-    filled: () => {},
-    addressed: () => {},
     now: Date.now,
     failed: (error) => {
       failures.push(error);
@@ -95,12 +101,8 @@ t.test("a scheduled job begins at its time also when the clock was set or the ma
   };
   mock.timers.enable({ apis: ["setTimeout"] });
   t.teardown(() => mock.timers.reset());
-  const expander = createExpander({
+  const expander = expanderOf({
     engine: { devices: engine.devices, outbox },
-    count: () => 0,
-    route: () => undefined,
-    filled: () => {},
-    addressed: () => {},
     now: () => begun + slept,
     failed: (error) => t.error(error),
   });
@@ -139,12 +141,8 @@ t.test("a rate does not slow a dry run down: it only counts", async (t) => {
   };
   mock.timers.enable({ apis: ["setTimeout"] }); // what has to wait does so for ever
   t.teardown(() => mock.timers.reset());
-  const expander = createExpander({
+  const expander = expanderOf({
     engine: { devices: engine.devices, outbox },
-    count: () => 0,
-    route: (type) => ({ provider: type, app: "com.example" }),
-    filled: () => {},
-    addressed: () => {},
     now: Date.now,
     failed: t.error,
   });
@@ -173,7 +171,7 @@ t.test("what a pace or a pause has held beyond its time goes to no socket, and a
   const request = { id: "paced", content, target, timeToLive: 1000, rate: 1, callerAddress: "" };
   await accept(engine.outbox, request, begun);
   const events = new EventEmitter();
-  const expander = createExpander({
+  const expander = expanderOf({
     engine: {
       devices: engine.devices,
       outbox: {
@@ -184,10 +182,6 @@ t.test("what a pace or a pause has held beyond its time goes to no socket, and a
         },
       },
     },
-    count: () => 0,
-    route: () => undefined,
-    filled: () => {},
-    addressed: () => {},
     now: () => begun + passed,
     failed: (error) => t.error(error),
   });
