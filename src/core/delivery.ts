@@ -28,9 +28,11 @@ export interface Delivery {
   readonly leasedUntil: number;
 }
 
-/** What follows from an outcome. `counters` are those of the arrival statistics that go up by one. */
-export type Settlement = { readonly delivery: Delivery } & /** `detour`: kept with the token; empty: none. */
-(
+/**
+ * What follows from an outcome. `counters` are those of the arrival statistics that go up by one. `detour`: kept with the token;
+ * empty: none.
+ */
+export type Settlement = { readonly delivery: Delivery } & (
   | {
       readonly kind: "accepted";
       readonly receipt?: string;
