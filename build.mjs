@@ -100,7 +100,7 @@ async function bundle(input, outfile) {
 const packedAddons = {
   name: "packed-addons",
   setup(build) {
-    const assets = JSON.stringify(join(root, "src/assets.ts"));
+    const assets = JSON.stringify(join(root, "src/app/assets.ts"));
     const replace = (filter, importer, path) =>
       build.onResolve({ filter }, (args) => (importer.test(args.importer) ? { path, namespace: "addon" } : undefined));
     replace(/^\.\/uws\.mjs$/, /uWebSockets\.js[\\/]dist[\\/]index\.mjs$/, "uws");

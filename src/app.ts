@@ -1,25 +1,25 @@
 // Builds the parts, joins them, starts them in order and stops them in reverse.
 import { Worker } from "node:worker_threads";
 import { type Api, createApi } from "./api/routes.ts";
-import { threadSource } from "./assets.ts";
+import { threadSource } from "./app/assets.ts";
+import { hostAddress } from "./app/host.ts";
+import type { Log } from "./app/log.ts";
+import { createMetrics, type Figures } from "./app/metrics.ts";
+import { createNotifications, type Notifications } from "./app/notifications.ts";
+import { openKeys, openVendors } from "./app/vendors.ts";
+import { version } from "./app/version.ts";
+import type { Config } from "./config/index.ts";
 import { maskedConfig } from "./config/text.ts";
-import type { Config } from "./config.ts";
 import { bind, forget, unbind } from "./core/connect.ts";
 import { push, pushOnce } from "./core/push.ts";
 import { createReport } from "./core/report.ts";
 import { type LocalEngine, openLocalEngine } from "./engine/local.ts";
-import { createGateway, type Gateway, type GatewayOptions } from "./gateway/gateway.ts";
-import { socketio } from "./gateway/socketio.ts";
-import { hostAddress } from "./host.ts";
 import { createServer } from "./http/server.ts";
-import { Conversation } from "./live/conversation.ts";
-import { Hub } from "./live/hub.ts";
-import type { Session } from "./live/session.ts";
-import type { Log } from "./log.ts";
-import { createMetrics, type Figures } from "./metrics.ts";
-import { createNotifications, type Notifications } from "./notifications.ts";
-import { openKeys, openVendors } from "./vendors.ts";
-import { version } from "./version.ts";
+import { Conversation } from "./sockets/sessions/conversation.ts";
+import { Hub } from "./sockets/sessions/hub.ts";
+import type { Session } from "./sockets/sessions/session.ts";
+import { createGateway, type Gateway, type GatewayOptions } from "./sockets/transport/gateway.ts";
+import { socketio } from "./sockets/transport/socketio.ts";
 
 export interface App {
   /** Where clients connect, and where a backend calls: with the ports that were taken. */

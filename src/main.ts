@@ -1,6 +1,7 @@
 // The process: its arguments, environment, streams, signals and exit code. Nothing else touches `process`.
-import { run } from "./cli.ts";
-import { boundYoungGeneration, collectSooner, optimiseLater } from "./v8.ts";
+
+import { boundYoungGeneration, collectSooner, optimiseLater } from "./app/v8.ts";
+import { run } from "./cli/index.ts";
 
 // A reader that has seen enough (`pushbox config | head`) is not an error.
 process.stdout.on("error", () => process.exit(0));

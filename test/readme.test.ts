@@ -9,8 +9,8 @@ import { join, resolve } from "node:path";
 import t, { type Test } from "tap";
 import { rows } from "../src/config/settings.ts";
 import { createAuthority } from "../src/lab/authority.ts";
-import { openVendors, vendors } from "../src/providers/index.ts";
-import { createVapidKey } from "../src/providers/webpush.ts";
+import { openVendors, vendors } from "../src/vendors/index.ts";
+import { createVapidKey } from "../src/vendors/webpush.ts";
 import { main, run } from "./support/process.ts";
 
 const privateKey = (kind: "ec" | "rsa"): string => {

@@ -6,8 +6,8 @@ import type { Lanes } from "../core/lane.ts";
 import type { Live } from "../core/live.ts";
 import type { NotificationContent, NotificationId } from "../core/notification.ts";
 import type { AcceptOptions, NotificationTarget, Once, Outbox } from "../core/outbox.ts";
-import type { AppId, ProviderName } from "../core/provider.ts";
 import type { Target } from "../core/target.ts";
+import type { AppId, ProviderName } from "../core/vendor.ts";
 
 export type PushTarget = Exclude<Target, { kind: "tag" } | { kind: "all" }>;
 

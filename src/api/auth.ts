@@ -2,7 +2,7 @@
 import { hash, timingSafeEqual } from "node:crypto";
 import { PushError } from "../core/errors.ts";
 import type { Head } from "../http/message.ts";
-import { addressList } from "../uws/address.ts";
+import { addressList } from "../http/uws/address.ts";
 
 export interface ApiKey {
   /** Shown in logs and named in rules; the key itself never is. */

@@ -1,6 +1,6 @@
 // /api/receipt/<provider>/<secret>: what vendors post about what they delivered. The secret in the path is the key, so it is
 // never logged, counted or repeated in an answer.
-import type { ProviderName } from "../core/provider.ts";
+import type { ProviderName } from "../core/vendor.ts";
 import { type Head, HttpError, type Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
 import { json, SUCCESS } from "./answer.ts";

@@ -2,7 +2,7 @@
 import type { PushId } from "./device.ts";
 import type { Notification } from "./notification.ts";
 import { expiry } from "./notification.ts";
-import type { AppId, Outcome, ProviderName } from "./provider.ts";
+import type { AppId, Outcome, ProviderName } from "./vendor.ts";
 
 /** The deliveries of one provider and one app: sent, slowed and stopped together. */
 export interface Lane {

@@ -4,8 +4,8 @@ import type { Delivery, Lane, Settlement } from "./delivery.ts";
 import type { PushId, Uid } from "./device.ts";
 import type { Notification, NotificationId } from "./notification.ts";
 import type { Parcel } from "./packet.ts";
-import type { ProviderName, Receipt } from "./provider.ts";
 import type { Target } from "./target.ts";
+import type { ProviderName, Receipt } from "./vendor.ts";
 
 export type NotificationTarget = Exclude<Target, { kind: "topic" }>;
 

@@ -1,6 +1,6 @@
 // Tokens of which a vendor gave an answer that may mean that they are dead: they are when it is given again. In memory, and for one
 // lane: after a restart it takes one answer more.
-import type { Outcome } from "./provider.ts";
+import type { Outcome } from "./vendor.ts";
 
 const MOST = 10_000;
 /** Different tokens refused, and none accepted: so many look like wrong credentials at once. */

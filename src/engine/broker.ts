@@ -6,7 +6,7 @@
 import type { PushId } from "../core/device.ts";
 import type { Broker, Hub } from "../core/engine.ts";
 import { channelKind, type Parcel } from "../core/packet.ts";
-import type { Queue } from "./queue.ts";
+import type { Queue } from "./calls.ts";
 import { flatten } from "./sqlite/packets.ts";
 
 /** A long list goes in pieces, each a commit of its own, so that other callers get in between. */

@@ -1,6 +1,6 @@
 // Requests and responses as plain values, and the port between this layer and those who answer.
 import type { HttpRequest, HttpResponse } from "uWebSockets.js";
-import { type AddressList, addressText, callerAddress } from "../uws/address.ts";
+import { type AddressList, addressText, callerAddress } from "./uws/address.ts";
 
 export type Header = readonly [name: string, value: string];
 

@@ -1,11 +1,11 @@
 // A listening port: hands each request to the site, and ends in good order.
 
 import type { HttpRequest, HttpResponse } from "uWebSockets.js";
-import { addressList } from "../uws/address.ts";
-import { framing } from "../uws/framing.ts";
-import { Listeners, type Place } from "../uws/listeners.ts";
 import { Exchange, type Traffic } from "./exchange.ts";
 import { Head, HttpError, type Site } from "./message.ts";
+import { addressList } from "./uws/address.ts";
+import { framing } from "./uws/framing.ts";
+import { Listeners, type Place } from "./uws/listeners.ts";
 
 /** For running requests to be answered after `close`, milliseconds. What is not answered then is cut off. */
 const LAST_ANSWERS = 4000;

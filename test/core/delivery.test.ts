@@ -10,7 +10,7 @@ import {
 } from "../../src/core/delivery.ts";
 import type { PushId } from "../../src/core/device.ts";
 import type { Notification } from "../../src/core/notification.ts";
-import type { Outcome } from "../../src/core/provider.ts";
+import type { Outcome } from "../../src/core/vendor.ts";
 
 const T = 1_800_000_000_000;
 const HOUR = 3_600_000;

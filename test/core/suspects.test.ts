@@ -1,6 +1,6 @@
 import t from "tap";
-import type { Outcome } from "../../src/core/provider.ts";
 import { Suspects } from "../../src/core/suspects.ts";
+import type { Outcome } from "../../src/core/vendor.ts";
 
 const T = 1_800_000_000_000;
 const ACCEPTED: Outcome = { kind: "accepted" };

@@ -1,7 +1,7 @@
 // The ways to the vendors in trouble, as an operator sees them: credentials that are refused, tokens that are dead, a vendor that is
 // down while the others go on.
 import t, { type Test } from "tap";
-import { createVapidKey } from "../../src/providers/webpush.ts";
+import { createVapidKey } from "../../src/vendors/webpush.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import {
   absent,

@@ -1,7 +1,7 @@
 // Notifications from the HTTP API to phones, through every vendor's fake over TLS; numbers are those of the API's checklist.
 import t, { type Test } from "tap";
-import { hostAddress } from "../../src/host.ts";
-import { extraOf } from "../../src/lab/huawei.ts";
+import { hostAddress } from "../../src/app/host.ts";
+import { extraOf } from "../../src/lab/vendors/huawei.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { argument, device, type Fields, fresh, jobIn, notis, type Phone, phone } from "../support/devices.ts";
 import { PACKAGE, startVendors, VENDORS, type VendorName } from "../support/vendors.ts";

@@ -4,10 +4,10 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import t, { type Test } from "tap";
-import { fakeApns } from "../../src/lab/apns.ts";
 import { createAuthority } from "../../src/lab/authority.ts";
 import { register } from "../../src/lab/devices.ts";
 import { serve } from "../../src/lab/server.ts";
+import { fakeApns } from "../../src/lab/vendors/apns.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 
 const BUNDLE = "com.example.lab";

@@ -2,7 +2,7 @@ import { connect } from "node:net";
 import { test } from "tap";
 import { routes } from "../../src/http/routes.ts";
 import { createServer } from "../../src/http/server.ts";
-import { addressList } from "../../src/uws/address.ts";
+import { addressList } from "../../src/http/uws/address.ts";
 
 test("a route is found by path in any case, by method where it names one, with one free segment at the end", async (t) => {
   const find = routes([

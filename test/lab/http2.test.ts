@@ -1,10 +1,10 @@
 // The vendors that speak HTTP/2, in each kind of trouble that the lab knows.
-import { fakeApns } from "../../src/lab/apns.ts";
-import { fakeFcm } from "../../src/lab/fcm.ts";
-import { fakeWebPush } from "../../src/lab/webpush.ts";
-import { apns } from "../../src/providers/apns.ts";
-import { fcm } from "../../src/providers/fcm.ts";
-import { webpush } from "../../src/providers/webpush.ts";
+import { fakeApns } from "../../src/lab/vendors/apns.ts";
+import { fakeFcm } from "../../src/lab/vendors/fcm.ts";
+import { fakeWebPush } from "../../src/lab/vendors/webpush.ts";
+import { apns } from "../../src/vendors/apns.ts";
+import { fcm } from "../../src/vendors/fcm.ts";
+import { webpush } from "../../src/vendors/webpush.ts";
 import { everyFaultIsTried, misdeeds } from "./misdeeds.ts";
 
 everyFaultIsTried();

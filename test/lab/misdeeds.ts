@@ -1,15 +1,15 @@
 // Everything that `pushbox lab --fault` knows, done to the real provider of a vendor: the outcome is the true one, in time; the
 // vendor is asked a bounded number of times; and when it is over, the same provider delivers again.
 import t, { type Test } from "tap";
-import type { Outcome } from "../../src/core/provider.ts";
+import type { Outcome } from "../../src/core/vendor.ts";
 import type { FakeVendor } from "../../src/lab/fake.ts";
 import { FAULTS } from "../../src/lab/faults.ts";
 import { type Chosen, chosenFrom, misbehave } from "../../src/lab/misbehave.ts";
 import { serve } from "../../src/lab/server.ts";
-import { provider } from "../../src/providers/client.ts";
-import type { CommonApp, Dialect } from "../../src/providers/dialect.ts";
-import { authority, configured, NOW, notification } from "../providers/conformance.ts";
-import { certificate } from "../providers/plain.ts";
+import { provider } from "../../src/vendors/client.ts";
+import type { CommonApp, Dialect } from "../../src/vendors/dialect.ts";
+import { authority, configured, NOW, notification } from "../vendors/conformance.ts";
+import { certificate } from "../vendors/plain.ts";
 
 type Kind = Outcome["kind"];
 

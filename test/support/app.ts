@@ -2,7 +2,7 @@
 import { pino } from "pino";
 import type { Test } from "tap";
 import { type App, startApp } from "../../src/app.ts";
-import { type Config, readConfig } from "../../src/config.ts";
+import { type Config, readConfig } from "../../src/config/index.ts";
 
 export interface Answer {
   readonly status: number;

@@ -1,8 +1,8 @@
 // A dialect and its fake, face to face without a network.
 import type { Notification } from "../../src/core/notification.ts";
-import type { Recipient } from "../../src/core/provider.ts";
+import type { Recipient } from "../../src/core/vendor.ts";
 import type { FakeVendor } from "../../src/lab/fake.ts";
-import type { Answer, CommonApp, Dialect, HttpReply, HttpRequest } from "../../src/providers/dialect.ts";
+import type { Answer, CommonApp, Dialect, HttpReply, HttpRequest } from "../../src/vendors/dialect.ts";
 
 export const NOW = Date.UTC(2026, 10, 23, 9, 0, 0);
 export const BASE = "https://lab.test";

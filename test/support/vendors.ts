@@ -6,20 +6,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "smol-toml";
 import type { Test } from "tap";
-import type { Config } from "../../src/config.ts";
-import { fakeApns } from "../../src/lab/apns.ts";
+import type { Config } from "../../src/config/index.ts";
 import { createAuthority } from "../../src/lab/authority.ts";
 import type { FakeRequest, Shown } from "../../src/lab/fake.ts";
-import { fakeFcm } from "../../src/lab/fcm.ts";
-import { fakeHonor } from "../../src/lab/honor.ts";
-import { fakeHarmony, fakeHuawei } from "../../src/lab/huawei.ts";
-import { fakeMeizu } from "../../src/lab/meizu.ts";
-import { fakeOppo } from "../../src/lab/oppo.ts";
 import { type LabServer, serve } from "../../src/lab/server.ts";
-import { fakeUmeng } from "../../src/lab/umeng.ts";
-import { fakeVivo } from "../../src/lab/vivo.ts";
-import { type FakePushService, fakeWebPush } from "../../src/lab/webpush.ts";
-import { fakeXiaomi } from "../../src/lab/xiaomi.ts";
+import { fakeApns } from "../../src/lab/vendors/apns.ts";
+import { fakeFcm } from "../../src/lab/vendors/fcm.ts";
+import { fakeHonor } from "../../src/lab/vendors/honor.ts";
+import { fakeHarmony, fakeHuawei } from "../../src/lab/vendors/huawei.ts";
+import { fakeMeizu } from "../../src/lab/vendors/meizu.ts";
+import { fakeOppo } from "../../src/lab/vendors/oppo.ts";
+import { fakeUmeng } from "../../src/lab/vendors/umeng.ts";
+import { fakeVivo } from "../../src/lab/vendors/vivo.ts";
+import { type FakePushService, fakeWebPush } from "../../src/lab/vendors/webpush.ts";
+import { fakeXiaomi } from "../../src/lab/vendors/xiaomi.ts";
 
 const makers = {
   apns: () => fakeApns(),

@@ -2,8 +2,8 @@
 import type Database from "better-sqlite3";
 import type { ArrivalRecord, FailureCounts } from "../../core/arrival.ts";
 import type { ArrivalQuery, Evidence, HourlySum, Sample } from "../../core/engine.ts";
+import type { Heading } from "./jobs.ts";
 import type { Listing } from "./listing.ts";
-import type { Heading } from "./outbox.ts";
 import type { Receipts } from "./receipts.ts";
 
 const HOUR = 3_600_000;

@@ -1,7 +1,7 @@
 // Statistics, jobs and deliveries are forgotten together when their time has passed, a piece at a time.
 import type Database from "better-sqlite3";
 import type { Addressees } from "./addressees.ts";
-import type { Repeatable } from "./calls.ts";
+import type { Repeatable } from "./once.ts";
 
 interface Dropped {
   readonly delivery: number;

@@ -1,0 +1,176 @@
+// Every metric, named in one list. The parts count in plain numbers wherever they work; this reads them when somebody asks, so
+// that counting costs the paths of messages nothing.
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { LaneStatus } from "../core/lane.ts";
+
+/** Totals since the start, by the value of their label. */
+export type Totals = Readonly<Record<string, number>>;
+
+/** What the parts tell when they are asked. Totals are since the start; labels take few values, never an id or a topic. */
+export interface Figures {
+  readonly connections: { readonly open: number; readonly opened: number; readonly upgraded: number };
+  readonly refused: Totals;
+  readonly closed: Totals;
+  readonly sessions: { readonly total: number; readonly byPlatform: ReadonlyMap<string, number> };
+  readonly packetsSent: number;
+  readonly subscriptionsRefused: number;
+  readonly apiCalls: Totals;
+  readonly apiErrors: Totals;
+  readonly store: {
+    readonly queued: number;
+    readonly calls: number;
+    readonly databaseBytes: number;
+    readonly logBytes: number;
+  };
+}
+
+export interface Metrics {
+  /** One transaction of the storage thread, in milliseconds, commit included. */
+  transaction(milliseconds: number): void;
+  readonly contentType: string;
+  /** In Prometheus' text format. */
+  text(): Promise<string>;
+}
+
+/** Clients name their platform themselves: a label may not become what they like. */
+const platforms = ["android", "ios", "browser"];
+const fast = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
+
+const laneStates = ["running", "paused", "stopped"] as const;
+
+/** @param figures, lanes asked at each scrape. Lanes are as many as there are apps in the configuration. */
+export function createMetrics(
+  version: string,
+  figures: () => Figures,
+  lanes: () => Promise<readonly LaneStatus[]>,
+): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  /** Each puts one metric to what the figures say. */
+  const readers: ((now: Figures) => void)[] = [];
+
+  function gauge(name: string, help: string, read: (now: Figures) => number): void {
+    const metric = new Gauge({ name: `pushbox_${name}`, help, registers });
+    readers.push((now) => metric.set(read(now)));
+  }
+
+  function total(name: string, help: string, read: (now: Figures) => number): void {
+    const metric = new Counter({ name: `pushbox_${name}`, help, registers });
+    readers.push((now) => {
+      metric.reset();
+      metric.inc(read(now));
+    });
+  }
+
+  function totals(name: string, help: string, label: string, read: (now: Figures) => Totals): void {
+    const metric = new Counter({ name: `pushbox_${name}`, help, labelNames: [label], registers });
+    readers.push((now) => {
+      metric.reset();
+      for (const [value, count] of Object.entries(read(now))) metric.inc({ [label]: value }, count);
+    });
+  }
+
+  gauge("connections", "Open client connections", (now) => now.connections.open);
+  total("connections_opened_total", "Client connections opened", (now) => now.connections.opened);
+  total(
+    "connections_upgraded_total",
+    "Client connections that went from polling to websocket",
+    (now) => now.connections.upgraded,
+  );
+  totals("connections_refused_total", "Handshakes and requests of clients refused", "reason", (now) => now.refused);
+  totals("connections_closed_total", "Client connections closed", "reason", (now) => now.closed);
+  gauge("sessions", "Connections that have said which device they are", (now) => now.sessions.total);
+  const sessions = new Gauge({
+    name: "pushbox_platform_sessions",
+    help: "The same, by the platform that they named",
+    labelNames: ["platform"],
+    registers,
+  });
+  readers.push(({ sessions: { byPlatform } }) => {
+    let other = 0;
+    for (const count of byPlatform.values()) other += count;
+    for (const platform of platforms) {
+      const count = byPlatform.get(platform) ?? 0;
+      sessions.set({ platform }, count);
+      other -= count;
+    }
+    sessions.set({ platform: "other" }, other);
+  });
+  total("packets_sent_total", "Packets written to clients, once for each client", (now) => now.packetsSent);
+  total("subscriptions_refused_total", "Subscriptions beyond client.max_topics", (now) => now.subscriptionsRefused);
+
+  totals("api_calls_total", "API calls let in", "route", (now) => now.apiCalls);
+  totals("api_errors_total", "API calls answered with an error", "status", (now) => now.apiErrors);
+
+  const lane = { labelNames: ["provider", "app"], registers };
+  const depth = new Gauge({ name: "pushbox_lane_depth", help: "Deliveries not yet settled", ...lane });
+  const oldest = new Gauge({
+    name: "pushbox_lane_oldest_seconds",
+    help: "For how long the first of them has waited, also at the vendor or for its next try",
+    ...lane,
+  });
+  const inFlight = new Gauge({ name: "pushbox_lane_in_flight", help: "Deliveries at the vendor now", ...lane });
+  const held = new Gauge({
+    name: "pushbox_lane_holds_deletions",
+    help: "1: so many tokens are said to be dead that none is forgotten",
+    ...lane,
+  });
+  const state = new Gauge({
+    name: "pushbox_lane_state",
+    help: "1 for the state the lane is in",
+    labelNames: ["provider", "app", "state"],
+    registers,
+  });
+  const settled = new Counter({
+    name: "pushbox_deliveries_total",
+    help: "Outcomes of deliveries; a retried one has more to come",
+    labelNames: ["provider", "app", "outcome"],
+    registers,
+  });
+
+  function readLanes(all: readonly LaneStatus[]): void {
+    for (const metric of [depth, oldest, inFlight, held, state, settled]) metric.reset();
+    for (const one of all) {
+      const labels = { provider: one.provider, app: one.app };
+      depth.set(labels, one.depth);
+      oldest.set(labels, (one.oldest ?? 0) / 1000);
+      inFlight.set(labels, one.inFlight);
+      held.set(labels, one.holdsDeletions ? 1 : 0);
+      for (const name of laneStates) state.set({ ...labels, state: name }, one.state === name ? 1 : 0);
+      for (const outcome of ["accepted", "failed", "retried"] as const)
+        settled.inc({ ...labels, outcome }, one[outcome]);
+    }
+  }
+
+  gauge("store_waiting", "Calls that wait for the storage thread", (now) => now.store.queued);
+  total("store_calls_total", "Calls the storage thread has answered", (now) => now.store.calls);
+  gauge("store_bytes", "Size of the database", (now) => now.store.databaseBytes);
+  gauge("store_log_bytes", "Size of its write-ahead log", (now) => now.store.logBytes);
+  const transactions = new Histogram({
+    name: "pushbox_store_transaction_seconds",
+    help: "Time of one transaction of the storage thread, commit included",
+    buckets: fast,
+    registers,
+  });
+
+  const build = new Gauge({
+    name: "pushbox_build_info",
+    help: "Always 1; the label says what runs",
+    labelNames: ["version"],
+    registers,
+  });
+  build.set({ version }, 1);
+  // Memory, processor time, open files, delays of the event loop.
+  collectDefaultMetrics({ register: registry });
+
+  return {
+    transaction: (milliseconds) => transactions.observe(milliseconds / 1000),
+    contentType: registry.contentType,
+    async text() {
+      readLanes(await lanes().catch(() => [])); // a store that fails says so elsewhere
+      const now = figures();
+      for (const read of readers) read(now);
+      return registry.metrics();
+    },
+  };
+}

@@ -1,0 +1,209 @@
+// Joins the queue of notifications and the vendors they go through: neither knows the other.
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { Actions, Relayed } from "../api/actions.ts";
+import type { Config } from "../config/index.ts";
+import type { Lane } from "../core/delivery.ts";
+import type { Engine } from "../core/engine.ts";
+import type { Live } from "../core/live.ts";
+import type { Notification } from "../core/notification.ts";
+import { accept, type Routing } from "../core/notify.ts";
+import type { Report } from "../core/report.ts";
+import type { AppId, Outcome } from "../core/vendor.ts";
+import { createExpander } from "../delivery/expand.ts";
+import { createSender } from "../delivery/send.ts";
+import { createTracer } from "../delivery/trace.ts";
+import type { Vendors } from "../vendors/index.ts";
+import type { Log } from "./log.ts";
+import { openVendors } from "./vendors.ts";
+
+export interface Notifications {
+  readonly actions: Pick<Actions, "notify" | "outbox" | "lanes" | "relay" | "receiver">;
+  /** Takes up what an earlier run left. */
+  start(): Promise<void>;
+  /** Opens these vendors; throws when they are not as they should be. They are used once the result is called. */
+  reload(vendors: Config["vendors"]): () => void;
+  stop(): Promise<void>;
+}
+
+export interface NotificationsOptions {
+  readonly engine: Pick<Engine, "devices" | "outbox">;
+  readonly live: Pick<Live, "count">;
+  readonly report: Pick<Report, "count">;
+  readonly vendors: Vendors;
+  readonly log: Log;
+  readonly now: () => number;
+}
+
+/** How long a stop waits for vendors' answers; what they do not answer by then is asked again at the next start. */
+const PATIENCE = 4000;
+
+export function createNotifications(options: NotificationsOptions): Notifications {
+  const { engine, report, log, now } = options;
+  const { outbox } = engine;
+  let { vendors } = options;
+  let route = routing(vendors);
+
+  const sender = createSender({
+    outbox,
+    now,
+    count: report.count,
+    changed: ({ provider, app }, what, reason) => tell(log, `${provider} ${app}`, what, reason),
+    failed: (error) => log.error({ err: error }, "deliveries could not be claimed or recorded; trying again"),
+  });
+  const expander = createExpander({
+    engine,
+    count: (topic) => options.live.count(topic),
+    route: (type, packageName) => route(type, packageName),
+    filled: sender.nudge,
+    addressed: (devices) => report.count("notificationByDevices", { success: devices }),
+    now,
+    failed: (error) => log.error({ err: error }, "a notification could not be expanded; trying again"),
+  });
+  const tracer = createTracer({
+    outbox,
+    providers: () => vendors.providers,
+    now,
+    failed: (error) =>
+      log.error({ err: error }, "vendors could not be asked what became of notifications; trying again"),
+  });
+  sender.use(vendors.providers);
+
+  /** Bundle ids that Apple refuses to relay for: told once. */
+  const refused = new Set<AppId>();
+  function watchRelayed(app: AppId, outcomes: readonly Outcome[]): void {
+    const denied = outcomes.find((outcome) => outcome.kind === "denied");
+    if (denied === undefined) refused.delete(app);
+    else if (!refused.has(app)) {
+      refused.add(app);
+      log.error(`apns ${app}: cannot be relayed: ${denied.reason}. Correct the credentials and reload (SIGHUP)`);
+    }
+  }
+
+  const actions: Notifications["actions"] = {
+    async notify(content, request) {
+      const id = await accept(outbox, { content, ...request }, now());
+      expander.nudge();
+      return id;
+    },
+    outbox: {
+      jobs: outbox.jobs,
+      notification: outbox.notification,
+      deliveries: outbox.deliveries,
+      async order(id, order, at) {
+        const jobs = await outbox.order(id, order, at);
+        if (order === "resume") {
+          expander.nudge();
+          await sender.wake();
+        } else sender.withdraw(jobs.map(({ job }) => job));
+        return jobs;
+      },
+    },
+    lanes: sender,
+    async relay(app, id, content, tokens, timeToLive) {
+      const provider = vendors.providers.get("apns");
+      if (provider?.apps.includes(app) !== true || vendors.relayed.has(app)) return undefined;
+      const at = now();
+      const note: Notification = { id, content, timeToLive, type: "relay", acceptedAt: at, callerAddress: "" };
+      const recipients = tokens.map((token) => ({ token, ref: `${id}.${token}` }));
+      const outcomes = await provider.send(app, note, recipients, at);
+      watchRelayed(app, outcomes);
+      return relayed(tokens, outcomes);
+    },
+    receiver(provider, secret) {
+      const receivers = [...(vendors.receipts.get(provider) ?? [])];
+      const found = receivers.find(
+        ([, { receiptSecret }]) => receiptSecret !== undefined && same(receiptSecret, secret),
+      );
+      if (found === undefined) return undefined;
+      const [app, receive] = found;
+      return async (request) => {
+        const keepsToken = sender.holdsDeletions({ provider, app });
+        const receipts = receive(request).map((receipt) => ({ ...receipt, provider, keepsToken }));
+        if (receipts.length > 0) await outbox.received(receipts, now());
+      };
+    },
+  };
+
+  return {
+    actions,
+    async start() {
+      expander.nudge();
+      await sender.wake();
+      tracer.start();
+    },
+    reload(configured) {
+      const next = openVendors(configured, now());
+      return () => {
+        const old = vendors;
+        vendors = next;
+        route = routing(next);
+        sender.use(next.providers);
+        for (const provider of old.providers.values())
+          provider
+            .close()
+            .catch((error: unknown) => log.error({ err: error }, `${provider.name} was not closed in order`));
+      };
+    },
+    async stop() {
+      tracer.stop();
+      await expander.stop();
+      // One for both: the API waited as long for its callers, and a supervisor has no more than 10 s for everything.
+      const patience = new Promise((resolve) => setTimeout(resolve, PATIENCE).unref());
+      await sender.stop(PATIENCE);
+      const closed = [...vendors.providers.values()].map((provider) => provider.close());
+      await Promise.race([Promise.allSettled(closed), patience]);
+    },
+  };
+}
+
+/** A token that names no package is of the first app: so it was when there was only one. */
+function routing({ tokenTypes, providers }: Vendors): Routing {
+  const lanes = new Map<string, Lane>();
+  for (const provider of providers.values())
+    for (const app of provider.apps) lanes.set(`${provider.name} ${app}`, { provider: provider.name, app });
+  return (type, packageName) => {
+    const name = tokenTypes.get(type);
+    const app = packageName ?? providers.get(name ?? "")?.apps[0];
+    return lanes.get(`${name} ${app}`);
+  };
+}
+
+/** Only what is dead is an error to the other server, which forgets it. */
+function relayed(tokens: readonly string[], outcomes: readonly Outcome[]): Relayed {
+  const those = (...kinds: readonly Outcome["kind"][]): readonly string[] =>
+    tokens.filter((_, i) => kinds.includes(outcomes[i]!.kind));
+  const failed = outcomes.find(({ kind }) => kind !== "accepted" && kind !== "gone");
+  return {
+    success: those("accepted").length,
+    errorTokens: those("gone"),
+    refusedTokens: those("refused"),
+    retryTokens: those("retry", "denied", "paused"),
+    ...(failed === undefined || failed.kind === "accepted" ? {} : { reason: failed.reason }),
+  };
+}
+
+/** In a time that does not depend on how much of the two agrees. */
+function same(secret: string, given: string): boolean {
+  const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
+  return timingSafeEqual(digest(secret), digest(given));
+}
+
+function tell(log: Log, lane: string, what: string, reason: string): void {
+  switch (what) {
+    case "resumed":
+      log.info(`${lane}: sending again`);
+      break;
+    case "paused":
+      log.warn(`${lane}: paused by the vendor: ${reason}`);
+      break;
+    case "stopped":
+      log.error(
+        `${lane}: stopped: ${reason}. What is to be sent waits; correct the credentials and reload (SIGHUP), or call /api/lane/resume`,
+      );
+      break;
+    default:
+      log.error(
+        `${lane}: ${reason}. A wrong project or environment is likelier, so no token is forgotten until /api/lane/resume is called`,
+      );
+  }
+}

@@ -1,0 +1,66 @@
+// Joins the configuration and those who speak to the vendors: neither knows the other.
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import type { Config } from "../config/index.ts";
+import type { OpenKeys, VendorExample } from "../config/text.ts";
+import { openVendors as openEntries, type Vendors, vendors } from "../vendors/index.ts";
+import { createVapidKey } from "../vendors/webpush.ts";
+
+/** The vendors as configured, connected to nothing yet. @throws Error when an entry, which was checked before, is no longer right */
+export function openVendors(configured: Config["vendors"], now: number): Vendors {
+  const opened = openConfigured(configured, now);
+  if (opened.problems.length > 0) throw new Error(opened.problems.join("\n"));
+  return opened;
+}
+
+/** Reads the files that are named, each time. @throws Error when that of the authorities, which was checked before, is gone */
+function openConfigured({ entries, directory, caFile, proxy }: Config["vendors"], now: number): Vendors {
+  return openEntries(entries, (file) => readNamed(resolve(directory, file)), now, {
+    ...(caFile === "" ? {} : { ca: readFileSync(caFile, "utf8") }),
+    ...(proxy === "" ? {} : { proxy }),
+  });
+}
+
+/** What is wrong with the entries, each with its place and key. */
+export function vendorProblems(configured: Config["vendors"], now: number): readonly string[] {
+  return openConfigured({ ...configured, caFile: "" }, now).problems;
+}
+
+export const openKeys: OpenKeys = (name) =>
+  new Set(
+    (vendors.find((vendor) => vendor.name === name)?.keys ?? [])
+      .filter((key) => key.secret !== true)
+      .map((key) => key.name),
+  );
+
+/** With a new key for Web Push. `publicKey` is what pages subscribe with. */
+export function vendorExamples(): { readonly examples: readonly VendorExample[]; readonly publicKey: string } {
+  const { privateKey, publicKey } = createVapidKey();
+  const examples = vendors.map(({ name, title, keys }) => ({
+    name,
+    title,
+    keys: keys.map((key) =>
+      name === "webpush" && key.name === "private_key"
+        ? {
+            ...key,
+            why: `The VAPID key. This one was made for this file; pages subscribe with (applicationServerKey): ${publicKey}`,
+            example: privateKey,
+          }
+        : key,
+    ),
+  }));
+  return { examples, publicKey };
+}
+
+function readNamed(file: string): string {
+  // It may be a key: not to be shown.
+  if (file.includes("-----BEGIN")) throw new Error("is PEM text itself; write it into a file and give the file's path");
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") throw new Error(`there is no file ${file}`);
+    if (code === "EACCES") throw new Error(`this user may not read ${file}`);
+    throw new Error(`cannot read ${file}: ${code}`);
+  }
+}

@@ -1,0 +1,95 @@
+// Due deliveries go to their providers: one runner per lane, none of which waits for another.
+import type { Lane } from "../core/delivery.ts";
+import type { LaneStatus, Lanes } from "../core/lane.ts";
+import type { LaneDepth, Outbox } from "../core/outbox.ts";
+import type { Provider, ProviderName } from "../core/vendor.ts";
+import { type LaneOptions, LaneRunner } from "./lane.ts";
+import { Turns } from "./turns.ts";
+
+export interface SenderOptions extends Omit<LaneOptions, "outbox" | "turns"> {
+  readonly outbox: Pick<Outbox, "claim" | "settle" | "expire" | "lanes" | "unsent">;
+}
+
+export interface Sender extends Lanes {
+  /** Takes up whatever waits: what an earlier run left, or a job that goes on. */
+  wake(): Promise<void>;
+  /** These lanes have something to send. */
+  nudge(lanes: readonly Lane[]): void;
+  /** Sends nothing more of these jobs, save what is at the vendors: they were paused or cancelled. */
+  withdraw(jobs: readonly number[]): void;
+  /** Whether the lane's tokens are kept although they are said to be dead (core/delivery.ts). */
+  holdsDeletions(lane: Lane): boolean;
+  /** Sends through these providers from now on, by name. Lanes that were stopped begin again. */
+  use(providers: ReadonlyMap<ProviderName, Provider>): void;
+  /** Resolves when what is at the vendors is settled, or after `patience` milliseconds: the rest is sent again some day. */
+  stop(patience: number): Promise<void>;
+}
+
+const nameOf = ({ provider, app }: Lane): string => `${provider} ${app}`;
+
+export function createSender(options: SenderOptions): Sender {
+  const { outbox } = options;
+  const turns = new Turns();
+  const runners = new Map<string, LaneRunner>();
+  let providers: ReadonlyMap<ProviderName, Provider> = new Map();
+  let stopped = false;
+
+  function providerOf({ provider: name, app }: Lane): Provider | undefined {
+    const provider = providers.get(name);
+    return provider?.part?.(app) ?? provider;
+  }
+
+  function runner(lane: Lane): LaneRunner {
+    const name = nameOf(lane);
+    let found = runners.get(name);
+    if (found === undefined) {
+      found = new LaneRunner(lane, providerOf(lane), { ...options, turns });
+      runners.set(name, found);
+    }
+    return found;
+  }
+
+  return {
+    async wake() {
+      for (const { lane } of await outbox.lanes()) runner(lane).nudge();
+    },
+    nudge(lanes) {
+      if (!stopped) for (const lane of lanes) runner(lane).nudge();
+    },
+    withdraw(jobs) {
+      for (const one of runners.values()) for (const job of jobs) one.withdraw(job);
+    },
+    holdsDeletions: (lane) => runners.get(nameOf(lane))?.holdsDeletions === true,
+    use(next) {
+      providers = next;
+      for (const one of runners.values()) one.use(providerOf(one.lane));
+      for (const provider of providers.values())
+        for (const app of provider.apps) runner({ provider: provider.name, app });
+    },
+    async list(): Promise<readonly LaneStatus[]> {
+      const depths = new Map<string, LaneDepth>();
+      const unsent = new Map<string, number>();
+      const [waiting, ended] = await Promise.all([outbox.lanes(), outbox.unsent()]);
+      for (const depth of waiting) depths.set(nameOf(depth.lane), depth);
+      for (const { lane, total } of ended) unsent.set(nameOf(lane), total);
+      return [...runners].map(([name, one]) => one.status(depths.get(name), unsent.get(name) ?? 0));
+    },
+    resume({ provider, app }) {
+      return [...runners.values()]
+        .filter(({ lane }) => provider === undefined || provider === lane.provider)
+        .filter(({ lane }) => app === undefined || app === lane.app)
+        .filter((one) => one.resume())
+        .map(({ lane }) => lane);
+    },
+    async stop(patience) {
+      stopped = true;
+      const ended = Promise.all([...runners.values()].map((one) => one.close()));
+      let timer: NodeJS.Timeout | undefined;
+      const tired = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, patience);
+      });
+      await Promise.race([ended, tired]);
+      clearTimeout(timer);
+    },
+  };
+}

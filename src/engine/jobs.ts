@@ -1,0 +1,384 @@
+// The outbox of a single process, made of the calls of the storage thread: what crosses to it is flattened, what comes back made
+// into the values of core/outbox.ts.
+import { tracedCounters } from "../core/arrival.ts";
+import { type Delivery, type Settlement, statisticsName } from "../core/delivery.ts";
+import type { PushId, Uid } from "../core/device.ts";
+import { PushError } from "../core/errors.ts";
+import { expiry, messageText, type Notification } from "../core/notification.ts";
+import type {
+  DeliveryRecord,
+  DeliveryState,
+  ExpandedPage,
+  Job,
+  JobState,
+  NotificationTarget,
+  Outbox,
+} from "../core/outbox.ts";
+import { isKept, type LocalBroker } from "./broker.ts";
+import type { Queue } from "./calls.ts";
+import type { FlatSettlements } from "./sqlite/deliveries.ts";
+import { type ConnectionState, type Contents, type FlatPage, NO_JOB, placeOf } from "./sqlite/jobs.ts";
+import type { DeliveriesView, DeliveryView, JobView, Place } from "./sqlite/listing.ts";
+import { flatten } from "./sqlite/packets.ts";
+import { EXPIRED, State } from "./sqlite/progress.ts";
+
+/** A longer list goes in pieces, so that other callers get in between. */
+const PIECE = 1000;
+/** A call for at most so many is small. */
+const SMALL = 1000;
+/** Jobs whose contents are kept at hand while they are expanded. */
+const IN_HAND = 16;
+/** Deliveries per piece of an order: a few milliseconds. */
+const WALKED = 500;
+/** Pieces that the caller of an order waits for, about 100 ms: most jobs are done by then. */
+const AWAITED = 16;
+/** Deliveries or jobs listed at a time: a few milliseconds. */
+const LISTED = 100;
+/** Deliveries looked through at a time for vendors' ids. */
+const LOOKED_THROUGH = 2000;
+
+interface Parts {
+  readonly notification: Notification;
+  readonly target: NotificationTarget;
+}
+
+const parse = ({ notification, target }: Contents): Parts => ({
+  notification: JSON.parse(notification) as Notification, // both written by `accept`
+  target: JSON.parse(target) as NotificationTarget,
+});
+
+/** @param goOn told of an order that is not carried out to its end yet: `walkOn` is to follow */
+export function localOutbox(queue: Queue, broker: LocalBroker, goOn: () => void, clock: () => number): Outbox {
+  // A list of 100,000 ids is read once, not again for each of its pages.
+  const inHand = new Map<number, Parts>();
+  const record = (row: DeliveryView): DeliveryRecord => toRecord(row, clock());
+
+  return {
+    accept(notification, target, { rate, dryRun = false, once } = {}) {
+      const { id, type, timeToLive, acceptedAt, sendAt, callerAddress } = notification;
+      const heading = {
+        id,
+        type,
+        text: messageText(notification.content),
+        timeToLive,
+        acceptedAt,
+        ...(sendAt === undefined ? {} : { sendAt }),
+        expires: expiry(notification),
+        callerAddress,
+        targetKind: target.kind,
+        small: isSmall(target),
+        ...(rate === undefined ? {} : { rate }),
+        dryRun,
+      };
+      return queue.call("accept", [heading, JSON.stringify(notification), JSON.stringify(target), once ?? null]);
+    },
+
+    async unexpanded(limit, now) {
+      const known = new Map(inHand);
+      const { work, next } = await queue.call("unexpanded", [limit, now, [...known.keys()]]);
+      const jobs = work.flatMap(({ job, contents, cursor, rate, dry_run }) => {
+        const parts = contents === undefined ? known.get(job) : parse(contents);
+        if (parts === undefined) return [];
+        inHand.set(job, parts);
+        return {
+          job,
+          ...parts,
+          ...(cursor !== null ? { cursor } : undefined),
+          ...(rate !== null ? { rate } : undefined),
+          dryRun: dry_run === 1,
+        };
+      });
+      for (const oldest of inHand.keys()) {
+        if (inHand.size <= IN_HAND) break;
+        inHand.delete(oldest);
+      }
+      return { work: jobs, ...(next !== undefined ? { next } : undefined) };
+    },
+
+    async expand(job, page, now) {
+      const { parcels, devices } = page;
+      const deliver = (first: number): void => {
+        if (first !== NO_JOB) broker.deliver(parcels, first); // holds 2, 3
+      };
+      if (page.cursor === undefined) inHand.delete(job);
+      await queue.call("expand", [job, flatPage(page, broker), now], parcels.length + devices.length + 1, deliver);
+    },
+
+    async lanes() {
+      const rows = await queue.call("lanes", []);
+      return rows.map(([provider, app, depth, oldest]) => ({
+        lane: { provider, app },
+        depth,
+        ...(oldest !== null ? { oldest } : undefined),
+      }));
+    },
+
+    async unsent() {
+      const rows = await queue.call("unsent", []);
+      return rows.map(([provider, app, total]) => ({ lane: { provider, app }, total }));
+    },
+
+    async claim(lane, limit, now, lease) {
+      const {
+        deliveries: flat,
+        detours,
+        notes,
+        next,
+      } = await queue.call("claim", [lane.provider, lane.app, limit, now, lease], limit);
+      const deliveries: Delivery[] = [];
+      const leasedUntil = now + lease;
+      for (let i = 0; i + 5 < flat.length; i += 6)
+        deliveries.push({
+          delivery: flat[i] as number, // as `claim` put them
+          job: flat[i + 1] as number,
+          lane,
+          pushId: flat[i + 2] as PushId,
+          type: flat[i + 3] as string,
+          token: flat[i + 4] as string,
+          attempts: flat[i + 5] as number,
+          leasedUntil,
+        });
+      for (const [place, detour] of detours) deliveries[place] = { ...deliveries[place]!, detour }; // one of them
+      return {
+        deliveries,
+        notes: new Map(notes.map(([job, note]) => [job, JSON.parse(note) as Notification])), // written by `accept`
+        ...(next !== undefined ? { next } : undefined),
+      };
+    },
+
+    async settle(results, now) {
+      for (let i = 0; i < results.length; i += PIECE) {
+        const piece = results.slice(i, i + PIECE);
+        await queue.call("settle", [flatSettlements(piece), now], piece.length);
+      }
+    },
+
+    expire: ({ provider, app }, after, limit, now) =>
+      queue.call("expireLane", [provider, app, after, limit, now], limit),
+
+    async received(receipts, now) {
+      for (let i = 0; i < receipts.length; i += PIECE) {
+        const piece = receipts.slice(i, i + PIECE);
+        await queue.call("received", [piece, now], piece.length);
+      }
+    },
+
+    async jobs({ id, state, before }, limit, now) {
+      const found: Job[] = [];
+      let last = before ?? null;
+      for (let more = true; more && found.length < limit; ) {
+        const asked = Math.min(limit - found.length, LISTED);
+        const rows = await queue.call("jobs", [id ?? null, state ?? null, last, asked, now], asked);
+        for (const row of rows) found.push(toJob(row));
+        last = rows.at(-1)?.job ?? null;
+        more = rows.length === asked;
+      }
+      return found;
+    },
+
+    async order(id, order, now) {
+      const jobs = await queue.call("order", [id, order, now]);
+      let left = AWAITED;
+      for (const job of jobs) while (left-- > 0 && (await queue.call("walkJob", [job, WALKED, now], WALKED)));
+      const changed = queue.call("jobsByNumber", [jobs, now], jobs.length);
+      if (left < 0) goOn();
+      return (await changed).map(toJob);
+    },
+
+    async notification(id) {
+      const text = await queue.call("notification", [id]);
+      return text === undefined ? undefined : (JSON.parse(text) as Notification); // written by `accept`
+    },
+
+    async deliveries(id, after, limit) {
+      const found: DeliveryRecord[] = [];
+      let place: Place | undefined = readPlace(after);
+      while (place !== undefined && found.length < limit) {
+        const asked = Math.min(limit - found.length, LISTED);
+        const piece: DeliveriesView | undefined = await queue.call("deliveriesOf", [id, place, asked], asked);
+        if (piece === undefined) return undefined;
+        for (const row of piece.rows) found.push(record(row));
+        place = piece.next;
+      }
+      return { deliveries: found, ...(place === undefined ? {} : { next: `${place.job}-${place.delivery}` }) };
+    },
+
+    async receipts(id, provider, limit) {
+      const found = new Set<string>();
+      for (const job of (await queue.call("jobsOfId", [id])).toReversed()) {
+        let before: number | null = null;
+        do {
+          const { ids, next }: { ids: readonly string[]; next: number | undefined } = await queue.call(
+            "vendorIds",
+            [job, before, provider, LOOKED_THROUGH],
+            LOOKED_THROUGH,
+          );
+          for (const one of ids) if (found.size < limit) found.add(one);
+          before = next ?? null;
+        } while (before !== null && found.size < limit);
+        if (found.size >= limit) break;
+      }
+      return [...found];
+    },
+
+    traceable: (provider, from, to, limit) =>
+      queue.call("traceable", [`accepted_${statisticsName(provider)}`, from.at, from.job, to, limit], limit),
+
+    traced: (id, provider, counts) => queue.call("raise", [id, tracedCounters(statisticsName(provider), counts)]),
+  };
+}
+
+/**
+ * Goes on with orders whose callers have their answer already, or that a restart cut short, and with what expires while it is held.
+ * `stopped` is asked between the pieces.
+ */
+export async function walkOn(queue: Queue, now: () => number, stopped: () => boolean): Promise<void> {
+  while (!stopped()) {
+    const job = await queue.call("unwalked", [now()]);
+    if (job === undefined) return;
+    while (!stopped() && (await queue.call("walkJob", [job, WALKED, now()], WALKED)));
+  }
+}
+
+/** The `next` of an earlier page, read again. */
+function readPlace(after: string | undefined): Place {
+  if (after === undefined) return { job: 0, delivery: 0 };
+  const [, job, delivery] = /^(\d{1,15})-(\d{1,15})$/.exec(after) ?? [];
+  if (job === undefined || delivery === undefined)
+    throw new PushError("invalid", "after is no place in this list: give the `next` of an earlier answer");
+  return { job: Number(job), delivery: Number(delivery) };
+}
+
+function isSmall(target: NotificationTarget): boolean {
+  switch (target.kind) {
+    case "pushIds":
+      return target.pushIds.length <= SMALL;
+    case "uids":
+      return target.uids.length <= SMALL;
+    default:
+      return false;
+  }
+}
+
+function flatPage(page: ExpandedPage, broker: LocalBroker): FlatPage {
+  const { cursor, notBefore, parcels, devices, late, counts, seen, skipped, routes } = page;
+  const kept = parcels.filter(isKept);
+  /** What becomes of it at a device that has no lane. */
+  const connected = (pushId: PushId): ConnectionState => {
+    if (parcels.length > 0 && broker.has(pushId)) return State.sent;
+    return kept.length > 0 ? State.kept : State.expired;
+  };
+  const lanes: (readonly [string, string])[] = [];
+  const flat: (string | number | null)[] = [];
+  for (const { pushId, uid, via } of devices) {
+    let place: number;
+    if (via === undefined) place = placeOf(connected(pushId));
+    else {
+      const { provider, app } = via.lane;
+      place = lanes.findIndex((lane) => lane[0] === provider && lane[1] === app);
+      if (place === -1) place = lanes.push([provider, app]) - 1;
+    }
+    flat.push(pushId, uid ?? null, place, via?.type ?? null, via?.token ?? null);
+  }
+  return {
+    cursor: cursor ?? null,
+    notBefore: notBefore ?? null,
+    parcels: flatten(kept),
+    lanes,
+    devices: flat,
+    late: late === true,
+    counts,
+    seen,
+    skipped,
+    routes,
+  };
+}
+
+function flatSettlements(results: readonly Settlement[]): FlatSettlements {
+  const places = new Map<readonly string[], number>();
+  const rows: (string | number | null)[] = [];
+  for (const result of results) {
+    const { delivery, leasedUntil } = result.delivery;
+    if (result.kind === "again") {
+      rows.push(delivery, leasedUntil, State.queued, result.reason, 0, result.at, result.tried ? 1 : 0);
+      continue;
+    }
+    let place = places.get(result.counters);
+    if (place === undefined) {
+      place = places.size;
+      places.set(result.counters, place);
+    }
+    if (result.kind === "accepted")
+      rows.push(delivery, leasedUntil, State.accepted, result.receipt ?? null, place, -1, result.detour ?? 0);
+    else {
+      const forget = result.forget === undefined ? -1 : (result.forget.registeredBefore ?? 0);
+      rows.push(delivery, leasedUntil, State[result.kind], result.reason, place, forget, 0);
+    }
+  }
+  return { counters: [...places.keys()], rows };
+}
+
+const toJob = (row: JobView): Job => ({
+  job: row.job,
+  id: row.id,
+  type: row.type,
+  text: row.text,
+  target: row.target_kind as Job["target"], // written by `accept`
+  state: row.state as JobState, // named by the query
+  acceptedAt: row.accepted_at,
+  ...(row.send_at !== null ? { sendAt: row.send_at } : undefined),
+  ...(row.finished_at !== null ? { finishedAt: row.finished_at } : undefined),
+  ...(row.rate !== null ? { rate: row.rate } : undefined),
+  dryRun: row.dry_run === 1,
+  seen: row.seen,
+  skipped: row.skipped,
+  routes: JSON.parse(row.routes) as Job["routes"], // written by `expand`
+  queued: row.queued,
+  waiting: row.waiting,
+  accepted: row.accepted,
+  connected: row.connected,
+  failed: row.failed,
+});
+
+const STATES: Readonly<Record<number, DeliveryState>> = {
+  [State.sent]: "sent",
+  [State.queued]: "queued",
+  [State.leased]: "queued",
+  [State.held]: "queued",
+  [State.accepted]: "accepted",
+  [State.gone]: "gone",
+  [State.refused]: "refused",
+  [State.expired]: "expired",
+  [State.cancelled]: "cancelled",
+};
+
+/** How it is with a delivery over the connection: of what is kept for an absent device nothing is written when its time ends. */
+function overConnection(row: DeliveryView, now: number): Pick<DeliveryRecord, "state" | "reason" | "settledAt"> {
+  const { state, queued_at: queuedAt, expires } = row;
+  if (state === State.expired)
+    return { state: "expired", reason: expires > queuedAt ? NOT_KEPT : EXPIRED, settledAt: queuedAt };
+  if (state !== State.kept || row.arrived_at !== null || row.clicked_at !== null) return { state: "sent" };
+  if (expires <= now) return { state: "expired", reason: NOT_BACK, settledAt: expires };
+  return row.in_log === 1 ? { state: "queued" } : { state: "expired", reason: PUSHED_OUT };
+}
+const NOT_KEPT = "the device was away, and without timeToLive nothing is kept for it";
+const NOT_BACK = "the device did not come back within its time to live";
+const PUSHED_OUT =
+  "no longer kept: newer messages took its place before the device came back, or the device was deleted";
+
+const toRecord = (row: DeliveryView, now: number): DeliveryRecord => ({
+  pushId: row.push_id as PushId, // the brands were given when they were stored
+  ...(row.uid !== null ? { uid: row.uid as Uid } : undefined),
+  ...(row.provider !== null && row.app !== null ? { lane: { provider: row.provider, app: row.app } } : undefined),
+  state: STATES[row.state] ?? "queued",
+  retries: row.attempts,
+  ...(row.reason !== null ? { reason: row.reason } : undefined),
+  ...(row.receipt !== null ? { receipt: row.receipt } : undefined),
+  queuedAt: row.queued_at,
+  ...(row.sent_at !== null ? { sentAt: row.sent_at } : undefined),
+  ...(row.settled_at !== null ? { settledAt: row.settled_at } : undefined),
+  ...(row.state === State.queued && row.due !== null ? { nextTryAt: row.due } : undefined),
+  ...(row.arrived_at !== null ? { arrivedAt: row.arrived_at } : undefined),
+  ...(row.clicked_at !== null ? { clickedAt: row.clicked_at } : undefined),
+  ...(row.provider === null ? overConnection(row, now) : undefined),
+});

@@ -1,0 +1,243 @@
+// Jobs: accepted notifications, and their expansion page by page. The contract is `Outbox` in core/outbox.ts.
+import type Database from "better-sqlite3";
+import type { SentMark } from "../../core/engine.ts";
+import type { Once } from "../../core/outbox.ts";
+import type { Addressees } from "./addressees.ts";
+import type { Counts } from "./counters.ts";
+import type { Repeatable } from "./once.ts";
+import type { FlatParcels, Packets } from "./packets.ts";
+import { EXPIRED, type Progress, State, type Tally } from "./progress.ts";
+
+/** What is kept of a notification besides its content. */
+export interface Heading {
+  readonly id: string;
+  readonly type: string;
+  readonly text: string;
+  readonly timeToLive: number;
+  readonly acceptedAt: number;
+  readonly sendAt?: number;
+  readonly expires: number;
+  readonly callerAddress: string;
+  readonly targetKind: string;
+  /** A list of at most 1,000 ids: its deliveries go before those of others. */
+  readonly small: boolean;
+  readonly rate?: number;
+  readonly dryRun: boolean;
+}
+
+export interface DueJob {
+  readonly job: number;
+  readonly cursor: string | null;
+  readonly rate: number | null;
+  readonly dry_run: number;
+}
+
+/** Both are JSON, as they were accepted. */
+export interface Contents {
+  readonly notification: string;
+  readonly target: string;
+}
+
+export interface FlatPage {
+  readonly cursor: string | null;
+  readonly notBefore: number | null;
+  readonly parcels: FlatParcels;
+  /** Provider and app of every lane among the devices. */
+  readonly lanes: readonly (readonly [provider: string, app: string])[];
+  /** Device after device: pushId, uid or null, the place of its lane in `lanes` or its `placeOf`, type, token. */
+  readonly devices: readonly (string | number | null)[];
+  readonly late: boolean;
+  readonly counts: Readonly<Record<string, number>>;
+  readonly seen: number;
+  readonly skipped: number;
+  readonly routes: Readonly<Record<string, number>>;
+}
+
+/** Of a delivery that has no lane. */
+export type ConnectionState = typeof State.sent | typeof State.kept | typeof State.expired;
+/** Below 0, where no lane has its place. */
+export const placeOf = (state: ConnectionState): number => -1 - state;
+const stateAt = (place: number): number => -1 - place;
+
+/** A page that was not taken: there is nothing to hand over. */
+export const NO_JOB = -1;
+
+interface Expandable {
+  readonly arrival: number | null;
+  readonly bulk: number;
+  readonly target_kind: string;
+  readonly dry_run: number;
+  readonly routes: string;
+}
+
+export function outbox(
+  db: Database,
+  packets: Packets,
+  counts: Counts,
+  progress: Progress,
+  addressees: Addressees,
+  calls: Repeatable,
+  nextDelivery: () => number,
+) {
+  const insert = db.prepare<(string | number | null)[]>(`
+    INSERT INTO jobs (arrival, id, type, text, target_kind, bulk, listed, rate, dry_run, accepted_at, send_at, expires, due,
+      drop_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+  const addContents = db.prepare<[number, string, string]>(
+    "INSERT INTO job_contents (job, notification, target) VALUES (?, ?, ?)",
+  );
+  const due = db.prepare<[number, number], DueJob>(`
+    SELECT job, cursor, rate, dry_run FROM jobs
+    WHERE expanded = 0 AND paused = 0 AND cancelled = 0 AND due <= ? ORDER BY due, job LIMIT ?`);
+  const contents = db.prepare<[number], Contents>("SELECT notification, target FROM job_contents WHERE job = ?");
+  const nextDue = db
+    .prepare<[number], number>(`
+    SELECT due FROM jobs WHERE expanded = 0 AND paused = 0 AND cancelled = 0 AND due > ? ORDER BY due LIMIT 1`)
+    .pluck<number>();
+  const expandable = db.prepare<[number], Expandable>(`
+    SELECT arrival, bulk, target_kind, dry_run, routes FROM jobs
+    WHERE job = ? AND expanded = 0 AND paused = 0 AND cancelled = 0`);
+  const findLane = db
+    .prepare<[string, string], number>("SELECT lane FROM lanes WHERE provider = ? AND app = ?")
+    .pluck<number>();
+  const addLane = db.prepare<[string, string]>("INSERT INTO lanes (provider, app) VALUES (?, ?)");
+  const open = db.prepare<[number, number]>("UPDATE lanes SET open = open + ? WHERE lane = ?");
+  const addDelivery = db.prepare<(string | number | null)[]>(`
+    INSERT INTO deliveries (delivery, job, device, user, lane, state, bulk, due, queued_at, sent_at, push_id, type, token)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+  const advance = db.prepare<(string | number | null)[]>(`
+    UPDATE jobs SET cursor = ?, due = ?, expanded = ?, seen = seen + ?, skipped = skipped + ?, routes = ?,
+      queued = queued + ?, waiting = waiting + ?, connected = connected + ?, finished_at = iif(? AND waiting + ? = 0, ?, NULL)
+    WHERE job = ?`);
+  const sentLater = db
+    .prepare<[number, string, string, number], number>(`
+    UPDATE deliveries SET state = ${State.sent}, sent_at = ?
+    WHERE device = (SELECT device FROM devices WHERE push_id = ?) AND state = ${State.kept}
+      AND job IN (SELECT job FROM jobs WHERE id = ? AND expires = ?) RETURNING job`)
+    .pluck<number>();
+  const connect = db.prepare<[number]>("UPDATE jobs SET connected = connected + 1 WHERE job = ?");
+  const expire = db.prepare<[number, string, number]>(
+    `UPDATE deliveries SET state = ${State.expired}, due = NULL, sent_at = NULL, settled_at = ?, reason = ?, token = NULL
+     WHERE delivery = ?`,
+  );
+  const dropTarget = db.prepare<[number]>("UPDATE job_contents SET target = NULL WHERE job = ?");
+
+  /**
+   * Returns how many of the devices were queued: those that have a lane; all of them when they expire at once. And how many a
+   * connection took it for.
+   */
+  function addDevices(job: number, bulk: number, page: FlatPage, tally: Tally, now: number) {
+    const lanes = page.lanes.map(([provider, app]) => ({
+      provider,
+      lane: findLane.get(provider, app) ?? Number(addLane.run(provider, app).lastInsertRowid),
+      added: 0,
+    }));
+    const { devices } = page;
+    let queued = 0;
+    let connected = 0;
+    for (let i = 0; i + 4 < devices.length; i += 5) {
+      const pushId = devices[i] as string; // as `flatPage` put them
+      const uid = devices[i + 1] as string | null;
+      const place = devices[i + 2] as number;
+      const way = lanes[place];
+      const state = way === undefined ? stateAt(place) : State.queued;
+      const delivery = nextDelivery();
+      if (way !== undefined) way.added++;
+      if (way !== undefined || page.late) queued++;
+      else if (state === State.sent) connected++;
+      addDelivery.run(
+        delivery,
+        job,
+        addressees.device(pushId),
+        uid === null ? null : addressees.user(uid),
+        way?.lane ?? null,
+        state,
+        bulk,
+        way === undefined ? null : now,
+        now,
+        state === State.sent ? now : null,
+        pushId,
+        devices[i + 3] as string | null,
+        devices[i + 4] as string | null,
+      );
+      if (!page.late) continue;
+      expire.run(now, EXPIRED, delivery);
+      tally.unsent(job, way, EXPIRED);
+    }
+    for (const { lane, added } of lanes) if (added > 0) open.run(added, lane);
+    return { queued, connected };
+  }
+
+  return {
+    /** Both parts come as JSON: a list of 100,000 devices then crosses to the thread as one string. */
+    accept(heading: Heading, notification: string, target: string, once: Once | null): string {
+      const { id, acceptedAt, sendAt, dryRun } = heading;
+      const earlier = once === null ? undefined : calls.answer(once, acceptedAt);
+      if (earlier !== undefined) return earlier;
+      const listed = ["all", "tag"].includes(heading.targetKind) || sendAt !== undefined || dryRun;
+      const job = insert.run(
+        dryRun ? null : counts.open(heading),
+        id,
+        heading.type,
+        heading.text,
+        heading.targetKind,
+        heading.small ? 0 : 1,
+        listed || heading.rate !== undefined ? 1 : 0,
+        heading.rate ?? null,
+        dryRun ? 1 : 0,
+        acceptedAt,
+        sendAt ?? null,
+        heading.expires,
+        sendAt ?? acceptedAt,
+        dryRun ? counts.dropAt(heading) : null,
+      );
+      addContents.run(Number(job.lastInsertRowid), notification, target);
+      if (once !== null) calls.finish(once, id, acceptedAt);
+      return id;
+    },
+
+    /** `known`: jobs whose contents the caller has. */
+    unexpanded(limit: number, now: number, known: readonly number[]) {
+      const work = due.all(now, limit).map((row) => ({
+        ...row,
+        contents: known.includes(row.job) ? undefined : contents.get(row.job),
+      }));
+      return { work, next: nextDue.get(now) };
+    },
+
+    /** How far devices were sent on their own channel, and what had waited there for them. */
+    sent(marks: readonly SentMark[]): void {
+      packets.sent(marks);
+      for (const { pushId, replayed } of marks)
+        for (const { id, expires, at } of replayed ?? [])
+          for (const job of sentLater.all(at, pushId, id, expires)) connect.run(job);
+    },
+
+    /** Returns the first seq of the kept packets. */
+    expand(job: number, page: FlatPage, now: number): number {
+      const row = expandable.get(job);
+      if (row === undefined) return NO_JOB;
+      const real = row.dry_run === 0;
+      const tally = progress.tally(now);
+      const first = real ? packets.append(page.parcels) : NO_JOB;
+      const { queued, connected } = real ? addDevices(job, row.bulk, page, tally, now) : { queued: 0, connected: 0 };
+      if (real && row.arrival !== null)
+        for (const [counter, n] of Object.entries(page.counts)) counts.add(row.arrival, counter, n);
+      const last = page.cursor === null ? 1 : 0;
+      const next = page.notBefore ?? now;
+      const routes = merge(row.routes, page.routes);
+      const { seen, skipped } = page;
+      advance.run(page.cursor, next, last, seen, skipped, routes, queued, queued, connected, last, queued, now, job);
+      tally.close();
+      // A long list was only needed to get here.
+      if (last === 1 && row.bulk === 1 && row.target_kind.endsWith("s")) dropTarget.run(job);
+      return first;
+    },
+  };
+}
+
+function merge(before: string, added: Readonly<Record<string, number>>): string {
+  const routes = JSON.parse(before) as Record<string, number>; // written here
+  for (const [name, n] of Object.entries(added)) routes[name] = (routes[name] ?? 0) + n;
+  return JSON.stringify(routes);
+}

@@ -1,0 +1,156 @@
+// A fake Xiaomi: one form, one static secret, HTTP 200 whatever happens.
+
+import {
+  answerJson,
+  asFields,
+  COMMON_FAULTS,
+  commonFault,
+  ensure,
+  ensureDigits,
+  ensureNames,
+  ensureText,
+  ensureUrl,
+  faults,
+  isFields,
+  type Receipt,
+  readForm,
+  Wrong,
+} from "../checks.ts";
+import type { FakeReply, FakeRequest, FakeVendor, Shown } from "../fake.ts";
+import { xiaomiReceipt } from "../receipts.ts";
+import { Recent } from "../recent.ts";
+
+const NAMES = `registration_id title description payload restricted_package_name pass_through notify_id time_to_live
+  ? notify_type time_to_send`;
+const EVENTS = { arrived: 1, clicked: 2, gone: 16, suppressed: 32 } as const;
+
+export interface FakeXiaomi extends FakeVendor {
+  /** What Xiaomi posts to the callback of what this token was shown last. */
+  receipt(token: string, event: keyof typeof EVENTS, now: number): Receipt;
+}
+
+export function fakeXiaomi(options: { readonly appSecret?: string; readonly packageName?: string } = {}): FakeXiaomi {
+  const { appSecret = "xiaomi-lab-secret", packageName = "com.example.lab" } = options;
+  const shown: Shown[] = [];
+  const tokens = new Map<string, string>();
+  const failures = faults("xiaomi", [...COMMON_FAULTS, "quota", "throttle", "denied", "expired-credential", "partial"]);
+  const seen = new Recent<string, true>();
+  const last = new Recent<string, { readonly id: string; readonly param: string }>();
+  const counts = new Recent<string, { readonly resolved: number; readonly delivered: number }>();
+  let count = 0;
+
+  function handle(request: FakeRequest, now: number): FakeReply {
+    const fault = failures.next();
+    const failed = commonFault(fault);
+    if (failed !== undefined) return failed;
+    const tracing = request.method === "GET" && request.path === "/v1/trace/message/status";
+    if (!tracing && (request.method !== "POST" || request.path !== "/v3/message/regid")) return { status: 404 };
+    if (fault === "denied" || fault === "expired-credential") return error(21301, "认证失败");
+    if (fault === "quota") return error(200001, "day quota exceeded");
+    if (fault === "throttle") return error(200002, "QPS exceeded");
+    if (request.headers["authorization"] !== `key=${appSecret}`) return error(21301, "认证失败");
+    if (tracing) return trace(request.query.get("msg_id") ?? "");
+    try {
+      return send(readForm(request), fault === "partial", now);
+    } catch (problem) {
+      if (problem instanceof Wrong) return error(10017, problem.message);
+      throw problem;
+    }
+  }
+
+  function send(form: Readonly<Record<string, string>>, partial: boolean, now: number): FakeReply {
+    checkForm(form, now);
+    ensure(form["restricted_package_name"] === packageName, "another package");
+    const targets = (form["registration_id"] ?? "").split(",");
+    ensure(
+      targets.length <= 1000 && new Set(targets).size === targets.length,
+      `${targets.length} targets or a repeated one`,
+    );
+    ensure(
+      targets.every((target) => /^[!-~]+$/.test(target)),
+      "a target is empty or has spaces",
+    );
+    const bad = targets.filter((target, i) => tokens.get(target) === "dead" || (partial && i === targets.length - 1));
+    if (bad.length === targets.length) return error(20301, "发送消息失败");
+    const id = `slm${String(++count).padStart(6, "0")}`;
+    const before = shown.length;
+    for (const token of targets.filter((target) => !bad.includes(target))) show(form, token, id);
+    counts.set(id, { resolved: targets.length - bad.length, delivered: shown.length - before });
+    const data = bad.length === 0 ? { id } : { id, bad_regids: bad.join(",") };
+    return answerJson({
+      result: "ok",
+      trace_id: `Xlab${id}`,
+      code: 0,
+      description: "成功",
+      info: "Received push messages",
+      data,
+    });
+  }
+
+  function trace(id: string): FakeReply {
+    const counted = counts.get(id);
+    if (counted === undefined) return error(10017, "message not found");
+    return answerJson({ result: "ok", code: 0, trace_id: "Xlab", data: { data: { id, ...counted, click: 0 } } });
+  }
+
+  function show(form: Readonly<Record<string, string>>, token: string, id: string): void {
+    last.set(token, { id, param: form["extra.callback.param"] ?? "" });
+    const key = `${token} ${form["extra.jobkey"]}`;
+    if (tokens.get(token) === "blocked" || (form["extra.jobkey"] !== undefined && seen.has(key))) return;
+    seen.set(key, true);
+    const payload = asFields(form["payload"], "payload");
+    const android = isFields(payload["android"]) ? payload["android"] : {};
+    shown.push({
+      vendor: "xiaomi",
+      token,
+      title: form["title"]!,
+      message: form["description"]!,
+      payload: android["payload"],
+      id: String(payload["id"]),
+    });
+  }
+
+  return {
+    name: "xiaomi",
+    http2: false,
+    config: (base_url) => ({ package_name: packageName, app_secret: appSecret, base_url }),
+    handle,
+    shown,
+    tokens,
+    fail: failures.add,
+    kinds: failures.kinds,
+    receipt(token, event, now) {
+      const { id, param } = last.get(token) ?? { id: "unknown", param: "" };
+      return xiaomiReceipt([{ token, id, param }], EVENTS[event], now);
+    },
+  };
+}
+
+function checkForm(form: Readonly<Record<string, string>>, now: number): void {
+  // Of extras any name is known: apps have their own, and those of templates are in no document yet.
+  const own = Object.entries(form).filter(([name]) => !/^extra\.[\w.]+$/.test(name));
+  ensureNames(Object.fromEntries(own), "form", NAMES);
+  ensureText(form["title"], "title", 49);
+  ensureText(form["description"], "description", 127);
+  ensure(Buffer.byteLength(form["payload"]!) <= 4096, `payload has ${Buffer.byteLength(form["payload"]!)} bytes`);
+  ensure(form["pass_through"] === "0" || form["pass_through"] === "1", "pass_through is not 0 or 1");
+  ensureDigits(form["notify_id"], "notify_id", 0, 0x7fffffff);
+  // Less than a minute can only be meant as seconds.
+  ensureDigits(form["time_to_live"], "time_to_live", 60_000, 14 * 86_400_000);
+  if (form["notify_type"] !== undefined) ensureDigits(form["notify_type"], "notify_type", -1, 7);
+  if (form["time_to_send"] !== undefined) ensureDigits(form["time_to_send"], "time_to_send", now, now + 7 * 86_400_000);
+  if (form["extra.jobkey"] !== undefined) ensureText(form["extra.jobkey"], "extra.jobkey", 20);
+  if (form["extra.callback"] !== undefined) ensureUrl(form["extra.callback"], "extra.callback", 1000);
+  ensure(Buffer.byteLength(form["extra.callback.param"] ?? "") <= 64, "extra.callback.param is too long");
+  ensure(/^[01]$/.test(form["extra.notify_foreground"] ?? "1"), "extra.notify_foreground is not 0 or 1");
+  const extras = Object.entries(form).filter(([name]) => name.startsWith("extra."));
+  ensure(extras.length <= 10, `${extras.length} extra fields`);
+  ensure(
+    extras.reduce((sum, [name, value]) => sum + name.length - 6 + value.length, 0) <= 1024,
+    "extra fields are too long",
+  );
+}
+
+function error(code: number, description: string): FakeReply {
+  return answerJson({ result: "error", trace_id: "Xlab", code, reason: description, description });
+}

@@ -1,0 +1,326 @@
+// What a client and pushbox say to each other: events in, the hub and the store moved, the reply and the replay out.
+
+import { bind, type Greeting, greet, unbind } from "../../core/connect.ts";
+import type { PushId } from "../../core/device.ts";
+import type { Engine, Hello } from "../../core/engine.ts";
+import { NOTI_TOPIC } from "../../core/notify.ts";
+import type { Channel, KeptPacket, Position } from "../../core/packet.ts";
+import { deviceChannel, topicChannel } from "../../core/packet.ts";
+import type { Report } from "../../core/report.ts";
+import type { CloseReason, Connection } from "../transport/gateway.ts";
+import type { SocketApplication } from "../transport/socketio.ts";
+import { type Command, type EventLimits, parseEvent, type StatsEntry, type Subscription } from "./events.ts";
+import type { Hub } from "./hub.ts";
+import { Session } from "./session.ts";
+
+export interface ConversationOptions {
+  readonly hub: Hub;
+  readonly engine: Pick<Engine, "devices" | "broker">;
+  readonly report: Report;
+  readonly limits: EventLimits;
+  /** Milliseconds for which a device whose last session went still counts as connected. */
+  readonly disconnectDelay: number;
+  /** Whether a client's own `bindUid` is believed. */
+  readonly trustClientUid: boolean;
+  readonly now: () => number;
+  readonly log: { warn(fields: object, message: string): void; error(fields: object, message: string): void };
+}
+
+/** The latency of a notification's reply is a sample only within so many milliseconds. */
+const REPLY_WINDOW = 10_000;
+const TICK = 1000;
+
+type Hi = Extract<Command, { kind: "hello" }>;
+
+export class Conversation implements SocketApplication<Session> {
+  readonly namespaces = ["/"];
+  readonly #options: ConversationOptions;
+  readonly #hub: Hub;
+  readonly #ticking: NodeJS.Timeout;
+  #bindRefused = false;
+  /** How often a limit acted. */
+  readonly counters = { topicsRefused: 0 };
+
+  constructor(options: ConversationOptions) {
+    this.#options = options;
+    this.#hub = options.hub;
+    this.#ticking = setInterval(() => this.#tick(), TICK);
+    this.#ticking.unref();
+  }
+
+  // ---- the gateway's side
+
+  connect(connection: Connection<Session>): void {
+    connection.data = new Session(connection);
+  }
+
+  event(connection: Connection<Session>, _namespace: string, name: string, args: readonly unknown[]): void {
+    const session = connection.data;
+    if (session === undefined) return;
+    const command = parseEvent(name, args, this.#options.limits);
+    if (command !== undefined) this.#obey(session, command);
+  }
+
+  disconnect(connection: Connection<Session>): void {
+    const session = connection.data;
+    if (session === undefined) return;
+    connection.leaveAll();
+    this.#leave(session, "transport close");
+    connection.data = undefined;
+  }
+
+  close(connection: Connection<Session>, reason: CloseReason): void {
+    if (connection.data !== undefined) this.#leave(connection.data, reason);
+  }
+
+  // ---- commands
+
+  #obey(session: Session, command: Command): void {
+    const { report } = this.#options;
+    switch (command.kind) {
+      case "hello":
+        this.#hello(session, command);
+        return;
+      case "subscribe":
+        this.#subscribe(session, command);
+        return;
+      case "unsubscribe":
+        this.#unsubscribe(session, command.topic);
+        return;
+      case "arrival":
+        this.#arrival(session, command);
+        return;
+      case "stats":
+        for (const { path, ...sums } of command.entries)
+          report.countForClient(path, sums satisfies Omit<StatsEntry, "path">);
+        return;
+      default:
+        if (session.pushId !== undefined) this.#change(session, session.pushId, command);
+    }
+  }
+
+  /** What changes the device's record; its calls keep the order in which the client asked (D20). */
+  #change(
+    session: Session,
+    pushId: PushId,
+    command: Exclude<Command, { kind: "hello" | "subscribe" | "unsubscribe" | "arrival" | "stats" }>,
+  ): void {
+    const { engine, now } = this.#options;
+    switch (command.kind) {
+      case "setTags":
+        this.#own(engine.devices.setTags(pushId, command.tags, now()), command.kind);
+        return;
+      case "changeTag":
+        this.#own(engine.devices.changeTag(pushId, command.tag, command.present, now()), command.kind);
+        return;
+      case "token":
+        this.#own(engine.devices.setToken(pushId, command.token, now()), command.kind);
+        return;
+      case "unbindUid":
+        this.#hub.unbindSession(session);
+        this.#options.report.count("unbindUid", { success: 1 });
+        this.#own(unbind(engine, { pushIds: [pushId] }, now()), command.kind);
+        return;
+      case "bindUid":
+        this.#bindUid(session, pushId, command.uid);
+        return;
+    }
+  }
+
+  #bindUid(session: Session, pushId: PushId, uid: Extract<Command, { kind: "bindUid" }>["uid"]): void {
+    const { engine, log, now, report, trustClientUid } = this.#options;
+    report.count("bindUid", { total: 1, success: trustClientUid ? 1 : 0 });
+    if (!trustClientUid) {
+      if (!this.#bindRefused)
+        log.warn(
+          { pushId },
+          "bindUid from a client refused: nobody vouches for its uid; bind with /api/uid/bind, or set trust_client_uid",
+        );
+      this.#bindRefused = true;
+      return;
+    }
+    const { platform } = session;
+    const binding = { pushId, uid, platformLimit: 0, timeToLive: 0, ...(platform === undefined ? {} : { platform }) };
+    this.#own(bind(engine, binding, now()), "bindUid");
+  }
+
+  #arrival(session: Session, { id, counter, sentAt }: Extract<Command, { kind: "arrival" }>): void {
+    const { report, now } = this.#options;
+    if (session.pushId !== undefined) report.evidence({ id, pushId: session.pushId, counter });
+    if (counter !== "arrive_android" || sentAt === undefined) return;
+    const latency = Math.max(0, now() - sentAt); // a phone's clock may be ahead (D28)
+    if (latency < REPLY_WINDOW) report.count("noti", { success: 1, latency });
+  }
+
+  // ---- hello
+
+  #hello(session: Session, hi: Hi): void {
+    const hub = this.#hub;
+    if (session.pushId !== hi.pushId) {
+      if (session.pushId !== undefined) this.#unname(session, "transport close"); // another device on the same socket (D21)
+      hub.name(session, hi.pushId, hi.platform);
+      hub.hold(session, deviceChannel(hi.pushId));
+    }
+    const positions = new Map<Channel, Position>();
+    const own = deviceChannel(hi.pushId);
+    if (session.joining?.has(own))
+      positions.set(own, hi.lastUnicastId === undefined ? "unsent" : { after: hi.lastUnicastId });
+    for (const subscription of hi.subscriptions) this.#enter(session, subscription, positions);
+    session.greetings++;
+    void this.#greet(session, hi, positions);
+  }
+
+  async #greet(session: Session, hi: Hi, positions: ReadonlyMap<Channel, Position>): Promise<void> {
+    const { engine, now, log } = this.#options;
+    const hello: Hello = {
+      pushId: hi.pushId,
+      ...(hi.platform === undefined ? {} : { platform: hi.platform }),
+      ...(hi.tags === undefined ? {} : { tags: hi.tags }),
+      ...(hi.token === undefined ? {} : { token: hi.token }),
+    };
+    try {
+      const marked = this.#storeMarks(); // before the backlog is read: an older socket of the device may just have been sent some
+      const greeting = await greet(engine, hello, positions, now());
+      await marked;
+      session.greetings--;
+      if (session.gone) return;
+      if (session.pushId === hi.pushId) this.#reply(session, hi, greeting);
+      for (const [channel, backlog] of greeting.backlogs) this.#replay(session, channel, backlog);
+      if (session.greetings === 0) session.ordered = undefined;
+    } catch (error) {
+      session.greetings--;
+      log.error(
+        { err: error, pushId: hi.pushId },
+        "hello failed; the connection is closed so that the client tries again",
+      );
+      if (!session.gone) session.connection.close(); // (D10)
+    }
+  }
+
+  /** Exactly once per hello, and only now: rooms are joined, the record shows what this very request stored (D9, R7). */
+  #reply(session: Session, hi: Hi, { device }: Greeting): void {
+    const order = session.ordered;
+    const uid = order === undefined ? device.uid : order.kind === "bind" ? order.uid : undefined;
+    if (uid === undefined) this.#hub.unbindSession(session);
+    else this.#hub.bindSession(session, uid);
+    const reply = {
+      id: hi.pushId,
+      ...(device.tags.length > 0 ? { tags: device.tags } : {}),
+      ...(device.token === undefined ? {} : { token: device.token }),
+      ...(uid === undefined ? {} : { uid }),
+    };
+    session.connection.send(`42["pushId",${JSON.stringify(reply)}]`);
+  }
+
+  // ---- topics
+
+  #subscribe(session: Session, subscription: Subscription): void {
+    const positions = new Map<Channel, Position>();
+    this.#enter(session, subscription, positions);
+    for (const [channel, position] of positions) void this.#catchUp(session, channel, position);
+  }
+
+  /** Joins a topic at once, or holds it and notes the position from which its backlog is wanted. */
+  #enter(session: Session, { topic, after }: Subscription, positions: Map<Channel, Position>): void {
+    const channel = topicChannel(topic);
+    // What came since it joined was sent to this very connection: a second replay would repeat it.
+    if (session.connection.in(channel) || session.joining?.has(channel)) return;
+    if (session.topics >= this.#options.limits.topics) {
+      this.counters.topicsRefused++;
+      return;
+    }
+    session.topics++;
+    if (after === undefined) {
+      session.connection.join(channel);
+      return;
+    }
+    this.#hub.hold(session, channel);
+    positions.set(channel, { after });
+  }
+
+  async #catchUp(session: Session, channel: Channel, position: Position): Promise<void> {
+    const { engine, now, log } = this.#options;
+    try {
+      const backlog = await engine.broker.backlog(channel, position, now());
+      if (!session.gone) this.#replay(session, channel, backlog);
+    } catch (error) {
+      log.error({ err: error, channel }, "replay failed; the connection is closed so that the client tries again");
+      if (!session.gone) session.connection.close();
+    }
+  }
+
+  #replay(session: Session, channel: Channel, backlog: readonly KeptPacket[]): void {
+    this.#hub.join(session, channel, backlog);
+    if (channel !== topicChannel(NOTI_TOPIC) || session.pushId === undefined) return;
+    // Those who were online are counted when it is sent to everybody; those who come later, now.
+    for (const { event, id } of backlog) {
+      if (event === "noti") this.#options.report.evidence({ id, pushId: session.pushId, counter: "target_android" });
+    }
+  }
+
+  #unsubscribe(session: Session, topic: string): void {
+    const channel = topicChannel(topic);
+    if (session.joining?.has(channel)) this.#hub.release(session, channel);
+    else if (!session.connection.leave(channel)) return;
+    session.topics--;
+  }
+
+  // ---- goodbye
+
+  #leave(session: Session, reason: CloseReason): void {
+    session.gone = true;
+    for (const channel of session.joining?.keys() ?? []) this.#hub.release(session, channel);
+    this.#unname(session, reason);
+  }
+
+  /** The record changes after the delay, unless a newer session of the device has come (holds 7). */
+  #unname(session: Session, reason: CloseReason): void {
+    const { pushId } = session;
+    if (pushId === undefined) return;
+    this.#hub.release(session, deviceChannel(pushId));
+    if (!this.#hub.unname(session)) return;
+    const { disconnectDelay, engine, now } = this.#options;
+    if (reason === "ping timeout" || disconnectDelay === 0) {
+      this.#own(engine.devices.disconnect([pushId], now()), "disconnect");
+    } else {
+      this.#hub.lingering.delete(pushId); // so that the map stays in order of time
+      this.#hub.lingering.set(pushId, now() + disconnectDelay);
+    }
+  }
+
+  #tick(): void {
+    const { engine, now, report } = this.#options;
+    const sent = this.#hub.tick();
+    if (sent > 0) report.count("toClientPacket", { total: sent });
+    this.#own(this.#storeMarks(), "sent");
+    const over: PushId[] = [];
+    for (const [pushId, until] of this.#hub.lingering) {
+      if (until > now()) break;
+      over.push(pushId);
+    }
+    for (const pushId of over) this.#hub.lingering.delete(pushId);
+    if (over.length > 0) this.#own(engine.devices.disconnect(over, now()), "disconnect");
+  }
+
+  #storeMarks(): Promise<void> | undefined {
+    const marks = this.#hub.takeMarks();
+    if (marks.length === 0) return undefined;
+    return this.#options.engine.broker.sent(marks).catch((error: unknown) => {
+      this.#hub.giveBackMarks(marks);
+      throw error;
+    });
+  }
+
+  /** A call nobody waits for: its failure is logged here. */
+  #own(call: Promise<unknown> | undefined, what: string): void {
+    call?.catch((error: unknown) => this.#options.log.error({ err: error }, `${what} could not be stored`));
+  }
+
+  /** Stores what is only in memory: which devices are offline from now on, and how far they were sent. */
+  async stop(): Promise<void> {
+    clearInterval(this.#ticking);
+    const offline = [...this.#hub.present(), ...this.#hub.lingering.keys()];
+    this.#hub.lingering.clear();
+    await Promise.all([this.#storeMarks(), this.#options.engine.devices.disconnect(offline, this.#options.now())]);
+  }
+}

@@ -1,0 +1,291 @@
+// This process's sessions by channel. A packet becomes one frame, whoever gets it. Topics are fanned out by the gateway's rooms;
+// a device or a user has so few sessions that they are written to directly.
+import type { PushId, Uid } from "../../core/device.ts";
+import type { Hub as HubPort, Order, Replayed, SentMark } from "../../core/engine.ts";
+import type { Live, Member, SessionCounts } from "../../core/live.ts";
+import type { Channel, KeptPacket, Packet } from "../../core/packet.ts";
+import { channelKind, channelName, topicChannel } from "../../core/packet.ts";
+import type { Gateway } from "../transport/gateway.ts";
+import { encodeFrame } from "./frames.ts";
+import type { Session } from "./session.ts";
+
+/** Seconds that `packetsIn10s` looks back. */
+const WINDOW = 10;
+
+export class Hub implements HubPort, Live {
+  readonly #gateway: () => Gateway<Session>;
+  readonly #now: () => number;
+  readonly #devices = new Map<PushId, Session>();
+  readonly #users = new Map<Uid, Session>();
+  /** Sessions that hold a topic's packets until its backlog is sent. */
+  readonly #joining = new Map<Channel, Set<Session>>();
+  /** Devices whose last session went within the disconnect delay. */
+  readonly lingering = new Map<PushId, number>();
+  readonly #platforms = new Map<string, number>();
+  #named = 0;
+  #marks = new Map<PushId, number>();
+  #replayed = new Map<PushId, Replayed[]>();
+  #frameOf: Packet | undefined = undefined;
+  #frame = "";
+  /** Packets written to clients since the start, and in each of the last seconds. */
+  written = 0;
+  readonly #perSecond = new Array<number>(WINDOW).fill(0);
+  #writtenAtTick = 0;
+  #tick = 0;
+
+  /** @param gateway looked up when first needed: hub and gateway refer to each other */
+  constructor(gateway: () => Gateway<Session>, now: () => number) {
+    this.#gateway = gateway;
+    this.#now = now;
+  }
+
+  // ---- packets
+
+  deliver(channel: Channel, packet: Packet | KeptPacket): void {
+    switch (channelKind(channel)) {
+      case "topic": {
+        const joining = this.#joining.size > 0 ? this.#joining.get(channel) : undefined;
+        if (joining !== undefined) for (const session of joining) session.joining?.get(channel)?.push(packet);
+        const receivers = this.#gateway().count(channel);
+        if (receivers === 0) return;
+        this.written += receivers;
+        this.#gateway().publish(channel, encodeFrame(channel, packet, this.#now()));
+        return;
+      }
+      case "device": {
+        let session = this.#devices.get(channelName(channel) as PushId);
+        while (session !== undefined) {
+          const next: Session | undefined = session.nextOfDevice; // sending may close the session
+          const held = session.joining?.get(channel);
+          if (held !== undefined) held.push(packet);
+          else this.send(session, channel, packet);
+          session = next;
+        }
+        return;
+      }
+      case "uid": {
+        let session = this.#users.get(channelName(channel) as Uid);
+        while (session !== undefined) {
+          const next: Session | undefined = session.nextOfUid;
+          this.send(session, channel, packet);
+          session = next;
+        }
+      }
+    }
+  }
+
+  /** Writes one packet to one session, and notes how far a device's own channel has been sent. */
+  send(session: Session, channel: Channel, packet: Packet | KeptPacket): void {
+    this.written++;
+    session.connection.send(this.#encode(channel, packet));
+    if ("seq" in packet && channelKind(channel) === "device") {
+      const pushId = channelName(channel) as PushId;
+      if (packet.seq > (this.#marks.get(pushId) ?? 0)) this.#marks.set(pushId, packet.seq);
+    }
+  }
+
+  /** A list of 100,000 ids carries the same packet: without a position its frame is the same too. */
+  #encode(channel: Channel, packet: Packet): string {
+    if (packet.expires > 0) return encodeFrame(channel, packet, this.#now());
+    if (this.#frameOf !== packet) {
+      this.#frameOf = packet;
+      this.#frame = encodeFrame(channel, packet, this.#now());
+    }
+    return this.#frame;
+  }
+
+  /** How far devices were sent since the last call. */
+  takeMarks(): SentMark[] {
+    if (this.#marks.size === 0) return [];
+    const marks = [...this.#marks].map(([pushId, seq]): SentMark => {
+      const replayed = this.#replayed.get(pushId);
+      return replayed === undefined ? { pushId, seq } : { pushId, seq, replayed };
+    });
+    this.#marks = new Map();
+    this.#replayed = new Map();
+    return marks;
+  }
+
+  /** They could not be stored: they come with the next ones. */
+  giveBackMarks(marks: readonly SentMark[]): void {
+    for (const { pushId, seq, replayed } of marks) {
+      this.#marks.set(pushId, Math.max(seq, this.#marks.get(pushId) ?? 0));
+      if (replayed !== undefined) this.#replayed.set(pushId, [...replayed, ...(this.#replayed.get(pushId) ?? [])]);
+    }
+  }
+
+  // ---- joining a channel without gap, repeat or disorder (holds 3)
+
+  /** From here the channel's live packets are held for the session. */
+  hold(session: Session, channel: Channel): void {
+    session.joining ??= new Map();
+    session.joining.set(channel, []);
+    if (channelKind(channel) !== "topic") return;
+    const joining = this.#joining.get(channel);
+    if (joining === undefined) this.#joining.set(channel, new Set([session]));
+    else joining.add(session);
+  }
+
+  /**
+   * The backlog is read: it is sent, then what was held, each kept packet only if newer than the last one sent. The broker
+   * promises that every packet of the backlog has been handed to this hub already, so the session is joined at once.
+   */
+  join(session: Session, channel: Channel, backlog: readonly KeptPacket[]): void {
+    const held = session.joining?.get(channel);
+    if (held === undefined) return; // unsubscribed meanwhile
+    this.release(session, channel);
+    let last = 0;
+    for (const packet of backlog) {
+      this.send(session, channel, packet);
+      last = packet.seq;
+    }
+    this.#noteReplayed(channel, backlog);
+    for (const packet of held) {
+      if ("seq" in packet && packet.seq <= last) continue;
+      this.send(session, channel, packet);
+    }
+    if (channelKind(channel) === "topic" && !session.gone) session.connection.join(channel);
+  }
+
+  /** Notifications that waited for their device: until now nothing says that they were sent. */
+  #noteReplayed(channel: Channel, backlog: readonly KeptPacket[]): void {
+    if (channelKind(channel) !== "device") return;
+    const replayed = backlog
+      .filter(({ event }) => event === "noti")
+      .map(({ id, expires }): Replayed => ({ id, expires, at: this.#now() }));
+    if (replayed.length === 0) return;
+    const pushId = channelName(channel) as PushId;
+    this.#replayed.set(pushId, [...(this.#replayed.get(pushId) ?? []), ...replayed]);
+  }
+
+  /** The session no longer holds the channel's packets. */
+  release(session: Session, channel: Channel): void {
+    session.joining?.delete(channel);
+    if (session.joining?.size === 0) session.joining = undefined;
+    const joining = this.#joining.get(channel);
+    if (joining === undefined) return;
+    joining.delete(session);
+    if (joining.size === 0) this.#joining.delete(channel);
+  }
+
+  // ---- who is here
+
+  name(session: Session, pushId: PushId, platform: string | undefined): void {
+    session.pushId = pushId;
+    session.nextOfDevice = this.#devices.get(pushId);
+    this.#devices.set(pushId, session);
+    this.lingering.delete(pushId);
+    this.#named++;
+    session.platform = platform;
+    if (platform !== undefined) this.#platforms.set(platform, (this.#platforms.get(platform) ?? 0) + 1);
+  }
+
+  /** @returns whether this was the device's last session here */
+  unname(session: Session): boolean {
+    const { pushId, platform } = session;
+    if (pushId === undefined) return false;
+    this.unbindSession(session);
+    unlink(this.#devices, pushId, session, "nextOfDevice");
+    session.pushId = undefined;
+    session.platform = undefined;
+    this.#named--;
+    if (platform !== undefined) {
+      const left = (this.#platforms.get(platform) ?? 1) - 1;
+      if (left > 0) this.#platforms.set(platform, left);
+      else this.#platforms.delete(platform);
+    }
+    return !this.#devices.has(pushId);
+  }
+
+  bindSession(session: Session, uid: Uid): void {
+    if (session.uid === uid) return;
+    this.unbindSession(session);
+    session.uid = uid;
+    session.nextOfUid = this.#users.get(uid);
+    this.#users.set(uid, session);
+  }
+
+  unbindSession(session: Session): void {
+    if (session.uid === undefined) return;
+    unlink(this.#users, session.uid, session, "nextOfUid");
+    session.uid = undefined;
+  }
+
+  carryOut(pushId: PushId, order: Order): void {
+    for (let session = this.#devices.get(pushId); session !== undefined; session = session.nextOfDevice) {
+      if (session.greetings > 0) session.ordered = order;
+      if (order.kind === "bind") this.bindSession(session, order.uid);
+      else this.unbindSession(session);
+    }
+  }
+
+  /** Devices with a session now, for the farewell at the end. */
+  present(): PushId[] {
+    return [...this.#devices.keys()];
+  }
+
+  has(pushId: PushId): boolean {
+    return this.#devices.has(pushId);
+  }
+
+  // ---- Live
+
+  isConnected(pushId: PushId): boolean {
+    return this.#devices.has(pushId) || this.lingering.has(pushId);
+  }
+
+  count(topic: string): number {
+    return this.#gateway().count(topicChannel(topic)) + (this.#joining.get(topicChannel(topic))?.size ?? 0);
+  }
+
+  members(topic: string): Member[] {
+    const channel = topicChannel(topic);
+    const members: Member[] = [];
+    for (const session of this.#joining.get(channel) ?? []) members.push(member(session));
+    for (const connection of this.#gateway().members(channel)) {
+      if (connection.data !== undefined) members.push(member(connection.data));
+    }
+    return members;
+  }
+
+  sessions(): SessionCounts {
+    return {
+      total: this.#named,
+      byPlatform: this.#platforms,
+      packetsIn10s: this.written - this.#writtenAtTick + this.#perSecond.reduce((sum, count) => sum + count, 0),
+    };
+  }
+
+  /** Closes a second of the window. @returns packets written in it */
+  tick(): number {
+    const count = this.written - this.#writtenAtTick;
+    this.#writtenAtTick = this.written;
+    this.#perSecond[this.#tick++ % WINDOW] = count;
+    return count;
+  }
+}
+
+function member({ pushId, uid, platform }: Session): Member {
+  return {
+    ...(pushId === undefined ? {} : { pushId }),
+    ...(uid === undefined ? {} : { uid }),
+    ...(platform === undefined ? {} : { platform }),
+  };
+}
+
+function unlink<K>(heads: Map<K, Session>, key: K, session: Session, link: "nextOfDevice" | "nextOfUid"): void {
+  const next = session[link];
+  session[link] = undefined;
+  const head = heads.get(key);
+  if (head === session) {
+    if (next === undefined) heads.delete(key);
+    else heads.set(key, next);
+    return;
+  }
+  for (let at = head; at !== undefined; at = at[link]) {
+    if (at[link] === session) {
+      at[link] = next;
+      return;
+    }
+  }
+}

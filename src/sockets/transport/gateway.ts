@@ -1,0 +1,136 @@
+// Live sockets: Engine.IO connections of both revisions over polling and websocket, rooms, limits and deadlines.
+// Knows nothing of what is said on them: that is an application's part.
+import type { Place } from "../../http/uws/listeners.ts";
+import type { Revision } from "../wire/engineio.ts";
+import { Server } from "./server.ts";
+
+export interface Heartbeat {
+  readonly pingInterval: number;
+  readonly pingTimeout: number;
+}
+
+/** Times in milliseconds. */
+export interface GatewayOptions extends Place {
+  /** Begins and ends with a slash: `/socket.io/`. */
+  readonly path: string;
+  readonly heartbeat: Readonly<Record<Revision, Heartbeat>>;
+  /** Bytes: a larger POST is answered 413, a larger websocket message closed with 1009. */
+  readonly maxPayload: number;
+  /** Bytes that may wait for one slow client before it is closed. */
+  readonly maxBackpressure: number;
+  /** For a probing websocket to finish its upgrade. */
+  readonly upgradeTimeout: number;
+  /** For the body of a POST to arrive. */
+  readonly requestTimeout: number;
+  readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
+  /** Packets, heartbeats and requests included. */
+  readonly maxEventsPerSecond: number;
+  /** `["*"]`: any. Else those allowed, checked on polls, preflights and websocket upgrades; a client without `Origin` is no browser. */
+  readonly origins: readonly string[];
+  /** Addresses or subnets (`10.0.0.0/8`) whose `X-Forwarded-For` or `X-Real-IP` is believed. */
+  readonly trustedProxies: readonly string[];
+  /** Refuses a request without `EIO` instead of taking it for revision 3. */
+  readonly strictEio: boolean;
+  /** Gets what a handler of the application threw: a bug. The connection is closed. */
+  onError(error: unknown): void;
+}
+
+/**
+ * - `transport close`: the client left, or its connection broke
+ * - `ping timeout`: silent for too long
+ * - `parse error`: it sent what is no packet, or no packet that fits
+ * - `timeout`: it did not say in time what it had to say
+ * - `slow`, `flood`, `too big`: a limit
+ * - `forced close`: the application's decision
+ * - `server shutting down`
+ */
+export type CloseReason =
+  | "transport close"
+  | "ping timeout"
+  | "parse error"
+  | "timeout"
+  | "slow"
+  | "flood"
+  | "too big"
+  | "forced close"
+  | "server shutting down";
+
+/** One client's Engine.IO connection, whatever transport it uses at the moment. */
+export interface Connection<T> {
+  readonly sid: string;
+  readonly revision: Revision;
+  readonly address: string;
+  /** The application's own. */
+  data: T | undefined;
+  /** A small number that belongs to the layer right above (the Socket.IO conversation). */
+  conversation: number;
+  readonly open: boolean;
+  /** Sends one Engine.IO message packet already encoded, leading "4" included. Its order with `publish` is kept. */
+  send(packet: string): void;
+  /** Sends a binary message. */
+  sendBinary(data: Uint8Array): void;
+  /** Makes the sends of `run` share writes. For replies after an `await`; inside a handler they do anyway. */
+  together(run: () => void): void;
+  /** False: was already in, or is closed. */
+  join(room: string): boolean;
+  /** False: was not in. */
+  leave(room: string): boolean;
+  in(room: string): boolean;
+  leaveAll(): void;
+  /** Closes the connection (`timeout`) unless this is called again within so many milliseconds; 0 lifts the deadline. */
+  expect(within: number): void;
+  /** Closes the transport. */
+  close(reason?: CloseReason): void;
+}
+
+/** What happens on connections. Handlers run inside the transport's, so they return soon. */
+export interface EngineApplication<T> {
+  open(connection: Connection<T>): void;
+  /** Text comes without its leading 4. Bytes belong to the application. */
+  message(connection: Connection<T>, data: string | Buffer): void;
+  /** Exactly once, right after the connection left its rooms. */
+  close(connection: Connection<T>, reason: CloseReason): void;
+}
+
+/** What the limits did, since the start. */
+export interface GatewayCounters {
+  opened: number;
+  upgraded: number;
+  refusedTotal: number;
+  refusedPerAddress: number;
+  refusedOrigin: number;
+  /** Handshakes and requests with an error of protocol 2.10. */
+  refusedRequest: number;
+  closedTransport: number;
+  closedPingTimeout: number;
+  closedParse: number;
+  closedTimeout: number;
+  closedSlow: number;
+  closedFlood: number;
+  closedTooBig: number;
+  closedForced: number;
+  closedShutdown: number;
+}
+
+export interface Gateway<T> {
+  /** Resolves with the port. Never shares it with another process: rejects when it is in use. */
+  listen(): Promise<number>;
+  /** To every member now: websockets by one native call, members on polling one by one. */
+  publish(room: string, packet: string): void;
+  /** How many members, exactly, now. */
+  count(room: string): number;
+  /** Visits every connection. */
+  members(room: string): Iterable<Connection<T>>;
+  connections(): Iterable<Connection<T>>;
+  readonly size: number;
+  readonly counters: Readonly<GatewayCounters>;
+  /** See `Listeners`. */
+  reloadTls(): Promise<void>;
+  /** Stops accepting, answers pending polls, closes the transports so that clients come back later; resolves when done. */
+  close(): Promise<void>;
+}
+
+export function createGateway<T>(options: GatewayOptions, app: EngineApplication<T>): Gateway<T> {
+  return new Server(options, app);
+}

@@ -1,0 +1,76 @@
+// What a client asks for: read from a request at once, since the request dies with its handler, and checked (protocol 2.2, 2.10).
+import type { HttpRequest } from "uWebSockets.js";
+import { framing } from "../../http/uws/framing.ts";
+import type { Revision } from "../wire/engineio.ts";
+
+export interface EngineRequest {
+  readonly method: string;
+  readonly transport: "polling" | "websocket";
+  readonly revision: Revision;
+  /** Well formed, known or not; `undefined` for a handshake. */
+  readonly sid: string | undefined;
+  /** The client takes no binary frames (revision 3). */
+  readonly base64: boolean;
+  /** The digits of a JSONP callback's index (revision 3); `undefined` for an ordinary poll. */
+  readonly jsonp: string | undefined;
+  readonly contentType: string;
+  /** Declared length of the body; 0 when it is not declared. */
+  readonly contentLength: number;
+}
+
+export interface Refusal {
+  readonly status: string;
+  readonly code: number;
+  readonly message: string;
+}
+
+const BAD = "400 Bad Request";
+export const TRANSPORT_UNKNOWN: Refusal = { status: BAD, code: 0, message: "Transport unknown" };
+export const SID_UNKNOWN: Refusal = { status: BAD, code: 1, message: "Session ID unknown" };
+export const BAD_METHOD: Refusal = { status: BAD, code: 2, message: "Bad handshake method" };
+export const BAD_REQUEST: Refusal = { status: BAD, code: 3, message: "Bad request" };
+/** After this one the connection is closed too: what follows on it may be read in two ways. */
+export const AMBIGUOUS: Refusal = { ...BAD_REQUEST };
+export const FORBIDDEN: Refusal = { status: "403 Forbidden", code: 4, message: "Forbidden" };
+export const UNSUPPORTED: Refusal = { status: BAD, code: 5, message: "Unsupported protocol version" };
+export const TOO_MANY: Refusal = { status: "429 Too Many Requests", code: 4, message: "Too many connections" };
+export const FULL: Refusal = { status: "503 Service Unavailable", code: 4, message: "Too many connections" };
+export const STOPPING: Refusal = { status: "503 Service Unavailable", code: 4, message: "Server is shutting down" };
+
+export const isRefusal = (value: EngineRequest | Refusal): value is Refusal => "status" in value;
+
+/** The request's origin: "" when there is none or when it cannot be written into an answer. */
+export function originOf(req: HttpRequest): string {
+  const origin = req.getHeader("origin");
+  return /^[\x21-\x7e]{0,300}$/.test(origin) ? origin : "";
+}
+
+export function readRequest(
+  req: HttpRequest,
+  rules: { readonly strictEio: boolean; readonly origins: readonly string[] },
+): EngineRequest | Refusal {
+  const body = framing(req);
+  if (body.kind === "wrong") return AMBIGUOUS;
+  const origin = req.getHeader("origin");
+  if (origin !== originOf(req)) return BAD_REQUEST;
+  if (origin !== "" && !rules.origins.includes("*") && !rules.origins.includes(origin)) return FORBIDDEN;
+
+  const transport = req.getQuery("transport");
+  if (transport !== "polling" && transport !== "websocket") return TRANSPORT_UNKNOWN;
+  const eio = req.getQuery("EIO");
+  if (eio !== "4" && eio !== "3" && (eio !== undefined || rules.strictEio)) return UNSUPPORTED;
+  const revision = eio === "4" ? 4 : 3;
+  const sid = req.getQuery("sid");
+  if (sid !== undefined && !/^[A-Za-z0-9_-]{20}$/.test(sid)) return SID_UNKNOWN;
+
+  return {
+    method: req.getMethod(),
+    transport,
+    revision,
+    sid,
+    base64: revision === 3 && Boolean(req.getQuery("b64")),
+    jsonp: (revision === 3 && req.getQuery("j")?.replace(/\D/g, "").slice(0, 10)) || undefined,
+    contentType: req.getHeader("content-type"),
+    contentLength: (body.kind === "body" && body.length) || 0,
+  };
+}

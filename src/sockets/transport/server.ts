@@ -1,0 +1,382 @@
+// The uWS routes, the limits, and the one timer that serves every deadline.
+
+import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t } from "uWebSockets.js";
+import { Listeners } from "../../http/uws/listeners.ts";
+import { type EnginePacket, openPacket, type Revision } from "../wire/engineio.ts";
+import { checkOptions } from "./check.ts";
+import { Clock, tickFor } from "./clock.ts";
+import { Client } from "./connection.ts";
+import { Door } from "./door.ts";
+import type {
+  CloseReason,
+  Connection,
+  EngineApplication,
+  Gateway,
+  GatewayCounters,
+  GatewayOptions,
+} from "./gateway.ts";
+import { guard } from "./guard.ts";
+import type { Peer } from "./peers.ts";
+import { answerPoll, decodePost } from "./polling.ts";
+import { Reply } from "./reply.ts";
+import {
+  BAD_METHOD,
+  BAD_REQUEST,
+  type EngineRequest,
+  FORBIDDEN,
+  isRefusal,
+  originOf,
+  readRequest,
+  SID_UNKNOWN,
+} from "./request.ts";
+import { Rooms } from "./rooms.ts";
+import { newSid } from "./sid.ts";
+import { Probe, type Receiver, type SocketData, turnedAway } from "./socket.ts";
+
+/** For answers and close frames to leave before what is left is cut off, milliseconds. */
+const FAREWELL = 100;
+/** For a client between two polls to come back for its farewell, milliseconds. */
+const FAREWELL_WAITS = 10_000;
+/** For a client to answer our closing of its websocket, and the last resort against one that vanished; seconds. */
+const IDLE_MIN = 8;
+const IDLE_MAX = 960;
+
+/** What a client that was between two polls when its session ended finds with the next one. */
+interface Farewell {
+  readonly revision: Revision;
+  readonly packets: readonly EnginePacket[];
+  readonly dueAt: number;
+}
+
+export class Server<T> implements Gateway<T> {
+  readonly options: GatewayOptions;
+  readonly app: EngineApplication<T>;
+  readonly clock: Clock;
+  readonly rooms: Rooms<T>;
+  readonly counters: GatewayCounters = {
+    opened: 0,
+    upgraded: 0,
+    refusedTotal: 0,
+    refusedPerAddress: 0,
+    refusedOrigin: 0,
+    refusedRequest: 0,
+    closedTransport: 0,
+    closedPingTimeout: 0,
+    closedParse: 0,
+    closedTimeout: 0,
+    closedSlow: 0,
+    closedFlood: 0,
+    closedTooBig: 0,
+    closedForced: 0,
+    closedShutdown: 0,
+  };
+  second = 0;
+  readonly #sessions = new Map<string, Client<T>>();
+  readonly #door: Door;
+  readonly #silence: Readonly<Record<Revision, number>>;
+  readonly #pingEvery: number;
+  readonly #listeners: Listeners;
+  /** Those that have websockets: more than one only after a certificate was renewed. */
+  readonly #apps = new Set<TemplatedApp>();
+  #sweeping: NodeJS.Timeout | undefined = undefined;
+  #turnEnds = false;
+  readonly #toAnswer = new Set<Client<T>>();
+  readonly #slow = new Set<Client<T>>();
+  readonly #farewells = new Map<string, Farewell>();
+
+  constructor(options: GatewayOptions, app: EngineApplication<T>) {
+    checkOptions(options);
+    this.options = options;
+    this.app = guard(app, options.onError);
+    this.#door = new Door(options, this.counters);
+    const { 3: three, 4: four } = options.heartbeat;
+    const shortest = Math.min(three.pingTimeout, four.pingTimeout, options.upgradeTimeout, options.requestTimeout);
+    this.clock = new Clock(tickFor(shortest), shortest / 2);
+    this.#silence = {
+      3: this.clock.ticks(three.pingInterval + three.pingTimeout),
+      4: this.clock.ticks(four.pingInterval + four.pingTimeout),
+    };
+    this.#pingEvery = this.clock.ticks(four.pingInterval);
+    this.#listeners = new Listeners(options, (app) => this.#route(app));
+    this.rooms = new Rooms(this.#apps, () => this.#atTurnEnd());
+  }
+
+  // ---- life
+
+  async listen(): Promise<number> {
+    const port = await this.#listeners.listen();
+    this.#sweeping = setInterval(() => this.#sweep(), this.clock.tickLength);
+    return port;
+  }
+
+  reloadTls(): Promise<void> {
+    return this.#listeners.reloadTls();
+  }
+
+  async close(): Promise<void> {
+    if (this.#door.closed) return;
+    this.#door.closed = true;
+    clearInterval(this.#sweeping);
+    this.#listeners.stop();
+    for (const client of this.#sessions.values()) client.shut("server shutting down");
+    await new Promise((resolve) => setTimeout(resolve, FAREWELL));
+    this.#listeners.close();
+  }
+
+  #route(app: TemplatedApp): void {
+    let websockets = 0;
+    const { path } = this.options;
+    const { 3: three, 4: four } = this.options.heartbeat;
+    const silence = Math.max(three.pingInterval + three.pingTimeout, four.pingInterval + four.pingTimeout);
+    app.ws<SocketData>(`${path}*`, {
+      // Twice what is allowed: uWS cuts the connection without a word, a message in between is answered with 1009.
+      maxPayloadLength: 2 * this.options.maxPayload,
+      maxBackpressure: this.options.maxBackpressure,
+      closeOnBackpressureLimit: true,
+      idleTimeout: Math.min(IDLE_MAX, Math.max(IDLE_MIN, 2 * Math.ceil(silence / 1000))),
+      sendPingsAutomatically: false,
+      upgrade: (res, req, context) => this.#upgrade(res, req, context),
+      open: (ws) => {
+        if (websockets++ === 0) this.#apps.add(app);
+        ws.getUserData().receiver.opened(ws);
+      },
+      message: (ws, data, isBinary) => ws.getUserData().receiver.message(ws, data, isBinary),
+      dropped: (ws) => ws.getUserData().receiver.dropped(),
+      close: (ws, _code, message) => {
+        if (--websockets === 0) this.#apps.delete(app);
+        const reason = message.byteLength === 0 ? "" : Buffer.from(message).toString("latin1");
+        ws.getUserData().receiver.closed(ws, reason === "Received too big message");
+      },
+    });
+    app.any(`${path}*`, (res, req) => this.#request(res, req));
+    app.any("/*", (res) => new Reply(res, "").send("404 Not Found", "application/json", '{"message":"Not found"}'));
+  }
+
+  // ---- what an application sees
+
+  publish(room: string, packet: string): void {
+    this.rooms.publish(room, packet);
+  }
+
+  count(room: string): number {
+    return this.rooms.count(room);
+  }
+
+  *members(room: string): Iterable<Connection<T>> {
+    for (const client of this.#sessions.values()) if (client.in(room)) yield client;
+  }
+
+  connections(): Iterable<Connection<T>> {
+    return this.#sessions.values();
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  // ---- what a client needs
+
+  /** The tick that counts as its last ping: somewhat in the past, so that clients that came together are pinged apart. */
+  firstPing(): number {
+    return this.clock.now - Math.floor((Math.random() * this.#pingEvery) / 4);
+  }
+
+  /** The client is open: says so to it and to the application. A poll that brought it here is answered by this. */
+  welcome(client: Client<T>, upgrades: readonly string[], answer?: (packet: string) => void): void {
+    this.#sessions.set(client.sid, client);
+    this.#door.enter(client.peer);
+    this.counters.opened++;
+    const { pingInterval, pingTimeout } = this.options.heartbeat[client.revision];
+    const { sid } = client;
+    const packet = openPacket({ sid, upgrades, pingInterval, pingTimeout, maxPayload: this.options.maxPayload });
+    if (answer === undefined) client.post(packet);
+    else answer(packet);
+    this.app.open(client);
+  }
+
+  gone(client: Client<T>, reason: CloseReason, post: Reply | undefined): void {
+    this.#sessions.delete(client.sid);
+    this.#door.leave(client.peer);
+    this.#slow.delete(client);
+    this.counters[closedCounter[reason]]++;
+    if (post !== undefined) {
+      post.onGone = undefined;
+      this.#door.refuse(post, BAD_REQUEST);
+    }
+    this.app.close(client, reason);
+  }
+
+  sayLater(client: Client<T>, packets: readonly EnginePacket[]): void {
+    if (packets.length === 0) return;
+    const dueAt = this.clock.now + this.clock.ticks(FAREWELL_WAITS);
+    this.#farewells.set(client.sid, { revision: client.revision, packets, dueAt });
+  }
+
+  answerLater(client: Client<T>): void {
+    this.#toAnswer.add(client);
+    this.#atTurnEnd();
+  }
+
+  closeLater(client: Client<T>): void {
+    this.#slow.add(client);
+    this.#atTurnEnd();
+  }
+
+  isSlow(client: Client<T>): boolean {
+    return this.#slow.has(client);
+  }
+
+  #atTurnEnd(): void {
+    if (this.#turnEnds) return;
+    this.#turnEnds = true;
+    setImmediate(() => {
+      this.#turnEnds = false;
+      this.rooms.endTurn();
+      for (const client of this.#slow) client.shut("slow");
+      this.#slow.clear();
+      for (const client of this.#toAnswer) client.polling?.flush();
+      this.#toAnswer.clear();
+    });
+  }
+
+  #sweep(): void {
+    const now = this.clock.advance();
+    this.second = this.clock.second;
+    for (const client of this.#sessions.values()) client.check(now, this.#silence[client.revision], this.#pingEvery);
+    for (const [sid, { dueAt }] of this.#farewells) {
+      if (now < dueAt) break; // oldest first
+      this.#farewells.delete(sid);
+    }
+  }
+
+  // ---- requests
+
+  #request(res: HttpResponse, req: HttpRequest): void {
+    const request = readRequest(req, this.options);
+    const reply = new Reply(res, request === FORBIDDEN ? "" : originOf(req));
+    if (request === FORBIDDEN) return this.#door.refuse(reply, request);
+    if (req.getMethod() === "options") return reply.sendAllowed();
+    if (isRefusal(request)) return this.#door.refuse(reply, request);
+    if (request.sid === undefined) return this.#handshake(reply, request, () => this.#door.peer(res, req));
+    const client = this.#find(request.sid);
+    if (client === undefined) return this.#leave(reply, request);
+    if (request.transport !== "polling" || client.polling === undefined || client.revision !== request.revision) {
+      return this.#door.refuse(reply, BAD_REQUEST);
+    }
+    if (!client.count()) return this.#door.refuse(reply, BAD_REQUEST);
+    if (request.method === "get") this.#poll(client, reply, request);
+    else if (request.method === "post") this.#post(client, reply, request);
+    else this.#door.refuse(reply, BAD_REQUEST);
+  }
+
+  #handshake(reply: Reply, request: EngineRequest, peerOf: () => Peer): void {
+    if (request.method !== "get") return this.#door.refuse(reply, BAD_METHOD);
+    if (request.transport !== "polling") return this.#door.refuse(reply, BAD_REQUEST); // a websocket without Upgrade
+    const peer = peerOf();
+    const full = this.#door.full(peer);
+    if (full !== undefined) return this.#door.refuse(reply, full);
+    const client = new Client(this, newSid(), request.revision, peer, true, request.base64);
+    this.welcome(client, ["websocket"], (packet) => answerPoll(reply, request.jsonp, request.revision, [packet]));
+  }
+
+  /** The session is over, or never was. */
+  #leave(reply: Reply, request: EngineRequest): void {
+    const farewell = this.#farewells.get(request.sid!);
+    if (farewell === undefined || farewell.revision !== request.revision || request.method !== "get") {
+      return this.#door.refuse(reply, SID_UNKNOWN);
+    }
+    this.#farewells.delete(request.sid!);
+    answerPoll(reply, request.jsonp, request.revision, farewell.packets);
+  }
+
+  #poll(client: Client<T>, reply: Reply, request: EngineRequest): void {
+    if (client.polling!.isPolled) {
+      this.#door.refuse(reply, BAD_REQUEST);
+      return client.shut("transport close");
+    }
+    reply.onGone = () => client.shut("transport close");
+    client.polling!.poll(reply, request);
+  }
+
+  #post(client: Client<T>, reply: Reply, request: EngineRequest): void {
+    const polling = client.polling!;
+    if (polling.post !== undefined) {
+      this.#door.refuse(reply, BAD_REQUEST);
+      return client.shut("transport close");
+    }
+    const { maxPayload } = this.options;
+    const tooBig = () => {
+      polling.post = undefined;
+      reply.send("413 Payload Too Large", "application/json", '{"code":3,"message":"Payload too large"}', true);
+      client.shut("too big");
+    };
+    if (request.contentLength > maxPayload) return tooBig();
+    polling.post = reply;
+    polling.postDueAt = this.clock.now + this.clock.ticks(this.options.requestTimeout);
+    reply.onGone = () => client.shut("transport close");
+    reply.body(maxPayload, (body) => {
+      if (body === undefined) return tooBig();
+      polling.post = undefined;
+      reply.onGone = undefined;
+      const packets = decodePost(client.revision, request, body);
+      if (packets === undefined) {
+        this.#door.refuse(reply, BAD_REQUEST);
+        return client.shut("parse error");
+      }
+      // In order, and all that comes before the end of the connection acts.
+      for (const packet of packets) if (!client.receive(packet)) break;
+      reply.send("200 OK", "text/html", "ok");
+    });
+  }
+
+  #upgrade(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
+    const request = readRequest(req, this.options);
+    if (isRefusal(request)) return this.#door.refuseUpgrade(res, request);
+    let receiver: Receiver;
+    if (request.sid !== undefined) {
+      const client = this.#find(request.sid);
+      if (client === undefined) return this.#door.refuseUpgrade(res, SID_UNKNOWN);
+      if (client.revision !== request.revision) return this.#door.refuseUpgrade(res, BAD_REQUEST);
+      receiver = request.transport === "websocket" ? this.#probe(client) : turnedAway;
+    } else if (request.transport === "websocket") {
+      const peer = this.#door.peer(res, req);
+      const full = this.#door.full(peer);
+      if (full !== undefined) return this.#door.refuseUpgrade(res, full);
+      receiver = new Client(this, newSid(), request.revision, peer, false, request.base64);
+    } else {
+      receiver = turnedAway;
+    }
+    res.upgrade<SocketData>(
+      { receiver },
+      req.getHeader("sec-websocket-key"),
+      req.getHeader("sec-websocket-protocol").split(",", 1)[0]!.trim(),
+      req.getHeader("sec-websocket-extensions"),
+      context,
+    );
+  }
+
+  #probe(client: Client<T>): Receiver {
+    if (client.polling === undefined || client.polling.probe !== undefined) return turnedAway;
+    client.polling.probe = new Probe(client, this.clock.now + this.clock.ticks(this.options.upgradeTimeout));
+    return client.polling.probe;
+  }
+
+  #find(sid: string): Client<T> | undefined {
+    const client = this.#sessions.get(sid);
+    // The sweep may be about to come: a session that is over is not found a moment longer.
+    client?.check(this.clock.advance(), this.#silence[client.revision], this.#pingEvery);
+    return client?.open ? client : undefined;
+  }
+}
+
+const closedCounter: Readonly<Record<CloseReason, keyof GatewayCounters>> = {
+  "transport close": "closedTransport",
+  "ping timeout": "closedPingTimeout",
+  "parse error": "closedParse",
+  timeout: "closedTimeout",
+  slow: "closedSlow",
+  flood: "closedFlood",
+  "too big": "closedTooBig",
+  "forced close": "closedForced",
+  "server shutting down": "closedShutdown",
+};

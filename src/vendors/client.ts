@@ -1,0 +1,390 @@
+// Makes a Provider of a Dialect: everything about the network that vendors have in common, and nothing of what they mean.
+// Connections are per host and account, so that no vendor's trouble is felt by another. Nothing is retried here, save once
+// with a new credential: the queue does that.
+import type { Notification } from "../core/notification.ts";
+import type { AppId, Outcome, Provider, Recipient, Trace } from "../core/vendor.ts";
+import { isPrivateHost } from "./address.ts";
+import { Credentials } from "./credentials.ts";
+import { nameOf, placeOf, sparing } from "./detour.ts";
+import type { Answer, CommonApp, Dialect, HttpReply, HttpRequest, Transport } from "./dialect.ts";
+import { Denied, Unsendable } from "./dialect.ts";
+import { Line, type Network, Trouble } from "./line.ts";
+import { Preparations } from "./preparations.ts";
+
+/** Hosts that devices choose are many: so many lines are kept, the longest unused are closed. */
+const LINES = 256;
+/** After so many milliseconds no further peer is asked: the queue's lease on what is being sent must not end meanwhile. */
+const PEERS_TAKE = 120_000;
+/** Tokens that may be looked for elsewhere at the same time. */
+const PROBES = 10;
+/** Tokens remembered to be reached by another than their first route: what the store has not told us yet, or has not. */
+const DETOURS = 10_000;
+
+export function provider<App extends CommonApp>(
+  dialect: Dialect<App>,
+  apps: readonly App[],
+  network: Network = {},
+): Provider {
+  const client = new Client(dialect, apps, network);
+  return {
+    name: dialect.name,
+    batch: dialect.batch,
+    parallel: (app) => client.parallel(app),
+    apps: apps.map(({ app }) => app),
+    send: (app, note, to, now) => client.send(app, note, to, now),
+    ...(dialect.trace === undefined ? {} : { trace: (app, receipts, now) => client.trace(app, receipts, now) }),
+    close: () => client.close(),
+  };
+}
+
+class Client<App extends CommonApp> {
+  readonly #dialect: Dialect<App>;
+  readonly #network: Network;
+  readonly #apps: ReadonlyMap<AppId, App>;
+  readonly #configured: readonly App[];
+  readonly #probing: Transport;
+  readonly #credentials: Credentials<App>;
+  readonly #preparations: Preparations<App> | undefined;
+  readonly #lines = new Map<string, Line>();
+  /** The route that worked for a token, where it was not the first: sandbox tokens cost Apple's patience only once. */
+  readonly #detours = new Map<string, number>();
+  readonly #sending = new Set<Promise<unknown>>();
+  /** Counts the requests that peers take turns in. */
+  #turn = 0;
+  #closed = false;
+
+  constructor(dialect: Dialect<App>, apps: readonly App[], network: Network) {
+    this.#dialect = dialect;
+    this.#network = network;
+    this.#apps = new Map(apps.map((app) => [app.app, app]));
+    this.#configured = apps;
+    this.#probing = { ...dialect.transport, connections: 1, streams: Math.min(dialect.transport.streams, PROBES) };
+    this.#preparations = dialect.preparing && new Preparations(dialect.preparing);
+    this.#credentials = new Credentials(dialect, (app) => async (request) => {
+      const requester: CommonApp = { app: app.app, account: `${app.account} credential`, baseUrl: app.baseUrl };
+      const transport = { ...EXCHANGE, timeout: Math.min(EXCHANGE.timeout, dialect.transport.timeout) };
+      return this.#line(requester, request.url, transport).ask(app.app, request);
+    });
+  }
+
+  async send(appId: AppId, note: Notification, to: readonly Recipient[], now: number): Promise<readonly Outcome[]> {
+    const { name, batch } = this.#dialect;
+    if (this.#closed) return all(to, { kind: "retry", reason: `${name}: the server is stopping` });
+    const app = this.#apps.get(appId);
+    if (app === undefined) return all(to, { kind: "refused", reason: `${name}: ${appId} is not configured` });
+    if (this.#dialect.home !== undefined) return this.#toHomes(app, note, to, now);
+    const outcomes = await this.#all(batches(to, batch).map((some) => this.#deliver(app, note, some, now)));
+    return outcomes.length === 1 ? outcomes[0]! : outcomes.flat();
+  }
+
+  async #toHomes(app: App, note: Notification, to: readonly Recipient[], now: number): Promise<readonly Outcome[]> {
+    const homes = new Map<string, { readonly app: App; readonly places: number[] }>();
+    for (const [place, { token }] of to.entries()) {
+      const home = this.#dialect.home?.(app, token) ?? app;
+      const same = homes.get(home.account);
+      if (same === undefined) homes.set(home.account, { app: home, places: [place] });
+      else same.places.push(place);
+    }
+    const outcomes = new Map<number, Outcome>();
+    const requests = [...homes.values()].flatMap(({ app: home, places }) =>
+      batches(places, this.#dialect.batch).map(async (some) => {
+        const recipients = some.map((place) => to[place]!);
+        const answers = await this.#deliver(home, note, recipients, now);
+        for (const [i, place] of some.entries()) outcomes.set(place, answers[i]!);
+      }),
+    );
+    await this.#all(requests);
+    return to.map((_, place) => outcomes.get(place)!);
+  }
+
+  async trace(appId: AppId, receipts: readonly string[], now: number): Promise<readonly Trace[]> {
+    const tracing = this.#dialect.trace;
+    const app = this.#apps.get(appId);
+    if (tracing === undefined || app === undefined || this.#closed) return [];
+    const counted = batches(receipts, tracing.batch).map(async (some) => {
+      try {
+        const request = tracing.encode(app, some, await this.#credentials.get(app, now), now);
+        return tracing.decode(
+          app,
+          await this.#line(app, request.url, this.#dialect.transport).ask(appId, request),
+          some,
+        );
+      } catch {
+        return [];
+      }
+    });
+    return (await this.#all(counted)).flat();
+  }
+
+  /** Closing waits for these. None of them rejects. */
+  async #all<T>(requests: readonly Promise<T>[]): Promise<readonly T[]> {
+    const sending = Promise.all(requests);
+    this.#sending.add(sending);
+    const results = await sending;
+    this.#sending.delete(sending);
+    return results;
+  }
+
+  /** Waits for what is being sent, which timeouts bound. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all(this.#sending);
+    await Promise.all([...this.#lines.values()].map((line) => line.close()));
+    this.#lines.clear();
+  }
+
+  /** One request's worth of recipients, by the route that reaches them. */
+  async #deliver(app: App, note: Notification, to: readonly Recipient[], now: number): Promise<readonly Outcome[]> {
+    try {
+      const peers = this.#dialect.peers?.(app);
+      if (peers !== undefined) return await this.#inTurn(peers, note, to, now);
+      const routes = this.#dialect.route?.(app, to[0]!.token, this.#configured);
+      return routes === undefined
+        ? (await this.#ask(app, note, to, now)).map(outcomeOf)
+        : [await this.#along(routes, note, to, now)];
+    } catch (error) {
+      if (error instanceof Unwritable && to.length > 1)
+        return all(to, { kind: "retry", reason: error.message, alone: true, scope: "token" });
+      const outcome = failure(this.#dialect.name, error);
+      // A host that a device chose and that is none says nothing of the others.
+      const nowhere = app.publicOnly === true && error instanceof Trouble && NOWHERE.has(error.message);
+      return all(to, nowhere && outcome.kind === "retry" ? { ...outcome, scope: "token" } : outcome);
+    }
+  }
+
+  /** For one recipient: by the route that reached its token the last time, then by those that the answers leave. */
+  async #along(
+    routes: readonly [App, ...App[]],
+    note: Notification,
+    to: readonly Recipient[],
+    now: number,
+  ): Promise<Outcome> {
+    const { token, detour = "" } = to[0]!;
+    const start = this.#detours.get(token) ?? (detour === "" ? 0 : placeOf(routes, detour));
+    let left: readonly App[] = routes;
+    let route = routes[start]!;
+    let outcome: Outcome | undefined;
+    for (;;) {
+      const answer =
+        outcome === undefined ? (await this.#ask(route, note, to, now))[0]! : await this.#probe(route, note, to, now);
+      if (answer.kind !== "elsewhere") {
+        if (answer.kind !== "accepted") return route.app === routes[0].app ? answer : sparing(answer);
+        const place = routes.indexOf(route);
+        this.#remember(token, place, start);
+        const reached = place === 0 ? "" : nameOf(route);
+        return reached === detour ? answer : { ...answer, detour: reached };
+      }
+      // A dead token outweighs a credential that does not cover the other route.
+      if (outcome === undefined || answer.outcome.kind === "gone") outcome = answer.outcome;
+      const asked = route;
+      const { environment } = answer;
+      left = left.filter(
+        (other) =>
+          other !== asked &&
+          (environment === undefined || (environment === "same") === (other.environment === asked.environment)),
+      );
+      if (left[0] === undefined) return outcome;
+      route = left[0];
+    }
+  }
+
+  /** Apple punishes connections on which many tokens are unknown: those are asked about on one of their own, a few at a time. */
+  async #probe(route: App, note: Notification, to: readonly Recipient[], now: number): Promise<Told> {
+    try {
+      const answer = (await this.#ask(route, note, to, now, true))[0]!;
+      return answer.kind === "retry" ? { ...answer, scope: "token" } : answer;
+    } catch (error) {
+      if (!(error instanceof Trouble)) throw error;
+      return { kind: "retry", reason: `${this.#dialect.name}: unknown: ${error.message}`, scope: "token" };
+    }
+  }
+
+  /** By one of several servers: the next in turn that answers. */
+  async #inTurn(
+    peers: readonly [App, ...App[]],
+    note: Notification,
+    to: readonly Recipient[],
+    now: number,
+  ): Promise<readonly Outcome[]> {
+    const begun = performance.now();
+    const first = this.#turn++;
+    let outcomes: readonly Outcome[] | undefined;
+    const add = (others: readonly Outcome[]) => {
+      outcomes = outcomes?.map((before, i) => (others[i]!.kind === "denied" ? before : others[i]!)) ?? others;
+    };
+    for (let tried = 0; tried < peers.length; tried++) {
+      if (performance.now() - begun > PEERS_TAKE) break;
+      const peer = peers[(first + tried) % peers.length]!;
+      try {
+        const answers = await this.#ask(peer, note, to, now);
+        add(answers.map(outcomeOf));
+        if (!answers.some(({ kind }) => kind === "elsewhere")) break;
+      } catch (error) {
+        if (!(error instanceof Trouble)) throw error;
+        const { host } = new URL(peer.baseUrl);
+        add(all(to, failure(this.#dialect.name, new Trouble(`${host}: ${error.message}`, { cause: error }))));
+      }
+    }
+    return outcomes ?? [];
+  }
+
+  #remember(token: string, index: number, start: number): void {
+    if (index === start) return;
+    this.#detours.delete(token);
+    if (index > 0) this.#detours.set(token, index);
+    if (this.#detours.size > DETOURS) this.#detours.delete(this.#detours.keys().next().value!);
+  }
+
+  /** Asks with the account's credential, and once more with a new one, or whatever else was out of date, where that was denied. */
+  async #ask(
+    app: App,
+    note: Notification,
+    to: readonly Recipient[],
+    now: number,
+    probing = false,
+  ): Promise<readonly Told[]> {
+    const begun = performance.now();
+    const credential = await this.#credentials.get(app, now);
+    const answers = await this.#exchange(app, note, to, credential, now, probing);
+    const first = answers.find(unsettled);
+    if (first === undefined) return answers as readonly Told[];
+    const later = now + Math.ceil(performance.now() - begun);
+    const renewed =
+      first.kind === "anew" && first.with !== "credential"
+        ? credential
+        : await this.#credentials.renew(app, credential, later, first.kind === "anew");
+    if (renewed === undefined) return answers.map(told);
+    const denied = to.filter((_, i) => unsettled(answers[i]!));
+    const again = (await this.#exchange(app, note, denied, renewed, later, probing))[Symbol.iterator]();
+    return answers.map((answer) => told(unsettled(answer) ? (again.next().value ?? answer) : answer));
+  }
+
+  async #exchange(
+    app: App,
+    note: Notification,
+    to: readonly Recipient[],
+    credential: string,
+    now: number,
+    probing: boolean,
+  ): Promise<readonly Answer[]> {
+    const transport = probing ? this.#probing : this.#dialect.transport;
+    const prepared = await this.#preparations?.get(app, note, to, credential, now, (request) =>
+      this.#line(app, request.url, transport, probing).ask(app.app, request),
+    );
+    if (typeof prepared === "object") return all(to, prepared);
+    const request = this.#encode(app, note, to, credential, now, prepared);
+    const line = this.#line(app, request.url, transport, probing);
+    const reply = await line.ask(app.app, request);
+    const answers = this.#decode(app, reply, to, now, prepared);
+    if (answers.some(({ kind }) => kind === "accepted")) line.open();
+    if (answers.some((answer) => answer.kind === "anew" && answer.with === "connection")) this.#leave(line);
+    return answers;
+  }
+
+  /** What a token or a notification holds may be anything: where a dialect did not foresee it, asking again would not help. */
+  #encode(
+    app: App,
+    note: Notification,
+    to: readonly Recipient[],
+    credential: string,
+    now: number,
+    prepared: string | undefined,
+  ): HttpRequest {
+    try {
+      return this.#dialect.encode(app, note, to, credential, now, prepared);
+    } catch (error) {
+      if (error instanceof Unsendable) throw error;
+      throw new Unwritable(`${this.#dialect.name}: ${error instanceof Error ? error.message : "it cannot be sent"}`);
+    }
+  }
+
+  /** What a vendor answers may be anything: even a fault of ours in reading it must not take the process along. */
+  #decode(app: App, reply: HttpReply, to: readonly Recipient[], now: number, prepared?: string): readonly Answer[] {
+    const odd = { kind: "retry", reason: `${reply.status}, an answer that makes no sense` } as const;
+    try {
+      const answers = this.#dialect.decode(app, reply, to, now, prepared);
+      return to.map((_, i) => answers[i] ?? odd);
+    } catch {
+      return all(to, odd);
+    }
+  }
+
+  #line(app: CommonApp, url: string, transport: Transport, probing = false): Line {
+    const { origin, hostname } = new URL(url);
+    const publicOnly = app.publicOnly === true;
+    if (publicOnly && isPrivateHost(hostname))
+      throw new Unsendable(`${this.#dialect.name}: ${hostname} is not a public address`);
+    const key = `${origin} ${app.account} ${publicOnly} ${app.vouched === true} ${probing}`;
+    let line = this.#lines.get(key);
+    if (line?.hopeless === true) {
+      this.#lines.delete(key);
+      void line.close();
+      line = undefined;
+    }
+    if (line === undefined) line = new Line(origin, transport, app, this.#network, this.#sharers(app));
+    else this.#lines.delete(key);
+    this.#lines.set(key, line);
+    if (this.#lines.size > LINES) this.#closeIdle();
+    return line;
+  }
+
+  /** What the line lets through. */
+  parallel(app: AppId): number {
+    const { connections, streams } = this.#dialect.transport;
+    const configured = this.#apps.get(app);
+    return configured === undefined ? 1 : Math.ceil((connections * streams) / this.#sharers(configured));
+  }
+
+  /** How many apps share the line: one whose requests hang takes no more than its part. Routes differ in account, not in app. */
+  #sharers({ app }: CommonApp): number {
+    const account = this.#apps.get(app)?.account;
+    return [...this.#apps.values()].filter((other) => other.account === account).length;
+  }
+
+  /** The next request goes by new connections; what is under way on these is waited for. */
+  #leave(left: Line): void {
+    for (const [key, line] of this.#lines) {
+      if (line !== left) continue;
+      this.#lines.delete(key);
+      void line.close();
+    }
+  }
+
+  #closeIdle(): void {
+    for (const [key, line] of this.#lines) {
+      if (!line.idle) continue;
+      this.#lines.delete(key);
+      void line.close();
+      return;
+    }
+  }
+}
+
+const NOWHERE: ReadonlySet<string> = new Set(["ENOTFOUND", "ENOTPUBLIC"]);
+
+/** The request could not be made for one of its recipients, it is not known which. */
+class Unwritable extends Error {}
+
+const EXCHANGE: Transport = { http2: true, connections: 1, streams: 10, timeout: 10_000, gate: false };
+
+function failure(name: string, error: unknown): Outcome {
+  if (error instanceof Unsendable || error instanceof Unwritable) return { kind: "refused", reason: error.message };
+  if (error instanceof Denied) return { kind: "denied", reason: error.message };
+  if (error instanceof Trouble) return { kind: "retry", reason: `${name}: unknown: ${error.message}` };
+  return { kind: "retry", reason: `${name}: ${error instanceof Error ? error.message : "unknown"}` };
+}
+
+/** What an answer says when nothing is left to be made anew. */
+type Told = Exclude<Answer, { readonly kind: "anew" }>;
+
+const unsettled = ({ kind }: Answer): boolean => kind === "denied" || kind === "anew";
+const told = (answer: Answer): Told => (answer.kind === "anew" ? answer.outcome : answer);
+const outcomeOf = (answer: Told): Outcome => (answer.kind === "elsewhere" ? answer.outcome : answer);
+
+function batches<T>(items: readonly T[], size: number): readonly (readonly T[])[] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, n) => items.slice(n * size, (n + 1) * size));
+}
+
+function all(to: readonly Recipient[], outcome: Outcome): Outcome[] {
+  return to.map(() => outcome);
+}

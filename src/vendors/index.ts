@@ -1,0 +1,237 @@
+// The vendors this server can push through, opened from the configuration's entries. A further vendor is one file, and one line at
+// the end of this one.
+import { z } from "zod";
+import { PushError } from "../core/errors.ts";
+import type { AppId, Provider, ProviderName, Receipt } from "../core/vendor.ts";
+import { apns } from "./apns.ts";
+import { apnsRelay } from "./apns-relay.ts";
+import { provider } from "./client.ts";
+import type { CommonApp, Dialect, Key, ReadFile } from "./dialect.ts";
+import { fcm } from "./fcm.ts";
+import { isFields } from "./fields.ts";
+import { honor } from "./honor.ts";
+import { harmony, huawei } from "./huawei.ts";
+import type { Network } from "./line.ts";
+import { meizu } from "./meizu.ts";
+import { oppo } from "./oppo.ts";
+import { umeng } from "./umeng.ts";
+import { vivo } from "./vivo.ts";
+import { webpush } from "./webpush.ts";
+import { xiaomi } from "./xiaomi.ts";
+
+/** One `[[vendors.<name>]]` as it was read: plain values, and where they stand. */
+export interface Entry {
+  readonly vendor: string;
+  readonly value: unknown;
+  /** Of the entry and of each of its keys, as in "pushbox.toml:12". */
+  readonly place: string;
+  readonly places: Readonly<Record<string, string>>;
+}
+
+export interface CallbackRequest {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly query: string;
+  readonly body: string;
+}
+
+/** What the vendor posted for one app. @throws PushError: "denied" for a wrong signature, "invalid" for nonsense */
+export interface Receive {
+  (request: CallbackRequest): readonly Receipt[];
+  /** The entry's `receipt_secret`: only a URL with it in its path is the vendor's. No two apps of a vendor share one. */
+  readonly receiptSecret?: string;
+}
+
+export interface Vendors {
+  /** The first of a provider's `apps` is that of the first entry: the default where a token names none. */
+  readonly providers: ReadonlyMap<ProviderName, Provider>;
+  /** Of the vendors that post receipts. */
+  readonly receipts: ReadonlyMap<ProviderName, ReadonlyMap<AppId, Receive>>;
+  /** Which provider serves a token's type (core/device.ts); only of providers that are open. */
+  readonly tokenTypes: ReadonlyMap<string, ProviderName>;
+  /** Apps that are reached through another server's provider: not to be offered to others, or it could go in a circle. */
+  readonly relayed: ReadonlySet<AppId>;
+  /** Each with its place and key; nothing else is of use while there are any. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * Checks the entries, one per app, and makes a provider of each vendor's. Connects nothing yet, so what is not used need not be
+ * closed. To reload, open again, use the new ones when there are no problems, and close the old providers: that waits for what
+ * they are sending.
+ */
+export function openVendors(entries: readonly Entry[], read: ReadFile, now: number, network: Network = {}): Vendors {
+  const known = vendors.map(({ name }) => name);
+  const problems = entries
+    .filter(({ vendor }) => !known.includes(vendor))
+    .map(({ vendor, place }) => `${place}: vendors.${vendor}: unknown vendor; one of ${known.join(", ")}`);
+  const providers = new Map<ProviderName, Provider>();
+  const receipts = new Map<ProviderName, ReadonlyMap<AppId, Receive>>();
+  const tokenTypes = new Map<string, ProviderName>();
+  const relayed = new Set<AppId>();
+  for (const vendor of vendors) {
+    const own = entries
+      .filter((entry) => entry.vendor === vendor.name)
+      .map((entry, index) => ({ ...entry, which: `vendors.${vendor.name}[${index + 1}]` }));
+    if (own.length === 0) continue;
+    const opened = vendor.open(own, read, now, network);
+    problems.push(...opened.problems);
+    providers.set(vendor.name, opened.provider);
+    if (opened.receipts.size > 0) receipts.set(vendor.name, opened.receipts);
+    for (const app of opened.relayed ?? []) relayed.add(app);
+    for (const type of vendor.tokenTypes) tokenTypes.set(type, vendor.name);
+  }
+  return { providers, receipts, tokenTypes, relayed, problems };
+}
+
+/** A vendor without the kind of app that its dialect has: nobody else needs to know. */
+export interface Vendor {
+  readonly name: ProviderName;
+  readonly title: string;
+  readonly tokenTypes: readonly string[];
+  /** All that an entry may hold. */
+  readonly keys: readonly Key[];
+  /** @param taken apps that have entries elsewhere */
+  open(entries: readonly OwnEntry[], read: ReadFile, now: number, network: Network, taken?: readonly AppId[]): Opened;
+}
+
+interface OwnEntry extends Entry {
+  /** For problems: "vendors.apns[1]" is the first of its vendor. */
+  readonly which: string;
+}
+
+interface Opened {
+  readonly provider: Provider;
+  readonly receipts: ReadonlyMap<AppId, Receive>;
+  readonly relayed?: readonly AppId[];
+  readonly problems: readonly string[];
+}
+
+const receiptSecretKey: Key = {
+  name: "receipt_secret",
+  why: "In the path of the address that the vendor posts its receipts to, so that nobody else can: 16 characters or more.",
+  example: "...",
+  secret: true,
+};
+const secretShape = z
+  .string("must be a text")
+  .regex(/^[\w.~-]{16,}$/, "must be 16 or more letters, digits and - . _ ~")
+  .optional();
+
+function vendor<App extends CommonApp>(dialect: Dialect<App>): Vendor {
+  const { name, title, tokenTypes } = dialect;
+  const keys = dialect.receipts === undefined ? dialect.keys : [...dialect.keys, receiptSecretKey];
+  return {
+    name,
+    title,
+    tokenTypes,
+    keys,
+    open(entries, read, now, network, taken = []) {
+      const problems: string[] = [];
+      const apps = new Map<AppId, App>();
+      const secrets = new Map<AppId, string>();
+      for (const entry of entries) {
+        const say = (key: string | undefined, text: string): void => {
+          const place = entry.places[key?.split(".")[0] ?? ""] ?? entry.place;
+          problems.push(`${place}: ${entry.which}${key === undefined ? "" : `.${key}`}: ${text}`);
+        };
+        const { own, secret } = withoutSecret(dialect, entry.value);
+        const checked = secretShape.safeParse(secret);
+        if (!checked.success) say("receipt_secret", checked.error.issues[0]!.message);
+        else if ([...secrets.values()].includes(checked.data ?? "")) say("receipt_secret", "another app has the same");
+        try {
+          const app = dialect.parse(own, read, now);
+          if (apps.has(app.app) || taken.includes(app.app)) say(undefined, `${app.app} has an entry already`);
+          apps.set(app.app, app);
+          if (checked.data !== undefined) secrets.set(app.app, checked.data);
+        } catch (error) {
+          if (!(error instanceof PushError)) throw error;
+          for (const line of error.message.split("\n")) {
+            const [, key, text = line] = /^\w+(?:\.(\S+))?: (.*)$/.exec(line) ?? [];
+            const hint = text === "unknown key" ? `; the keys are ${keys.map((each) => each.name).join(", ")}` : "";
+            say(key, text + hint);
+          }
+        }
+      }
+      return {
+        provider: provider(dialect, [...apps.values()], network),
+        receipts: receive(dialect, apps, secrets),
+        problems,
+      };
+    },
+  };
+}
+
+/** The receipt's secret is no vendor's business, so dialects do not know it. */
+function withoutSecret<App extends CommonApp>(dialect: Dialect<App>, value: unknown) {
+  if (dialect.receipts === undefined || !isFields(value)) return { own: value, secret: undefined };
+  const { receipt_secret: secret, ...own } = value;
+  return { own, secret };
+}
+
+function receive<App extends CommonApp>(
+  dialect: Dialect<App>,
+  apps: ReadonlyMap<AppId, App>,
+  secrets: ReadonlyMap<AppId, string>,
+): ReadonlyMap<AppId, Receive> {
+  const { receipts } = dialect;
+  if (receipts === undefined) return new Map();
+  return new Map(
+    [...apps].map(([id, app]) => {
+      const receiptSecret = secrets.get(id);
+      const take = (request: CallbackRequest) => receipts.call(dialect, app, request);
+      return [id, Object.assign(take, receiptSecret === undefined ? {} : { receiptSecret })];
+    }),
+  );
+}
+
+/** One vendor, reached directly or through others who have `key` in their entries. Lanes and statistics do not tell them apart. */
+function orRelayed(direct: Vendor, relay: Vendor, key: string): Vendor {
+  const known = new Set(direct.keys.map(({ name }) => name));
+  const isRelayed = ({ value }: Entry): boolean => isFields(value) && value[key] !== undefined;
+  return {
+    ...direct,
+    keys: [...direct.keys, ...relay.keys.filter(({ name }) => !known.has(name))],
+    open(entries, read, now, network) {
+      const own = direct.open(
+        entries.filter((entry) => !isRelayed(entry)),
+        read,
+        now,
+        network,
+      );
+      const others = relay.open(entries.filter(isRelayed), read, now, network, own.provider.apps);
+      return {
+        provider: joined(own.provider, others.provider, entries[0] !== undefined && isRelayed(entries[0])),
+        receipts: own.receipts,
+        relayed: others.provider.apps,
+        problems: [...own.problems, ...others.problems],
+      };
+    },
+  };
+}
+
+function joined(own: Provider, others: Provider, othersFirst: boolean): Provider {
+  if (others.apps.length === 0) return own;
+  if (own.apps.length === 0) return others;
+  const part = (app: AppId): Provider => (others.apps.includes(app) ? others : own);
+  return {
+    ...own,
+    apps: othersFirst ? [...others.apps, ...own.apps] : [...own.apps, ...others.apps],
+    part,
+    send: (app, note, to, now) => part(app).send(app, note, to, now),
+    close: async () => void (await Promise.all([own.close(), others.close()])),
+  };
+}
+
+export const vendors: readonly Vendor[] = [
+  orRelayed(vendor(apns), vendor(apnsRelay), "relays"),
+  vendor(fcm),
+  vendor(harmony),
+  vendor(honor),
+  vendor(huawei),
+  vendor(meizu),
+  vendor(oppo),
+  vendor(umeng),
+  vendor(vivo),
+  vendor(webpush),
+  vendor(xiaomi),
+];

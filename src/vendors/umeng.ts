@@ -1,0 +1,143 @@
+// Umeng U-Push, https://developer.umeng.com/docs/67966/detail/68343: JSON to up to 500 device tokens, signed over the very bytes
+// that are sent. It never says that a token is dead. `fields` are merged into the body: "policy", "channel_properties", "payload".
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import type { Notification } from "../core/notification.ts";
+import type { Outcome } from "../core/vendor.ts";
+import { asText, excerpt, judge, understand, type Verdict } from "./answer.ts";
+import type { Answer, CommonApp, Dialect } from "./dialect.ts";
+import { check, common, commonKeys, flag, oneOf, packageName, word } from "./entry.ts";
+import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
+import { chinaTime, lifetime } from "./lifetime.ts";
+import { each, listed } from "./listed.ts";
+import { extras, fit, words } from "./text.ts";
+import { verdicts } from "./verdicts.ts";
+
+const entry = z.strictObject({
+  ...common,
+  app_key: word,
+  master_secret: word,
+  display_type: oneOf("message", "notification").default("message"),
+  test_mode: flag.default(false),
+});
+
+export interface UmengApp extends CommonApp, Omit<z.output<typeof entry>, "package_name" | "base_url"> {}
+
+/** No limit for each text, but for all of the payload. */
+const UNLIMITED = Number.POSITIVE_INFINITY;
+const PAYLOAD_BYTES = 1840;
+const MINUTE = 60_000;
+const WEEK = 7 * 86_400_000;
+
+/** The request's timestamp: it may have waited for its turn, or our clock is wrong. */
+const CLOCKS: readonly string[] = ["2028", "2036"];
+const VERDICTS = verdicts({
+  // Disabled, address, signature, app key, iOS certificates.
+  denied: [2000, 2004, 2054, 2007, 2027, 2021, 2032, 2033, 2034, 2035, 2028, 2036],
+  retry: [2050, 2023, 6002, 6003, 6004],
+});
+
+export const umeng: Dialect<UmengApp> = {
+  name: "umeng",
+  tokenTypes: ["umeng"],
+  batch: 500,
+  transport: { http2: false, connections: 8, streams: 1, timeout: 60_000, gate: false },
+  title: "Umeng",
+  keys: [
+    packageName,
+    { name: "app_key", why: "The app's key.", example: "..." },
+    { name: "master_secret", why: "Its App Master Secret.", example: "...", secret: true },
+    {
+      name: "display_type",
+      why: "message: shown by the app's SDK, as socket.io-push clients expect it. notification: shown by Umeng's own.",
+      example: "message",
+    },
+    { name: "test_mode", why: "Reach only the test devices entered in Umeng's console.", example: false },
+    ...commonKeys("https://msgapi.umeng.com", "the body"),
+  ],
+
+  parse(given) {
+    const { package_name, base_url, ...rest } = check("umeng", entry, given);
+    const baseUrl = base_url ?? "https://msgapi.umeng.com";
+    return { app: package_name, account: `${rest.app_key}@${baseUrl}`, baseUrl, ...rest };
+  },
+
+  async credential() {
+    return { value: "", expires: Number.POSITIVE_INFINITY };
+  },
+
+  encode(app, note, to, _credential, now) {
+    const url = `${app.baseUrl}/api/send`;
+    const body = JSON.stringify({
+      ...messageOf(app, note, now),
+      appkey: app.app_key,
+      timestamp: String(now),
+      type: to.length === 1 ? "unicast" : "listcast",
+      device_tokens: listed("umeng", to),
+    });
+    return {
+      method: "POST",
+      url: `${url}?sign=${sign(url, body, app.master_secret)}`,
+      headers: { "content-type": "application/json" },
+      body,
+    };
+  },
+
+  decode(app, reply, to, now) {
+    const understood = understand(reply, now);
+    if ("outcome" in understood) return each(to, () => understood.outcome);
+    const { ret, data } = understood.said;
+    const told = isFields(data) ? data : {};
+    if (ret === "SUCCESS") {
+      const receipt = asText(told["msg_id"]) ?? asText(told["task_id"]);
+      return each(to, () => ({ kind: "accepted", ...(receipt === undefined ? {} : { receipt }) }));
+    }
+    const code = asText(told["error_code"]);
+    if (ret !== "FAIL" || code === undefined)
+      return each(to, () => judge("retry", `HTTP ${reply.status} without a code`, now));
+    const reason = excerpt(code, told["error_msg"], [app.master_secret]);
+    const outcomes = each(to, () => judge(verdict(code), reason, now));
+    return CLOCKS.includes(code) ? outcomes.map(anew) : outcomes;
+  },
+};
+
+export function sign(url: string, body: string, secret: string): string {
+  return createHash("md5").update(`POST${url}${body}${secret}`).digest("hex");
+}
+
+function messageOf(app: UmengApp, note: Notification, now: number): Fields {
+  const { truncate } = app;
+  const { title, message } = words("umeng", note, { title: UNLIMITED, message: UNLIMITED, truncate });
+  const { payload: own = {}, ...fields } = fieldsOf("umeng", app.fields, note);
+  const payload = (text: string) => {
+    const ours = app.display_type === "message" ? custom(note, title, text) : shown(note, title, text);
+    return JSON.stringify(isFields(own) ? merge(ours, own) : own);
+  };
+  const ours = {
+    payload: JSON.parse(fit("umeng", message, PAYLOAD_BYTES, truncate, payload)) as unknown,
+    policy: { expire_time: chinaTime(now + lifetime(note, now, MINUTE, WEEK)) },
+    production_mode: app.test_mode ? "false" : "true",
+  };
+  return merge(ours, fields);
+}
+
+function custom(note: Notification, title: string, message: string): Fields {
+  const { payload } = note.content.android;
+  return { display_type: "message", body: { custom: { title, message, payload, id: note.id } } };
+}
+
+function shown(note: Notification, title: string, text: string): Fields {
+  return {
+    display_type: "notification",
+    body: { ticker: title, title, text, after_open: "go_app" },
+    extra: extras(note),
+  };
+}
+
+const anew = (outcome: Outcome): Answer =>
+  outcome.kind === "denied" ? { kind: "anew", with: "time", outcome } : outcome;
+
+function verdict(code: string): Verdict {
+  // 5xxx: certificates. 1xxx and the rest: parameters, or unknown.
+  return VERDICTS.get(code) ?? (/^5\d{3}$/.test(code) ? "denied" : "refused");
+}

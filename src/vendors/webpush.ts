@@ -1,0 +1,196 @@
+// Web Push: RFC 8030 (delivery), RFC 8291 (encryption), RFC 8292 (VAPID). The token is the browser's PushSubscription as JSON.
+import { createECDH, createPrivateKey, type KeyObject } from "node:crypto";
+import { SignJWT } from "jose";
+import webPush from "web-push";
+import { z } from "zod";
+import type { Outcome } from "../core/vendor.ts";
+import { asText, excerpt, parseObject, retryAfter } from "./answer.ts";
+import type { CommonApp, Dialect, HttpReply } from "./dialect.ts";
+import { Unsendable } from "./dialect.ts";
+import { check, common, commonKeys, flag, word } from "./entry.ts";
+import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
+import { lifetime } from "./lifetime.ts";
+import { fit, shorthand } from "./text.ts";
+
+export interface WebPushApp extends CommonApp {
+  readonly signer: { readonly key: KeyObject; readonly publicKey: string; readonly subject: string };
+  readonly hosts?: readonly string[];
+  readonly truncate: boolean;
+  readonly fields: Fields;
+}
+
+/** A body of 4096 bytes, which every push service takes, without what encryption adds. */
+const LIMIT = 3993;
+const LONGEST = 28 * 86_400_000;
+const MINUTE = 60_000;
+const HALF_DAY = 12 * 3_600_000;
+
+export const webpush: Dialect<WebPushApp> = {
+  name: "webpush",
+  tokenTypes: ["webpush"],
+  batch: 1,
+  transport: { http2: true, connections: 2, streams: 100, timeout: 15_000, gate: false },
+  title: "Browsers (Web Push)",
+  keys: [
+    { name: "app", why: "The name that web clients give as their package name.", example: "push.example.com" },
+    {
+      name: "private_key",
+      why: "The VAPID key: 32 bytes in base64url.",
+      example: "...",
+      secret: true,
+    },
+    {
+      name: "subject",
+      why: "Whom a push service may write to: a mailto: or https: address.",
+      example: "mailto:admin@example.com",
+    },
+    {
+      name: "hosts",
+      why: "The only push services to talk to, with their subdomains; without it any public one.",
+      example: ["googleapis.com", "mozilla.com", "push.apple.com", "notify.windows.com"],
+    },
+    { name: "private_hosts", why: "Also talk to hosts in private networks: for tests only.", example: false },
+    ...commonKeys("", "the payload; `headers` in it are urgency and topic of the request").slice(1),
+  ],
+
+  parse(entry) {
+    const shape = z.strictObject({
+      app: word,
+      private_key: word.regex(/^[\w-]{43}$/, "must be 32 bytes in base64url: 43 characters"),
+      subject: word.regex(/^(mailto:[^@]+@.|https:\/\/.)/, "must be a mailto: or https: address"),
+      hosts: z.array(word).optional(),
+      private_hosts: flag.default(false),
+      truncate: common.truncate,
+      fields: common.fields,
+    });
+    const own = check("webpush", shape, entry);
+    const { key, publicKey } = vapidKey(own.private_key);
+    return {
+      app: own.app,
+      account: publicKey,
+      baseUrl: "",
+      publicOnly: !own.private_hosts,
+      vouched: own.hosts !== undefined,
+      signer: { key, publicKey, subject: own.subject },
+      ...(own.hosts === undefined ? {} : { hosts: own.hosts }),
+      truncate: own.truncate,
+      fields: own.fields,
+    };
+  },
+
+  /** A credential is for one push service: each has its own account. */
+  route(app, token) {
+    const { origin, hostname } = new URL(subscription(token).endpoint);
+    if (app.hosts !== undefined && !app.hosts.some((host) => hostname === host || hostname.endsWith(`.${host}`))) {
+      throw new Unsendable(`webpush: ${hostname} is not one of the configured hosts`);
+    }
+    return [{ ...app, baseUrl: origin, account: `${app.account} ${origin}` }];
+  },
+
+  async credential({ signer, baseUrl }, now) {
+    const expires = Math.floor((now + HALF_DAY) / 1000);
+    const value = await new SignJWT({})
+      .setProtectedHeader({ alg: "ES256", typ: "JWT" })
+      .setAudience(baseUrl)
+      .setExpirationTime(expires)
+      .setSubject(signer.subject)
+      .sign(signer.key);
+    return { value, expires: expires * 1000 };
+  },
+
+  encode(app, note, to, credential, now) {
+    const { endpoint, p256dh, auth } = subscription(to[0]!.token);
+    const { title, message = "", payload } = note.content.android;
+    if (title === undefined || title === "") throw new Unsendable("webpush: nothing to show: android.title is missing");
+    const { headers, ...extra } = fieldsOf("webpush", app.fields, note);
+    const text = fit("webpush", message, LIMIT, app.truncate, (body) =>
+      JSON.stringify(merge({ title, body, data: payload, tag: note.id, id: note.id }, extra)),
+    );
+    return {
+      method: "POST",
+      url: endpoint,
+      headers: {
+        ttl: String(Math.floor(lifetime(note, now, 0, LONGEST) / 1000)),
+        urgency: "high",
+        topic: shorthand(note.id, 32),
+        ...ownHeaders(headers),
+        "content-encoding": "aes128gcm",
+        "content-type": "application/octet-stream",
+        authorization: `vapid t=${credential}, k=${app.signer.publicKey}`,
+      },
+      body: webPush.encrypt(p256dh, auth, text, "aes128gcm").cipherText,
+    };
+  },
+
+  decode: (_app, reply, to, now) => to.map(() => judge(reply, now)),
+};
+
+/** A key for `private_key`, and what pages give as `applicationServerKey`. */
+export function createVapidKey(): { readonly privateKey: string; readonly publicKey: string } {
+  const curve = createECDH("prime256v1");
+  const publicKey = curve.generateKeys("base64url");
+  // A private key may begin with zeros, which Node leaves out.
+  const bytes = curve.getPrivateKey();
+  return { privateKey: Buffer.concat([Buffer.alloc(32 - bytes.length), bytes]).toString("base64url"), publicKey };
+}
+
+function vapidKey(privateKey: string): { readonly key: KeyObject; readonly publicKey: string } {
+  const curve = createECDH("prime256v1");
+  curve.setPrivateKey(privateKey, "base64url");
+  const point = curve.getPublicKey();
+  const x = point.subarray(1, 33).toString("base64url");
+  const y = point.subarray(33).toString("base64url");
+  const key = createPrivateKey({ key: { kty: "EC", crv: "P-256", d: privateKey, x, y }, format: "jwk" });
+  return { key, publicKey: point.toString("base64url") };
+}
+
+/** @throws Unsendable for what is no PushSubscription: a client may have sent anything as its token */
+function subscription(token: string): { readonly endpoint: string; readonly p256dh: string; readonly auth: string } {
+  const said = parseObject(token);
+  const keys = isFields(said?.["keys"]) ? said["keys"] : {};
+  const endpoint = asText(said?.["endpoint"]) ?? "";
+  const p256dh = asText(keys["p256dh"]) ?? "";
+  const auth = asText(keys["auth"]) ?? "";
+  if (!/^https:\/\//.test(endpoint) || !URL.canParse(endpoint))
+    throw new Unsendable("webpush: no https endpoint in the token");
+  if (!/^[\w-]{87}=?$/.test(p256dh) || !/^[\w-]{22}(==)?$/.test(auth)) {
+    throw new Unsendable("webpush: keys.p256dh or keys.auth in the token is malformed");
+  }
+  return { endpoint: new URL(endpoint).href, p256dh, auth };
+}
+
+function ownHeaders(own: unknown): Readonly<Record<string, string>> {
+  const { urgency, topic, ...rest } = isFields(own) ? own : {};
+  const foreign = Object.keys(rest)[0];
+  if (foreign !== undefined) throw new Unsendable(`webpush: ${foreign} is not a header that a notification may set`);
+  if (urgency !== undefined && !/^(very-low|low|normal|high)$/.test(String(urgency))) {
+    throw new Unsendable("webpush: urgency must be very-low, low, normal or high");
+  }
+  if (topic !== undefined && !/^[\w-]{1,32}$/.test(String(topic))) {
+    throw new Unsendable("webpush: topic must be at most 32 characters of base64url");
+  }
+  return {
+    ...(urgency === undefined ? {} : { urgency: String(urgency) }),
+    ...(topic === undefined ? {} : { topic: String(topic) }),
+  };
+}
+
+function judge(reply: HttpReply, now: number): Outcome {
+  const { status } = reply;
+  const reason = excerpt(String(status), parseObject(reply.body)?.["reason"], []);
+  // What an accepted message is answered with is not said; a page for people is some other server's.
+  const page = status === 200 && /^\s*</.test(reply.body);
+  if (status === 201 || status === 202 || (status === 200 && !page)) return { kind: "accepted", ...receiptOf(reply) };
+  if (status === 404 || status === 410) return { kind: "gone", reason };
+  if (status === 400 || status === 413) return { kind: "refused", reason };
+  // The subscription was made with another key than ours, or ours is wrong for all: the next minute tells.
+  if (status === 401 || status === 403)
+    return { kind: "retry", reason, after: MINUTE, suspect: { from: now + MINUTE / 2, orDenied: true } };
+  const after = retryAfter(reply.headers["retry-after"], now);
+  return after === undefined ? { kind: "retry", reason } : { kind: "retry", reason, after };
+}
+
+function receiptOf(reply: HttpReply): { readonly receipt?: string } {
+  const { location } = reply.headers;
+  return location === undefined ? {} : { receipt: location };
+}

@@ -1,0 +1,101 @@
+// A backup of a server at work, put back somewhere else, and a server on it: all by real processes.
+import { chmodSync, existsSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import t from "tap";
+import { RawClient } from "../support/clients.ts";
+import { run, type Server, serve } from "../support/process.ts";
+
+const port = (server: Server): number => Number(new URL(server.clientUrl).port);
+
+t.test(
+  "a backup under load holds what was answered before, restores elsewhere, and a server starts with it",
+  async (t) => {
+    const directory = t.testdir({});
+    const server = await serve(t, directory);
+    await server.call("uid/bind", { pushId: "backup-device-1", uid: "somebody" });
+    await server.call("push", { topic: "news", json: '"kept"', timeToLive: "600000" });
+    let bound = 0;
+    let over = false;
+    const load = Promise.all(
+      Array.from({ length: 8 }, async (_, caller) => {
+        for (let i = 0; !over; i++)
+          if ((await server.call("uid/bind", { pushId: `backup-load-${caller}-${i}`, uid: "load" })).status === 200)
+            bound++;
+      }),
+    );
+    while (bound < 100) await server.call("stats/base", {});
+    const before = bound;
+    t.same(await run(directory, "backup", "copy.db"), { code: 0, out: "./pushbox-data copied to copy.db\n", err: "" });
+    over = true;
+    await load;
+    t.equal(statSync(join(directory, "copy.db")).mode & 0o777, 0o600);
+    t.ok(bound > before, "calls were answered meanwhile");
+    t.same(await run(directory, "backup", "copy.db"), {
+      code: 1,
+      out: "",
+      err: "no backup was made: copy.db exists: give the backup a name that is free\n",
+    });
+
+    t.match(await run(directory, "restore", "copy.db"), {
+      code: 1,
+      err: /^nothing was restored: \.\/pushbox-data is in use by another pushbox \(process \d+ on .*\): stop that one/,
+    });
+    t.same(await run(directory, "restore", "copy.db", "--data", "elsewhere"), {
+      code: 0,
+      out: "elsewhere now holds copy.db\n",
+      err: "",
+    });
+    t.equal(statSync(join(directory, "elsewhere")).mode & 0o777, 0o700);
+    const second = await serve(t, directory, ["--data", "elsewhere"]);
+    const devices = JSON.parse((await second.call("device/get", { uid: "load" })).text) as unknown[];
+    t.ok(devices.length >= before && devices.length <= bound, `${before} <= ${devices.length} <= ${bound}`);
+    const client = await RawClient.open(port(second));
+    const greeting = await client.hello({ id: "backup-device-1", topics: ["news"], lastPacketIds: { news: "0" } });
+    t.equal(greeting["uid"], "somebody");
+    t.match(await client.next('42["p"'), '42["p","kept",["news",');
+    await client.close();
+    t.equal((await second.stop()).code, 0);
+    t.equal((await server.stop()).code, 0);
+  },
+);
+
+t.test("restore over data needs --force, and keeps what was there beside it", async (t) => {
+  const directory = t.testdir({});
+  const server = await serve(t, directory);
+  await server.call("uid/bind", { pushId: "backup-device-1", uid: "first" });
+  t.equal((await run(directory, "backup", "copy.db")).code, 0);
+  await server.call("uid/bind", { pushId: "backup-device-1", uid: "second" });
+  t.equal((await server.stop()).code, 0);
+  t.same(await run(directory, "restore", "copy.db"), {
+    code: 1,
+    out: "",
+    err: "nothing was restored: ./pushbox-data has data already: restore into an empty directory, or use --force\n",
+  });
+  t.equal((await run(directory, "restore", "copy.db", "--force")).code, 0);
+  t.ok(existsSync(join(directory, "pushbox-data/pushbox.db.replaced")));
+  const next = await serve(t, directory);
+  t.match((await next.call("device/get", { pushId: "backup-device-1" })).text, '"uid":"first"');
+  t.equal((await next.stop()).code, 0);
+  // A stopped server's data can be copied just as well.
+  t.equal((await run(directory, "backup", "stopped.db")).code, 0);
+});
+
+t.test("a backup that is none, and data that is not there", async (t) => {
+  const directory = t.testdir({ "text.db": "no database ".repeat(500) });
+  t.match(await run(directory, "restore", "text.db"), {
+    code: 1,
+    err: /^nothing was restored: text\.db is damaged or not a pushbox database/,
+  });
+  t.notOk(existsSync(join(directory, "pushbox-data/pushbox.db")));
+  t.match(await run(directory, "restore", "none.db"), { code: 1, err: /^nothing was restored: .*none\.db/ });
+  t.match(await run(directory, "backup", "copy.db"), {
+    code: 1,
+    err: /^no backup was made: there is no .*pushbox-data\/pushbox\.db: name the data directory with --data\n$/,
+  });
+  writeFileSync(join(directory, "p.toml"), 'data = "from-the-file"');
+  chmodSync(join(directory, "p.toml"), 0o600);
+  t.match(await run(directory, "backup", "copy.db", "--config", "p.toml"), {
+    code: 1,
+    err: /from-the-file\/pushbox\.db/,
+  });
+});

@@ -1,0 +1,402 @@
+// Configuration: precedence, every kind of mistake with its message, what init and config write, what a reload may change.
+import { generateKeyPairSync } from "node:crypto";
+import { chmodSync } from "node:fs";
+import { join } from "node:path";
+import t from "tap";
+import { changes, type Given, readConfig } from "../../src/config/index.ts";
+import { lineOf } from "../../src/config/line.ts";
+import { rows, settings } from "../../src/config/settings.ts";
+import { similar } from "../../src/config/similar.ts";
+import { effectiveText, initText } from "../../src/config/text.ts";
+import { checkPair } from "../../src/config/tls.ts";
+import { createAuthority } from "../../src/lab/authority.ts";
+
+const key = "0123456789abcdef";
+/** Valid for a year from now. */
+const { cert: certificate, key: certificateKey } = createAuthority(Date.now()).server(["localhost"]);
+
+/** Flags as `--name text`. */
+function given(file: string | undefined, env: Given["env"] = {}, ...flags: string[]): Given {
+  const texts = new Map<string, string[]>();
+  for (let at = 0; at < flags.length; at += 2)
+    texts.set(flags[at]!, [...(texts.get(flags[at]!) ?? []), flags[at + 1]!]);
+  return { file, env, flags: texts };
+}
+
+function valid(source: Given) {
+  const reading = readConfig(source);
+  if (reading.problems !== undefined) throw new Error(reading.problems.join("\n"));
+  return reading;
+}
+
+const problems = (source: Given): readonly string[] => readConfig(source).problems ?? [];
+
+/** Writes files into the test's own directory; returns the path of the first. */
+function files(test: { testdir(content: Record<string, string>): string }, content: Record<string, string>): string {
+  const directory = test.testdir(content);
+  for (const name of Object.keys(content)) chmodSync(join(directory, name), 0o600);
+  return join(directory, Object.keys(content)[0]!);
+}
+
+t.test("nothing given: the defaults, which are safe", async (t) => {
+  const { config, warnings, origins } = valid(given(undefined));
+  t.equal(config.data, "./pushbox-data");
+  t.match(config.client, {
+    host: "0.0.0.0",
+    port: 10_001,
+    pingIntervalV3: 90_000,
+    maxPayload: 1_000_000,
+    origins: ["*"],
+  });
+  t.match(config.api, { host: "127.0.0.1", port: 11_001, keys: [], insecure: false, metrics: true });
+  t.match(config.storage, { synchronous: "FULL", keep: 10, keepByPrefix: {}, arrivalDays: 30 });
+  t.equal(config.trustClientUid, false);
+  t.same(warnings, []);
+  t.same([...new Set(origins.values())], ["default"]);
+});
+
+t.test("the configuration is frozen all the way down", async (t) => {
+  const { config } = valid(given(undefined, {}, "api-keys", `a:${key}`));
+  t.ok([config, config.client, config.client.origins, config.api.keys, config.api.keys[0]].every(Object.isFrozen));
+});
+
+t.test("every default passes its own check", async (t) => {
+  for (const row of rows) t.ok(row.setting.schema.safeParse(row.setting.fallback).success, row.name);
+});
+
+t.test("flags beat environment beat file beat defaults", async (t) => {
+  const file = files(t, {
+    "p.toml": 'log_level = "warn"\n[client]\nport = 1\nping_timeout = 2000\n[storage]\nkeep = 5',
+  });
+  const { config, origins } = valid(
+    given(file, { PUSHBOX_CLIENT_PORT: "2", PUSHBOX_STORAGE_KEEP: "6", PUSHBOX_LOG_LEVEL: "" }, "client-port", "3"),
+  );
+  t.equal(config.client.port, 3);
+  t.equal(config.storage.keep, 6);
+  t.equal(config.client.pingTimeout, 2000);
+  t.equal(config.logLevel, "warn", "an empty variable is not set");
+  t.equal(config.api.port, 11_001);
+  t.equal(origins.get("client.port"), "--client-port");
+  t.equal(origins.get("storage.keep"), "PUSHBOX_STORAGE_KEEP");
+  t.equal(origins.get("client.ping_timeout"), `${file}:4`);
+});
+
+t.test("lists and tables can be written everywhere", async (t) => {
+  const file = files(t, {
+    "p.toml": `[client]
+origins = ["https://a.example", "*"]
+[api]
+topic_online_filter = ["chat"]
+[[api.keys]]
+name = "a"
+key = "${key}"
+[storage]
+keep_by_prefix = { "chat/" = 100, news = 7 }`,
+  });
+  const fromFile = valid(given(file)).config;
+  t.same(fromFile.client.origins, ["https://a.example", "*"]);
+  t.same(fromFile.api.topicOnlineFilter, { chat: "count" });
+  t.same(fromFile.api.keys, [{ name: "a", key }]);
+  t.same(fromFile.storage.keepByPrefix, { "chat/": 100, news: 7 });
+  const fromText = valid(
+    given(
+      undefined,
+      { PUSHBOX_CLIENT_ORIGINS: "https://a.example, *", PUSHBOX_STORAGE_KEEP_BY_PREFIX: "chat/=100,news=7" },
+      ...["api-keys", `a:${key}`, "api-keys", `b:${key}b`, "api-topic-online-filter", "chat=devices,news"],
+    ),
+  ).config;
+  t.same(fromText.client.origins, ["https://a.example", "*"]);
+  t.same(fromText.storage.keepByPrefix, { "chat/": 100, news: 7 });
+  t.same(fromText.api.topicOnlineFilter, { chat: "devices", news: "count" });
+  t.same(
+    fromText.api.keys.map((each) => each.name),
+    ["a", "b"],
+  );
+});
+
+/** The text of a file and the problems it has, without the file's name. */
+const mistakes: readonly (readonly [string, string, readonly string[]])[] = [
+  ["an unknown setting", "dat = 1", ["1: unknown setting dat; did you mean data?"]],
+  ["an unknown setting like no other", "zzzzzzz = 1", ["1: unknown setting zzzzzzz; remove it"]],
+  ["a setting outside of its section", "port = 1", ["1: unknown setting port; port belongs in [client] or [api]"]],
+  [
+    "a setting in another section",
+    "[storage]\nlog_level = 1",
+    ["2: unknown setting storage.log_level; log_level belongs in the top of the file"],
+  ],
+  ["an unknown section", "\n[storge]\nkeep = 1", ["2: unknown section storge; did you mean storage?"]],
+  [
+    "a section that is a value",
+    "client = 5",
+    ["1: client is a section; write [client] on a line of its own and its settings below"],
+  ],
+  ["a number in quotes", '[client]\nport = "80"', ['2: client.port: "80" does not fit; write port = 80']],
+  ["a text without a list", '[client]\norigins = "*"', ['2: client.origins: "*" does not fit; write origins = ["*"]']],
+  [
+    "a wrong word",
+    'log_level = "loud"',
+    ['1: log_level: "loud" does not fit; write one of "trace", "debug", "info", "warn", "error", "fatal"'],
+  ],
+  [
+    "a number out of range",
+    "[api]\n\nport = 65536",
+    ["3: api.port: 65536 does not fit; write a whole number from 0 to 65_535"],
+  ],
+  ["a fraction", "[storage]\nkeep = 1.5", ["2: storage.keep: 1.5 does not fit; write a whole number from 1 to 10_000"]],
+  [
+    "too large for native code",
+    "[client]\nmax_payload = 1000001",
+    ["2: client.max_payload: 1000001 does not fit; write a whole number from 1_024 to 1_000_000"],
+  ],
+  [
+    "a wrong element",
+    '[api]\ntrusted_proxies = ["::1", "10.0.0.0/33"]',
+    [
+      '2: api.trusted_proxies[2]: "10.0.0.0/33" does not fit; write an address or a network, such as "10.1.2.3", "10.0.0.0/8" or "::1"',
+    ],
+  ],
+  [
+    "an origin with a path",
+    '[client]\norigins = ["https://a.example/x"]',
+    [
+      '2: client.origins[1]: "https://a.example/x" does not fit; write "*" for any, or an origin such as "https://example.com"',
+    ],
+  ],
+  [
+    "a wrong count in a table",
+    "[storage]\nkeep_by_prefix = { a = 0 }",
+    [
+      '2: storage.keep_by_prefix.a: 0 does not fit; write a whole number from 1 to 10_000 for each prefix, as in { "chat" = 100 }',
+    ],
+  ],
+  [
+    "a key without a name, too short, with another field",
+    `[[api.keys]]\nname = "a"\nkey = "${key}"\n[[api.keys]]\nkey = "short"\nnmae = "b"`,
+    [
+      "4: api.keys[2].name: is missing; write a name of up to 64 letters, digits and . _ -",
+      "5: api.keys[2].key: does not fit; write a key of 16 to 256 letters, digits and - . _ ~ + / =",
+      "4: unknown api.keys[2].nmae; remove it",
+    ],
+  ],
+  [
+    "both ports the same",
+    "[client]\nport = 5\n[api]\nport = 5",
+    ["2: client.port and api.port are both 5; give the API a port of its own"],
+  ],
+  [
+    "pings beyond what native code takes",
+    "[client]\nping_interval = 600000\nping_timeout = 300001",
+    ["3: client.ping_timeout: 300001 does not fit; write a whole number from 1_000 to 300_000"],
+  ],
+  [
+    "a certificate without a key",
+    '[client]\ntls_cert = "x"',
+    ["2: client.tls_cert is set and client.tls_key is not; name the certificate's key too"],
+  ],
+  [
+    "an API that others reach without a key",
+    '[api]\nhost = "0.0.0.0"',
+    [
+      '2: api.host 0.0.0.0 can be reached by others and there is no key; add [[api.keys]], or use "127.0.0.1", or accept that anybody can push with --insecure-api',
+    ],
+  ],
+  [
+    "two keys of one name",
+    `[[api.keys]]\nname = "a"\nkey = "${key}"\n[[api.keys]]\nname = "a"\nkey = "${key}b"`,
+    ['1: two api.keys are called "a"; give each key a name of its own'],
+  ],
+  [
+    "a rule for a key that is not there",
+    `[api]\nbroadcast_keys = ["alicf"]\n[[api.keys]]\nname = "alice"\nkey = "${key}"`,
+    ['2: api.broadcast_keys: no key is called "alicf"; did you mean "alice"?'],
+  ],
+  [
+    "not TOML",
+    "a = 1\nb = = 2",
+    ["2:5: unexpected character, expected only whitespace or comments till end of line; the line is not TOML"],
+  ],
+  [
+    "several at once",
+    'dat = 1\n[client]\nport = "x"\n[api]\nhost = "::"',
+    [
+      "1: unknown setting dat; did you mean data?",
+      '3: client.port: "x" does not fit; write a whole number from 0 to 65_535',
+      '5: api.host :: can be reached by others and there is no key; add [[api.keys]], or use "127.0.0.1", or accept that anybody can push with --insecure-api',
+    ],
+  ],
+];
+
+for (const [name, text, expected] of mistakes)
+  t.test(`a mistake in the file: ${name}`, async (t) => {
+    const file = files(t, { "p.toml": text });
+    const found = problems(given(file)).map((problem) => problem.replace(`${file}:`, ""));
+    if (name === "not TOML") t.match(found, [/^2:\d+: .*; the line is not TOML$/]);
+    else t.same(found, expected);
+  });
+
+t.test("mistakes in variables and flags name them", async (t) => {
+  t.same(problems(given(undefined, { PUSHBOX_CLIENT_PROT: "1" })), [
+    "PUSHBOX_CLIENT_PROT: unknown variable; did you mean PUSHBOX_CLIENT_PORT?",
+  ]);
+  t.same(problems(given(undefined, { PUSHBOX_CLIENT_PORT: "1x" }, "trust-client-uid", "yes")), [
+    'PUSHBOX_CLIENT_PORT: client.port: "1x" does not fit; write a whole number from 0 to 65_535',
+    '--trust-client-uid: trust_client_uid: "yes" does not fit; write true or false',
+  ]);
+  t.same(problems(given(undefined, { PUSHBOX_STORAGE_KEEP_BY_PREFIX: "chat" })), [
+    'PUSHBOX_STORAGE_KEEP_BY_PREFIX: storage.keep_by_prefix.chat: is missing; write a whole number from 1 to 10_000 for each prefix, as in { "chat" = 100 }',
+  ]);
+});
+
+t.test("what Kubernetes sets for a service called pushbox is not ours", async (t) => {
+  t.same(
+    problems(
+      given(undefined, { PUSHBOX_SERVICE_HOST: "10.0.0.1", PUSHBOX_PORT: "tcp://10.0.0.1:1", PUSHBOX_PORT_1_TCP: "x" }),
+    ),
+    [],
+  );
+});
+
+t.test("a file that is not there or not a file", async (t) => {
+  const directory = t.testdir({});
+  t.same(problems(given(join(directory, "x"))), [
+    `${directory}/x: there is no such file; write one with: pushbox init`,
+  ]);
+  t.same(problems(given(directory)), [`${directory}: this is a directory; name the file in it`]);
+});
+
+t.test("a wrong key is not shown, whatever is wrong with it", async (t) => {
+  const secret = "hunter2hunter2!!hunter2";
+  t.notMatch(problems(given(undefined, { PUSHBOX_API_KEYS: `a:${secret}` })).join(), secret);
+  t.notMatch(problems(given(undefined, { PUSHBOX_API_KEYS: secret })).join(), secret);
+});
+
+t.test("a rule is not told of a setting that is wrong already", async (t) => {
+  t.equal(problems(given(undefined, {}, "api-host", "0.0.0.0", "api-keys", "short:short")).length, 1);
+});
+
+t.test("an address that only this machine reaches needs no key", async (t) => {
+  for (const host of ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+    t.same(problems(given(undefined, {}, "api-host", host)), []);
+  for (const host of ["::", "10.0.0.1", "127.example.com", "example.com"])
+    t.equal(problems(given(undefined, {}, "api-host", host)).length, 1);
+  t.same(problems(given(undefined, {}, "api-host", "::", "insecure-api", "true")), []);
+});
+
+t.test("a file with keys that everybody can read is a warning", async (t) => {
+  const file = files(t, { "p.toml": `[[api.keys]]\nname = "a"\nkey = "${key}"` });
+  t.same(valid(given(file)).warnings, []);
+  chmodSync(file, 0o644);
+  t.same(valid(given(file)).warnings, [
+    `${file} holds keys and every user of this machine can read it: chmod 600 ${file}`,
+  ]);
+});
+
+t.test("certificate and key", async (t) => {
+  const pem = (k: { export(o: { type: "pkcs8"; format: "pem" }): string | Buffer }) =>
+    String(k.export({ type: "pkcs8", format: "pem" }));
+  const other = pem(generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey);
+  const directory = t.testdir({
+    "cert.pem": certificate,
+    "key.pem": certificateKey,
+    "other.pem": other,
+    "locked.pem": "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----",
+    "text.pem": "hello",
+  });
+  const tls = (cert: string, key: string) => {
+    const [c, k] = [join(directory, cert), join(directory, key)];
+    const reading = readConfig(given(undefined, {}, "client-tls-cert", c, "client-tls-key", k));
+    return (reading.problems ?? reading.warnings).map((text) => text.replaceAll(`${directory}/`, ""));
+  };
+  t.same(tls("cert.pem", "key.pem"), []);
+  const warnings = (now: string) =>
+    checkPair(join(directory, "cert.pem"), join(directory, "key.pem"), Date.parse(now)).warnings.map((text) =>
+      text.replaceAll(`${directory}/`, ""),
+    );
+  t.match(warnings("2025-01-01"), [
+    /^the certificate in cert.pem is valid only from 20\d\d-\d\d-\d\d: clients refuse it; check the clock$/,
+  ]);
+  t.match(warnings("2200-01-01"), [
+    /^the certificate in cert.pem expired on 20\d\d-\d\d-\d\d: clients refuse it; renew it$/,
+  ]);
+  t.same(tls("cert.pem", "other.pem"), [
+    "--client-tls-cert: client.tls_key: other.pem is not the key of the certificate in cert.pem; give both files of one pair",
+  ]);
+  t.same(tls("text.pem", "locked.pem"), [
+    "--client-tls-cert: client.tls_cert: text.pem is not a certificate in PEM form (-----BEGIN CERTIFICATE-----)",
+    "--client-tls-cert: client.tls_key: locked.pem is protected by a passphrase; write it without one: openssl pkey -in OLD -out NEW",
+  ]);
+  t.same(tls("none.pem", "key.pem"), ["--client-tls-cert: client.tls_cert: there is no file none.pem"]);
+});
+
+t.test("what init writes changes nothing, and holds every default", async (t) => {
+  const text = initText("k".repeat(32));
+  const asWritten = files(t, { "a.toml": text, "b.toml": text.replace(/^#(?=[a-z_0-9]+ = |\[\[)/gm, "") });
+  t.same(valid(given(asWritten)).config, valid(given(undefined)).config);
+  const uncommented = valid(given(asWritten.replace("a.toml", "b.toml")));
+  t.same(uncommented.config, {
+    ...valid(given(undefined)).config,
+    api: { ...valid(given(undefined)).config.api, keys: [{ name: "backend", key: "k".repeat(32) }] },
+  });
+  t.notOk([...uncommented.origins.values()].includes("default"), "every setting is there");
+});
+
+t.test("config prints what holds and where it comes from, reads back, and shows no key", async (t) => {
+  const { config, origins } = valid(given(undefined, { PUSHBOX_API_KEYS: `backend:${key}` }, "client-port", "5"));
+  const text = effectiveText(config, origins, () => new Set());
+  t.notMatch(text, key);
+  t.match(text, /^port = 5 +# --client-port$/m);
+  t.match(text, /^keys = \[\{ name = "backend", key = "\*{8}" \}\] +# PUSHBOX_API_KEYS$/m);
+  const again = readConfig(given(files(t, { "p.toml": text.replace("********", key) })));
+  t.same("config" in again && again.config, config);
+});
+
+t.test("a reload applies what can change while running and names what cannot", async (t) => {
+  const old = valid(given(undefined)).config;
+  const next = valid(
+    given(undefined, {}, "log-level", "debug", "api-keys", `a:${key}`, "client-port", "5", "storage-keep", "3"),
+  ).config;
+  const change = changes(old, next);
+  t.same(change.applied, ["log_level", "api.keys"]);
+  t.same(change.restart, ["client.port", "storage.keep"]);
+  t.equal(change.config.client.port, old.client.port);
+  t.equal(change.config.logLevel, "debug");
+  t.same(changes(old, old), { config: old, applied: [], restart: [] });
+});
+
+t.test("a listener begins to speak TLS only with a restart", async (t) => {
+  const directory = t.testdir({ "cert.pem": certificate, "key.pem": certificateKey });
+  const old = valid(given(undefined)).config;
+  const next = valid(
+    given(undefined, {}, "client-tls-cert", `${directory}/cert.pem`, "client-tls-key", `${directory}/key.pem`),
+  ).config;
+  t.same(changes(old, next).restart, ["client.tls_cert", "client.tls_key"]);
+});
+
+t.test("names are unique: each flag, each variable", async (t) => {
+  t.equal(new Set(rows.map((row) => row.flag)).size, rows.length);
+  t.equal(new Set(rows.map((row) => row.variable)).size, rows.length);
+  t.equal(rows.find((row) => row.setting === settings.api.insecure)?.flag, "insecure-api");
+});
+
+t.test("did you mean", async (t) => {
+  const known = ["client.port", "client.host", "data"];
+  t.equal(similar("client.prot", known), "client.port");
+  t.equal(similar("dta", known), "data");
+  t.equal(similar("something", known), undefined);
+  t.equal(similar("", known), undefined);
+});
+
+t.test("lines of a TOML text", async (t) => {
+  const text = '# c\na = 1\n[s]\n"b c" = 1\nd.e = 2\n[[l]]\nx = 1\n [[ l ]]\nx = 2\n[l.m]\ny = 3';
+  const table: readonly (readonly [readonly (string | number)[], number | undefined])[] = [
+    [["a"], 2],
+    [["s"], 3],
+    [["s", "b c"], 3],
+    [["s", "d", "e"], 5],
+    [["l", 0, "x"], 7],
+    [["l", 1, "x"], 9],
+    [["l", 1, "none"], 8],
+    [["none"], undefined],
+  ];
+  for (const [path, line] of table) t.equal(lineOf(text, path), line, path.join("."));
+});

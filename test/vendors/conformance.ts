@@ -1,0 +1,275 @@
+// What every dialect must do through the client, over real connections to its fake vendor. Each case has its own server.
+import type { Test } from "tap";
+import t from "tap";
+import type { Notification } from "../../src/core/notification.ts";
+import type { Outcome, Provider } from "../../src/core/vendor.ts";
+import { createAuthority } from "../../src/lab/authority.ts";
+import type { FakeVendor } from "../../src/lab/fake.ts";
+import { type Fault, INTERNAL_ERROR, type LabServer, REFUSED_STREAM, serve } from "../../src/lab/server.ts";
+import { provider } from "../../src/vendors/client.ts";
+import type { CommonApp, Dialect } from "../../src/vendors/dialect.ts";
+
+export interface Conformity<App extends CommonApp> {
+  readonly dialect: Dialect<App>;
+  readonly fake: () => FakeVendor;
+  /** The n-th device's token. */
+  readonly token: (n: number, url: string, fake: FakeVendor) => string;
+  /** The vendor issues credentials: one that is denied is renewed once. */
+  readonly renews: boolean;
+  /** What follows from a denial that a new credential does not heal; `denied` unless given. */
+  readonly denial?: Outcome["kind"];
+  /** Whether the vendor says which token is dead; true unless given. */
+  readonly tellsDead?: boolean;
+  readonly streams?: { readonly first: number; readonly full: number };
+  /** Answers below that mean nothing to it: it is their status that counts. */
+  readonly meaningless?: readonly string[];
+  /** Merged over the fake's configuration entry. */
+  readonly entry?: Readonly<Record<string, unknown>>;
+  /** APNs: further apps with the same credentials, which are not the lane's own. */
+  readonly others?: readonly string[];
+}
+
+/** Far from any boundary that credentials or quotas know. */
+export const NOW = Date.UTC(2027, 0, 15, 8, 5);
+const HOUR = 3_600_000;
+
+export const authority = createAuthority(Date.now());
+const certificate = authority.server(["127.0.0.1"]);
+
+export function notification(
+  content: Partial<Notification["content"]> = {},
+  more: Partial<Notification> = {},
+): Notification {
+  return {
+    id: "note0000001",
+    content: {
+      android: { title: "Ann", message: "Hello, Bob", payload: { order: 7, list: [1, "x"] } },
+      apn: { alert: { title: "Ann", body: "Hello, Bob" }, badge: 0 },
+      ...content,
+    },
+    timeToLive: HOUR,
+    type: "pushMany",
+    acceptedAt: NOW,
+    callerAddress: "127.0.0.1",
+    ...more,
+  };
+}
+
+/** The configuration that a fake asks for, with its files in memory. */
+export function configured<App extends CommonApp>(
+  dialect: Dialect<App>,
+  fake: FakeVendor,
+  url: string,
+  more: Readonly<Record<string, unknown>> = {},
+): App {
+  const files = new Map<string, string>();
+  const entry = fake.config(url, (file, text) => {
+    files.set(`/${file}`, text);
+    return `/${file}`;
+  });
+  const read = (path: string) => {
+    const text = files.get(path);
+    if (text === undefined) throw new Error(`${path}: no such file`);
+    return text;
+  };
+  return dialect.parse({ ...entry, ...more }, read, NOW);
+}
+
+export interface Stage {
+  readonly fake: FakeVendor;
+  readonly server: LabServer;
+  readonly provider: Provider;
+  readonly clock: { now: number };
+  /** To the devices of these numbers. */
+  send(devices: readonly number[], note?: Notification): Promise<readonly Outcome[]>;
+}
+
+export async function stage<App extends CommonApp>(
+  test: Test,
+  { dialect, fake: makeFake, token, streams, entry, others = [] }: Conformity<App>,
+  timeout = 5000,
+): Promise<Stage> {
+  const fake = makeFake();
+  const clock = { now: NOW };
+  const server = await serve(fake, {
+    certificate,
+    ca: authority.ca,
+    now: () => clock.now,
+    ...(streams === undefined ? {} : { streams }),
+  });
+  const hasty = { ...dialect, transport: { ...dialect.transport, timeout } };
+  const apps = [entry, ...others.map((bundle_id) => ({ ...entry, bundle_id }))];
+  const own = provider(
+    hasty,
+    apps.map((each) => configured(dialect, fake, server.url, each)),
+    { ca: authority.ca },
+  );
+  test.teardown(async () => {
+    await server.close();
+    await own.close();
+  });
+  const app = own.apps[0]!;
+  return {
+    fake,
+    server,
+    provider: own,
+    clock,
+    send: (devices, note = notification({}, { acceptedAt: clock.now })) =>
+      own.send(
+        app,
+        note,
+        devices.map((n) => ({ token: token(n, server.url, fake), ref: `${note.id}-${n}` })),
+        clock.now,
+      ),
+  };
+}
+
+const kinds = (outcomes: readonly Outcome[]) => outcomes.map(({ kind }) => kind);
+
+export function conformance<App extends CommonApp>(conformity: Conformity<App>): void {
+  const { dialect, token } = conformity;
+  const { name } = dialect;
+  const denial = conformity.denial ?? "denied";
+
+  t.test(`${name} shows the notification on each device`, async (t) => {
+    const { fake, server, send } = await stage(t, conformity);
+    t.same(kinds(await send([1, 2, 3])), ["accepted", "accepted", "accepted"]);
+    t.same(fake.shown.map((shown) => shown.token).sort(), [1, 2, 3].map((n) => token(n, server.url, fake)).sort());
+    for (const shown of fake.shown) {
+      t.match(shown, { vendor: name, message: "Hello, Bob", id: "note0000001" });
+      t.match(shown.payload, { order: 7, list: [1, "x"] });
+    }
+  });
+
+  t.test(`${name} shows a notification that has only a title`, async (t) => {
+    const { fake, send } = await stage(t, conformity);
+    const note = notification({ android: { title: "Sale", payload: { order: 7 } }, apn: { alert: { title: "Sale" } } });
+    t.same(kinds(await send([1], note)), ["accepted"]);
+    t.match(fake.shown, [{ title: "Sale", payload: { order: 7 } }]);
+  });
+
+  t.test(`${name} says for each recipient beyond one batch what became of it`, async (t) => {
+    const { fake, send } = await stage(t, conformity);
+    const many = Array.from({ length: dialect.batch * 2 + 1 }, (_, n) => n);
+    t.ok((await send(many)).every(({ kind }) => kind === "accepted"));
+    t.equal(fake.shown.length, many.length);
+  });
+
+  t.test(`${name} that throttles is asked again later`, async (t) => {
+    const { fake, send } = await stage(t, conformity);
+    fake.fail("throttle", 1);
+    const [outcome] = await send([1]);
+    t.ok(outcome?.kind === "retry" || outcome?.kind === "paused", JSON.stringify(outcome));
+    t.same(kinds(await send([1])), ["accepted"]);
+  });
+
+  t.test(
+    `${name} that denies a credential gets ${conformity.renews ? "one new one" : "no second request"}`,
+    async (t) => {
+      const { fake, server, send, clock } = await stage(t, conformity);
+      t.same(kinds(await send([1])), ["accepted"]);
+      clock.now += 60_000;
+      fake.fail("denied", 1);
+      t.same(kinds(await send([1])), [conformity.renews ? "accepted" : denial]);
+      clock.now += 60_000;
+      fake.fail("denied", 2);
+      t.same(kinds(await send([1])), [denial]);
+      const before = server.requests.length;
+      fake.fail("denied", 1);
+      t.same(kinds(await send([1])), [denial], "not renewed again at once");
+      t.equal(server.requests.length, before + 1);
+      clock.now += HOUR;
+      t.same(kinds(await send([1])), ["accepted"]);
+    },
+  );
+
+  t.test(`${name} that hangs costs the others nothing, and comes back`, async (t) => {
+    const { server, send } = await stage(t, conformity, 300);
+    t.same(kinds(await send([1])), ["accepted"]);
+    server.misbehave({ fault: { kind: "never" } });
+    const hanging = send([1]);
+    t.same(kinds(await send([2])), ["accepted"]);
+    t.same(kinds(await hanging), ["retry"]);
+    t.same(kinds(await send([1])), ["accepted"]);
+  });
+
+  const losses: Readonly<Record<string, Fault>> = {
+    "a reset": { kind: "reset", code: INTERNAL_ERROR },
+    "a cut connection": { kind: "cut" },
+    "headers without an end": { kind: "unfinished" },
+    "an endless body": { kind: "endless", bytes: 3_000_000 },
+    "another server's page": { kind: "reply", reply: { status: 200, body: "<html>Welcome to our hotel</html>" } },
+    "half of an answer": { kind: "reply", reply: { status: 200, body: '{"code":' } },
+    "a list where an object should be": { kind: "reply", reply: { status: 200, body: "[null]" } },
+    "a gateway's error": { kind: "reply", reply: { status: 502, body: "<html>Bad gateway</html>" } },
+    "an empty error": { kind: "reply", reply: { status: 500 } },
+  };
+  for (const [what, fault] of Object.entries(losses)) {
+    if (conformity.meaningless?.includes(what) === true) continue;
+    t.test(`${name}: ${what} means to try again, and only then`, async (t) => {
+      const { server, send } = await stage(t, conformity, 300);
+      t.same(kinds(await send([1])), ["accepted"]);
+      server.misbehave({ fault });
+      const [outcome] = await send([1]);
+      t.equal(outcome?.kind, "retry", JSON.stringify(outcome));
+      t.same(kinds(await send([1])), ["accepted"]);
+    });
+  }
+
+  t.test(`${name} that goes away is reached on a new connection`, async (t) => {
+    const { server, send } = await stage(t, conformity);
+    t.same(kinds(await send([1])), ["accepted"]);
+    const before = server.connections;
+    server.misbehave({ fault: { kind: "goaway", code: 0, reason: "Shutdown" } });
+    t.same(kinds(await send([1])), ["accepted"]);
+    t.same(kinds(await send([1, 2])), ["accepted", "accepted"]);
+    t.ok(server.connections > before);
+    t.ok(server.connections <= before + dialect.transport.connections);
+  });
+
+  if (conformity.fake().http2) {
+    t.test(`${name}: a refused stream is replayed on its own`, async (t) => {
+      const { server, send } = await stage(t, conformity);
+      t.same(kinds(await send([1])), ["accepted"]);
+      server.misbehave({ fault: { kind: "reset", code: REFUSED_STREAM } });
+      t.same(kinds(await send([1])), ["accepted"]);
+    });
+  }
+
+  if (conformity.tellsDead ?? true) {
+    t.test(`${name}: a dead token is gone, and no other`, async (t) => {
+      const { fake, server, send } = await stage(t, conformity);
+      fake.tokens.set(token(2, server.url, fake), "dead");
+      t.same(kinds(await send([1, 2, 3])), ["accepted", "gone", "accepted"]);
+      t.same(kinds(await send([2])), ["gone"]);
+    });
+  }
+
+  t.test(`${name} refuses what is too long, naming itself and the size, and asks nobody`, async (t) => {
+    const { server, send } = await stage(t, conformity);
+    const long = "文".repeat(6000);
+    const [outcome] = await send(
+      [1],
+      notification({ android: { title: "T", message: long, payload: {} }, apn: { alert: long } }),
+    );
+    t.equal(outcome?.kind, "refused");
+    t.match(outcome, { reason: new RegExp(`^${name}.*\\d`) });
+    t.notMatch(outcome, { reason: /文/ });
+    t.equal(server.requests.filter(({ body }) => body.length > 6000).length, 0);
+  });
+
+  t.test(`${name} refuses apps it has no configuration for`, async (t) => {
+    const { provider, clock } = await stage(t, conformity);
+    const outcomes = await provider.send("com.nobody", notification(), [{ token: "x", ref: "r" }], clock.now);
+    t.same(kinds(outcomes), ["refused"]);
+  });
+
+  t.test(`${name} lists every problem of its configuration, with its key`, (t) => {
+    t.throws(() => dialect.parse({ surprise: 1 }, () => "", NOW), {
+      code: "invalid",
+      message: new RegExp(`^${name}\\.\\w+: is missing\n[^]*${name}\\.surprise: unknown key`),
+    });
+    t.throws(() => dialect.parse("nonsense", () => "", NOW), { code: "invalid" });
+    t.end();
+  });
+}

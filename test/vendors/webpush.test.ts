@@ -1,0 +1,134 @@
+import t from "tap";
+import { decrypt, type FakePushService, fakeWebPush } from "../../src/lab/vendors/webpush.ts";
+import { createVapidKey, webpush } from "../../src/vendors/webpush.ts";
+import { configured, conformance, NOW, notification, stage } from "./conformance.ts";
+
+conformance({
+  dialect: webpush,
+  fake: fakeWebPush,
+  token: (n, url, fake) => (fake as FakePushService).subscribe(url, `browser-${n}`),
+  renews: false,
+  denial: "retry",
+  meaningless: ["an endless body", "half of an answer", "a list where an object should be"],
+});
+
+// RFC 8291, appendix A.
+const VECTOR = {
+  plaintext: "When I grow up, I want to be a watermelon",
+  privateKey: "q1dXpw3UpT5VOmu_cf_v6ih07Aems3njxI-JWgLcM94",
+  publicKey: "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+  auth: "BTBZMqHH6r4Tts7J_aSIgg",
+  body: "DGv6ra1nlYgDCS1FRnbzlwAAEABBBP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A_yl95bQpu6cVPTpK4Mqgkf1CXztLVBSt2Ks3oZwbuwXPXLWyouBWLVWGNWQexSgSxsj_Qulcy4a-fN",
+};
+const bytes = (text: string) => Buffer.from(text, "base64url");
+
+t.test("the lab's browser decrypts the RFC's own message", (t) => {
+  const browser = {
+    privateKey: bytes(VECTOR.privateKey),
+    publicKey: bytes(VECTOR.publicKey),
+    auth: bytes(VECTOR.auth),
+  };
+  t.equal(decrypt(bytes(VECTOR.body), browser).toString(), VECTOR.plaintext);
+  const changed = bytes(VECTOR.body);
+  changed[100]! ^= 1;
+  t.throws(() => decrypt(changed, browser), { message: /cannot be decrypted/ });
+  t.end();
+});
+
+const service = fakeWebPush();
+const app = (more = {}) => configured(webpush, service, "", more);
+const to = (token = service.subscribe("https://push.example.com", "one")) => [{ token, ref: "r" }];
+
+t.test("a message carries what RFC 8030 and 8292 ask for", async (t) => {
+  const [routed] = webpush.route!(app(), to()[0]!.token);
+  t.equal(routed.baseUrl, "https://push.example.com");
+  const { value, expires } = await webpush.credential(routed, NOW, () => Promise.reject(new Error("unused")));
+  t.ok(expires > NOW && expires <= NOW + 24 * 3_600_000);
+  const request = webpush.encode(routed, notification(), to(), value, NOW);
+  t.equal(request.url, "https://push.example.com/push/one");
+  t.match(request.headers, {
+    ttl: "3600",
+    urgency: "high",
+    topic: "note0000001",
+    "content-encoding": "aes128gcm",
+    "content-type": "application/octet-stream",
+    authorization: /^vapid t=[\w-]+\.[\w-]+\.[\w-]{86}, k=[\w-]{87}$/,
+  });
+});
+
+t.test("a body has at most 4096 bytes", (t) => {
+  const long = notification({ android: { title: "T", message: "é".repeat(5000), payload: {} } });
+  const { body } = webpush.encode(app({ truncate: true }), long, to(), "", NOW);
+  t.ok((body as Uint8Array).length <= 4096);
+  t.ok((body as Uint8Array).length > 4090);
+  t.end();
+});
+
+t.test("a token that is no subscription, or leads where it should not, is refused", (t) => {
+  const route =
+    (token: string, more = {}) =>
+    () =>
+      webpush.route!(app(more), token);
+  const keys = JSON.parse(to()[0]!.token).keys as unknown;
+  t.throws(route("nonsense"), { message: /no https endpoint/ });
+  t.throws(route(JSON.stringify({ endpoint: "http://push.example.com/x", keys })), { message: /no https endpoint/ });
+  t.throws(route(JSON.stringify({ endpoint: "https://push.example.com/x", keys: { p256dh: "x" } })), {
+    message: /malformed/,
+  });
+  t.throws(route(to()[0]!.token, { hosts: ["mozilla.com"] }), { message: /push\.example\.com is not one of/ });
+  t.throws(route(to()[0]!.token, { hosts: ["ple.com"] }), { message: /not one of/ });
+  t.doesNotThrow(route(to()[0]!.token, { hosts: ["example.com"] }));
+  t.end();
+});
+
+t.test("private hosts are out of reach unless configured", async (t) => {
+  const conformity = {
+    dialect: webpush,
+    fake: () => service,
+    token: () => service.subscribe("https://127.0.0.1:1", "ours"),
+    renews: false,
+  };
+  const { send } = await stage(t, { ...conformity, entry: { private_hosts: false } });
+  t.match(await send([1]), [{ kind: "refused", reason: "webpush: 127.0.0.1 is not a public address" }]);
+});
+
+t.test("each answer of a push service has one meaning", (t) => {
+  const decoded = (status: number, headers = {}, body = "") =>
+    webpush.decode(app(), { status, headers, body }, to(), NOW)[0];
+  t.same(decoded(201, { location: "https://p/m/1" }), { kind: "accepted", receipt: "https://p/m/1" });
+  for (const body of ["", "{}", '{"id":"m1"}', "OK"]) t.match(decoded(200, {}, body), { kind: "accepted" }, body);
+  t.match(decoded(200, {}, "\n<!DOCTYPE html>"), { kind: "retry" });
+  const table: readonly (readonly [number, string])[] = [
+    [200, "accepted"],
+    [202, "accepted"],
+    [400, "refused"],
+    [401, "retry"],
+    [403, "retry"],
+    [404, "gone"],
+    [406, "retry"],
+    [410, "gone"],
+    [413, "refused"],
+    [429, "retry"],
+    [500, "retry"],
+    [503, "retry"],
+  ];
+  for (const [status, kind] of table) t.match(decoded(status), { kind }, String(status));
+  t.match(decoded(429, { "retry-after": new Date(NOW + 5000).toUTCString() }), { kind: "retry", after: 5000 });
+  t.match(decoded(403, {}, '{"reason":"VapidPkHashMismatch"}'), {
+    kind: "retry",
+    reason: "403 VapidPkHashMismatch",
+    suspect: { orDenied: true },
+  });
+  t.end();
+});
+
+t.test("a new VAPID key is one that the configuration takes", (t) => {
+  const { privateKey, publicKey } = createVapidKey();
+  const parsed = webpush.parse({ app: "a", private_key: privateKey, subject: "mailto:a@b" }, () => "", NOW);
+  t.equal(parsed.signer.publicKey, publicKey);
+  t.throws(() => webpush.parse({ app: "a", private_key: "short", subject: "nobody" }, () => "", NOW), {
+    message:
+      "webpush.private_key: must be 32 bytes in base64url: 43 characters\nwebpush.subject: must be a mailto: or https: address",
+  });
+  t.end();
+});
