@@ -158,11 +158,19 @@ function tagList(value: unknown, limits: EventLimits): string[] | undefined {
 function deviceToken(value: unknown, limits: EventLimits): Token | undefined {
   const fields = record(value);
   if (fields === undefined) return undefined;
-  const token = text(fields["token"] ?? fields["apnToken"], MAX_TOKEN);
+  const token = text(subscriptionText(fields["token"]) ?? fields["token"] ?? fields["apnToken"], MAX_TOKEN);
   const type = text(fields["type"] ?? (fields["apnToken"] === undefined ? undefined : "apn"), 32);
   const packageName = text(fields["package_name"] ?? fields["bundleId"], limits.idLength);
   if (token === undefined || type === undefined) return undefined;
   return packageName === undefined ? { type, token } : { type, token, packageName };
+}
+
+/** A browser's PushSubscription may come as the object it is; stored is its JSON, without what a browser may add or change. */
+function subscriptionText(value: unknown): string | undefined {
+  const fields = record(value);
+  if (typeof fields?.["endpoint"] !== "string") return undefined;
+  const keys = record(fields["keys"]);
+  return JSON.stringify({ endpoint: fields["endpoint"], keys: { p256dh: keys?.["p256dh"], auth: keys?.["auth"] } });
 }
 
 function arrival(value: unknown, counter: ArrivalEvidence, limits: EventLimits): Command | undefined {

@@ -72,6 +72,22 @@ t.test("a topic named like a property of every object takes no position from it"
   });
 });
 
+t.test("F13: a Web Push subscription is taken as an object and as JSON text alike", async (t) => {
+  const keys = { p256dh: "p".repeat(87), auth: "a".repeat(22) };
+  const object = { endpoint: "https://push.example.com/x", expirationTime: null, keys };
+  const stored = JSON.stringify({ endpoint: object.endpoint, keys });
+  t.same(parse("token", { type: "webpush", token: object, package_name: "a" }), {
+    kind: "token",
+    token: { type: "webpush", token: stored, packageName: "a" },
+  });
+  t.match(parse("pushId", { id: "device-0001", token: { type: "webpush", token: object } }), {
+    token: { type: "webpush", token: stored },
+  });
+  t.match(parse("token", { type: "webpush", token: stored }), { token: { token: stored } });
+  const endless = { endpoint: `https://push.example.com/${"x".repeat(5000)}`, keys };
+  t.equal(parse("token", { type: "webpush", token: endless }), undefined);
+});
+
 t.test("tokens in the form of 2015 and of today", async (t) => {
   t.same(parse("apnToken", { apnToken: "<ab>", bundleId: "com.x", pushId: "other" }), {
     kind: "token",
