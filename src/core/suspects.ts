@@ -1,4 +1,5 @@
-// Tokens of which a vendor gave an answer that may mean that they are dead: they are when it is given again. In memory, and for one
+// Tokens of which a vendor gave an answer that may mean that they are dead: they are when it is given again,
+// unless the answer spares them. In memory, and for one
 // lane: after a restart it takes one answer more.
 import type { Outcome } from "./vendor.ts";
 
@@ -40,7 +41,7 @@ export class Suspects {
     }
     if (again) {
       this.#from.delete(token);
-      return { kind: "gone", reason: `${reason}, again` };
+      return { kind: suspect.spares === true ? "refused" : "gone", reason: `${reason}, again` };
     }
     if (from === undefined) this.#from.set(token, suspect.from);
     if (this.#from.size > MOST) this.#from.delete(this.#from.keys().next().value!);

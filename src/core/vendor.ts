@@ -39,11 +39,13 @@ export type Outcome =
 
 /**
  * The answer may mean that the token is dead: it is when the same is said of it again, at `from` (epoch ms) or later. `orDenied`:
- * said of several tokens, and none accepted, it rather means that our credentials are wrong.
+ * said of several tokens, and none accepted, it rather means that our credentials are wrong. `spares`: it never means a death, but
+ * that our credentials do not fit this token: said again, the message is refused and the token stays.
  */
 export interface Suspicion {
   readonly from: number;
   readonly orDenied?: true;
+  readonly spares?: true;
 }
 
 /** One delivery's address. `ref` is unique per delivery and the same at every try, for the vendors that can drop a repetition. */

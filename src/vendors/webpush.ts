@@ -22,7 +22,8 @@ export interface WebPushApp extends CommonApp {
 /** A body of 4096 bytes, which every push service takes, without what encryption adds. */
 const LIMIT = 3993;
 const LONGEST = 28 * 86_400_000;
-const MINUTE = 60_000;
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
 const HALF_DAY = 12 * 3_600_000;
 
 export const webpush: Dialect<WebPushApp> = {
@@ -110,7 +111,8 @@ export const webpush: Dialect<WebPushApp> = {
       method: "POST",
       url: endpoint,
       headers: {
-        ttl: String(Math.floor(lifetime(note, now, 0, LONGEST) / 1000)),
+        // One large service refuses 0, which others take for: only if the browser is there now.
+        ttl: String(Math.floor(lifetime(note, now, SECOND, LONGEST) / 1000)),
         urgency: "high",
         topic: shorthand(note.id, 32),
         ...ownHeaders(headers),
@@ -183,9 +185,10 @@ function judge(reply: HttpReply, now: number): Outcome {
   if (status === 201 || status === 202 || (status === 200 && !page)) return { kind: "accepted", ...receiptOf(reply) };
   if (status === 404 || status === 410) return { kind: "gone", reason };
   if (status === 400 || status === 413) return { kind: "refused", reason };
-  // The subscription was made with another key than ours, or ours is wrong for all: the next minute tells.
+  // The subscription was made with another key than ours, or ours is wrong for all: the next minute tells. No subscription is
+  // deleted for it: Apple says so of whatever is wrong with our token, and only 404 and 410 mean a death.
   if (status === 401 || status === 403)
-    return { kind: "retry", reason, after: MINUTE, suspect: { from: now + MINUTE / 2, orDenied: true } };
+    return { kind: "retry", reason, after: MINUTE, suspect: { from: now + MINUTE / 2, orDenied: true, spares: true } };
   const after = retryAfter(reply.headers["retry-after"], now);
   return after === undefined ? { kind: "retry", reason } : { kind: "retry", reason, after };
 }

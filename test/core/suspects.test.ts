@@ -38,7 +38,20 @@ t.test("other outcomes stay as they are", async (t) => {
   for (const outcome of [...others, ...others]) t.equal(suspects.judge("a", outcome, T), outcome);
 });
 
-t.test("one subscription made with another key is dead after its second failure", async (t) => {
+t.test("F3: an answer that spares the token ends the message, never the token", async (t) => {
+  const suspects = new Suspects();
+  const said = (at: number) =>
+    suspects.judge(
+      "a",
+      { kind: "retry", reason: "403", suspect: { from: at + 1000, orDenied: true, spares: true } },
+      at,
+    );
+  suspects.judge("good", ACCEPTED, T);
+  t.equal(said(T).kind, "retry");
+  t.same(said(T + 2000), { kind: "refused", reason: "403, again" });
+});
+
+t.test("one token that is unauthorised is dead after its second failure", async (t) => {
   const suspects = new Suspects();
   t.equal(suspects.judge("a", unauthorised(T), T).kind, "retry");
   t.equal(suspects.judge("a", unauthorised(T + 2000), T + 2000).kind, "gone");

@@ -12,6 +12,8 @@ conformance({
   meaningless: ["an endless body", "half of an answer", "a list where an object should be"],
 });
 
+const HOUR = 3_600_000;
+
 // RFC 8291, appendix A.
 const VECTOR = {
   plaintext: "When I grow up, I want to be a watermelon",
@@ -119,6 +121,22 @@ t.test("each answer of a push service has one meaning", (t) => {
     reason: "403 VapidPkHashMismatch",
     suspect: { orDenied: true },
   });
+  t.end();
+});
+
+t.test("F3: only 404 and 410 can lead to a subscription's deletion", (t) => {
+  for (let status = 100; status < 600; status++) {
+    const [outcome] = webpush.decode(app(), { status, headers: {}, body: '{"reason":"BadJwtToken"}' }, to(), NOW);
+    const suspect = outcome?.kind === "retry" || outcome?.kind === "refused" ? outcome.suspect : undefined;
+    t.equal(outcome?.kind === "gone", status === 404 || status === 410, String(status));
+    if (suspect !== undefined) t.equal(suspect.spares, true, `${status} spares the token however often it is said`);
+  }
+  t.end();
+});
+
+t.test("F11: the last second of a life is asked for as TTL 1, which every service takes", (t) => {
+  const ttl = (left: number) => webpush.encode(app(), notification(), to(), "", NOW + HOUR - left).headers["ttl"];
+  t.same([1, 999, 1000, 1999, 2000, HOUR].map(ttl), ["1", "1", "1", "1", "2", "3600"]);
   t.end();
 });
 

@@ -67,7 +67,7 @@ export function fakeWebPush(): FakePushService {
       if (error instanceof Violation) return { status: 403, body: JSON.stringify({ reason: error.message }) };
       throw error;
     }
-    need(/^\d+$/.test(headers["ttl"] ?? ""), "TTL");
+    need(/^[1-9]\d*$/.test(headers["ttl"] ?? ""), "TTL");
     need(/^(very-low|low|normal|high)$/.test(headers["urgency"] ?? "normal"), "Urgency");
     need(/^[\w-]{1,32}$/.test(headers["topic"] ?? "t"), "Topic");
     need(headers["content-encoding"] === "aes128gcm", "Content-Encoding");
