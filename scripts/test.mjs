@@ -78,8 +78,11 @@ function reader() {
         if (failed) failures.push(...block, line);
         block = [];
         diagnosis = { indent: /^ {6}/, keep: failed };
-      } else if (/^ {4}/.test(line)) block.push(line);
-      else if (!/^(TAP version|1\.\.\d|#|Bail out!|\s*$)/.test(line)) {
+      } else if (/^ {4}/.test(line)) {
+        const left = / - (left out: .*)$/.exec(line);
+        if (left !== null) process.stdout.write(`${left[1]}\n`);
+        block.push(line);
+      } else if (!/^(TAP version|1\.\.\d|#|Bail out!|\s*$)/.test(line)) {
         // What a test or tap itself printed beside the protocol: only of interest when something is wrong.
         block.push(line);
         stray.push(line);

@@ -75,12 +75,10 @@ export class Head {
     return Object.fromEntries(all);
   }
 
-  /** Who calls: the connection's other end, or whom a trusted proxy there names. */
+  /** Who calls: the connection's other end, or whom a trusted proxy there names; `UNKNOWN_CALLER` when that cannot be read. */
   get address(): string {
     if (this.#address === undefined && this.#request !== undefined && this.#response !== undefined) {
-      const request = this.#request;
-      const peer = addressText(this.#response.getRemoteAddress());
-      this.#address = callerAddress(peer, (name) => request.getHeader(name), this.#trusted);
+      this.#address = callerAddress(addressText(this.#response.getRemoteAddress()), this.#request, this.#trusted);
     }
     return this.#address ?? "";
   }

@@ -90,8 +90,8 @@ test("API 11: only listed keys and addresses notify everybody or a tag", async (
   }
 });
 
-test("behind a trusted proxy the caller is whom the proxy names", async (t) => {
-  const caller = async (trustedProxies: string[], headers: Record<string, string>) => {
+test("A5: behind a trusted proxy the caller is whom the proxy names", async (t) => {
+  const caller = async (trustedProxies: string[], headers: Record<string, string | string[]>) => {
     const api = await start(t, {}, {}, { trustedProxies });
     await api.get(`/api/notification?${note}&uid=1`, headers);
     return (api.take()[0]!.args[1] as { callerAddress: string }).callerAddress;
@@ -106,11 +106,31 @@ test("behind a trusted proxy the caller is whom the proxy names", async (t) => {
     [local, { "x-forwarded-for": "1.1.1.1, 9.9.9.9, 127.0.0.2" }, "9.9.9.9"],
     [local, { "x-forwarded-for": "127.0.0.3" }, "127.0.0.3"],
     [local, { "x-forwarded-for": "2001:DB8:0:0::1" }, "2001:db8::1"],
-    [local, { "x-forwarded-for": "nonsense" }, "127.0.0.1"],
-    [local, { "x-real-ip": "<script>" }, "127.0.0.1"],
-  ] as [string[], Record<string, string>, string][]) {
+    [local, { "x-forwarded-for": ["127.0.0.1", "9.9.9.9"] }, "9.9.9.9"],
+    [local, { "x-forwarded-for": "9.9.9.9:4711" }, "9.9.9.9"],
+    [local, { "x-forwarded-for": "nonsense" }, "unknown"],
+    [local, { "x-real-ip": "<script>" }, "unknown"],
+  ] as [string[], Record<string, string | string[]>, string][]) {
     t.equal(await caller(trusted, headers), expected, JSON.stringify([trusted, headers]));
   }
+});
+
+test("A5: a forged or unreadable line lets nobody notify everybody", async (t) => {
+  const rule = { broadcast: { keys: [], addresses: ["127.0.0.1", "0.0.0.0/0", "::/0"] } };
+  const api = await start(t, rule, {}, { trustedProxies: ["127.0.0.1"] });
+  const call = (headers: Record<string, string | string[]>) =>
+    api.get(`/api/notification?${note}&pushAll=true`, headers);
+  t.equal((await call({ "x-forwarded-for": "nonsense" })).status, 401);
+  t.equal((await call({ "x-forwarded-for": ["127.0.0.1", "nonsense"] })).status, 401);
+  t.equal((await call({ "x-forwarded-for": "127.0.0.1" })).status, 200);
+  const narrow = await start(
+    t,
+    { broadcast: { keys: [], addresses: ["127.0.0.1"] } },
+    {},
+    { trustedProxies: ["127.0.0.1"] },
+  );
+  const forged = { "x-forwarded-for": ["127.0.0.1", "9.9.9.9"] };
+  t.equal((await narrow.get(`/api/notification?${note}&tag=vip`, forged)).status, 401);
 });
 
 test("an address rule that cannot be read is refused at the start", async (t) => {

@@ -17,6 +17,9 @@ export interface Answer {
   readonly json: unknown;
 }
 
+/** Several values are sent as several lines. */
+export type Headers = Readonly<Record<string, string | string[]>>;
+
 export interface Call {
   readonly action: string;
   readonly args: readonly unknown[];
@@ -33,8 +36,8 @@ export interface Harness {
   /** The keys of the calls that were counted. */
   readonly counted: string[];
   readonly reported: unknown[];
-  get(path: string, headers?: Record<string, string>): Promise<Answer>;
-  send(method: string, path: string, body?: string | Buffer, headers?: Record<string, string>): Promise<Answer>;
+  get(path: string, headers?: Headers): Promise<Answer>;
+  send(method: string, path: string, body?: string | Buffer, headers?: Headers): Promise<Answer>;
   form(path: string, body: string): Promise<Answer>;
   post(path: string, body: unknown): Promise<Answer>;
 }
@@ -139,7 +142,7 @@ function exchange(
   method: string,
   path: string,
   body: string | Buffer | undefined,
-  headers: Record<string, string>,
+  headers: Headers,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const length =

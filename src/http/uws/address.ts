@@ -43,22 +43,71 @@ export function addressText(bytes: ArrayBuffer): string {
 const ipv4 = (octets: Uint8Array, at: number): string =>
   `${octets[at]}.${octets[at + 1]}.${octets[at + 2]}.${octets[at + 3]}`;
 
+/** Stands for the address of a caller whom no hop names in a readable way. No rule by address lets it in: it is none. */
+export const UNKNOWN_CALLER = "unknown";
+
+/** The part of a uWS request that names forwarders. `getHeader` tells the first of several lines alone. */
+export interface Lines {
+  forEach(visit: (name: string, value: string) => void): void;
+}
+
 /**
- * Reads the list of forwarders from the right, past those that are trusted, to the first address that is not: what stands left
- * of that, anyone can write.
+ * Reads the forwarders of all lines as one list, from the right, past those that are trusted, to the first that is not: what stands
+ * left of that, anyone can write. `X-Real-IP` counts where there is no `X-Forwarded-For`.
  */
-export function callerAddress(peer: string, header: (name: string) => string, trusted: AddressList): string {
+export function callerAddress(peer: string, request: Lines, trusted: AddressList): string {
   if (trusted.size === 0 || !trusted.has(peer)) return peer;
-  const hops = (header("x-forwarded-for") || header("x-real-ip")).split(",");
+  const forwarded: string[] = [];
+  const real: string[] = [];
+  request.forEach((name, value) => {
+    if (name === "x-forwarded-for") forwarded.push(value);
+    else if (name === "x-real-ip") real.push(value);
+  });
   let nearest = peer;
-  for (const hop of hops.reverse().map((text) => text.trim())) {
-    if (isIP(hop) === 0) break;
-    nearest = canonical(hop);
-    if (!trusted.has(hop)) break;
+  for (const hop of (hopsOf(forwarded) ?? hopsOf(real) ?? []).reverse()) {
+    const address = hopAddress(hop);
+    if (address === undefined) return UNKNOWN_CALLER;
+    nearest = address;
+    if (!trusted.has(address)) break;
   }
   return nearest;
 }
 
-/** One spelling per address. */
-const canonical = (address: string): string =>
-  isIP(address) === 6 ? new SocketAddress({ address, family: "ipv6" }).address : address;
+/** Empty elements of a list are none (RFC 9110, 5.6.1). Undefined: it has no other. */
+function hopsOf(lines: readonly string[]): string[] | undefined {
+  const hops = lines
+    .flatMap((line) => line.split(","))
+    .map((hop) => hop.trim())
+    .filter((hop) => hop !== "");
+  return hops.length === 0 ? undefined : hops;
+}
+
+/** Some proxies add the port: `192.0.2.1:4711`, `[2001:db8::1]:4711`. */
+function hopAddress(hop: string): string | undefined {
+  const [, bracketed, plain] = /^(?:\[([^[\]]+)\](?::\d{1,5})?|([^:]+):\d{1,5})$/.exec(hop) ?? [];
+  const address = bracketed ?? plain ?? hop;
+  const version = isIP(address);
+  if (version === 0 || (bracketed !== undefined && version !== 6)) return undefined;
+  return canonical(address);
+}
+
+/** One spelling per address, without an interface's name; an IPv4 address inside an IPv6 one reads as IPv4. */
+function canonical(address: string): string {
+  if (isIP(address) !== 6) return address;
+  const text = new SocketAddress({ address, family: "ipv6" }).address;
+  return text.startsWith("::ffff:") && text.includes(".") ? text.slice(7) : text;
+}
+
+/**
+ * Whom a limit by address counts together: an IPv4 address, or the /64 that an IPv6 address is in. A household has 2^64 addresses
+ * there, of which every device takes new ones as it likes.
+ */
+export function limitedAs(address: string): string {
+  if (!address.includes(":")) return address;
+  const [left = "", right] = address.split("::");
+  const head = left === "" ? [] : left.split(":");
+  const tail = right === undefined || right === "" ? [] : right.split(":");
+  const zeros = right === undefined ? 0 : 8 - head.length - tail.length - (address.includes(".") ? 1 : 0);
+  const groups = [...head, ...Array<string>(Math.max(0, zeros)).fill("0"), ...tail];
+  return `${canonical(`${groups.slice(0, 4).join(":")}::`)}/64`;
+}

@@ -25,7 +25,7 @@ export class Door {
 
   peer(res: HttpResponse, req: HttpRequest): Peer {
     const address = addressText(res.getRemoteAddress());
-    return this.#peers.find(callerAddress(address, (name) => req.getHeader(name), this.#trusted));
+    return this.#peers.find(callerAddress(address, req, this.#trusted));
   }
 
   /** Why one more connection of this peer is one too many. */
@@ -35,7 +35,7 @@ export class Door {
       this.#counters.refusedTotal++;
       return FULL;
     }
-    if (peer.connections >= this.#limits.maxConnectionsPerAddress) {
+    if (peer.counted.connections >= this.#limits.maxConnectionsPerAddress) {
       this.#counters.refusedPerAddress++;
       return TOO_MANY;
     }

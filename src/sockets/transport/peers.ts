@@ -1,24 +1,35 @@
-// How many connections an address has.
+// How many connections an address has. IPv6 addresses are counted together by network.
+import { limitedAs } from "../../http/uws/address.ts";
 
-/** One address and how many connections it has; shared by them, so that each keeps no string of its own. */
-export interface Peer {
-  readonly address: string;
+/** What the limit is for: an IPv4 address or an IPv6 network. */
+interface Counted {
+  readonly name: string;
   connections: number;
 }
 
+/** One address; shared by its connections, so that each keeps no string of its own. */
+export interface Peer {
+  readonly address: string;
+  readonly counted: Counted;
+}
+
 export class Peers {
+  /** By the name of what is counted; the peer is the first one there. */
   readonly #known = new Map<string, Peer>();
 
   /** The peer as it is, without remembering one that has no connection. */
   find(address: string): Peer {
-    return this.#known.get(address) ?? { address, connections: 0 };
+    const name = limitedAs(address);
+    const known = this.#known.get(name);
+    if (known?.address === address) return known;
+    return { address, counted: known?.counted ?? { name, connections: 0 } };
   }
 
   add(peer: Peer): void {
-    if (peer.connections++ === 0) this.#known.set(peer.address, peer);
+    if (peer.counted.connections++ === 0) this.#known.set(peer.counted.name, peer);
   }
 
   remove(peer: Peer): void {
-    if (--peer.connections === 0) this.#known.delete(peer.address);
+    if (--peer.counted.connections === 0) this.#known.delete(peer.counted.name);
   }
 }

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect as tlsConnect } from "node:tls";
 import t from "tap";
-import { addressList, addressText, callerAddress } from "../../../src/http/uws/address.ts";
+import { addressList, addressText, callerAddress, limitedAs } from "../../../src/http/uws/address.ts";
 import { Clock, tickFor } from "../../../src/sockets/transport/clock.ts";
 import { createGateway } from "../../../src/sockets/transport/gateway.ts";
 import { defaults, echo, Poller, serve, talk } from "./harness.ts";
@@ -45,25 +45,117 @@ t.test("connections are limited per address, which a trusted proxy may tell", as
   );
 });
 
-t.test("a proxy is believed when it is trusted, up to the first address that is not", async (t) => {
+/** The lines of a request as uWS gives them. */
+const lines = (...all: [name: string, value: string][]) => ({
+  forEach: (visit: (name: string, value: string) => void) => all.forEach(([name, value]) => void visit(name, value)),
+});
+
+t.test("A5: a proxy is believed when it is trusted, up to the first address that is not", async (t) => {
   const trusted = addressList(["10.0.0.0/8", "fd00::1"]);
   const caller = (peer: string, forwarded: string, real: string, list = trusted) =>
-    callerAddress(peer, (name) => (name === "x-real-ip" ? real : forwarded), list);
+    callerAddress(peer, lines(["x-forwarded-for", forwarded], ["x-real-ip", real]), list);
   const table: [string, string, string, string][] = [
     ["1.1.1.1", "9.9.9.9", "", "1.1.1.1"],
     ["10.0.0.1", "9.9.9.9", "", "9.9.9.9"],
     ["10.0.0.1", "6.6.6.6, 9.9.9.9, 10.0.0.2", "", "9.9.9.9"],
+    ["10.0.0.1", "6.6.6.6,9.9.9.9\t,, 10.0.0.2 ,", "", "9.9.9.9"],
     ["10.0.0.1", "", "9.9.9.9", "9.9.9.9"],
-    ["10.0.0.1", "nonsense", "", "10.0.0.1"],
-    ["10.0.0.1", "9.9.9.9, nonsense, 10.0.0.2", "", "10.0.0.2"],
+    ["10.0.0.1", "9.9.9.9", "6.6.6.6", "9.9.9.9"],
     ["10.0.0.1", "", "", "10.0.0.1"],
+    ["10.0.0.1", " , ", "", "10.0.0.1"],
+    ["10.0.0.1", "10.0.0.3, 10.0.0.2", "", "10.0.0.3"],
     ["fd00::1", "2001:db8::5", "", "2001:db8::5"],
+    ["10.0.0.1", "9.9.9.9:4711", "", "9.9.9.9"],
+    ["10.0.0.1", "6.6.6.6, 9.9.9.9:1, 10.0.0.2:2", "", "9.9.9.9"],
+    ["10.0.0.1", "[2001:DB8:0::5]:4711", "", "2001:db8::5"],
+    ["10.0.0.1", "[2001:db8::5], [fd00::1]:80", "", "2001:db8::5"],
+    ["10.0.0.1", "::ffff:9.9.9.9", "", "9.9.9.9"],
+    ["10.0.0.1", "9.9.9.9, ::ffff:10.0.0.2", "", "9.9.9.9"],
+    ["10.0.0.1", "[::FFFF:0909:0909]:1", "", "9.9.9.9"],
+    ["10.0.0.1", "fe80::1%eth0", "", "fe80::1"],
   ];
-  for (const [peer, forwarded, real, client] of table) t.equal(caller(peer, forwarded, real), client);
+  for (const [peer, forwarded, real, client] of table)
+    t.equal(caller(peer, forwarded, real), client, `${forwarded} ${real}`);
   t.equal(caller("10.0.0.1", "9.9.9.9", "", addressList([])), "10.0.0.1");
   t.equal(addressText(Uint8Array.of(127, 0, 0, 1).buffer), "127.0.0.1");
   t.equal(addressText(Uint8Array.of(...Array(10).fill(0), 255, 255, 10, 0, 0, 1).buffer), "10.0.0.1");
   t.equal(addressText(Uint8Array.of(...Array(15).fill(0), 1).buffer), "::1");
+});
+
+t.test("A5: several lines are one list: a forged line before the proxy's does not count", async (t) => {
+  const trusted = addressList(["10.0.0.0/8"]);
+  const forwarded = (...values: string[]) =>
+    callerAddress(
+      "10.0.0.1",
+      lines(["host", "a"], ...values.map((value): [string, string] => ["x-forwarded-for", value]), [
+        "x-real-ip",
+        "8.8.8.8",
+      ]),
+      trusted,
+    );
+  t.equal(forwarded("127.0.0.1", "9.9.9.9"), "9.9.9.9");
+  t.equal(forwarded("10.9.9.9", "9.9.9.9, 10.0.0.2", "10.0.0.3"), "9.9.9.9");
+  t.equal(forwarded("", "9.9.9.9"), "9.9.9.9");
+  t.equal(forwarded("nonsense", "9.9.9.9"), "9.9.9.9");
+});
+
+t.test("A5: a hop that cannot be read is an unknown caller, whom no list has", async (t) => {
+  const everybody = addressList(["0.0.0.0/0", "::/0"]);
+  const hops = [
+    ...["nonsense", "unknown", "_hidden", "9.9.9", "09.9.9.9", "9.9.9.9:", "9.9.9.9:x", "9.9.9.9:123456"],
+    ...[
+      "[9.9.9.9]",
+      "[::1",
+      "::1]:80",
+      "[]",
+      "2001:db8::5::",
+      "9.9.9.9 10.0.0.1",
+      '"9.9.9.9"',
+      "9.9.9.9, nonsense, 10.0.0.2",
+    ],
+  ];
+  for (const hop of hops) {
+    for (const header of ["x-forwarded-for", "x-real-ip"]) {
+      const caller = callerAddress("10.0.0.1", lines([header, hop]), addressList(["10.0.0.0/8"]));
+      t.equal(caller, "unknown", `${header}: ${hop}`);
+      t.notOk(everybody.has(caller));
+    }
+  }
+});
+
+t.test("A14: an IPv6 network of 64 bits counts as one address, an IPv4 address alone", async (t) => {
+  for (const [address, counted] of [
+    ["9.9.9.9", "9.9.9.9"],
+    ["2001:db8::5", "2001:db8::/64"],
+    ["2001:db8::ffff:1:2:3", "2001:db8::/64"],
+    ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
+    ["2001:db8:1:3:3:4:5:6", "2001:db8:1:3::/64"],
+    ["1::2:3:4:5:6:7", "1:0:2:3::/64"],
+    ["::1", "::/64"],
+    ["unknown", "unknown"],
+  ] as const)
+    t.equal(limitedAs(address), counted);
+});
+
+t.test("A14: one household has no more connections for having more addresses", async (t) => {
+  const served = await serve(t, echo, { maxConnectionsPerAddress: 2, trustedProxies: ["127.0.0.1"] });
+  const from = (address: string) => ({ "X-Forwarded-For": address });
+  const first = served.ws(WS, from("2001:db8:0:1::1"));
+  await first.sid();
+  await served.ws(WS, from("2001:db8:0:1:ffff::1")).sid();
+  t.equal((await fetch(served.url(POLL), { headers: from("2001:db8:0:1::2") })).status, 429, "the same network");
+  await served.ws(WS, from("2001:db8:0:2::1")).sid();
+  t.same(
+    [...served.gateway.connections()].map(({ address }) => address),
+    ["2001:db8:0:1::1", "2001:db8:0:1:ffff::1", "2001:db8:0:2::1"],
+    "each is shown with its own",
+  );
+  first.close();
+  await first.closed;
+  while (served.gateway.size > 2) await new Promise(setImmediate);
+  await served.ws(WS, from("2001:db8:0:1::2")).sid();
+  for (const address of ["9.9.9.9", "::ffff:9.9.9.9"]) await served.ws(WS, from(address)).sid();
+  t.equal((await fetch(served.url(POLL), { headers: from("9.9.9.9") })).status, 429, "mapped ones are IPv4");
 });
 
 t.test("a flood ends the connection, on both transports", async (t) => {

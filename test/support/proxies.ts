@@ -1,0 +1,104 @@
+// The real haproxy and nginx in front of a server, where they are installed.
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import type { Test } from "tap";
+import { freePort } from "../../src/http/uws/listeners.ts";
+
+const PATH = `${process.env["PATH"]}:/usr/sbin:/usr/local/sbin`;
+
+/** False, and the test says so, where it is not installed. */
+export function installed(t: Test, program: "haproxy" | "nginx"): boolean {
+  const found = spawnSync(program, ["-v"], { env: { PATH }, stdio: "ignore" }).status === 0;
+  if (!found) t.pass(`left out: ${program} is not installed`);
+  return found;
+}
+
+/** Returns its port on 127.0.0.1. @param frontend lines of `frontend` */
+export async function haproxy(t: Test, target: number, ...frontend: readonly string[]): Promise<number> {
+  const { port } = await freePort("127.0.0.1", 0);
+  const file = join(t.testdir(), "haproxy.cfg");
+  writeFileSync(
+    file,
+    `defaults
+  mode http
+  timeout connect 10s
+  timeout client 60s
+  timeout server 60s
+frontend in
+  bind 127.0.0.1:${port}
+  ${frontend.join("\n  ")}
+  default_backend out
+backend out
+  server one 127.0.0.1:${target}
+`,
+  );
+  await up(t, port, "haproxy", ["-db", "-f", file]);
+  return port;
+}
+
+/** Returns its port on 127.0.0.1. @param location lines of `location /` after `proxy_pass` */
+export async function nginx(t: Test, target: number, ...location: readonly string[]): Promise<number> {
+  const { port } = await freePort("127.0.0.1", 0);
+  const directory = t.testdir();
+  const file = join(directory, "nginx.conf");
+  const kept = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
+    (name) => `${name}_temp_path ${directory}/${name};`,
+  );
+  writeFileSync(
+    file,
+    `daemon off;
+master_process off;
+pid ${directory}/pid;
+error_log stderr;
+events {}
+http {
+  access_log off;
+  ${kept.join("\n  ")}
+  map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
+  server {
+    listen 127.0.0.1:${port};
+    location / {
+      proxy_pass http://127.0.0.1:${target};
+      proxy_http_version 1.1;
+      ${location.join("\n      ")}
+    }
+  }
+}
+`,
+  );
+  await up(t, port, "nginx", ["-p", directory, "-e", "stderr", "-c", file]);
+  return port;
+}
+
+/** Resolves once it takes connections; it tells nobody when. */
+async function up(t: Test, port: number, program: string, args: readonly string[]): Promise<void> {
+  const child = spawn(program, args, { env: { PATH }, stdio: ["ignore", "pipe", "pipe"] });
+  let said = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      said = (said + text).slice(-10_000);
+    });
+  const ended = once(child, "close");
+  t.teardown(async () => {
+    child.kill("SIGKILL");
+    await ended;
+  });
+  while (!(await takes(port))) {
+    if (hasEnded(child)) throw new Error(`${program} ended: ${said}`);
+    await wait(10);
+  }
+}
+
+const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
+
+function takes(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.on("connect", () => done(true)).on("error", () => done(false));
+    socket.on("connect", () => socket.destroy());
+  });
+}
