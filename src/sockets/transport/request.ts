@@ -37,6 +37,9 @@ export const TOO_MANY: Refusal = { status: "429 Too Many Requests", code: 4, mes
 export const FULL: Refusal = { status: "503 Service Unavailable", code: 4, message: "Too many connections" };
 export const STOPPING: Refusal = { status: "503 Service Unavailable", code: 4, message: "Server is shutting down" };
 
+/** Clients of Socket.IO 1.0 and some PHP clients say 2 and mean what became 3: the 1.x server looked at 4 alone. */
+const REVISIONS: ReadonlySet<string> = new Set(["1", "2", "3", "4"]);
+
 export const isRefusal = (value: EngineRequest | Refusal): value is Refusal => "status" in value;
 
 /** The request's origin: "" when there is none or when it cannot be written into an answer. */
@@ -58,7 +61,7 @@ export function readRequest(
   const transport = req.getQuery("transport");
   if (transport !== "polling" && transport !== "websocket") return TRANSPORT_UNKNOWN;
   const eio = req.getQuery("EIO");
-  if (eio !== "4" && eio !== "3" && (eio !== undefined || rules.strictEio)) return UNSUPPORTED;
+  if (eio === undefined ? rules.strictEio : !REVISIONS.has(eio)) return UNSUPPORTED;
   const revision = eio === "4" ? 4 : 3;
   const sid = req.getQuery("sid");
   if (sid !== undefined && !/^[A-Za-z0-9_-]{20}$/.test(sid)) return SID_UNKNOWN;

@@ -27,7 +27,10 @@ export const turnedAway: Receiver = {
   closed: () => {},
 };
 
-/** `2probe`, answered at once, then `5`: anything else ends the probe and leaves the session on polling (protocol 2.6). */
+/**
+ * `2probe`, answered at once, then `5`; PHP and Arduino clients send `5` alone. Anything else ends the probe and leaves the session
+ * on polling (protocol 2.6).
+ */
 export class Probe<T = unknown> implements Receiver {
   readonly #client: Client<T>;
   readonly dueAt: number;
@@ -49,7 +52,7 @@ export class Probe<T = unknown> implements Receiver {
       this.probed = true;
       ws.send("3probe");
       this.#client.polling?.flush();
-    } else if (text === "5" && this.probed) {
+    } else if (text === "5") {
       this.#client.upgrade(ws);
     } else {
       this.end();

@@ -69,6 +69,21 @@ t.test("EIO 4: a revision 4 websocket gets the open packet and nothing else unti
   t.match(await ws.send("40").next(), /^40\{"sid":"[\w-]{20}"\}$/);
 });
 
+t.test("B18: Socket.IO 1.0 and old PHP clients, which say EIO=2, are taken as revision 3", async (t) => {
+  const served = await serve(t, talk());
+  for (const eio of ["1", "2"]) {
+    const ws = served.ws(`EIO=${eio}&transport=websocket`);
+    await ws.sid();
+    t.equal(await ws.next(), "40", "revision 3 is greeted unasked");
+    ws.close();
+    const answer = await fetch(served.url(`EIO=${eio}&transport=polling&b64=1`));
+    const text = await answer.text();
+    t.match(text, /^\d+:0\{/);
+    const sid = sidOf(text);
+    t.match(await (await fetch(served.url(`EIO=${eio}&transport=polling&sid=${sid}`))).text(), /^2:40/);
+  }
+});
+
 t.test("EIO 5: errors have their status, code and message", async (t) => {
   const served = await serve(t, echo);
   const poller = await Poller.open(served, 4);
@@ -85,7 +100,7 @@ t.test("EIO 5: errors have their status, code and message", async (t) => {
     ["GET", `EIO=4&transport=websocket&sid=${poller.sid}`, 3, "Bad request"],
     ["DELETE", `EIO=4&transport=polling&sid=${poller.sid}`, 3, "Bad request"],
     ["GET", "EIO=abc&transport=polling", 5, "Unsupported protocol version"],
-    ["GET", "EIO=2&transport=polling", 5, "Unsupported protocol version"],
+    ["GET", "EIO=5&transport=polling", 5, "Unsupported protocol version"],
     ["GET", "EIO=&transport=polling", 5, "Unsupported protocol version"],
   ];
   for (const [method, query, code, message] of table) {
@@ -341,9 +356,24 @@ t.test("EIO 9: `5` right behind the probe is enough", async (t) => {
   t.equal(await poller.status(), 400);
 });
 
+t.test("B6: `5` alone, as PHP and Arduino clients send it, moves the session to the websocket", async (t) => {
+  const served = await serve(t, echo);
+  for (const revision of [3, 4] as const) {
+    const poller = await Poller.open(served, revision);
+    const pending = poller.get();
+    const ws = new Ws(poller.url.replace("http", "ws").replace("polling", "websocket"));
+    await ws.opened;
+    t.equal(await ws.send("5", "4hello").next(), "4hello");
+    t.equal(await pending, revision === 3 ? "1:6" : "6", "the pending poll is released");
+    t.equal(await poller.status(), 400);
+    ws.close();
+    await ws.closed;
+  }
+});
+
 t.test("a probe that says anything else, or nothing in time, is closed; polling goes on", async (t) => {
   const served = await serve(t, echo, { upgradeTimeout: 200 });
-  for (const frames of [["4hello"], ["5"], ["2"], ["2probe", "2probe"], ["2probe", "4hello"], ["2probe"], []]) {
+  for (const frames of [["4hello"], ["5x"], ["2"], ["2probe", "2probe"], ["2probe", "4hello"], ["2probe"], []]) {
     const poller = await Poller.open(served, 4);
     const ws = new Ws(poller.url.replace("http", "ws").replace("polling", "websocket"));
     await ws.opened;
