@@ -16,7 +16,15 @@ export const json = (value: unknown, status = 200): Response => ({
 
 export const SUCCESS: Response = json({ code: "success" });
 
-export const failed = (status: number, message: string): Response => json({ code: "error", message }, status);
+export const failed = (status: number, message: string, hint?: string): Response =>
+  json({ code: "error", message, hint }, status);
+
+/** The same answer with warnings. One that is a list, or says nothing, stays as it is. */
+export function withWarnings(answer: Response, warnings: readonly string[]): Response {
+  const { body } = answer;
+  if (typeof body !== "string" || !body.startsWith('{"')) return answer;
+  return { ...answer, body: `${body.slice(0, -1)},"warnings":${JSON.stringify(warnings)}}` };
+}
 
 /** A browser asks this before it sends JSON to another origin. Nothing is executed. */
 export const PREFLIGHT: Response = {

@@ -12,6 +12,16 @@ export function isJson(text: string): boolean {
   }
 }
 
+/** What the parser says of text that is no JSON. It may quote some of it. */
+export function flaw(text: string): string {
+  try {
+    JSON.parse(text);
+    return "";
+  } catch (error) {
+    return error instanceof Error ? error.message : "";
+  }
+}
+
 /** The text of a member of a JSON object; of several with that name the last. `text` is known to be valid JSON. */
 export function memberText(text: string, name: string): string | undefined {
   let found: string | undefined;

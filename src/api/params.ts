@@ -1,12 +1,13 @@
 // One flat set of parameters from body and query, and the readers that turn them into typed values (http-api 1).
 import { createHash } from "node:crypto";
 import type { PushId, TagFilter, Uid } from "../core/device.ts";
+import { DURATIONS, milliseconds } from "../core/duration.ts";
 import { PushError } from "../core/errors.ts";
 import { FormFields, parseForm } from "../http/form.ts";
 import type { Head } from "../http/message.ts";
 import { HttpError } from "../http/message.ts";
 import { parseMultipart } from "../http/multipart.ts";
-import { canonical, compact, isJson, memberText } from "./json.ts";
+import { canonical, compact, flaw, isJson, memberText } from "./json.ts";
 import { instant } from "./time.ts";
 
 export interface Limits {
@@ -27,11 +28,26 @@ export class Params {
   /** The JSON body, while `json` comes from it: its text is passed on instead of being written anew. */
   readonly #source: string | undefined;
   readonly #limits: Limits;
+  #warnings: string[] | undefined = undefined;
 
   constructor(values: ReadonlyMap<string, unknown>, source: string | undefined, limits: Limits) {
     this.#values = values;
     this.#source = source;
     this.#limits = limits;
+  }
+
+  /** What the caller should know although the call is carried out; goes into the answer. */
+  get warnings(): readonly string[] | undefined {
+    return this.#warnings;
+  }
+
+  warn(text: string): void {
+    this.#warnings ??= [];
+    this.#warnings.push(text);
+  }
+
+  names(): Iterable<string> {
+    return this.#values.keys();
   }
 
   /** Undefined also for `null` and for empty text: both count as absent. */
@@ -99,12 +115,18 @@ export class Params {
     return number >= 1 ? Math.min(number, Number.MAX_SAFE_INTEGER) : 0; // NaN too
   }
 
+  /** Milliseconds, of a number of them or a duration like `1h`; 0 when absent. Throws `PushError("invalid")` for anything else. */
   timeToLive(): number {
-    const timeToLive = this.count("timeToLive");
+    const value = this.raw("timeToLive");
+    if (value === undefined) return 0;
+    const timeToLive = typeof value === "string" ? milliseconds(value) : value;
+    if (typeof timeToLive !== "number" || !(timeToLive >= 0)) {
+      throw new PushError("invalid", `timeToLive must be a number of milliseconds, or a duration like ${DURATIONS}`);
+    }
     if (timeToLive > LONGEST_TIME_TO_LIVE) {
       throw new PushError("invalid", `timeToLive is larger than ${LONGEST_TIME_TO_LIVE} ms`);
     }
-    return timeToLive;
+    return Math.trunc(timeToLive);
   }
 
   flag(name: string): boolean {
@@ -155,7 +177,13 @@ export class Params {
   payload(name: string): string | undefined {
     const value = this.raw(name);
     if (value === undefined) return undefined;
-    if (typeof value === "string") return isJson(value) ? oneLine(value) : JSON.stringify(value);
+    if (typeof value === "string") {
+      if (isJson(value)) return oneLine(value);
+      // Neither a sentence nor a word begins like this: it was meant as JSON.
+      if (/^\s*[{["]/.test(value))
+        this.warn(`${name} starts like JSON but is none, it was sent as text: ${flaw(value)}`);
+      return JSON.stringify(value);
+    }
     const text = this.#source === undefined ? undefined : memberText(this.#source, name);
     return text === undefined ? JSON.stringify(value) : oneLine(text);
   }
@@ -177,6 +205,7 @@ export class Params {
     if (LISTS.has(name)) return JSON.stringify(this.ids(name, LONGEST_TOKEN));
     if (name === "json") return compact(this.payload(name) ?? "");
     if (name === "sendAt") return String(this.time(name));
+    if (name === "timeToLive") return String(this.timeToLive());
     const value = this.raw(name);
     if (typeof value !== "string") return typeof value === "object" ? canonical(value) : String(value);
     // An object may come as its text.

@@ -3,6 +3,7 @@ import { PushError } from "../core/errors.ts";
 import type { Response } from "../http/message.ts";
 import type { Actions, PushDraft, PushTarget } from "./actions.ts";
 import { SUCCESS } from "./answer.ts";
+import { isJson } from "./json.ts";
 import type { Params } from "./params.ts";
 import { onceOf } from "./repeat.ts";
 
@@ -14,23 +15,35 @@ export function push(params: Params, actions: Actions, repeatKey: string): Respo
   if (topic === undefined && pushIds === undefined && uids === undefined) {
     throw new PushError("invalid", "topic or pushId or uid is required");
   }
-  const draft = draftOf(params);
+  const { event, body } = contentOf(params);
   if (Number(topic !== undefined) + Number(pushIds !== undefined) + Number(uids !== undefined) > 1) {
     throw new PushError("invalid", "pushId or uid or topic can't be present at the same time");
   }
   const target = targetOf(params, topic, pushIds, uids);
+  const draft: PushDraft = { event, body, timeToLive: params.timeToLive() };
   const done = actions.push(target, draft, onceOf(params, repeatKey, "/push"));
   return done === undefined ? SUCCESS : done.then(() => SUCCESS);
 }
 
-function draftOf(params: Params): PushDraft {
-  const timeToLive = params.timeToLive();
+function contentOf(params: Params): Pick<PushDraft, "event" | "body"> {
   const body = params.payload("json");
-  if (body !== undefined) return { event: "p", body, timeToLive };
+  if (body !== undefined) return { event: "p", body };
   const data = params.text("data");
-  if (data === undefined) throw new PushError("invalid", "data is required");
-  // The form of 2015: every client still decodes its base64.
-  return { event: "push", body: JSON.stringify({ data }), timeToLive };
+  if (data === undefined) {
+    throw new PushError("invalid", "data is required", { hint: "json is required: the message, as JSON or as text" });
+  }
+  // The form of 2015: every client still decodes its base64, and breaks on anything else.
+  if (!isEncodedJson(data)) {
+    throw new PushError(
+      "invalid",
+      "data must be base64 of JSON, the form of old clients: send json, which takes JSON as it is",
+    );
+  }
+  return { event: "push", body: JSON.stringify({ data }) };
+}
+
+function isEncodedJson(text: string): boolean {
+  return /^[A-Za-z0-9+/]*={0,2}$/.test(text) && isJson(Buffer.from(text, "base64").toString("utf8"));
 }
 
 function targetOf(

@@ -4,7 +4,7 @@ import type { Head, Response, Site } from "../http/message.ts";
 import { HttpError } from "../http/message.ts";
 import { routes } from "../http/routes.ts";
 import type { Actions } from "./actions.ts";
-import { failed, HEALTHY, PREFLIGHT, STATUS_OF, shown } from "./answer.ts";
+import { failed, HEALTHY, PREFLIGHT, STATUS_OF, shown, withWarnings } from "./answer.ts";
 import { apn } from "./apn.ts";
 import type { ApiKey, BroadcastRule, Caller } from "./auth.ts";
 import { createAuth } from "./auth.ts";
@@ -23,6 +23,7 @@ import { statsArrival, statsBase, statsChart, statsKeys } from "./stats.ts";
 import type { TopicOnlineFilter } from "./topic.ts";
 import { topicDevices, topicOnline } from "./topic.ts";
 import { bindUid, removeUid } from "./uid.ts";
+import { unknownNames } from "./unknown.ts";
 
 export interface ApiOptions {
   /** None: everybody may call. */
@@ -55,6 +56,8 @@ export interface ApiCounters {
 
 interface Endpoint {
   readonly path: string;
+  /** The names of its parameters: another one gets a warning. */
+  readonly takes: readonly string[];
   /** Finding out the caller's address costs something, so it is known only where it is asked for. */
   readonly namesCaller?: boolean;
   /** The call may carry the header Idempotency-Key. */
@@ -62,45 +65,78 @@ interface Endpoint {
   answer(params: Params, caller: Caller, rest: string): Response | Promise<Response>;
 }
 
+/** Keeps devices apart by the version in a tag. */
+const FILTER = ["tagStart", "tagLessThan", "tagGreaterThan"];
+
 export function createApi(options: ApiOptions, actions: Actions): Api {
   const { limits, serverId, topicOnlineFilter } = options;
   const auth = createAuth(options.keys, options.insecure, options.broadcast);
 
   const endpoints: readonly Endpoint[] = [
-    { path: "/push", repeatable: true, answer: (params, caller) => push(params, actions, caller.repeatKey) },
+    {
+      path: "/push",
+      takes: ["topic", "pushId", "uid", "json", "data", "timeToLive", "idempotencyKey", ...FILTER],
+      repeatable: true,
+      answer: (params, caller) => push(params, actions, caller.repeatKey),
+    },
     {
       path: "/notification",
+      takes: [
+        ...["notification", "pushAll", "tag", "pushId", "uid", "timeToLive", "type", "idempotencyKey"],
+        ...["sendAt", "rate", "dryRun", ...FILTER],
+      ],
       namesCaller: true,
       repeatable: true,
       answer: (params, caller) => notification(params, actions, auth, caller, limits),
     },
-    { path: "/notification/get", answer: (params) => getNotification(params, actions) },
-    { path: "/job/list", answer: (params) => jobList(params, actions) },
-    { path: "/job/get", answer: (params) => jobGet(params, actions) },
-    { path: "/job/pause", answer: (params) => jobOrder(params, actions, "pause") },
-    { path: "/job/resume", answer: (params) => jobOrder(params, actions, "resume") },
-    { path: "/job/cancel", answer: (params) => jobOrder(params, actions, "cancel") },
-    { path: "/lane/list", answer: () => laneList(actions) },
-    { path: "/lane/resume", answer: (params) => laneResume(params, actions) },
-    { path: "/uid/bind", answer: (params) => bindUid(params, actions) },
-    { path: "/uid/remove", answer: (params) => removeUid(params, actions) },
-    { path: "/device/get", answer: (params) => getDevice(params, actions, serverId) },
-    { path: "/isConnected", answer: (params) => getDevice(params, actions, serverId) },
-    { path: "/device/delete", answer: (params) => deleteDevice(params, actions) },
-    { path: "/topicOnline", answer: (params) => topicOnline(params, actions, topicOnlineFilter) },
-    { path: "/topicDevices", answer: (params) => topicDevices(params, actions, topicOnlineFilter) },
-    { path: "/stats/base", answer: () => statsBase(actions, serverId) },
-    { path: "/stats/chart", answer: (params) => statsChart(params, actions) },
-    { path: "/stats/getQueryDataKeys", answer: () => statsKeys(actions) },
-    { path: "/stats/arrival/:type", answer: (params, _, type) => statsArrival(params, actions, type, serverId) },
-    { path: "/apn", answer: (params) => apn(params, actions, limits) },
-    { path: "/redis/get", answer: (params) => redisGet(params, actions) },
-    { path: "/config", answer: () => config(actions) },
-    { path: "/heap", answer: heap },
+    {
+      path: "/notification/get",
+      takes: ["id", "limit", "after"],
+      answer: (params) => getNotification(params, actions),
+    },
+    { path: "/job/list", takes: ["state", "limit", "before"], answer: (params) => jobList(params, actions) },
+    { path: "/job/get", takes: ["id"], answer: (params) => jobGet(params, actions) },
+    { path: "/job/pause", takes: ["id"], answer: (params) => jobOrder(params, actions, "pause") },
+    { path: "/job/resume", takes: ["id"], answer: (params) => jobOrder(params, actions, "resume") },
+    { path: "/job/cancel", takes: ["id"], answer: (params) => jobOrder(params, actions, "cancel") },
+    { path: "/lane/list", takes: [], answer: () => laneList(actions) },
+    { path: "/lane/resume", takes: ["provider", "app"], answer: (params) => laneResume(params, actions) },
+    {
+      path: "/uid/bind",
+      takes: ["pushId", "uid", "platform", "platformLimit", "timeToLive"],
+      answer: (params) => bindUid(params, actions),
+    },
+    { path: "/uid/remove", takes: ["pushId", "uid"], answer: (params) => removeUid(params, actions) },
+    { path: "/device/get", takes: ["pushId", "uid"], answer: (params) => getDevice(params, actions, serverId) },
+    { path: "/isConnected", takes: ["pushId", "uid"], answer: (params) => getDevice(params, actions, serverId) },
+    { path: "/device/delete", takes: ["pushId"], answer: (params) => deleteDevice(params, actions) },
+    { path: "/topicOnline", takes: ["topic"], answer: (params) => topicOnline(params, actions, topicOnlineFilter) },
+    { path: "/topicDevices", takes: ["topic"], answer: (params) => topicDevices(params, actions, topicOnlineFilter) },
+    { path: "/stats/base", takes: [], answer: () => statsBase(actions, serverId) },
+    { path: "/stats/chart", takes: ["key"], answer: (params) => statsChart(params, actions) },
+    { path: "/stats/getQueryDataKeys", takes: [], answer: () => statsKeys(actions) },
+    {
+      path: "/stats/arrival/:type",
+      takes: ["id", "uid", "pushId"],
+      answer: (params, _, type) => statsArrival(params, actions, type, serverId),
+    },
+    {
+      path: "/apn",
+      takes: ["notification", "bundleId", "tokens", "timeToLive"],
+      answer: (params) => apn(params, actions, limits),
+    },
+    { path: "/redis/get", takes: ["key"], answer: (params) => redisGet(params, actions) },
+    { path: "/config", takes: [], answer: () => config(actions) },
+    { path: "/heap", takes: [], answer: heap },
   ];
   const table = endpoints.map((endpoint) => ({
     path: `/api${endpoint.path}`,
-    handler: { ...endpoint, key: `call:${endpoint.path.replace("/:type", "")}`, served: 0 },
+    handler: {
+      ...endpoint,
+      takes: new Set(endpoint.takes),
+      key: `call:${endpoint.path.replace("/:type", "")}`,
+      served: 0,
+    },
   }));
   const find = routes(table);
   const errors: Record<string, number> = {};
@@ -126,9 +162,31 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     return (sealed, body) => {
       const params = readParams(sealed, body, limits);
       return params instanceof Promise
-        ? params.then((read) => endpoint.answer(read, caller, rest))
-        : endpoint.answer(params, caller, rest);
+        ? params.then((read) => answer(endpoint, read, caller, rest))
+        : answer(endpoint, params, caller, rest);
     };
+  }
+
+  function answer(
+    endpoint: (typeof table)[number]["handler"],
+    params: Params,
+    caller: Caller,
+    rest: string,
+  ): Response | Promise<Response> {
+    const unknown = unknownNames(params.names(), endpoint.takes, `/api${endpoint.path}`);
+    try {
+      const answered = endpoint.answer(params, caller, rest);
+      if (unknown === undefined && params.warnings === undefined) return answered;
+      const warnings = [...(unknown ?? []).map(({ text }) => text), ...(params.warnings ?? [])];
+      return answered instanceof Promise
+        ? answered.then((late) => withWarnings(late, warnings))
+        : withWarnings(answered, warnings);
+    } catch (error) {
+      // What is missing is often there under another name.
+      const meant = (unknown ?? []).filter((one) => one.meant).map(({ text }) => text);
+      if (meant.length === 0) throw error;
+      return withWarnings(failure(error), meant);
+    }
   }
 
   /** No API key is asked for: no vendor could give one. */
@@ -144,15 +202,15 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
   }
 
   function failure(error: unknown): Response {
-    if (error instanceof PushError) return refused(STATUS_OF[error.code], error.message);
+    if (error instanceof PushError) return refused(STATUS_OF[error.code], error.message, error.hint);
     if (error instanceof HttpError) return refused(error.status, error.message);
     options.report(error);
     return refused(500, "internal error");
   }
 
-  function refused(status: number, message: string): Response {
+  function refused(status: number, message: string, hint?: string): Response {
     errors[status] = (errors[status] ?? 0) + 1;
-    return failed(status, message);
+    return failed(status, message, hint);
   }
 
   return {

@@ -67,19 +67,17 @@ export function chart(hours: readonly HourlySum[], now: number): object {
   const sum = total(hours);
   const first = hours[0];
   const seconds = first === undefined ? 0 : Math.max(1, (now - first.timestamp) / 1000);
-  // Some keys count only successes: API calls, unbinds.
-  const count = sum.total === 0 ? sum.success : sum.total;
   return {
     totalCount: sum.total,
     totalSuccess: sum.success,
     avgLatency: averageLatency(hours),
     successRate: successRate(hours),
-    countPerSecond: seconds === 0 ? 0 : count / seconds,
-    countPerMinute: seconds === 0 ? 0 : (60 * count) / seconds,
+    countPerSecond: seconds === 0 ? 0 : sum.total / seconds,
+    countPerMinute: seconds === 0 ? 0 : (60 * sum.total) / seconds,
     chartData: hours.length === 0 ? [] : curves(hours),
     stats: hours.map((hour) => ({
       _id: { timestamp: new Date(hour.timestamp).toISOString(), key: hour.key },
-      totalCount: hour.total,
+      totalCount: asked(hour),
       successCount: hour.success,
       totalLatency: hour.latency,
       errorCount: hour.error,
@@ -93,7 +91,7 @@ function curves(hours: readonly HourlySum[]): object {
   const day = (end: number) => hours.slice(0, end + 1).filter((hour) => hour.timestamp > hours[end]!.timestamp - DAY);
   return {
     timestamps: hours.map((hour) => hour.timestamp),
-    total: hours.map((hour) => hour.total),
+    total: hours.map(asked),
     latency: hours.map((hour) => averageLatency([hour])),
     latencyDay: hours.map((_, i) => averageLatency(day(i))),
     successRate: hours.map((hour) => successRate([hour])),
@@ -101,10 +99,13 @@ function curves(hours: readonly HourlySum[]): object {
   };
 }
 
+/** Some keys count only how it ended: API calls, unbinds. Then that is how often it was asked for. */
+const asked = ({ total, success, error }: HourlySum): number => (total === 0 ? success + error : total);
+
 const total = (hours: readonly HourlySum[]) =>
   hours.reduce(
     (sum, hour) => ({
-      total: sum.total + hour.total,
+      total: sum.total + asked(hour),
       success: sum.success + hour.success,
       latency: sum.latency + hour.latency,
     }),

@@ -71,7 +71,7 @@ export function addSend(program: Command, host: Process, end: (code: number) => 
   );
   group(
     "When and how:",
-    new Option("--ttl <ms>", "keep it so many milliseconds for those who are away"),
+    new Option("--ttl <time>", "keep it so long for those who are away: 90s, 15m, 1h, 7d, or milliseconds"),
     new Option("--idempotency-key <key>", "sent again with the same key within a day, it is not sent twice"),
     new Option("--send-at <time>", "milliseconds since 1970, or a time with its zone; notifications only"),
     new Option("--rate <number>", "devices per second; notifications only"),
@@ -104,11 +104,11 @@ export function addSend(program: Command, host: Process, end: (code: number) => 
 const EXAMPLES = `
 Examples, pushes:
   pushbox send --topic news '{"hello":"world"}'
-  pushbox send --uid ann --uid bob --ttl 3600000 'see you later'
+  pushbox send --uid ann --uid bob --ttl 1h 'see you later'
   pushbox send --topic prices - < prices.json
 
 Notifications:
-  pushbox send --uid ann --title 'New message' --message 'Bob: hi' --payload '{"chat":7}' --badge 1 --ttl 86400000
+  pushbox send --uid ann --title 'New message' --message 'Bob: hi' --payload '{"chat":7}' --badge 1 --ttl 1d
   pushbox send --uid ann --title Hello --wait 60         stay, and see what became of it at each device
   pushbox send --all --title Sale --dry-run --wait       how many would get it?
   pushbox send --all --title Sale --rate 500 --send-at "$(date -Iseconds -d 'tomorrow 8:00')" --idempotency-key sale-1
@@ -179,6 +179,7 @@ async function carryOut(
   };
   try {
     const answer = await server.post(kind, body);
+    for (const warning of listOf(answer.body["warnings"])) err(`warning: ${warning}\n`);
     if (!answer.well) return finish(answer, `refused: ${answer.message}`, failed);
     if (kind === "push") return finish(answer, "sent", ok);
     const id = String(answer.body["id"]);
@@ -196,3 +197,5 @@ async function carryOut(
     return failed;
   }
 }
+
+const listOf = (value: unknown): readonly string[] => (Array.isArray(value) ? value.map(String) : []);

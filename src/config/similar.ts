@@ -1,9 +1,16 @@
 // "Did you mean": the known word that a mistyped one is closest to.
 
-/** The closest of `known`, when it is close enough to be a slip of the finger rather than another word. */
-export function similar(word: string, known: Iterable<string>): string | undefined {
+/**
+ * The closest of `known`, when it is close enough to be a slip of the finger rather than another word.
+ * @param most letters that may differ
+ */
+export function similar(
+  word: string,
+  known: Iterable<string>,
+  most = Math.min(3, Math.ceil(word.length / 3)),
+): string | undefined {
   let best: string | undefined;
-  let least = Math.min(3, Math.ceil(word.length / 3)) + 1;
+  let least = most + 1;
   for (const candidate of known) {
     const d = distance(word, candidate, least);
     if (d < least) {

@@ -12,9 +12,12 @@ export type ErrorCode = "invalid" | "denied" | "conflict" | "too_large" | "unava
 /** A caller's mistake, with a message that names the field and the way out. Shown to the caller as it is. */
 export class PushError extends Error {
   readonly code: ErrorCode;
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+  /** The way out, where callers of old know the message by its words. */
+  readonly hint: string | undefined;
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions & { readonly hint?: string }) {
     super(message, options);
     this.name = "PushError";
     this.code = code;
+    this.hint = options?.hint;
   }
 }

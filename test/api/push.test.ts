@@ -190,6 +190,8 @@ test("API 3: 1200 repeated uids in a query are all reached, wherever json stands
   t.strictSame(api.take(), []);
 });
 
+const missing = { ...error("data is required"), hint: "json is required: the message, as JSON or as text" };
+
 test("API 4: the exact errors of push, in their order", async (t) => {
   const api = await start(t);
   const none = "topic or pushId or uid is required";
@@ -208,7 +210,8 @@ test("API 4: the exact errors of push, in their order", async (t) => {
     ["topic=a&json=1&tagStart=v_&tagLessThan=2", "tagStart filters devices: use it with pushId or uid, not with topic"],
   ]) {
     const answer = await api.get(`/api/push?${query}`);
-    t.strictSame([answer.status, answer.json], [400, error(message!)], query!);
+    const expected = message === "data is required" ? missing : error(message!);
+    t.strictSame([answer.status, answer.json], [400, expected], query!);
   }
   t.strictSame((await api.post("/api/push", { pushId: [], topic: "a", json: 1 })).json, error(several));
   t.strictSame(api.take(), []);
@@ -278,7 +281,7 @@ test("API 5: the payload table", async (t) => {
   );
 
   for (const json of ["", null]) {
-    t.strictSame((await api.post("/api/push", { topic: "a", json })).json, error("data is required"));
+    t.strictSame((await api.post("/api/push", { topic: "a", json })).json, missing);
   }
 });
 
@@ -301,32 +304,114 @@ test('API 7: uid 1 and uid "1" are the same user', async (t) => {
   );
 });
 
-test("API 9: timeToLive takes the leading integer, and nothing below one", async (t) => {
+test("API 9, C2: timeToLive is a number of milliseconds or a duration; anything else is refused and does nothing", async (t) => {
   const api = await start(t);
   for (const [given, expected] of [
-    ["abc", 0],
-    ["-5", 0],
     ["0", 0],
     ["0.9", 0],
     ["", 0],
-    ["1000.7", 1000],
-    ["12h", 12],
     ["1000", 1000],
+    ["1000.7", 1000],
+    ["1500ms", 1500],
+    ["90s", 90_000],
+    ["30m", 1_800_000],
+    ["1h", 3_600_000],
+    ["1.5H", 5_400_000],
+    ["7d", 604_800_000],
+    ["2%20w", 1_209_600_000],
   ] as const) {
     await api.get(`/api/push?topic=a&json=1&timeToLive=${given}`);
     t.strictSame(api.pushes()[0]?.draft, draft("1", expected), given);
   }
   for (const [given, expected] of [
     [1000.7, 1000],
-    [-5, 0],
-    [true, 0],
+    ["1h", 3_600_000],
     [null, 0],
   ] as const) {
     await api.post("/api/push", { topic: "a", json: 1, timeToLive: given });
     t.strictSame(api.pushes()[0]?.draft, draft("1", expected), String(given));
   }
+  const wrong = [400, error("timeToLive must be a number of milliseconds, or a duration like 30s, 15m, 1h or 7d")];
+  const note = { android: { title: "t" } };
+  for (const timeToLive of ["abc", "-5", -5, "1y", "1h30m", "Infinity", "0x10", "1e3", true, [1000], {}])
+    for (const [path, body] of [
+      ["/api/push", { topic: "a", json: 1 }],
+      ["/api/notification", { pushId: "a", notification: note }],
+      ["/api/uid/bind", { pushId: "a", uid: "b" }],
+      ["/api/apn", { notification: note, tokens: ["t"], bundleId: "b" }],
+    ] as const) {
+      const answer = await api.post(path, { ...body, timeToLive });
+      t.strictSame([answer.status, answer.json], wrong, `${path} ${JSON.stringify(timeToLive)}`);
+    }
   const answer = await api.get(`/api/push?topic=a&json=1&timeToLive=${"9".repeat(20)}`);
   t.strictSame([answer.status, answer.json], [400, error("timeToLive is larger than 1000000000000000 ms")]);
+  t.strictSame(api.take(), []);
+});
+
+test("C2: a parameter that nobody knows gets a warning that names the nearest one", async (t) => {
+  const api = await start(t);
+  const ignored = (name: string, path: string, meant?: string) =>
+    `${name} is no parameter of ${path}, it was ignored${meant === undefined ? "" : `: did you mean ${meant}?`}`;
+  for (const [path, name, meant] of [
+    ["/api/push?topic=a&json=1", "ttl", "timeToLive"],
+    ["/api/push?topic=a&json=1", "time_to_live", "timeToLive"],
+    ["/api/push?topic=a&json=1", "timetolive", "timeToLive"],
+    ["/api/push?topic=a&json=1", "pushAll", undefined],
+    ["/api/push?topic=a&json=1", "colour", undefined],
+    ["/api/notification?uid=a&notification[android][title]=t", "ttl", "timeToLive"],
+    ["/api/notification?uid=a&notification[android][title]=t", "tags", "tag"],
+    ["/api/notification?uid=a&notification[android][title]=t", "dryrun", "dryRun"],
+    ["/api/uid/bind?uid=a&pushId=b", "platformLimt", "platformLimit"],
+    ["/api/job/list?", "status", "state"],
+    ["/api/topicOnline?topic=a", "x", undefined],
+  ] as const) {
+    const { status, json } = await api.get(`${path}&${name}=5`);
+    const [plain] = path.split("?");
+    t.match([status, json], [200, { warnings: [ignored(name, plain!, meant)] }], `${path} ${name}`);
+  }
+  api.take();
+  const wrong = await api.get("/api/push?pushid=a&json=1");
+  t.strictSame(
+    [wrong.status, wrong.json],
+    [400, { ...error("topic or pushId or uid is required"), warnings: [ignored("pushid", "/api/push", "pushId")] }],
+    "an error says it when the name is close to a known one",
+  );
+  const plain = await api.get("/api/push?topic=a&json=1&_=17");
+  t.notMatch(plain.json, { warnings: Array }, "what a browser's library adds against caches is no mistake");
+  const many = await api.post("/api/push", {
+    topic: "a",
+    json: 1,
+    ...Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`${"x".repeat(100)}${i}`, 1])),
+  });
+  t.equal((many.json as { warnings: string[] }).warnings.length, 10);
+});
+
+test("C2: text that starts like JSON and is none is sent as text, with a warning", async (t) => {
+  const api = await start(t);
+  for (const text of ["{bad", "[1,2]-", '"half', " {'a':1}"]) {
+    const { json } = await api.post("/api/push", { topic: "a", json: text });
+    const [warning] = (json as { warnings?: string[] }).warnings ?? [];
+    t.match(warning, /^json starts like JSON but is none, it was sent as text: /, text);
+    t.strictSame(api.pushes()[0]?.draft, draft(JSON.stringify(text)));
+  }
+  for (const text of ["hello", "tru", "5 apples", "-", '{"a":1}', "null"]) {
+    const { json } = await api.post("/api/push", { topic: "a", json: text });
+    t.notMatch(json, { warnings: Array }, text);
+  }
+});
+
+test("B4: data that is no base64 of JSON is refused: old clients would break on it", async (t) => {
+  const api = await start(t);
+  const wrong = error("data must be base64 of JSON, the form of old clients: send json, which takes JSON as it is");
+  for (const data of ["hi", "hello", "====", '{"a":1}', "aGVsbG8=", "eyJhIjoxfQ==x", "eyJhIjox"]) {
+    const answer = await api.post("/api/push", { topic: "a", data });
+    t.strictSame([answer.status, answer.json], [400, wrong], data);
+  }
+  t.strictSame(api.take(), []);
+  for (const value of [{ a: "ü" }, [1], 5, "text", null]) {
+    const data = Buffer.from(JSON.stringify(value)).toString("base64");
+    t.equal((await api.post("/api/push", { topic: "a", data })).status, 200, JSON.stringify(value));
+  }
 });
 
 test("API 18: a tag filter goes with pushId and uid targets, when it is complete", async (t) => {

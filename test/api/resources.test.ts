@@ -180,6 +180,29 @@ test("API 25: stats/base without clients and with three platforms", async (t) =>
   });
 });
 
+test("C7: of a key that counts only how it ended, as many were asked for", async (t) => {
+  const api = await start(
+    t,
+    {},
+    {
+      counters: {
+        add: async () => {},
+        chart: async (key) => [{ key, timestamp: Date.now() - 1000, total: 0, success: 15, error: 5, latency: 0 }],
+        keys: async () => [],
+        arrived: async () => {},
+        arrivals: async () => [],
+      },
+    },
+  );
+  t.match((await api.get("/api/stats/chart?key=call:/push")).json, {
+    totalCount: 20,
+    totalSuccess: 15,
+    successRate: 0.75,
+    chartData: { total: [20], successRate: [0.75] },
+    stats: [{ totalCount: 20, successCount: 15, errorCount: 5 }],
+  });
+});
+
 test("API 26: stats/chart of an unknown key is zeros, of a known one sums and curves; keys are listed", async (t) => {
   const HOUR = 3_600_000;
   const start0 = Math.floor(Date.now() / HOUR) * HOUR - 30 * HOUR;

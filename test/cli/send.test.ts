@@ -123,6 +123,12 @@ t.test("a notification: text for both kinds of phone, and when and how it goes",
   });
 });
 
+t.test("C2: what the server warns of is told on standard error", async (t) => {
+  const { url } = await api(t, { code: "success", id: "n1", warnings: ["x was ignored", "y too"] });
+  const { code, err } = await run(t.testdir({}), "send", "--url", url, "--topic", "a", "{bad");
+  t.same([code, err], [0, "warning: x was ignored\nwarning: y too\n"]);
+});
+
 t.test("- is standard input, less the line break that ends it", async (t) => {
   const { url, seen } = await api(t, accepted);
   const directory = t.testdir({});
@@ -193,7 +199,7 @@ t.test("a wrong command line: every problem at once, 2, and nothing is sent", as
     [["--all", "--message", "M"], "--title is missing: without one Android shows nothing"],
     [
       ["--all", "--title", "T", "--payload", "[1]", "--ttl", "-1", "--rate", "-1", "--wait", "soon"],
-      "--ttl -1: write a whole number from 0 to 9007199254740991",
+      "--ttl -1: write milliseconds, or a duration like 30s, 15m, 1h or 7d",
       "--rate -1: write a whole number from 0 to 1000000",
       "--payload [1]: write a JSON object, like '{\"chat\":7}'",
       "--wait soon: write seconds, like --wait 60, or --wait alone",

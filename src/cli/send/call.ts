@@ -1,4 +1,5 @@
 // What is on the command line of `send`, made into a call of the API. Every problem is collected, so that all are told at once.
+import { DURATIONS, milliseconds } from "../../core/duration.ts";
 
 /** The flags and the argument, as Commander gives them and with standard input read. */
 export interface Given {
@@ -51,7 +52,7 @@ export function callOf(given: Given, problems: Problems): Call {
     tagStart: given.tagStart,
     tagLessThan: given.tagLessThan,
     tagGreaterThan: given.tagGreaterThan,
-    timeToLive: whole("--ttl", given.ttl, 0, Number.MAX_SAFE_INTEGER, problems),
+    timeToLive: duration("--ttl", given.ttl, problems),
     idempotencyKey: given.idempotencyKey,
   };
   const shown = flags({
@@ -168,6 +169,15 @@ function whole(flag: string, text: string | undefined, least: number, most: numb
   if (!(number >= least && number <= most))
     problems.push(`${flag} ${text}: write a whole number from ${least} to ${most}`);
   return number;
+}
+
+/** In milliseconds, so that a server which knows no durations understands it. */
+function duration(flag: string, text: string | undefined, problems: Problems): number | undefined {
+  if (text === undefined) return undefined;
+  const ms = milliseconds(text);
+  if (ms === undefined || ms > Number.MAX_SAFE_INTEGER)
+    problems.push(`${flag} ${text}: write milliseconds, or a duration like ${DURATIONS}`);
+  return ms;
 }
 
 const EXAMPLES: Readonly<Record<string, string>> = {

@@ -19,6 +19,10 @@ test("every parameter of /api/push and /api/notification has its flag", (t) => {
       { json: "x", topic: "t", timeToLive: 5, idempotencyKey: "k" },
     ],
     [
+      { push: "x", topic: "t", ttl: "1h" },
+      { json: "x", topic: "t", timeToLive: 3_600_000 },
+    ],
+    [
       { push: "", uid: ["u"], ...filter },
       { json: "", uid: ["u"], ...filter },
     ],
