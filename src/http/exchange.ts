@@ -5,6 +5,8 @@ import { Buffer } from "node:buffer";
 import { inflate } from "./inflate.ts";
 import type { Handler, Head, Response, Site } from "./message.ts";
 import { HttpError } from "./message.ts";
+import { announce, endAndShut, endBare, endWith } from "./uws/ending.ts";
+import type { Closes } from "./uws/framing.ts";
 
 /** What the exchanges of one server share. */
 export interface Traffic {
@@ -25,11 +27,6 @@ export interface Traffic {
 
 const EMPTY = Buffer.alloc(0);
 const FIRST_BLOCK = 64 * 1024;
-/**
- * uWS closes a connection 8 to 12 seconds after its last answer. A client that is not told may send its next request just then,
- * and cannot know whether it was executed.
- */
-const KEEP_ALIVE = "timeout=8";
 /** Beyond this an answer is written piece by piece, so that its end is known. */
 const LARGE_ANSWER = 64 * 1024;
 
@@ -56,6 +53,7 @@ export class Exchange {
   readonly #response: HttpResponse;
   readonly #head: Head;
   readonly #traffic: Traffic;
+  readonly #closes: Closes;
   /** Answered or aborted: the uWS response must not be touched any more. */
   #over = false;
   #counted = false;
@@ -64,10 +62,11 @@ export class Exchange {
   /** When the body must be complete, epoch milliseconds. */
   deadline = 0;
 
-  constructor(response: HttpResponse, head: Head, traffic: Traffic) {
+  constructor(response: HttpResponse, head: Head, traffic: Traffic, closes: Closes) {
     this.#response = response;
     this.#head = head;
     this.#traffic = traffic;
+    this.#closes = closes;
   }
 
   get #maxBody(): number {
@@ -78,6 +77,13 @@ export class Exchange {
   answerNow(answer: Response, hangUp = false): void {
     if (this.#over) return;
     this.#write(answer, hangUp);
+  }
+
+  /** The same, and nothing that came behind the request runs. */
+  shutNow(answer: Response): void {
+    this.#writeHead(answer);
+    endAndShut(this.#response, answer.body, this.#closes);
+    this.#finish();
   }
 
   /** Runs a handler that needs no further input. */
@@ -202,31 +208,28 @@ export class Exchange {
     return this.#traffic.site.failure(new HttpError(413, message));
   }
 
-  #write(answer: Response, hangUp: boolean): void {
+  #writeHead(answer: Response): void {
     const response = this.#response;
-    const close = hangUp || this.#traffic.closing;
     if (answer.status !== 200) response.writeStatus(REASONS[answer.status] ?? `${answer.status} Status`);
     for (const header of answer.headers) response.writeHeader(header[0], header[1]);
-    if (!close) response.writeHeader("Keep-Alive", KEEP_ALIVE);
+  }
+
+  #write(answer: Response, hangUp: boolean): void {
+    const response = this.#response;
+    const { closing } = this.#traffic;
+    this.#writeHead(answer);
     if (answer.status === 204 || answer.status === 304) {
-      this.#endBare(close);
+      endBare(response, undefined, this.#closes, hangUp || closing);
     } else if (this.#head.method === "head") {
-      response.writeHeader("Content-Length", String(Buffer.byteLength(answer.body)));
-      this.#endBare(close);
-    } else if (answer.body.length > LARGE_ANSWER && !hangUp) {
-      if (close) response.writeHeader("Connection", "close");
+      endBare(response, Buffer.byteLength(answer.body), this.#closes, hangUp || closing);
+    } else if (answer.body.length > LARGE_ANSWER && !hangUp && this.#closes !== "asked") {
+      announce(response, this.#closes, closing);
       this.#writeLarge(typeof answer.body === "string" ? Buffer.from(answer.body) : answer.body);
       return;
     } else {
-      response.end(answer.body, close);
+      endWith(response, answer.body, this.#closes, hangUp || closing);
     }
     this.#finish();
-  }
-
-  /** Without arguments: uWS takes a length to announce as a body still to come, and ends the process when none does. */
-  #endBare(close: boolean): void {
-    if (close) this.#response.writeHeader("Connection", "close");
-    this.#response.endWithoutBody();
   }
 
   /** Over only once the kernel has taken the last byte: a server that closes must not cut it off. */

@@ -60,11 +60,11 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
 
   function handle(response: HttpResponse, request: HttpRequest): void {
     const head = new Head(request, response, trusted);
-    const exchange = new Exchange(response, head, traffic);
     const framed = framing(request);
+    const exchange = new Exchange(response, head, traffic, framed.closes);
     if (framed.kind === "wrong") {
       head.close();
-      exchange.answerNow(site.failure(new HttpError(400, framed.reason)), true);
+      exchange.shutNow(site.failure(new HttpError(400, framed.reason)));
       return;
     }
     let next: ReturnType<Site["open"]>;

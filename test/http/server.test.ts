@@ -88,6 +88,69 @@ test("a request whose end is in doubt is refused and its connection closed", asy
   await lives(t, port);
 });
 
+test("A6: nothing that comes behind an ambiguous request runs, in the same packet or later", async (t) => {
+  const ran: string[] = [];
+  const [, port] = await start(t, (head, body) => {
+    ran.push(head.path);
+    return sizes(head, body);
+  });
+  const behind = "GET /behind HTTP/1.1\r\nHost: a\r\n\r\n";
+  for (const method of ["GET", "POST", "HEAD", "OPTIONS"]) {
+    for (const headers of [
+      "Content-Length: 3\r\nContent-Length: 5",
+      "Content-Length:\r\nContent-Length: 5",
+      "Content-Length:",
+      "Content-Length: 5\r\nContent-Length:",
+      "Transfer-Encoding: xchunked",
+      "Transfer-Encoding: gzip, chunked",
+      "Transfer-Encoding:\r\nContent-Length: 5",
+      "Transfer-Encoding: chunked\r\nTrailer: X",
+      "Content-Length: 3\r\nContent-Length: 5\r\nConnection: close",
+    ]) {
+      const first = `${method} /a HTTP/1.1\r\nHost: a\r\n${headers}\r\n\r\n`;
+      for (const packets of [[`${first}abcde${behind}`], [first, `abcde${behind}`]]) {
+        const hostile = open(port);
+        hostile.write(packets[0]!);
+        if (packets.length > 1) {
+          await hostile.until(/400 /);
+          hostile.write(packets[1]!);
+        }
+        const answer = await hostile.closed;
+        t.match(answer, /^HTTP\/1\.1 400 /, headers);
+        t.equal(answer.match(/\r\nConnection: close\r\n/g)?.length, 1, headers);
+        t.equal(answer.match(/HTTP\/1\.1/g)?.length, 1, `${headers}: one answer`);
+      }
+    }
+  }
+  t.strictSame(ran, []);
+  await lives(t, port);
+});
+
+test("B1: whoever asks for the end of the connection is told that it ends", async (t) => {
+  const [, port] = await start(t, (head, body) => {
+    if (head.path === "/none") return { status: 204, headers: [], body: "" };
+    if (head.path === "/large") return text(200, "x".repeat(200_000));
+    if (head.path === "/later") return new Promise((resolve) => setImmediate(resolve, sizes(head, body)));
+    if (head.path === "/bug") throw new Error("bug");
+    return sizes(head, body);
+  });
+  for (const connection of ["close", "Close", "close, TE", "TE , close"]) {
+    for (const method of ["GET", "HEAD", "POST"]) {
+      for (const path of ["/now", "/none", "/large", "/later", "/bug"]) {
+        const client = open(port);
+        client.write(
+          `${method} ${path} HTTP/1.1\r\nHost: a\r\nConnection: ${connection}\r\nContent-Length: 1\r\n\r\nx`,
+        );
+        const answer = await client.closed;
+        const name = `${method} ${path} with ${connection}`;
+        t.equal(answer.match(/\r\nConnection: close\r\n/g)?.length, 1, name);
+        t.notMatch(answer, /keep-alive/i, name);
+      }
+    }
+  }
+  await lives(t, port);
+});
+
 test("headers beyond the limit and what is no HTTP at all end only their own connection", async (t) => {
   const [, port] = await start(t, sizes);
   for (const bytes of [

@@ -1,6 +1,8 @@
 // Who is let in: the limits on connections, and how a client is told that it stays outside.
 import type { HttpRequest, HttpResponse } from "uWebSockets.js";
 import { type AddressList, addressList, addressText, callerAddress } from "../../http/uws/address.ts";
+import { endAndShut, endWith } from "../../http/uws/ending.ts";
+import type { Closes } from "../../http/uws/framing.ts";
 import type { GatewayCounters, GatewayOptions } from "./gateway.ts";
 import { type Peer, Peers } from "./peers.ts";
 import type { Reply } from "./reply.ts";
@@ -52,20 +54,23 @@ export class Door {
     this.#peers.remove(peer);
   }
 
+  /**
+   * Whoever is refused does not keep the connection: an open file is for those who have a session. Only where a body is still on its
+   * way the connection stays, since a client that is cut off while it sends would not see the answer.
+   */
   refuse(reply: Reply, refusal: Refusal): void {
     this.#count(refusal);
     const { status, code, message } = refusal;
-    const closing = refusal === STOPPING || refusal === AMBIGUOUS;
-    reply.send(status, "application/json", JSON.stringify({ code, message }), closing);
+    const text = JSON.stringify({ code, message });
+    if (refusal === AMBIGUOUS) reply.shut(status, "application/json", text);
+    else reply.send(status, "application/json", text, !reply.hasBody);
   }
 
-  refuseUpgrade(res: HttpResponse, refusal: Refusal): void {
+  refuseUpgrade(res: HttpResponse, refusal: Refusal, closes: Closes): void {
     this.#count(refusal);
-    res
-      .writeStatus(refusal.status)
-      .writeHeader("Content-Type", "text/html")
-      .writeHeader("Connection", "close")
-      .end(refusal.message, true);
+    res.writeStatus(refusal.status).writeHeader("Content-Type", "text/html");
+    if (refusal === AMBIGUOUS) endAndShut(res, refusal.message, closes);
+    else endWith(res, refusal.message, closes, true);
   }
 
   #count(refusal: Refusal): void {

@@ -1,6 +1,6 @@
 // What a client asks for: read from a request at once, since the request dies with its handler, and checked (protocol 2.2, 2.10).
 import type { HttpRequest } from "uWebSockets.js";
-import { framing } from "../../http/uws/framing.ts";
+import type { Framing } from "../../http/uws/framing.ts";
 import type { Revision } from "../wire/engineio.ts";
 
 export interface EngineRequest {
@@ -29,7 +29,7 @@ export const TRANSPORT_UNKNOWN: Refusal = { status: BAD, code: 0, message: "Tran
 export const SID_UNKNOWN: Refusal = { status: BAD, code: 1, message: "Session ID unknown" };
 export const BAD_METHOD: Refusal = { status: BAD, code: 2, message: "Bad handshake method" };
 export const BAD_REQUEST: Refusal = { status: BAD, code: 3, message: "Bad request" };
-/** After this one the connection is closed too: what follows on it may be read in two ways. */
+/** What follows on such a connection may be read in two ways. */
 export const AMBIGUOUS: Refusal = { ...BAD_REQUEST };
 export const FORBIDDEN: Refusal = { status: "403 Forbidden", code: 4, message: "Forbidden" };
 export const UNSUPPORTED: Refusal = { status: BAD, code: 5, message: "Unsupported protocol version" };
@@ -50,9 +50,9 @@ export function originOf(req: HttpRequest): string {
 
 export function readRequest(
   req: HttpRequest,
+  body: Framing,
   rules: { readonly strictEio: boolean; readonly origins: readonly string[] },
 ): EngineRequest | Refusal {
-  const body = framing(req);
   if (body.kind === "wrong") return AMBIGUOUS;
   const origin = req.getHeader("origin");
   if (origin !== originOf(req)) return BAD_REQUEST;

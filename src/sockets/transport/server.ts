@@ -1,6 +1,7 @@
 // The uWS routes, the limits, and the one timer that serves every deadline.
 
 import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t } from "uWebSockets.js";
+import { framing } from "../../http/uws/framing.ts";
 import { Listeners } from "../../http/uws/listeners.ts";
 import { type EnginePacket, openPacket, type Revision } from "../wire/engineio.ts";
 import { checkOptions } from "./check.ts";
@@ -20,12 +21,14 @@ import type { Peer } from "./peers.ts";
 import { answerPoll, decodePost } from "./polling.ts";
 import { Reply } from "./reply.ts";
 import {
+  AMBIGUOUS,
   BAD_METHOD,
   BAD_REQUEST,
   type EngineRequest,
   FORBIDDEN,
   isRefusal,
   originOf,
+  type Refusal,
   readRequest,
   SID_UNKNOWN,
 } from "./request.ts";
@@ -149,7 +152,7 @@ export class Server<T> implements Gateway<T> {
       },
     });
     app.any(`${path}*`, (res, req) => this.#request(res, req));
-    app.any("/*", (res) => new Reply(res, "").send("404 Not Found", "application/json", '{"message":"Not found"}'));
+    app.any("/*", (res, req) => this.#elsewhere(res, req));
   }
 
   // ---- what an application sees
@@ -251,10 +254,18 @@ export class Server<T> implements Gateway<T> {
 
   // ---- requests
 
+  #elsewhere(res: HttpResponse, req: HttpRequest): void {
+    const framed = framing(req);
+    const reply = new Reply(res, this.#door, req.getMethod(), framed, "");
+    if (framed.kind === "wrong") this.#door.refuse(reply, AMBIGUOUS);
+    else reply.send("404 Not Found", "application/json", '{"message":"Not found"}', !reply.hasBody);
+  }
+
   #request(res: HttpResponse, req: HttpRequest): void {
-    const request = readRequest(req, this.options);
-    const reply = new Reply(res, request === FORBIDDEN ? "" : originOf(req));
-    if (request === FORBIDDEN) return this.#door.refuse(reply, request);
+    const framed = framing(req);
+    const request = readRequest(req, framed, this.options);
+    const reply = new Reply(res, this.#door, req.getMethod(), framed, request === FORBIDDEN ? "" : originOf(req));
+    if (request === FORBIDDEN || request === AMBIGUOUS) return this.#door.refuse(reply, request);
     if (req.getMethod() === "options") return reply.sendAllowed();
     if (isRefusal(request)) return this.#door.refuse(reply, request);
     if (request.sid === undefined) return this.#handshake(reply, request, () => this.#door.peer(res, req));
@@ -330,18 +341,20 @@ export class Server<T> implements Gateway<T> {
   }
 
   #upgrade(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
-    const request = readRequest(req, this.options);
-    if (isRefusal(request)) return this.#door.refuseUpgrade(res, request);
+    const framed = framing(req);
+    const refuse = (refusal: Refusal) => this.#door.refuseUpgrade(res, refusal, framed.closes);
+    const request = readRequest(req, framed, this.options);
+    if (isRefusal(request)) return refuse(request);
     let receiver: Receiver;
     if (request.sid !== undefined) {
       const client = this.#find(request.sid);
-      if (client === undefined) return this.#door.refuseUpgrade(res, SID_UNKNOWN);
-      if (client.revision !== request.revision) return this.#door.refuseUpgrade(res, BAD_REQUEST);
+      if (client === undefined) return refuse(SID_UNKNOWN);
+      if (client.revision !== request.revision) return refuse(BAD_REQUEST);
       receiver = request.transport === "websocket" ? this.#probe(client) : turnedAway;
     } else if (request.transport === "websocket") {
       const peer = this.#door.peer(res, req);
       const full = this.#door.full(peer);
-      if (full !== undefined) return this.#door.refuseUpgrade(res, full);
+      if (full !== undefined) return refuse(full);
       receiver = new Client(this, newSid(), request.revision, peer, false, request.base64);
     } else {
       receiver = turnedAway;
