@@ -1,8 +1,9 @@
 // One client's Engine.IO connection. There may be a hundred thousand: a few small fields, no closure, timer or promise of its own.
-import { base64Packet3, type EnginePacket, isPacket, packet3, type Revision } from "../wire/engineio.ts";
+import { base64Packet3, type EnginePacket, isPacket, MESSAGE_TYPE, packet3, type Revision } from "../wire/engineio.ts";
 import type { CloseReason, Connection } from "./gateway.ts";
 import type { Peer } from "./peers.ts";
-import { Polling } from "./polling.ts";
+import { formOf, Polling } from "./polling.ts";
+import type { EngineRequest } from "./request.ts";
 import type { Server } from "./server.ts";
 import type { Receiver, Socket } from "./socket.ts";
 
@@ -27,13 +28,13 @@ export class Client<T> implements Connection<T>, Receiver {
   #second = 0;
   #heard = 0;
 
-  constructor(server: Server<T>, sid: string, revision: Revision, peer: Peer, onPolling: boolean, base64: boolean) {
+  constructor(server: Server<T>, sid: string, request: EngineRequest, peer: Peer) {
     this.#server = server;
     this.sid = sid;
-    this.revision = revision;
+    this.revision = request.revision;
     this.peer = peer;
-    this.polling = onPolling ? new Polling(revision) : undefined;
-    this.#base64 = base64;
+    this.polling = request.transport === "polling" ? new Polling(formOf(request)) : undefined;
+    this.#base64 = request.base64;
     this.#heardAt = server.clock.now;
     this.#pingedAt = server.firstPing();
   }
@@ -232,7 +233,7 @@ export class Client<T> implements Connection<T>, Receiver {
     else ws?.end();
     if (polling !== undefined) {
       const unsaid = polling.end(farewell);
-      if (reason === "forced close" || farewell === "6") this.#server.sayLater(this, unsaid);
+      if (reason === "forced close" || farewell === "6") this.#server.sayLater(this, polling.form, unsaid);
       for (const room of polling.rooms) this.#server.rooms.remove(room, this);
     }
     this.#server.gone(this, reason, polling?.post);
@@ -251,4 +252,4 @@ export class Client<T> implements Connection<T>, Receiver {
 }
 
 /** What a binary websocket message of revision 3 begins with. */
-const MESSAGE = Buffer.of(4);
+const MESSAGE = Buffer.of(MESSAGE_TYPE);

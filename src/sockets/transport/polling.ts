@@ -6,6 +6,7 @@ import {
   decodePayload3,
   decodePayload4,
   type EnginePacket,
+  encodeBinaryPayload3,
   encodePayload3,
   encodePayload4,
   jsonp,
@@ -15,13 +16,19 @@ import type { Reply } from "./reply.ts";
 import type { EngineRequest } from "./request.ts";
 import type { Probe } from "./socket.ts";
 
+/** How a client's polls are answered: settled by its handshake. */
+export type Form = "text 4" | "text 3" | "binary 3";
+
+export const formOf = ({ revision, base64, jsonp }: Pick<EngineRequest, "revision" | "base64" | "jsonp">): Form =>
+  revision === 4 ? "text 4" : base64 || jsonp !== undefined ? "text 3" : "binary 3";
+
 interface Poll {
   readonly reply: Reply;
   readonly jsonp: string | undefined;
 }
 
 export class Polling {
-  readonly #revision: Revision;
+  readonly form: Form;
   readonly rooms = new Set<string>();
   /** The POST whose body is arriving, and the tick by which it must be there. */
   post: Reply | undefined = undefined;
@@ -31,8 +38,8 @@ export class Polling {
   #waiting: EnginePacket[] = [];
   #bytes = 0;
 
-  constructor(revision: Revision) {
-    this.#revision = revision;
+  constructor(form: Form) {
+    this.form = form;
   }
 
   get isPolled(): boolean {
@@ -72,7 +79,7 @@ export class Polling {
     const packets = this.take();
     this.#poll = undefined;
     poll.reply.onGone = undefined;
-    answerPoll(poll.reply, poll.jsonp, this.#revision, packets);
+    answerPoll(poll.reply, poll.jsonp, this.form, packets);
   }
 
   /** What waits, which the caller now has to deliver. */
@@ -98,10 +105,14 @@ export class Polling {
 export function answerPoll(
   reply: Reply,
   index: string | undefined,
-  revision: Revision,
+  form: Form,
   packets: readonly EnginePacket[],
 ): void {
-  const payload = revision === 3 ? encodePayload3(packets) : encodePayload4(packets);
+  if (form === "binary 3" && index === undefined) {
+    reply.send("200 OK", "application/octet-stream", encodeBinaryPayload3(packets));
+    return;
+  }
+  const payload = form === "text 4" ? encodePayload4(packets) : encodePayload3(packets);
   if (index === undefined) reply.send("200 OK", "text/plain; charset=UTF-8", payload);
   else reply.send("200 OK", "text/javascript; charset=UTF-8", jsonp(index, payload));
 }

@@ -38,7 +38,7 @@ export class Reply {
   }
 
   /** Answers, unless the client has gone or has been answered. @param closing the connection ends with it */
-  send(status: string, type: string, body: string, closing = false): void {
+  send(status: string, type: string, body: string | Uint8Array, closing = false): void {
     const response = this.#response;
     if (response === undefined) return;
     this.#response = undefined;

@@ -9,7 +9,7 @@ export interface EngineRequest {
   readonly revision: Revision;
   /** Well formed, known or not; `undefined` for a handshake. */
   readonly sid: string | undefined;
-  /** The client takes no binary frames (revision 3). */
+  /** The client takes no binary (revision 3); said by the handshake alone. */
   readonly base64: boolean;
   /** The digits of a JSONP callback's index (revision 3); `undefined` for an ordinary poll. */
   readonly jsonp: string | undefined;

@@ -18,7 +18,7 @@ import type {
 } from "./gateway.ts";
 import { guard } from "./guard.ts";
 import type { Peer } from "./peers.ts";
-import { answerPoll, decodePost } from "./polling.ts";
+import { answerPoll, decodePost, type Form, formOf } from "./polling.ts";
 import { Reply } from "./reply.ts";
 import {
   AMBIGUOUS,
@@ -47,6 +47,7 @@ const IDLE_MAX = 960;
 /** What a client that was between two polls when its session ended finds with the next one. */
 interface Farewell {
   readonly revision: Revision;
+  readonly form: Form;
   readonly packets: readonly EnginePacket[];
   readonly dueAt: number;
 }
@@ -209,10 +210,10 @@ export class Server<T> implements Gateway<T> {
     this.app.close(client, reason);
   }
 
-  sayLater(client: Client<T>, packets: readonly EnginePacket[]): void {
+  sayLater(client: Client<T>, form: Form, packets: readonly EnginePacket[]): void {
     if (packets.length === 0) return;
     const dueAt = this.clock.now + this.clock.ticks(FAREWELL_WAITS);
-    this.#farewells.set(client.sid, { revision: client.revision, packets, dueAt });
+    this.#farewells.set(client.sid, { revision: client.revision, form, packets, dueAt });
   }
 
   answerLater(client: Client<T>): void {
@@ -286,8 +287,8 @@ export class Server<T> implements Gateway<T> {
     const peer = peerOf();
     const full = this.#door.full(peer);
     if (full !== undefined) return this.#door.refuse(reply, full);
-    const client = new Client(this, newSid(), request.revision, peer, true, request.base64);
-    this.welcome(client, ["websocket"], (packet) => answerPoll(reply, request.jsonp, request.revision, [packet]));
+    const client = new Client(this, newSid(), request, peer);
+    this.welcome(client, ["websocket"], (packet) => answerPoll(reply, request.jsonp, formOf(request), [packet]));
   }
 
   /** The session is over, or never was. */
@@ -297,7 +298,7 @@ export class Server<T> implements Gateway<T> {
       return this.#door.refuse(reply, SID_UNKNOWN);
     }
     this.#farewells.delete(request.sid!);
-    answerPoll(reply, request.jsonp, request.revision, farewell.packets);
+    answerPoll(reply, request.jsonp, farewell.form, farewell.packets);
   }
 
   #poll(client: Client<T>, reply: Reply, request: EngineRequest): void {
@@ -355,7 +356,7 @@ export class Server<T> implements Gateway<T> {
       const peer = this.#door.peer(res, req);
       const full = this.#door.full(peer);
       if (full !== undefined) return refuse(full);
-      receiver = new Client(this, newSid(), request.revision, peer, false, request.base64);
+      receiver = new Client(this, newSid(), request, peer);
     } else {
       receiver = turnedAway;
     }

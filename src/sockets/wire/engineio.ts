@@ -51,8 +51,9 @@ export function decodePayload4(body: Buffer): EnginePacket[] | undefined {
 // ---- revision 3
 
 /**
- * Pure ASCII, so that the length conventions and the decoders of 1.x and 2.x clients agree: non-ASCII characters become `\uXXXX`,
- * which is right inside JSON strings, the only place where a Socket.IO packet has them. Binary becomes base64.
+ * The text form, for clients that asked for it (`b64`, JSONP). Pure ASCII, so that the length conventions and the decoders of 1.x and
+ * 2.x clients agree: non-ASCII characters become `\uXXXX`, which is right inside JSON strings, the only place where a Socket.IO
+ * packet has them. Binary becomes base64.
  */
 export function encodePayload3(packets: readonly EnginePacket[]): string {
   let payload = "";
@@ -62,6 +63,28 @@ export function encodePayload3(packets: readonly EnginePacket[]): string {
   }
   return payload;
 }
+
+/**
+ * The binary form, for all others: every client that takes it reads it alike, and the 1.x server wrote no other, so some clients read
+ * no other. Per packet 0 (text) or 1 (binary), the digits of the length in bytes as bytes 0 to 9, 255, the data.
+ */
+export function encodeBinaryPayload3(packets: readonly EnginePacket[]): Buffer {
+  const parts: Buffer[] = [];
+  for (const packet of packets) {
+    const text = typeof packet === "string";
+    const data = text ? Buffer.from(packet) : packet;
+    const digits = String(text ? data.length : data.length + 1);
+    const head = text ? [0] : [1];
+    for (const digit of digits) head.push(Number(digit));
+    head.push(255);
+    if (!text) head.push(MESSAGE_TYPE);
+    parts.push(Buffer.from(head), data);
+  }
+  return Buffer.concat(parts);
+}
+
+/** What a binary message begins with in revision 3. */
+export const MESSAGE_TYPE = 4;
 
 /** A binary message for a client that asked for no binary frames. */
 export const base64Packet3 = (data: Buffer): string => `b4${data.toString("base64")}`;
@@ -99,7 +122,7 @@ function decodeText3(text: string): EnginePacket[] | undefined {
   return packets.length > 0 ? packets : undefined;
 }
 
-/** The binary form: per packet 0 (text) or 1 (binary), the digits of the length in bytes as bytes 0 to 9, 255, the data. */
+/** The binary form, see `encodeBinaryPayload3`. */
 export function decodeBinaryPayload3(body: Buffer): EnginePacket[] | undefined {
   const packets: EnginePacket[] = [];
   let at = 0;
@@ -116,7 +139,7 @@ export function decodeBinaryPayload3(body: Buffer): EnginePacket[] | undefined {
     at = from + length;
     if (kind > 1 || length === 0 || at > body.length) return undefined;
     if (kind === 1) {
-      if (body[from] !== 4) return undefined;
+      if (body[from] !== MESSAGE_TYPE) return undefined;
       packets.push(body.subarray(from + 1, at));
     } else {
       const text = utf8(body.subarray(from, at));

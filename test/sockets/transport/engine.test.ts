@@ -456,10 +456,29 @@ t.test("EIO 13: revision 3 takes octet-stream, text with base64; revision 4 refu
   t.equal(
     await three.get(),
     '50:451-["message-back",{"_placeholder":true,"num":0}]6:b4AQID27:42["message-back","\\u00e9"]',
-    "EIO 14: and answers in ASCII",
+    "EIO 14: and answers in ASCII to who asked for text",
   );
   const four = await Poller.open(served, 4);
   t.equal(await four.post("4hello", "application/octet-stream"), '400 {"code":3,"message":"Bad request"}');
+});
+
+t.test("B8: a revision 3 client that does not ask for text is answered in the binary form, always", async (t) => {
+  const served = await serve(t, talk());
+  const answer = await fetch(served.url("EIO=3&transport=polling"));
+  t.equal(answer.headers.get("content-type"), "application/octet-stream");
+  const open = Buffer.from(await answer.arrayBuffer()).toString("latin1");
+  const head = open.slice(0, open.indexOf("\xff"));
+  const digits = [...head].map((digit) => digit.charCodeAt(0));
+  t.equal(open.length - head.length - 1, Number(digits.join("")), "its length, after a 0 for text");
+  const url = served.url(`EIO=3&transport=polling&sid=${sidOf(open)}`);
+  const poll = async () => Buffer.from(await (await fetch(url)).arrayBuffer()).toString("latin1");
+  t.equal(await poll(), '\x00\x02\xff40\x00\x01\x03\xff42["auth",{}]');
+  const body = '\x00\x01\x08\xff42["message","\xc3\xa9"]';
+  const headers = { "Content-Type": "application/octet-stream" };
+  t.equal(await (await fetch(url, { method: "POST", body: Buffer.from(body, "latin1"), headers })).text(), "ok");
+  t.equal(await poll(), '\x00\x02\x03\xff42["message-back","\xc3\xa9"]', "UTF-8, counted in bytes");
+  for (const connection of served.gateway.connections()) connection.close();
+  t.equal(await poll(), "\x00\x01\xff1", "the farewell too");
 });
 
 t.test("EIO 15: JSONP carries newlines in both directions", async (t) => {

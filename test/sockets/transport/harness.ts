@@ -130,7 +130,8 @@ export class Poller {
   }
 
   static async open(served: Served<unknown>, revision: 3 | 4): Promise<Poller> {
-    const url = served.url(`EIO=${revision}&transport=polling`);
+    // `b64`: the answers come as text.
+    const url = served.url(`EIO=${revision}&transport=polling${revision === 3 ? "&b64=1" : ""}`);
     const answer = await fetch(url);
     return new Poller(`${url}&sid=${sidOf(await answer.text())}`);
   }

@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import t from "tap";
 import {
   decodeBinaryPayload3,
@@ -5,6 +6,7 @@ import {
   decodePayload3,
   decodePayload4,
   type EnginePacket,
+  encodeBinaryPayload3,
   encodePayload3,
   encodePayload4,
   isPacket,
@@ -32,6 +34,36 @@ t.test("EIO 14: revision 3 payloads are written in pure ASCII", async (t) => {
     [[Buffer.alloc(0)], "2:b4"],
   ];
   for (const [packets, payload] of table) t.equal(encodePayload3(packets), payload);
+});
+
+t.test("B8: every revision 3 client's own decoder, of Node and of browsers, reads the binary form", async (t) => {
+  const packets = ["40", event, abc, '42["p",1]'];
+  const payload = encodeBinaryPayload3(packets);
+  t.equal(encodeBinaryPayload3(["40"]).toString("latin1"), "\x00\x02\xff40");
+  t.equal(encodeBinaryPayload3([abc]).toString("latin1"), "\x01\x04\xff\x04\x01\x02\x03");
+  t.same(decodeBinaryPayload3(payload), packets);
+  for (const client of ["socket.io-client1", "socket.io-client2"]) {
+    const engine = createRequire(createRequire(import.meta.url).resolve(client)).resolve("engine.io-client");
+    for (const build of ["engine.io-parser", "engine.io-parser/lib/browser.js"]) {
+      const { decodePayload } = createRequire(engine)(build) as {
+        decodePayload(data: unknown, type: string, each: (packet: { type: string; data: unknown }) => void): void;
+      };
+      const browser = build.endsWith("browser.js");
+      const data = browser ? new Uint8Array(payload).buffer : payload;
+      const read: unknown[] = [];
+      decodePayload(data, browser ? "arraybuffer" : "nodebuffer", (packet) => read.push(packet));
+      const [connect, text, bytes, last] = read as { type: string; data: string }[];
+      t.same(
+        [connect, text, last],
+        [
+          { type: "message", data: "0" },
+          { type: "message", data: event.slice(1) },
+          { type: "message", data: '2["p",1]' },
+        ],
+      );
+      t.same(Buffer.from(bytes!.data), abc, `${client} ${build}`);
+    }
+  }
 });
 
 t.test("revision 3 text payloads, both ways of counting", async (t) => {
