@@ -4,8 +4,9 @@ import { normalise } from "../core/notification.ts";
 import type { Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
 import { json } from "./answer.ts";
+import type { Limits } from "./ids.ts";
 import { contentOf, idOf } from "./notification.ts";
-import type { Limits, Params } from "./params.ts";
+import type { Params } from "./params.ts";
 
 /** What cannot be sent is told in `msg`: the other server expects success whenever it was understood. */
 export async function apn(params: Params, actions: Actions, limits: Limits): Promise<Response> {

@@ -1,9 +1,14 @@
 // JSON as text: is it valid, and where in an object's text does a member stand.
 import { PushError } from "../core/errors.ts";
+import { MAX_DEPTH, scanText } from "./scan.ts";
 
-/** The first character tells most plain texts from JSON without the cost of a thrown error. */
+/**
+ * The first character tells most plain texts from JSON without the cost of a thrown error.
+ * @throws PushError("invalid") when it is nested too deep
+ */
 export function isJson(text: string): boolean {
   if (!/^[\t\n\r ]*["[{\-0-9tfn]/.test(text)) return false;
+  if (text.length > 2 * MAX_DEPTH) return scanText(text); // a shorter one cannot be too deep
   try {
     JSON.parse(text);
     return true;

@@ -7,7 +7,8 @@ import type { Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
 import { json } from "./answer.ts";
 import type { Auth, Caller } from "./auth.ts";
-import type { Limits, Params } from "./params.ts";
+import type { Limits } from "./ids.ts";
+import type { Params } from "./params.ts";
 import { onceOf } from "./repeat.ts";
 
 /** How much of a text that is not JSON the error repeats. */
@@ -31,7 +32,7 @@ export async function notification(
   const sendAt = params.time("sendAt");
   const rate = params.whole("rate", 0, HIGHEST_RATE) ?? 0;
   const dryRun = params.strictFlag("dryRun");
-  const once = onceOf(params, caller.repeatKey, "/notification");
+  const once = await onceOf(params, caller.repeatKey, "/notification");
   const accepted = await actions.notify(content, {
     ...(id === undefined ? {} : { id }),
     target,

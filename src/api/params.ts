@@ -3,25 +3,21 @@ import { createHash } from "node:crypto";
 import type { PushId, TagFilter, Uid } from "../core/device.ts";
 import { DURATIONS, milliseconds } from "../core/duration.ts";
 import { PushError } from "../core/errors.ts";
+import { Pace } from "../core/pace.ts";
 import { FormFields, parseForm } from "../http/form.ts";
 import type { Head } from "../http/message.ts";
 import { HttpError } from "../http/message.ts";
 import { parseMultipart } from "../http/multipart.ts";
+import { idText, LISTS, type Limits, LONGEST_TOKEN, limited, numeral } from "./ids.ts";
 import { canonical, compact, flaw, isJson, memberText } from "./json.ts";
+import { Ids, LARGE, Payload, readLargeFields, readLargeJson } from "./large.ts";
+import { JsonError, JsonScanner, MAX_DEPTH } from "./scan.ts";
 import { instant } from "./time.ts";
-
-export interface Limits {
-  /** Longest pushId, uid, tag or other label, in characters. */
-  readonly id: number;
-  readonly topic: number;
-}
 
 /** 31,000 years. Now plus this is still a date and a safe integer. */
 const LONGEST_TIME_TO_LIVE = 1e15;
-/** Characters of a vendor's token. No vendor promises a length; the longest known, a Web Push address, has some hundred. */
-const LONGEST_TOKEN = 4096;
-/** Parameters that have every array form. */
-const LISTS: ReadonlySet<string> = new Set(["pushId", "uid", "tokens"]);
+/** Parameters of a call that may be repeated. */
+const MOST_COMPARED = 1000;
 
 export class Params {
   readonly #values: ReadonlyMap<string, unknown>;
@@ -81,6 +77,7 @@ export class Params {
   ids(name: string, longest = this.#limits.id): readonly string[] | undefined {
     const value = this.raw(name);
     if (value === undefined) return undefined;
+    if (value instanceof Ids) return value.list;
     if (typeof value === "string" && value.charCodeAt(0) !== 0x5b) return [idText(value, name, longest)];
     const list = typeof value === "string" ? arrayText(value, name) : value;
     if (!Array.isArray(list)) return [idText(list, name, longest)];
@@ -177,26 +174,50 @@ export class Params {
   payload(name: string): string | undefined {
     const value = this.raw(name);
     if (value === undefined) return undefined;
+    if (value instanceof Payload) {
+      if (value.flaw !== undefined && /^"\s*([{[]|\\")/.test(value.text)) this.#warnOfFlaw(name, value.flaw);
+      return value.text;
+    }
     if (typeof value === "string") {
       if (isJson(value)) return oneLine(value);
-      // Neither a sentence nor a word begins like this: it was meant as JSON.
-      if (/^\s*[{["]/.test(value))
-        this.warn(`${name} starts like JSON but is none, it was sent as text: ${flaw(value)}`);
+      if (/^\s*[{["]/.test(value)) this.#warnOfFlaw(name, flaw(value));
       return JSON.stringify(value);
     }
     const text = this.#source === undefined ? undefined : memberText(this.#source, name);
     return text === undefined ? JSON.stringify(value) : oneLine(text);
   }
 
+  /** Neither a sentence nor a word begins like this: it was meant as JSON. */
+  #warnOfFlaw(name: string, reason: string): void {
+    this.warn(`${name} starts like JSON but is none, it was sent as text: ${reason}`);
+  }
+
   /**
    * What the call asks for, in 64 hexadecimal digits: path and parameters, `but` aside. The same whichever way the parameters
    * came, so a repetition by GET is the call that was made by POST. Known to be readable: ask after they were read.
    */
-  digest(path: string, but: string): string {
+  digest(path: string, but: string): string | Promise<string> {
+    const names = [...this.#values.keys()].sort().filter((name) => name !== but && this.has(name));
+    if (names.length > MOST_COMPARED) throw new PushError("too_large", `more than ${MOST_COMPARED} parameters`);
+    const isLong = (value: unknown): boolean => value instanceof Ids || value instanceof Payload;
+    if (names.some((name) => isLong(this.raw(name)))) return this.#digestInPieces(path, names);
     const hash = createHash("sha256").update(path);
-    for (const name of [...this.#values.keys()].sort()) {
-      if (name === but || !this.has(name)) continue;
-      hash.update(`\n${JSON.stringify(name)}:`).update(this.#plain(name));
+    for (const name of names) hash.update(`\n${JSON.stringify(name)}:`).update(this.#plain(name));
+    return hash.digest("hex");
+  }
+
+  /** The same digest. A long payload counts as it is written, white space included. */
+  async #digestInPieces(path: string, names: readonly string[]): Promise<string> {
+    const pace = new Pace();
+    const hash = createHash("sha256").update(path);
+    for (const name of names) {
+      hash.update(`\n${JSON.stringify(name)}:`);
+      const value = this.raw(name);
+      const parts = value instanceof Ids || value instanceof Payload ? value.parts() : [this.#plain(name)];
+      for (const part of parts) {
+        hash.update(part);
+        if (pace.over()) await pace.turn();
+      }
     }
     return hash.digest("hex");
   }
@@ -213,19 +234,6 @@ export class Params {
   }
 }
 
-function idText(value: unknown, name: string, longest: number): string {
-  const id = typeof value === "number" ? numeral(value, name) : value;
-  if (typeof id !== "string") throw new PushError("invalid", `${name} must be a string, a number or an array of these`);
-  return limited(id, name, longest);
-}
-
-function limited<T extends string | undefined>(text: T, name: string, most: number): T {
-  if (text !== undefined && text.length > most) {
-    throw new PushError("invalid", `${name} is longer than ${most} characters`);
-  }
-  return text;
-}
-
 /** The body's parameters first, then the query's, which win. Only a long or multipart body takes more than this turn. */
 export function readParams(head: Head, body: Buffer, limits: Limits): Params | Promise<Params> {
   const query = head.query === "" ? undefined : queryValues(head.query);
@@ -234,21 +242,26 @@ export function readParams(head: Head, body: Buffer, limits: Limits): Params | P
   switch (type) {
     case "application/x-www-form-urlencoded": {
       checkCharset(head.contentType);
-      const values = parseForm(body);
+      const values = parseForm(body, LISTS);
       return values instanceof Promise
-        ? values.then((parsed) => new Params(merge(parsed, query), undefined, limits))
+        ? values
+            .then((fields) => readLargeFields(fields, limits))
+            .then((read) => new Params(merge(read, query), undefined, limits))
         : new Params(merge(values, query), undefined, limits);
     }
     case "application/json": {
       checkCharset(head.contentType);
+      if (body.length > LARGE)
+        return readLargeJson(body, limits).then((read) => new Params(merge(read, query), undefined, limits));
+      if (body.length > 2 * MAX_DEPTH) checkDepth(body);
       const source = body.toString("utf8");
       const values = merge(jsonValues(source), query);
       return new Params(values, query?.has("json") ? undefined : source, limits);
     }
     case "multipart/form-data":
-      return parseMultipart(body, head.contentType).then(
-        (values) => new Params(merge(values, query), undefined, limits),
-      );
+      return parseMultipart(body, head.contentType, LISTS)
+        .then((fields) => readLargeFields(fields, limits))
+        .then((read) => new Params(merge(read, query), undefined, limits));
     default:
       return new Params(query ?? new Map(), undefined, limits);
   }
@@ -263,6 +276,15 @@ function queryValues(query: string): Map<string, unknown> {
 function merge(values: Map<string, unknown>, query: ReadonlyMap<string, unknown> | undefined): Map<string, unknown> {
   if (query !== undefined) for (const [name, value] of query) values.set(name, value);
   return values;
+}
+
+/** What is no JSON at all is said by the parser, in its words. */
+function checkDepth(body: Buffer): void {
+  try {
+    new JsonScanner().feed(body, 0, body.length);
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+  }
 }
 
 function jsonValues(text: string): Map<string, unknown> {
@@ -303,12 +325,6 @@ function arrayText(text: string, name: string): unknown[] {
     // the same mistake as valid JSON that is no array
   }
   throw new PushError("invalid", `${name} starts with "[" but is not a JSON array`);
-}
-
-/** An id beyond 2^53 has already lost digits when it gets here: it would name somebody else. */
-function numeral(value: number, name: string): string {
-  if (Math.abs(value) <= Number.MAX_SAFE_INTEGER) return String(value);
-  throw new PushError("invalid", `${name}: send numbers above ${Number.MAX_SAFE_INTEGER} as strings`);
 }
 
 /** In valid JSON a raw line break is only ever white space between tokens. */

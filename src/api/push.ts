@@ -21,7 +21,11 @@ export function push(params: Params, actions: Actions, repeatKey: string): Respo
   }
   const target = targetOf(params, topic, pushIds, uids);
   const draft: PushDraft = { event, body, timeToLive: params.timeToLive() };
-  const done = actions.push(target, draft, onceOf(params, repeatKey, "/push"));
+  const once = onceOf(params, repeatKey, "/push");
+  const done =
+    once instanceof Promise
+      ? once.then((known) => actions.push(target, draft, known))
+      : actions.push(target, draft, once);
   return done === undefined ? SUCCESS : done.then(() => SUCCESS);
 }
 

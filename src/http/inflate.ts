@@ -1,25 +1,36 @@
 // Compressed request bodies. Inflating happens in Node's thread pool; the size limit holds for what comes out.
-import { promisify } from "node:util";
-import { gunzip, inflate as unzip } from "node:zlib";
+import { pipeline } from "node:stream/promises";
+import { createGunzip, createInflate } from "node:zlib";
+import { Pace } from "../core/pace.ts";
 import { HttpError } from "./message.ts";
+import { joined } from "./pieces.ts";
 
 const decoders = new Map([
-  ["gzip", promisify<Buffer, { maxOutputLength: number }, Buffer>(gunzip)],
-  ["deflate", promisify<Buffer, { maxOutputLength: number }, Buffer>(unzip)],
+  ["gzip", createGunzip],
+  ["deflate", createInflate],
 ]);
+
+/** Bytes that come out at a time. */
+const CHUNK = 64 * 1024;
 
 export async function inflate(body: Buffer, encoding: string, maxBody: number): Promise<Buffer> {
   const name = encoding.trim().toLowerCase();
   if (name === "identity" || body.length === 0) return body;
-  const decode = decoders.get(name);
-  if (decode === undefined)
-    throw new HttpError(415, `unsupported content encoding "${name}": use gzip, deflate or none`);
+  const open = decoders.get(name);
+  if (open === undefined) throw new HttpError(415, `unsupported content encoding "${name}": use gzip, deflate or none`);
+  const parts: Buffer[] = [];
+  let size = 0;
   try {
-    return await decode(body, { maxOutputLength: maxBody });
+    await pipeline([body], open({ chunkSize: CHUNK }), async (chunks: AsyncIterable<Buffer>) => {
+      for await (const chunk of chunks) {
+        size += chunk.length;
+        if (size > maxBody) throw new HttpError(413, `the inflated request body is larger than ${maxBody} bytes`);
+        parts.push(chunk);
+      }
+    });
   } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "ERR_BUFFER_TOO_LARGE") {
-      throw new HttpError(413, `the inflated request body is larger than ${maxBody} bytes`, { cause });
-    }
+    if (cause instanceof HttpError) throw cause;
     throw new HttpError(400, `the request body is not valid ${name} data`, { cause });
   }
+  return parts.length === 1 ? parts[0]! : joined(parts, new Pace());
 }

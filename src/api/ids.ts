@@ -1,0 +1,34 @@
+// Ids as callers write them: text, or numbers that stand for their digits (http-api 1.1).
+import { PushError } from "../core/errors.ts";
+
+export interface Limits {
+  /** Longest pushId, uid, tag or other label, in characters. */
+  readonly id: number;
+  readonly topic: number;
+}
+
+/** Characters of a vendor's token. No vendor promises a length; the longest known, a Web Push address, has some hundred. */
+export const LONGEST_TOKEN = 4096;
+/** Parameters that have every array form. */
+export const LISTS: ReadonlySet<string> = new Set(["pushId", "uid", "tokens"]);
+
+export const longestOf = (name: string, limits: Limits): number => (name === "tokens" ? LONGEST_TOKEN : limits.id);
+
+export function idText(value: unknown, name: string, longest: number): string {
+  const id = typeof value === "number" ? numeral(value, name) : value;
+  if (typeof id !== "string") throw new PushError("invalid", `${name} must be a string, a number or an array of these`);
+  return limited(id, name, longest);
+}
+
+export function limited<T extends string | undefined>(text: T, name: string, most: number): T {
+  if (text !== undefined && text.length > most) {
+    throw new PushError("invalid", `${name} is longer than ${most} characters`);
+  }
+  return text;
+}
+
+/** Numbers above 2^53 have lost digits already when they get here. */
+export function numeral(value: number, name: string): string {
+  if (Math.abs(value) <= Number.MAX_SAFE_INTEGER) return String(value);
+  throw new PushError("invalid", `${name}: send numbers above ${Number.MAX_SAFE_INTEGER} as strings`);
+}
