@@ -20,8 +20,14 @@ export function laneResume(params: Params, actions: Actions): Response {
   return json({ code: "success", resumed: resumed.map((lane) => ({ provider: lane.provider, app: lane.app })) });
 }
 
-const describe = ({ until, lastError, ...status }: LaneStatus): object => ({
+const describe = ({ until, lastError, stoppedWays, ...status }: LaneStatus): object => ({
   ...status,
+  stoppedWays: stoppedWays?.map(({ way, reason, since, until: again }) => ({
+    way,
+    reason,
+    ...told("since", since),
+    ...told("until", again),
+  })),
   ...told("until", until),
   lastError: lastError === undefined ? undefined : { reason: lastError.reason, ...told("at", lastError.at) },
 });

@@ -115,6 +115,16 @@ export function createMetrics(
     help: "1: so many tokens are said to be dead that none is forgotten",
     ...lane,
   });
+  const stoppedWays = new Gauge({
+    name: "pushbox_lane_stopped_ways",
+    help: "Ways to some of its tokens that the vendor has closed",
+    ...lane,
+  });
+  const setAside = new Counter({
+    name: "pushbox_tokens_set_aside_total",
+    help: "Tokens set aside because they are of other credentials than ours",
+    ...lane,
+  });
   const state = new Gauge({
     name: "pushbox_lane_state",
     help: "1 for the state the lane is in",
@@ -129,13 +139,15 @@ export function createMetrics(
   });
 
   function readLanes(all: readonly LaneStatus[]): void {
-    for (const metric of [depth, oldest, inFlight, held, state, settled]) metric.reset();
+    for (const metric of [depth, oldest, inFlight, held, stoppedWays, setAside, state, settled]) metric.reset();
     for (const one of all) {
       const labels = { provider: one.provider, app: one.app };
       depth.set(labels, one.depth);
       oldest.set(labels, (one.oldest ?? 0) / 1000);
       inFlight.set(labels, one.inFlight);
       held.set(labels, one.holdsDeletions ? 1 : 0);
+      stoppedWays.set(labels, one.stoppedWays?.length ?? 0);
+      setAside.inc(labels, one.setAside ?? 0);
       for (const name of laneStates) state.set({ ...labels, state: name }, one.state === name ? 1 : 0);
       for (const outcome of ["accepted", "failed", "retried"] as const)
         settled.inc({ ...labels, outcome }, one[outcome]);

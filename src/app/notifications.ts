@@ -193,6 +193,14 @@ function tell(log: Log, lane: string, what: string, reason: string): void {
     case "resumed":
       log.info(`${lane}: sending again`);
       break;
+    case "way stopped":
+      log.error(
+        `${lane}: no more by this way: ${reason}. Its tokens wait, the others are served; correct the credentials and reload (SIGHUP)`,
+      );
+      break;
+    case "way resumed":
+      log.info(`${lane}: sending again by this way: ${reason}`);
+      break;
     case "paused":
       log.warn(`${lane}: paused by the vendor: ${reason}`);
       break;

@@ -45,6 +45,7 @@ export type Settlement = { readonly delivery: Delivery } & (
       readonly reason: string;
       readonly counters: readonly string[];
       readonly forget?: { readonly registeredBefore?: number };
+      readonly detour?: string;
     }
   /** Back into the lane, due at `at`. `tried`: it counts as a try. */
   | { readonly kind: "again"; readonly at: number; readonly reason: string; readonly tried: boolean }
@@ -105,8 +106,11 @@ export function settle(
       const forget = outcome.at === undefined ? {} : { registeredBefore: outcome.at };
       return { delivery, kind: "gone", reason: outcome.reason, counters: counters(provider, "failed"), forget };
     }
-    case "refused":
-      return { delivery, kind: "refused", reason: outcome.reason, counters: counters(provider, "failed") };
+    case "refused": {
+      const { reason, detour } = outcome;
+      const kept = detour === undefined ? {} : { detour };
+      return { delivery, kind: "refused", reason, counters: counters(provider, "failed"), ...kept };
+    }
     case "retry":
       if (outcome.once === true && delivery.attempts > 0)
         return { delivery, kind: "refused", reason: outcome.reason, counters: counters(provider, "failed") };

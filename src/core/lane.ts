@@ -1,5 +1,6 @@
 // Port: what an operator sees of the lanes, and may do to them.
 import type { Lane } from "./delivery.ts";
+import type { StoppedWay } from "./vendor.ts";
 
 /**
  * - `running`
@@ -27,6 +28,10 @@ export interface LaneStatus extends Lane {
   readonly lastError?: { readonly reason: string; readonly at: number };
   /** So many of its tokens are said to be dead that none is forgotten until it is resumed by hand (core/delivery.ts). */
   readonly holdsDeletions: boolean;
+  /** Ways to some of its tokens that the vendor has closed, while the lane goes on with the others. Absent: none. */
+  readonly stoppedWays?: readonly StoppedWay[];
+  /** Tokens set aside since the start, being another credential's. Absent: none. */
+  readonly setAside?: number;
 }
 
 export interface Lanes {

@@ -30,8 +30,11 @@ export type Outcome =
     }
   /** The token is dead: forget it. `at`: dead since then (epoch ms), which a token registered later survives. */
   | { readonly kind: "gone"; readonly reason: string; readonly at?: number }
-  /** This message is at fault, or the device's settings block it: never again, but the token stays. */
-  | { readonly kind: "refused"; readonly reason: string; readonly suspect?: Suspicion }
+  /**
+   * This message is at fault, or the device's settings block it: never again, but the token stays. `detour`, to be kept with the
+   * token: our credentials do not reach it, so it is set aside until there are others.
+   */
+  | { readonly kind: "refused"; readonly reason: string; readonly suspect?: Suspicion; readonly detour?: string }
   /** Our credentials are at fault: renew once, then stop the lane until they are replaced. */
   | { readonly kind: "denied"; readonly reason: string }
   /** A quota is spent: the lane rests until then. */
@@ -52,8 +55,18 @@ export interface Suspicion {
 export interface Recipient {
   readonly token: string;
   readonly ref: string;
-  /** By which way the provider reached the token the last time, in its own words; absent: the first. */
+  /** By which way the provider reached the token the last time, or that by none, in its own words; absent: the first. */
   readonly detour?: string;
+}
+
+/** One of the ways to a lane's tokens that the vendor has closed to us, while the others stay open. */
+export interface StoppedWay {
+  /** "production", "sandbox": the provider's own word. */
+  readonly way: string;
+  readonly reason: string;
+  readonly since: number;
+  /** It is tried again with the first token after that; epoch ms. */
+  readonly until: number;
 }
 
 export interface Provider {
@@ -73,6 +86,10 @@ export interface Provider {
    * out. Only of vendors who can be asked.
    */
   trace?(app: AppId, receipts: readonly string[], now: number): Promise<readonly Trace[]>;
+  /** The ways to this app's tokens that are closed. The same array as long as nothing changes. */
+  stoppedWays?(app: AppId, now: number): readonly StoppedWay[];
+  /** Tries all ways of this app again. */
+  reopen?(app: AppId): void;
   close(): Promise<void>;
 }
 

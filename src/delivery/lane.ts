@@ -5,13 +5,15 @@ import type { LaneState, LaneStatus } from "../core/lane.ts";
 import { expiry, type Notification } from "../core/notification.ts";
 import type { LaneDepth, Outbox } from "../core/outbox.ts";
 import { Suspects } from "../core/suspects.ts";
-import type { Outcome, Provider, Recipient } from "../core/vendor.ts";
+import type { Outcome, Provider, Recipient, StoppedWay } from "../core/vendor.ts";
 import { Breaker } from "./breaker.ts";
 import { Rate } from "./rate.ts";
 import { Ready } from "./ready.ts";
 import { Settling } from "./settling.ts";
 import { FIRST_PLACES, places, type Turns } from "./turns.ts";
 import { FULL_WINDOW, isOfToken, isTrouble, narrower, type Window, wider } from "./window.ts";
+
+export type LaneChange = "stopped" | "paused" | "holds deletions" | "resumed" | "way stopped" | "way resumed";
 
 export interface LaneOptions {
   readonly outbox: Pick<Outbox, "claim" | "settle" | "expire">;
@@ -21,7 +23,7 @@ export interface LaneOptions {
   /** Adds to the hourly sums of `key`. */
   readonly count: (key: string, sums: { total: number; success: number; error: number; latency: number }) => void;
   /** A lane was stopped, paused, began to hold deletions, goes on. */
-  readonly changed: (lane: Lane, what: "stopped" | "paused" | "holds deletions" | "resumed", reason: string) => void;
+  readonly changed: (lane: Lane, what: LaneChange, reason: string) => void;
   readonly failed: (error: unknown) => void;
 }
 
@@ -37,6 +39,8 @@ const LASTS = 100;
  */
 const LOOK_EVERY = 30_000;
 const RETRY_AFTER = 1000;
+
+const NO_WAYS: readonly StoppedWay[] = [];
 
 type Standing =
   | { readonly state: "running" }
@@ -75,6 +79,8 @@ export class LaneRunner {
   #idle: (() => void) | undefined;
   readonly #rate = new Rate();
   readonly #totals = { accepted: 0, failed: 0, retried: 0 };
+  #setAside = 0;
+  #stoppedWays: readonly StoppedWay[] = NO_WAYS;
   #lastError: { readonly reason: string; readonly at: number } | undefined;
 
   constructor(lane: Lane, provider: Provider | undefined, options: LaneOptions) {
@@ -96,6 +102,7 @@ export class LaneRunner {
   /** The provider as it is configured now: a lane that was stopped begins again with it. */
   use(provider: Provider | undefined): void {
     this.#provider = provider?.apps.includes(this.lane.app) === true ? provider : undefined;
+    this.#stoppedWays = NO_WAYS;
     this.#window = FULL_WINDOW;
     this.#suspects.clear();
     if (this.#provider === undefined) {
@@ -112,7 +119,9 @@ export class LaneRunner {
   resume(): boolean {
     if (this.#provider === undefined) return false;
     const rests = this.#window.until > this.#options.now();
-    const held = this.#standing.state !== "running" || this.#breaker.open || rests;
+    const held = this.#standing.state !== "running" || this.#breaker.open || rests || this.#stoppedWays !== NO_WAYS;
+    this.#provider.reopen?.(this.lane.app);
+    this.#stoppedWays = NO_WAYS;
     this.#standing = { state: "running" };
     this.#window = FULL_WINDOW;
     this.#breaker.close();
@@ -172,6 +181,8 @@ export class LaneRunner {
       failed: this.#totals.failed + unsent,
       ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
       holdsDeletions: this.#breaker.open,
+      ...(this.#setAside === 0 ? {} : { setAside: this.#setAside }),
+      ...(this.#stoppedWays.length === 0 ? {} : { stoppedWays: this.#stoppedWays }),
     };
   }
 
@@ -309,6 +320,7 @@ export class LaneRunner {
     this.#places = places(this.#places, turns.answered(), full, provider.parallel(this.lane.app));
     this.#flying--;
     const current = provider === this.#provider;
+    if (current) this.#tellWays(provider.stoppedWays?.(this.lane.app, now()) ?? NO_WAYS);
     if (current) outcomes = outcomes.map((outcome, i) => this.#suspects.judge(to[i]?.token ?? "", outcome, now()));
     this.#judge(outcomes, now(), current);
     this.#conclude(to, note, outcomes);
@@ -351,6 +363,17 @@ export class LaneRunner {
     if (this.#window.until > now) this.#giveBack(this.#ready.clear());
   }
 
+  /** The provider gives the same array as long as nothing changes. */
+  #tellWays(ways: readonly StoppedWay[]): void {
+    const before = this.#stoppedWays;
+    if (ways === before) return;
+    this.#stoppedWays = ways;
+    const { changed } = this.#options;
+    for (const { way, reason } of ways)
+      if (!before.some((one) => one.way === way)) changed(this.lane, "way stopped", `${way}: ${reason}`);
+    for (const { way } of before) if (!ways.some((one) => one.way === way)) changed(this.lane, "way resumed", way);
+  }
+
   #rest(standing: Exclude<Standing, { state: "running" }>): void {
     if (this.#standing.state === "stopped") return; // nothing is worse
     const changed = this.#standing.state !== standing.state;
@@ -373,6 +396,7 @@ export class LaneRunner {
       if (settlement.kind === "accepted") this.#totals.accepted++;
       else if (settlement.kind === "again") this.#totals.retried++;
       else this.#totals.failed++;
+      if (settlement.kind === "refused" && settlement.detour !== undefined) this.#setAside++;
       if (outcome.kind === "retry" && outcome.alone === true) this.#alone.add(delivery.delivery);
       else if (settlement.kind !== "again") this.#alone.delete(delivery.delivery);
       this.#settling.add(this.#breaker.pass(settlement));

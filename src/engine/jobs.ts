@@ -312,7 +312,7 @@ function flatSettlements(results: readonly Settlement[]): FlatSettlements {
       rows.push(delivery, leasedUntil, State.accepted, result.receipt ?? null, place, -1, result.detour ?? 0);
     else {
       const forget = result.forget === undefined ? -1 : (result.forget.registeredBefore ?? 0);
-      rows.push(delivery, leasedUntil, State[result.kind], result.reason, place, forget, 0);
+      rows.push(delivery, leasedUntil, State[result.kind], result.reason, place, forget, result.detour ?? 0);
     }
   }
   return { counters: [...places.keys()], rows };

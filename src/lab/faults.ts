@@ -102,6 +102,28 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Named>>>> = {
       vendors: ["apns"],
       why: "the key is for the other environment",
     },
+    "sandbox-key": {
+      ...own("sandbox-key"),
+      vendors: ["apns"],
+      why: "the key is for the sandbox only: production answers 403, the sandbox as always",
+    },
+    "sandbox-key-odd": {
+      ...own("sandbox-key-odd"),
+      vendors: ["apns"],
+      why: "the same in the word that the live service is said to use",
+    },
+    "production-key": {
+      ...own("production-key"),
+      vendors: ["apns"],
+      why: "the key is for production only: the sandbox answers 403",
+    },
+    "counts-jwts": {
+      ...own("counts-jwts"),
+      vendors: ["apns"],
+      why: "a second text of a JWT within 20 minutes is one too many, though it says the same",
+    },
+    shutdown: { ...own("shutdown"), vendors: ["apns"], why: "503 Shutdown: the server is about to go" },
+    idle: { ...own("idle"), vendors: ["apns"], why: "400 IdleTimeout: the connection is about to go" },
     "other-key": {
       ...own("other-key"),
       vendors: ["apns"],
@@ -136,6 +158,11 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, Named>>>> = {
     "bad-token": { token: "bad", vendors: ["apns"], why: "the device's token is none" },
     "other-topic": { token: "com.example.other", vendors: ["apns"], why: "the device's token is another app's" },
     malformed: { token: "malformed", vendors: ["fcm"], why: "the device's token is none" },
+    "third-party-token": {
+      token: "third-party",
+      vendors: ["fcm"],
+      why: "the device's token is Apple's or a browser's, and the project's credentials for those are bad",
+    },
     foreign: { token: "foreign", vendors: ["fcm"], why: "the device's token is of another project" },
     failing: { token: "failing", vendors: ["honor"], why: "the device is not reached" },
     blocked: {

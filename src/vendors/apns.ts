@@ -232,6 +232,7 @@ const VERDICTS: Readonly<Record<string, Verdict>> = {
   TopicDisallowed: "denied",
   MissingTopic: "denied",
   IdleTimeout: "retry",
+  Shutdown: "retry",
 };
 
 /** Where the reason is none we know, the status says it. */
@@ -244,11 +245,10 @@ const BY_STATUS: Readonly<Record<number, Verdict>> = {
   413: "refused",
 };
 
-const KEY_OF_OTHER_ENVIRONMENT = [
-  "BadEnvironmentKeyIdInToken",
-  "BadEnvironmentKeyInToken",
-  "BadCertificateEnvironment",
-] as const;
+/** BadEnvironmentKeyIdInToken as Apple documents it, BadEnvironmentKeyInToken as it is said to answer, BadCertificateEnvironment. */
+const KEY_OF_OTHER_ENVIRONMENT = /Environment/;
+/** The server is about to close the connection, which other requests had better not take. */
+const LEAVING: readonly string[] = ["Shutdown", "IdleTimeout"];
 
 function judgeReply(reply: HttpReply, now: number): Answer {
   const said = reply.body === "" ? {} : parseObject(reply.body);
@@ -262,9 +262,8 @@ function judgeReply(reply: HttpReply, now: number): Answer {
   if (code === "DeviceTokenNotForTopic")
     return { kind: "elsewhere", environment: "same", outcome: { kind: "gone", reason } };
   if (code === "BadDeviceToken") return { kind: "elsewhere", environment: "other", outcome: { kind: "gone", reason } };
-  if (KEY_OF_OTHER_ENVIRONMENT.some((known) => known === code)) {
+  if (KEY_OF_OTHER_ENVIRONMENT.test(code) && reply.status === 403)
     return { kind: "elsewhere", outcome: { kind: "denied", reason } };
-  }
   if (code === "ExpiredProviderToken") return { kind: "anew", with: "credential", outcome: { kind: "denied", reason } };
   // A connection belongs to the first key that was used on it.
   if (code === "UnrelatedKeyIdInToken")
@@ -276,7 +275,8 @@ function judgeReply(reply: HttpReply, now: number): Answer {
     return { kind: "retry", reason, scope: "token", ...(after === undefined ? {} : { after }) };
   }
   const kind = VERDICTS[code] ?? BY_STATUS[reply.status] ?? "retry";
-  return detailed(kind, reason, said ?? {}, reply, now);
+  const outcome = detailed(kind, reason, said ?? {}, reply, now);
+  return LEAVING.includes(code) ? { kind: "leave", outcome } : outcome;
 }
 
 function detailed(kind: Verdict, reason: string, said: Fields, reply: HttpReply, now: number): Outcome {

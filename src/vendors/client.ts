@@ -10,6 +10,7 @@ import type { Answer, CommonApp, Dialect, HttpReply, HttpRequest, Transport } fr
 import { Denied, Unsendable } from "./dialect.ts";
 import { Line, type Network, Trouble } from "./line.ts";
 import { Preparations } from "./preparations.ts";
+import { asideOf, type Elsewhere, isAside, Ways, wayOf } from "./ways.ts";
 
 /** Hosts that devices choose are many: so many lines are kept, the longest unused are closed. */
 const LINES = 256;
@@ -33,11 +34,14 @@ export function provider<App extends CommonApp>(
     apps: apps.map(({ app }) => app),
     send: (app, note, to, now) => client.send(app, note, to, now),
     ...(dialect.trace === undefined ? {} : { trace: (app, receipts, now) => client.trace(app, receipts, now) }),
+    stoppedWays: (app, now) => client.ways.of(app, now),
+    reopen: (app) => client.ways.open(app),
     close: () => client.close(),
   };
 }
 
 class Client<App extends CommonApp> {
+  readonly ways = new Ways();
   readonly #dialect: Dialect<App>;
   readonly #network: Network;
   readonly #apps: ReadonlyMap<AppId, App>;
@@ -48,6 +52,8 @@ class Client<App extends CommonApp> {
   readonly #lines = new Map<string, Line>();
   /** The route that worked for a token, where it was not the first: sandbox tokens cost Apple's patience only once. */
   readonly #detours = new Map<string, number>();
+  /** By app: what is kept with tokens that its credentials do not reach. */
+  readonly #asides: ReadonlyMap<AppId, string>;
   readonly #sending = new Set<Promise<unknown>>();
   /** Counts the requests that peers take turns in. */
   #turn = 0;
@@ -58,6 +64,7 @@ class Client<App extends CommonApp> {
     this.#network = network;
     this.#apps = new Map(apps.map((app) => [app.app, app]));
     this.#configured = apps;
+    this.#asides = new Map(apps.map((app) => [app.app, asideOf([app])]));
     this.#probing = { ...dialect.transport, connections: 1, streams: Math.min(dialect.transport.streams, PROBES) };
     this.#preparations = dialect.preparing && new Preparations(dialect.preparing);
     this.#credentials = new Credentials(dialect, (app) => async (request) => {
@@ -72,9 +79,30 @@ class Client<App extends CommonApp> {
     if (this.#closed) return all(to, { kind: "retry", reason: `${name}: the server is stopping` });
     const app = this.#apps.get(appId);
     if (app === undefined) return all(to, { kind: "refused", reason: `${name}: ${appId} is not configured` });
+    if (to.some(({ detour }) => isAside(detour))) return this.#sparingAside(app, note, to, now);
     if (this.#dialect.home !== undefined) return this.#toHomes(app, note, to, now);
     const outcomes = await this.#all(batches(to, batch).map((some) => this.#deliver(app, note, some, now)));
     return outcomes.length === 1 ? outcomes[0]! : outcomes.flat();
+  }
+
+  /** Those that were set aside are asked about only with other credentials than then, and taken back once these reach them. */
+  async #sparingAside(
+    app: App,
+    note: Notification,
+    to: readonly Recipient[],
+    now: number,
+  ): Promise<readonly Outcome[]> {
+    const mark = this.#asides.get(app.app);
+    const asked = to.filter(({ detour }) => detour !== mark);
+    const plain = asked.map(({ token, ref, detour }) =>
+      detour === undefined || isAside(detour) ? { token, ref } : { token, ref, detour },
+    );
+    const answers = (plain.length === 0 ? [] : await this.send(app.app, note, plain, now))[Symbol.iterator]();
+    return to.map(({ detour }): Outcome => {
+      if (detour === mark) return { kind: "refused", reason: `${this.#dialect.name}: ${ASIDE}` };
+      const outcome = answers.next().value!; // one for each that was asked
+      return outcome.kind === "accepted" && isAside(detour) ? { detour: "", ...outcome } : outcome;
+    });
   }
 
   async #toHomes(app: App, note: Notification, to: readonly Recipient[], now: number): Promise<readonly Outcome[]> {
@@ -140,7 +168,7 @@ class Client<App extends CommonApp> {
       if (peers !== undefined) return await this.#inTurn(peers, note, to, now);
       const routes = this.#dialect.route?.(app, to[0]!.token, this.#configured);
       return routes === undefined
-        ? (await this.#ask(app, note, to, now)).map(outcomeOf)
+        ? (await this.#ask(app, note, to, now)).map((answer) => this.#outcome(app, answer, now))
         : [await this.#along(routes, note, to, now)];
     } catch (error) {
       if (error instanceof Unwritable && to.length > 1)
@@ -152,7 +180,10 @@ class Client<App extends CommonApp> {
     }
   }
 
-  /** For one recipient: by the route that reached its token the last time, then by those that the answers leave. */
+  /**
+   * For one recipient: by the route that reached its token the last time, then by those that the answers leave. A token is dead
+   * only when routes that our credentials cover leave nowhere for it to live.
+   */
   async #along(
     routes: readonly [App, ...App[]],
     note: Notification,
@@ -161,38 +192,84 @@ class Client<App extends CommonApp> {
   ): Promise<Outcome> {
     const { token, detour = "" } = to[0]!;
     const start = this.#detours.get(token) ?? (detour === "" ? 0 : placeOf(routes, detour));
+    const first = routes[start]!;
+    const said: (readonly [App, Elsewhere])[] = [];
     let left: readonly App[] = routes;
-    let route = routes[start]!;
-    let outcome: Outcome | undefined;
-    for (;;) {
+    /** Where it may live: not asked yet, or closed to us. */
+    let possible: readonly App[] = routes;
+    for (let route = first; ; route = left[0]!) {
       const answer =
-        outcome === undefined ? (await this.#ask(route, note, to, now))[0]! : await this.#probe(route, note, to, now);
+        this.ways.known(route, token, now) ??
+        closing(
+          route === first ? (await this.#ask(route, note, to, now))[0]! : await this.#probe(route, note, to, now),
+          route !== routes[0] && route.app === routes[0].app && this.ways.proven(routes[0]),
+        );
       if (answer.kind !== "elsewhere") {
-        if (answer.kind !== "accepted") return route.app === routes[0].app ? answer : sparing(answer);
+        if (answer.kind !== "accepted") {
+          const outcome = this.#outcome(route, answer, now);
+          return route.app === routes[0].app ? outcome : sparing(outcome);
+        }
+        this.ways.accepted(route);
         const place = routes.indexOf(route);
         this.#remember(token, place, start);
         const reached = place === 0 ? "" : nameOf(route);
         return reached === detour ? answer : { ...answer, detour: reached };
       }
-      // A dead token outweighs a credential that does not cover the other route.
-      if (outcome === undefined || answer.outcome.kind === "gone") outcome = answer.outcome;
+      const closed = answer.outcome.kind === "denied";
+      if (closed) this.ways.stop(route.app, wayOf(route), answer.outcome.reason, now);
+      said.push([route, answer]);
       const asked = route;
       const { environment } = answer;
-      left = left.filter(
-        (other) =>
-          other !== asked &&
-          (environment === undefined || (environment === "same") === (other.environment === asked.environment)),
-      );
-      if (left[0] === undefined) return outcome;
-      route = left[0];
+      const stays = (other: App) =>
+        environment === undefined || (environment === "same") === (other.environment === asked.environment);
+      left = left.filter((other) => other !== asked && stays(other));
+      possible = possible.filter((other) => (other === asked ? closed : stays(other)));
+      if (left[0] === undefined) return this.#nowhere(routes, token, said, possible, now);
     }
+  }
+
+  /** No route has reached the token. */
+  #nowhere(
+    routes: readonly [App, ...App[]],
+    token: string,
+    said: readonly (readonly [App, Elsewhere])[],
+    closed: readonly App[],
+    now: number,
+  ): Outcome {
+    const own = routes.filter(({ app }) => app === routes[0].app);
+    const denial = said.find(([route, { outcome }]) => outcome.kind === "denied" && own.includes(route))?.[1].outcome;
+    // Our credential fits nowhere: that is the lane's trouble, and whoever lets it go on wants to be asked again.
+    if (denial !== undefined && own.every((route) => closed.includes(route))) {
+      this.ways.open(routes[0].app);
+      return denial;
+    }
+    const absent = said.filter(([, { outcome }]) => outcome.kind !== "denied");
+    const verdict = (absent[0] ?? said[0]!)[1].outcome;
+    const [stopped] = closed.flatMap((route) => this.ways.of(route.app, now).filter(({ way }) => way === wayOf(route)));
+    if (stopped !== undefined) {
+      this.ways.remember(token, absent);
+      const reason = `${verdict.kind === "accepted" ? "" : verdict.reason}; ${stopped.way} is closed to us: ${stopped.reason}`;
+      return { kind: "retry", reason, after: Math.max(0, stopped.until - now), scope: "token" };
+    }
+    // Where the answers rest on our own settings, a topic or the only environment, something must have been accepted with these.
+    const environments = new Set(routes.map(({ environment }) => environment));
+    const excluded = new Set(
+      absent.flatMap(([route, { environment }]) => (environment === "other" ? [route.environment] : [])),
+    );
+    const believed =
+      absent.some(([route]) => this.ways.proven(route)) || (excluded.size > 1 && excluded.size === environments.size);
+    return believed || verdict.kind !== "gone"
+      ? verdict
+      : { kind: "refused", reason: `${verdict.reason}: not believed before this app has been accepted there` };
   }
 
   /** Apple punishes connections on which many tokens are unknown: those are asked about on one of their own, a few at a time. */
   async #probe(route: App, note: Notification, to: readonly Recipient[], now: number): Promise<Told> {
     try {
       const answer = (await this.#ask(route, note, to, now, true))[0]!;
-      return answer.kind === "retry" ? { ...answer, scope: "token" } : answer;
+      const { kind } = answer;
+      const outcome = kind === "leave" || kind === "apart" ? answer.outcome : answer;
+      return outcome.kind === "retry" ? { ...outcome, scope: "token" } : answer;
     } catch (error) {
       if (!(error instanceof Trouble)) throw error;
       return { kind: "retry", reason: `${this.#dialect.name}: unknown: ${error.message}`, scope: "token" };
@@ -217,7 +294,7 @@ class Client<App extends CommonApp> {
       const peer = peers[(first + tried) % peers.length]!;
       try {
         const answers = await this.#ask(peer, note, to, now);
-        add(answers.map(outcomeOf));
+        add(answers.map((answer) => this.#outcome(peer, answer, now)));
         if (!answers.some(({ kind }) => kind === "elsewhere")) break;
       } catch (error) {
         if (!(error instanceof Trouble)) throw error;
@@ -233,6 +310,21 @@ class Client<App extends CommonApp> {
     this.#detours.delete(token);
     if (index > 0) this.#detours.set(token, index);
     if (this.#detours.size > DETOURS) this.#detours.delete(this.#detours.keys().next().value!);
+  }
+
+  #outcome(app: App, answer: Told, now: number): Outcome {
+    switch (answer.kind) {
+      case "apart":
+        this.ways.stop(app.app, answer.way, `${"reason" in answer.outcome ? answer.outcome.reason : ""}`, now);
+        return answer.outcome;
+      case "aside":
+        return { kind: "refused", reason: answer.reason, detour: this.#asides.get(app.app) ?? "" };
+      case "elsewhere":
+      case "leave":
+        return answer.outcome;
+      default:
+        return answer;
+    }
   }
 
   /** Asks with the account's credential, and once more with a new one, or whatever else was out of date, where that was denied. */
@@ -277,7 +369,7 @@ class Client<App extends CommonApp> {
     const reply = await line.ask(app.app, request);
     const answers = this.#decode(app, reply, to, now, prepared);
     if (answers.some(({ kind }) => kind === "accepted")) line.open();
-    if (answers.some((answer) => answer.kind === "anew" && answer.with === "connection")) this.#leave(line);
+    if (answers.some(leaves)) this.#leave(line);
     return answers;
   }
 
@@ -360,6 +452,7 @@ class Client<App extends CommonApp> {
   }
 }
 
+const ASIDE = "the token is set aside, for it is none of these credentials'";
 const NOWHERE: ReadonlySet<string> = new Set(["ENOTFOUND", "ENOTPUBLIC"]);
 
 /** The request could not be made for one of its recipients, it is not known which. */
@@ -379,7 +472,12 @@ type Told = Exclude<Answer, { readonly kind: "anew" }>;
 
 const unsettled = ({ kind }: Answer): boolean => kind === "denied" || kind === "anew";
 const told = (answer: Answer): Told => (answer.kind === "anew" ? answer.outcome : answer);
-const outcomeOf = (answer: Told): Outcome => (answer.kind === "elsewhere" ? answer.outcome : answer);
+const leaves = (answer: Answer): boolean =>
+  answer.kind === "leave" || (answer.kind === "anew" && answer.with === "connection");
+
+/** Denied where the same credential is known to be good elsewhere: that closes the route and no more. */
+const closing = (answer: Told, good: boolean): Told =>
+  good && answer.kind === "denied" ? { kind: "elsewhere", outcome: answer } : answer;
 
 function batches<T>(items: readonly T[], size: number): readonly (readonly T[])[] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, n) => items.slice(n * size, (n + 1) * size));

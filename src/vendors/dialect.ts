@@ -56,6 +56,8 @@ export interface CommonApp {
   readonly app: AppId;
   /** Apps with the same key share connections and credential. Holds no secret. */
   readonly account: string;
+  /** What a token that is set aside is waiting for to change; without it `account`. */
+  readonly identity?: string;
   /** Where requests go: the vendor's own host, or what `base_url` overrides. Without a trailing slash. */
   readonly baseUrl: string;
   /** PEM client certificate and key, where that is how the vendor authenticates. */
@@ -88,9 +90,16 @@ export type Answer =
   | Outcome
   /**
    * Not known here. `outcome` holds when no route is left. `environment`: which routes still are: only those in the environment
-   * that was asked, or only those in another.
+   * that was asked, or only those in another. With `denied`, our credential does not cover this route: what the others say of the
+   * token proves nothing then.
    */
   | { readonly kind: "elsewhere"; readonly outcome: Outcome; readonly environment?: "same" | "other" }
+  /** `outcome` holds, and later requests go by another connection: the server is leaving this one. */
+  | { readonly kind: "leave"; readonly outcome: Outcome }
+  /** `outcome` holds. It concerns the tokens that are reached by this way, behind the vendor, and says nothing of the others. */
+  | { readonly kind: "apart"; readonly way: string; readonly outcome: Outcome }
+  /** The token is none of our credentials': it is set aside until there are others. */
+  | { readonly kind: "aside"; readonly reason: string }
   /**
    * What the request was made with is out of date: it is made anew, once, with another credential, on another connection, or
    * with the time it is by then. `outcome` holds where that does not help.

@@ -3,9 +3,8 @@ import type { KeyObject } from "node:crypto";
 import { SignJWT } from "jose";
 import { z } from "zod";
 import type { Notification } from "../core/notification.ts";
-import type { Outcome } from "../core/vendor.ts";
 import { asText, excerpt, parseObject, retryAfter } from "./answer.ts";
-import type { CommonApp, Dialect, HttpReply } from "./dialect.ts";
+import type { Answer, CommonApp, Dialect, HttpReply } from "./dialect.ts";
 import { Unsendable } from "./dialect.ts";
 import { check, common, commonKeys, packageName, word } from "./entry.ts";
 import { type Fields, fieldsOf, isFields, merge, withTexts } from "./fields.ts";
@@ -34,6 +33,9 @@ const PATIENCE: ReadonlyMap<number, number> = new Map([
   [429, 60_000],
   [503, 10_000],
 ]);
+/** What people take to correct the credentials of a Firebase project, milliseconds. */
+const MEND = 600_000;
+const THIRD_PARTIES = "Apple and web tokens of FCM";
 const SCOPE = "https://www.googleapis.com/auth/firebase.messaging";
 
 export const fcm: Dialect<FcmApp> = {
@@ -68,6 +70,7 @@ export const fcm: Dialect<FcmApp> = {
     return {
       app: own.package_name,
       account: `${account.client_email} ${account.private_key_id}`,
+      identity: `${project} ${account.client_email} ${account.private_key_id}`,
       baseUrl: own.base_url ?? "https://fcm.googleapis.com",
       project,
       signer: {
@@ -135,7 +138,7 @@ function textual(message: Fields): Fields {
   return withTexts(isFields(android) ? { ...message, android: withTexts(android, "data") } : message, "data");
 }
 
-function judge(reply: HttpReply, now: number): Outcome {
+function judge(reply: HttpReply, now: number): Answer {
   const said = parseObject(reply.body) ?? {};
   if (reply.status === 200) {
     return typeof said["name"] === "string"
@@ -155,13 +158,15 @@ function judge(reply: HttpReply, now: number): Outcome {
       return namesToken(details, error["message"]) ? { kind: "gone", reason } : { kind: "refused", reason };
     case "SENDER_ID_MISMATCH":
       // The token is another project's: as likely ours is the wrong one, so the token stays.
-      return { kind: "refused", reason };
+      return { kind: "aside", reason };
     case "QUOTA_EXCEEDED":
     case "RESOURCE_EXHAUSTED":
       return { kind: "retry", reason, after: after ?? PATIENCE.get(429)! };
     case "UNAVAILABLE":
       return { kind: "retry", reason, after: after ?? PATIENCE.get(503)! };
     case "THIRD_PARTY_AUTH_ERROR":
+      // The project's own credentials for Apple or for Web Push. Tokens of Android know nothing of it.
+      return { kind: "apart", way: THIRD_PARTIES, outcome: { kind: "retry", reason, after: MEND, scope: "token" } };
     case "UNAUTHENTICATED":
     case "PERMISSION_DENIED":
     case "NOT_FOUND":

@@ -458,3 +458,30 @@ t.test("what expires after it was given back keeps the vendor's reason", async (
   }
   await runner.close();
 });
+
+t.test(
+  "F4, F6: the lane shows which ways are closed and how many tokens were set aside, and says each once",
+  async (t) => {
+    const engine = await openTestEngine(t);
+    await queue(engine, 3);
+    const events = new EventEmitter();
+    const said: string[] = [];
+    const ways = [{ way: "production", reason: "403", since: 1, until: 2 }];
+    const vendor = Object.assign(new Vendor(() => ({ kind: "refused", reason: "foreign", detour: "none x" })), {
+      stoppedWays: () => ways,
+      reopen: () => void said.push("reopened"),
+    });
+    const settled = once(events, "settled");
+    const runner = new LaneRunner(LANE, vendor, {
+      ...options(telling(engine.outbox, events), events),
+      changed: (_lane, what, reason) => void said.push(`${what} ${reason}`),
+    });
+    t.teardown(() => runner.close());
+    await settled;
+    t.match(runner.status(undefined, 0), { state: "running", stoppedWays: ways, setAside: 3 });
+    t.same(said, ["way stopped production: 403"]);
+    t.ok(runner.resume(), "an operator may have the way tried again");
+    t.match(said, ["way stopped production: 403", "reopened", "resumed "]);
+    t.equal(runner.status(undefined, 0).stoppedWays, undefined);
+  },
+);

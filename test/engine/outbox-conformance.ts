@@ -722,6 +722,30 @@ async function settlementTests(test: Define): Promise<void> {
     t.same(await reach("n7", {}), { a: undefined, b: undefined });
   });
 
+  await test("F6: a token that is set aside stays, marked, until the device has another", async (t, subject) => {
+    let { engine } = subject;
+    const connect = (token: string, now: number) =>
+      engine.devices.connect({ pushId: pushId("a"), token: { type: "fcm", token } }, now);
+    const detour = async (id: string, outcome: object): Promise<string | undefined> => {
+      await send(engine, id, [via("a")]);
+      const deliveries = await claimed(engine);
+      await engine.outbox.settle(
+        deliveries.map((one) => ({ ...refused(one, "another project's"), ...outcome })),
+        T,
+      );
+      return deliveries[0]?.detour;
+    };
+    await connect("a-token", T);
+    t.equal(await detour("n1", { detour: "none x" }), undefined);
+    engine = (await subject.reopen?.(T)) ?? engine;
+    await connect("a-token", T + 25 * HOUR);
+    t.equal(await detour("n2", {}), "none x");
+    t.equal((await device(engine, "a"))?.token, "a-token");
+    await connect("newer", T + 26 * HOUR);
+    await connect("a-token", T + 27 * HOUR);
+    t.equal(await detour("n3", {}), undefined);
+  });
+
   await test("other tokens are known to be in use once a day", async (t, { engine }) => {
     const token = { type: "huawei", token: "a-token" };
     await engine.devices.connect({ pushId: pushId("a"), token }, T);

@@ -130,7 +130,7 @@ t.test("each answer of Apple's has one meaning", (t) => {
     [400, "BadCollapseId", "refused"],
     [400, "BadExpirationDate", "refused"],
     [400, "PayloadEmpty", "refused"],
-    [400, "IdleTimeout", "retry"],
+    [400, "IdleTimeout", "leave"],
     [403, "InvalidProviderToken", "denied"],
     [403, "Forbidden", "denied"],
     [404, "BadPath", "refused"],
@@ -142,13 +142,15 @@ t.test("each answer of Apple's has one meaning", (t) => {
     [429, "TooManyProviderTokenUpdates", "paused"],
     [500, "InternalServerError", "retry"],
     [503, "ServiceUnavailable", "retry"],
-    [503, "Shutdown", "retry"],
+    [503, "Shutdown", "leave"],
     [418, "SomethingNew", "retry"],
   ];
   const decoded = (status: number, body: unknown, headers = {}) =>
     apns.decode(app(), { status, headers, body: JSON.stringify(body) }, to, NOW)[0];
-  for (const [status, reason, kind] of table)
-    t.match(decoded(status, { reason }), { kind, reason: `${status} ${reason}` });
+  for (const [status, reason, kind] of table) {
+    const outcome = { kind: kind === "leave" ? "retry" : kind, reason: `${status} ${reason}` };
+    t.match(decoded(status, { reason }), kind === "leave" ? { kind, outcome } : outcome);
+  }
   for (const body of ["", "{}"])
     t.same(apns.decode(app(), { status: 200, headers: { "apns-id": "a" }, body }, to, NOW), [
       { kind: "accepted", receipt: "a" },
@@ -289,14 +291,95 @@ t.test("a key that covers one environment only is enough for the tokens of that 
   fake.tokens.set(token(1), "sandbox");
   fake.fail("other-environment", 1);
   t.match(await send([1]), [{ kind: "accepted" }]);
-  fake.tokens.set(token(2), "bad");
-  t.match(await send([2]), [{ kind: "gone" }]);
   const one = await stage(t, { ...conformity, entry: { environment: "production" } });
   one.fake.fail("other-environment", 1);
   t.match(await one.send([1]), [{ kind: "denied" }]);
   one.fake.tokens.set(token(2), "sandbox");
-  t.match(await one.send([2]), [{ kind: "gone" }]);
+  t.match(await one.send([2]), [{ kind: "refused" }], "nothing was accepted there yet");
+  t.match(await one.send([1, 2]), [{ kind: "accepted" }, {}]);
+  t.match(await one.send([2]), [{ kind: "gone" }], "it is the only environment that the operator wants");
 });
+
+for (const [key, covered, closed] of [
+  ["sandbox-key", "sandbox", "production"],
+  ["sandbox-key-odd", "sandbox", "production"],
+  ["production-key", "", "sandbox"],
+] as const)
+  t.test(`F4: ${key}: a token that the open environment does not know is not dead, and waits`, async (t) => {
+    const { fake, server, provider, clock, send } = await stage(t, conformity);
+    const elsewhere = Array.from({ length: 60 }, (_, n) => n + 1);
+    for (const n of elsewhere) fake.tokens.set(token(n), covered === "" ? "sandbox" : "");
+    fake.tokens.set(token(99), covered);
+    fake.fail(key, 1e6);
+    const outcomes = await send([...elsewhere, 99]);
+    t.match(outcomes.at(-1), { kind: "accepted" }, "the others are served");
+    for (const outcome of outcomes.slice(0, -1))
+      t.match(outcome, {
+        kind: "retry",
+        scope: "token",
+        reason: new RegExp(`BadDeviceToken; ${closed} is closed to us: 403`),
+      });
+    const app = provider.apps[0]!;
+    t.match(provider.stoppedWays?.(app, clock.now), [{ way: closed, reason: /^403 BadEnvironmentKey/, since: NOW }]);
+    const before = server.requests.length;
+    clock.now += 60_000;
+    t.match(await send([1]), [{ kind: "retry" }]);
+    t.equal(server.requests.length, before, "nobody is asked again meanwhile");
+    fake.fail(key, 0);
+    clock.now += 10 * 60_000;
+    t.match(await send([1]), [{ kind: "accepted" }], "the way is tried again");
+    t.same(provider.stoppedWays?.(app, clock.now), []);
+  });
+
+t.test("F4b: what another app's team says of a token does not prove it dead", async (t) => {
+  const { fake, server, provider, clock, send } = await stage(t, { ...conformity, others: ["com.example.second"] });
+  const own = ({ headers }: FakeRequest) => headers["apns-topic"] === "com.example.lab";
+  const reply = { status: 403, body: '{"reason":"BadEnvironmentKeyInToken"}' };
+  server.misbehave({
+    times: 1000,
+    match: (request) => own(request) && !request.path.startsWith("/sandbox"),
+    fault: { kind: "reply", reply },
+  });
+  fake.tokens.set(token(1), "com.example.lab");
+  t.match(await send([1]), [{ kind: "retry", scope: "token", reason: /production is closed to us/ }]);
+  t.ok(
+    server.requests.some(
+      ({ headers, path }) => headers["apns-topic"] === "com.example.second" && !path.startsWith("/s"),
+    ),
+    "the other team was asked",
+  );
+  server.behave();
+  provider.reopen?.(provider.apps[0]!);
+  t.match(await send([1]), [{ kind: "accepted" }], "nobody has to wait when an operator lets it go on");
+  fake.tokens.set(token(2), "com.example.nobody's");
+  clock.now += 1000;
+  t.match(await send([2]), [{ kind: "gone" }], "what all of them deny is dead");
+});
+
+t.test("F4b: a topic that has never been accepted is likelier to be wrong than every token", async (t) => {
+  const { fake, send } = await stage(t, conformity);
+  for (let n = 1; n <= 60; n++) fake.tokens.set(token(n), "com.example.renamed");
+  const outcomes = await send(Array.from({ length: 60 }, (_, n) => n + 1));
+  t.ok(
+    outcomes.every(({ kind }) => kind === "refused"),
+    "none is forgotten",
+  );
+  t.match(outcomes[0], { reason: "400 DeviceTokenNotForTopic: not believed before this app has been accepted there" });
+});
+
+for (const [fault, status] of [
+  ["shutdown", 503],
+  ["idle", 400],
+] as const)
+  t.test(`F10: after ${fault} the next try takes a new connection`, async (t) => {
+    const { fake, server, send } = await stage(t, conformity);
+    t.match(await send([1]), [{ kind: "accepted" }]);
+    const before = server.connections;
+    fake.fail(fault, 1);
+    t.match(await send([1]), [{ kind: "retry", reason: new RegExp(`^${status} `) }]);
+    t.match(await send([1]), [{ kind: "accepted" }]);
+    t.equal(server.connections, before + 1);
+  });
 
 t.test("a JWT that Apple says has expired is replaced at once, but only once", async (t) => {
   const { fake, clock, send } = await stage(t, conformity);

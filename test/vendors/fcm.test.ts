@@ -1,9 +1,12 @@
 import t from "tap";
 import { fakeFcm } from "../../src/lab/vendors/fcm.ts";
+import { provider } from "../../src/vendors/client.ts";
 import { fcm } from "../../src/vendors/fcm.ts";
-import { configured, conformance, NOW, notification, stage } from "./conformance.ts";
+import { authority, configured, conformance, NOW, notification, stage } from "./conformance.ts";
 
-conformance({ dialect: fcm, fake: fakeFcm, token: (n) => `fcm-token-${n}`, renews: true });
+const conformity = { dialect: fcm, fake: fakeFcm, token: (n: number) => `fcm-token-${n}`, renews: true };
+
+conformance(conformity);
 
 const app = (more = {}) => configured(fcm, fakeFcm(), "https://lab", more);
 const to = [{ token: "device:1", ref: "r" }];
@@ -100,9 +103,12 @@ t.test("each answer of FCM's has one meaning", (t) => {
   t.match(decoded(400, error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", violation("message.android.ttl"))), {
     kind: "refused",
   });
-  t.match(decoded(403, error(403, "SENDER_ID_MISMATCH", "PERMISSION_DENIED")), { kind: "refused" });
+  t.match(decoded(403, error(403, "SENDER_ID_MISMATCH", "PERMISSION_DENIED")), { kind: "aside" });
   t.match(decoded(403, error(403, undefined, "PERMISSION_DENIED")), { kind: "denied" });
-  t.match(decoded(401, error(401, "THIRD_PARTY_AUTH_ERROR", "UNAUTHENTICATED")), { kind: "denied" });
+  t.match(decoded(401, error(401, "THIRD_PARTY_AUTH_ERROR", "UNAUTHENTICATED")), {
+    kind: "apart",
+    outcome: { kind: "retry", scope: "token" },
+  });
   t.match(decoded(401, error(401, undefined, "UNAUTHENTICATED")), { kind: "denied" });
   const spent = error(429, "QUOTA_EXCEEDED", "RESOURCE_EXHAUSTED");
   t.match(decoded(429, spent), { kind: "retry", after: 60_000 });
@@ -162,6 +168,48 @@ t.test("what Google asks for is how long it is left alone", async (t) => {
   }
   fake.fail("forbidden", 2); // whether or not it is asked again with a new login
   t.match(await send([1]), [{ kind: "denied" }]);
+});
+
+t.test("F6: a token of another project is set aside, and asked about again with other credentials", async (t) => {
+  const { fake, server, provider: own, clock, send } = await stage(t, conformity);
+  fake.tokens.set(conformity.token(1), "foreign");
+  const [outcome] = await send([1]);
+  t.match(outcome, { kind: "refused", reason: /^403 SENDER_ID_MISMATCH/, detour: /^none / });
+  const detour = outcome?.kind === "refused" ? (outcome.detour ?? "") : "";
+  const both = [
+    { token: conformity.token(1), ref: "1", detour },
+    { token: conformity.token(2), ref: "2" },
+  ];
+  const before = server.requests.length;
+  t.match(await own.send(own.apps[0]!, notification(), both, clock.now), [
+    { kind: "refused", reason: /set aside/, detour: undefined },
+    { kind: "accepted", detour: undefined },
+  ]);
+  t.equal(server.requests.length, before + 1, "the first is not asked about");
+
+  fake.tokens.clear();
+  const entry = configured(fcm, fake, server.url);
+  const changed = provider(fcm, [{ ...entry, identity: "another project's" }], { ca: authority.ca });
+  t.teardown(() => changed.close());
+  t.match(await changed.send(entry.app, notification(), both, clock.now), [
+    { kind: "accepted", detour: "" },
+    { kind: "accepted", detour: undefined },
+  ]);
+  t.not(app().identity, app({ project_id: "another" }).identity);
+});
+
+t.test("F7: bad credentials for Apple and browsers hold up their tokens, and none of Android's", async (t) => {
+  const { fake, provider: own, clock, send } = await stage(t, conformity);
+  fake.tokens.set(conformity.token(1), "third-party");
+  t.match(await send([1, 2]), [
+    { kind: "retry", scope: "token", after: 600_000, reason: /^401 THIRD_PARTY_AUTH_ERROR/ },
+    { kind: "accepted" },
+  ]);
+  t.match(own.stoppedWays?.(own.apps[0]!, clock.now), [
+    { way: "Apple and web tokens of FCM", reason: /^401/, since: NOW },
+  ]);
+  clock.now += 2 * 3_600_000;
+  t.same(own.stoppedWays?.(own.apps[0]!, clock.now), [], "nothing more was heard of it");
 });
 
 t.test("problems with the service account's file name the file", (t) => {

@@ -238,7 +238,7 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
         settle.run(state, accepted ? text : null, accepted ? null : text, now, keepsToken, row.delivery);
         tally.settled(row.job, row, counters[rows[i + 4] as number] ?? [], accepted ? undefined : (text ?? ""));
         const detour = rows[i + 6];
-        if (accepted && typeof detour === "string") ways.set(row.push_id, row.token, detour);
+        if (typeof detour === "string") ways.set(row.push_id, row.token, detour);
         if (number >= 0) devices.forgetToken(row.push_id, row, number === 0 ? undefined : number, now);
       }
       tally.close();

@@ -65,7 +65,19 @@ const FAILURES: Readonly<Record<string, readonly [number, string]>> = {
   "other-key": [403, "UnrelatedKeyIdInToken"],
   "other-environment": [403, "BadEnvironmentKeyIdInToken"],
   busy: [503, "ServiceUnavailable"],
+  shutdown: [503, "Shutdown"],
+  idle: [400, "IdleTimeout"],
 };
+
+/** A key that is for one environment: what the other one answers. */
+const KEYS: Readonly<Record<string, { readonly sandbox: boolean; readonly reason: string }>> = {
+  "sandbox-key": { sandbox: true, reason: "BadEnvironmentKeyIdInToken" },
+  "sandbox-key-odd": { sandbox: true, reason: "BadEnvironmentKeyInToken" },
+  "production-key": { sandbox: false, reason: "BadEnvironmentKeyIdInToken" },
+};
+/** Two texts of a JWT are two JWTs, though they say the same. */
+const COUNTS_TEXTS = "counts-jwts";
+const KINDS: readonly string[] = [...Object.keys(FAILURES), ...Object.keys(KEYS), COUNTS_TEXTS];
 
 /** With a certificate, clients authenticate by that and not by key. */
 export function fakeApns(certificate?: Certified): FakeVendor {
@@ -77,7 +89,7 @@ export function fakeApns(certificate?: Certified): FakeVendor {
   const shown: Shown[] = [];
   /** The JWT last seen: checking the signature of every request's would be most of the work. */
   let verified: { readonly jwt: string; readonly iat: number } | undefined;
-  let issued: { readonly iat: number; readonly since: number } | undefined;
+  let issued: { readonly iat: number; readonly jwt: string; readonly since: number } | undefined;
 
   function issuedAt(jwt: string): number {
     const { header, claims } = verifiedJwt(jwt, "ES256", publicKey);
@@ -87,7 +99,7 @@ export function fakeApns(certificate?: Certified): FakeVendor {
     return Number(claims["iat"]);
   }
 
-  function authenticate(request: FakeRequest, now: number): void {
+  function authenticate(request: FakeRequest, now: number, countsTexts: boolean): void {
     if (certificate !== undefined) {
       if (request.clientCertificate === undefined) throw new Refusal(403, "MissingProviderToken");
       const own = request.clientCertificate.trim() === certificate.cert.replaceAll("\r", "").trim();
@@ -102,10 +114,9 @@ export function fakeApns(certificate?: Certified): FakeVendor {
       // Seconds, and not from the future: milliseconds would be.
       need(Number.isInteger(iat) && iat * 1000 <= now + MINUTE, "iat is from the future");
       if (iat * 1000 <= now - 60 * MINUTE) throw new Refusal(403, "ExpiredProviderToken");
-      if (issued !== undefined && iat !== issued.iat && now - issued.since < 20 * MINUTE) {
-        throw new Refusal(429, "TooManyProviderTokenUpdates");
-      }
-      if (issued?.iat !== iat) issued = { iat, since: now };
+      const another = issued !== undefined && (countsTexts ? jwt !== issued.jwt : iat !== issued.iat);
+      if (another && now - issued!.since < 20 * MINUTE) throw new Refusal(429, "TooManyProviderTokenUpdates");
+      if (issued?.jwt !== jwt) issued = { iat, jwt, since: another || issued === undefined ? now : issued.since };
     } catch (error) {
       if (error instanceof Violation) throw new Refusal(403, "InvalidProviderToken");
       throw error;
@@ -162,9 +173,11 @@ export function fakeApns(certificate?: Certified): FakeVendor {
     if (token === undefined) throw new Refusal(404, "BadPath");
     if (request.method !== "POST") throw new Refusal(405, "MethodNotAllowed");
     need(request.http === 2, "HTTP/1.1");
-    const failing = failures.next(...Object.keys(FAILURES));
-    if (failing !== undefined) throw new Refusal(...FAILURES[failing]!);
-    authenticate(request, now);
+    const failing = failures.next(...KINDS) ?? "";
+    if (FAILURES[failing] !== undefined) throw new Refusal(...FAILURES[failing]);
+    const key = KEYS[failing];
+    if (key !== undefined && key.sandbox !== (sandbox !== undefined)) throw new Refusal(403, key.reason);
+    authenticate(request, now, failing === COUNTS_TEXTS);
     checkHeaders(request, now);
     const { aps, payload } = checkBody(request);
     checkToken(token, sandbox !== undefined, request.headers["apns-topic"]!, now);
@@ -207,7 +220,7 @@ export function fakeApns(certificate?: Certified): FakeVendor {
       if (kind === "patience") patience = times;
       else failures.add(kind, times);
     },
-    kinds: Object.keys(FAILURES),
+    kinds: KINDS,
   };
 }
 

@@ -1,4 +1,5 @@
-// FCM HTTP v1 and Google's token endpoint. Tokens: "dead" is unregistered, "malformed" is none, "foreign" another project's.
+// FCM HTTP v1 and Google's token endpoint. Tokens: "dead" is unregistered, "malformed" is none, "foreign" another project's,
+// "third-party" Apple's or a browser's, for which the project has no credentials.
 // Failures: throttle (Retry-After in seconds), throttle-date (as a date), quota (without), unavailable, unavailable-after, busy (a
 // front end's page), internal, denied, forbidden, expired-credential, not-found, third-party.
 import { generateKeyPairSync } from "node:crypto";
@@ -64,6 +65,8 @@ export function fakeFcm(): FakeVendor {
         return failure(404, "UNREGISTERED", "NOT_FOUND");
       case "malformed":
         return invalid("The registration token is not a valid FCM registration token", "message.token");
+      case "third-party":
+        return failure(401, "THIRD_PARTY_AUTH_ERROR", "UNAUTHENTICATED");
       case "foreign":
         return failure(403, "SENDER_ID_MISMATCH", "PERMISSION_DENIED");
     }
