@@ -6,6 +6,9 @@ export type Revision = 3 | 4;
 /** Text with its type digit first, e.g. `4hello`; or the data of a binary message, whose type is always 4. */
 export type EnginePacket = string | Buffer;
 
+/** Packets in one payload: no client has so much to say at once. */
+export const MAX_PACKETS = 1000;
+
 export interface Handshake {
   readonly sid: string;
   readonly upgrades: readonly string[];
@@ -35,12 +38,16 @@ export function encodePayload4(packets: readonly EnginePacket[]): string {
     .join(SEPARATOR);
 }
 
-/** `undefined` when any part of it is malformed: a payload counts as a whole or not at all. */
+/**
+ * `undefined` when any part of it is malformed, or when there are more than `MAX_PACKETS`: a payload counts as a whole or not at all.
+ */
 export function decodePayload4(body: Buffer): EnginePacket[] | undefined {
   const text = utf8(body);
   if (text === undefined) return undefined;
+  const parts = text.split(SEPARATOR, MAX_PACKETS + 1);
+  if (parts.length > MAX_PACKETS) return undefined;
   const packets: EnginePacket[] = [];
-  for (const part of text.split(SEPARATOR)) {
+  for (const part of parts) {
     const packet = part.charCodeAt(0) === 0x62 ? fromBase64(part, 1) : isPacket(part) ? part : undefined;
     if (packet === undefined) return undefined;
     packets.push(packet);
@@ -102,7 +109,11 @@ export function decodePayload3(body: Buffer): EnginePacket[] | undefined {
 
 /** The same from a form field `d` of a JSONP client (protocol 2.3). */
 export function decodeForm3(body: Buffer): EnginePacket[] | undefined {
-  const field = new URLSearchParams(body.toString("latin1")).get("d");
+  const form = body.toString("latin1");
+  // The one field alone: a form may have half a million others.
+  const start = form.startsWith("d=") ? 0 : form.indexOf("&d=") + 1;
+  const end = form.indexOf("&", start);
+  const field = new URLSearchParams(form.slice(start, end < 0 ? form.length : end)).get("d");
   return field === null ? undefined : decodeText3(field.replace(/(\\)?\\n/g, (_, slash) => (slash ? "\\n" : "\n")));
 }
 
@@ -115,7 +126,7 @@ function decodeText3(text: string): EnginePacket[] | undefined {
     const length = colon < 0 ? undefined : boundedNumber(text, at, colon);
     if (length === undefined || length === 0 || colon + 1 + length > text.length) return undefined;
     const packet = packet3(text.slice(colon + 1, colon + 1 + length));
-    if (packet === undefined) return undefined;
+    if (packet === undefined || packets.length === MAX_PACKETS) return undefined;
     packets.push(packet);
     at = colon + 1 + length;
   }
@@ -137,7 +148,7 @@ export function decodeBinaryPayload3(body: Buffer): EnginePacket[] | undefined {
     }
     const from = at + 1;
     at = from + length;
-    if (kind > 1 || length === 0 || at > body.length) return undefined;
+    if (kind > 1 || length === 0 || at > body.length || packets.length === MAX_PACKETS) return undefined;
     if (kind === 1) {
       if (body[from] !== MESSAGE_TYPE) return undefined;
       packets.push(body.subarray(from + 1, at));

@@ -38,6 +38,8 @@ export const MAX_ATTACHMENTS = 10;
 const MAX_ACK_DIGITS = 15;
 const MAX_NAMESPACE = 200;
 const MAX_DEPTH = 1000;
+/** Items, members, arrays and objects in one packet; 1 MB could hold half a million. */
+const MAX_VALUES = 20_000;
 
 // ---- encoding
 
@@ -187,23 +189,38 @@ const MALFORMED = Symbol("malformed");
 
 function parse(json: string): unknown {
   try {
-    const value: unknown = JSON.parse(json);
-    // Code that walks the value may recurse; 2 characters make a level.
-    return json.length > 2 * MAX_DEPTH && deeperThan(value, MAX_DEPTH) ? MALFORMED : value;
+    // A shorter text can be neither.
+    return json.length > MAX_DEPTH && !isModest(json) ? MALFORMED : JSON.parse(json);
   } catch {
     return MALFORMED; // the only error it knows: not JSON
   }
 }
 
-function deeperThan(value: unknown, limit: number): boolean {
-  let level = [value];
-  for (let depth = 0; level.length > 0; depth++) {
-    if (depth > limit) return true;
-    const next: unknown[] = [];
-    for (const item of level) {
-      if (typeof item === "object" && item !== null) for (const child of Object.values(item)) next.push(child);
+/** Not too deep for code that walks the value and may recurse, and not so wide that parsing it would take long. */
+function isModest(json: string): boolean {
+  let depth = 0;
+  let values = 1;
+  for (let at = 0; at < json.length; at++) {
+    switch (json.charCodeAt(at)) {
+      case 0x22: // a string
+        for (at++; at < json.length; at++) {
+          const code = json.charCodeAt(at);
+          if (code === 0x22) break;
+          if (code === 0x5c) at++;
+        }
+        break;
+      case 0x5b:
+      case 0x7b:
+        values++;
+        if (++depth > MAX_DEPTH) return false;
+        break;
+      case 0x5d:
+      case 0x7d:
+        depth--;
+        break;
+      case 0x2c:
+        values++;
     }
-    level = next;
   }
-  return false;
+  return values <= MAX_VALUES;
 }

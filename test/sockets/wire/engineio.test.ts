@@ -11,6 +11,7 @@ import {
   encodePayload4,
   isPacket,
   jsonp,
+  MAX_PACKETS,
   openPacket,
 } from "../../../src/sockets/wire/engineio.ts";
 
@@ -155,4 +156,19 @@ t.test("revision 4 payloads", async (t) => {
 t.test("a packet begins with one of seven digits", async (t) => {
   for (const text of ["0", "6", "42"]) t.ok(isPacket(text));
   for (const text of ["", "7", "a", " 4", "/", "٤"]) t.notOk(isPacket(text));
+});
+
+t.test("A7: a payload of more packets than any client sends is none", async (t) => {
+  const payload3 = (count: number) => Buffer.from("1:4".repeat(count));
+  const forms: readonly (readonly [(body: Buffer) => unknown, (count: number) => Buffer])[] = [
+    [decodePayload4, (count) => Buffer.from(Array(count).fill("4").join("\x1e"))],
+    [decodePayload3, payload3],
+    [decodeForm3, (count) => Buffer.concat([Buffer.from("a=1&d="), payload3(count)])],
+    [decodeBinaryPayload3, (count) => Buffer.concat(Array(count).fill(Buffer.of(0, 1, 255, 0x34)))],
+  ];
+  for (const [decode, make] of forms) {
+    t.equal((decode(make(MAX_PACKETS)) as unknown[]).length, MAX_PACKETS);
+    t.equal(decode(make(MAX_PACKETS + 1)), undefined);
+  }
+  t.equal(decodePayload4(Buffer.from("\x1e".repeat(1_000_000))), undefined, "separators alone");
 });

@@ -116,3 +116,13 @@ t.test("attachments go where their placeholders are, or the packet is refused", 
   t.equal(Object.getPrototypeOf(own), Object.prototype);
   t.same(Object.getOwnPropertyDescriptor(own, "__proto__")?.value, one);
 });
+
+t.test("A7: a packet of more values than any client sends is none, however they are nested", async (t) => {
+  const wide = (count: number) => `2["e",[${Array(count).fill("{}").join()}]]`;
+  t.ok(decode(wide(9000)));
+  t.equal(decode(wide(20_000)), undefined);
+  t.equal(decode(`2["e",{${Array.from({ length: 20_000 }, (_, i) => `"${i}":1`).join()}}]`), undefined);
+  t.ok(decode(`2["e","${"[,{".repeat(30_000)}\\"[["]`), "what stands in a text does not count");
+  t.ok(decode(`2["e",${"[".repeat(990)}${"]".repeat(990)}]`));
+  t.equal(decode(`2["e",${"[".repeat(1000)}${"]".repeat(1000)}]`), undefined);
+});
