@@ -144,7 +144,8 @@ async function seal(main, { target, nodePath, assets, output }) {
     nodePath,
     useLocalNode: true,
     signature: true,
-    seaConfig: { assets, disableExperimentalSEAWarning: true, useCodeCache: false },
+    // NODE_OPTIONS of whoever starts it would load code into it, or end it over a flag it does not know.
+    seaConfig: { assets, disableExperimentalSEAWarning: true, useCodeCache: false, execArgvExtension: "none" },
   });
 }
 

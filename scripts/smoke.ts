@@ -3,7 +3,7 @@
 // and starts the copy. Ends with a line "N passed, N failed".
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -195,6 +195,26 @@ try {
   await step("the executable is there", async () =>
     check(source || existsSync(executable), `${executable}: npm run build makes it`),
   );
+  if (!source)
+    await step("A3: variables meant for Node do not reach it", async () => {
+      const code = join(work, "injected.cjs");
+      writeFileSync(code, "console.log('injected')");
+      for (const NODE_OPTIONS of [`--require=${code}`, "--bogus"]) {
+        const env = { ...surroundings(), NODE_OPTIONS, NODE_DEBUG: "net,tls,http" };
+        const done = spawnSync(executable, ["check"], { cwd: work, env, encoding: "utf8" });
+        const { status, stdout, stderr } = done;
+        check(status === 0 && stdout === "the configuration is right\n" && stderr === "", JSON.stringify(done));
+      }
+    });
+  if (!source)
+    await step("D6: a temporary directory that cannot be used is told in one line", async () => {
+      const env = { ...surroundings(), TMPDIR: join(work, "none") };
+      const done = spawnSync(executable, ["serve", "--data", data], { cwd: work, env, encoding: "utf8" });
+      check(
+        done.status === 1 && /^pushbox: cannot write to .*: set TMPDIR to .*\n$/.test(done.stderr),
+        JSON.stringify(done),
+      );
+    });
   const [clientPort, apiPort] = [await freePort(), await freePort()];
   child = start(clientPort, apiPort, "--data", data);
   await smoke(child, clientPort, apiPort);

@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { getRawAsset, isSea } from "node:sea";
+import { PushError } from "../core/errors.ts";
 
 /** True inside the executable. */
 export const isPacked = (): boolean => isSea();
@@ -28,7 +29,7 @@ export function addon(name: string): unknown {
   try {
     directory = mkdtempSync(join(tmpdir(), "pushbox-"));
   } catch (cause) {
-    throw new Error(`cannot write to ${tmpdir()}: set TMPDIR to a directory that this user may write to`, { cause });
+    throw unusable(`cannot write to ${tmpdir()}: set TMPDIR to a directory that this user may write to`, cause);
   }
   try {
     chmodSync(directory, 0o700);
@@ -37,14 +38,15 @@ export function addon(name: string): unknown {
     return createRequire(import.meta.url)(file) as unknown;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(
+    throw unusable(
       `cannot load a part of pushbox from ${tmpdir()} (${why}): set TMPDIR to a directory without noexec`,
-      {
-        cause,
-      },
+      cause,
     );
   } finally {
     // Windows keeps a loaded file locked; it stays until the next clean-up of the temporary directory there.
     rmSync(directory, { recursive: true, force: true, maxRetries: 0 });
   }
 }
+
+/** Told as it is, without a stack: whoever starts pushbox can put it right. */
+const unusable = (message: string, cause: unknown): PushError => new PushError("unavailable", message, { cause });
