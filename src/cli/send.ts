@@ -1,6 +1,7 @@
 // The command `send`: a push or a notification from the command line to a running server.
 import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
+import { printable } from "../core/printable.ts";
 import type { Process } from "./index.ts";
 import { type Call, callOf, type Given, secondsOf } from "./send/call.ts";
 import { type Answer, type Server, ServerTrouble, serverAt } from "./send/server.ts";
@@ -179,8 +180,8 @@ async function carryOut(
   };
   try {
     const answer = await server.post(kind, body);
-    for (const warning of listOf(answer.body["warnings"])) err(`warning: ${warning}\n`);
-    if (!answer.well) return finish(answer, `refused: ${answer.message}`, failed);
+    for (const warning of listOf(answer.body["warnings"])) err(`warning: ${printable(warning)}\n`);
+    if (!answer.well) return finish(answer, `refused: ${printable(answer.message)}`, failed);
     if (kind === "push") return finish(answer, "sent", ok);
     const id = String(answer.body["id"]);
     const accepted = `accepted: ${id}`;
@@ -193,7 +194,7 @@ async function carryOut(
     return finish(end.answer, outcomeText(end.job) + devices, succeeded(end.job) ? ok : failed);
   } catch (error) {
     if (!(error instanceof ServerTrouble)) throw error;
-    err(`${error.message}\n`);
+    err(`${printable(error.message)}\n`);
     return failed;
   }
 }

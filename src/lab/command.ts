@@ -1,6 +1,7 @@
 // What `pushbox lab` prints, and its exit code.
 import { readFileSync, unwatchFile, watchFile } from "node:fs";
 import { join, resolve } from "node:path";
+import { printable } from "../core/printable.ts";
 import { type LabDevice, register } from "./devices.ts";
 import { CONFIG_FILE, DEVICES_FILE, FAULTS_FILE, faultsIn, type Lab, startLab } from "./index.ts";
 import { LabMistake } from "./misbehave.ts";
@@ -55,7 +56,7 @@ async function run({ dir, port, fault = [], receipts }: LabFlags, host: Surround
       faults: fault,
       ...(api === undefined ? {} : { receipts: api }),
       now: Date.now,
-      tell: (line) => out(`${line}\n`),
+      tell: (line) => out(`${printable(line)}\n`),
     });
     for (const { vendor, url, type, app, token } of lab.devices)
       out(`${vendor.padEnd(8)} ${url}  a device: type=${type} package_name=${app} token=${token}\n`);

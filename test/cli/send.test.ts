@@ -323,7 +323,7 @@ t.test("--wait: where the devices are few, what became of it at each", async (t)
     return run(t.testdir({}), "send", "--url", url, "--uid", "u", "--title", "T", "--wait");
   };
   const told =
-    "  device-1  apns  gone: Unregistered [2J\n  device-2  connection  sent\n  device-3  connection  queued\n";
+    "  device-1  apns  gone: Unregistered\\u001b[2J\n  device-2  connection  sent\n  device-3  connection  queued\n";
   const full = await wait(few, { ...success, deliveries });
   t.ok(
     full.out.endsWith(`vendors: 0 accepted, 1 failed\n  2  apns: BadDeviceToken\n  1  apns: expired\n${told}`),

@@ -1,5 +1,6 @@
 // Waits for a notification's job to end, and puts into words how far it is and how it went.
 import { setTimeout as pause } from "node:timers/promises";
+import { printable } from "../../core/printable.ts";
 import { type Answer, type Server, ServerTrouble } from "./server.ts";
 
 const FIRST_PAUSE = 200;
@@ -90,7 +91,7 @@ export function outcomeText({ state, dryRun, progress, routes, failed }: JobAnsw
   const vendors = progress.queued === 0 ? "" : `\nvendors: ${progress.accepted} accepted, ${progress.failed} failed`;
   const reasons = Object.entries(failed)
     .sort(([, a], [, b]) => b - a)
-    .map(([reason, count]) => `\n  ${count}  ${reason}`);
+    .map(([reason, count]) => `\n  ${count}  ${printable(reason)}`);
   return `${head}\naddressed: ${by}${skipped}${vendors}${reasons.join("")}`;
 }
 
@@ -118,11 +119,8 @@ export async function devicesText(
 function deviceText(row: unknown): string {
   const { pushId, provider, state, reason } = Object(row) as Readonly<Record<string, unknown>>;
   const why = reason === undefined ? "" : `: ${reason}`;
-  return plain(`${pushId}  ${provider ?? "connection"}  ${state}${why}`);
+  return printable(`${pushId}  ${provider ?? "connection"}  ${state}${why}`);
 }
-
-/** A vendor's words may hold anything, and a terminal obeys some of it. */
-const plain = (text: string): string => text.replace(/\p{Cc}/gu, " ");
 
 /** Cancelled is no success, nor is it when every single delivery failed. */
 export function succeeded({ state, progress, routes }: JobAnswer): boolean {
