@@ -1,6 +1,9 @@
-// The log: one JSON line per event on standard output; on a terminal the same events as text that people read.
-import { type DestinationStream, destination, type Logger, pino } from "pino";
+// The log: one JSON line per event on standard output, what ends the process on standard error; on a terminal the same events as
+// text that people read.
+import { destination, type Logger, pino } from "pino";
+import { printable } from "../core/printable.ts";
 
+type SonicBoom = ReturnType<typeof destination>;
 export type Log = Logger;
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
 
@@ -19,11 +22,12 @@ export interface LogOutput {
   close(): Promise<void>;
 }
 
-/** Writes to standard output. */
+/** Writes to standard output, and what ends the process to standard error. */
 export function createLog(level: LogLevel, options: { readonly text: boolean }): LogOutput {
-  const out = destination({ fd: 1, sync: false });
+  const [out, err] = [1, 2].map((fd) => destination({ fd, sync: false })) as [SonicBoom, SonicBoom];
   // A full disk or a closed pipe under the log is no reason to drop a hundred thousand connections.
-  out.on("error", () => {});
+  for (const stream of [out, err]) stream.on("error", () => {});
+  const streamOf = (line: string): SonicBoom => (line.startsWith('{"level":"fatal"') ? err : out);
   const log = pino(
     {
       level,
@@ -33,35 +37,36 @@ export function createLog(level: LogLevel, options: { readonly text: boolean }):
       redact: { paths: secrets, censor: "********" },
     },
     // Nothing but its `write`: given more, pino flushes at each "fatal", past the lines that are just being written.
-    options.text ? asText(out) : { write: (line) => out.write(line) },
+    { write: options.text ? (line) => streamOf(line).write(asText(line)) : (line) => streamOf(line).write(line) },
   );
   return {
     log,
     flushNow: () => {
-      try {
-        out.flushSync();
-      } catch {
-        // Not open yet, or closed by the reader: there is nowhere to say so.
+      for (const stream of [out, err]) {
+        try {
+          stream.flushSync();
+        } catch {
+          // Not open yet, or closed by the reader: there is nowhere to say so.
+        }
       }
     },
-    close: () =>
-      new Promise((done) => {
-        out.once("close", done);
-        setTimeout(done, 1000).unref();
-        out.end();
-      }),
+    close: () => Promise.all([out, err].map(closed)).then(() => {}),
   };
 }
 
-function asText(out: DestinationStream): DestinationStream {
-  return {
-    write: (line) => {
-      const { level, time, msg, ...rest } = JSON.parse(line) as Record<string, unknown>;
-      const details = Object.entries(rest).map(
-        ([name, value]) => ` ${name}=${typeof value === "string" ? value : JSON.stringify(value)}`,
-      );
-      const label = String(level).toUpperCase().padEnd(5);
-      out.write(`${String(time).slice(11, 23)} ${label} ${String(msg)}${details.join("")}\n`);
-    },
-  };
+const closed = (stream: SonicBoom): Promise<void> =>
+  new Promise((done) => {
+    stream.once("close", done);
+    setTimeout(done, 1000).unref();
+    stream.end();
+  });
+
+/** A line as people read it. Clients choose some of it: names of devices and topics. */
+function asText(line: string): string {
+  const { level, time, msg, ...rest } = JSON.parse(line) as Record<string, unknown>;
+  const details = Object.entries(rest).map(
+    ([name, value]) => ` ${name}=${typeof value === "string" ? value : JSON.stringify(value)}`,
+  );
+  const label = String(level).toUpperCase().padEnd(5);
+  return `${printable(`${String(time).slice(11, 23)} ${label} ${String(msg)}${details.join("")}`)}\n`;
 }

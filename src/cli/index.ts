@@ -1,6 +1,8 @@
 // The command line: what can be asked, and its help. What a command does is elsewhere.
 import { randomBytes } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Command, CommanderError, Option } from "commander";
 import { healthy } from "../app/health.ts";
 import { createLog } from "../app/log.ts";
@@ -26,6 +28,10 @@ export interface Process {
   readonly err: (text: string) => void;
   /** Everything on standard input. */
   readonly input: () => Promise<string>;
+  /** Writes a file's bytes to standard output. */
+  readonly outFile: (file: string) => Promise<void>;
+  /** Writes the bytes of standard input to a new file. */
+  readonly inputTo: (file: string) => Promise<void>;
   readonly onSignal: Run["onSignal"];
   /** `act` returns the exit code. */
   readonly onCrash: (act: (error: Error) => number) => void;
@@ -62,7 +68,7 @@ function commands(host: Process, end: (code: number) => void): Command {
     .description("A self-hosted push server: Socket.IO connections, kept and replayed messages, one HTTP API.")
     .version(version, "-V, --version", "print the version")
     .helpOption("-h, --help", "print help; also: pushbox COMMAND --help")
-    .helpCommand(false)
+    .helpCommand("help [command]", "print the help of a command")
     .usage("COMMAND [options]")
     .configureOutput({ writeOut: host.out, writeErr: host.err })
     .exitOverride()
@@ -221,18 +227,29 @@ Example:
     "copy the data of a running or stopped server into a new file",
     onlyData,
     async ({ config }, _given, command) => {
-      const file = words(command).positional[0]!;
+      const [file = ""] = words(command).positional;
+      if (file === STREAM && host.terminal) {
+        host.err("a copy is not for a terminal: pushbox backup - > FILE, or into a program\n");
+        return wrong;
+      }
+      // Beside the data: where they have room a copy most likely has.
+      const copy = file === STREAM ? join(config.data, `backup-${randomBytes(6).toString("hex")}.db`) : file;
       try {
-        await backupData(config.data, file);
+        await backupData(config.data, copy);
+        if (file === STREAM) await host.outFile(copy);
       } catch (error) {
         host.err(`no backup was made: ${explain(error, config)}\n`);
         return failed;
+      } finally {
+        if (file === STREAM) rmSync(copy, { force: true });
       }
-      host.out(`${config.data} copied to ${file}\n`);
+      (file === STREAM ? host.err : host.out)(
+        `${config.data} copied to ${file === STREAM ? "standard output" : file}\n`,
+      );
       return ok;
     },
   )
-    .argument("[file]", "the new file")
+    .argument("[file]", "the new file; - writes it to standard output")
     .usage("<file> [options]")
     .addHelpText(
       "after",
@@ -240,7 +257,8 @@ Example:
 The copy is consistent: it holds everything that was answered with success before it began.
 
 Example:
-  pushbox backup /backup/pushbox-$(date +%F).db --data /var/lib/pushbox`,
+  pushbox backup /backup/pushbox-$(date +%F).db --data /var/lib/pushbox
+  pushbox backup - --data /var/lib/pushbox | gzip > pushbox.db.gz`,
     );
 
   configured(
@@ -248,19 +266,25 @@ Example:
     "check a backup and place it as the data of a stopped server",
     onlyData,
     async ({ config }, _given, command) => {
-      const file = words(command).positional[0]!;
+      const [given = ""] = words(command).positional;
+      let directory: string | undefined;
       try {
-        await checkBackup(file);
-        await restore(file, config.data, { force: command.opts<Options>()["force"] === true });
+        if (given === STREAM) directory = mkdtempSync(join(tmpdir(), "pushbox-restore-"));
+        const file = directory === undefined ? given : join(directory, "standard-input.db");
+        if (directory !== undefined) await host.inputTo(file);
+        checkBackup(file);
+        restore(file, config.data, { force: command.opts<Options>()["force"] === true });
       } catch (error) {
         host.err(`nothing was restored: ${explain(error, config)}\n`);
         return failed;
+      } finally {
+        if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
       }
-      host.out(`${config.data} now holds ${file}\n`);
+      host.out(`${config.data} now holds ${given === STREAM ? "what came on standard input" : given}\n`);
       return ok;
     },
   )
-    .argument("[file]", "a file that pushbox backup made")
+    .argument("[file]", "a file that pushbox backup made; - reads it from standard input")
     .usage("<file> [options]")
     .option("-f, --force", "replace data that is there")
     .addHelpText(
@@ -317,9 +341,17 @@ Examples:
 
   addSend(program, host, end);
 
+  program
+    .command("version")
+    .summary("print the version")
+    .description("Print the version; so does --version.")
+    .action(() => host.out(`${version}\n`));
+
   return program;
 }
 
+/** Instead of a file: standard output, or standard input. */
+const STREAM = "-";
 const labDirectory = "./pushbox-lab";
 const repeated = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
 
@@ -383,9 +415,15 @@ function strayArguments(command: Command): string[] {
     ...positional
       .slice(command.registeredArguments.length)
       .map((word) => `${word}: unexpected; settings are flags, ${help}`),
-    ...unknown.map((name) => `${name}: unknown flag; ${suggestion(similar(name, known)) ?? help}`),
+    ...unknown.map(
+      (name) => `${name}: unknown flag; ${suggestion(similar(name, known) ?? endingIn(name, known)) ?? help}`,
+    ),
   ];
 }
+
+/** `--port` is a part of --client-port and --api-port. */
+const endingIn = (name: string, known: readonly string[]): string | undefined =>
+  known.filter((flag) => flag.endsWith(name.slice(1))).join(" or ") || undefined;
 
 const suggestion = (guess: string | undefined): string | undefined => guess && `did you mean ${guess}?`;
 

@@ -1,5 +1,6 @@
 // A backup of a server at work, put back somewhere else, and a server on it: all by real processes.
-import { chmodSync, existsSync, statSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { chmodSync, existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { RawClient } from "../support/clients.ts";
@@ -98,4 +99,31 @@ t.test("a backup that is none, and data that is not there", async (t) => {
     code: 1,
     err: /from-the-file\/pushbox\.db/,
   });
+});
+
+t.test("D7: backup - writes to standard output, restore - reads from standard input", async (t) => {
+  const directory = t.testdir({});
+  const server = await serve(t, directory);
+  await server.call("uid/bind", { pushId: "backup-device-1", uid: "somebody" });
+  await server.stop();
+  const pipe = `"$0" "$1" "$2" backup - | "$0" "$1" "$2" restore - --data other`;
+  const main = join(import.meta.dirname, "../../src/main.ts");
+  const done = spawnSync("bash", ["-c", pipe, process.execPath, "--disable-warning=ExperimentalWarning", main], {
+    cwd: directory,
+    env: { PATH: process.env["PATH"] },
+    encoding: "utf8",
+  });
+  t.match(done, {
+    status: 0,
+    stdout: "other now holds what came on standard input\n",
+    stderr: "./pushbox-data copied to standard output\n",
+  });
+  t.notOk(existsSync(join(directory, "-")));
+  t.same(
+    readdirSync(join(directory, "pushbox-data")).filter((name) => name.startsWith("backup")),
+    [],
+  );
+  const restored = await serve(t, directory, ["--data", "other"]);
+  t.match(JSON.parse((await restored.call("device/get", { pushId: "backup-device-1" })).text), { uid: "somebody" });
+  await restored.stop();
 });

@@ -44,6 +44,17 @@ t.test("--version is the package's", async (t) => {
   t.same(await run(t.testdir({}), "--version"), { code: 0, out: `${version}\n`, err: "" });
 });
 
+t.test("D7: help and version are commands too; a part of a flag's name is enough for a suggestion", async (t) => {
+  const directory = t.testdir({});
+  t.same(await run(directory, "version"), { code: 0, out: `${version}\n`, err: "" });
+  t.match(await run(directory, "help"), { code: 0, out: /^Usage: pushbox/ });
+  t.match(await run(directory, "help", "serve"), { code: 0, out: /^Usage: pushbox serve[\s\S]*--client-port/ });
+  t.match(await run(directory, "serve", "--port", "80"), {
+    code: 2,
+    err: /^--port: unknown flag; did you mean --client-port or --api-port\?$/m,
+  });
+});
+
 t.test("an unknown command: the one that was meant, 2", async (t) => {
   const { code, err } = await run(t.testdir({}), "srve");
   t.equal(code, 2);
@@ -247,7 +258,7 @@ t.test("a port in use: which, and what to do, 1", async (t) => {
   await once(other, "listening");
   t.teardown(() => other.close());
   const { port } = other.address() as { port: number };
-  const { code, out } = await run(
+  const { code, err } = await run(
     t.testdir({}),
     "serve",
     "--client-host",
@@ -259,7 +270,7 @@ t.test("a port in use: which, and what to do, 1", async (t) => {
   );
   t.equal(code, 1);
   t.match(
-    messages(out).at(-1),
+    messages(err).at(-1),
     `port ${port} on 127.0.0.1 is in use: stop what uses it (ss -ltnp 'sport = :${port}'), or take another with --client-port`,
   );
 });
@@ -269,13 +280,13 @@ t.test("a data directory that cannot be: why, and what to do, 1", async (t) => {
   const first = await run(directory, "serve", ...free, "--data", "file");
   t.equal(first.code, 1);
   t.equal(
-    messages(first.out).at(-1),
+    messages(first.err).at(-1),
     `the data directory ${directory}/file is a file: change its owner, or name another with --data`,
   );
   const second = await run(directory, "serve", ...free, "--data", "/proc/none/data");
   t.equal(second.code, 1);
   t.match(
-    messages(second.out).at(-1),
+    messages(second.err).at(-1),
     /^the data directory \/proc\/none\/data cannot be made or written by this user: /,
   );
 });
@@ -301,10 +312,10 @@ t.test("fewer open files than connections: fewer connections, and it is said", a
 });
 
 t.test("too few open files to serve anybody: said, and not started, 1", async (t) => {
-  const { code, out } = await start(t.testdir({}), ["serve", ...free], { limit: "-n 100" }).ended;
+  const { code, err } = await start(t.testdir({}), ["serve", ...free], { limit: "-n 100" }).ended;
   t.equal(code, 1);
   t.equal(
-    messages(out).at(-1),
+    messages(err).at(-1),
     "this process may open only 100 files, too few to serve anybody: raise the limit with ulimit -n, or LimitNOFILE= in systemd",
   );
 });
