@@ -15,7 +15,7 @@ const PORTS = { bare: 19701, api: 19702, keyed: 19703 };
 type Server = keyof typeof PORTS;
 
 const actions: Actions = {
-  push: () => undefined,
+  push: () => ({ id: "packet123456", online: 0 }),
   notify: async () => "",
   outbox: {
     jobs: async () => [],

@@ -68,11 +68,11 @@ for (const synchronous of ["FULL", "NORMAL"] as const) {
     expires: never,
   });
   for (const callers of [1, 50, 500]) {
-    await measure("packet to one of 100,000 devices", callers, () =>
+    await measure("packet to one of 100,000 devices", callers, async () =>
       engine.broker.publish([{ channel: deviceChannel(pushId(n++ % 100_000)), packet: packet() }]),
     );
   }
-  await measure("packet to one topic", 500, () => {
+  await measure("packet to one topic", 500, async () => {
     n++;
     return engine.broker.publish([{ channel: topicChannel("room"), packet: packet() }]);
   });

@@ -6,6 +6,7 @@ import type { Lanes } from "../core/lane.ts";
 import type { Live } from "../core/live.ts";
 import type { NotificationContent, NotificationId } from "../core/notification.ts";
 import type { AcceptOptions, NotificationTarget, Once, Outbox } from "../core/outbox.ts";
+import type { Pushed } from "../core/push.ts";
 import type { Target } from "../core/target.ts";
 import type { AppId, ProviderName } from "../core/vendor.ts";
 
@@ -50,8 +51,8 @@ export interface ReceiptRequest {
 }
 
 export interface Actions {
-  /** Undefined: done before it returned. A promise resolves once the packet is as safe as the caller asked for. */
-  push(target: PushTarget, draft: PushDraft, once?: Once): Promise<void> | undefined;
+  /** A promise resolves once the packet is as safe as the caller asked for; otherwise that was so before it returned. */
+  push(target: PushTarget, draft: PushDraft, once?: Once): Pushed | Promise<Pushed>;
   /** Resolves once the notification would survive a crash. */
   notify(content: NotificationContent, options: NotificationOptions): Promise<NotificationId>;
   readonly outbox: Pick<Outbox, "jobs" | "order" | "notification" | "deliveries">;

@@ -1,5 +1,6 @@
 // Every answer of the API has the same three headers; callers look at `code` rather than at the status.
 import type { ErrorCode } from "../core/errors.ts";
+import type { Pushed } from "../core/push.ts";
 import type { Header, Response } from "../http/message.ts";
 
 const COMMON: readonly Header[] = [
@@ -15,6 +16,13 @@ export const json = (value: unknown, status = 200): Response => ({
 });
 
 export const SUCCESS: Response = json({ code: "success" });
+
+/** Made by hand: every push has one. Ids are alphanumerics. */
+export const pushed = ({ id, online }: Pushed): Response => ({
+  status: 200,
+  headers: JSON_HEADERS,
+  body: `{"code":"success","id":"${id}"${online === undefined ? "" : `,"online":${online}`}}`,
+});
 
 export const failed = (status: number, message: string, hint?: string): Response =>
   json({ code: "error", message, hint }, status);

@@ -2,7 +2,7 @@
 import { PushError } from "../core/errors.ts";
 import type { Response } from "../http/message.ts";
 import type { Actions, PushDraft, PushTarget } from "./actions.ts";
-import { SUCCESS } from "./answer.ts";
+import { pushed } from "./answer.ts";
 import { isJson } from "./json.ts";
 import type { Params } from "./params.ts";
 import { onceOf } from "./repeat.ts";
@@ -26,7 +26,7 @@ export function push(params: Params, actions: Actions, repeatKey: string): Respo
     once instanceof Promise
       ? once.then((known) => actions.push(target, draft, known))
       : actions.push(target, draft, once);
-  return done === undefined ? SUCCESS : done.then(() => SUCCESS);
+  return done instanceof Promise ? done.then(pushed) : pushed(done);
 }
 
 function contentOf(params: Params): Pick<PushDraft, "event" | "body"> {

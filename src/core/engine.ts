@@ -8,7 +8,7 @@ import type { ArrivalEvidence, ArrivalRecord } from "./arrival.ts";
 import type { Device, PushId, Token, Uid } from "./device.ts";
 import type { NotificationId } from "./notification.ts";
 import type { Once, Outbox } from "./outbox.ts";
-import type { Channel, KeptPacket, Packet, Parcel, Position } from "./packet.ts";
+import type { Channel, KeptPacket, Packet, PacketId, Parcel, Position } from "./packet.ts";
 import type { DeviceTarget } from "./target.ts";
 
 export interface Engine {
@@ -107,8 +107,8 @@ export type Order = { readonly kind: "bind"; readonly uid: Uid } | { readonly ki
 
 /** This process's sessions by channel. */
 export interface Hub {
-  /** Synchronous; encodes once per call. A kept packet carries its seq. */
-  deliver(channel: Channel, packet: Packet | KeptPacket): void;
+  /** Synchronous; encodes once per call. A kept packet carries its seq. @returns connections that it was handed to */
+  deliver(channel: Channel, packet: Packet | KeptPacket): number;
   carryOut(pushId: PushId, order: Order): void;
   /** Whether the device has a session here. */
   has(pushId: PushId): boolean;
@@ -129,6 +129,16 @@ export interface SentMark {
   readonly replayed?: readonly Replayed[];
 }
 
+/** What became of a piece of a push that its caller may repeat. */
+export interface MadePiece {
+  /** The piece to go on with, which may be a later one; absent: the last was made. */
+  readonly next?: number;
+  /** The id with which the call was begun: all its packets have it. */
+  readonly id: PacketId;
+  /** Once the last was made: connections that the whole call was handed to. Absent when a crash has come between. */
+  readonly online?: number;
+}
+
 /** A part of a long push: each is one step. */
 export interface Piece {
   readonly number: number;
@@ -140,16 +150,19 @@ export interface Broker {
   /**
    * Keeps the packets that have an expiry, then hands all of them to every process's hub: committed before it is fanned out
    * (holds 2), and per channel in the order of seq (holds 3). Only the newest few per channel are kept. Packets that are not
-   * kept are handed over at once, before this returns. Resolves when the kept ones would survive a crash and were handed over.
+   * kept are handed over at once, before this returns. A promise resolves when the kept ones would survive a crash and were handed
+   * over; a number means that it was done before this returned.
+   * @returns connections that they were handed to, as far as they are this process's
    */
-  publish(parcels: readonly Parcel[]): Promise<void>;
+  publish(parcels: readonly Parcel[]): number | Promise<number>;
   /**
    * The same for one piece, counted from 0, of a push that its caller may repeat: its packets are kept and the piece is noted in
    * one step, then they are handed over (holds 2, 3), those that are not kept too. A piece that was noted before is neither kept
-   * nor handed over again, whoever asks and whatever crashed meanwhile. Resolves with the piece to go on with, which may be a
-   * later one; undefined: the last was made. Rejects with `PushError("conflict")` when the key was used for something else.
+   * nor handed over again, whoever asks and whatever crashed meanwhile. Rejects with `PushError("conflict")` when the key was used
+   * for something else.
+   * @param id of the packets, should this be the first piece; the result says which one the call has
    */
-  publishOnce(once: Once, piece: Piece, parcels: readonly Parcel[], now: number): Promise<number | undefined>;
+  publishOnce(once: Once, piece: Piece, id: PacketId, parcels: readonly Parcel[], now: number): Promise<MadePiece>;
   /**
    * What a client at `position` has missed, oldest first, alive ones only (`missed` in packet.ts). A position found on a
    * device's own channel confirms receipt: it and everything before it is dropped. A cursor stays findable while any older

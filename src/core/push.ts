@@ -4,7 +4,7 @@ import { passes } from "./device.ts";
 import type { Engine } from "./engine.ts";
 import { randomId } from "./id.ts";
 import type { Once } from "./outbox.ts";
-import type { Packet, Parcel } from "./packet.ts";
+import type { Packet, PacketId, Parcel } from "./packet.ts";
 import { deviceChannel, topicChannel, uidChannel } from "./packet.ts";
 import type { Target } from "./target.ts";
 
@@ -20,10 +20,18 @@ export interface Draft {
 /** Devices looked up, or pushed to in one step, at once; in between other callers get their turn. */
 const PAGE = 1000;
 
+/** What the caller is told. */
+export interface Pushed {
+  /** The packet's id: one for the whole call, however many it addresses. */
+  readonly id: PacketId;
+  /** Connections that it was handed to; undefined: not known of a call that was made before. */
+  readonly online?: number;
+}
+
 /**
  * Sends the draft to the target's live sessions; with a timeToLive also keeps it for those who are away. A uid stands for
  * the devices bound to it now. Each connection gets the packet once.
- * @returns undefined when everything was handed over already (nothing to keep, nothing to look up); otherwise a promise that
+ * @returns at once when everything was handed over already (nothing to keep, nothing to look up); otherwise a promise that
  *   resolves once it would survive a crash
  */
 export function push(
@@ -31,12 +39,14 @@ export function push(
   target: PushTarget,
   draft: Draft,
   now: number,
-): Promise<void> | undefined {
+): Pushed | Promise<Pushed> {
   const packet = packetOf(draft, now);
   const parcels = directParcels(target, packet);
-  if (parcels === undefined) return pushToDevices(engine, target as DeviceList, packet, now);
-  const published = engine.broker.publish(parcels);
-  return packet.expires > 0 ? published : undefined;
+  const online =
+    parcels === undefined ? pushToDevices(engine, target as DeviceList, packet, now) : engine.broker.publish(parcels);
+  return typeof online === "number"
+    ? { id: packet.id, online }
+    : online.then((connections) => ({ id: packet.id, online: connections }));
 }
 
 /**
@@ -51,24 +61,33 @@ export async function pushOnce(
   draft: Draft,
   once: Once,
   now: number,
-): Promise<void> {
-  const packet = packetOf(draft, now);
-  const direct = directParcels(target, packet);
+): Promise<Pushed> {
+  let packet = packetOf(draft, now);
+  let direct = directParcels(target, packet);
   const count = direct?.length ?? idsOf(target as DeviceList).length;
-  for (let piece: number | undefined = 0; piece !== undefined; ) {
-    const from: number = piece * PAGE;
+  for (let piece = 0; ; ) {
+    const from = piece * PAGE;
     const to = from + PAGE;
     const parcels: readonly Parcel[] =
       direct?.slice(from, to) ?? (await parcelsOf(engine, target as DeviceList, from, to, packet, now));
-    piece = await engine.broker.publishOnce(once, { number: piece, last: to >= count }, parcels, now);
+    const step = { number: piece, last: to >= count };
+    const made = await engine.broker.publishOnce(once, step, packet.id, parcels, now);
+    if (made.next === undefined) return made;
+    piece = made.next;
+    if (made.id !== packet.id) {
+      packet = { ...packet, id: made.id };
+      direct = directParcels(target, packet);
+    }
   }
 }
 
-function packetOf({ event, body, timeToLive }: Draft, now: number): Packet {
-  return timeToLive > 0
-    ? { event, id: randomId(), body, expires: now + timeToLive }
-    : { event, id: "", body, expires: 0 };
-}
+/** Without a timeToLive the id only names the call: no client sees it. */
+const packetOf = ({ event, body, timeToLive }: Draft, now: number): Packet => ({
+  event,
+  id: randomId(),
+  body,
+  expires: timeToLive > 0 ? now + timeToLive : 0,
+});
 
 /** The parcels of a target that needs no look-up; undefined when the devices' records decide. */
 function directParcels(target: PushTarget, packet: Packet): Parcel[] | undefined {
@@ -92,14 +111,14 @@ async function pushToDevices(
   target: DeviceList,
   packet: Packet,
   now: number,
-): Promise<void> {
-  const published: Promise<void>[] = [];
+): Promise<number> {
+  const published: (number | Promise<number>)[] = [];
   const { length } = idsOf(target);
   for (let from = 0; from < length; from += PAGE) {
     const parcels = await parcelsOf(engine, target, from, from + PAGE, packet, now);
     if (parcels.length > 0) published.push(engine.broker.publish(parcels));
   }
-  await Promise.all(published);
+  return (await Promise.all(published)).reduce((sum, online) => sum + online, 0);
 }
 
 const idsOf = (target: DeviceList): readonly string[] => (target.kind === "pushIds" ? target.pushIds : target.uids);

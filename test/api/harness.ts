@@ -61,7 +61,10 @@ export async function start(
   const reported: unknown[] = [];
   const record = (action: string, ...args: unknown[]): void => void calls.push({ action, args });
   const recorder: Actions = {
-    push: (...args) => void record("push", ...args),
+    push: (...args) => {
+      record("push", ...args);
+      return { id: "packet123456", online: 0 };
+    },
     notify: async (content, notifyOptions) => {
       record("notify", content, notifyOptions);
       return notifyOptions.id ?? "generated123";
@@ -167,6 +170,8 @@ function exchange(
 }
 
 export const error = (message: string): object => ({ code: "error", message });
+/** What the recorder answers to a push. */
+export const pushed = { code: "success", id: "packet123456", online: 0 };
 export const success = { code: "success" };
 
 /** A multipart body of text parts. */

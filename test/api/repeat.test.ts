@@ -1,5 +1,5 @@
 import { test } from "tap";
-import { error, type Harness, multipart, start, success } from "./harness.ts";
+import { error, type Harness, multipart, pushed, start } from "./harness.ts";
 
 const json = { "content-type": "application/json" };
 const form = { "content-type": "application/x-www-form-urlencoded" };
@@ -16,7 +16,7 @@ test("a push without a key carries no mark, with one its key and 64 digits", asy
   await api.form("/api/push", "topic=a&json=1");
   await api.form("/api/push", "topic=a&json=1&idempotencyKey=");
   t.strictSame(marks(api), [undefined, undefined]);
-  t.strictSame((await api.form("/api/push", "topic=a&json=1&idempotencyKey=order-1")).json, success);
+  t.strictSame((await api.form("/api/push", "topic=a&json=1&idempotencyKey=order-1")).json, pushed);
   await api.send("POST", "/api/push", "topic=a&json=1", { ...form, "idempotency-key": "order-1" });
   await api.send("POST", "/api/push?idempotencyKey=order-1", "topic=a&json=1", {
     ...form,

@@ -1,7 +1,7 @@
 import { test } from "tap";
 import type { ErrorCode } from "../../src/core/errors.ts";
 import { PushError } from "../../src/core/errors.ts";
-import { error, start, success } from "./harness.ts";
+import { error, pushed, start } from "./harness.ts";
 
 test("API 10: OPTIONS never pushes and allows JSON posts from other origins, without a key", async (t) => {
   const api = await start(t, { keys: [{ name: "k", key: "s" }] });
@@ -20,10 +20,10 @@ test("API 10: OPTIONS never pushes and allows JSON posts from other origins, wit
 test("any other method runs every endpoint; HEAD answers without a body", async (t) => {
   const api = await start(t);
   for (const method of ["GET", "POST", "PUT", "DELETE", "PATCH"]) {
-    t.strictSame((await api.send(method, "/api/push?topic=a&json=1")).json, success, method);
+    t.strictSame((await api.send(method, "/api/push?topic=a&json=1")).json, pushed, method);
   }
   const head = await api.send("HEAD", "/api/push?topic=a&json=1");
-  t.strictSame([head.status, head.text, head.headers["content-length"]], [200, "", "18"]);
+  t.strictSame([head.status, head.text, head.headers["content-length"]], [200, "", "49"]);
   t.equal(api.take().length, 6);
 });
 

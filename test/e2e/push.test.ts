@@ -529,3 +529,28 @@ t.test("stats/base counts sessions by platform", async (t) => {
   }
   t.match(await counting.ok("stats/base", {}), { total: 4, ios: 1, android: 1, browser: 1 });
 });
+
+t.test("C1: an answer names the push and says how many connections it was handed to", async (t) => {
+  const [topic, uid, nobody] = [fresh("topic"), fresh("uid"), fresh("nobody")];
+  const [one, two] = [fresh("device"), fresh("device")];
+  for (const id of [one, two, two]) await (await open(t)).hello({ id, topics: [topic] });
+  await server.ok("uid/bind", { pushId: two, uid });
+  for (const timeToLive of [0, TTL])
+    for (const [target, online] of [
+      [{ topic }, 3],
+      [{ topic: nobody }, 0],
+      [{ pushId: [one, two] }, 3],
+      [{ pushId: nobody }, 0],
+      [{ uid }, 2],
+      [{ uid: nobody }, 0],
+    ] as const) {
+      const answer = await server.ok("push", { ...target, json: 1, timeToLive });
+      t.match(answer, { code: "success", id: /^\w{12}$/, online }, JSON.stringify({ ...target, timeToLive }));
+    }
+  const client = await open(t);
+  const id = fresh("device");
+  await client.hello({ id });
+  const { id: packet } = await server.ok("push", { pushId: [id, one], json: 1, timeToLive: TTL });
+  const [frame] = packets(await client.settle());
+  t.same(position(frame!), [id, packet, 1], "the id is the packet's");
+});

@@ -62,7 +62,10 @@ export function recorder(): Recorder {
     delivered: [],
     present: new Set(),
     orders: [],
-    deliver: (channel, packet) => void hub.delivered.push({ channel, packet }),
+    deliver: (channel, packet) => {
+      hub.delivered.push({ channel, packet });
+      return 2;
+    },
     carryOut: (pushId, order) => void hub.orders.push({ pushId, order }),
     has: (pushId) => hub.present.has(pushId),
   };
@@ -389,6 +392,16 @@ async function packetTests(test: Define): Promise<void> {
     t.same(await read(engine, topic, "0"), []);
   });
 
+  await test("C1: publish tells how many connections it was handed to", async (t, { engine }) => {
+    engine.broker.attach(recorder());
+    t.equal(await engine.broker.publish([]), 0);
+    t.equal(await engine.broker.publish([toTopic("room", "x", 0)]), 2);
+    t.equal(await engine.broker.publish([toTopic("room", "x")]), 2);
+    t.equal(await engine.broker.publish([toTopic("room", "x", 0), toDevice("a", "y"), toDevice("b", "y")]), 6);
+    const many = Array.from({ length: 2500 }, (_, i) => toDevice(`d${i}`, "z"));
+    t.equal(await engine.broker.publish(many), 5000, "in pieces");
+  });
+
   await test("a kept packet is handed over with its seq, after it is committed (holds 2)", async (t, { engine }) => {
     const hub = recorder();
     engine.broker.attach(hub);
@@ -518,7 +531,7 @@ async function packetTests(test: Define): Promise<void> {
     const hub = recorder();
     engine.broker.attach(hub);
     const checks: Promise<void>[] = [];
-    const published: Promise<void>[] = [];
+    const published: (number | Promise<number>)[] = [];
     for (let i = 0; i < 200; i++) {
       published.push(engine.broker.publish([toTopic("room", `p${i}`)]));
       checks.push(

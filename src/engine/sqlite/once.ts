@@ -14,6 +14,9 @@ interface Known {
   readonly pieces: number;
   /** NULL: there are more pieces to make. */
   readonly answer: string | null;
+  /** Of a push: its packets' id, NULL when an older pushbox made it; connections it was handed to, NULL until that is known. */
+  readonly packet: string | null;
+  readonly online: number | null;
 }
 
 export interface MadePiece {
@@ -21,16 +24,21 @@ export interface MadePiece {
   readonly first: number | undefined;
   /** The piece to go on with; undefined: the call is finished. */
   readonly next: number | undefined;
+  /** The id that the call was begun with. */
+  readonly id: string;
+  /** Connections that it was handed to when it was finished before; NULL: not known. */
+  readonly online: number | null;
 }
 
 export type Repeatable = ReturnType<typeof calls>;
 
 export function calls(db: Database, packets: Pick<Packets, "append">) {
   const find = db.prepare<[string, number], Known>(
-    "SELECT digest, pieces, answer FROM calls WHERE key = ? AND drop_at > ?",
+    "SELECT digest, pieces, answer, packet, online FROM calls WHERE key = ? AND drop_at > ?",
   );
-  const add = db.prepare<[string, string, number, string | null, number]>(`
-    INSERT OR REPLACE INTO calls (key, digest, pieces, answer, drop_at) VALUES (?, ?, ?, ?, ?)`);
+  const add = db.prepare<[string, string, number, string | null, string | null, number]>(`
+    INSERT OR REPLACE INTO calls (key, digest, pieces, answer, packet, drop_at) VALUES (?, ?, ?, ?, ?, ?)`);
+  const setOnline = db.prepare<[number, string, string]>("UPDATE calls SET online = ? WHERE key = ? AND digest = ?");
   const advance = db.prepare<[number, string | null, string]>("UPDATE calls SET pieces = ?, answer = ? WHERE key = ?");
   const sweep = db.prepare<[number, number]>(`
     DELETE FROM calls WHERE key IN (SELECT key FROM calls WHERE drop_at <= ? ORDER BY drop_at LIMIT ?)`);
@@ -47,21 +55,26 @@ export function calls(db: Database, packets: Pick<Packets, "append">) {
 
     /** The call was made, in one step. */
     finish({ key, digest }: Once, answer: string, now: number): void {
-      add.run(key, digest, 1, answer, now + KEPT);
+      add.run(key, digest, 1, answer, null, now + KEPT);
     },
 
     /** Keeps the packets of one piece of a push, unless that was done before. The contract is `Broker.publishOnce`. */
-    appendOnce(once: Once, piece: number, last: boolean, flat: FlatParcels, now: number): MadePiece {
+    appendOnce(once: Once, piece: number, last: boolean, given: string, flat: FlatParcels, now: number): MadePiece {
       const before = known(once, now);
-      if (before !== undefined && before.answer !== null) return { first: undefined, next: undefined };
+      const id = before?.packet ?? given;
+      if (before !== undefined && before.answer !== null)
+        return { first: undefined, next: undefined, id, online: before.online };
       const made = before?.pieces ?? 0;
-      if (piece !== made) return { first: undefined, next: made };
+      if (piece !== made) return { first: undefined, next: made, id, online: null };
       const first = packets.append(flat);
       const answer = last ? PUSHED : null;
-      if (before === undefined) add.run(once.key, once.digest, made + 1, answer, now + KEPT);
+      if (before === undefined) add.run(once.key, once.digest, made + 1, answer, id, now + KEPT);
       else advance.run(made + 1, answer, once.key);
-      return { first, next: last ? undefined : made + 1 };
+      return { first, next: last ? undefined : made + 1, id, online: null };
     },
+
+    /** How many connections the whole of a push was handed to. */
+    handed: ({ key, digest }: Once, online: number): void => void setOnline.run(online, key, digest),
 
     /** Forgets up to `limit` keys whose time has passed. Returns whether there may be more. */
     sweep: (now: number, limit: number): boolean => sweep.run(now, limit).changes === limit,

@@ -289,6 +289,11 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE jobs ADD COLUMN connected INTEGER NOT NULL DEFAULT 0;
   UPDATE jobs SET connected = coalesce(routes ->> '$.connection', 0);
   `,
+  `
+  -- Of a push that may be repeated: the id of its packets, and connections that it was handed to once that is known.
+  ALTER TABLE calls ADD COLUMN packet TEXT;
+  ALTER TABLE calls ADD COLUMN online INTEGER;
+  `,
 ];
 
 export type Synchronous = "FULL" | "NORMAL";

@@ -102,6 +102,7 @@ function methods(db: Database, data: StoreData, numbers: Sequences, kept: Packet
     vendorIds,
     traceable,
     appendOnce: repeatable.appendOnce,
+    handed: repeatable.handed,
   };
 }
 

@@ -41,16 +41,18 @@ export class Hub implements HubPort, Live {
 
   // ---- packets
 
-  deliver(channel: Channel, packet: Packet | KeptPacket): void {
+  deliver(channel: Channel, packet: Packet | KeptPacket): number {
+    let online = 0;
     switch (channelKind(channel)) {
       case "topic": {
         const joining = this.#joining.size > 0 ? this.#joining.get(channel) : undefined;
         if (joining !== undefined) for (const session of joining) session.joining?.get(channel)?.push(packet);
         const receivers = this.#gateway().count(channel);
-        if (receivers === 0) return;
+        online = receivers + (joining?.size ?? 0);
+        if (receivers === 0) return online;
         this.written += receivers;
         this.#gateway().publish(channel, encodeFrame(channel, packet, this.#now()));
-        return;
+        return online;
       }
       case "device": {
         let session = this.#devices.get(channelName(channel) as PushId);
@@ -60,8 +62,9 @@ export class Hub implements HubPort, Live {
           if (held !== undefined) held.push(packet);
           else this.send(session, channel, packet);
           session = next;
+          online++;
         }
-        return;
+        return online;
       }
       case "uid": {
         let session = this.#users.get(channelName(channel) as Uid);
@@ -69,7 +72,9 @@ export class Hub implements HubPort, Live {
           const next: Session | undefined = session.nextOfUid;
           this.send(session, channel, packet);
           session = next;
+          online++;
         }
+        return online;
       }
     }
   }
