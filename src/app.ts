@@ -74,6 +74,7 @@ export async function startApp(config: Config, log: Log): Promise<App> {
     disconnectDelay: client.disconnectDelay,
     trustClientUid: config.trustClientUid,
     now,
+    elapsed: () => performance.now(),
     log,
   });
   const gateway: Gateway<Session> = createGateway(
@@ -217,7 +218,7 @@ function figures(
     },
     sessions: hub.sessions(),
     packetsSent: hub.written,
-    subscriptionsRefused: conversation.counters.topicsRefused,
+    eventsRefused: conversation.refused,
     apiCalls: api.counters.calls,
     apiErrors: api.counters.errors,
     store: engine.statistics(),

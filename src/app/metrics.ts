@@ -13,7 +13,7 @@ export interface Figures {
   readonly closed: Totals;
   readonly sessions: { readonly total: number; readonly byPlatform: ReadonlyMap<string, number> };
   readonly packetsSent: number;
-  readonly subscriptionsRefused: number;
+  readonly eventsRefused: Totals;
   readonly apiCalls: Totals;
   readonly apiErrors: Totals;
   readonly store: {
@@ -97,7 +97,7 @@ export function createMetrics(
     sessions.set({ platform: "other" }, other);
   });
   total("packets_sent_total", "Packets written to clients, once for each client", (now) => now.packetsSent);
-  total("subscriptions_refused_total", "Subscriptions beyond client.max_topics", (now) => now.subscriptionsRefused);
+  totals("events_refused_total", "What clients asked for and were refused", "code", (now) => now.eventsRefused);
 
   totals("api_calls_total", "API calls let in", "route", (now) => now.apiCalls);
   totals("api_errors_total", "API calls answered with an error", "status", (now) => now.apiErrors);

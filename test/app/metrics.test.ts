@@ -42,7 +42,7 @@ t.test("metrics: every name, and each moves with what it counts", async (t) => {
     'pushbox_platform_sessions{platform="android"}': 1,
     'pushbox_platform_sessions{platform="other"}': 1,
     pushbox_packets_sent_total: 2,
-    pushbox_subscriptions_refused_total: 1,
+    'pushbox_events_refused_total{code="topics_limit"}': 1,
     'pushbox_api_calls_total{route="/api/push"}': 2,
     'pushbox_api_errors_total{status="400"}': 1,
     'pushbox_build_info{version="0.1.0"}': 0,

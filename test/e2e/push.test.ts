@@ -25,7 +25,7 @@ t.test(
     for (const id of ["123456789", 1234567890, ["0123456789"], null]) client.emit("pushId", { id });
     client.send('42["pushId"]', '42["pushId",{}]');
     t.same(
-      (await client.settle()).filter((frame) => frame.startsWith("42")),
+      (await client.settle()).filter((frame) => frame.startsWith('42["pushId"')),
       [],
     );
     t.match(await client.hello({ id: fresh("ok") }), { id: /^ok/ });
@@ -299,6 +299,26 @@ t.test("SIO 36: a quick reconnect shows no offline blip", async (t) => {
     [],
     "no duplicate notification",
   );
+});
+
+t.test("B13: the clock is set back an hour: devices that left are offline after the delay all the same", async (t) => {
+  const real = Date.now;
+  let offset = 0;
+  Date.now = () => real() + offset;
+  t.teardown(() => {
+    Date.now = real;
+  });
+  const { clientPort, ok } = await startTestApp(t, { client: { disconnectDelay: 100 } });
+  const first = await RawClient.open(clientPort);
+  await first.hello({ id: "before-0123456789" });
+  await first.close();
+  offset = -3_600_000;
+  const second = await RawClient.open(clientPort);
+  await second.hello({ id: "after-0123456789" });
+  await second.close();
+  for (const pushId of ["before-0123456789", "after-0123456789"])
+    while ((await ok("device/get", { pushId }))["connected"]);
+  t.match(await ok("device/get", { pushId: "after-0123456789" }), { connected: false });
 });
 
 t.test("SIO 37: a notification during the delay window of a vanished device is delivered at its return", async (t) => {

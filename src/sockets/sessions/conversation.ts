@@ -9,8 +9,16 @@ import { deviceChannel, topicChannel } from "../../core/packet.ts";
 import type { Report } from "../../core/report.ts";
 import type { CloseReason, Connection } from "../transport/gateway.ts";
 import type { SocketApplication } from "../transport/socketio.ts";
-import { type Command, type EventLimits, parseEvent, type StatsEntry, type Subscription } from "./events.ts";
+import {
+  type Command,
+  type EventLimits,
+  parseEvent,
+  type StatsEntry,
+  type Subscription,
+  topicsLimit,
+} from "./events.ts";
 import type { Hub } from "./hub.ts";
+import { encodeRefusal, type Refusal, RefusalLog } from "./refusals.ts";
 import { Session } from "./session.ts";
 
 export interface ConversationOptions {
@@ -23,6 +31,8 @@ export interface ConversationOptions {
   /** Whether a client's own `bindUid` is believed. */
   readonly trustClientUid: boolean;
   readonly now: () => number;
+  /** Milliseconds by a clock that is never set: durations are measured by it (B13). */
+  readonly elapsed: () => number;
   readonly log: { warn(fields: object, message: string): void; error(fields: object, message: string): void };
 }
 
@@ -37,13 +47,15 @@ export class Conversation implements SocketApplication<Session> {
   readonly #options: ConversationOptions;
   readonly #hub: Hub;
   readonly #ticking: NodeJS.Timeout;
-  #bindRefused = false;
-  /** How often a limit acted. */
-  readonly counters = { topicsRefused: 0 };
+  readonly #refusals: RefusalLog;
+  /** How often what was refused to clients, since the start. */
+  readonly refused: Readonly<Record<string, number>>;
 
   constructor(options: ConversationOptions) {
     this.#options = options;
     this.#hub = options.hub;
+    this.#refusals = new RefusalLog((fields, message) => options.log.warn(fields, message), options.elapsed);
+    this.refused = this.#refusals.totals;
     this.#ticking = setInterval(() => this.#tick(), TICK);
     this.#ticking.unref();
   }
@@ -57,8 +69,10 @@ export class Conversation implements SocketApplication<Session> {
   event(connection: Connection<Session>, _namespace: string, name: string, args: readonly unknown[]): void {
     const session = connection.data;
     if (session === undefined) return;
-    const command = parseEvent(name, args, this.#options.limits);
-    if (command !== undefined) this.#obey(session, command);
+    const refused: Refusal[] = [];
+    const command = parseEvent(name, args, this.#options.limits, refused);
+    for (const refusal of refused) this.#refuse(session, name, refusal);
+    if (command !== undefined) this.#obey(session, name, command);
   }
 
   disconnect(connection: Connection<Session>): void {
@@ -75,14 +89,21 @@ export class Conversation implements SocketApplication<Session> {
 
   // ---- commands
 
-  #obey(session: Session, command: Command): void {
+  /** Tells the client and the log. */
+  #refuse(session: Session, event: string, refusal: Refusal): void {
+    const { connection, pushId } = session;
+    this.#refusals.add(refusal, { event, address: connection.address, pushId });
+    connection.send(encodeRefusal(refusal));
+  }
+
+  #obey(session: Session, event: string, command: Command): void {
     const { report } = this.#options;
     switch (command.kind) {
       case "hello":
-        this.#hello(session, command);
+        this.#hello(session, event, command);
         return;
       case "subscribe":
-        this.#subscribe(session, command);
+        this.#subscribe(session, event, command);
         return;
       case "unsubscribe":
         this.#unsubscribe(session, command.topic);
@@ -96,6 +117,8 @@ export class Conversation implements SocketApplication<Session> {
         return;
       default:
         if (session.pushId !== undefined) this.#change(session, session.pushId, command);
+        else
+          this.#refuse(session, event, { code: "push_id_needed", message: `${event} needs a pushId event before it` });
     }
   }
 
@@ -128,15 +151,11 @@ export class Conversation implements SocketApplication<Session> {
   }
 
   #bindUid(session: Session, pushId: PushId, uid: Extract<Command, { kind: "bindUid" }>["uid"]): void {
-    const { engine, log, now, report, trustClientUid } = this.#options;
+    const { engine, now, report, trustClientUid } = this.#options;
     report.count("bindUid", { total: 1, success: trustClientUid ? 1 : 0 });
     if (!trustClientUid) {
-      if (!this.#bindRefused)
-        log.warn(
-          { pushId },
-          "bindUid from a client refused: nobody vouches for its uid; bind with /api/uid/bind, or set trust_client_uid",
-        );
-      this.#bindRefused = true;
+      const message = "nobody vouches for a client's own uid: bind with /api/uid/bind, or set trust_client_uid";
+      this.#refuse(session, "bindUid", { code: "uid_not_trusted", message });
       return;
     }
     const { platform } = session;
@@ -154,7 +173,7 @@ export class Conversation implements SocketApplication<Session> {
 
   // ---- hello
 
-  #hello(session: Session, hi: Hi): void {
+  #hello(session: Session, event: string, hi: Hi): void {
     const hub = this.#hub;
     if (session.pushId !== hi.pushId) {
       if (session.pushId !== undefined) this.#unname(session, "transport close"); // another device on the same socket (D21)
@@ -165,7 +184,7 @@ export class Conversation implements SocketApplication<Session> {
     const own = deviceChannel(hi.pushId);
     if (session.joining?.has(own))
       positions.set(own, hi.lastUnicastId === undefined ? "unsent" : { after: hi.lastUnicastId });
-    for (const subscription of hi.subscriptions) this.#enter(session, subscription, positions);
+    this.#enter(session, event, hi.subscriptions, positions);
     session.greetings++;
     void this.#greet(session, hi, positions);
   }
@@ -214,28 +233,38 @@ export class Conversation implements SocketApplication<Session> {
 
   // ---- topics
 
-  #subscribe(session: Session, subscription: Subscription): void {
+  #subscribe(session: Session, event: string, subscription: Subscription): void {
     const positions = new Map<Channel, Position>();
-    this.#enter(session, subscription, positions);
+    this.#enter(session, event, [subscription], positions);
     for (const [channel, position] of positions) void this.#catchUp(session, channel, position);
   }
 
-  /** Joins a topic at once, or holds it and notes the position from which its backlog is wanted. */
-  #enter(session: Session, { topic, after }: Subscription, positions: Map<Channel, Position>): void {
-    const channel = topicChannel(topic);
-    // What came since it joined was sent to this very connection: a second replay would repeat it.
-    if (session.connection.in(channel) || session.joining?.has(channel)) return;
-    if (session.topics >= this.#options.limits.topics) {
-      this.counters.topicsRefused++;
-      return;
+  /** Joins topics at once, or holds them and notes the positions from which their backlogs are wanted. */
+  #enter(
+    session: Session,
+    event: string,
+    subscriptions: readonly Subscription[],
+    positions: Map<Channel, Position>,
+  ): void {
+    const { limits } = this.#options;
+    let full = false;
+    for (const { topic, after } of subscriptions) {
+      const channel = topicChannel(topic);
+      // What came since it joined was sent to this very connection: a second replay would repeat it.
+      if (session.connection.in(channel) || session.joining?.has(channel)) continue;
+      if (session.topics >= limits.topics) {
+        full = true;
+        continue;
+      }
+      session.topics++;
+      if (after === undefined) {
+        session.connection.join(channel);
+        continue;
+      }
+      this.#hub.hold(session, channel);
+      positions.set(channel, { after });
     }
-    session.topics++;
-    if (after === undefined) {
-      session.connection.join(channel);
-      return;
-    }
-    this.#hub.hold(session, channel);
-    positions.set(channel, { after });
+    if (full) this.#refuse(session, event, { code: "topics_limit", message: topicsLimit(limits) });
   }
 
   async #catchUp(session: Session, channel: Channel, position: Position): Promise<void> {
@@ -279,23 +308,24 @@ export class Conversation implements SocketApplication<Session> {
     if (pushId === undefined) return;
     this.#hub.release(session, deviceChannel(pushId));
     if (!this.#hub.unname(session)) return;
-    const { disconnectDelay, engine, now } = this.#options;
+    const { disconnectDelay, elapsed, engine, now } = this.#options;
     if (reason === "ping timeout" || disconnectDelay === 0) {
       this.#own(engine.devices.disconnect([pushId], now()), "disconnect");
     } else {
       this.#hub.lingering.delete(pushId); // so that the map stays in order of time
-      this.#hub.lingering.set(pushId, now() + disconnectDelay);
+      this.#hub.lingering.set(pushId, elapsed() + disconnectDelay);
     }
   }
 
   #tick(): void {
-    const { engine, now, report } = this.#options;
+    const { elapsed, engine, now, report } = this.#options;
     const sent = this.#hub.tick();
     if (sent > 0) report.count("toClientPacket", { total: sent });
     this.#own(this.#storeMarks(), "sent");
+    this.#refusals.tick();
     const over: PushId[] = [];
     for (const [pushId, until] of this.#hub.lingering) {
-      if (until > now()) break;
+      if (until > elapsed()) break; // each waits equally long by a clock that only goes on: the first is the next
       over.push(pushId);
     }
     for (const pushId of over) this.#hub.lingering.delete(pushId);

@@ -1,8 +1,10 @@
-// What a client says, parsed and checked into typed commands. Anything malformed is no command at all: it is ignored (D2, D19).
+// What a client says, parsed and checked into typed commands. What does not fit is no command at all: it changes nothing, and the
+// client is told so (D2, D19, README 4.12).
 import { type ArrivalEvidence, clickCounter } from "../../core/arrival.ts";
 import type { PushId, Token, Uid } from "../../core/device.ts";
 import { PUSH_ID_MIN } from "../../core/device.ts";
 import type { PacketId } from "../../core/packet.ts";
+import type { Refusal, RefusalCode } from "./refusals.ts";
 
 export interface EventLimits {
   /** Characters of a topic's name or a tag. */
@@ -51,68 +53,94 @@ const MAX_TOKEN = 4096;
 const MAX_TAGS = 1000;
 const MAX_STATS_ENTRIES = 100;
 
-/** @returns undefined for an unknown event or arguments that do not fit it */
-export function parseEvent(name: string, args: readonly unknown[], limits: EventLimits): Command | undefined {
+/**
+ * @param refused gets what of a known event does not fit and is not done; an event of which nothing fits has no command
+ * @returns undefined also for an unknown event, which is ignored
+ */
+export function parseEvent(
+  name: string,
+  args: readonly unknown[],
+  limits: EventLimits,
+  refused: Refusal[] = [],
+): Command | undefined {
   const [first] = args;
+  const refuse = (code: RefusalCode, message: string): undefined => {
+    refused.push({ code, message });
+    return undefined;
+  };
   switch (name) {
     case "pushId":
-      return hello(first, limits);
+      return hello(first, limits, refuse);
     case "subscribeTopic": {
       const fields = record(first);
-      const topic = topicName(fields?.["topic"], limits);
+      const topic = topicName(fields?.["topic"], limits, refuse);
       return topic === undefined
         ? undefined
         : { kind: "subscribe", ...subscription(topic, fields?.["lastPacketId"], limits) };
     }
     case "unsubscribeTopic": {
-      const topic = topicName(record(first)?.["topic"], limits);
+      const topic = topicName(record(first)?.["topic"], limits, refuse);
       return topic === undefined ? undefined : { kind: "unsubscribe", topic };
     }
     case "setTags": {
-      const tags = tagList(first, limits);
+      if (first === null) return undefined; // SDKs send it for "no change"
+      const tags = tagList(first, limits, refuse);
       return tags && { kind: "setTags", tags };
     }
     case "addTag":
     case "removeTag": {
       const tag = text(record(first)?.["tag"], limits.topicLength);
-      return tag === undefined ? undefined : { kind: "changeTag", tag, present: name === "addTag" };
+      if (tag === undefined) return refuse("tag_invalid", tagExpected(limits));
+      return { kind: "changeTag", tag, present: name === "addTag" };
     }
     case "token":
     case "apnToken": {
       const token = deviceToken(first, limits);
-      return token && { kind: "token", token };
+      return token === undefined ? refuse("token_invalid", TOKEN_EXPECTED) : { kind: "token", token };
     }
     case "bindUid": {
       const uid = identifier(record(first)?.["uid"], limits.idLength);
-      return uid === undefined ? undefined : { kind: "bindUid", uid: uid as Uid };
+      if (uid === undefined) return refuse("uid_invalid", `uid must be a string of 1 to ${limits.idLength} characters`);
+      return { kind: "bindUid", uid: uid as Uid };
     }
     case "unbindUid":
       return { kind: "unbindUid" };
     case "notificationReply":
-      return arrival(first, "arrive_android", limits);
+      return arrival(name, first, "arrive_android", limits, refuse);
     case "umengReply":
-      return arrival(first, "arrive_umeng", limits);
+      return arrival(name, first, "arrive_umeng", limits, refuse);
     case "notificationClick":
-      return arrival(first, clickCounter(record(first)?.["type"]), limits);
+      return arrival(name, first, clickCounter(record(first)?.["type"]), limits, refuse);
     case "stats":
-      return stats(first);
+      return stats(first, refuse);
     default:
       return undefined;
   }
 }
 
-function hello(value: unknown, limits: EventLimits): Command | undefined {
+/** Notes a refusal; what it returns stands for "no command". */
+type Refuse = (code: RefusalCode, message: string) => undefined;
+
+function hello(value: unknown, limits: EventLimits, refuse: Refuse): Command | undefined {
   const fields = record(value);
-  const pushId = text(fields?.["id"], limits.idLength);
-  if (fields === undefined || pushId === undefined || pushId.length < PUSH_ID_MIN) return undefined;
+  const id = fields?.["id"];
+  if (fields === undefined || id === undefined || id === null)
+    return refuse(
+      "push_id_missing",
+      'the argument of pushId must be an object with an id, like {"id":"0123456789abcdef"}',
+    );
+  const pushId = text(id, limits.idLength);
+  if (pushId === undefined || pushId.length < PUSH_ID_MIN)
+    return refuse("push_id_invalid", `id must be a string of ${PUSH_ID_MIN} to ${limits.idLength} characters`);
   const platform = text(fields["platform"], 64)?.toLowerCase();
   const lastUnicastId = text(fields["lastUnicastId"], limits.idLength);
-  const tags = tagList(fields["tags"], limits);
-  const token = deviceToken(fields["token"], limits);
+  const tags = absent(fields["tags"]) ? undefined : tagList(fields["tags"], limits, refuse);
+  const token = absent(fields["token"]) ? undefined : deviceToken(fields["token"], limits);
+  if (token === undefined && !absent(fields["token"])) refuse("token_invalid", TOKEN_EXPECTED);
   return {
     kind: "hello",
     pushId: pushId as PushId,
-    subscriptions: subscriptions(fields["topics"], record(fields["lastPacketIds"]) ?? {}, limits),
+    subscriptions: subscriptions(fields["topics"], record(fields["lastPacketIds"]) ?? {}, limits, refuse),
     ...(platform === undefined ? {} : { platform }),
     ...(lastUnicastId === undefined ? {} : { lastUnicastId }),
     ...(tags === undefined ? {} : { tags }),
@@ -120,17 +148,31 @@ function hello(value: unknown, limits: EventLimits): Command | undefined {
   };
 }
 
+const absent = (value: unknown): boolean => value === undefined || value === null;
+
+/** Each kind of refusal once, however many topics it concerns. */
 function subscriptions(
   topics: unknown,
   positions: Readonly<Record<string, unknown>>,
   limits: EventLimits,
+  refuse: Refuse,
 ): Subscription[] {
-  if (!Array.isArray(topics)) return [];
+  if (absent(topics)) return [];
+  if (!Array.isArray(topics)) {
+    refuse("event_malformed", "topics must be an array of strings");
+    return [];
+  }
   const names = new Set<string>();
+  const told = new Set<RefusalCode>();
+  const once: Refuse = (code, message) => {
+    if (!told.has(code)) refuse(code, message);
+    told.add(code);
+    return undefined;
+  };
   for (const topic of topics) {
-    const name = topicName(topic, limits);
-    if (name !== undefined) names.add(name);
-    if (names.size === limits.topics) break;
+    const name = topicName(topic, limits, once);
+    if (name !== undefined && names.size < limits.topics) names.add(name);
+    else if (name !== undefined && !names.has(name)) once("topics_limit", topicsLimit(limits));
   }
   return [...names].map((name) =>
     subscription(name, Object.hasOwn(positions, name) ? positions[name] : undefined, limits),
@@ -142,17 +184,30 @@ function subscription(topic: string, lastPacketId: unknown, limits: EventLimits)
   return after === undefined ? { topic } : { topic, after };
 }
 
-function topicName(value: unknown, limits: EventLimits): string | undefined {
+function topicName(value: unknown, limits: EventLimits, refuse: Refuse): string | undefined {
   const topic = text(value, limits.topicLength);
-  return topic?.startsWith(RESERVED_TOPIC) ? undefined : topic;
+  if (topic === undefined)
+    return refuse("topic_invalid", `topic must be a string of 1 to ${limits.topicLength} characters`);
+  if (topic.startsWith(RESERVED_TOPIC))
+    return refuse("topic_reserved", 'the name of a topic may not begin with "uid:"');
+  return topic;
 }
 
+export const topicsLimit = ({ topics }: EventLimits): string =>
+  `a connection may subscribe to ${topics} topics (client.max_topics)`;
+
+const tagExpected = ({ topicLength }: EventLimits): string => `tag must be a string of 1 to ${topicLength} characters`;
+
 /** All strings, or no list at all; a tag that comes twice is one. */
-function tagList(value: unknown, limits: EventLimits): string[] | undefined {
-  if (!Array.isArray(value) || value.length > MAX_TAGS) return undefined;
-  if (!value.every((tag) => text(tag, limits.topicLength) !== undefined)) return undefined;
+function tagList(value: unknown, limits: EventLimits, refuse: Refuse): string[] | undefined {
+  if (!Array.isArray(value)) return refuse("event_malformed", "tags must be an array of strings");
+  if (value.length > MAX_TAGS) return refuse("tags_limit", `a device may have ${MAX_TAGS} tags`);
+  if (!value.every((tag) => text(tag, limits.topicLength) !== undefined))
+    return refuse("tag_invalid", tagExpected(limits));
   return [...new Set(value as string[])];
 }
+
+const TOKEN_EXPECTED = "token and type must be strings that are not empty";
 
 /** Both the current form and the one of 2015: `{apnToken, bundleId}`. */
 function deviceToken(value: unknown, limits: EventLimits): Token | undefined {
@@ -173,19 +228,26 @@ function subscriptionText(value: unknown): string | undefined {
   return JSON.stringify({ endpoint: fields["endpoint"], keys: { p256dh: keys?.["p256dh"], auth: keys?.["auth"] } });
 }
 
-function arrival(value: unknown, counter: ArrivalEvidence, limits: EventLimits): Command | undefined {
+function arrival(
+  event: string,
+  value: unknown,
+  counter: ArrivalEvidence,
+  limits: EventLimits,
+  refuse: Refuse,
+): Command | undefined {
   const fields = record(value);
   const id = text(fields?.["id"], limits.idLength);
-  if (id === undefined) return undefined;
+  if (id === undefined) return refuse("event_malformed", `${event} must have the id of a notification`);
   const sentAt = fields?.["timestamp"];
   return typeof sentAt === "number" && Number.isFinite(sentAt)
     ? { kind: "arrival", id, counter, sentAt }
     : { kind: "arrival", id, counter };
 }
 
-function stats(value: unknown): Command | undefined {
+function stats(value: unknown, refuse: Refuse): Command | undefined {
   const list = record(value)?.["requestStats"];
-  if (!Array.isArray(list)) return undefined;
+  if (!Array.isArray(list)) return refuse("event_malformed", "stats must have an array requestStats");
+  if (list.length > MAX_STATS_ENTRIES) refuse("event_malformed", `of requestStats ${MAX_STATS_ENTRIES} are counted`);
   const entries = list.slice(0, MAX_STATS_ENTRIES).flatMap((entry): StatsEntry[] => {
     const fields = record(entry);
     const path = text(fields?.["path"], 128);

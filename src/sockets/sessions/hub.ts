@@ -19,7 +19,7 @@ export class Hub implements HubPort, Live {
   readonly #users = new Map<Uid, Session>();
   /** Sessions that hold a topic's packets until its backlog is sent. */
   readonly #joining = new Map<Channel, Set<Session>>();
-  /** Devices whose last session went within the disconnect delay. */
+  /** Devices whose last session went within the disconnect delay, and the end of it, by the clock that is never set. */
   readonly lingering = new Map<PushId, number>();
   readonly #platforms = new Map<string, number>();
   #named = 0;

@@ -1,0 +1,108 @@
+// What a client is told of what is not done for it, and what the log says of it.
+import t from "tap";
+import { encodeRefusal, RefusalLog } from "../../../src/sockets/sessions/refusals.ts";
+import { startTestApp } from "../../support/app.ts";
+import { RawClient } from "../../support/clients.ts";
+
+const server = await startTestApp(t, { client: { maxTopics: 3, disconnectDelay: 200 } });
+
+const open = () => RawClient.open(server.clientPort, "EIO=3&transport=websocket");
+const told = async (client: RawClient) => JSON.parse((await client.next('42["refused"')).slice(2)) as unknown;
+
+t.test("B3: a client is told why its event was not taken, and goes on with the same connection", async (t) => {
+  const client = await open();
+  const wrong: readonly [string, string, ...unknown[]][] = [
+    ["push_id_missing", "pushId"],
+    ["push_id_missing", "pushId", "0123456789"],
+    ["push_id_missing", "pushId", { platform: "ios" }],
+    ["push_id_invalid", "pushId", { id: "short" }],
+    ["push_id_invalid", "pushId", { id: 1234567890 }],
+    ["push_id_needed", "setTags", ["t"]],
+    ["push_id_needed", "unbindUid"],
+    ["topic_invalid", "subscribeTopic", {}],
+    ["topic_invalid", "unsubscribeTopic", { topic: 5 }],
+    ["topic_reserved", "subscribeTopic", { topic: "uid:1" }],
+    ["tag_invalid", "addTag", {}],
+    ["token_invalid", "token", { type: "apn" }],
+    ["uid_invalid", "bindUid", {}],
+    ["event_malformed", "notificationReply", { id: 5 }],
+    ["event_malformed", "stats"],
+    ["event_malformed", "setTags", "t"],
+  ];
+  for (const [code, event, ...args] of wrong) {
+    client.emit(event, ...args);
+    t.match(await told(client), ["refused", { code, message: /./ }], `${event} ${JSON.stringify(args)}`);
+  }
+  t.match(await client.hello({ id: "refusals-0123456789", topics: ["a"] }), { id: "refusals-0123456789" });
+  client.emit("bindUid", { uid: "u" });
+  t.match(await told(client), ["refused", { code: "uid_not_trusted" }]);
+  for (const event of ["nonsense", "packetProxy", "setTags"]) client.emit(event, null);
+  t.same(await client.settle(), [], "an unknown event, and null for no change, are no mistakes");
+  await client.close();
+});
+
+t.test("B3: of a hello what fits is done, what does not is told once for each kind", async (t) => {
+  const client = await open();
+  client.emit("pushId", { id: "partly-0123456789", topics: ["a", 1, 2, "uid:x", "uid:y"], tags: ["t", 7], token: {} });
+  const frames = await client.until('42["pushId"');
+  const codes = frames.flatMap((frame) => /"code":"(\w+)"/.exec(frame)?.[1] ?? []);
+  t.same(codes, ["tag_invalid", "token_invalid", "topic_invalid", "topic_reserved"]);
+  await server.ok("push", { topic: "a", json: { m: 1 } });
+  t.equal(await client.next('42["p"'), '42["p",{"m":1}]');
+  await client.close();
+});
+
+t.test("B14: topics beyond the limit are told, at hello and later", async (t) => {
+  const client = await open();
+  client.emit("pushId", { id: "topics-0123456789", topics: ["a", "b", "c", "d", "e"] });
+  t.match(await told(client), ["refused", { code: "topics_limit", message: /3 topics \(client\.max_topics\)/ }]);
+  await client.next('42["pushId"');
+  client.emit("subscribeTopic", { topic: "f" });
+  t.match(await told(client), ["refused", { code: "topics_limit" }]);
+  client.emit("subscribeTopic", { topic: "a" });
+  t.same(await client.settle(), [], "one it has is no further one");
+  client.emit("unsubscribeTopic", { topic: "a" });
+  client.emit("subscribeTopic", { topic: "f" });
+  t.same(await client.settle(), [], "and one it left makes room");
+  await client.close();
+});
+
+t.test("B3: what old SDKs get is an event they can pass over: one object, text, no ack", async (t) => {
+  t.equal(
+    encodeRefusal({ code: "push_id_missing", message: 'a "b"' }),
+    '42["refused",{"code":"push_id_missing","message":"a \\"b\\""}]',
+  );
+});
+
+t.test("B3: the log has one line per kind and minute, with how many there were", async (t) => {
+  let elapsed = 5000;
+  const lines: unknown[] = [];
+  const log = new RefusalLog(
+    (fields, message) => lines.push({ ...fields, message }),
+    () => elapsed,
+  );
+  const by = { event: "pushId", address: "192.0.2.1", pushId: undefined };
+  const short = { code: "push_id_invalid", message: "too short" } as const;
+  for (let i = 0; i < 100; i++) log.add(short, by);
+  log.add({ code: "topics_limit", message: "too many" }, { ...by, event: "subscribeTopic" });
+  t.match(lines, [
+    { code: "push_id_invalid", count: 1, address: "192.0.2.1", message: /too short/ },
+    { code: "topics_limit", count: 1, event: "subscribeTopic" },
+  ]);
+  elapsed += 59_999;
+  log.tick();
+  t.equal(lines.length, 2);
+  elapsed += 1;
+  log.tick();
+  t.match(lines.slice(2), [{ code: "push_id_invalid", count: 99 }]);
+  elapsed += 60_000;
+  log.tick();
+  log.add(short, by);
+  t.match(
+    lines.slice(3),
+    [{ code: "push_id_invalid", count: 1 }],
+    "after a quiet minute the first one is told at once",
+  );
+  t.match(log.totals, { push_id_invalid: 101, topics_limit: 1 });
+  t.equal(server.log.filter((line) => line.startsWith("warn: refused to a client: id must be")).length, 1);
+});
