@@ -172,8 +172,9 @@ export function createMetrics(
     registers,
   });
   build.set({ version }, 1);
-  // Memory, processor time, open files, delays of the event loop.
+  // Memory, processor time, open files, delays of the event loop; without those of them that are gauges called a total.
   collectDefaultMetrics({ register: registry });
+  for (const kind of ["handles", "requests", "resources"]) registry.removeSingleMetric(`nodejs_active_${kind}_total`);
 
   return {
     transaction: (milliseconds) => transactions.observe(milliseconds / 1000),
