@@ -33,7 +33,7 @@ const actions: Actions = {
   live: {
     isConnected: () => false,
     count: () => 0,
-    members: () => [],
+    members: async () => [],
     sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
   },
   counters: {

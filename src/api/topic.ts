@@ -27,9 +27,13 @@ export function topicOnline(params: Params, actions: Actions, filter: TopicOnlin
   return json({ count, topic });
 }
 
-export function topicDevices(params: Params, actions: Actions, filter: TopicOnlineFilter | undefined): Response {
+export async function topicDevices(
+  params: Params,
+  actions: Actions,
+  filter: TopicOnlineFilter | undefined,
+): Promise<Response> {
   const topic = required(params);
-  const members = topicDetail(filter, topic) === "devices" ? actions.live.members(topic) : [];
+  const members = topicDetail(filter, topic) === "devices" ? await actions.live.members(topic) : [];
   const devices = members.map(({ pushId, uid, platform }) => ({ pushId, uid, platform }));
   return json({ topic, devices, total: devices.length });
 }

@@ -22,6 +22,7 @@ export interface Live {
   isConnected(pushId: PushId): boolean;
   /** Connections subscribed to the topic now. */
   count(topic: string): number;
-  members(topic: string): readonly Member[];
+  /** The first question about a topic costs a look at every connection; from there its members alone, while it is asked about. */
+  members(topic: string): Promise<readonly Member[]>;
   sessions(): SessionCounts;
 }

@@ -97,7 +97,7 @@ export async function start(
     live: {
       isConnected: () => false,
       count: () => 0,
-      members: () => [],
+      members: async () => [],
       sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
     },
     counters: noCounters,

@@ -58,7 +58,7 @@ test("API 22: device/get and isConnected, known, unknown, by uid, several", asyn
       live: {
         isConnected: (id) => id === full.pushId,
         count: () => 0,
-        members: () => [],
+        members: async () => [],
         sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
       },
     },
@@ -117,7 +117,7 @@ test("API 24: topicOnline and topicDevices under every kind of filter", async (t
   const live = {
     isConnected: () => false,
     count: () => 2,
-    members: () => [{ pushId: "a" as PushId, uid: "1" as Uid, platform: "android" }, { pushId: "b" as PushId }],
+    members: async () => [{ pushId: "a" as PushId, uid: "1" as Uid, platform: "android" }, { pushId: "b" as PushId }],
     sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
   };
   const devices = [{ pushId: "a", uid: "1", platform: "android" }, { pushId: "b" }];
@@ -153,7 +153,7 @@ test("API 25: stats/base without clients and with three platforms", async (t) =>
     t,
     {},
     {
-      live: { isConnected: () => false, count: () => 0, members: () => [], sessions: () => sessions },
+      live: { isConnected: () => false, count: () => 0, members: async () => [], sessions: () => sessions },
     },
   );
   t.strictSame((await api.get("/api/stats/base")).json, {

@@ -2,7 +2,9 @@
 // a device or a user has so few sessions that they are written to directly.
 import type { PushId, Uid } from "../../core/device.ts";
 import type { Hub as HubPort, Order, Replayed, SentMark } from "../../core/engine.ts";
+import { LargeMap } from "../../core/large-map.ts";
 import type { Live, Member, SessionCounts } from "../../core/live.ts";
+import { Pace } from "../../core/pace.ts";
 import type { Channel, KeptPacket, Packet } from "../../core/packet.ts";
 import { channelKind, channelName, topicChannel } from "../../core/packet.ts";
 import type { Gateway } from "../transport/gateway.ts";
@@ -15,8 +17,8 @@ const WINDOW = 10;
 export class Hub implements HubPort, Live {
   readonly #gateway: () => Gateway<Session>;
   readonly #now: () => number;
-  readonly #devices = new Map<PushId, Session>();
-  readonly #users = new Map<Uid, Session>();
+  readonly #devices = new LargeMap<PushId, Session>();
+  readonly #users = new LargeMap<Uid, Session>();
   /** Sessions that hold a topic's packets until its backlog is sent. */
   readonly #joining = new Map<Channel, Set<Session>>();
   /** Devices whose last session went within the disconnect delay, and the end of it, by the clock that is never set. */
@@ -243,12 +245,16 @@ export class Hub implements HubPort, Live {
     return this.#gateway().count(topicChannel(topic)) + (this.#joining.get(topicChannel(topic))?.size ?? 0);
   }
 
-  members(topic: string): Member[] {
+  async members(topic: string): Promise<Member[]> {
     const channel = topicChannel(topic);
-    const members: Member[] = [];
-    for (const session of this.#joining.get(channel) ?? []) members.push(member(session));
-    for (const connection of this.#gateway().members(channel)) {
-      if (connection.data !== undefined) members.push(member(connection.data));
+    const pace = new Pace();
+    const joined = await this.#gateway().members(channel);
+    const joining = new Set(this.#joining.get(channel));
+    const members = [...joining].map(member);
+    for (const { data } of joined) {
+      // One that was still joining is counted already.
+      if (data !== undefined && !joining.has(data)) members.push(member(data));
+      if (members.length % 64 === 0 && pace.over()) await pace.turn();
     }
     return members;
   }
@@ -278,7 +284,12 @@ function member({ pushId, uid, platform }: Session): Member {
   };
 }
 
-function unlink<K>(heads: Map<K, Session>, key: K, session: Session, link: "nextOfDevice" | "nextOfUid"): void {
+function unlink<K extends string>(
+  heads: LargeMap<K, Session>,
+  key: K,
+  session: Session,
+  link: "nextOfDevice" | "nextOfUid",
+): void {
   const next = session[link];
   session[link] = undefined;
   const head = heads.get(key);

@@ -82,18 +82,26 @@ export class Client<T> implements Connection<T>, Receiver {
 
   join(room: string): boolean {
     this.#server.rooms.flush();
-    if (this.#ws !== undefined) return !this.#ws.isSubscribed(room) && this.#ws.subscribe(room);
-    if (this.polling === undefined || this.polling.rooms.has(room)) return false;
-    this.polling.rooms.add(room);
-    this.#server.rooms.add(room, this);
+    if (this.#ws !== undefined) {
+      if (this.#ws.isSubscribed(room) || !this.#ws.subscribe(room)) return false;
+    } else {
+      if (this.polling === undefined || this.polling.rooms.has(room)) return false;
+      this.polling.rooms.add(room);
+      this.#server.rooms.add(room, this);
+    }
+    this.#server.roster.joined(room, this);
     return true;
   }
 
   leave(room: string): boolean {
     this.#server.rooms.flush();
-    if (this.#ws !== undefined) return this.#ws.isSubscribed(room) && this.#ws.unsubscribe(room);
-    if (!this.polling?.rooms.delete(room)) return false;
-    this.#server.rooms.remove(room, this);
+    if (this.#ws !== undefined) {
+      if (!this.#ws.isSubscribed(room) || !this.#ws.unsubscribe(room)) return false;
+    } else {
+      if (!this.polling?.rooms.delete(room)) return false;
+      this.#server.rooms.remove(room, this);
+    }
+    this.#server.roster.left(room, this);
     return true;
   }
 

@@ -120,8 +120,8 @@ export interface Gateway<T> {
   publish(room: string, packet: string): void;
   /** How many members, exactly, now. */
   count(room: string): number;
-  /** Visits every connection. */
-  members(room: string): Iterable<Connection<T>>;
+  /** Visits every connection, unless the room was asked about within the last minute. */
+  members(room: string): Promise<Iterable<Connection<T>>>;
   connections(): Iterable<Connection<T>>;
   readonly size: number;
   readonly counters: Readonly<GatewayCounters>;

@@ -1,6 +1,8 @@
 // The uWS routes, the limits, and the one timer that serves every deadline.
 
 import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t } from "uWebSockets.js";
+import { LargeMap } from "../../core/large-map.ts";
+import { inTurn, Pace } from "../../core/pace.ts";
 import { framing } from "../../http/uws/framing.ts";
 import { Listeners } from "../../http/uws/listeners.ts";
 import { type EnginePacket, openPacket, type Revision } from "../wire/engineio.ts";
@@ -33,6 +35,7 @@ import {
   SID_UNKNOWN,
 } from "./request.ts";
 import { Rooms } from "./rooms.ts";
+import { Roster } from "./roster.ts";
 import { newSid } from "./sid.ts";
 import { Probe, type Receiver, type SocketData, turnedAway } from "./socket.ts";
 
@@ -75,7 +78,8 @@ export class Server<T> implements Gateway<T> {
     closedShutdown: 0,
   };
   second = 0;
-  readonly #sessions = new Map<string, Client<T>>();
+  readonly #sessions = new LargeMap<string, Client<T>>();
+  readonly roster = new Roster<T>(() => this.#sessions.values());
   readonly #door: Door;
   readonly #silence: Readonly<Record<Revision, number>>;
   readonly #pingEvery: number;
@@ -83,6 +87,9 @@ export class Server<T> implements Gateway<T> {
   /** Those that have websockets: more than one only after a certificate was renewed. */
   readonly #apps = new Set<TemplatedApp>();
   #sweeping: NodeJS.Timeout | undefined = undefined;
+  /** What this round of the sweep has not looked at yet; undefined between two rounds. */
+  #unchecked: Iterator<Client<T>> | undefined = undefined;
+  readonly #pace = new Pace();
   #turnEnds = false;
   readonly #toAnswer = new Set<Client<T>>();
   readonly #slow = new Set<Client<T>>();
@@ -122,7 +129,12 @@ export class Server<T> implements Gateway<T> {
     this.#door.closed = true;
     clearInterval(this.#sweeping);
     this.#listeners.stop();
-    for (const client of this.#sessions.values()) client.shut("server shutting down");
+    this.#unchecked = undefined;
+    const pace = new Pace();
+    for (const client of this.#sessions.values()) {
+      client.shut("server shutting down");
+      if (pace.over()) await pace.turn();
+    }
     await new Promise((resolve) => setTimeout(resolve, FAREWELL));
     this.#listeners.close();
   }
@@ -166,8 +178,8 @@ export class Server<T> implements Gateway<T> {
     return this.rooms.count(room);
   }
 
-  *members(room: string): Iterable<Connection<T>> {
-    for (const client of this.#sessions.values()) if (client.in(room)) yield client;
+  members(room: string): Promise<Iterable<Connection<T>>> {
+    return this.roster.members(room, performance.now());
   }
 
   connections(): Iterable<Connection<T>> {
@@ -200,6 +212,7 @@ export class Server<T> implements Gateway<T> {
 
   gone(client: Client<T>, reason: CloseReason, post: Reply | undefined): void {
     this.#sessions.delete(client.sid);
+    this.roster.gone(client);
     this.#door.leave(client.peer);
     this.#slow.delete(client);
     this.counters[closedCounter[reason]]++;
@@ -238,18 +251,45 @@ export class Server<T> implements Gateway<T> {
       this.rooms.endTurn();
       for (const client of this.#slow) client.shut("slow");
       this.#slow.clear();
-      for (const client of this.#toAnswer) client.polling?.flush();
-      this.#toAnswer.clear();
+      this.#answerSome();
     });
+  }
+
+  /** Polls of a large room are answered in several turns. */
+  #answerSome(): void {
+    this.#pace.begin();
+    for (const client of this.#toAnswer) {
+      this.#toAnswer.delete(client);
+      client.polling?.flush();
+      if (this.#toAnswer.size > 0 && this.#pace.over()) {
+        this.#atTurnEnd();
+        return;
+      }
+    }
   }
 
   #sweep(): void {
     const now = this.clock.advance();
     this.second = this.clock.second;
-    for (const client of this.#sessions.values()) client.check(now, this.#silence[client.revision], this.#pingEvery);
+    this.#pace.begin();
     for (const [sid, { dueAt }] of this.#farewells) {
-      if (now < dueAt) break; // oldest first
+      if (now < dueAt || this.#pace.over()) break; // oldest first
       this.#farewells.delete(sid);
+    }
+    this.roster.sweep(performance.now());
+    // A round of many connections takes several turns; the next one begins when it is done.
+    if (this.#unchecked !== undefined) return;
+    this.#unchecked = this.#sessions.values();
+    this.#checkSome();
+  }
+
+  #checkSome(): void {
+    this.#pace.begin();
+    for (let count = 1; this.#unchecked !== undefined; count++) {
+      const { value: client, done } = this.#unchecked.next();
+      if (done) this.#unchecked = undefined;
+      else client.check(this.clock.now, this.#silence[client.revision as Revision], this.#pingEvery);
+      if (count % 32 === 0 && this.#pace.over()) return inTurn(() => this.#checkSome());
     }
   }
 

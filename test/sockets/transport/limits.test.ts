@@ -39,10 +39,7 @@ t.test("connections are limited per address, which a trusted proxy may tell", as
   t.equal((await fetch(served.url(POLL), { headers: from("10.0.0.2") })).status, 200);
   await served.ws(WS).sid();
   t.equal(served.gateway.counters.refusedPerAddress, 2);
-  t.same(
-    [...served.gateway.connections()].map(({ address }) => address),
-    ["10.0.0.1", "10.0.0.2", "127.0.0.1"],
-  );
+  t.same([...served.gateway.connections()].map(({ address }) => address).sort(), ["10.0.0.1", "10.0.0.2", "127.0.0.1"]);
 });
 
 /** The lines of a request as uWS gives them. */
@@ -146,7 +143,7 @@ t.test("A14: one household has no more connections for having more addresses", a
   t.equal((await fetch(served.url(POLL), { headers: from("2001:db8:0:1::2") })).status, 429, "the same network");
   await served.ws(WS, from("2001:db8:0:2::1")).sid();
   t.same(
-    [...served.gateway.connections()].map(({ address }) => address),
+    [...served.gateway.connections()].map(({ address }) => address).sort(),
     ["2001:db8:0:1::1", "2001:db8:0:1:ffff::1", "2001:db8:0:2::1"],
     "each is shown with its own",
   );

@@ -1,6 +1,8 @@
 // Rooms, publishing and its order, over both transports and the move between them.
 import t from "tap";
+import type { Client } from "../../../src/sockets/transport/connection.ts";
 import type { Connection, EngineApplication } from "../../../src/sockets/transport/gateway.ts";
+import { Roster } from "../../../src/sockets/transport/roster.ts";
 import { Poller, serve, Ws } from "./harness.ts";
 
 interface Known {
@@ -40,15 +42,16 @@ t.test("joining and leaving is exact, on both transports", async (t) => {
     t.equal(connection.in("a"), true);
     t.equal(gateway.count("a"), i + 1);
   }
-  t.same([...gateway.members("a")], connections);
-  t.same([...gateway.connections()], connections);
+  const sids = (some: Iterable<Connection<string>>) => [...some].map(({ sid }) => sid).sort();
+  t.same(sids(await gateway.members("a")), sids(connections));
+  t.same(sids(gateway.connections()), sids(connections));
   t.equal(gateway.size, 2);
   for (const connection of connections) {
     t.equal(connection.leave("a"), true);
     t.equal(connection.leave("a"), false);
   }
   t.equal(gateway.count("a"), 0);
-  t.same([...gateway.members("a")], []);
+  t.same([...(await gateway.members("a"))], []);
 });
 
 t.test("a connection has left its rooms when its end is told, and the end is told once", async (t) => {
@@ -194,3 +197,82 @@ t.test("EIO 9: rooms and packets move with an upgrade while publishing goes on",
   t.equal(served.gateway.count("r"), 1);
   t.equal(served.gateway.counters.upgraded, 1);
 });
+
+t.test(
+  "C5: the list of a room that is asked about is right whoever joins, leaves, moves or goes meanwhile",
+  async (t) => {
+    const { app, connections } = known();
+    const served = await serve(t, app);
+    const { gateway } = served;
+    const check = async (what: string) => {
+      const right = connections.filter((c) => c.open && c.in("a")).map(({ sid }) => sid);
+      t.same([...(await gateway.members("a"))].map(({ sid }) => sid).sort(), right.sort(), what);
+      t.equal(right.length, gateway.count("a"), what);
+    };
+    const sockets = [1, 2, 3].map(() => served.ws("EIO=4&transport=websocket"));
+    for (const socket of sockets) await socket.sid();
+    const poller = await Poller.open(served, 4);
+    const [one, two, three, four] = connections as [
+      Connection<string>,
+      Connection<string>,
+      Connection<string>,
+      Connection<string>,
+    ];
+    one.join("a");
+    one.join("b");
+    await check("one, before anybody asked");
+    two.join("a");
+    four.join("a");
+    three.join("b");
+    await check("three, one of them on polling");
+    const upgraded = new Ws(served.url(`EIO=4&transport=websocket&sid=${poller.sid}`).replace("http", "ws"));
+    await upgraded.opened;
+    upgraded.send("2probe");
+    await upgraded.next();
+    upgraded.send("5");
+    upgraded.send("4+c");
+    t.equal(await upgraded.next(), "4true");
+    await check("one has moved to a websocket");
+    one.leave("a");
+    await check("one has left");
+    two.close();
+    await check("one is closed from here");
+    four.leaveAll();
+    one.join("a");
+    await check("one left all, one came back");
+  },
+);
+
+t.test(
+  "C5: connections elsewhere cost a room that is asked about nothing, until nobody asks for a minute",
+  async (t) => {
+    let visited = 0;
+    const client = (sid: number, room: string) =>
+      ({
+        sid: `${sid}`,
+        in(asked: string) {
+          visited++;
+          return asked === room;
+        },
+      }) as unknown as Client<string>;
+    const clients = Array.from({ length: 1000 }, (_, i) => client(i, i % 100 === 0 ? "a" : "b"));
+    const roster = new Roster<string>(() => clients);
+    const ask = async (room: string, now: number) => {
+      visited = 0;
+      return [[...(await roster.members(room, now))].length, visited];
+    };
+    t.same(await ask("a", 0), [10, 1000]);
+    t.same(await ask("a", 50_000), [10, 0]);
+    t.same(await ask("none", 60_000), [0, 1000]);
+    roster.gone(clients[100]!);
+    roster.sweep(109_999);
+    t.same(await ask("a", 109_999), [9, 0]);
+    roster.sweep(130_000);
+    t.equal(roster.size, 1);
+    t.same(await ask("none", 130_000), [0, 1000]);
+    for (let i = 0; i < 200; i++) await ask(`${i}`, 130_000);
+    t.equal(roster.size, 64, "not more than so many at once");
+    const both = await Promise.all([roster.members("a", 0), roster.members("a", 0)]);
+    t.equal([...both[1]].length, 10, "who asks while the first answer is being gathered waits for it");
+  },
+);
