@@ -1,6 +1,6 @@
 // Builds the parts, joins them, starts them in order and stops them in reverse.
 import { Worker } from "node:worker_threads";
-import { type Api, createApi } from "./api/routes.ts";
+import { type Access, type Api, createApi } from "./api/routes.ts";
 import { threadSource } from "./app/assets.ts";
 import { hostAddress } from "./app/host.ts";
 import type { Log } from "./app/log.ts";
@@ -137,7 +137,7 @@ export async function startApp(config: Config, log: Log): Promise<App> {
         const useVendors = notifications.reload(next.vendors);
         await Promise.all([gateway.reloadTls(), server.reloadTls()]);
         useVendors();
-        api.setAccess(next.api.keys, broadcast(next.api));
+        api.setAccess(access(next.api));
         current = next;
       },
       stop,
@@ -177,17 +177,22 @@ function gatewayOptions(client: Config["client"], log: Log): GatewayOptions {
 function apiOptions({ api, client }: Config, log: Log): Parameters<typeof createApi>[0] {
   const filter = api.topicOnlineFilter;
   return {
-    keys: api.keys,
-    broadcast: broadcast(api),
+    ...access(api),
     insecure: api.insecure,
     ...(Object.keys(filter).length === 0 ? {} : { topicOnlineFilter: filter }),
     limits: { id: client.maxIdLength, topic: client.maxTopicLength },
     serverId: `${hostAddress()}:1`,
     report: (error) => log.error({ err: error }, "an API call failed"),
+    warn: (text) => log.warn(text),
   };
 }
 
-const broadcast = (api: Config["api"]) => ({ keys: api.broadcastKeys, addresses: api.broadcastAddresses });
+const access = (api: Config["api"]): Access => ({
+  keys: api.keys,
+  broadcast: { keys: api.broadcastKeys, addresses: api.broadcastAddresses },
+  hosts: api.hosts,
+  origins: api.origins,
+});
 
 /** What the metrics show, gathered when they are asked for. */
 function figures(

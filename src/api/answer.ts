@@ -1,12 +1,9 @@
-// Every answer of the API has the same three headers; callers look at `code` rather than at the status.
+// Every answer of the API has the same two headers; callers look at `code` rather than at the status.
 import type { ErrorCode } from "../core/errors.ts";
 import type { Pushed } from "../core/push.ts";
 import type { Header, Response } from "../http/message.ts";
 
-const COMMON: readonly Header[] = [
-  ["Access-Control-Allow-Origin", "*"],
-  ["Cache-Control", "no-store"],
-];
+const COMMON: readonly Header[] = [["Cache-Control", "no-store"]];
 const JSON_HEADERS: readonly Header[] = [["Content-Type", "application/json; charset=utf-8"], ...COMMON];
 
 export const json = (value: unknown, status = 200): Response => ({
@@ -24,8 +21,14 @@ export const pushed = ({ id, online }: Pushed): Response => ({
   body: `{"code":"success","id":"${id}"${online === undefined ? "" : `,"online":${online}`}}`,
 });
 
-export const failed = (status: number, message: string, hint?: string): Response =>
-  json({ code: "error", message, hint }, status);
+/** @param hint what a caller can do about it, where the message stays as callers know it */
+export function failed(status: number, message: string, hint?: string): Response {
+  const answer = json({ code: "error", message, hint }, status);
+  return status === 401 ? { ...answer, headers: [...answer.headers, CHALLENGE] } : answer;
+}
+
+/** RFC 9110 15.5.2 wants one with every 401. */
+const CHALLENGE: Header = ["WWW-Authenticate", 'Bearer realm="pushbox"'];
 
 /** The same answer with warnings. One that is a list, or says nothing, stays as it is. */
 export function withWarnings(answer: Response, warnings: readonly string[]): Response {
@@ -34,17 +37,12 @@ export function withWarnings(answer: Response, warnings: readonly string[]): Res
   return { ...answer, body: `${body.slice(0, -1)},"warnings":${JSON.stringify(warnings)}}` };
 }
 
-/** A browser asks this before it sends JSON to another origin. Nothing is executed. */
-export const PREFLIGHT: Response = {
+/** To OPTIONS, which executes nothing: a browser asks so before it sends JSON to another origin. */
+export const allowing = (headers: readonly Header[]): Response => ({
   status: 204,
-  headers: [
-    ...COMMON,
-    ["Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS"],
-    ["Access-Control-Allow-Headers", "Content-Type, Authorization, X-Api-Key, Idempotency-Key"],
-    ["Access-Control-Max-Age", "600"],
-  ],
+  headers: [...COMMON, ...headers],
   body: "",
-};
+});
 
 /** Text that is no JSON. */
 export const shown = (type: string, body: string): Response => ({

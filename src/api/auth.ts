@@ -27,9 +27,11 @@ export interface Caller {
 }
 
 export interface Auth {
-  /** The name of the caller's key; undefined when no keys are configured. Throws `PushError("denied")`. */
+  /** There are no keys: everybody who reaches the API may call. */
+  readonly open: boolean;
+  /** The name of the caller's key; undefined when no keys are configured. Throws `PushError("denied")` with a hint. */
   admit(head: Head): string | undefined;
-  /** Throws `PushError("denied")`. */
+  /** Throws `PushError("denied")` with a hint. */
   admitBroadcast(caller: Pick<Caller, "keyName" | "address">): void;
   /** Throws, and changes nothing, when no key is left. */
   set(keys: readonly ApiKey[], rule: BroadcastRule): void;
@@ -46,15 +48,19 @@ export function createAuth(initial: readonly ApiKey[], insecure: boolean, initia
   let broadcasters = broadcast(initialRule);
 
   return {
+    get open() {
+      return known.length === 0;
+    },
+
     admit(head) {
       if (known.length === 0) return undefined;
       const presented = presentedKey(head);
-      if (presented === "") throw denied();
+      if (presented === "") throw denied(head.header("authorization") === "" ? NO_KEY : NO_BEARER);
       const given = digest(presented);
       let name: string | undefined;
       // Digests have one length, and every key is compared: the time taken says nothing about any of them.
       for (const key of known) if (timingSafeEqual(key.digest, given)) name = key.name;
-      if (name === undefined) throw denied();
+      if (name === undefined) throw denied(WRONG_KEY);
       return name;
     },
 
@@ -62,7 +68,7 @@ export function createAuth(initial: readonly ApiKey[], insecure: boolean, initia
       const { keys, addresses } = broadcasters;
       if (keys.size === 0 && addresses.size === 0) return;
       if (keyName !== undefined && keys.has(keyName)) return;
-      if (!addresses.has(address)) throw denied();
+      if (!addresses.has(address)) throw denied(NO_BROADCAST);
     },
 
     set(keys, rule) {
@@ -84,4 +90,10 @@ function presentedKey(head: Head): string {
   return head.header("x-api-key");
 }
 
-const denied = (): PushError => new PushError("denied", "apiAuth check fail");
+/** The message is what callers have known since the first server of this kind. @param hint what they can do; no part of a key */
+const denied = (hint: string): PushError => new PushError("denied", "apiAuth check fail", { hint });
+const NO_KEY = "no key was sent: send one of api.keys as the header Authorization: Bearer KEY, or as X-Api-Key: KEY";
+const NO_BEARER = "the header Authorization has to be: Bearer KEY, with one of api.keys; or send X-Api-Key: KEY";
+const WRONG_KEY = "the key that was sent, by Authorization or X-Api-Key, is none of api.keys";
+const NO_BROADCAST =
+  "this caller may not reach everybody or a tag: neither its key is in api.broadcast_keys nor its address in api.broadcast_addresses";

@@ -6,7 +6,7 @@ import type { NotificationTarget } from "../core/outbox.ts";
 import type { Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
 import { json } from "./answer.ts";
-import type { Auth, Caller } from "./auth.ts";
+import type { Caller } from "./auth.ts";
 import type { Limits } from "./ids.ts";
 import type { Params } from "./params.ts";
 import { onceOf } from "./repeat.ts";
@@ -19,13 +19,13 @@ const HIGHEST_RATE = 1_000_000;
 export async function notification(
   params: Params,
   actions: Actions,
-  auth: Auth,
-  caller: Caller,
+  admitBroadcast: () => void,
+  caller: Pick<Caller, "address" | "repeatKey">,
   limits: Limits,
 ): Promise<Response> {
   const given = contentOf(params);
   const target = targetOf(params);
-  if (target.kind === "all" || target.kind === "tag") auth.admitBroadcast(caller);
+  if (target.kind === "all" || target.kind === "tag") admitBroadcast();
   const content = normalise(given);
   const id = idOf(content, limits);
   const type = params.label("type");

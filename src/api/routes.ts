@@ -4,7 +4,7 @@ import type { Head, Response, Site } from "../http/message.ts";
 import { HttpError } from "../http/message.ts";
 import { routes } from "../http/routes.ts";
 import type { Actions } from "./actions.ts";
-import { failed, HEALTHY, PREFLIGHT, STATUS_OF, shown, withWarnings } from "./answer.ts";
+import { allowing, failed, HEALTHY, STATUS_OF, shown, withWarnings } from "./answer.ts";
 import { apn } from "./apn.ts";
 import type { ApiKey, BroadcastRule, Caller } from "./auth.ts";
 import { createAuth } from "./auth.ts";
@@ -14,10 +14,12 @@ import type { Limits } from "./ids.ts";
 import { jobGet, jobList, jobOrder } from "./job.ts";
 import { laneList, laneResume } from "./lane.ts";
 import { notification } from "./notification.ts";
+import { createPages, type PageRule, preflightHeaders, shownText } from "./pages.ts";
 import type { Params } from "./params.ts";
 import { readParams } from "./params.ts";
 import { push } from "./push.ts";
 import { LONGEST_RECEIPT, type ReceiptAddress, receipt, receiptAddress } from "./receipt.ts";
+import { createRefusals } from "./refusals.ts";
 import { REPEAT_HEADER } from "./repeat.ts";
 import { config, heap } from "./server.ts";
 import { statsArrival, statsBase, statsChart, statsKeys } from "./stats.ts";
@@ -26,24 +28,31 @@ import { topicDevices, topicOnline } from "./topic.ts";
 import { bindUid, removeUid } from "./uid.ts";
 import { unknownNames } from "./unknown.ts";
 
-export interface ApiOptions {
+/** Who may call, and from where. */
+export interface Access extends PageRule {
   /** None: everybody may call. */
   readonly keys: readonly ApiKey[];
+  readonly broadcast: BroadcastRule;
+}
+
+export interface ApiOptions extends Access {
   /** Whether a reload may take the last key away. */
   readonly insecure: boolean;
-  readonly broadcast: BroadcastRule;
   readonly topicOnlineFilter?: TopicOnlineFilter;
   readonly limits: Limits;
   /** How this process names itself in statistics: `<ip>:<number>`. */
   readonly serverId: string;
   /** Gets what was thrown and is no caller's mistake. */
   report(error: unknown): void;
+  /** Gets a line for the log on who was not let in. */
+  warn(text: string): void;
+  readonly now?: () => number;
 }
 
 export interface Api {
   readonly site: Site;
   /** Who may call from now on. Throws, and changes nothing, when no key is left. */
-  setAccess(keys: readonly ApiKey[], broadcast: BroadcastRule): void;
+  setAccess(access: Access): void;
   readonly counters: ApiCounters;
 }
 
@@ -72,6 +81,17 @@ const FILTER = ["tagStart", "tagLessThan", "tagGreaterThan"];
 export function createApi(options: ApiOptions, actions: Actions): Api {
   const { limits, serverId, topicOnlineFilter } = options;
   const auth = createAuth(options.keys, options.insecure, options.broadcast);
+  const pages = createPages(options);
+  const refusal = createRefusals(options.warn, options.now ?? Date.now);
+
+  function admitBroadcast(caller: Caller): void {
+    try {
+      auth.admitBroadcast(caller);
+    } catch (error) {
+      refusal(caller.address, textOf(error));
+      throw error;
+    }
+  }
 
   const endpoints: readonly Endpoint[] = [
     {
@@ -88,7 +108,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
       ],
       namesCaller: true,
       repeatable: true,
-      answer: (params, caller) => notification(params, actions, auth, caller, limits),
+      answer: (params, caller) => notification(params, actions, () => admitBroadcast(caller), caller, limits),
     },
     {
       path: "/notification/get",
@@ -144,12 +164,15 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
   let receipts = 0;
 
   function open(head: Head): ReturnType<Site["open"]> {
-    if (head.method === "options") return PREFLIGHT;
-    if (head.path === "/healthz") return HEALTHY;
+    // Whoever asks learns nothing from this and changes nothing.
+    if (head.path === "/healthz" && head.method !== "options") return HEALTHY;
     const address = receiptAddress(head.path);
-    if (address !== undefined) return openReceipt(head, address);
-    const keyName = auth.admit(head);
-    if (head.path === "/metrics" && actions.metrics !== undefined) return metrics;
+    if (address !== undefined) return head.method === "options" ? allowing([]) : openReceipt(head, address);
+    const asksMetrics = head.path === "/metrics" && actions.metrics !== undefined;
+    admitPage(head, asksMetrics);
+    if (head.method === "options") return allowing(preflightHeaders(head));
+    const keyName = admitKey(head);
+    if (asksMetrics) return metrics;
     const found = find(head.method, head.path);
     if (found === undefined) return refused(404, "not found");
     const { handler: endpoint, rest } = found;
@@ -190,7 +213,25 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     }
   }
 
-  /** No API key is asked for: no vendor could give one. */
+  /** @throws HttpError for a web page that was not invited. A page can fetch the metrics, but not read them. */
+  function admitPage(head: Head, asksMetrics: boolean): void {
+    const why =
+      (auth.open ? pages.refusesHost(head) : undefined) ?? (asksMetrics ? undefined : pages.refusesPage(head));
+    if (why === undefined) return;
+    refusal(head.address, `${head.method.toUpperCase()} ${shownText(head.path)}: ${why}`);
+    throw new HttpError(403, why);
+  }
+
+  function admitKey(head: Head): string | undefined {
+    try {
+      return auth.admit(head);
+    } catch (error) {
+      refusal(head.address, `${head.method.toUpperCase()} ${shownText(head.path)}: ${textOf(error)}`);
+      throw error;
+    }
+  }
+
+  /** No API key is asked for: no vendor could give one. Nor does it matter by which name and from which page it is called. */
   function openReceipt(head: Head, address: ReceiptAddress): ReturnType<Site["open"]> {
     actions.count("call:/receipt");
     receipts++;
@@ -216,10 +257,16 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
 
   return {
     site: { open, failure },
-    setAccess: (keys, broadcast) => auth.set(keys, broadcast),
+    setAccess(access) {
+      auth.set(access.keys, access.broadcast);
+      pages.set(access);
+    },
     get counters() {
       const calls = Object.fromEntries(table.map(({ path, handler }) => [path, handler.served]));
       return { calls: { ...calls, "/api/receipt": receipts }, errors };
     },
   };
 }
+
+/** For the log. */
+const textOf = (error: unknown): string => (error instanceof PushError ? (error.hint ?? error.message) : String(error));

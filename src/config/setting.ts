@@ -237,17 +237,28 @@ export function apiKeys(why: string, options: Options = {}): Setting<readonly Ap
 }
 
 export const origin = {
-  expected: '"*" for any, or an origin such as "https://example.com"',
+  expected: '"*" for any, or an origin such as "https://example.com" or "https://*.example.com"',
   test: (text: string): boolean => {
     if (text === "*") return true;
+    // The star is one label; a whole top-level domain is nobody's.
+    const plain = text.replace(/^(\w[\w+.-]*:\/\/)\*\.(?=[\w-]+\.[\w-])/, "$1star.");
+    if (plain.includes("*")) return false;
     try {
-      const url = new URL(text);
-      return url.origin === text || `${url.protocol}//${url.host}` === text;
+      const url = new URL(plain);
+      return url.origin === plain || `${url.protocol}//${url.host}` === plain;
     } catch {
       return false;
     }
   },
 };
+
+export const hostName = {
+  expected: 'a name such as "push.example.com", without scheme, port or star; addresses need not be listed',
+  test: (text: string): boolean => isHostName(text) && isIP(text) === 0,
+};
+
+const isHostName = (text: string): boolean =>
+  text.length <= 253 && /^[a-zA-Z0-9_]([a-zA-Z0-9_.-]*[a-zA-Z0-9_])?$/.test(text) && !text.includes("..");
 
 /** One address, or a network such as 10.0.0.0/8. */
 export const network = {

@@ -5,6 +5,7 @@ import {
   choice,
   countByPrefix,
   host,
+  hostName,
   integer,
   keyName,
   list,
@@ -100,6 +101,16 @@ export const settings = {
     tls_key: file("Private key (PEM) of that certificate."),
     insecure: yesNo(false, "Start the API without keys on an address that others reach. Anybody there can then push.", {
       flag: "insecure-api",
+    }),
+    hosts: list(
+      [],
+      hostName,
+      "<name>",
+      "Names, besides localhost and any address, by which an API without keys may be called, so that no web page names it.",
+      { live: true },
+    ),
+    origins: list([], origin, "<origin>", "Web pages that may call the API, by origin; none by default, * is any.", {
+      live: true,
     }),
     max_body: integer(104_857_600, 1024, 500_000_000, "Bytes of the largest request body."),
     broadcast_keys: list(

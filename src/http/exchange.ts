@@ -212,6 +212,7 @@ export class Exchange {
     const response = this.#response;
     if (answer.status !== 200) response.writeStatus(REASONS[answer.status] ?? `${answer.status} Status`);
     for (const header of answer.headers) response.writeHeader(header[0], header[1]);
+    for (const header of this.#head.answerHeaders) response.writeHeader(header[0], header[1]);
   }
 
   #write(answer: Response, hangUp: boolean): void {

@@ -46,6 +46,8 @@ export class Head {
   contentEncoding = "";
   /** Bytes, before and after inflating. A site may lower the server's limit for this request, in `Site.open`. */
   maxBody = Number.POSITIVE_INFINITY;
+  /** For whatever is answered, an error of this layer too. A site may set them, in `Site.open`. */
+  answerHeaders: readonly Header[] = [];
   #request: HttpRequest | undefined;
   #response: HttpResponse | undefined;
   readonly #trusted: AddressList;

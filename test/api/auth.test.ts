@@ -1,11 +1,17 @@
 import { test } from "tap";
-import { error, pushed, start } from "./harness.ts";
+import { createRefusals } from "../../src/api/refusals.ts";
+import { type Answer, pushed, start } from "./harness.ts";
 
 const keys = [
   { name: "backend", key: "secret-one" },
   { name: "ops", key: "secret-two" },
 ];
-const refused = [401, error("apiAuth check fail")];
+const refused = [401, { code: "error", message: "apiAuth check fail" }];
+/** As old callers read it: they know no hint. */
+const told = ({ status, json }: Answer) => {
+  const { hint, ...known } = json as { hint?: string };
+  return [typeof hint === "string" ? status : 0, known];
+};
 const note = `notification=${encodeURIComponent('{"android":{"title":"t"}}')}`;
 
 test("API 11: without a valid key every path is refused, unknown ones too, and nothing is executed", async (t) => {
@@ -22,12 +28,61 @@ test("API 11: without a valid key every path is refused, unknown ones too, and n
   ] as Record<string, string>[]) {
     for (const path of ["/api/push?topic=a&json=1", "/api/nope", "/", "/api/config"]) {
       const answer = await api.get(path, headers);
-      t.strictSame([answer.status, answer.json], refused, `${path} ${JSON.stringify(headers)}`);
+      t.same(told(answer), refused, `${path} ${JSON.stringify(headers)}`);
     }
   }
   const post = await api.form("/api/push", "topic=a&json=1");
-  t.strictSame([post.status, post.json], refused, "with a body");
+  t.same(told(post), refused, "with a body");
   t.strictSame(api.take(), []);
+});
+
+test("A4: a caller without a valid key is told which header to send, and the log says who it was once a minute", async (t) => {
+  let now = 0;
+  const api = await start(t, { keys, now: () => now }, {}, { trustedProxies: ["127.0.0.1"] });
+  const from = (address: string, headers: Record<string, string> = {}) =>
+    api.get("/api/push?topic=a&json=1", { ...headers, "x-forwarded-for": address });
+  for (const [headers, hint] of [
+    [{}, /no key was sent: .*Authorization: Bearer KEY.*X-Api-Key: KEY/],
+    [{ authorization: "secret-one" }, /Authorization has to be: Bearer KEY/],
+    [{ authorization: "Bearer secret-on" }, /none of api\.keys/],
+    [{ "x-api-key": "secret-on" }, /none of api\.keys/],
+  ] as [Record<string, string>, RegExp][]) {
+    const answer = await from("9.9.9.9", headers);
+    t.match(answer.json, { code: "error", message: "apiAuth check fail", hint });
+    t.equal(answer.headers["www-authenticate"], 'Bearer realm="pushbox"');
+    t.notMatch(answer.text + api.warned.join(), /secret/);
+  }
+  t.match(api.warned, [/^refused 9\.9\.9\.9: GET \/api\/push: no key was sent/]);
+  t.equal(api.warned.length, 1);
+  await from("2001:db8::1");
+  await from("2001:db8::2");
+  t.equal(api.warned.length, 2, "a line for each address, a household has one");
+  now = 60_000;
+  await from("9.9.9.9", { "x-api-key": "wrong" });
+  t.match(api.warned[2], /^refused 9\.9\.9\.9: .* none of api\.keys/);
+  await from("8.8.8.8", { "x-api-key": "secret-one" });
+  t.equal(api.warned.length, 3, "nothing is said of those who are let in");
+});
+
+test("A4: however many addresses knock, the log stays readable", async (t) => {
+  const lines: string[] = [];
+  let now = 0;
+  const refusal = createRefusals(
+    (text) => void lines.push(text),
+    () => now,
+  );
+  for (let i = 0; i < 5000; i++) refusal(`9.9.${i >> 8}.${i & 255}`, "no key");
+  t.equal(lines.length, 1000);
+  now = 60_000;
+  refusal("9.9.9.9", "no key");
+  t.equal(lines.length, 1001);
+});
+
+test("A4: who may not notify everybody is told what gives the right", async (t) => {
+  const api = await start(t, { keys, broadcast: { keys: ["ops"], addresses: [] } });
+  const answer = await api.get(`/api/notification?${note}&pushAll=true`, { "x-api-key": "secret-one" });
+  t.match(answer.json, { message: "apiAuth check fail", hint: /api\.broadcast_keys.*api\.broadcast_addresses/ });
+  t.match(api.warned, [/^refused 127\.0\.0\.1: .*api\.broadcast_keys/]);
 });
 
 test("API 11: any of several keys is accepted, in either header", async (t) => {
@@ -54,10 +109,11 @@ test("without keys everybody may call; health needs none in any case", async (t)
 
 test("keys are replaced while the server runs, but never by none", async (t) => {
   const api = await start(t, { keys });
-  api.api.setAccess([{ name: "new", key: "secret-three" }], { keys: ["new"], addresses: [] });
+  const access = { broadcast: { keys: ["new"], addresses: [] }, hosts: [], origins: [] };
+  api.api.setAccess({ ...access, keys: [{ name: "new", key: "secret-three" }] });
   t.equal((await api.get("/api/heap", { "x-api-key": "secret-one" })).status, 401);
   t.equal((await api.get("/api/heap", { "x-api-key": "secret-three" })).status, 200);
-  t.throws(() => api.api.setAccess([], { keys: [], addresses: [] }), /no API keys/);
+  t.throws(() => api.api.setAccess({ ...access, keys: [] }), /no API keys/);
   t.equal((await api.get("/api/heap")).status, 401);
   t.equal((await api.get("/api/heap", { "x-api-key": "secret-three" })).status, 200);
 });
@@ -82,7 +138,7 @@ test("API 11: only listed keys and addresses notify everybody or a tag", async (
     for (const target of ["pushAll=true", "tag=vip"]) {
       const answer = await api.get(`/api/notification?${note}&${target}`, headers);
       if (allowed) t.equal(answer.status, 200, name);
-      else t.strictSame([answer.status, answer.json], refused, name);
+      else t.same(told(answer), refused, name);
     }
     t.equal((await api.get(`/api/notification?${note}&uid=1`, headers)).status, 200, `${name}: to a user`);
     t.equal((await api.get("/api/push?topic=a&json=1", headers)).status, 200, `${name}: to a topic`);

@@ -36,6 +36,8 @@ export interface Harness {
   /** The keys of the calls that were counted. */
   readonly counted: string[];
   readonly reported: unknown[];
+  /** Lines for the log on who was not let in. */
+  readonly warned: string[];
   get(path: string, headers?: Headers): Promise<Answer>;
   send(method: string, path: string, body?: string | Buffer, headers?: Headers): Promise<Answer>;
   form(path: string, body: string): Promise<Answer>;
@@ -59,6 +61,7 @@ export async function start(
   const calls: Call[] = [];
   const counted: string[] = [];
   const reported: unknown[] = [];
+  const warned: string[] = [];
   const record = (action: string, ...args: unknown[]): void => void calls.push({ action, args });
   const recorder: Actions = {
     push: (...args) => {
@@ -112,7 +115,10 @@ export async function start(
       broadcast: { keys: [], addresses: [] },
       limits: { id: 256, topic: 256 },
       serverId: "10.0.0.5:1",
+      hosts: [],
+      origins: [],
       report: (error) => void reported.push(error),
+      warn: (text) => void warned.push(text),
       ...options,
     },
     recorder,
@@ -131,6 +137,7 @@ export async function start(
     server,
     counted,
     reported,
+    warned,
     take: () => calls.splice(0),
     pushes: () => calls.splice(0).map(({ args: [target, draft] }) => ({ target, draft })),
     send,

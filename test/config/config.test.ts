@@ -159,7 +159,7 @@ const mistakes: readonly (readonly [string, string, readonly string[]])[] = [
     "an origin with a path",
     '[client]\norigins = ["https://a.example/x"]',
     [
-      '2: client.origins[1]: "https://a.example/x" does not fit; write "*" for any, or an origin such as "https://example.com"',
+      '2: client.origins[1]: "https://a.example/x" does not fit; write "*" for any, or an origin such as "https://example.com" or "https://*.example.com"',
     ],
   ],
   [

@@ -26,7 +26,7 @@ export interface GatewayOptions extends Place {
   readonly maxConnectionsPerAddress: number;
   /** Packets, heartbeats and requests included. */
   readonly maxEventsPerSecond: number;
-  /** `["*"]`: any. Else those allowed, checked on polls, preflights and websocket upgrades; a client without `Origin` is no browser. */
+  /** See `originList`. Those allowed, checked on polls, preflights and websocket upgrades; a client without `Origin` is no browser. */
   readonly origins: readonly string[];
   /** Addresses or subnets (`10.0.0.0/8`) whose `X-Forwarded-For` or `X-Real-IP` is believed. */
   readonly trustedProxies: readonly string[];

@@ -66,8 +66,8 @@ export class Reply {
     this.#allow(response);
   }
 
-  /** Answers a preflight. */
-  sendAllowed(): void {
+  /** Answers a preflight. @param headers what it asks to send, checked; "": nothing in particular */
+  sendAllowed(headers: string): void {
     const response = this.#response;
     if (response === undefined) return;
     this.#response = undefined;
@@ -75,7 +75,7 @@ export class Reply {
       response.writeStatus("204 No Content");
       this.#allow(response);
       response.writeHeader("Access-Control-Allow-Methods", "GET, POST");
-      response.writeHeader("Access-Control-Allow-Headers", "Content-Type");
+      response.writeHeader("Access-Control-Allow-Headers", headers || "Content-Type");
       response.writeHeader("Access-Control-Max-Age", "600");
       endBare(response, undefined, this.#closes, this.#host.closed);
     });

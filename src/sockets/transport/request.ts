@@ -1,5 +1,6 @@
 // What a client asks for: read from a request at once, since the request dies with its handler, and checked (protocol 2.2, 2.10).
 import type { HttpRequest } from "uWebSockets.js";
+import type { OriginList } from "../../http/origins.ts";
 import type { Framing } from "../../http/uws/framing.ts";
 import type { Revision } from "../wire/engineio.ts";
 
@@ -51,12 +52,12 @@ export function originOf(req: HttpRequest): string {
 export function readRequest(
   req: HttpRequest,
   body: Framing,
-  rules: { readonly strictEio: boolean; readonly origins: readonly string[] },
+  rules: { readonly strictEio: boolean; readonly origins: OriginList },
 ): EngineRequest | Refusal {
   if (body.kind === "wrong") return AMBIGUOUS;
   const origin = req.getHeader("origin");
   if (origin !== originOf(req)) return BAD_REQUEST;
-  if (origin !== "" && !rules.origins.includes("*") && !rules.origins.includes(origin)) return FORBIDDEN;
+  if (origin !== "" && !rules.origins.has(origin)) return FORBIDDEN;
 
   const transport = req.getQuery("transport");
   if (transport !== "polling" && transport !== "websocket") return TRANSPORT_UNKNOWN;

@@ -3,6 +3,7 @@
 import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t } from "uWebSockets.js";
 import { LargeMap } from "../../core/large-map.ts";
 import { inTurn, Pace } from "../../core/pace.ts";
+import { askedHeaders, originList } from "../../http/origins.ts";
 import { framing } from "../../http/uws/framing.ts";
 import { Listeners } from "../../http/uws/listeners.ts";
 import { type EnginePacket, openPacket, type Revision } from "../wire/engineio.ts";
@@ -81,6 +82,7 @@ export class Server<T> implements Gateway<T> {
   readonly #sessions = new LargeMap<string, Client<T>>();
   readonly roster = new Roster<T>(() => this.#sessions.values());
   readonly #door: Door;
+  readonly #rules: Parameters<typeof readRequest>[2];
   readonly #silence: Readonly<Record<Revision, number>>;
   readonly #pingEvery: number;
   readonly #listeners: Listeners;
@@ -100,6 +102,7 @@ export class Server<T> implements Gateway<T> {
     this.options = options;
     this.app = guard(app, options.onError);
     this.#door = new Door(options, this.counters);
+    this.#rules = { strictEio: options.strictEio, origins: originList(options.origins) };
     const { 3: three, 4: four } = options.heartbeat;
     const shortest = Math.min(three.pingTimeout, four.pingTimeout, options.upgradeTimeout, options.requestTimeout);
     this.clock = new Clock(tickFor(shortest), shortest / 2);
@@ -304,10 +307,11 @@ export class Server<T> implements Gateway<T> {
 
   #request(res: HttpResponse, req: HttpRequest): void {
     const framed = framing(req);
-    const request = readRequest(req, framed, this.options);
+    const request = readRequest(req, framed, this.#rules);
     const reply = new Reply(res, this.#door, req.getMethod(), framed, request === FORBIDDEN ? "" : originOf(req));
     if (request === FORBIDDEN || request === AMBIGUOUS) return this.#door.refuse(reply, request);
-    if (req.getMethod() === "options") return reply.sendAllowed();
+    if (req.getMethod() === "options")
+      return reply.sendAllowed(askedHeaders(req.getHeader("access-control-request-headers")));
     if (isRefusal(request)) return this.#door.refuse(reply, request);
     if (request.sid === undefined) return this.#handshake(reply, request, () => this.#door.peer(res, req));
     const client = this.#find(request.sid);
@@ -384,7 +388,7 @@ export class Server<T> implements Gateway<T> {
   #upgrade(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
     const framed = framing(req);
     const refuse = (refusal: Refusal) => this.#door.refuseUpgrade(res, refusal, framed.closes);
-    const request = readRequest(req, framed, this.options);
+    const request = readRequest(req, framed, this.#rules);
     if (isRefusal(request)) return refuse(request);
     let receiver: Receiver;
     if (request.sid !== undefined) {

@@ -523,6 +523,18 @@ t.test(
   },
 );
 
+t.test("B9: a preflight allows the headers that it asks for", async (t) => {
+  const served = await serve(t, echo, { origins: ["https://app.example"] });
+  const ask = async (Origin: string, asked: string) => {
+    const headers = { Origin, "Access-Control-Request-Headers": asked };
+    const answer = await fetch(served.url("EIO=4&transport=polling"), { method: "OPTIONS", headers });
+    return [answer.status, answer.headers.get("access-control-allow-headers")];
+  };
+  t.same(await ask("https://app.example", "authorization,x-own"), [204, "authorization,x-own"]);
+  t.same(await ask("https://app.example", "a:b"), [204, "Content-Type"]);
+  t.same(await ask("https://evil.example", "authorization"), [403, null]);
+});
+
 t.test("EIO 17: too large a POST is 413, too large a message closes with 1009, others notice nothing", async (t) => {
   const served = await serve(t, echo, { maxPayload: 10_000 });
   const other = served.ws("EIO=4&transport=websocket");

@@ -167,6 +167,28 @@ t.test("a flood ends the connection, on both transports", async (t) => {
   t.equal(served.gateway.counters.closedFlood, 2);
 });
 
+t.test("B12: a star in an origin stands for one label, on polls, preflights and upgrades", async (t) => {
+  const served = await serve(t, echo, { origins: ["https://*.example.com"] });
+  for (const [Origin, allowed] of [
+    ["https://app.example.com", true],
+    ["https://b-2.example.com", true],
+    ["https://example.com", false],
+    ["https://a.b.example.com", false],
+    ["https://app.example.com:8443", false],
+    ["http://app.example.com", false],
+    ["https://app.example.com.evil.example", false],
+    ["https://evil.example/.example.com", false],
+    ["https://.example.com", false],
+  ] as const) {
+    const headers = { Origin };
+    t.equal((await fetch(served.url(POLL), { headers })).status, allowed ? 200 : 403, Origin);
+    t.equal((await fetch(served.url(POLL), { headers, method: "OPTIONS" })).status, allowed ? 204 : 403);
+    const ws = served.ws(WS, headers);
+    if (allowed) await ws.sid();
+    else t.equal(await ws.closed, 1006);
+  }
+});
+
 t.test("only origins on the list are served, on polls, preflights and upgrades; no origin is no browser", async (t) => {
   const served = await serve(t, echo, { origins: ["https://app.example"] });
   const bad = { Origin: "https://evil.example" };
