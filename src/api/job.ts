@@ -17,9 +17,10 @@ const ORDERS = {
   pause: ["paused"],
   resume: ["scheduled", "running"],
   cancel: ["cancelled"],
-} as const satisfies Readonly<Record<string, readonly JobState[]>>;
+} as const satisfies Readonly<Record<JobOrder, readonly JobState[]>>;
 
-export type JobOrder = keyof typeof ORDERS;
+export const JOB_ORDERS = ["pause", "resume", "cancel"] as const;
+export type JobOrder = (typeof JOB_ORDERS)[number];
 
 /** Newest first; `next`, given back as `before`, goes on where the list ends. */
 export async function jobList(params: Params, actions: Actions): Promise<Response> {
@@ -38,10 +39,23 @@ export async function jobGet(params: Params, actions: Actions): Promise<Response
   return answer(await jobsOf(requiredId(params), actions));
 }
 
-/** Answers with the job as it is afterwards. An order that holds already is no mistake; one that comes too late is. */
-export async function jobOrder(params: Params, actions: Actions, order: JobOrder): Promise<Response> {
+/**
+ * Answers with the job as it is afterwards. An order that holds already is no mistake; one that comes too late is. It needs the
+ * right that making the job needed. @param admitBroadcast throws when the caller may not reach everybody or a tag
+ */
+export async function jobOrder(
+  params: Params,
+  actions: Actions,
+  order: JobOrder,
+  admitBroadcast: () => void,
+): Promise<Response> {
   const id = requiredId(params);
-  const changed = await actions.outbox.order(id, order, Date.now());
+  const toMany = (await jobsOf(id, actions)).some(
+    ({ target, state }) => (target === "all" || target === "tag") && state !== "finished" && state !== "cancelled",
+  );
+  if (toMany) admitBroadcast();
+  // One to everybody that is made only now under this id is left alone.
+  const changed = await actions.outbox.order(id, order, Date.now(), toMany ? {} : { toDevicesOnly: true });
   const jobs = await jobsOf(id, actions);
   const fits: readonly JobState[] = ORDERS[order];
   if (changed.length === 0 && !jobs.some(({ state }) => fits.includes(state))) {

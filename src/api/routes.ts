@@ -11,7 +11,7 @@ import { createAuth } from "./auth.ts";
 import { getNotification } from "./deliveries.ts";
 import { deleteDevice, getDevice, redisGet } from "./device.ts";
 import type { Limits } from "./ids.ts";
-import { jobGet, jobList, jobOrder } from "./job.ts";
+import { JOB_ORDERS, jobGet, jobList, jobOrder } from "./job.ts";
 import { laneList, laneResume } from "./lane.ts";
 import { notification } from "./notification.ts";
 import { createPages, type PageRule, preflightHeaders, shownText } from "./pages.ts";
@@ -117,9 +117,14 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     },
     { path: "/job/list", takes: ["state", "limit", "before"], answer: (params) => jobList(params, actions) },
     { path: "/job/get", takes: ["id"], answer: (params) => jobGet(params, actions) },
-    { path: "/job/pause", takes: ["id"], answer: (params) => jobOrder(params, actions, "pause") },
-    { path: "/job/resume", takes: ["id"], answer: (params) => jobOrder(params, actions, "resume") },
-    { path: "/job/cancel", takes: ["id"], answer: (params) => jobOrder(params, actions, "cancel") },
+    ...JOB_ORDERS.map(
+      (order): Endpoint => ({
+        path: `/job/${order}`,
+        takes: ["id"],
+        namesCaller: true,
+        answer: (params, caller) => jobOrder(params, actions, order, () => admitBroadcast(caller)),
+      }),
+    ),
     { path: "/lane/list", takes: [], answer: () => laneList(actions) },
     { path: "/lane/resume", takes: ["provider", "app"], answer: (params) => laneResume(params, actions) },
     {

@@ -89,8 +89,8 @@ export function createNotifications(options: NotificationsOptions): Notification
       jobs: outbox.jobs,
       notification: outbox.notification,
       deliveries: outbox.deliveries,
-      async order(id, order, at) {
-        const jobs = await outbox.order(id, order, at);
+      async order(id, order, at, which) {
+        const jobs = await outbox.order(id, order, at, which);
         if (order === "resume") {
           expander.nudge();
           await sender.wake();

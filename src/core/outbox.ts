@@ -212,9 +212,15 @@ export interface Outbox {
   /**
    * Every unfinished job of the notification. Paused: no page is expanded and nothing is claimed until it is resumed.
    * Cancelled: what was not given to a vendor yet is not sent any more. Returns the jobs changed; cancelling a paused one works.
+   * `toDevicesOnly` leaves jobs to everybody or to a tag as they are.
    * The order holds from then on, at once; of many deliveries not all are held, let go of or settled by then.
    */
-  order(id: NotificationId, order: "pause" | "resume" | "cancel", now: number): Promise<readonly Job[]>;
+  order(
+    id: NotificationId,
+    order: "pause" | "resume" | "cancel",
+    now: number,
+    which?: { readonly toDevicesOnly?: boolean },
+  ): Promise<readonly Job[]>;
   /** The notification as it was accepted, by the newest call with this id. Undefined: the id is unknown. */
   notification(id: NotificationId): Promise<Notification | undefined>;
   /** What became of a notification, call by call and device by device as it was expanded. Undefined: the id is unknown. */

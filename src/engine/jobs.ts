@@ -176,8 +176,8 @@ export function localOutbox(queue: Queue, broker: LocalBroker, goOn: () => void,
       return found;
     },
 
-    async order(id, order, now) {
-      const jobs = await queue.call("order", [id, order, now]);
+    async order(id, order, now, { toDevicesOnly = false } = {}) {
+      const jobs = await queue.call("order", [id, order, now, toDevicesOnly]);
       let left = AWAITED;
       for (const job of jobs) while (left-- > 0 && (await queue.call("walkJob", [job, WALKED, now], WALKED)));
       const changed = queue.call("jobsByNumber", [jobs, now], jobs.length);

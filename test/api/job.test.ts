@@ -162,6 +162,43 @@ test("an order that comes too late is a conflict that says so", async (t) => {
   });
 });
 
+test("A13: an order on a job to everybody or a tag needs the right to make one", async (t) => {
+  const keys = [
+    { name: "backend", key: "secret-one" },
+    { name: "ops", key: "secret-two" },
+  ];
+  const broadcast = { keys: ["ops"], addresses: [] };
+  for (const order of ["pause", "resume", "cancel"] as const) {
+    for (const [name, jobs, needed] of [
+      ["to everybody", [job], true],
+      ["to a tag", [{ ...job, target: "tag" }], true],
+      ["paused", [{ ...job, state: "paused" }], true],
+      ["one of several", [{ ...job, job: 8, target: "uids" }, job], true],
+      ["to devices", [{ ...job, target: "pushIds" }], false],
+      ["to users", [{ ...job, target: "uids" }], false],
+      [
+        "to everybody, but done",
+        [
+          { ...job, job: 8, target: "uids" },
+          { ...job, state: "finished" },
+        ],
+        false,
+      ],
+    ] as [string, Job[], boolean][]) {
+      const { asked, ...actions } = outbox(...jobs);
+      const api = await start(t, { keys, broadcast }, actions);
+      const ask = (key: string) => api.get(`/api/job/${order}?id=n1`, { "x-api-key": key });
+      const answer = await ask("secret-one");
+      const ordered = () => asked.filter((call) => Array.isArray(call) && call[0] === "n1").length;
+      t.match(answer.json, needed ? { message: "apiAuth check fail", hint: /api\.broadcast_keys/ } : {}, name);
+      t.equal(answer.status === 401, needed, name);
+      t.equal(ordered(), needed ? 0 : 1, `${order} ${name}`);
+      t.not((await ask("secret-two")).status, 401, name);
+      t.equal(ordered(), needed ? 1 : 2);
+    }
+  }
+});
+
 test("a notification is told with its jobs, its figures and a page of its deliveries", async (t) => {
   const asked: unknown[] = [];
   const page = {

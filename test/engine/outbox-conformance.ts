@@ -535,6 +535,28 @@ async function orderTests(test: Define): Promise<void> {
     t.same(await engine.outbox.order("unknown", "cancel", T), []);
   });
 
+  await test("A13: an order for jobs to devices alone leaves those to everybody or a tag as they are", async (t, {
+    engine,
+  }) => {
+    const note = notification("n1", { sendAt: T + 1000 });
+    await engine.outbox.accept(note, ALL);
+    await engine.outbox.accept(note, { kind: "tag", tag: "vip" });
+    await engine.outbox.accept(note, { kind: "uids", uids: [uid("ann")] });
+    for (const order of ["pause", "resume", "cancel"] as const) {
+      const changed = await engine.outbox.order("n1", order, T, { toDevicesOnly: true });
+      t.same(
+        changed.map(({ target }) => target),
+        ["uids"],
+      );
+    }
+    t.match(await engine.outbox.jobs({ id: "n1" }, 9, T), [
+      { target: "uids", state: "cancelled" },
+      { target: "tag", state: "scheduled" },
+      { target: "all", state: "scheduled" },
+    ]);
+    t.equal((await engine.outbox.order("n1", "cancel", T)).length, 2);
+  });
+
   await test("others get in while a job of 20,000 is resumed or cancelled", async (t, { engine }) => {
     await engine.outbox.accept(notification("n1"), ALL);
     const job = await jobOf(engine, "n1");

@@ -1,21 +1,31 @@
 // Jobs paused, resumed and cancelled. The order takes effect at once; what it means for each delivery follows in pieces.
 import type Database from "better-sqlite3";
 
+/** Jobs of a notification. `all` 0: only those to named devices and users. */
+interface Which {
+  readonly id: string;
+  readonly now: number;
+  readonly all: 0 | 1;
+}
+
 export function orders(db: Database) {
   const pause = db
-    .prepare<[string], number>(`
+    .prepare<[Which], number>(`
     UPDATE jobs SET paused = 1, walk = NULL
-    WHERE id = ? AND finished_at IS NULL AND cancelled = 0 AND paused = 0 RETURNING job`)
+    WHERE id = @id AND finished_at IS NULL AND cancelled = 0 AND paused = 0
+      AND (@all = 1 OR target_kind NOT IN ('all', 'tag')) RETURNING job`)
     .pluck<number>();
   const resume = db
-    .prepare<[string], number>(`
+    .prepare<[Which], number>(`
     UPDATE jobs SET paused = 0, walk = iif(holding = 1, 0, NULL)
-    WHERE id = ? AND finished_at IS NULL AND cancelled = 0 AND paused = 1 RETURNING job`)
+    WHERE id = @id AND finished_at IS NULL AND cancelled = 0 AND paused = 1
+      AND (@all = 1 OR target_kind NOT IN ('all', 'tag')) RETURNING job`)
     .pluck<number>();
   const cancel = db
-    .prepare<[number, string], number>(`
-    UPDATE jobs SET cancelled = 1, paused = 0, walk = iif(waiting > 0, 0, NULL), finished_at = iif(waiting > 0, NULL, ?)
-    WHERE id = ? AND finished_at IS NULL AND cancelled = 0 RETURNING job`)
+    .prepare<[Which], number>(`
+    UPDATE jobs SET cancelled = 1, paused = 0, walk = iif(waiting > 0, 0, NULL), finished_at = iif(waiting > 0, NULL, @now)
+    WHERE id = @id AND finished_at IS NULL AND cancelled = 0
+      AND (@all = 1 OR target_kind NOT IN ('all', 'tag')) RETURNING job`)
     .pluck<number>();
   // What was ended before its time went to nobody: the statistics need not list it. It goes when they would have gone.
   const withdraw = db
@@ -36,14 +46,15 @@ export function orders(db: Database) {
 
   return {
     /** The jobs changed, oldest first. `walkJob` has to follow for each. */
-    order(id: string, order: "pause" | "resume" | "cancel", now: number): readonly number[] {
+    order(id: string, order: "pause" | "resume" | "cancel", now: number, toDevicesOnly: boolean): readonly number[] {
+      const which: Which = { id, now, all: toDevicesOnly ? 0 : 1 };
       switch (order) {
         case "pause":
-          return pause.all(id).sort((a, b) => a - b);
+          return pause.all(which).sort((a, b) => a - b);
         case "resume":
-          return resume.all(id).sort((a, b) => a - b);
+          return resume.all(which).sort((a, b) => a - b);
         case "cancel": {
-          const jobs = cancel.all(now, id).sort((a, b) => a - b);
+          const jobs = cancel.all(which).sort((a, b) => a - b);
           for (const job of jobs) {
             dropTarget.run(job);
             const arrival = withdraw.get(job, now);
