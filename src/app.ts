@@ -1,4 +1,5 @@
 // Builds the parts, joins them, starts them in order and stops them in reverse.
+import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { type Access, type Api, createApi } from "./api/routes.ts";
 import { threadSource } from "./app/assets.ts";
@@ -20,6 +21,7 @@ import { Hub } from "./sockets/sessions/hub.ts";
 import type { Session } from "./sockets/sessions/session.ts";
 import { createGateway, type Gateway, type GatewayOptions } from "./sockets/transport/gateway.ts";
 import { socketio } from "./sockets/transport/socketio.ts";
+import { Signatures } from "./vendors/signatures.ts";
 
 export interface App {
   /** Where clients connect, and where a backend calls: with the ports that were taken. */
@@ -45,7 +47,8 @@ export async function startApp(config: Config, log: Log): Promise<App> {
   const { client, storage } = config;
   const thread = threadSource();
   let current = config;
-  const vendors = openVendors(config.vendors, now());
+  const signatures = new Signatures(join(config.data, "apns-jwts.json"));
+  const vendors = openVendors(config.vendors, now(), signatures);
   const metrics = config.api.metrics
     ? createMetrics(
         version,
@@ -86,6 +89,7 @@ export async function startApp(config: Config, log: Log): Promise<App> {
     live: hub,
     report,
     vendors,
+    signatures,
     log,
     now,
   });

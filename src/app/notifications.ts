@@ -13,6 +13,7 @@ import { createExpander } from "../delivery/expand.ts";
 import { createSender } from "../delivery/send.ts";
 import { createTracer } from "../delivery/trace.ts";
 import type { Vendors } from "../vendors/index.ts";
+import type { Signatures } from "../vendors/signatures.ts";
 import type { Log } from "./log.ts";
 import { openVendors } from "./vendors.ts";
 
@@ -30,6 +31,8 @@ export interface NotificationsOptions {
   readonly live: Pick<Live, "count">;
   readonly report: Pick<Report, "count">;
   readonly vendors: Vendors;
+  /** Those that the vendors were opened with; kept when they are opened anew. */
+  readonly signatures?: Signatures;
   readonly log: Log;
   readonly now: () => number;
 }
@@ -132,7 +135,7 @@ export function createNotifications(options: NotificationsOptions): Notification
       tracer.start();
     },
     reload(configured) {
-      const next = openVendors(configured, now());
+      const next = openVendors(configured, now(), options.signatures);
       return () => {
         const old = vendors;
         vendors = next;

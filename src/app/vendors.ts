@@ -4,20 +4,26 @@ import { resolve } from "node:path";
 import type { Config } from "../config/index.ts";
 import type { OpenKeys, VendorExample } from "../config/text.ts";
 import { openVendors as openEntries, type Vendors, vendors } from "../vendors/index.ts";
+import type { Signatures } from "../vendors/signatures.ts";
 import { createVapidKey } from "../vendors/webpush.ts";
 
 /** The vendors as configured, connected to nothing yet. @throws Error when an entry, which was checked before, is no longer right */
-export function openVendors(configured: Config["vendors"], now: number): Vendors {
-  const opened = openConfigured(configured, now);
+export function openVendors(configured: Config["vendors"], now: number, signatures?: Signatures): Vendors {
+  const opened = openConfigured(configured, now, signatures);
   if (opened.problems.length > 0) throw new Error(opened.problems.join("\n"));
   return opened;
 }
 
 /** Reads the files that are named, each time. @throws Error when that of the authorities, which was checked before, is gone */
-function openConfigured({ entries, directory, caFile, proxy }: Config["vendors"], now: number): Vendors {
+function openConfigured(
+  { entries, directory, caFile, proxy }: Config["vendors"],
+  now: number,
+  signatures?: Signatures,
+): Vendors {
   return openEntries(entries, (file) => readNamed(resolve(directory, file)), now, {
     ...(caFile === "" ? {} : { ca: readFileSync(caFile, "utf8") }),
     ...(proxy === "" ? {} : { proxy }),
+    ...(signatures === undefined ? {} : { signatures }),
   });
 }
 

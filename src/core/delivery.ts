@@ -118,10 +118,9 @@ export function settle(
     // The lane's trouble, not this delivery's: it costs no try, and goes when the lane does, by itself or by hand.
     case "denied":
       return again(delivery, note, outcome.reason, now, false);
-    case "paused": {
-      const later = again(delivery, note, outcome.reason, outcome.until, false);
-      return later.kind === "again" ? { ...later, at: now } : later;
-    }
+    // It may live longer than the pause, and an operator may end that.
+    case "paused":
+      return again(delivery, note, outcome.reason, now, false);
   }
 }
 

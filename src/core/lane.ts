@@ -14,6 +14,8 @@ export interface LaneStatus extends Lane {
   /** Why it is paused or stopped. */
   readonly reason?: string;
   readonly until?: number;
+  /** Of a paused lane: how many of the first 10,000 that wait will expire before it goes on. */
+  readonly expiring?: number;
   /** Deliveries not yet settled, and how long ago the first of them was queued, milliseconds. */
   readonly depth: number;
   readonly oldest?: number;

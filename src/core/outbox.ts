@@ -201,6 +201,8 @@ export interface Outbox {
    * At most `limit` rows are looked at; returns where to go on, undefined at the end.
    */
   expire(lane: Lane, after: number | undefined, limit: number, now: number): Promise<number | undefined>;
+  /** How many of a lane's first 10,000 deliveries that wait, or are at the vendor, live no longer than `until`. */
+  expiring(lane: Lane, until: number): Promise<number>;
   /**
    * What vendors tell later, or clients about what a vendor brought: marks the deliveries and counts each event once per
    * delivery. A token that is told to be dead is forgotten, unless its lane holds deletions. Unknown ones are skipped.

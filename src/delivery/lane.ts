@@ -16,7 +16,7 @@ import { FULL_WINDOW, isOfToken, isTrouble, narrower, type Window, wider } from 
 export type LaneChange = "stopped" | "paused" | "holds deletions" | "resumed" | "way stopped" | "way resumed";
 
 export interface LaneOptions {
-  readonly outbox: Pick<Outbox, "claim" | "settle" | "expire">;
+  readonly outbox: Pick<Outbox, "claim" | "settle" | "expire" | "expiring">;
   /** Shared by all lanes. */
   readonly turns: Turns;
   readonly now: () => number;
@@ -119,7 +119,7 @@ export class LaneRunner {
   resume(): boolean {
     if (this.#provider === undefined) return false;
     const rests = this.#window.until > this.#options.now();
-    const held = this.#standing.state !== "running" || this.#breaker.open || rests || this.#stoppedWays !== NO_WAYS;
+    const held = this.#standing.state !== "running" || this.#breaker.open || rests || this.#stoppedWays.length > 0;
     this.#provider.reopen?.(this.lane.app);
     this.#stoppedWays = NO_WAYS;
     this.#standing = { state: "running" };
@@ -164,8 +164,14 @@ export class LaneRunner {
     });
   }
 
+  /** Deliveries that expire before a pause ends; undefined: the lane is not paused. */
+  async expiring(): Promise<number | undefined> {
+    const standing = this.#standing;
+    return standing.state === "paused" ? await this.#options.outbox.expiring(this.lane, standing.until) : undefined;
+  }
+
   /** @param unsent deliveries that came to their end in the store, without the lane */
-  status(depth: LaneDepth | undefined, unsent: number): LaneStatus {
+  status(depth: LaneDepth | undefined, unsent: number, expiring?: number): LaneStatus {
     const now = this.#options.now();
     const standing = this.#standing;
     return {
@@ -173,6 +179,7 @@ export class LaneRunner {
       state: standing.state satisfies LaneState,
       ...(standing.state === "running" ? {} : { reason: standing.reason }),
       ...(standing.state === "paused" ? { until: standing.until } : {}),
+      ...(standing.state === "paused" && expiring !== undefined ? { expiring } : {}),
       depth: depth?.depth ?? 0,
       ...(depth?.oldest === undefined ? {} : { oldest: now - depth.oldest }),
       inFlight: this.#unsettled - this.#ready.length,
@@ -379,8 +386,21 @@ export class LaneRunner {
     const changed = this.#standing.state !== standing.state;
     this.#standing = standing;
     this.#giveBack(this.#ready.clear());
-    if (changed) this.#options.changed(this.lane, standing.state, standing.reason);
+    if (changed && standing.state === "paused") void this.#tellPause(standing);
+    else if (changed) this.#options.changed(this.lane, standing.state, standing.reason);
     this.nudge();
+  }
+
+  /** With what will be lost by it, while there is time to do something. */
+  async #tellPause({ until, reason }: { readonly until: number; readonly reason: string }): Promise<void> {
+    const { changed, outbox, failed } = this.#options;
+    const expiring = await outbox.expiring(this.lane, until).catch((error: unknown) => {
+      failed(error);
+      return 0;
+    });
+    const loss =
+      expiring === 0 ? "" : `; ${expiring} of what waits will have expired by then, unless it is resumed before`;
+    changed(this.lane, "paused", `${reason}, until ${new Date(until).toISOString()}${loss}`);
   }
 
   // ---- settling

@@ -7,7 +7,7 @@ import { type LaneOptions, LaneRunner } from "./lane.ts";
 import { Turns } from "./turns.ts";
 
 export interface SenderOptions extends Omit<LaneOptions, "outbox" | "turns"> {
-  readonly outbox: Pick<Outbox, "claim" | "settle" | "expire" | "lanes" | "unsent">;
+  readonly outbox: Pick<Outbox, "claim" | "settle" | "expire" | "expiring" | "lanes" | "unsent">;
 }
 
 export interface Sender extends Lanes {
@@ -72,7 +72,11 @@ export function createSender(options: SenderOptions): Sender {
       const [waiting, ended] = await Promise.all([outbox.lanes(), outbox.unsent()]);
       for (const depth of waiting) depths.set(nameOf(depth.lane), depth);
       for (const { lane, total } of ended) unsent.set(nameOf(lane), total);
-      return [...runners].map(([name, one]) => one.status(depths.get(name), unsent.get(name) ?? 0));
+      return await Promise.all(
+        [...runners].map(async ([name, one]) =>
+          one.status(depths.get(name), unsent.get(name) ?? 0, await one.expiring()),
+        ),
+      );
     },
     resume({ provider, app }) {
       return [...runners.values()]

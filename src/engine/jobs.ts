@@ -156,6 +156,8 @@ export function localOutbox(queue: Queue, broker: LocalBroker, goOn: () => void,
     expire: ({ provider, app }, after, limit, now) =>
       queue.call("expireLane", [provider, app, after, limit, now], limit),
 
+    expiring: ({ provider, app }, until) => queue.call("expiringIn", [provider, app, until]),
+
     async received(receipts, now) {
       for (let i = 0; i < receipts.length; i += PIECE) {
         const piece = receipts.slice(i, i + PIECE);

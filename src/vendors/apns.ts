@@ -11,6 +11,7 @@ import { Unsendable } from "./dialect.ts";
 import { check, common, commonKeys, oneOf, word } from "./entry.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { certificateProblems, keyFile, textFile } from "./keys.ts";
+import { type Signature, Signatures } from "./signatures.ts";
 import { fit } from "./text.ts";
 
 export interface ApnsApp extends CommonApp {
@@ -109,32 +110,27 @@ const HALF_HOUR = 1800_000;
 /** Apple punishes a second JWT within 20 minutes. */
 const HELD = 21 * 60_000;
 
-interface Signature {
-  readonly value: Promise<string>;
-  readonly issued: number;
-  readonly expires: number;
-}
-
-/** One JWT per key, whatever the environment, the app or the configuration that was read: Apple counts by key. */
-const signatures = new Map<string, Signature>();
-
-async function credentialOf(signer: Signer, now: number, expired: string | undefined): Promise<Credential> {
+async function credentialOf(
+  signer: Signer,
+  now: number,
+  expired: string | undefined,
+  signatures: Signatures,
+): Promise<Credential> {
   const known = signatures.get(signer.name);
   if (known !== undefined && known.issued <= now && now < known.expires) {
     const value = await known.value;
     if (value !== expired) return { value, expires: known.expires, renew: known.expires, keep: known.expires };
     // Another that was denied the same JWT may have signed meanwhile.
-    if (signatures.get(signer.name) !== known) return await credentialOf(signer, now, expired);
+    if (signatures.get(signer.name) !== known) return await credentialOf(signer, now, expired, signatures);
   }
-  for (const [name, { expires }] of signatures) if (expires <= now) signatures.delete(name);
   const made = sign(signer, now, expired !== undefined);
-  signatures.set(signer.name, made);
+  signatures.set(signer.name, made, now);
   return { value: await made.value, expires: made.expires, renew: made.expires, keep: made.expires };
 }
 
 /**
- * Apple takes a JWT for an hour after its `iat`. That is the last full half hour: whoever signs with this key, in this process or
- * after a restart, mostly signs the same claims. After one that Apple says has expired, which a clock behind Apple's may do, it
+ * Apple takes a JWT for an hour after its `iat`. That is the last full half hour: whoever signs with this key, another server
+ * too, mostly signs the same claims. After one that Apple says has expired, which a clock behind Apple's may do, it
  * is this second.
  */
 function sign({ key, keyId, teamId }: Signer, now: number, expired: boolean): Signature {
@@ -319,10 +315,10 @@ export const apns: Dialect<ApnsApp> = {
   ],
   parse,
   route: (app, _token, apps = [app]) => routesOf(app, apps),
-  async credential(app, now, _exchange, expired) {
+  async credential(app, now, _exchange, expired, signatures = new Signatures()) {
     return app.signer === undefined
       ? { value: "", expires: Number.POSITIVE_INFINITY }
-      : await credentialOf(app.signer, now, expired);
+      : await credentialOf(app.signer, now, expired, signatures);
   },
   encode(app, note, to, credential, now) {
     const { token, ref } = to[0]!;

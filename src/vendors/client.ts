@@ -16,6 +16,8 @@ import { asideOf, type Elsewhere, isAside, Ways, wayOf } from "./ways.ts";
 const LINES = 256;
 /** After so many milliseconds no further peer is asked: the queue's lease on what is being sent must not end meanwhile. */
 const PEERS_TAKE = 120_000;
+/** A token that waits for a closed way looks whether it is open, milliseconds; nobody is asked for that. */
+const LOOKS_AGAIN = 60_000;
 /** Tokens that may be looked for elsewhere at the same time. */
 const PROBES = 10;
 /** Tokens remembered to be reached by another than their first route: what the store has not told us yet, or has not. */
@@ -67,11 +69,12 @@ class Client<App extends CommonApp> {
     this.#asides = new Map(apps.map((app) => [app.app, asideOf([app])]));
     this.#probing = { ...dialect.transport, connections: 1, streams: Math.min(dialect.transport.streams, PROBES) };
     this.#preparations = dialect.preparing && new Preparations(dialect.preparing);
-    this.#credentials = new Credentials(dialect, (app) => async (request) => {
+    const exchange = (app: App) => async (request: HttpRequest) => {
       const requester: CommonApp = { app: app.app, account: `${app.account} credential`, baseUrl: app.baseUrl };
       const transport = { ...EXCHANGE, timeout: Math.min(EXCHANGE.timeout, dialect.transport.timeout) };
       return this.#line(requester, request.url, transport).ask(app.app, request);
-    });
+    };
+    this.#credentials = new Credentials(dialect, exchange, network.signatures);
   }
 
   async send(appId: AppId, note: Notification, to: readonly Recipient[], now: number): Promise<readonly Outcome[]> {
@@ -249,7 +252,7 @@ class Client<App extends CommonApp> {
     if (stopped !== undefined) {
       this.ways.remember(token, absent);
       const reason = `${verdict.kind === "accepted" ? "" : verdict.reason}; ${stopped.way} is closed to us: ${stopped.reason}`;
-      return { kind: "retry", reason, after: Math.max(0, stopped.until - now), scope: "token" };
+      return { kind: "retry", reason, after: LOOKS_AGAIN, scope: "token" };
     }
     // Where the answers rest on our own settings, a topic or the only environment, something must have been accepted with these.
     const environments = new Set(routes.map(({ environment }) => environment));

@@ -1,6 +1,7 @@
 // Keeps each account's credential: one request for it at a time however many wait, a fresh one ahead of need, and no hammering
 // of a token endpoint that refuses.
 import type { CommonApp, Credential, Dialect, Exchange } from "./dialect.ts";
+import { Signatures } from "./signatures.ts";
 
 const RENEW_AHEAD = 5 * 60_000;
 /** As young as this, one that a denial brought is not replaced by the next: somebody else may log in whenever we do. */
@@ -27,9 +28,11 @@ interface Entry {
 export class Credentials<App extends CommonApp> {
   readonly #dialect: Dialect<App>;
   readonly #exchange: (app: App) => Exchange;
+  readonly #signatures: Signatures;
   readonly #entries = new Map<string, Entry>();
 
-  constructor(dialect: Dialect<App>, exchange: (app: App) => Exchange) {
+  constructor(dialect: Dialect<App>, exchange: (app: App) => Exchange, signatures = new Signatures()) {
+    this.#signatures = signatures;
     this.#dialect = dialect;
     this.#exchange = exchange;
   }
@@ -80,7 +83,7 @@ export class Credentials<App extends CommonApp> {
   }
 
   #make(app: App, entry: Entry, now: number, substitute = false, expired?: string): Promise<string> {
-    const pending = this.#dialect.credential(app, now, this.#exchange(app), expired).then(
+    const pending = this.#dialect.credential(app, now, this.#exchange(app), expired, this.#signatures).then(
       (credential) => {
         const ahead = Math.min(RENEW_AHEAD, (credential.expires - now) / 2);
         entry.credential = { renew: credential.expires - ahead, ...credential, made: now, substitute };

@@ -2,6 +2,7 @@
 // clock (it takes `now`), stores, retries and counts nothing; client.ts makes a Provider of it.
 import type { Notification } from "../core/notification.ts";
 import type { AppId, Outcome, ProviderName, Receipt, Recipient, Trace } from "../core/vendor.ts";
+import type { Signatures } from "./signatures.ts";
 
 export interface HttpRequest {
   readonly method: "GET" | "POST";
@@ -143,9 +144,10 @@ export interface Dialect<App extends CommonApp> {
   /**
    * A fresh credential.
    * @param expired the one before, where the vendor says that its time is over
+   * @param signatures those that are made seldom
    * @throws Denied when the vendor refuses our secrets; other errors are passing trouble
    */
-  credential(app: App, now: number, exchange: Exchange, expired?: string): Promise<Credential>;
+  credential(app: App, now: number, exchange: Exchange, expired?: string, signatures?: Signatures): Promise<Credential>;
   readonly preparing?: Preparing<App>;
   /**
    * @param prepared what the message is called at the vendor, where `preparing` says so

@@ -33,8 +33,8 @@ const PATIENCE: ReadonlyMap<number, number> = new Map([
   [429, 60_000],
   [503, 10_000],
 ]);
-/** What people take to correct the credentials of a Firebase project, milliseconds. */
-const MEND = 600_000;
+/** The first pause, milliseconds: people correct a project's credentials. */
+const MEND = 60_000;
 const THIRD_PARTIES = "Apple and web tokens of FCM";
 const SCOPE = "https://www.googleapis.com/auth/firebase.messaging";
 

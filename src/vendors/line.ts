@@ -6,8 +6,11 @@ import { Pool, ProxyAgent } from "undici";
 import type { AppId } from "../core/vendor.ts";
 import { publicAddress, publicLookup } from "./address.ts";
 import type { CommonApp, HttpReply, HttpRequest, Transport } from "./dialect.ts";
+import type { Signatures } from "./signatures.ts";
 
 export interface Network {
+  /** JWTs that are made seldom: shared by the providers of a process, one after the other as it is reloaded. */
+  readonly signatures?: Signatures;
   /** PEM certificates to trust besides the usual ones. */
   readonly ca?: string;
   /** URL of an HTTP proxy for vendor traffic. */

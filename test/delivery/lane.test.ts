@@ -485,3 +485,30 @@ t.test(
     t.equal(runner.status(undefined, 0).stoppedWays, undefined);
   },
 );
+
+t.test(
+  "F5: a pause longer than the life of what waits loses nothing at once, and is said with what it will cost",
+  async (t) => {
+    const engine = await openTestEngine(t);
+    await queue(engine, 3);
+    const events = new EventEmitter();
+    const until = Date.now() + 2 * 3_600_000;
+    const answers: Outcome[] = [{ kind: "paused", until, reason: "429" }];
+    const vendor = new Vendor(() => answers.shift() ?? accepted(), 1, 1);
+    const paused = once(events, "paused");
+    const runner = new LaneRunner(LANE, vendor, {
+      ...options(telling(engine.outbox, events), events),
+      changed: (_lane, what, reason) => void events.emit(what, reason),
+    });
+    t.teardown(() => runner.close());
+    const [reason] = (await paused) as [string];
+    t.equal(
+      reason,
+      `429, until ${new Date(until).toISOString()}; 3 of what waits will have expired by then, unless it is resumed before`,
+    );
+    t.match(runner.status(undefined, 0, await runner.expiring()), { state: "paused", until, expiring: 3, failed: 0 });
+    const settled = on(events, "settled");
+    runner.resume();
+    for await (const _ of settled) if (runner.status(undefined, 0).accepted === 3) break;
+  },
+);

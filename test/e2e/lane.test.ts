@@ -320,3 +320,30 @@ t.test("a connection that is cut under many requests: every phone gets its notif
   const { retried } = await lane(server, "apns");
   t.ok(Number(retried) >= 1, `${retried} retried`);
 });
+
+t.test("F4, F6, F7: what concerns some tokens stops no others, is shown, and deletes none", async (t) => {
+  const { server, vendors } = await stage(t, ["apns", "fcm"]);
+  const apple = vendors.get("apns");
+  const google = vendors.get("fcm");
+  apple.fake.fail("sandbox-key", 1000);
+  const phones = [await phone(t, server, apple), await phone(t, server, apple)] as const;
+  const androids = [await phone(t, server, google), await phone(t, server, google)] as const;
+  apple.fake.tokens.set(phones[1].token, "sandbox");
+  google.fake.tokens.set(androids[0].token, "foreign");
+  const all = [...phones, ...androids].map(({ id }) => id);
+  const id = await send(server, all);
+  await jobIn(server, id, "running");
+  const ways = (one: Fields) => (one["stoppedWays"] as readonly Fields[] | undefined) ?? [];
+  t.match(await laneIn(server, "apns", (one) => one["accepted"] === 1 && ways(one).length === 1), {
+    state: "running",
+    stoppedWays: [{ way: "production", reason: /^403 BadEnvironmentKeyIdInToken/, sinceIso: /./ }],
+  });
+  t.match(await laneIn(server, "fcm", (one) => one["setAside"] === 1), { state: "running", accepted: 1 });
+  t.match(server.log.join("\n"), new RegExp(`^error: apns ${PACKAGE}: no more by this way: production: 403 `, "m"));
+  t.match(await metrics(server), `pushbox_lane_stopped_ways{provider="apns",app="${PACKAGE}"} 1`);
+  t.match(await server.ok("device/get", { pushId: phones[0].id }), { token: phones[0].token }, "the token is kept");
+  const asked = google.requests.length;
+  const again = await send(server, [androids[0].id]);
+  t.match(await jobIn(server, again), { progress: { failed: 1 } });
+  t.equal(google.requests.length, asked, "what is set aside is not asked about");
+});

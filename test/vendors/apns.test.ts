@@ -1,4 +1,6 @@
 import { generateKeyPairSync } from "node:crypto";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import t from "tap";
 import type { Notification } from "../../src/core/notification.ts";
 import type { Outcome } from "../../src/core/vendor.ts";
@@ -7,6 +9,7 @@ import { serve } from "../../src/lab/server.ts";
 import { fakeApns } from "../../src/lab/vendors/apns.ts";
 import { type ApnsApp, apns } from "../../src/vendors/apns.ts";
 import { provider } from "../../src/vendors/client.ts";
+import { Signatures } from "../../src/vendors/signatures.ts";
 import {
   authority,
   type Conformity,
@@ -409,12 +412,44 @@ t.test("a key has one JWT in both environments, whenever each is first asked, an
   const jwts = new Set(server.requests.map(({ headers }) => headers["authorization"]));
   t.equal(jwts.size, 1);
   const own = app();
-  const never = () => Promise.reject(new Error("not needed"));
-  const first = await apns.credential(own, clock.now, never);
-  t.equal((await apns.credential({ ...own, app: "read.again" }, clock.now + 9 * 60_000, never)).value, first.value);
-  const [a, b] = await Promise.all([1, 2].map(() => apns.credential(own, clock.now + 60_000, never, first.value)));
+  const signatures = new Signatures();
+  const ask = (entry: ApnsApp, now: number, expired?: string) =>
+    apns.credential(entry, now, () => Promise.reject(new Error("not needed")), expired, signatures);
+  const first = await ask(own, clock.now);
+  t.equal((await ask({ ...own, app: "read.again" }, clock.now + 9 * 60_000)).value, first.value);
+  const [a, b] = await Promise.all([1, 2].map(() => ask(own, clock.now + 60_000, first.value)));
   t.notSame(a?.value, first.value);
   t.equal(a?.value, b?.value, "two environments that are denied it at once get one more");
+});
+
+t.test("F5: after a restart the JWT is the same text, and no sooner another one than Apple allows", async (t) => {
+  const file = join(t.testdir({}), "apns-jwts.json");
+  const fake = fakeApns();
+  const clock = { now: Date.UTC(2027, 0, 15, 8, 25) };
+  const server = await serve(fake, { certificate, now: () => clock.now });
+  t.teardown(() => server.close());
+  const entry = configured(apns, fake, server.url);
+  const run = async (): Promise<Outcome | undefined> => {
+    const own = provider(apns, [entry], { ca: authority.ca, signatures: new Signatures(file) });
+    fake.fail("counts-jwts", 1e6);
+    const [outcome] = await own.send(entry.app, notification(), [{ token: token(1), ref: "r" }], clock.now);
+    await own.close();
+    return outcome;
+  };
+  t.match(await run(), { kind: "accepted" });
+  t.equal(statSync(file).mode & 0o777, 0o600);
+  t.notMatch(readFileSync(file, "utf8"), /LABKEY|LABTEAM|BEGIN/, "it names no key");
+  for (const minutes of [1, 6, 10]) {
+    clock.now += minutes * 60_000;
+    t.match(await run(), { kind: "accepted" }, "also when the next half hour has begun");
+  }
+  t.equal(new Set(server.requests.map(({ headers }) => headers["authorization"])).size, 1);
+  clock.now += 10 * 60_000;
+  t.match(await run(), { kind: "accepted" });
+  t.equal(new Set(server.requests.map(({ headers }) => headers["authorization"])).size, 2);
+  writeFileSync(file, "{broken");
+  clock.now += 30 * 60_000;
+  t.match(await run(), { kind: "accepted" }, "a damaged file is none");
 });
 
 t.test("every process signs the same claims, and a new JWT comes no sooner than Apple allows", async (t) => {

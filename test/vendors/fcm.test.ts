@@ -202,7 +202,7 @@ t.test("F7: bad credentials for Apple and browsers hold up their tokens, and non
   const { fake, provider: own, clock, send } = await stage(t, conformity);
   fake.tokens.set(conformity.token(1), "third-party");
   t.match(await send([1, 2]), [
-    { kind: "retry", scope: "token", after: 600_000, reason: /^401 THIRD_PARTY_AUTH_ERROR/ },
+    { kind: "retry", scope: "token", after: 60_000, reason: /^401 THIRD_PARTY_AUTH_ERROR/ },
     { kind: "accepted" },
   ]);
   t.match(own.stoppedWays?.(own.apps[0]!, clock.now), [

@@ -50,6 +50,8 @@ export const SETTLEMENT_WIDTH = 7;
 
 /** Deliveries that a claim may pass over, being paused, cancelled or expired, before it answers. */
 const PASSED_OVER = 1000;
+/** Deliveries of which is asked whether they outlive a pause: about 10 ms. */
+const LOOKED_AT = 10_000;
 /** While a job is resumed, its lanes look so often for what was let go of, milliseconds. */
 const LOOK_EVERY = 100;
 /** Among so many that are due first the oldest of a lane is looked for: what is put off again and again is due with the others. */
@@ -101,6 +103,12 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
     WHERE delivery = ?`);
   const overdue = db.prepare<[number], number>(`
     SELECT 1 FROM jobs WHERE finished_at IS NULL AND expires <= ? AND waiting > 0 LIMIT 1`);
+  const expiring = db
+    .prepare<[number, number], number>(`
+    SELECT count(*) FROM (
+      SELECT job FROM deliveries WHERE lane = ? AND state IN (1, 2) AND due IS NOT NULL LIMIT ${LOOKED_AT}
+    ) d JOIN jobs j ON j.job = d.job WHERE j.expires <= ?`)
+    .pluck<number>();
   const walking = db.prepare<[number], { readonly walk: number }>(
     "SELECT walk FROM jobs WHERE job = ? AND walk IS NOT NULL",
   );
@@ -242,6 +250,11 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
         if (number >= 0) devices.forgetToken(row.push_id, row, number === 0 ? undefined : number, now);
       }
       tally.close();
+    },
+
+    expiringIn(provider: string, app: string, until: number): number {
+      const way = findLane.get(provider, app);
+      return way === undefined ? 0 : (expiring.get(way.lane, until) ?? 0);
     },
 
     /** One piece of a lane; `cursor` is the last delivery that was left as it is. */
