@@ -2,9 +2,11 @@
 
 import type { HttpResponse } from "uWebSockets.js";
 import { Buffer } from "node:buffer";
+import { type Body, type BodyFault, type BodyOwner, type Intake, SLOWEST } from "./body.ts";
 import { inflate } from "./inflate.ts";
 import type { Handler, Head, Response, Site } from "./message.ts";
 import { HttpError } from "./message.ts";
+import { addressText, limitedAs } from "./uws/address.ts";
 import { announce, endAndShut, endBare, endWith } from "./uws/ending.ts";
 import type { Closes } from "./uws/framing.ts";
 
@@ -12,11 +14,7 @@ import type { Closes } from "./uws/framing.ts";
 export interface Traffic {
   readonly site: Site;
   readonly maxBody: number;
-  /** All unfinished bodies together may take this much memory. */
-  readonly maxBuffered: number;
-  buffered: number;
-  /** Exchanges that wait for the rest of their body, oldest first. */
-  readonly reading: Set<Exchange>;
+  readonly intake: Intake;
   /** Exchanges that are not answered yet. */
   running: number;
   /** The server is closing: every answer ends its connection. */
@@ -25,8 +23,8 @@ export interface Traffic {
   ended(): void;
 }
 
-const EMPTY = Buffer.alloc(0);
-const FIRST_BLOCK = 64 * 1024;
+/** deflate makes at most so many bytes of one. */
+const MOST_INFLATED = 1032;
 /** Beyond this an answer is written piece by piece, so that its end is known. */
 const LARGE_ANSWER = 64 * 1024;
 
@@ -49,7 +47,7 @@ const REASONS: Readonly<Record<number, string>> = {
   503: "503 Service Unavailable",
 };
 
-export class Exchange {
+export class Exchange implements BodyOwner {
   readonly #response: HttpResponse;
   readonly #head: Head;
   readonly #traffic: Traffic;
@@ -57,10 +55,8 @@ export class Exchange {
   /** Answered or aborted: the uWS response must not be touched any more. */
   #over = false;
   #counted = false;
-  #block: Buffer = EMPTY;
-  #size = 0;
-  /** When the body must be complete, epoch milliseconds. */
-  deadline = 0;
+  #handler: Handler | undefined = undefined;
+  #body: Body | undefined = undefined;
 
   constructor(response: HttpResponse, head: Head, traffic: Traffic, closes: Closes) {
     this.#response = response;
@@ -99,43 +95,62 @@ export class Exchange {
   }
 
   /** Collects the body, then runs the handler. */
-  read(handler: Handler, length: number | undefined, deadline: number): void {
-    const maxBody = this.#maxBody;
-    this.deadline = deadline;
+  read(handler: Handler, length: number | undefined): void {
+    this.#handler = handler;
     this.#await();
-    // Up to twice the limit a body is read and thrown away: a client that is still sending would not see the answer.
-    if (length !== undefined && length > 2 * maxBody) {
-      this.answerNow(this.#tooLarge(), true);
-      return;
+    if (length !== undefined && length > 2 * this.#maxBody) this.fault("too large", true);
+    else this.#body = this.#traffic.intake.read(this.#response, this, length, this.#maxBody);
+  }
+
+  get bodyAddress(): string {
+    return limitedAs(this.#head.address || addressText(this.#response.getRemoteAddress()));
+  }
+
+  body(body: Buffer, late: boolean): void {
+    const handler = this.#handler;
+    if (this.#over || handler === undefined) return;
+    if (this.#head.contentEncoding !== "") void this.#settle(this.#inflated(handler, body));
+    else if (late) this.#response.cork(() => this.run(handler, body));
+    else this.run(handler, body);
+  }
+
+  fault(fault: BodyFault, cut: boolean): void {
+    if (this.#over) return;
+    const answer = this.#traffic.site.failure(this.#explained(fault));
+    if (fault === "splinters") this.shutNow(answer);
+    else this.#response.cork(() => this.#write(answer, cut));
+  }
+
+  progress(): void {}
+
+  #explained(fault: BodyFault): HttpError {
+    switch (fault) {
+      case "too large":
+        return new HttpError(413, `the request body is larger than ${this.#maxBody} bytes`);
+      case "busy":
+        return busy();
+      case "slow":
+        return new HttpError(408, `the request body did not arrive in time: less than ${SLOWEST} bytes per second`);
+      case "splinters":
+        return new HttpError(400, "the request body comes in too many chunks of a few bytes");
+      case "extensions":
+        return new HttpError(400, "chunk extensions are not supported");
     }
-    let received = 0;
-    this.#response.onData((chunk, last) => {
-      if (this.#over) return;
-      received += chunk.byteLength;
-      if (received > maxBody) {
-        this.#forget();
-        if (last || received > 2 * maxBody) this.answerNow(this.#tooLarge(), !last);
-        else this.#traffic.reading.add(this);
-      } else if (!last) {
-        this.#keep(chunk, length);
-      } else {
-        const body = this.#complete(chunk);
-        this.#forget();
-        if (this.#head.contentEncoding === "") this.run(handler, body);
-        else void this.#settle(this.#inflated(handler, body));
-      }
-    });
   }
 
-  /** The deadline of the body has passed. */
-  expire(): void {
-    this.#forget();
-    const answer = this.#traffic.site.failure(new HttpError(408, "the request body did not arrive in time"));
-    if (!this.#over) this.#response.cork(() => this.#write(answer, true));
-  }
-
+  /** What it may become counts as an unfinished body meanwhile. */
   async #inflated(handler: Handler, body: Buffer): Promise<Response> {
-    return handler(this.#head, await inflate(body, this.#head.contentEncoding, this.#maxBody));
+    const { intake } = this.#traffic;
+    const address = this.bodyAddress;
+    const room = Math.min(this.#maxBody, MOST_INFLATED * body.length);
+    if (!intake.take(address, room)) throw busy();
+    let inflated: Buffer;
+    try {
+      inflated = await inflate(body, this.#head.contentEncoding, this.#maxBody);
+    } finally {
+      intake.take(address, -room);
+    }
+    return handler(this.#head, inflated);
   }
 
   async #settle(pending: Promise<Response>): Promise<void> {
@@ -155,57 +170,17 @@ export class Exchange {
     this.#counted = true;
     this.#traffic.running++;
     this.#response.onAborted(() => {
-      this.#forget();
       this.#finish();
     });
   }
 
   #finish(): void {
     this.#over = true;
+    this.#body?.end();
     if (!this.#counted) return;
     this.#counted = false;
     this.#traffic.running--;
     this.#traffic.ended();
-  }
-
-  /** Copies a chunk: uWS takes it back. The block doubles, so that one-byte chunks cost no more than large ones. */
-  #keep(chunk: ArrayBuffer, length: number | undefined): void {
-    this.#traffic.reading.add(this);
-    const needed = this.#size + chunk.byteLength;
-    if (needed > this.#block.length) {
-      const most = length === undefined ? this.#maxBody : Math.min(length, this.#maxBody);
-      const room = Math.max(needed, Math.min(most, Math.max(FIRST_BLOCK, 2 * this.#block.length)));
-      this.#traffic.buffered += room - this.#block.length;
-      const block = Buffer.allocUnsafe(room);
-      this.#block.copy(block, 0, 0, this.#size);
-      this.#block = block;
-      if (this.#traffic.buffered > this.#traffic.maxBuffered) {
-        this.#forget();
-        const busy = new HttpError(503, "too many large requests at once; try again later");
-        this.answerNow(this.#traffic.site.failure(busy), true);
-        return;
-      }
-    }
-    this.#block.set(new Uint8Array(chunk), this.#size);
-    this.#size = needed;
-  }
-
-  #complete(last: ArrayBuffer): Buffer {
-    if (this.#size === 0) return Buffer.from(new Uint8Array(last));
-    if (last.byteLength === 0) return this.#block.subarray(0, this.#size);
-    return Buffer.concat([this.#block.subarray(0, this.#size), new Uint8Array(last)]);
-  }
-
-  #forget(): void {
-    this.#traffic.reading.delete(this);
-    this.#traffic.buffered -= this.#block.length;
-    this.#block = EMPTY;
-    this.#size = 0;
-  }
-
-  #tooLarge(): Response {
-    const message = `the request body is larger than ${this.#maxBody} bytes`;
-    return this.#traffic.site.failure(new HttpError(413, message));
   }
 
   #writeHead(answer: Response): void {
@@ -250,3 +225,5 @@ export class Exchange {
     });
   }
 }
+
+const busy = (): HttpError => new HttpError(503, "too many large requests at once; try again later");

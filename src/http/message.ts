@@ -85,6 +85,11 @@ export class Head {
     return this.#address ?? "";
   }
 
+  /** For who asks for `address` after `close`. */
+  learnAddress(): void {
+    this.#address = this.address;
+  }
+
   /** From here the uWS objects are gone. */
   close(): void {
     this.#request = undefined;

@@ -1,6 +1,7 @@
 // A listening port: hands each request to the site, and ends in good order.
 
 import type { HttpRequest, HttpResponse } from "uWebSockets.js";
+import { Intake } from "./body.ts";
 import { Exchange, type Traffic } from "./exchange.ts";
 import { Head, HttpError, type Site } from "./message.ts";
 import { addressList } from "./uws/address.ts";
@@ -10,10 +11,14 @@ import { Listeners, type Place } from "./uws/listeners.ts";
 /** For running requests to be answered after `close`, milliseconds. What is not answered then is cut off. */
 const LAST_ANSWERS = 4000;
 
+/** All unfinished bodies together, and those of one address, may take so many times `maxBody`. */
+const BODIES_IN_ALL = 4;
+const BODIES_PER_ADDRESS = 2;
+
 export interface HttpOptions extends Place {
   /** Bytes, before and after inflating. */
   readonly maxBody: number;
-  /** Milliseconds from the head to the last byte of the body. (A body that stands still for 10 s is cut off by uWS anyway.) */
+  /** A body that brings less than `SLOWEST` for so long is cut, milliseconds. */
   readonly bodyTimeout: number;
   /** Addresses and networks whose X-Forwarded-For or X-Real-IP is believed. */
   readonly trustedProxies: readonly string[];
@@ -35,12 +40,16 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
   let closed: Promise<void> | undefined;
   let sweeper: NodeJS.Timeout | undefined;
 
+  const intake = new Intake({
+    inAll: BODIES_IN_ALL * options.maxBody,
+    perAddress: BODIES_PER_ADDRESS * options.maxBody,
+    readsOnTo: 2,
+    patience: options.bodyTimeout,
+  });
   const traffic: Traffic = {
     site,
     maxBody: options.maxBody,
-    maxBuffered: 4 * options.maxBody,
-    buffered: 0,
-    reading: new Set(),
+    intake,
     running: 0,
     closing: false,
     ended() {
@@ -82,15 +91,10 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
     } else {
       head.contentType = request.getHeader("content-type");
       head.contentEncoding = request.getHeader("content-encoding");
+      if (trusted.size > 0) head.learnAddress();
       head.close();
-      exchange.read(next, framed.length, Date.now() + options.bodyTimeout);
+      exchange.read(next, framed.length);
     }
-  }
-
-  function sweep(): void {
-    const now = Date.now();
-    // Every body gets the same time, so the set is in the order of the deadlines, nearly: a body joins with its first chunk.
-    for (const exchange of traffic.reading) if (exchange.deadline <= now) exchange.expire();
   }
 
   async function end(): Promise<void> {
@@ -111,7 +115,7 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
   return {
     async listen() {
       const port = await listeners.listen();
-      sweeper = setInterval(sweep, Math.max(10, Math.min(1000, options.bodyTimeout / 4)));
+      sweeper = setInterval(() => intake.sweep(), Math.max(10, Math.min(1000, options.bodyTimeout / 4)));
       sweeper.unref();
       return port;
     },

@@ -144,6 +144,11 @@ export class Client<T> implements Connection<T>, Receiver {
     return this.open;
   }
 
+  /** It is there, although it has said nothing whole yet. */
+  heard(): void {
+    this.#heardAt = this.#server.clock.now;
+  }
+
   /** Counts a packet or a request. False: that was one too many, the connection is closed. */
   count(): boolean {
     const second = this.#server.second;
@@ -217,7 +222,6 @@ export class Client<T> implements Connection<T>, Receiver {
     }
     const polling = this.polling;
     if (polling === undefined) return;
-    if (polling.post !== undefined && now >= polling.postDueAt) return this.shut("timeout");
     if (polling.probe !== undefined && now >= polling.probe.dueAt) polling.probe.end();
   }
 

@@ -20,7 +20,7 @@ export interface GatewayOptions extends Place {
   readonly maxBackpressure: number;
   /** For a probing websocket to finish its upgrade. */
   readonly upgradeTimeout: number;
-  /** For the body of a POST to arrive. */
+  /** The body of a POST that brings less than 1 KB per second for so long is cut. */
   readonly requestTimeout: number;
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;

@@ -30,9 +30,8 @@ interface Poll {
 export class Polling {
   readonly form: Form;
   readonly rooms = new Set<string>();
-  /** The POST whose body is arriving, and the tick by which it must be there. */
+  /** The POST whose body is arriving. */
   post: Reply | undefined = undefined;
-  postDueAt = 0;
   probe: Probe | undefined = undefined;
   #poll: Poll | undefined = undefined;
   #waiting: EnginePacket[] = [];

@@ -1,6 +1,7 @@
 // The one owner of an HTTP response: native code ends the process when a response is used after it was aborted, and a client
 // waits for ever when it is not used at all.
 import type { HttpResponse } from "uWebSockets.js";
+import type { Body, BodyOwner, Intake } from "../../http/body.ts";
 import { endAndShut, endBare, endWith } from "../../http/uws/ending.ts";
 import type { Closes, Framing } from "../../http/uws/framing.ts";
 
@@ -17,6 +18,8 @@ export class Reply {
   readonly #closes: Closes;
   /** The request has a body, which may still be on its way. */
   readonly hasBody: boolean;
+  readonly #length: number | undefined;
+  #body: Body | undefined = undefined;
   /** Called when the client goes away before the answer. */
   onGone: (() => void) | undefined = undefined;
 
@@ -30,18 +33,18 @@ export class Reply {
     this.#bare = method === "head";
     this.#closes = framed.closes;
     this.hasBody = framed.kind === "body";
+    this.#length = framed.length;
     this.#origin = origin;
     response.onAborted(() => {
-      this.#response = undefined;
+      this.#take();
       this.onGone?.();
     });
   }
 
   /** Answers, unless the client has gone or has been answered. @param closing the connection ends with it */
   send(status: string, type: string, body: string | Uint8Array, closing = false): void {
-    const response = this.#response;
+    const response = this.#take();
     if (response === undefined) return;
-    this.#response = undefined;
     const hangUp = closing || this.#host.closed;
     response.cork(() => {
       this.#head(response, status, type);
@@ -52,9 +55,8 @@ export class Reply {
 
   /** Answers within the route, and nothing that came behind the request runs: the connection is closed at once. */
   shut(status: string, type: string, body: string): void {
-    const response = this.#response;
+    const response = this.#take();
     if (response === undefined) return;
-    this.#response = undefined;
     this.#head(response, status, type);
     endAndShut(response, body, this.#closes);
   }
@@ -68,9 +70,8 @@ export class Reply {
 
   /** Answers a preflight. @param headers what it asks to send, checked; "": nothing in particular */
   sendAllowed(headers: string): void {
-    const response = this.#response;
+    const response = this.#take();
     if (response === undefined) return;
-    this.#response = undefined;
     response.cork(() => {
       response.writeStatus("204 No Content");
       this.#allow(response);
@@ -92,20 +93,21 @@ export class Reply {
     }
   }
 
-  /** Reads the body; `done` gets `undefined`, once, as soon as it is longer than `limit`. Not called when the client goes away. */
-  body(limit: number, done: (body: Buffer | undefined) => void): void {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    this.#response?.onData((chunk, last) => {
-      if (length > limit) return;
-      length += chunk.byteLength;
-      if (length > limit) {
-        chunks.length = 0;
-        done(undefined);
-      } else {
-        chunks.push(Buffer.from(new Uint8Array(chunk))); // a copy: the chunk dies with this call
-        if (last) done(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
-      }
-    });
+  /** Reads the body, within the route. Nothing is called once this has answered, or the client has gone. */
+  read(intake: Intake, owner: BodyOwner, most: number): void {
+    if (this.#response !== undefined)
+      this.#body = intake.read(this.#response, owner, this.hasBody ? this.#length : 0, most);
+  }
+
+  get gone(): boolean {
+    return this.#response === undefined;
+  }
+
+  /** Whoever uses the response last takes it. */
+  #take(): HttpResponse | undefined {
+    const response = this.#response;
+    this.#response = undefined;
+    this.#body?.end();
+    return response;
   }
 }

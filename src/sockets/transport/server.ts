@@ -3,6 +3,7 @@
 import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t } from "uWebSockets.js";
 import { LargeMap } from "../../core/large-map.ts";
 import { inTurn, Pace } from "../../core/pace.ts";
+import { type BodyFault, type BodyOwner, Intake } from "../../http/body.ts";
 import { askedHeaders, originList } from "../../http/origins.ts";
 import { framing } from "../../http/uws/framing.ts";
 import { Listeners } from "../../http/uws/listeners.ts";
@@ -47,6 +48,10 @@ const FAREWELL_WAITS = 10_000;
 /** For a client to answer our closing of its websocket, and the last resort against one that vanished; seconds. */
 const IDLE_MIN = 8;
 const IDLE_MAX = 960;
+
+/** The unfinished bodies of POSTs, all together and those of one address, may take so many times `maxPayload`. */
+const BODIES_IN_ALL = 64;
+const BODIES_PER_ADDRESS = 8;
 
 /** What a client that was between two polls when its session ended finds with the next one. */
 interface Farewell {
@@ -95,6 +100,7 @@ export class Server<T> implements Gateway<T> {
   #turnEnds = false;
   readonly #toAnswer = new Set<Client<T>>();
   readonly #slow = new Set<Client<T>>();
+  readonly #intake: Intake;
   readonly #farewells = new Map<string, Farewell>();
 
   constructor(options: GatewayOptions, app: EngineApplication<T>) {
@@ -103,6 +109,12 @@ export class Server<T> implements Gateway<T> {
     this.app = guard(app, options.onError);
     this.#door = new Door(options, this.counters);
     this.#rules = { strictEio: options.strictEio, origins: originList(options.origins) };
+    this.#intake = new Intake({
+      inAll: BODIES_IN_ALL * options.maxPayload,
+      perAddress: BODIES_PER_ADDRESS * options.maxPayload,
+      readsOnTo: 1,
+      patience: options.requestTimeout,
+    });
     const { 3: three, 4: four } = options.heartbeat;
     const shortest = Math.min(three.pingTimeout, four.pingTimeout, options.upgradeTimeout, options.requestTimeout);
     this.clock = new Clock(tickFor(shortest), shortest / 2);
@@ -274,6 +286,7 @@ export class Server<T> implements Gateway<T> {
   #sweep(): void {
     const now = this.clock.advance();
     this.second = this.clock.second;
+    this.#intake.sweep();
     this.#pace.begin();
     for (const [sid, { dueAt }] of this.#farewells) {
       if (now < dueAt || this.#pace.over()) break; // oldest first
@@ -361,28 +374,36 @@ export class Server<T> implements Gateway<T> {
       return client.shut("transport close");
     }
     const { maxPayload } = this.options;
-    const tooBig = () => {
+    const end = (fault: BodyFault) => {
       polling.post = undefined;
-      reply.send("413 Payload Too Large", "application/json", '{"code":3,"message":"Payload too large"}', true);
-      client.shut("too big");
+      const { status, message, reason } = BODY_FAULTS[fault];
+      const text = JSON.stringify({ code: 3, message });
+      if (fault === "splinters") reply.shut(status, "application/json", text);
+      else reply.send(status, "application/json", text, true);
+      client.shut(reason);
     };
-    if (request.contentLength > maxPayload) return tooBig();
+    if (request.contentLength > maxPayload) return end("too large");
     polling.post = reply;
-    polling.postDueAt = this.clock.now + this.clock.ticks(this.options.requestTimeout);
     reply.onGone = () => client.shut("transport close");
-    reply.body(maxPayload, (body) => {
-      if (body === undefined) return tooBig();
-      polling.post = undefined;
-      reply.onGone = undefined;
-      const packets = decodePost(client.revision, request, body);
-      if (packets === undefined) {
-        this.#door.refuse(reply, BAD_REQUEST);
-        return client.shut("parse error");
-      }
-      // In order, and all that comes before the end of the connection acts.
-      for (const packet of packets) if (!client.receive(packet)) break;
-      reply.send("200 OK", "text/html", "ok");
-    });
+    const owner: BodyOwner = {
+      bodyAddress: client.peer.counted.name,
+      progress: () => client.heard(),
+      fault: end,
+      body: (body) => {
+        if (reply.gone) return;
+        polling.post = undefined;
+        reply.onGone = undefined;
+        const packets = decodePost(client.revision, request, body);
+        if (packets === undefined) {
+          this.#door.refuse(reply, BAD_REQUEST);
+          return client.shut("parse error");
+        }
+        // In order, and all that comes before the end of the connection acts.
+        for (const packet of packets) if (!client.receive(packet)) break;
+        reply.send("200 OK", "text/html", "ok");
+      },
+    };
+    reply.read(this.#intake, owner, maxPayload);
   }
 
   #upgrade(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
@@ -426,6 +447,17 @@ export class Server<T> implements Gateway<T> {
     return client?.open ? client : undefined;
   }
 }
+
+/** What a POST is told whose body did not come as it should, and why its session ends. */
+const BODY_FAULTS: Readonly<
+  Record<BodyFault, { readonly status: string; readonly message: string; readonly reason: CloseReason }>
+> = {
+  "too large": { status: "413 Payload Too Large", message: "Payload too large", reason: "too big" },
+  busy: { status: "503 Service Unavailable", message: "Too many unfinished requests", reason: "too big" },
+  slow: { status: "408 Request Timeout", message: "The body did not arrive in time", reason: "timeout" },
+  splinters: { status: "400 Bad Request", message: "Too many small chunks", reason: "parse error" },
+  extensions: { status: "400 Bad Request", message: "Chunk extensions are not supported", reason: "parse error" },
+};
 
 const closedCounter: Readonly<Record<CloseReason, keyof GatewayCounters>> = {
   "transport close": "closedTransport",
