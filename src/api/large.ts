@@ -112,7 +112,9 @@ async function memberValue(
       return new Payload(hasBreaks ? text.replace(/[\r\n]/g, " ") : text);
     }
   }
-  return small(name, body.toString("utf8", start, checkedEnd(name, start, end, values)));
+  const text = body.toString("utf8", start, checkedEnd(name, start, end, values));
+  // Parsed once, where it is read, and its own text is at hand there.
+  return name === "notification" && first === 0x7b ? text : small(name, text);
 }
 
 function checkedEnd(name: string, start: number, end: number, values: number): number {

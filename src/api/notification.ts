@@ -1,13 +1,15 @@
 // /api/notification: what a person sees, by the vendors' services or the long connection (http-api 3.2).
 import { PushError } from "../core/errors.ts";
+import { parseExact } from "../core/exact.ts";
 import type { NotificationContent, NotificationId } from "../core/notification.ts";
-import { normalise } from "../core/notification.ts";
+import { isObject, normalise } from "../core/notification.ts";
 import type { NotificationTarget } from "../core/outbox.ts";
 import type { Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
 import { json } from "./answer.ts";
 import type { Caller } from "./auth.ts";
 import type { Limits } from "./ids.ts";
+import { memberText } from "./json.ts";
 import type { Params } from "./params.ts";
 import { onceOf } from "./repeat.ts";
 
@@ -51,15 +53,30 @@ export async function notification(
 export function contentOf(params: Params): unknown {
   const given = params.raw("notification");
   if (given === undefined) throw new PushError("invalid", "notification is required");
-  if (typeof given !== "string") return given;
+  if (typeof given !== "string") return withExactPayload(given, params.written("notification"));
   try {
-    return JSON.parse(given);
+    return withExactPayload(JSON.parse(given), given);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : "";
     const echo = given.slice(0, LONGEST_ECHO);
     throw new PushError("invalid", `notification format error ${reason} ${echo}`, { cause });
   }
 }
+
+/** The same with payloads whose numbers keep their digits: apps get them as the caller wrote them. */
+function withExactPayload(content: unknown, text: string | undefined): unknown {
+  if (text === undefined || !isObject(content)) return content;
+  const { payload, android } = content;
+  return {
+    ...content,
+    ...(isObject(payload) ? { payload: exact(text, "payload") } : {}),
+    ...(isObject(android) && isObject(android["payload"])
+      ? { android: { ...android, payload: exact(memberText(text, "android") ?? "", "payload") } }
+      : {}),
+  };
+}
+
+const exact = (text: string, member: string): unknown => parseExact(memberText(text, member) ?? "{}");
 
 function targetOf(params: Params): NotificationTarget {
   const filter = params.filter();

@@ -192,6 +192,13 @@ export class Params {
     this.warn(`${name} starts like JSON but is none, it was sent as text: ${reason}`);
   }
 
+  /** How an object of a JSON body was written; undefined when it came another way. */
+  written(name: string): string | undefined {
+    return this.#source === undefined || typeof this.#values.get(name) !== "object"
+      ? undefined
+      : memberText(this.#source, name);
+  }
+
   /**
    * What the call asks for, in 64 hexadecimal digits: path and parameters, `but` aside. The same whichever way the parameters
    * came, so a repetition by GET is the call that was made by POST. Known to be readable: ask after they were read.

@@ -4,7 +4,7 @@ import type { Actions, Relayed } from "../api/actions.ts";
 import type { Config } from "../config/index.ts";
 import type { Lane } from "../core/delivery.ts";
 import type { Engine } from "../core/engine.ts";
-import type { Live } from "../core/live.ts";
+import type { Everybody } from "../core/live.ts";
 import type { Notification } from "../core/notification.ts";
 import { accept, type Routing } from "../core/notify.ts";
 import type { Report } from "../core/report.ts";
@@ -28,7 +28,7 @@ export interface Notifications {
 
 export interface NotificationsOptions {
   readonly engine: Pick<Engine, "devices" | "outbox">;
-  readonly live: Pick<Live, "count">;
+  readonly live: Everybody;
   readonly report: Pick<Report, "count">;
   readonly vendors: Vendors;
   /** Those that the vendors were opened with; kept when they are opened anew. */
@@ -56,6 +56,7 @@ export function createNotifications(options: NotificationsOptions): Notification
   const expander = createExpander({
     engine,
     count: (topic) => options.live.count(topic),
+    reached: (pushId, id) => options.live.reached(pushId, id),
     route: (type, packageName) => route(type, packageName),
     filled: sender.nudge,
     addressed: (devices) => report.count("notificationByDevices", { success: devices }),

@@ -26,3 +26,11 @@ export interface Live {
   members(topic: string): Promise<readonly Member[]>;
   sessions(): SessionCounts;
 }
+
+/** The topic `noti`, which a notification to everybody goes to. */
+export interface Everybody {
+  /** Connections subscribed to a topic now. */
+  count(topic: string): number;
+  /** Whether a connection of the device was in the topic when this notification was handed to it. */
+  reached(pushId: PushId, id: string): boolean;
+}

@@ -59,11 +59,78 @@ export function normalise(content: unknown): NotificationContent {
       ...optionalText(message, "message"),
       payload: optionalObject(payload, "payload") ?? optionalObject(androidPayload, "android.payload") ?? {},
     },
-    ...(apn === undefined || apn === null ? {} : { apn: apnRest }),
+    ...(apn === undefined || apn === null ? {} : { apn: apple(apnRest) }),
   };
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Texts of an alert; a number is shown as its digits, as Android shows it. */
+const ALERT_TEXTS = ["title", "subtitle", "body", "loc-key", "title-loc-key", "subtitle-loc-key", "launch-image"];
+
+/** What Apple would refuse, or take for a message without anything to see, is no alert: the caller meant something to be shown. */
+function apple({ alert, badge, sound, ...rest }: Fields): Fields {
+  const words = alertOf(alert);
+  const number = typeof badge === "string" && /^\d{1,9}$/.test(badge) ? Number(badge) : badge;
+  const hasBadge = number !== undefined && number !== null && number !== "";
+  if (hasBadge && !(Number.isSafeInteger(number) && Number(number) >= 0))
+    throw new PushError("invalid", "notification.apn.badge must be a whole number");
+  if (sound !== undefined && sound !== null && typeof sound !== "string" && !isObject(sound))
+    throw new PushError("invalid", "notification.apn.sound must be a string or an object");
+  if (words === undefined && alert !== undefined && alert !== null && !hasBadge)
+    throw new PushError("invalid", "notification.apn.alert is empty: give a text, or leave it out");
+  return {
+    ...(words === undefined ? {} : { alert: words }),
+    ...(hasBadge ? { badge } : {}),
+    ...(sound === undefined || sound === null ? {} : { sound }),
+    ...rest,
+  };
+}
+
+/** Undefined: there is nothing to see in it. */
+function alertOf(alert: unknown): string | Fields | undefined {
+  if (alert === undefined || alert === null || alert === "") return undefined;
+  if (typeof alert === "string" || typeof alert === "number") return String(alert);
+  if (!isObject(alert)) throw new PushError("invalid", "notification.apn.alert must be a string or an object");
+  const texts = ALERT_TEXTS.flatMap((field): [string, string][] => {
+    const value = alert[field];
+    if (value === undefined || value === null) return [];
+    if (typeof value !== "string" && typeof value !== "number")
+      throw new PushError("invalid", `notification.apn.alert.${field} must be a string`);
+    return [[field, String(value)]];
+  });
+  if (!texts.some(([field, text]) => field !== "launch-image" && text !== "")) return undefined;
+  return { ...alert, ...Object.fromEntries(texts) };
+}
+
+/** What is shown in bold on Android and in browsers; without it they show nothing. */
+export const showsOnAndroid = ({ android }: NotificationContent): boolean => (android.title ?? "") !== "";
+
+/** Something to see, or the wish to wake the app without it. */
+export const showsOnApple = ({ apn, vendors }: NotificationContent): boolean =>
+  apn !== undefined &&
+  (apn["alert"] !== undefined ||
+    apn["badge"] !== undefined ||
+    apn["content-available"] !== undefined ||
+    (isObject(vendors) && vendors["apns"] !== undefined));
+
+/**
+ * Throws `PushError("invalid")` for a notification that nobody could see, nor an app read: one that names its devices may be
+ * data alone, for those who are connected.
+ */
+export function checkShown(content: NotificationContent, toEverybody: boolean): void {
+  if (showsOnAndroid(content) || showsOnApple(content)) return;
+  const { message = "", payload } = content.android;
+  if (!toEverybody && (message !== "" || Object.keys(payload).length > 0)) return;
+  const misplaced = ["title", "message", "body", "alert"].filter((field) => content[field] !== undefined);
+  throw new PushError(
+    "invalid",
+    "notification has nothing to show: give android.title for Android and browsers, apn.alert for Apple" +
+      (misplaced.length === 0 ? "" : ` (${misplaced.join(" and ")} at its top is read by nobody)`),
+  );
+}
+
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 

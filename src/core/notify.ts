@@ -1,12 +1,12 @@
 // Accepts a notification, and splits a page of its devices into what goes where.
 import type { Lane } from "./delivery.ts";
 import { statisticsName } from "./delivery.ts";
-import type { Device } from "./device.ts";
+import type { Device, PushId } from "./device.ts";
 import { PushError } from "./errors.ts";
 import { randomId } from "./id.ts";
 import type { Notification, NotificationContent, NotificationId } from "./notification.ts";
-import { expiry, startOf } from "./notification.ts";
-import type { AcceptOptions, Addressed, ExpandedPage, NotificationTarget, Outbox } from "./outbox.ts";
+import { checkShown, expiry, showsOnAndroid, showsOnApple, startOf } from "./notification.ts";
+import type { AcceptOptions, Addressed, ExpandedPage, Lacking, NotificationTarget, Outbox } from "./outbox.ts";
 import type { Packet, Parcel } from "./packet.ts";
 import { deviceChannel, topicChannel } from "./packet.ts";
 
@@ -34,6 +34,7 @@ export async function accept(outbox: Outbox, request: NotifyRequest, now: number
   const { id, content, target, timeToLive, type, sendAt, callerAddress, ...options } = request;
   if (sendAt !== undefined && sendAt > now + FURTHEST)
     throw new PushError("invalid", "sendAt is more than a year away: give milliseconds since 1970, or an ISO time");
+  checkShown(content, target.kind === "all");
   const note: Notification = {
     id: id ?? randomId(),
     content,
@@ -72,7 +73,8 @@ export function split(
 
 /**
  * The same for a notification to everybody. Those without a vendor's push service are in the topic `noti`, which one packet
- * reaches (`splitForTopic`): here they are only seen. A token that no configured vendor serves is not in that topic.
+ * reaches (`splitForTopic`): here they are only seen. A device whose token no configured vendor serves is rarely in that topic.
+ * @param reached whether the topic's packet has reached the device
  */
 export function splitForAll(
   note: Notification,
@@ -80,6 +82,7 @@ export function splitForAll(
   route: Routing,
   cursor: string | undefined,
   now: number,
+  reached: (pushId: PushId) => boolean = () => false,
 ): ExpandedPage {
   return pageOf(
     note,
@@ -88,10 +91,12 @@ export function splitForAll(
       if (device.token === undefined || device.type === undefined) return undefined;
       const { lane } = wayTo(device, route);
       if (device.type === "umeng") return lane === undefined ? undefined : { lane, connected: false };
+      if (lane === undefined && reached(device.pushId)) return undefined;
       return { connected: lane === undefined && titled(note), ...(lane === undefined ? {} : { lane }) };
     },
     cursor,
     now,
+    true,
   );
 }
 
@@ -112,7 +117,7 @@ export function splitForTopic(
 /** Whether it waited for its expansion beyond its time: paced, paused, or because the server was away. */
 export const isLate = (note: Notification, now: number): boolean => expiry(note) <= now;
 
-const titled = (note: Notification): boolean => (note.content.android.title ?? "") !== "";
+const titled = (note: Notification): boolean => showsOnAndroid(note.content);
 
 function wayTo({ type, token, packageName }: Device, route: Routing): Way {
   const lane = type === undefined || token === undefined ? undefined : route(type, packageName);
@@ -121,7 +126,13 @@ function wayTo({ type, token, packageName }: Device, route: Routing): Way {
 
 /** Sending only `android` or only `apn` limits the platforms. */
 const shows = (note: Notification, { provider }: Lane): boolean =>
-  provider === "apns" ? note.content.apn !== undefined : titled(note);
+  provider === "apns" ? showsOnApple(note.content) : titled(note);
+
+/** Undefined: it shows it. */
+function lackingAt(note: Notification, { lane, connected }: Way): Lacking | undefined {
+  if (lane !== undefined && !connected) return lane.provider === "apns" ? "apn" : "title";
+  return titled(note) ? undefined : "title";
+}
 
 function pageOf(
   note: Notification,
@@ -130,6 +141,7 @@ function pageOf(
   way: (device: Device) => Way | undefined,
   cursor: string | undefined,
   now: number,
+  toEverybody = false,
 ): ExpandedPage {
   const packet = notiPacket(note);
   const late = isLate(note, now);
@@ -148,15 +160,22 @@ function pageOf(
       continue;
     }
     const lane = found.lane !== undefined && shows(note, found.lane) ? found.lane : undefined;
-    if (lane === undefined && !found.connected) {
+    const lacking = lane === undefined && !late ? lackingAt(note, found) : undefined;
+    const who = { pushId: device.pushId, ...(device.uid === undefined ? {} : { uid: device.uid }) };
+    if (lacking !== undefined) {
       skipped++;
+      // To everybody, as many as there are devices may be skipped: their number is told, not each of them.
+      if (!toEverybody) addressed.push({ ...who, lacking });
+    }
+    if (lane === undefined && !found.connected) {
+      if (lacking === undefined) skipped++;
       continue;
     }
-    addressed.push({
-      pushId: device.pushId,
-      ...(device.uid === undefined ? {} : { uid: device.uid }),
-      ...(lane === undefined ? {} : { via: { lane, type: device.type!, token: device.token! } }), // a lane has a token
-    });
+    if (lacking === undefined)
+      addressed.push({
+        ...who,
+        ...(lane === undefined ? {} : { via: { lane, type: device.type!, token: device.token! } }), // a lane has a token
+      });
     if (lane !== undefined) {
       add(counts, `target_${statisticsName(lane.provider)}`);
       if (!late) add(routes, lane.provider);
@@ -164,8 +183,8 @@ function pageOf(
     if (found.connected && !(late && lane !== undefined)) {
       add(counts, "target_android");
       if (late) continue;
-      parcels.push({ channel: deviceChannel(device.pushId), packet });
-      add(routes, "connection");
+      parcels.push({ channel: deviceChannel(device.pushId), packet }); // an app may read what it does not show
+      if (lacking === undefined) add(routes, "connection");
     }
   }
   return {

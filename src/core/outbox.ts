@@ -39,10 +39,15 @@ export interface Unexpanded {
   readonly dryRun: boolean;
 }
 
+/** What a notification lacks to be shown at a device: a text for Apple, a title for all others. */
+export type Lacking = "apn" | "title";
+
 /** One device of a page. Without `via` only over the long connection. */
 export interface Addressed {
   readonly pushId: PushId;
   readonly uid?: Uid;
+  /** It has nothing to show there: noted as skipped. */
+  readonly lacking?: Lacking;
   readonly via?: { readonly lane: Lane; readonly type: string; readonly token: string };
 }
 
@@ -125,9 +130,9 @@ export interface JobQuery {
 
 /**
  * `sent`: to a connection of the device, which says no more until it arrives. A device without a vendor that is away: `queued`
- * while it is kept for it, then `sent` when it comes back in time, else `expired`; without a timeToLive `expired` at once.
+ * while it is kept for it, then `sent` when it comes back in time, else `expired`; without a timeToLive `expired` at once. `skipped`: there is nothing in it that this device could show.
  */
-export type DeliveryState = "sent" | "queued" | "accepted" | "gone" | "refused" | "expired" | "cancelled";
+export type DeliveryState = "sent" | "skipped" | "queued" | "accepted" | "gone" | "refused" | "expired" | "cancelled";
 
 /** What became of a notification at one device. Times are epoch milliseconds. */
 export interface DeliveryRecord {

@@ -1,7 +1,9 @@
 // Accepted notifications become deliveries and packets, page by page: one page of each in turn, so a call to a million devices
 // does not hold up the one behind it. The cursor is stored with each page, so a restart goes on where it was.
 import type { Lane } from "../core/delivery.ts";
+import type { PushId } from "../core/device.ts";
 import type { Engine } from "../core/engine.ts";
+import type { Notification, NotificationId } from "../core/notification.ts";
 import { isLate, NOTI_TOPIC, type Routing, split, splitForAll, splitForTopic } from "../core/notify.ts";
 import type { ExpandedPage, Unexpanded } from "../core/outbox.ts";
 
@@ -12,6 +14,8 @@ const BEATS = 10;
 /** Notifications worked on side by side. */
 const ABREAST = 16;
 const RETRY_AFTER = 1000;
+/** The cursor behind the topic: devices come from the beginning. */
+const FROM_THE_FIRST = "-";
 /** The clock may be set while a job waits for its time, or the machine sleep: timers know nothing of either. */
 const LONGEST_WAIT = 60_000;
 
@@ -19,6 +23,8 @@ export interface ExpanderOptions {
   readonly engine: Pick<Engine, "devices" | "outbox">;
   /** Connections subscribed to a topic now. */
   readonly count: (topic: string) => number;
+  /** Whether a connection of the device got this notification with the topic `noti`. */
+  readonly reached: (pushId: PushId, id: NotificationId) => boolean;
   /** Which vendor serves a token, as it is configured now. */
   readonly route: Routing;
   /** Lanes that got something to send. */
@@ -88,7 +94,8 @@ export function createExpander(options: ExpanderOptions): Expander {
     const page = paced(await nextPage(item, rate), rate);
     await engine.outbox.expand(item.job, item.dryRun ? counted(page) : page, now());
     if (item.dryRun || page.late === true) return;
-    if (item.target.kind !== "all" && page.devices.length > 0) options.addressed(page.devices.length);
+    const addressed = page.devices.filter(({ lacking }) => lacking === undefined).length;
+    if (item.target.kind !== "all" && addressed > 0) options.addressed(addressed);
     const lanes = new Set(page.devices.flatMap(({ via }) => (via === undefined ? [] : [via.lane])));
     if (lanes.size > 0) options.filled([...lanes]);
   }
@@ -96,18 +103,21 @@ export function createExpander(options: ExpanderOptions): Expander {
   async function nextPage(item: Unexpanded, rate: number | undefined): Promise<ExpandedPage> {
     const { notification, target, cursor, dryRun } = item;
     const limit = rate === undefined ? PAGE : Math.min(PAGE, Math.ceil(rate / BEATS));
-    const { devices, next } = await engine.devices.page(target, cursor, limit, now());
+    // The topic comes first, in a page of its own: of each device that follows it is known whether that has reached it.
+    if (target.kind === "all" && cursor === undefined) return topicPage(notification, dryRun);
+    const from = cursor === FROM_THE_FIRST ? undefined : cursor;
+    const { devices, next } = await engine.devices.page(target, from, limit, now());
     const at = dryRun ? notification.acceptedAt : now(); // what only counts is never too late
     if (target.kind !== "all") return split(notification, devices, route, next, at);
-    const page = splitForAll(notification, devices, route, next, at);
-    if (cursor !== undefined) return page;
-    const topic = splitForTopic(notification, options.count(NOTI_TOPIC), at);
-    return {
-      ...page,
-      parcels: [...topic.parcels, ...page.parcels],
-      counts: sum(topic.counts, page.counts),
-      routes: sum(topic.routes, page.routes),
-    };
+    const { id } = notification;
+    return splitForAll(notification, devices, route, next, at, (pushId) => options.reached(pushId, id));
+  }
+
+  function topicPage(notification: Notification, dryRun: boolean): ExpandedPage {
+    const at = dryRun ? notification.acceptedAt : now();
+    const page = splitForTopic(notification, options.count(NOTI_TOPIC), at);
+    const late = isLate(notification, at);
+    return { ...page, cursor: FROM_THE_FIRST, devices: [], seen: 0, skipped: 0, ...(late ? { late } : {}) };
   }
 
   function paced(page: ExpandedPage, rate: number | undefined): ExpandedPage {
@@ -128,12 +138,3 @@ export function createExpander(options: ExpanderOptions): Expander {
 
 /** A dry run only counts. */
 const counted = (page: ExpandedPage): ExpandedPage => ({ ...page, parcels: [], devices: [], counts: {} });
-
-function sum(
-  a: Readonly<Record<string, number>>,
-  b: Readonly<Record<string, number>>,
-): Readonly<Record<string, number>> {
-  const both: Record<string, number> = { ...a };
-  for (const [name, n] of Object.entries(b)) both[name] = (both[name] ?? 0) + n;
-  return both;
-}

@@ -4,6 +4,7 @@ import { tracedCounters } from "../core/arrival.ts";
 import { type Delivery, type Settlement, statisticsName } from "../core/delivery.ts";
 import type { PushId, Uid } from "../core/device.ts";
 import { PushError } from "../core/errors.ts";
+import { parseExact } from "../core/exact.ts";
 import { expiry, messageText, type Notification } from "../core/notification.ts";
 import type {
   DeliveryRecord,
@@ -43,7 +44,7 @@ interface Parts {
 }
 
 const parse = ({ notification, target }: Contents): Parts => ({
-  notification: JSON.parse(notification) as Notification, // both written by `accept`
+  notification: parseExact(notification) as Notification, // both written by `accept`
   target: JSON.parse(target) as NotificationTarget,
 });
 
@@ -141,7 +142,7 @@ export function localOutbox(queue: Queue, broker: LocalBroker, goOn: () => void,
       for (const [place, detour] of detours) deliveries[place] = { ...deliveries[place]!, detour }; // one of them
       return {
         deliveries,
-        notes: new Map(notes.map(([job, note]) => [job, JSON.parse(note) as Notification])), // written by `accept`
+        notes: new Map(notes.map(([job, note]) => [job, parseExact(note) as Notification])), // written by `accept`
         ...(next !== undefined ? { next } : undefined),
       };
     },
@@ -189,7 +190,7 @@ export function localOutbox(queue: Queue, broker: LocalBroker, goOn: () => void,
 
     async notification(id) {
       const text = await queue.call("notification", [id]);
-      return text === undefined ? undefined : (JSON.parse(text) as Notification); // written by `accept`
+      return text === undefined ? undefined : (parseExact(text) as Notification); // written by `accept`
     },
 
     async deliveries(id, after, limit) {
@@ -272,9 +273,10 @@ function flatPage(page: ExpandedPage, broker: LocalBroker): FlatPage {
   };
   const lanes: (readonly [string, string])[] = [];
   const flat: (string | number | null)[] = [];
-  for (const { pushId, uid, via } of devices) {
+  for (const { pushId, uid, via, lacking } of devices) {
     let place: number;
-    if (via === undefined) place = placeOf(connected(pushId));
+    if (lacking !== undefined) place = placeOf(lacking === "apn" ? State.lacksApn : State.lacksTitle);
+    else if (via === undefined) place = placeOf(connected(pushId));
     else {
       const { provider, app } = via.lane;
       place = lanes.findIndex((lane) => lane[0] === provider && lane[1] === app);
@@ -344,6 +346,8 @@ const toJob = (row: JobView): Job => ({
 
 const STATES: Readonly<Record<number, DeliveryState>> = {
   [State.sent]: "sent",
+  [State.lacksApn]: "skipped",
+  [State.lacksTitle]: "skipped",
   [State.queued]: "queued",
   [State.leased]: "queued",
   [State.held]: "queued",
@@ -357,12 +361,16 @@ const STATES: Readonly<Record<number, DeliveryState>> = {
 /** How it is with a delivery over the connection: of what is kept for an absent device nothing is written when its time ends. */
 function overConnection(row: DeliveryView, now: number): Pick<DeliveryRecord, "state" | "reason" | "settledAt"> {
   const { state, queued_at: queuedAt, expires } = row;
+  if (state === State.lacksApn || state === State.lacksTitle)
+    return { state: "skipped", reason: state === State.lacksApn ? NO_ALERT : NO_TITLE, settledAt: queuedAt };
   if (state === State.expired)
     return { state: "expired", reason: expires > queuedAt ? NOT_KEPT : EXPIRED, settledAt: queuedAt };
   if (state !== State.kept || row.arrived_at !== null || row.clicked_at !== null) return { state: "sent" };
   if (expires <= now) return { state: "expired", reason: NOT_BACK, settledAt: expires };
   return row.in_log === 1 ? { state: "queued" } : { state: "expired", reason: PUSHED_OUT };
 }
+const NO_ALERT = "nothing to show on Apple's devices: apn.alert is missing";
+const NO_TITLE = "nothing to show there: android.title is missing";
 const NOT_KEPT = "the device was away, and without timeToLive nothing is kept for it";
 const NOT_BACK = "the device did not come back within its time to live";
 const PUSHED_OUT =

@@ -2,6 +2,7 @@
 // that are sent. It never says that a token is dead. `fields` are merged into the body: "policy", "channel_properties", "payload".
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { parseExact } from "../core/exact.ts";
 import type { Notification } from "../core/notification.ts";
 import type { Outcome } from "../core/vendor.ts";
 import { asText, excerpt, judge, understand, type Verdict } from "./answer.ts";
@@ -114,7 +115,7 @@ function messageOf(app: UmengApp, note: Notification, now: number): Fields {
     return JSON.stringify(isFields(own) ? merge(ours, own) : own);
   };
   const ours = {
-    payload: JSON.parse(fit("umeng", message, PAYLOAD_BYTES, truncate, payload)) as unknown,
+    payload: parseExact(fit("umeng", message, PAYLOAD_BYTES, truncate, payload)),
     policy: { expire_time: chinaTime(now + lifetime(note, now, MINUTE, WEEK)) },
     production_mode: app.test_mode ? "false" : "true",
   };

@@ -24,7 +24,7 @@ t.test("a stop waits four seconds for vendors that hang, and no longer", async (
   };
   const notifications = createNotifications({
     engine,
-    live: { count: () => 0 },
+    live: { count: () => 0, reached: () => false },
     report: { count: () => {} },
     vendors: {
       providers: new Map([["fcm", hanging]]),

@@ -41,6 +41,38 @@ test("API 14: content is normalised once, and the caller's object stays as it wa
   t.equal(Object.getPrototypeOf(hostile), Object.prototype);
 });
 
+test("F9: what is meant to be shown by Apple is text, or refused: never a silent push by mistake", async (t) => {
+  for (const [apn, expected] of [
+    [{ alert: 482913 }, { alert: "482913" }],
+    [{ alert: { title: 5, body: 0, "loc-args": ["x"] } }, { alert: { title: "5", body: "0", "loc-args": ["x"] } }],
+    [{ alert: { "loc-key": "K" } }, { alert: { "loc-key": "K" } }],
+    [{ alert: "", badge: 5 }, { badge: 5 }],
+    [{ alert: null, badge: "5" }, { badge: "5" }],
+    [{ alert: "a", badge: null, sound: null }, { alert: "a" }],
+    [{ alert: "a", badge: "" }, { alert: "a" }],
+    [
+      { alert: "a", sound: { name: "s", critical: 1 } },
+      { alert: "a", sound: { name: "s", critical: 1 } },
+    ],
+    [{ "content-available": 1 }, { "content-available": 1 }],
+  ] as const)
+    t.strictSame(normalise({ apn }).apn, expected, JSON.stringify(apn));
+  for (const [apn, message] of [
+    [{ alert: true }, "notification.apn.alert must be a string or an object"],
+    [{ alert: ["a"] }, "notification.apn.alert must be a string or an object"],
+    [{ alert: { title: true } }, "notification.apn.alert.title must be a string"],
+    [{ alert: { body: {} } }, "notification.apn.alert.body must be a string"],
+    [{ alert: "" }, "notification.apn.alert is empty: give a text, or leave it out"],
+    [{ alert: {} }, "notification.apn.alert is empty: give a text, or leave it out"],
+    [{ alert: { title: "", body: null } }, "notification.apn.alert is empty: give a text, or leave it out"],
+    [{ alert: "a", badge: "many" }, "notification.apn.badge must be a whole number"],
+    [{ alert: "a", badge: 1.5 }, "notification.apn.badge must be a whole number"],
+    [{ alert: "a", badge: true }, "notification.apn.badge must be a whole number"],
+    [{ alert: "a", sound: 5 }, "notification.apn.sound must be a string or an object"],
+  ] as const)
+    t.throws(() => normalise({ apn }), { code: "invalid", message }, JSON.stringify(apn));
+});
+
 test("API 14: content that some channel could not carry is refused, naming the field", async (t) => {
   const deep = JSON.parse(`${'{"a":'.repeat(70)}1${"}".repeat(70)}`);
   for (const [given, message] of [

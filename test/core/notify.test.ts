@@ -2,7 +2,7 @@ import t from "tap";
 import type { Device, PushId, Uid } from "../../src/core/device.ts";
 import type { Notification } from "../../src/core/notification.ts";
 import { accept, type Routing, split, splitForAll, splitForTopic } from "../../src/core/notify.ts";
-import type { Outbox } from "../../src/core/outbox.ts";
+import type { NotificationTarget, Outbox } from "../../src/core/outbox.ts";
 
 const note: Notification = {
   id: "n1",
@@ -95,9 +95,86 @@ t.test("only android or only apn limits the platforms; what shows nothing is ski
   const providers = (about: Notification) => split(about, phones, route, undefined, 1100).routes;
   t.same(providers(note), { apns: 1, xiaomi: 1, umeng: 1, connection: 2 });
   t.same(providers(forAndroid), { xiaomi: 1, umeng: 1, connection: 2 });
-  t.same(providers(forApple), { apns: 1, connection: 2 }, "without a title only the connection carries it");
-  t.match(split(forApple, phones, route, undefined, 1100), { seen: 4, skipped: 1 });
+  t.same(providers(forApple), { apns: 1 });
+  t.match(split(forApple, phones, route, undefined, 1100), { seen: 4, skipped: 3 });
 });
+
+t.test("C3: a device that has nothing to show of it is noted, with what is lacking", async (t) => {
+  const forAndroid = { ...note, content: { android: { title: "T", payload: {} } } };
+  const forApple = { ...note, content: { android: { payload: {} }, apn: { alert: "A" } } };
+  const empty = { ...note, content: { android: { title: "T", payload: {} }, apn: { sound: "x" } } };
+  const phones = [device("i", token("apn")), device("x", token("xiaomi")), device("u", token("umeng")), device("n")];
+  const lacking = (about: Notification) =>
+    split(about, phones, route, undefined, 1100).devices.map(({ pushId, lacking }) => [pushId, lacking]);
+  t.same(lacking(note), [
+    ["i", undefined],
+    ["x", undefined],
+    ["u", undefined],
+    ["n", undefined],
+  ]);
+  const withoutApple = [
+    ["i", "apn"],
+    ["x", undefined],
+    ["u", undefined],
+    ["n", undefined],
+  ];
+  t.same(lacking(forAndroid), withoutApple);
+  t.same(lacking(empty), withoutApple, "a sound alone is nothing to see");
+  t.same(lacking(forApple), [
+    ["i", undefined],
+    ["x", "title"],
+    ["u", "title"],
+    ["n", "title"],
+  ]);
+  t.equal(split(forApple, phones, route, undefined, 1100).parcels.length, 2, "apps get the event noti all the same");
+  t.same(splitForAll(forApple, phones, route, undefined, 1100).devices.length, 1, "to everybody only their number");
+});
+
+t.test("C3: what nobody could see is refused when it is accepted", async (t) => {
+  const outbox = { accept: async ({ id }: Notification) => id } as unknown as Outbox;
+  const give = (content: Notification["content"], target: NotificationTarget) =>
+    accept(outbox, { id: "n1", content, target, timeToLive: 0, callerAddress: "" }, 1000);
+  const one: NotificationTarget = { kind: "pushIds", pushIds: ["device-one" as PushId] };
+  const all: NotificationTarget = { kind: "all" };
+  const nothing = /^notification has nothing to show: give android.title for Android and browsers, apn.alert for Apple/;
+  const android = { payload: {} };
+  for (const [content, target] of [
+    [{ android, title: "x", body: "y" }, one],
+    [{ android }, one],
+    [{ android, apn: {} }, one],
+    [{ android, apn: { sound: "x" } }, one],
+    [{ android: { message: "m", payload: { a: 1 } } }, all],
+  ] as const)
+    await t.rejects(give(content, target), { code: "invalid", message: nothing }, JSON.stringify(content));
+  await t.rejects(give({ android, title: "x", body: "y" }, all), {
+    message: /title and body at its top is read by nobody/,
+  });
+  for (const [content, target] of [
+    [{ android: { title: "T", payload: {} } }, all],
+    [{ android, apn: { alert: "A" } }, all],
+    [{ android, apn: { badge: 0 } }, all],
+    [{ android, apn: { "content-available": 1 } }, all],
+    [{ android: { payload: { a: 1 } } }, one],
+    [{ android: { message: "m", payload: {} } }, one],
+  ] as const)
+    t.equal(await give(content, target), "n1", JSON.stringify(content));
+});
+
+t.test(
+  "C3b: a device that the topic has reached is not reached once more for its token that nobody serves",
+  async (t) => {
+    const phones = [device("h", token("huawei")), device("g", token("huawei")), device("i", token("apn"))];
+    const page = splitForAll(note, phones, route, undefined, 1100, (pushId) => pushId !== "g");
+    t.same(
+      page.devices.map(({ pushId }) => pushId),
+      ["g", "i"],
+    );
+    t.same(
+      page.parcels.map(({ channel }) => channel),
+      ["d:g"],
+    );
+  },
+);
 
 t.test(
   "API 17: to everybody: one packet for the topic, a delivery for each token, noti for tokens nobody serves",
@@ -114,7 +191,7 @@ t.test(
     ];
     const page = splitForAll(note, phones, route, undefined, 1100);
     t.match(page, { seen: 4, skipped: 0 }, "the topic has the one without a token");
-    t.match(splitForAll(untitled, phones, route, undefined, 1100), { seen: 4, skipped: 3 });
+    t.match(splitForAll(untitled, phones, route, undefined, 1100), { seen: 4, skipped: 3, devices: [{ pushId: "i" }] });
     t.same(page.routes, { apns: 1, umeng: 1, connection: 1 });
     t.same(
       page.parcels.map(({ channel }) => channel),

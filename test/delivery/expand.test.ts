@@ -12,6 +12,7 @@ import { openTestEngine } from "../support/engine.ts";
 const expanderOf = (options: Pick<ExpanderOptions, "engine" | "now" | "failed">): Expander =>
   createExpander({
     count: () => 0,
+    reached: () => false,
     route: (type) => ({ provider: type, app: "com.example" }),
     filled: () => {},
     addressed: () => {},

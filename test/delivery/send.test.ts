@@ -108,6 +108,7 @@ async function stage(t: Test, ...vendors: Vendor[]): Promise<Stage> {
   const expander = createExpander({
     engine,
     count: () => 0,
+    reached: () => false,
     route,
     filled: sender.nudge,
     addressed: () => {},
@@ -393,6 +394,7 @@ t.test("a bug in a provider costs no delivery", async (t) => {
   const expander = createExpander({
     engine,
     count: () => 0,
+    reached: () => false,
     route,
     filled: sender.nudge,
     addressed: () => {},

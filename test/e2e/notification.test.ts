@@ -3,7 +3,18 @@ import t, { type Test } from "tap";
 import { hostAddress } from "../../src/app/host.ts";
 import { extraOf } from "../../src/lab/vendors/huawei.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
-import { argument, device, type Fields, fresh, jobIn, notis, type Phone, phone } from "../support/devices.ts";
+import { RawClient } from "../support/clients.ts";
+import {
+  argument,
+  deliveriesOf,
+  device,
+  type Fields,
+  fresh,
+  jobIn,
+  notis,
+  type Phone,
+  phone,
+} from "../support/devices.ts";
 import { PACKAGE, startVendors, VENDORS, type VendorName } from "../support/vendors.ts";
 
 const vendors = await startVendors(t, VENDORS);
@@ -29,6 +40,105 @@ const locations: Readonly<Record<VendorName, (body: string) => unknown>> = {
   webpush: () => undefined, // encrypted; what the browser makes of it is checked
   xiaomi: (body) => json(new URLSearchParams(body).get("payload")),
 };
+
+for (const name of VENDORS) {
+  t.test(`B15: ${name} gets the payload's numbers as the caller wrote them`, async (t) => {
+    const vendor = vendors.get(name);
+    const { id: pushId } = await phoneOf(t, name);
+    const id = fresh("exact");
+    const numbers = '{"orderId":1234567890123456789,"price":1.10,"tiny":1e-9}';
+    const content = `{"id":"${id}","android":{"title":"T"},"apn":{"alert":"A"},"payload":${numbers}}`;
+    const response = await fetch(`${server.apiUrl}/api/notification`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: `{"pushId":"${pushId}","timeToLive":60000,"notification":${content}}`,
+    });
+    t.equal(response.status, 200);
+    const [shown] = await vendor.shown(id);
+    t.ok(shown);
+    if (name === "webpush") return; // encrypted, and the browser parses it
+    const { body } = vendor.requests.findLast((request) => request.body.includes(id))!;
+    const sent = decodeURIComponent(String(body));
+    for (const number of ["1234567890123456789", "1.10", "1e-9"]) t.ok(sent.includes(number), `${number} in ${sent}`);
+  });
+}
+
+t.test("B15: so does a connection, at once and when it comes back, and who looks it up", async (t) => {
+  const { client, id: pushId } = await device(t, server);
+  const numbers = '{"orderId":1234567890123456789,"price":1.10}';
+  for (const away of [false, true]) {
+    const id = fresh("exact");
+    if (away) await client.close();
+    await server.ok("notification", {
+      pushId,
+      timeToLive: 60_000,
+      notification: `{"id":"${id}","android":{"title":"T","payload":${numbers}}}`,
+    });
+    await jobIn(server, id);
+    let receiver = client;
+    if (away) {
+      receiver = await RawClient.open(server.clientPort);
+      t.teardown(() => receiver.close());
+      await receiver.hello({ id: pushId });
+    }
+    const frames = (await receiver.settle()).filter((frame) => frame.includes(id));
+    t.equal(frames.length, 1);
+    t.match(frames[0], `"payload":${numbers}`);
+    const answer = await fetch(`${server.apiUrl}/api/notification/get?id=${id}`);
+    t.ok((await answer.text()).includes(numbers));
+  }
+});
+
+t.test("C3: a device that has nothing to show of it is listed as skipped, with the reason", async (t) => {
+  const { client, id: browser } = await device(t, server, { platform: "browser" });
+  const apple = await phoneOf(t, "apns");
+  const fcm = await phoneOf(t, "fcm");
+  const pushId = [browser, apple.id, fcm.id];
+  const { id } = await server.ok("notification", { pushId, notification: { apn: { alert: "A" } } });
+  await jobIn(server, id);
+  await vendors.get("apns").shown(String(id));
+  const rows = (await deliveriesOf(server, id)).map((row) => [row["pushId"], row["state"], row["reason"]]);
+  const reason = "nothing to show there: android.title is missing";
+  t.match(rows, [
+    [browser, "skipped", reason],
+    [apple.id, "accepted", undefined],
+    [fcm.id, "skipped", reason],
+  ]);
+  t.match(await server.ok("job/get", { id }), { progress: { seen: 3, skipped: 2 }, routes: { apns: 1 } });
+  t.equal((await notis(client)).length, 1, "its app gets the event noti all the same");
+
+  const other = await server.ok("notification", { pushId, notification: { android: { title: "T" } } });
+  await jobIn(server, other["id"]);
+  t.match(
+    (await deliveriesOf(server, other["id"])).map((row) => [row["state"], row["reason"]]),
+    [
+      ["sent", undefined],
+      ["skipped", "nothing to show on Apple's devices: apn.alert is missing"],
+      ["accepted", undefined],
+    ],
+  );
+  const refused = await server.post("notification", { pushId, notification: { title: "x", body: "y" } });
+  t.match(refused, { status: 400, body: { message: /^notification has nothing to show: / } });
+});
+
+t.test(
+  "C3b: a device with a token nobody serves that is in the topic noti gets what goes to everybody once",
+  async (t) => {
+    const token = { type: "nobody", token: fresh("token") };
+    const inside = await device(t, server, { token, topics: ["noti"] });
+    const outside = await device(t, server, { token: { ...token, token: fresh("token") } });
+    for (const timeToLive of [0, 60_000]) {
+      const { id } = await server.ok("notification", {
+        pushAll: true,
+        timeToLive,
+        notification: { android: { title: "T" } },
+      });
+      await jobIn(server, id);
+      for (const { client } of [inside, outside])
+        t.equal((await notis(client)).filter((noti) => noti["id"] === id).length, 1);
+    }
+  },
+);
 
 for (const name of VENDORS) {
   t.test(`API 14, 15: ${name} gets the notification with its payload where its client looks for it`, async (t) => {

@@ -54,7 +54,7 @@ export interface FlatPage {
 }
 
 /** Of a delivery that has no lane. */
-export type ConnectionState = typeof State.sent | typeof State.kept | typeof State.expired;
+export type ConnectionState = (typeof State)["sent" | "kept" | "expired" | "lacksApn" | "lacksTitle"];
 /** Below 0, where no lane has its place. */
 export const placeOf = (state: ConnectionState): number => -1 - state;
 const stateAt = (place: number): number => -1 - place;

@@ -17,6 +17,9 @@ export const State = {
   cancelled: 8,
   /** In the log of the connection, for a device that was away. */
   kept: 9,
+  /** There is nothing in it that the device could show: no text for Apple, no title for others. */
+  lacksApn: 10,
+  lacksTitle: 11,
 } as const;
 
 export const EXPIRED = "its time to live passed in the queue";

@@ -257,6 +257,7 @@ export class Conversation implements SocketApplication<Session> {
         continue;
       }
       session.topics++;
+      if (topic === NOTI_TOPIC) session.notiSince = this.#hub.notiCount;
       if (after === undefined) {
         session.connection.join(channel);
         continue;
@@ -292,6 +293,7 @@ export class Conversation implements SocketApplication<Session> {
     if (session.joining?.has(channel)) this.#hub.release(session, channel);
     else if (!session.connection.leave(channel)) return;
     session.topics--;
+    if (topic === NOTI_TOPIC) session.notiSince = -1;
   }
 
   // ---- goodbye

@@ -3,18 +3,22 @@
 import type { PushId, Uid } from "../../core/device.ts";
 import type { Hub as HubPort, Order, Replayed, SentMark } from "../../core/engine.ts";
 import { LargeMap } from "../../core/large-map.ts";
-import type { Live, Member, SessionCounts } from "../../core/live.ts";
+import type { Everybody, Live, Member, SessionCounts } from "../../core/live.ts";
+import { NOTI_TOPIC } from "../../core/notify.ts";
 import { Pace } from "../../core/pace.ts";
-import type { Channel, KeptPacket, Packet } from "../../core/packet.ts";
+import type { Channel, KeptPacket, Packet, PacketId } from "../../core/packet.ts";
 import { channelKind, channelName, topicChannel } from "../../core/packet.ts";
 import type { Gateway } from "../transport/gateway.ts";
 import { encodeFrame } from "./frames.ts";
 import type { Session } from "./session.ts";
 
+const NOTI_CHANNEL = topicChannel(NOTI_TOPIC);
+/** Notifications to everybody whose devices may be looked up at the same time. */
+const MOST_NOTIS = 1000;
 /** Seconds that `packetsIn10s` looks back. */
 const WINDOW = 10;
 
-export class Hub implements HubPort, Live {
+export class Hub implements HubPort, Live, Everybody {
   readonly #gateway: () => Gateway<Session>;
   readonly #now: () => number;
   readonly #devices = new LargeMap<PushId, Session>();
@@ -34,6 +38,9 @@ export class Hub implements HubPort, Live {
   readonly #perSecond = new Array<number>(WINDOW).fill(0);
   #writtenAtTick = 0;
   #tick = 0;
+  /** Notifications that went to the topic `noti`, and the number of each of the latest. */
+  notiCount = 0;
+  readonly #notis = new Map<PacketId, number>();
 
   /** @param gateway looked up when first needed: hub and gateway refer to each other */
   constructor(gateway: () => Gateway<Session>, now: () => number) {
@@ -49,6 +56,7 @@ export class Hub implements HubPort, Live {
       case "topic": {
         const joining = this.#joining.size > 0 ? this.#joining.get(channel) : undefined;
         if (joining !== undefined) for (const session of joining) session.joining?.get(channel)?.push(packet);
+        if (channel === NOTI_CHANNEL && packet.event === "noti") this.#noteNoti(packet.id);
         const receivers = this.#gateway().count(channel);
         online = receivers + (joining?.size ?? 0);
         if (receivers === 0) return online;
@@ -233,6 +241,22 @@ export class Hub implements HubPort, Live {
 
   has(pushId: PushId): boolean {
     return this.#devices.has(pushId);
+  }
+
+  // ---- notifications to everybody
+
+  #noteNoti(id: PacketId): void {
+    this.#notis.delete(id);
+    this.#notis.set(id, this.notiCount++);
+    if (this.#notis.size > MOST_NOTIS) this.#notis.delete(this.#notis.keys().next().value!); // not empty
+  }
+
+  reached(pushId: PushId, id: PacketId): boolean {
+    const at = this.#notis.get(id);
+    if (at === undefined) return false;
+    for (let session = this.#devices.get(pushId); session !== undefined; session = session.nextOfDevice)
+      if (session.notiSince >= 0 && session.notiSince <= at) return true;
+    return false;
   }
 
   // ---- Live

@@ -16,6 +16,8 @@ export class Session {
   gone = false;
   /** Topics joined or joining. */
   topics = 0;
+  /** How many notifications had gone to the topic `noti` when it subscribed to it; -1: it is not in it. */
+  notiSince = -1;
   /** What came live on channels whose backlog is still being read. */
   joining: Map<Channel, (Packet | KeptPacket)[]> | undefined = undefined;
   /** Hellos that wait for the store, and the newest order that came meanwhile: it is newer than the record they will get. */
