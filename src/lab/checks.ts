@@ -62,9 +62,10 @@ export function ensureNames(fields: Fields, where: string, names: string): void 
   for (const name of Object.keys(fields)) ensure(known.has(name), `${where}: ${name} is unknown`);
 }
 
-export function ensureText(value: unknown, name: string, most: number): string {
+/** @param size how the vendor counts: as Java does, where it does not say */
+export function ensureText(value: unknown, name: string, most: number, size = (text: string) => text.length): string {
   ensure(typeof value === "string" && value !== "", `${name} is not a text`);
-  ensure([...value].length <= most, `${name} has ${[...value].length} characters, ${most} allowed`);
+  ensure(size(value) <= most, `${name} has ${size(value)} characters, ${most} allowed`);
   return value;
 }
 

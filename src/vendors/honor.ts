@@ -21,7 +21,9 @@ export interface HonorApp extends CommonApp {
   readonly fields: Fields;
 }
 
+/** Bytes of the whole body but for the tokens; and those of it that stand around what is rendered. */
 const LIMIT = 4096;
+const AROUND = ',"token":[]'.length;
 const LONGEST = 15 * 86_400_000;
 const ANY_LENGTH = { title: Number.POSITIVE_INFINITY, message: Number.POSITIVE_INFINITY, truncate: false };
 
@@ -86,7 +88,9 @@ export const honor: Dialect<HonorApp> = {
       },
     });
     const extra = fieldsOf("honor", app.fields, note);
-    const text = fit("honor", message, LIMIT, app.truncate, (body) => JSON.stringify(merge(build(body), extra)));
+    const text = fit("honor", message, LIMIT - AROUND, app.truncate, (body) =>
+      JSON.stringify(merge(build(body), extra)),
+    );
     return {
       method: "POST",
       url: `${app.baseUrl}/api/v1/${encodeURIComponent(app.appId)}/sendMessage`,
@@ -95,7 +99,7 @@ export const honor: Dialect<HonorApp> = {
         "content-type": "application/json",
         timestamp: String(now),
       },
-      // The limit is on the message without the tokens.
+      // The limit is on the whole without the tokens.
       body: `${text.slice(0, -1)},"token":${JSON.stringify(to.map(({ token }) => token))}}`,
     };
   },

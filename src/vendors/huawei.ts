@@ -42,7 +42,10 @@ export interface HarmonyApp extends CommonApp {
   readonly fields: Fields;
 }
 
+/** Bytes of the whole body but for the tokens; and those of it that stand around what is rendered. */
 const LIMIT = 4096;
+const V1_AROUND = '{"message":,"token":[]}'.length;
+const V3_AROUND = ',"target":{"token":[]}'.length;
 const LONGEST = 15 * 86_400_000;
 const TOKEN_URL = "https://oauth-login.cloud.huawei.com/oauth2/v3/token";
 const HOST = "https://push-api.cloud.huawei.com";
@@ -121,12 +124,14 @@ export const huawei: Dialect<HuaweiApp> = {
       },
     });
     const extra = fieldsOf("huawei", app.fields, note);
-    const text = fit("huawei", message, LIMIT, app.truncate, (body) => JSON.stringify(merge(build(body), extra)));
+    const text = fit("huawei", message, LIMIT - V1_AROUND, app.truncate, (body) =>
+      JSON.stringify(merge(build(body), extra)),
+    );
     return {
       method: "POST",
       url: `${app.baseUrl}/v1/${encodeURIComponent(app.clientId)}/messages:send`,
       headers: { authorization: `Bearer ${credential}`, "content-type": "application/json" },
-      // The limit is on the message without the tokens.
+      // The limit is on the whole without the tokens.
       body: `{"message":${text.slice(0, -1)},"token":${JSON.stringify(tokensOf(to))}}}`,
     };
   },
@@ -210,7 +215,9 @@ export const harmony: Dialect<HarmonyApp> = {
       },
     });
     const extra = fieldsOf("harmony", app.fields, note);
-    const text = fit("harmony", message, LIMIT, app.truncate, (body) => JSON.stringify(merge(build(body), extra)));
+    const text = fit("harmony", message, LIMIT - V3_AROUND, app.truncate, (body) =>
+      JSON.stringify(merge(build(body), extra)),
+    );
     return {
       method: "POST",
       url: `${app.baseUrl}/v3/${encodeURIComponent(app.project)}/messages:send`,

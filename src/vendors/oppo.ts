@@ -13,7 +13,7 @@ import { formPost } from "./form.ts";
 import { lifetime } from "./lifetime.ts";
 import { notifyId } from "./notify-id.ts";
 import { receiptsOf } from "./receipt.ts";
-import { extras, length, shorthand, words } from "./text.ts";
+import { extras, shorthand, words } from "./text.ts";
 import { verdicts } from "./verdicts.ts";
 
 const entry = z
@@ -177,7 +177,7 @@ function notificationOf(app: OppoApp, note: Notification, now: number): Fields {
   const notification = merge(
     {
       title,
-      style: length(message) > SHORT ? 2 : 1,
+      style: message.length > SHORT ? 2 : 1,
       content: message,
       click_action_type: 0,
       action_parameters: JSON.stringify(extras(note)),
@@ -189,11 +189,11 @@ function notificationOf(app: OppoApp, note: Notification, now: number): Fields {
       ...(category === undefined ? {} : { category }),
       ...(notify_level === undefined ? {} : { notify_level }),
       ...(callback_url === undefined ? {} : { call_back_url: callback_url }),
-      ...(callback_url === undefined || length(note.id) > PARAM ? {} : { call_back_parameter: note.id }),
+      ...(callback_url === undefined || note.id.length > PARAM ? {} : { call_back_parameter: note.id }),
     },
     fieldsOf("oppo", app.fields, note),
   );
-  const size = length(String(notification["action_parameters"]));
+  const size = String(notification["action_parameters"]).length;
   if (size > PARAMETERS) throw new Unsendable(`oppo: the payload has ${size} characters, ${PARAMETERS} allowed`);
   return notification;
 }

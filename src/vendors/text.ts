@@ -1,4 +1,4 @@
-// A notification's words within a vendor's limits, which count characters (code points) or the bytes of what is sent.
+// A notification's words within a vendor's limits, which count characters or the bytes of what is sent.
 import { createHash } from "node:crypto";
 import type { Notification } from "../core/notification.ts";
 import { Unsendable } from "./dialect.ts";
@@ -8,6 +8,8 @@ export interface Limits {
   readonly title: number;
   readonly message: number;
   readonly truncate: boolean;
+  /** How it counts them; UNITS without it. */
+  readonly measure?: Measure;
 }
 
 export interface Words {
@@ -23,29 +25,57 @@ export function words(vendor: string, note: Notification, limits: Limits): Words
   const { title = "", message = "" } = note.content.android;
   if (title === "") throw new Unsendable(`${vendor}: nothing to show: android.title is missing`);
   return {
-    title: within(vendor, "android.title", title, limits.title, limits.truncate),
-    message: within(vendor, "android.message", message === "" ? title : message, limits.message, limits.truncate),
+    title: within(vendor, "android.title", title, limits.title, limits),
+    message: within(vendor, "android.message", message === "" ? title : message, limits.message, limits),
   };
 }
 
-function within(vendor: string, field: string, text: string, limit: number, truncate: boolean): string {
-  const size = length(text);
-  if (size > limit && !truncate) throw new Unsendable(`${vendor}: ${field} has ${size} characters, ${limit} allowed`);
-  return cut(text, limit);
+function within(vendor: string, field: string, text: string, limit: number, limits: Limits): string {
+  const { truncate, measure = UNITS } = limits;
+  const size = measure.size(text);
+  if (size > limit && !truncate)
+    throw new Unsendable(`${vendor}: ${field} has ${size} characters${measure.hint}, ${limit} allowed`);
+  return cut(text, limit, measure);
 }
 
-export function length(text: string): number {
-  // Never fewer code units than code points: most texts need no look at their characters.
-  let points = text.length;
-  for (let i = 0; i + 1 < text.length; i++) if (text.codePointAt(i)! > 0xffff) points--;
-  return points;
+/** How a vendor counts characters. */
+export interface Measure {
+  readonly size: (text: string) => number;
+  /** Said with a size, where that is not what one would expect. */
+  readonly hint: string;
 }
 
-/** At most so many characters; what was cut ends in "…". */
-export function cut(text: string, limit: number): string {
-  if (text.length <= limit || length(text) <= limit) return text;
-  return limit === 0 ? "" : `${[...text.slice(0, limit * 2)].slice(0, limit - 1).join("")}…`;
+/**
+ * UTF-16 units, as the vendors' own libraries count. No vendor says what an emoji counts: of the readings that are possible this is
+ * the one that keeps a text shortest.
+ */
+export const UNITS: Measure = { size: (text) => text.length, hint: "" };
+
+/** What is not ASCII counts as two: a Chinese character does, and of the others that is not said. */
+export const WIDE: Measure = {
+  size(text) {
+    let size = 0;
+    for (const character of text) size += character.codePointAt(0)! < 0x80 ? 1 : 2;
+    return size;
+  },
+  hint: " (a Chinese one counts as two)",
+};
+
+/** At most so many characters, none of them cut in two; what was cut ends in "…". */
+export function cut(text: string, limit: number, { size }: Measure = UNITS): string {
+  if (size(text) <= limit) return text;
+  let left = limit - size(ELLIPSIS);
+  if (left < 0) return "";
+  let kept = "";
+  for (const character of text) {
+    left -= size(character);
+    if (left < 0) break;
+    kept += character;
+  }
+  return kept + ELLIPSIS;
 }
+
+const ELLIPSIS = "…";
 
 /**
  * What `render` makes of the message, in at most `limit` bytes: with the longest beginning of the message that fits when
@@ -63,7 +93,7 @@ export function fit(
   const size = Buffer.byteLength(whole);
   if (size <= limit) return whole;
   let fits = 0;
-  let tooLong = truncate ? length(message) : 0;
+  let tooLong = truncate ? message.length : 0;
   let best = render("");
   if (tooLong === 0 || Buffer.byteLength(best) > limit) {
     throw new Unsendable(`${vendor}: the payload has ${size} bytes, ${limit} allowed`);

@@ -24,7 +24,7 @@ import { type Fields, fieldsOf, isFields, merge, withTexts } from "./fields.ts";
 import { lifetime, nextDay } from "./lifetime.ts";
 import { notifyId } from "./notify-id.ts";
 import { receiptsOf } from "./receipt.ts";
-import { extras, length, sendingKey, shorthand, words } from "./text.ts";
+import { extras, sendingKey, shorthand, WIDE, words } from "./text.ts";
 import { verdicts } from "./verdicts.ts";
 
 const SYSTEM = ["IM", "ACCOUNT", "TODO", "DEVICE_REMINDER", "ORDER", "SUBSCRIPTION"] as const;
@@ -173,7 +173,12 @@ export const vivo: Dialect<VivoApp> = {
 
 /** All but whom it goes to. */
 function messageOf(app: VivoApp, note: Notification, now: number): Fields {
-  const { title, message } = words("vivo", note, { title: TITLE, message: MESSAGE, truncate: app.truncate });
+  const { title, message } = words("vivo", note, {
+    title: TITLE,
+    message: MESSAGE,
+    truncate: app.truncate,
+    measure: WIDE,
+  });
   const own = fieldsOf("vivo", app.fields, note);
   const category = own["category"] ?? app.category;
   const ours = {
@@ -207,13 +212,13 @@ function jsonPost(url: string, body: object, headers: Readonly<Record<string, st
 
 function callback(app: VivoApp, note: Notification): Fields {
   if (app.callback_url === undefined) return {};
-  const param = length(note.id) <= PARAM ? { "callback.param": note.id } : {};
+  const param = note.id.length <= PARAM ? { "callback.param": note.id } : {};
   return { extra: { callback: app.callback_url, ...param } };
 }
 
 function checkCustom(map: unknown): void {
   const pairs = isFields(map) ? Object.entries(map) : [];
-  const size = pairs.reduce((sum, [name, value]) => sum + length(name) + length(String(value)), 0);
+  const size = pairs.reduce((sum, [name, value]) => sum + name.length + String(value).length, 0);
   if (size > CUSTOM) throw new Unsendable(`vivo: the payload has ${size} characters, ${CUSTOM} allowed`);
 }
 

@@ -13,7 +13,7 @@ import { lifetime } from "./lifetime.ts";
 import { each, listed } from "./listed.ts";
 import { notifyId } from "./notify-id.ts";
 import { receiptsOf } from "./receipt.ts";
-import { fit, length, sendingKey, words } from "./text.ts";
+import { fit, sendingKey, words } from "./text.ts";
 import { verdicts } from "./verdicts.ts";
 
 const entry = z.strictObject({
@@ -183,7 +183,7 @@ function callback(app: XiaomiApp, note: Notification): Fields {
 
 function checkExtras(form: Readonly<Record<string, string>>): void {
   const extras = Object.entries(form).filter(([name]) => name.startsWith("extra."));
-  const size = extras.reduce((sum, [name, value]) => sum + length(name) - "extra.".length + length(value), 0);
+  const size = extras.reduce((sum, [name, value]) => sum + name.length - "extra.".length + value.length, 0);
   if (extras.length > EXTRAS || size > EXTRA_CHARACTERS) {
     throw new Unsendable(
       `xiaomi: ${extras.length} extra fields with ${size} characters, ${EXTRAS} with ${EXTRA_CHARACTERS} allowed`,

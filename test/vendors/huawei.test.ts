@@ -1,7 +1,11 @@
 import { createHash, createHmac } from "node:crypto";
 import t from "tap";
 import { Suspects } from "../../src/core/suspects.ts";
+import type { FakeVendor } from "../../src/lab/fake.ts";
+import { fakeHonor } from "../../src/lab/vendors/honor.ts";
 import { extraOf, fakeHarmony, fakeHuawei } from "../../src/lab/vendors/huawei.ts";
+import type { CommonApp, Dialect } from "../../src/vendors/dialect.ts";
+import { honor } from "../../src/vendors/honor.ts";
 import { harmony, huawei } from "../../src/vendors/huawei.ts";
 import { configured, conformance, NOW, notification, stage } from "./conformance.ts";
 
@@ -74,6 +78,19 @@ t.test("the time to live is at most 15 days, and ten minutes for the connected o
 });
 
 const TOMORROW = Date.UTC(2027, 0, 15, 16);
+
+t.test("F14: 4096 bytes are those of the whole body but for the tokens", async (t) => {
+  const note = notification({ android: { title: "T", message: "x".repeat(5000), payload: {} } });
+  function check<App extends CommonApp>(dialect: Dialect<App>, fake: FakeVendor): void {
+    const own = configured(dialect, fake, "https://lab", { truncate: true });
+    const body = String(dialect.encode(own, note, [{ token: "t", ref: "r" }], "c", NOW).body);
+    const size = Buffer.byteLength(body.replace('["t"]', "[]"));
+    t.ok(size <= 4096 && size > 4090, `${dialect.name}: ${size} bytes`);
+  }
+  check(huawei, fakeHuawei());
+  check(harmony, fakeHarmony());
+  check(honor, fakeHonor());
+});
 
 t.test("each answer of Huawei's has one meaning for each version", (t) => {
   const both: readonly (readonly [string, string])[] = [

@@ -1,6 +1,6 @@
 import t from "tap";
 import { Unsendable } from "../../src/vendors/dialect.ts";
-import { cut, fit, length, sendingKey, shorthand, words } from "../../src/vendors/text.ts";
+import { cut, fit, type Measure, sendingKey, shorthand, UNITS, WIDE, words } from "../../src/vendors/text.ts";
 import { note } from "../support/vendor.ts";
 
 t.test("a title is needed; it stands for a message that is missing", async (t) => {
@@ -14,22 +14,28 @@ t.test("a title is needed; it stands for a message that is missing", async (t) =
   t.throws(() => of({ title: "Sales!" }), new Unsendable("v: android.title has 6 characters, 5 allowed"));
 });
 
-t.test("texts are measured and cut by characters, never inside one", async (t) => {
-  const table: readonly (readonly [string, number, string])[] = [
-    ["", 0, ""],
-    ["abc", 3, "abc"],
-    ["abcd", 3, "ab…"],
-    ["推送消息", 3, "推送…"],
-    ["😀😀😀", 3, "😀😀😀"],
-    ["😀😀😀😀", 3, "😀😀…"],
-    ["a😀b", 1, "…"],
-    ["ab", 0, ""],
-    ["a\ud83d", 2, "a\ud83d"],
+t.test("F14: texts are measured and cut as the vendor counts, never inside a character", async (t) => {
+  const table: readonly (readonly [Measure, string, number, string])[] = [
+    [UNITS, "", 0, ""],
+    [UNITS, "abc", 3, "abc"],
+    [UNITS, "abcd", 3, "ab…"],
+    [UNITS, "推送消息", 3, "推送…"],
+    [UNITS, "😀😀", 4, "😀😀"],
+    [UNITS, "😀😀😀", 5, "😀😀…"],
+    [UNITS, "😀😀😀", 4, "😀…"],
+    [UNITS, "a😀b", 1, "…"],
+    [UNITS, "ab", 0, ""],
+    [UNITS, "a\ud83d", 2, "a\ud83d"],
+    [WIDE, "abcd", 4, "abcd"],
+    [WIDE, "abcde", 4, "ab…"],
+    [WIDE, "推送", 4, "推送"],
+    [WIDE, "推送消", 5, "推…"],
+    [WIDE, "😀é", 4, "😀é"],
+    [WIDE, "推送", 1, ""],
   ];
-  for (const [text, limit, expected] of table) {
-    t.equal(cut(text, limit), expected, `${text} to ${limit}`);
-    t.ok(length(cut(text, limit)) <= limit);
-    t.equal(length(text), [...text].length);
+  for (const [measure, text, limit, expected] of table) {
+    t.equal(cut(text, limit, measure), expected, `${text} to ${limit}`);
+    t.ok(measure.size(cut(text, limit, measure)) <= limit);
   }
 });
 
@@ -39,7 +45,7 @@ t.test("a message fits in so many bytes of what is made of it, as much of it as 
     for (let limit = 17; limit < 220; limit += 7) {
       const rendered = fit("v", text, limit, true, render);
       t.ok(Buffer.byteLength(rendered) <= limit, `${limit}`);
-      const more = cut(text, length((JSON.parse(rendered) as { message: string }).message) + 1);
+      const more = cut(text, (JSON.parse(rendered) as { message: string }).message.length + 2);
       t.ok(more === text || Buffer.byteLength(render(more)) > limit, `one character more than ${limit} bytes`);
     }
   }

@@ -252,11 +252,14 @@ t.test("the lifetime is in seconds, from a minute to a day", async (t) => {
 });
 
 t.test("texts that are too long are refused with their size, or cut by characters", async (t) => {
-  t.throws(() => body(worded("推".repeat(41), "m")), /^vivo: android.title has 41 characters, 40 allowed$/);
-  t.throws(() => body(worded("t", "x".repeat(101))), /android.message has 101 characters, 100 allowed/);
+  t.throws(
+    () => body(worded("推".repeat(21), "m")),
+    /^vivo: android.title has 42 characters \(a Chinese one counts as two\), 40 allowed$/,
+  );
+  t.throws(() => body(worded("t", "x".repeat(101))), /android.message has 101 characters.*, 100 allowed/);
   const cut = body(worded("推".repeat(41), "😀".repeat(101)), { truncate: true });
-  t.equal(cut["title"], `${"推".repeat(39)}…`);
-  t.equal(cut["content"], `${"😀".repeat(99)}…`);
+  t.equal(cut["title"], `${"推".repeat(19)}…`, "F14: twenty Chinese characters");
+  t.equal(cut["content"], `${"😀".repeat(49)}…`);
   t.throws(() => body(worded("t", "m", { x: "y".repeat(1010) })), /the payload has 10\d\d characters, 1024 allowed/);
 });
 

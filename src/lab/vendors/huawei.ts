@@ -195,7 +195,7 @@ function readV1(body: Fields): Read {
   only(message, ["data", "notification", "android", "token"], "message");
   const { token, ...rest } = message;
   need(Array.isArray(token), "message.token is not a list");
-  need(Buffer.byteLength(JSON.stringify(rest)) <= 4096, "the message is larger than 4096 bytes");
+  checkSize({ message: { ...rest, token: [] } });
   const android = fieldsIn(message["android"], "android");
   only(android, ANDROID_V1, "android");
   const [, seconds] = /^(\d+)s$/.exec(String(android["ttl"])) ?? [];
@@ -210,6 +210,11 @@ function readV1(body: Fields): Read {
     message: textIn(notification, "body", "notification"),
     customize: clickExtra(click, "click_action"),
   };
+}
+
+/** All of the body but the tokens. */
+function checkSize(body: Fields): void {
+  need(Buffer.byteLength(JSON.stringify(body)) <= 4096, "the body is larger than 4096 bytes");
 }
 
 const NOTIFICATION_V3 = [
@@ -231,7 +236,7 @@ const NOTIFICATION_V3 = [
 function readV3(body: Fields): Read {
   only(body, ["payload", "target", "pushOptions"], "the body");
   const { target, ...rest } = body;
-  need(Buffer.byteLength(JSON.stringify(rest)) <= 4096, "the message is larger than 4096 bytes");
+  checkSize({ ...rest, target: { token: [] } });
   const tokens = fieldsIn(target, "target")["token"];
   need(Array.isArray(tokens), "target.token is not a list");
   const options = fieldsIn(body["pushOptions"] ?? {}, "pushOptions");

@@ -196,8 +196,8 @@ export function fakeVivo(options: Options = {}): FakeVivo {
 
 function checkMessage(body: Fields, names: string): void {
   ensureNames(body, "body", names);
-  ensureText(body["title"], "title", 40);
-  ensureText(body["content"], "content", 100);
+  ensureText(body["title"], "title", 40, width);
+  ensureText(body["content"], "content", 100, width);
   // vivo also refuses what is letters only, which would keep a newcomer's "hello" from the lab.
   ensure(!/^\d+$|测试/.test(String(body["content"])), "the content looks like a test");
   ensureRange(body["notifyType"], "notifyType", 1, 4);
@@ -221,7 +221,7 @@ function checkMessage(body: Fields, names: string): void {
     pairs.every(([, value]) => typeof value === "string"),
     "clientCustomMap holds something else than text",
   );
-  ensure([...pairs.flat().join("")].length <= 1024, "clientCustomMap is too long");
+  ensure(pairs.flat().join("").length <= 1024, "clientCustomMap is too long");
   const extra = body["extra"];
   if (extra === undefined) return;
   ensure(isFields(extra), "extra is not an object");
@@ -233,3 +233,6 @@ function checkMessage(body: Fields, names: string): void {
 function answer(result: number, desc: string, more: object = {}): FakeReply {
   return answerJson({ result, desc, ...more });
 }
+
+/** A Chinese character is worth two English ones. */
+const width = (text: string): number => text.replaceAll(/[^\0-\x7f]/gu, "xx").length;
