@@ -72,8 +72,11 @@ export interface Devices {
   disconnect(pushIds: readonly PushId[], now: number): Promise<void>;
   /** Replaces the tags of an existing record; a deleted device does not reappear. */
   setTags(pushId: PushId, tags: readonly string[], now: number): Promise<void>;
-  /** Adds (at the end) or removes one tag of an existing record. */
-  changeTag(pushId: PushId, tag: string, present: boolean, now: number): Promise<void>;
+  /**
+   * Adds (at the end) or removes one tag of an existing record.
+   * @param most no tag is added to so many. @returns false: for that reason it was not added
+   */
+  changeTag(pushId: PushId, tag: string, present: boolean, now: number, most?: number): Promise<boolean>;
   /** Stores the token of an existing record. */
   setToken(pushId: PushId, token: Token, now: number): Promise<void>;
   /** Creates the record when needed. Returns the devices that the platform limit unbound, never the one just bound. */

@@ -256,7 +256,7 @@ function localDevices(queue: Queue): Devices {
       });
     },
     setTags: (pushId, tags, now) => queue.call("setTags", [pushId, tags, now]),
-    changeTag: (pushId, tag, present, now) => queue.call("changeTag", [pushId, tag, present, now]),
+    changeTag: (pushId, tag, present, now, most) => queue.call("changeTag", [pushId, tag, present, now, most]),
     setToken: (pushId, token, now) => queue.call("setToken", [pushId, token, now]),
     bind: (binding, now) => queue.call("bind", [binding, now]),
     unbind: (who, now) =>

@@ -249,15 +249,17 @@ export function devices(
       update.run(tags.length > 0 ? JSON.stringify(tags) : null, type, token, app, token_time, now, row.device);
     },
 
-    changeTag(pushId: PushId, tag: string, present: boolean, now: number): void {
+    changeTag(pushId: PushId, tag: string, present: boolean, now: number, most = Number.POSITIVE_INFINITY): boolean {
       const row = find.get(pushId);
-      if (row === undefined) return;
+      if (row === undefined) return true;
       const before = tagsOf(row);
-      if (before.includes(tag) === present) return;
+      if (before.includes(tag) === present) return true;
+      if (present && before.length >= most) return false;
       const tags = present ? [...before, tag] : before.filter((other) => other !== tag);
       replaceTags(row.device, before, tags);
       const { type, token, package: app, token_time } = row;
       update.run(tags.length > 0 ? JSON.stringify(tags) : null, type, token, app, token_time, now, row.device);
+      return true;
     },
 
     setToken(pushId: PushId, given: Token, now: number): void {

@@ -15,9 +15,11 @@ import {
   parseEvent,
   type StatsEntry,
   type Subscription,
+  tagsLimit,
   topicsLimit,
 } from "./events.ts";
 import type { Hub } from "./hub.ts";
+import { Newcomers } from "./newcomers.ts";
 import { encodeRefusal, type Refusal, RefusalLog } from "./refusals.ts";
 import { Session } from "./session.ts";
 
@@ -26,6 +28,8 @@ export interface ConversationOptions {
   readonly engine: Pick<Engine, "devices" | "broker">;
   readonly report: Report;
   readonly limits: EventLimits;
+  /** Devices that were not known before, per address and minute. */
+  readonly newDevices: number;
   /** Milliseconds for which a device whose last session went still counts as connected. */
   readonly disconnectDelay: number;
   /** Whether a client's own `bindUid` is believed. */
@@ -48,6 +52,7 @@ export class Conversation implements SocketApplication<Session> {
   readonly #hub: Hub;
   readonly #ticking: NodeJS.Timeout;
   readonly #refusals: RefusalLog;
+  readonly #newcomers: Newcomers;
   /** How often what was refused to clients, since the start. */
   readonly refused: Readonly<Record<string, number>>;
 
@@ -56,6 +61,7 @@ export class Conversation implements SocketApplication<Session> {
     this.#hub = options.hub;
     this.#refusals = new RefusalLog((fields, message) => options.log.warn(fields, message), options.elapsed);
     this.refused = this.#refusals.totals;
+    this.#newcomers = new Newcomers(options.newDevices, options.elapsed);
     this.#ticking = setInterval(() => this.#tick(), TICK);
     this.#ticking.unref();
   }
@@ -134,7 +140,7 @@ export class Conversation implements SocketApplication<Session> {
         this.#own(engine.devices.setTags(pushId, command.tags, now()), command.kind);
         return;
       case "changeTag":
-        this.#own(engine.devices.changeTag(pushId, command.tag, command.present, now()), command.kind);
+        this.#own(this.#changeTag(session, pushId, command), command.kind);
         return;
       case "token":
         this.#own(engine.devices.setToken(pushId, command.token, now()), command.kind);
@@ -148,6 +154,16 @@ export class Conversation implements SocketApplication<Session> {
         this.#bindUid(session, pushId, command.uid);
         return;
     }
+  }
+
+  async #changeTag(
+    session: Session,
+    pushId: PushId,
+    { tag, present }: Extract<Command, { kind: "changeTag" }>,
+  ): Promise<void> {
+    const { engine, limits, now } = this.#options;
+    if (await engine.devices.changeTag(pushId, tag, present, now(), limits.tags)) return;
+    this.#refuse(session, present ? "addTag" : "removeTag", { code: "tags_limit", message: tagsLimit(limits) });
   }
 
   #bindUid(session: Session, pushId: PushId, uid: Extract<Command, { kind: "bindUid" }>["uid"]): void {
@@ -197,9 +213,14 @@ export class Conversation implements SocketApplication<Session> {
       ...(hi.tags === undefined ? {} : { tags: hi.tags }),
       ...(hi.token === undefined ? {} : { token: hi.token }),
     };
+    const { countedAs } = session.connection;
+    const counted = this.#newcomers.take(countedAs);
     try {
+      if (!counted && (await engine.devices.get([hi.pushId], now())).length === 0) return this.#turnAway(session);
+      const at = now();
       const marked = this.#storeMarks(); // before the backlog is read: an older socket of the device may just have been sent some
-      const greeting = await greet(engine, hello, positions, now());
+      const greeting = await greet(engine, hello, positions, at);
+      if (counted && greeting.device.createTime !== at) this.#newcomers.giveBack(countedAs);
       await marked;
       session.greetings--;
       if (session.gone) return;
@@ -214,6 +235,15 @@ export class Conversation implements SocketApplication<Session> {
       );
       if (!session.gone) session.connection.close(); // (D10)
     }
+  }
+
+  /** Closed after it is told, so that the client comes again: in another minute there is room. */
+  #turnAway(session: Session): void {
+    session.greetings--;
+    if (session.gone) return;
+    const message = "too many new devices from this address in this minute (client.max_new_devices_per_minute)";
+    this.#refuse(session, "pushId", { code: "devices_limit", message });
+    session.connection.close();
   }
 
   /** Exactly once per hello, and only now: rooms are joined, the record shows what this very request stored (D9, R7). */

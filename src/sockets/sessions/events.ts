@@ -7,8 +7,12 @@ import type { PacketId } from "../../core/packet.ts";
 import type { Refusal, RefusalCode } from "./refusals.ts";
 
 export interface EventLimits {
-  /** Characters of a topic's name or a tag. */
+  /** Characters of a topic's name. */
   readonly topicLength: number;
+  /** Characters of a tag. */
+  readonly tagLength: number;
+  /** Tags per device. */
+  readonly tags: number;
   /** Characters of any id. */
   readonly idLength: number;
   /** Topics per connection. */
@@ -50,7 +54,6 @@ export interface StatsEntry {
 /** Reserved by the server this one succeeds; a client's topic of that name is not joined (D1). */
 const RESERVED_TOPIC = "uid:";
 const MAX_TOKEN = 4096;
-const MAX_TAGS = 1000;
 const MAX_STATS_ENTRIES = 100;
 
 /**
@@ -89,7 +92,7 @@ export function parseEvent(
     }
     case "addTag":
     case "removeTag": {
-      const tag = text(record(first)?.["tag"], limits.topicLength);
+      const tag = text(record(first)?.["tag"], limits.tagLength);
       if (tag === undefined) return refuse("tag_invalid", tagExpected(limits));
       return { kind: "changeTag", tag, present: name === "addTag" };
     }
@@ -196,15 +199,17 @@ function topicName(value: unknown, limits: EventLimits, refuse: Refuse): string 
 export const topicsLimit = ({ topics }: EventLimits): string =>
   `a connection may subscribe to ${topics} topics (client.max_topics)`;
 
-const tagExpected = ({ topicLength }: EventLimits): string => `tag must be a string of 1 to ${topicLength} characters`;
+const tagExpected = ({ tagLength }: EventLimits): string => `tag must be a string of 1 to ${tagLength} characters`;
+
+export const tagsLimit = ({ tags }: EventLimits): string => `a device may have ${tags} tags (client.max_tags)`;
 
 /** All strings, or no list at all; a tag that comes twice is one. */
 function tagList(value: unknown, limits: EventLimits, refuse: Refuse): string[] | undefined {
   if (!Array.isArray(value)) return refuse("event_malformed", "tags must be an array of strings");
-  if (value.length > MAX_TAGS) return refuse("tags_limit", `a device may have ${MAX_TAGS} tags`);
-  if (!value.every((tag) => text(tag, limits.topicLength) !== undefined))
+  if (!value.every((tag) => text(tag, limits.tagLength) !== undefined))
     return refuse("tag_invalid", tagExpected(limits));
-  return [...new Set(value as string[])];
+  const tags = [...new Set(value as string[])];
+  return tags.length > limits.tags ? refuse("tags_limit", tagsLimit(limits)) : tags;
 }
 
 const TOKEN_EXPECTED = "token and type must be strings that are not empty";

@@ -15,6 +15,7 @@ export const REFUSAL_CODES = [
   "token_invalid",
   "uid_invalid",
   "uid_not_trusted",
+  "devices_limit",
   "too_many_events",
 ] as const;
 export type RefusalCode = (typeof REFUSAL_CODES)[number];

@@ -47,6 +47,10 @@ export class Client<T> implements Connection<T>, Receiver {
     return this.peer.address;
   }
 
+  get countedAs(): string {
+    return this.peer.counted.name;
+  }
+
   // ---- outwards
 
   send(packet: string): void {

@@ -61,6 +61,8 @@ export interface Connection<T> {
   readonly sid: string;
   readonly revision: Revision;
   readonly address: string;
+  /** What limits count as one address: itself, or the IPv6 network that it is in. */
+  readonly countedAs: string;
   /** The application's own. */
   data: T | undefined;
   /** A small number that belongs to the layer right above (the Socket.IO conversation). */

@@ -1,10 +1,13 @@
 // What a client is told of what is not done for it, and what the log says of it.
 import t from "tap";
+import { Newcomers } from "../../../src/sockets/sessions/newcomers.ts";
 import { encodeRefusal, RefusalLog } from "../../../src/sockets/sessions/refusals.ts";
 import { startTestApp } from "../../support/app.ts";
 import { RawClient } from "../../support/clients.ts";
 
-const server = await startTestApp(t, { client: { maxTopics: 3, disconnectDelay: 200 } });
+const server = await startTestApp(t, {
+  client: { maxTopics: 3, maxTags: 3, disconnectDelay: 200 },
+});
 
 const open = () => RawClient.open(server.clientPort, "EIO=3&transport=websocket");
 const told = async (client: RawClient) => JSON.parse((await client.next('42["refused"')).slice(2)) as unknown;
@@ -105,4 +108,60 @@ t.test("B3: the log has one line per kind and minute, with how many there were",
   );
   t.match(log.totals, { push_id_invalid: 101, topics_limit: 1 });
   t.equal(server.log.filter((line) => line.startsWith("warn: refused to a client: id must be")).length, 1);
+});
+
+t.test("A11: tags beyond the limit are refused, at hello and one by one, and change nothing", async (t) => {
+  const client = await open();
+  const id = "tagged-0123456789";
+  client.emit("pushId", { id, tags: ["a", "b", "c", "d"] });
+  t.match(await told(client), ["refused", { code: "tags_limit", message: /3 tags \(client\.max_tags\)/ }]);
+  t.equal(await client.next('42["pushId"'), `42["pushId",{"id":"${id}"}]`);
+  client.emit("setTags", ["a", "b", "c", "a"]);
+  client.emit("addTag", { tag: "d" });
+  t.match(await told(client), ["refused", { code: "tags_limit" }]);
+  client.emit("addTag", { tag: "a" });
+  client.emit("addTag", { tag: "x".repeat(200) });
+  t.match(await told(client), ["refused", { code: "tag_invalid" }]);
+  t.same((await server.ok("device/get", { pushId: id }))["tags"], ["a", "b", "c"]);
+  client.emit("removeTag", { tag: "b" });
+  client.emit("addTag", { tag: "d" });
+  t.same(await client.hello({ id }), { id, tags: ["a", "c", "d"] });
+  await client.close();
+});
+
+t.test(
+  "A11: an address brings so many new devices a minute; those that are known come as often as they like",
+  async (t) => {
+    const { clientPort, log, ok } = await startTestApp(t, { client: { maxNewDevicesPerMinute: 2 } });
+    const connect = () => RawClient.open(clientPort);
+    const hello = async (id: string) => {
+      const client = await connect();
+      t.same(await client.hello({ id }), { id });
+      await client.close();
+    };
+    await hello("known-0123456789-1");
+    for (let i = 0; i < 5; i++) await hello("known-0123456789-1");
+    await hello("known-0123456789-2");
+    const third = await connect();
+    third.emit("pushId", { id: "new-0123456789-3" });
+    t.match(await told(third), ["refused", { code: "devices_limit" }]);
+    await third.closed;
+    t.match(log.join("\n"), /warn: refused to a client: too many new devices/);
+    await hello("known-0123456789-1");
+    t.equal((await ok("device/get", { pushId: "new-0123456789-3" }))["pushId"], undefined, "nothing was stored of it");
+  },
+);
+
+t.test("A11: each address has its own places, and every minute new ones", async (t) => {
+  let elapsed = 1_000_000;
+  const newcomers = new Newcomers(2, () => elapsed);
+  t.same(
+    ["a", "a", "a", "b"].map((address) => newcomers.take(address)),
+    [true, true, false, true],
+  );
+  newcomers.giveBack("a");
+  t.same([newcomers.take("a"), newcomers.take("a")], [true, false]);
+  elapsed += 60_000;
+  newcomers.giveBack("a");
+  t.same([newcomers.take("a"), newcomers.take("a"), newcomers.take("a")], [true, true, false]);
 });
