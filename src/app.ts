@@ -54,6 +54,7 @@ export async function startApp(config: Config, log: Log): Promise<App> {
         version,
         () => figures(gateway, hub, conversation, api, engine),
         () => notifications.actions.lanes.list(),
+        () => engine.devices.count(),
       )
     : undefined;
   const engine: LocalEngine = await openLocalEngine({
@@ -61,6 +62,7 @@ export async function startApp(config: Config, log: Log): Promise<App> {
     synchronous: storage.synchronous,
     keep: { default: storage.keep, prefixes: Object.entries(storage.keepByPrefix) },
     arrivalDays: storage.arrivalDays,
+    deviceDays: storage.deviceDays,
     onFatal: failed.resolve,
     ...(metrics === undefined ? {} : { onBatch: ({ work, commit }) => metrics.transaction(work + commit) }),
     ...(thread === undefined ? {} : { startThread: (data) => new Worker(thread, { eval: true, workerData: data }) }),

@@ -38,11 +38,12 @@ const fast = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1
 
 const laneStates = ["running", "paused", "stopped"] as const;
 
-/** @param figures, lanes asked at each scrape. Lanes are as many as there are apps in the configuration. */
+/** @param figures, lanes, devices asked at each scrape. Lanes are as many as there are apps in the configuration. */
 export function createMetrics(
   version: string,
   figures: () => Figures,
   lanes: () => Promise<readonly LaneStatus[]>,
+  devices: () => Promise<number>,
 ): Metrics {
   const registry = new Registry();
   const registers = [registry];
@@ -154,6 +155,7 @@ export function createMetrics(
     }
   }
 
+  const stored = new Gauge({ name: "pushbox_devices", help: "Devices stored", registers });
   gauge("store_waiting", "Calls that wait for the storage thread", (now) => now.store.queued);
   total("store_calls_total", "Calls the storage thread has answered", (now) => now.store.calls);
   gauge("store_bytes", "Size of the database", (now) => now.store.databaseBytes);
@@ -181,6 +183,10 @@ export function createMetrics(
     contentType: registry.contentType,
     async text() {
       readLanes(await lanes().catch(() => [])); // a store that fails says so elsewhere
+      await devices().then(
+        (count) => stored.set(count),
+        () => {},
+      );
       const now = figures();
       for (const read of readers) read(now);
       return registry.metrics();

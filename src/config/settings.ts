@@ -160,6 +160,12 @@ export const settings = {
       "Messages with a time to live that are kept per topic and per device, the newest ones.",
     ),
     keep_by_prefix: countByPrefix(1, 10_000, "The same for topics that start with a prefix."),
+    device_days: integer(
+      90,
+      1,
+      36_500,
+      "Days after which a device that has no token, no uid and no tags, and was not seen meanwhile, is forgotten.",
+    ),
     arrival_days: integer(30, 1, 3650, "Days for which the statistics of a notification are kept."),
   },
   vendors: {

@@ -24,6 +24,8 @@ export interface LocalEngineOptions {
   readonly keep: Keep;
   /** How long a notification's statistics are kept. */
   readonly arrivalDays: number;
+  /** How long a device without uid, token and tags is kept after it was last seen. Absent: for ever. */
+  readonly deviceDays?: number;
   /** The storage thread has died: nothing can be stored or read any more. Called at most once. */
   readonly onFatal: (error: Error) => void;
   /** How the thread is started, where the source is not at hand as files. */
@@ -53,6 +55,7 @@ export interface LocalEngine extends Engine {
   statistics(): StoreStatistics;
 }
 
+const DAY = 86_400_000;
 const SWEEP_EVERY = 5_000;
 /** Rows per piece of sweeping: about a millisecond. */
 const SWEEP_ROWS = 200;
@@ -114,7 +117,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
 
   const send = (request: Request): void => worker.postMessage(request);
   const broker = localBroker(queue);
-  const sweeper = sweep(queue, now);
+  const sweeper = sweep(queue, now, options.deviceDays);
   const walker = repeat(SWEEP_EVERY, (stopped) => walkOn(queue, now, stopped));
 
   /** In memory the copy is made by the thread itself, else by one of its own. */
@@ -224,11 +227,13 @@ function repeat(
 }
 
 /** Forgets what is past its time, a piece at a time. */
-function sweep(queue: Queue, now: () => number): { stop(): void; waiting(): number } {
+function sweep(queue: Queue, now: () => number, deviceDays: number | undefined): { stop(): void; waiting(): number } {
   let waiting = 0;
   const { stop } = repeat(SWEEP_EVERY, async (stopped) => {
     while (!stopped() && (await queue.call("sweepPackets", [now(), SWEEP_ROWS])));
     while (!stopped() && (await queue.call("sweepCounters", [now(), SWEEP_ROWS])));
+    if (deviceDays !== undefined)
+      while (!stopped() && (await queue.call("sweepDevices", [now() - deviceDays * DAY, SWEEP_ROWS, now()])));
     if (!stopped()) waiting = (await queue.call("lanes", [])).reduce((sum, [, , depth]) => sum + depth, 0);
   });
   return { stop, waiting: () => waiting };

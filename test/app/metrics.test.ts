@@ -40,6 +40,7 @@ t.test("metrics: every name, and each moves with what it counts", async (t) => {
     'pushbox_connections_refused_total{reason="request"}': 1,
     'pushbox_connections_closed_total{reason="parse_error"}': 0,
     pushbox_sessions: 2,
+    pushbox_devices: 2,
     'pushbox_platform_sessions{platform="android"}': 1,
     'pushbox_platform_sessions{platform="other"}': 1,
     pushbox_packets_sent_total: 2,

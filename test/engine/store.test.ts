@@ -9,6 +9,7 @@ import Database from "better-sqlite3";
 import t, { type Test } from "tap";
 import type { PushId } from "../../src/core/device.ts";
 import { PushError } from "../../src/core/errors.ts";
+import { deviceChannel } from "../../src/core/packet.ts";
 import { lockDirectory } from "../../src/engine/directory.ts";
 import { type LocalEngine, type LocalEngineOptions, openLocalEngine } from "../../src/engine/local.ts";
 import { MIGRATIONS, openDatabase } from "../../src/engine/sqlite/schema.ts";
@@ -242,6 +243,48 @@ function openStore(t: Test): { readonly db: Database; readonly opened: Store } {
   t.teardown(() => db.close());
   return { db, opened: store(db, data) };
 }
+t.test("A11: a device of which nothing but its pushId is known goes when it was not seen for so long", async (t) => {
+  const { opened } = openStore(t);
+  const run = (...calls: Call[]): readonly unknown[] => {
+    const { results, failures } = opened.run(calls);
+    t.same(failures, []);
+    return results;
+  };
+  const names = ["plain", "away", "tagged", "bound", "token", "kept", "online"];
+  const hello = (name: string, now: number, more?: object): Call => [
+    "connect",
+    [{ pushId: pushId(name), ...more }, now],
+  ];
+  const binding = { pushId: pushId("bound"), uid: "u", platformLimit: 0, timeToLive: 0 };
+  run(
+    ...names.map((name) =>
+      hello(
+        name,
+        T,
+        name === "tagged" ? { tags: ["t"] } : name === "token" ? { token: { type: "apn", token: "x" } } : {},
+      ),
+    ),
+    ["bind", [binding, T]],
+    ["disconnect", [names.slice(0, -2).map(pushId), T]],
+  );
+  const all = (now: number) => run(["pageOfAll", [0, 100, now]])[0] as { devices: { pushId: string }[] };
+  const left = (now: number) => all(now).devices.map((device) => device.pushId);
+  t.same(run(["countDevices", []]), [7]);
+  // It left only now: that it connected long ago says nothing.
+  run(["disconnect", [[pushId("kept")], T + 80 * DAY]]);
+  run(["connect", [{ pushId: pushId("away") }, T + 80 * DAY]], ["disconnect", [[pushId("away")], T + 80 * DAY]]);
+  t.same(run(["sweepDevices", [T, 10, T + 90 * DAY]]), [false]);
+  t.equal(left(T).length, 7, "nobody is past that time yet");
+  t.same(run(["sweepDevices", [T + 1, 1, T + 90 * DAY]]), [true], "a piece at a time");
+  while (run(["sweepDevices", [T + 1, 1, T + 90 * DAY]])[0] === true);
+  t.same(left(T), ["away", "tagged", "bound", "token", "kept", "online"].map(pushId));
+  t.same(run(["countDevices", []]), [6]);
+  while (run(["sweepDevices", [T + 81 * DAY, 1, T + 171 * DAY]])[0] === true);
+  t.same(left(T), ["tagged", "bound", "token", "online"].map(pushId), "connected all the time is not away");
+  opened.run([hello("new", T), ["noSuchMethod" as "recount", []]]);
+  t.same(run(["countDevices", []]), [5]);
+});
+
 /** A call's arguments as local.ts makes them. */
 const acceptCall = (id: string, more?: object, once: object | null = null): Call => [
   "accept",
@@ -746,4 +789,21 @@ t.test("a long list does not keep other callers waiting for all of it", async (t
   const some = await engine.outbox.deliveries("n1", undefined, 240);
   t.equal(some?.deliveries.length, 240);
   t.equal((await engine.outbox.deliveries("n1", some?.next, 240))?.deliveries.length, 10);
+});
+
+t.test("A11: the sweep forgets such devices by the setting, when the server starts and on", async (t) => {
+  const dataDir = t.testdir();
+  const first = await openLocalEngine(options(dataDir, { now: () => T }));
+  const channel = deviceChannel(pushId("gone") as PushId);
+  await first.devices.connect({ pushId: pushId("gone") }, T);
+  await first.devices.connect({ pushId: pushId("tagged"), tags: ["t"] }, T);
+  await first.broker.publish([{ channel, packet: packet("kept", T + 1000 * DAY) }]);
+  await first.close();
+  const later = T + 91 * DAY;
+  const second = await openLocalEngine(options(dataDir, { now: () => later, deviceDays: 90 }));
+  while ((await second.devices.count()) > 1);
+  t.same(await second.devices.get([pushId("gone")], later), []);
+  await second.devices.connect({ pushId: pushId("gone") }, later);
+  t.match(await second.broker.backlog(channel, "unsent", later), [{ id: "kept" }], "what was kept for it is there");
+  await second.close();
 });

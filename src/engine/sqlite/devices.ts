@@ -87,8 +87,10 @@ export function devices(
            token_time, create_time, update_time
     FROM devices WHERE token = ? AND type = ? AND package IS ? AND push_id <> ?`);
   const total = db.prepare<[], number>("SELECT count(*) FROM devices").pluck<number>();
+  /** Counted once, then kept up to date; undefined: not counted yet, or a transaction was undone. */
+  let stored: number | undefined;
 
-  const insert = db.prepare<
+  const insertRow = db.prepare<
     [number, string, string | null, string | null, string | null, string | null, number | null, number, number]
   >(`
     INSERT INTO devices (device, push_id, tags, type, token, package, token_time, create_time, update_time)
@@ -103,6 +105,11 @@ export function devices(
     UPDATE devices SET online_run = ?, offline_since = NULL WHERE device = ?`);
   const setOffline = db.prepare<[number, number]>(`
     UPDATE devices SET online_run = NULL, offline_since = ? WHERE device = ? AND uid_ttl > 0`);
+  const setSeen = db.prepare<[number, number, number]>(`
+    UPDATE devices SET update_time = ? WHERE device = ? AND update_time < ?`);
+  const idle = db.prepare<[number, number], { device: number; push_id: string }>(`
+    SELECT device, push_id FROM devices INDEXED BY devices_idle
+    WHERE uid IS NULL AND token IS NULL AND tags IS NULL AND update_time < ? ORDER BY update_time LIMIT ?`);
   const deviceOf = db.prepare<[string], number>("SELECT device FROM devices WHERE push_id = ?").pluck<number>();
   const bindTo = db.prepare<[string, number, number, number | null, number | null, string | null, number, number]>(`
     UPDATE devices SET uid = ?, bound = ?, uid_ttl = ?, online_run = ?, offline_since = ?, platform = ?, update_time = ?
@@ -139,11 +146,21 @@ export function devices(
     for (const tag of after) if (!before.includes(tag)) addTag.run(tag, device);
   }
 
+  function add(...row: Parameters<typeof insertRow.run>): void {
+    insertRow.run(...row);
+    if (stored !== undefined) stored++;
+  }
+
+  function drop(device: number, pushId: string): void {
+    remove.run(device);
+    addressees.depart(device, pushId);
+    presence.set(device, false);
+    if (stored !== undefined) stored--;
+  }
+
   function forget(row: Row): void {
     for (const tag of tagsOf(row)) removeTag.run(tag, row.device);
-    remove.run(row.device);
-    addressees.depart(row.device, row.push_id);
-    presence.set(row.device, false);
+    drop(row.device, row.push_id);
     packets.drop(deviceChannel(row.push_id as PushId));
   }
 
@@ -162,7 +179,7 @@ export function devices(
     if (token !== undefined) claim(hello.pushId, token);
     const type = token?.type ?? typeWithoutToken(hello.platform);
     const device = sequences.device();
-    insert.run(
+    add(
       device,
       hello.pushId,
       tags.length > 0 ? JSON.stringify(tags) : null,
@@ -235,6 +252,7 @@ export function devices(
         if (device === undefined) continue;
         presence.set(device, false);
         setOffline.run(now, device);
+        setSeen.run(now, device, now - DAY);
       }
     },
 
@@ -291,7 +309,7 @@ export function devices(
       let device = row?.device;
       if (device === undefined) {
         device = sequences.device();
-        insert.run(device, binding.pushId, null, null, null, null, null, now, now);
+        add(device, binding.pushId, null, null, null, null, null, now, now);
         presence.set(device, false);
       }
       // `all` asks for a limit over every platform; it is not the platform of any device.
@@ -379,7 +397,28 @@ export function devices(
       }
     },
 
-    countDevices: (): number => total.get() ?? 0,
+    countDevices(): number {
+      stored ??= total.get() ?? 0;
+      return stored;
+    },
+
+    /** What was counted may not hold: a transaction was undone. */
+    recount(): void {
+      stored = undefined;
+    },
+
+    /**
+     * Forgets up to `limit` devices without uid, token and tags that were not seen since `before`. What is kept for them stays
+     * until it expires: a client that comes back after all gets it. @returns whether there may be more
+     */
+    sweepDevices(before: number, limit: number, now: number): boolean {
+      const rows = idle.all(before, limit);
+      for (const { device, push_id } of rows) {
+        if (presence.isOnline(device)) setSeen.run(now, device, before);
+        else drop(device, push_id);
+      }
+      return rows.length === limit;
+    },
   };
 
   function page(rows: readonly Row[], limit: number, filter: TagFilter | undefined, now: number): Rows {

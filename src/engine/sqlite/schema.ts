@@ -294,6 +294,10 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE calls ADD COLUMN packet TEXT;
   ALTER TABLE calls ADD COLUMN online INTEGER;
   `,
+  `
+  -- Devices that nothing but their pushId is known of, in the order in which they were last seen.
+  CREATE INDEX devices_idle ON devices (update_time) WHERE uid IS NULL AND token IS NULL AND tags IS NULL;
+  `,
 ];
 
 export type Synchronous = "FULL" | "NORMAL";

@@ -158,6 +158,7 @@ export function store(db: Database, data: StoreData): Store {
       return result;
     } catch (error) {
       kept.forget();
+      table.recount();
       throw error;
     }
   }
@@ -171,6 +172,7 @@ export function store(db: Database, data: StoreData): Store {
     } catch (error) {
       kept.forget();
       tallied.forget();
+      table.recount();
       if (db.inTransaction) rollback.run();
       return isStoreFault(error) ? readOnly(calls, error, started) : oneByOne(calls, started);
     }
@@ -207,6 +209,7 @@ export function store(db: Database, data: StoreData): Store {
       return committed(results, failures, started);
     } catch (error) {
       tallied.forget();
+      table.recount();
       if (db.inTransaction) rollback.run();
       return readOnly(calls, error, started);
     }
@@ -234,6 +237,7 @@ export function store(db: Database, data: StoreData): Store {
       return { results: [], failures: all, work: performance.now() - started, commit: 0 };
     } finally {
       tallied.forget();
+      table.recount();
       if (db.inTransaction) rollback.run();
       db.pragma("query_only = OFF");
     }
