@@ -137,7 +137,11 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     { path: "/isConnected", takes: ["pushId", "uid"], answer: (params) => getDevice(params, actions, serverId) },
     { path: "/device/delete", takes: ["pushId"], answer: (params) => deleteDevice(params, actions) },
     { path: "/topicOnline", takes: ["topic"], answer: (params) => topicOnline(params, actions, topicOnlineFilter) },
-    { path: "/topicDevices", takes: ["topic"], answer: (params) => topicDevices(params, actions, topicOnlineFilter) },
+    {
+      path: "/topicDevices",
+      takes: ["topic", "limit", "after"],
+      answer: (params) => topicDevices(params, actions, topicOnlineFilter),
+    },
     { path: "/stats/base", takes: [], answer: () => statsBase(actions, serverId) },
     { path: "/stats/chart", takes: ["key"], answer: (params) => statsChart(params, actions) },
     { path: "/stats/getQueryDataKeys", takes: [], answer: () => statsKeys(actions) },

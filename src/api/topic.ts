@@ -1,5 +1,7 @@
 // /api/topicOnline and /api/topicDevices: who is in a topic now (http-api 3.7).
+import type { PushId, Uid } from "../core/device.ts";
 import { PushError } from "../core/errors.ts";
+import { Pace } from "../core/pace.ts";
 import type { Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
 import { json } from "./answer.ts";
@@ -21,21 +23,95 @@ export function topicDetail(filter: TopicOnlineFilter | undefined, topic: string
   return topic.startsWith("noti") ? "count" : "nothing";
 }
 
-export function topicOnline(params: Params, actions: Actions, filter: TopicOnlineFilter | undefined): Response {
+/** Of a larger topic only the connections are counted: devices and users would have to be gone through. */
+const MOST_COUNTED = 100_000;
+
+export async function topicOnline(
+  params: Params,
+  actions: Actions,
+  filter: TopicOnlineFilter | undefined,
+): Promise<Response> {
   const topic = required(params);
   const count = topicDetail(filter, topic) === "nothing" ? 0 : actions.live.count(topic);
-  return json({ count, topic });
+  if (count === 0) return json({ count, devices: 0, users: 0, topic });
+  if (count > MOST_COUNTED) return json({ count, topic });
+  const pace = new Pace();
+  const devices = new Set<PushId>();
+  const users = new Set<Uid>();
+  for (const { pushId, uid } of await actions.live.members(topic)) {
+    if (pushId !== undefined) devices.add(pushId);
+    if (uid !== undefined) users.add(uid);
+    if (devices.size % 256 === 0 && pace.over()) await pace.turn();
+  }
+  return json({ count, devices: devices.size, users: users.size, topic });
 }
 
+/** Devices in one answer. */
+const MOST_LISTED = 10_000;
+
+interface Present {
+  readonly pushId: PushId;
+  readonly uid: Uid | undefined;
+  readonly platform: string | undefined;
+  connections: number;
+}
+
+/** Each device once. In pages they are in an order of their own, so that none is missed while others come and go. */
 export async function topicDevices(
   params: Params,
   actions: Actions,
   filter: TopicOnlineFilter | undefined,
 ): Promise<Response> {
   const topic = required(params);
+  const limit = params.whole("limit", 1, MOST_LISTED) ?? MOST_LISTED;
+  const after = params.text("after");
+  const pace = new Pace();
+  const found = new Map<PushId, Present>();
   const members = topicDetail(filter, topic) === "devices" ? await actions.live.members(topic) : [];
-  const devices = members.map(({ pushId, uid, platform }) => ({ pushId, uid, platform }));
-  return json({ topic, devices, total: devices.length });
+  for (const { pushId, uid, platform } of members) {
+    if (pushId === undefined) continue; // it has not said who it is
+    const known = found.get(pushId);
+    if (known === undefined) found.set(pushId, { pushId, uid, platform, connections: 1 });
+    else known.connections++;
+    if (found.size % 256 === 0 && pace.over()) await pace.turn();
+  }
+  if (after === undefined && found.size <= limit)
+    return json({ topic, devices: [...found.values()], total: found.size });
+  const devices = await pageOf(found.values(), after, limit + 1, pace);
+  const next = devices.length > limit ? devices[limit - 1]!.pushId : undefined;
+  return json({ topic, devices: devices.slice(0, limit), total: found.size, next });
+}
+
+const SHELVES = 256;
+/** Which of them a device stands on: sorting one costs little, sorting 100,000 at once a tenth of a second. */
+function shelfOf(pushId: string): number {
+  let hash = 0;
+  for (let i = 0; i < pushId.length; i++) hash = (hash * 31 + pushId.charCodeAt(i)) | 0;
+  return hash & (SHELVES - 1);
+}
+
+/** The first `limit` behind `after`, shelf after shelf, by name on each. */
+async function pageOf(
+  all: Iterable<Present>,
+  after: string | undefined,
+  limit: number,
+  pace: Pace,
+): Promise<readonly Present[]> {
+  const from = after === undefined ? 0 : shelfOf(after);
+  const shelves = Array.from({ length: SHELVES }, (): Present[] => []);
+  let seen = 0;
+  for (const one of all) {
+    const shelf = shelfOf(one.pushId);
+    if (shelf > from || (shelf === from && (after === undefined || one.pushId > after))) shelves[shelf]!.push(one);
+    if (++seen % 256 === 0 && pace.over()) await pace.turn();
+  }
+  const page: Present[] = [];
+  for (const shelf of shelves) {
+    if (page.length >= limit) break;
+    page.push(...shelf.sort((a, b) => (a.pushId < b.pushId ? -1 : 1)));
+    if (pace.over()) await pace.turn();
+  }
+  return page.slice(0, limit);
 }
 
 function required(params: Params): string {

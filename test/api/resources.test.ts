@@ -120,7 +120,10 @@ test("API 24: topicOnline and topicDevices under every kind of filter", async (t
     members: async () => [{ pushId: "a" as PushId, uid: "1" as Uid, platform: "android" }, { pushId: "b" as PushId }],
     sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
   };
-  const devices = [{ pushId: "a", uid: "1", platform: "android" }, { pushId: "b" }];
+  const devices = [
+    { pushId: "a", uid: "1", platform: "android", connections: 1 },
+    { pushId: "b", connections: 1 },
+  ];
   const map = { chatRoom: "devices", draw: "count", chat: "count" } as const;
   for (const [filter, topic, count, members] of [
     [undefined, "any", 2, devices],
@@ -136,7 +139,12 @@ test("API 24: topicOnline and topicDevices under every kind of filter", async (t
     [{}, "other", 0, []],
   ] as const) {
     const api = await start(t, filter === undefined ? {} : { topicOnlineFilter: filter }, { live });
-    t.strictSame((await api.get(`/api/topicOnline?topic=${topic}`)).json, { count, topic });
+    t.strictSame((await api.get(`/api/topicOnline?topic=${topic}`)).json, {
+      count,
+      devices: count,
+      users: count / 2,
+      topic,
+    });
     t.strictSame((await api.get(`/api/topicDevices?topic=${topic}`)).json, {
       topic,
       devices: members,
@@ -145,6 +153,60 @@ test("API 24: topicOnline and topicDevices under every kind of filter", async (t
     t.strictSame((await api.get("/api/topicOnline")).json, error("topic is required"));
     t.strictSame((await api.get("/api/topicDevices?topic=")).json, error("topic is required"));
   }
+});
+
+test("C4: a topic tells connections, devices and users apart, and lists each device once, in pages", async (t) => {
+  const members = [
+    { pushId: "tab" as PushId, uid: "ann" as Uid, platform: "browser" },
+    { pushId: "tab" as PushId, uid: "ann" as Uid, platform: "browser" },
+    { pushId: "phone" as PushId, uid: "ann" as Uid, platform: "ios" },
+    {},
+    ...Array.from({ length: 700 }, (_, i) => ({ pushId: `device-${i}` as PushId })),
+  ];
+  const live = {
+    isConnected: () => true,
+    count: () => members.length,
+    members: async () => members,
+    sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
+  };
+  const api = await start(t, {}, { live });
+  t.strictSame((await api.get("/api/topicOnline?topic=a")).json, { count: 704, devices: 702, users: 1, topic: "a" });
+  const all = (await api.get("/api/topicDevices?topic=a")).json as { devices: { pushId: string }[] };
+  t.match(all, {
+    topic: "a",
+    devices: [
+      { pushId: "tab", uid: "ann", platform: "browser", connections: 2 },
+      { pushId: "phone", uid: "ann", platform: "ios", connections: 1 },
+    ],
+    total: 702,
+    next: undefined,
+  });
+  for (const limit of [1, 100, 701, 702]) {
+    const seen: string[] = [];
+    let after = "";
+    do {
+      const answer = await api.get(`/api/topicDevices?topic=a&limit=${limit}&after=${after}`);
+      const page = answer.json as { devices: { pushId: string }[]; total: number; next?: string };
+      t.ok(page.devices.length <= limit);
+      seen.push(...page.devices.map(({ pushId }) => pushId));
+      // Whoever leaves or comes between pages makes no other one missing.
+      if (limit === 100 && seen.length === 100) members.push({ pushId: `new-${limit}` as PushId });
+      if (limit === 100 && seen.length > 100) members.splice(704);
+      after = page.next ?? "";
+      if (limit === 1 && seen.length === 5) break;
+    } while (after !== "");
+    t.equal(new Set(seen).size, seen.length, "none twice");
+    if (limit > 1)
+      t.same(
+        all.devices.map(({ pushId }) => pushId).filter((pushId) => !seen.includes(pushId)),
+        [],
+        `in pages of ${limit}`,
+      );
+  }
+  t.match(
+    (await api.get("/api/topicDevices?topic=a&limit=0")).json,
+    error("limit must be a whole number from 1 to 10000"),
+  );
 });
 
 test("API 25: stats/base without clients and with three platforms", async (t) => {

@@ -371,21 +371,27 @@ t.test("API 24: topicOnline and topicDevices are exact at once after each join a
   const topic = fresh("topic");
   const uid = fresh("user");
   const counted = async () => {
-    const { count } = await server.ok("topicOnline", { topic });
-    const { total, devices } = await server.ok("topicDevices", { topic });
-    t.equal(total, count);
-    t.equal((devices as unknown[]).length, count);
+    const { count, devices } = await server.ok("topicOnline", { topic });
+    const listed = await server.ok("topicDevices", { topic });
+    t.equal(listed["total"], devices);
+    const connections = (listed["devices"] as { connections: number }[]).map((one) => one.connections);
+    t.equal(connections.length, devices, "each device once");
+    t.equal(
+      connections.reduce((sum, one) => sum + one, 0),
+      count,
+    );
     return count;
   };
-  t.same(await server.ok("topicOnline", { topic }), { count: 0, topic });
+  t.same(await server.ok("topicOnline", { topic }), { count: 0, devices: 0, users: 0, topic });
   t.same(await server.ok("topicDevices", { topic }), { topic, devices: [], total: 0 });
   const one = await device(t, { topics: [topic], platform: "iOS" });
   await server.ok("uid/bind", { pushId: one.id, uid });
   t.same(await server.ok("topicDevices", { topic }), {
     topic,
-    devices: [{ pushId: one.id, uid, platform: "ios" }],
+    devices: [{ pushId: one.id, uid, platform: "ios", connections: 1 }],
     total: 1,
   });
+  t.same(await server.ok("topicOnline", { topic }), { count: 1, devices: 1, users: 1, topic });
   const two = await device(t);
   two.client.emit("subscribeTopic", { topic, lastPacketId: "0" });
   two.client.emit("subscribeTopic", { topic });
@@ -414,7 +420,7 @@ t.test("API 24: the filter says which topics are told, and how much", async (t) 
     const { devices } = await filtering.ok("topicDevices", { topic });
     told.push([count, devices]);
   }
-  const known = [{ pushId: id, platform: "android" }];
+  const known = [{ pushId: id, platform: "android", connections: 1 }];
   t.same(told, [
     [1, known],
     [1, []],
