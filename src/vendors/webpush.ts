@@ -58,7 +58,7 @@ export const webpush: Dialect<WebPushApp> = {
     const shape = z.strictObject({
       app: word,
       private_key: word.regex(/^[\w-]{43}$/, "must be 32 bytes in base64url: 43 characters"),
-      subject: word.regex(/^(mailto:[^@]+@.|https:\/\/.)/, "must be a mailto: or https: address"),
+      subject: word.refine(isContact, CONTACT),
       hosts: z.array(word).optional(),
       private_hosts: flag.default(false),
       truncate: common.truncate,
@@ -126,6 +126,20 @@ export const webpush: Dialect<WebPushApp> = {
 
   decode: (_app, reply, to, now) => to.map(() => judge(reply, now)),
 };
+
+const CONTACT =
+  "must be a mailto: or https: address that a push service can reach, such as mailto:admin@example.com; Apple refuses localhost and the like";
+
+/** With a name that means the same everywhere (RFC 8292, 2.1). */
+function isContact(subject: string): boolean {
+  const [, domain] = /^mailto:[^@<>?]+@([^@<>?]+)$/.exec(subject) ?? [];
+  if (domain !== undefined) return isPublicName(domain);
+  return subject.startsWith("https://") && URL.canParse(subject) && isPublicName(new URL(subject).hostname);
+}
+
+const isPublicName = (name: string): boolean =>
+  /^([a-z0-9_-]+\.)+[a-z][a-z0-9-]*[a-z0-9]$/i.test(name) &&
+  !/\.(local|localhost|localdomain|internal|lan|invalid)$/i.test(name);
 
 /** A key for `private_key`, and what pages give as `applicationServerKey`. */
 export function createVapidKey(): { readonly privateKey: string; readonly publicKey: string } {

@@ -142,11 +142,52 @@ t.test("F11: the last second of a life is asked for as TTL 1, which every servic
 
 t.test("a new VAPID key is one that the configuration takes", (t) => {
   const { privateKey, publicKey } = createVapidKey();
-  const parsed = webpush.parse({ app: "a", private_key: privateKey, subject: "mailto:a@b" }, () => "", NOW);
+  const parsed = webpush.parse({ app: "a", private_key: privateKey, subject: "mailto:a@b.example" }, () => "", NOW);
   t.equal(parsed.signer.publicKey, publicKey);
   t.throws(() => webpush.parse({ app: "a", private_key: "short", subject: "nobody" }, () => "", NOW), {
     message:
-      "webpush.private_key: must be 32 bytes in base64url: 43 characters\nwebpush.subject: must be a mailto: or https: address",
+      "webpush.private_key: must be 32 bytes in base64url: 43 characters\nwebpush.subject: must be a mailto: or https: address that a push service can reach, such as mailto:admin@example.com; Apple refuses localhost and the like",
   });
   t.end();
+});
+
+t.test("F12: a subject that Apple refuses is refused before anything is sent", async (t) => {
+  const { privateKey } = createVapidKey();
+  const accepts = (subject: string) => {
+    try {
+      webpush.parse({ app: "a", private_key: privateKey, subject }, () => "", 0);
+      return true;
+    } catch (error) {
+      t.match(
+        (error as Error).message,
+        /^webpush\.subject: must be a mailto: or https: address .* such as mailto:admin@/,
+      );
+      return false;
+    }
+  };
+  for (const subject of [
+    "mailto:admin@example.com",
+    "mailto:a.b+c@push.example.co.uk",
+    "https://example.com/contact?a=1",
+  ])
+    t.ok(accepts(subject), subject);
+  for (const subject of [
+    ...[
+      "mailto:admin@localhost",
+      "https://localhost",
+      "https://localhost:8080/x",
+      "mailto:admin@push.local",
+      "mailto:a@b",
+    ],
+    ...["https://127.0.0.1", "https://[::1]/", "mailto:a@127.0.0.1", "mailto:<a@example.com>", "mailto:@example.com"],
+    ...[
+      "mailto:a@example.com?subject=x",
+      "http://example.com",
+      "a@example.com",
+      "https://",
+      "https://x.internal",
+      "https://x",
+    ],
+  ])
+    t.notOk(accepts(subject), subject);
 });
