@@ -1,7 +1,7 @@
 // The README, read as a newcomer does: every command in it is run, every configuration checked, every example tried.
 
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -230,8 +230,16 @@ t.test("every configuration in it is right, and every setting it names exists", 
   const directory = t.testdir({ "AuthKey_ABCDE12345.p8": privateKey("ec") });
   for (const [at, text] of blocks("toml").entries()) {
     const file = join(directory, `${at}.toml`);
-    writeFileSync(file, text, { mode: 0o600 });
+    const placeholder = "16-characters-or-more";
+    writeFileSync(file, text.replace(placeholder, randomBytes(24).toString("hex")), { mode: 0o600 });
     t.match(await run(directory, "check", "--config", file), { code: 0, err: "" }, text);
+    if (!text.includes(placeholder)) continue;
+    writeFileSync(file, text);
+    t.match(
+      await run(directory, "check", "--config", file),
+      { code: 2, err: /api\.keys\[1\]\.key: does not fit; write a random one/ },
+      "A2: a key that everybody can read is not taken",
+    );
   }
   const names = new Set(rows.map((row) => row.name));
   for (const [, name = ""] of readme.matchAll(/`((?:client|api|storage|vendors)\.\w+)(?: = [^`]*)?`/g))

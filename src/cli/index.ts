@@ -83,7 +83,7 @@ Examples:
   pushbox send --topic news hello          the same, without curl
 
 Every setting is a line in the file, a flag and a variable: [client] port = 80, --client-port 80, PUSHBOX_CLIENT_PORT=80.
-Flags beat variables, variables beat the file, the file beats the defaults.
+Flags beat variables, variables beat the file, the file beats the defaults. A secret may be in a file: PUSHBOX_API_KEYS_FILE.
 
 Exit codes: 0 done, 1 failed at run time, 2 wrong command line or configuration.`,
     );
@@ -119,6 +119,7 @@ Exit codes: 0 done, 1 failed at run time, 2 wrong command line or configuration.
       const reading = which === everything ? await readEverything(given) : readConfig(given);
       const problems = [...strayArguments(command), ...(reading.problems ?? [])];
       if (problems.length > 0 || reading.problems !== undefined) {
+        for (const warning of reading.warnings) host.err(`warning: ${warning}\n`);
         host.err(`${problems.map((problem) => `${problem}\n`).join("")}${count(problems.length)}\n`);
         end(wrong);
         return;
@@ -156,7 +157,7 @@ Examples:
   pushbox serve
   pushbox serve --config /etc/pushbox.toml --log-level warn
   pushbox serve --client-port 443 --client-tls-cert chain.pem --client-tls-key key.pem
-  pushbox serve --api-host 0.0.0.0 --api-keys backend:0123456789abcdef
+  pushbox serve --api-host 0.0.0.0 --api-keys "backend:$(openssl rand -hex 24)"
 
 Signals: TERM or INT stop the server within 10 s, a second one at once. HUP reads certificates, keys and log level again
 without dropping a connection.`,
@@ -180,6 +181,7 @@ Example:
     "print the settings that hold and where each comes from; secrets are masked",
     everything,
     async (reading) => {
+      for (const warning of reading.warnings) host.err(`warning: ${warning}\n`);
       const { openKeys } = await import("../app/vendors.ts");
       host.out(effectiveText(reading.config, reading.origins, openKeys));
       return ok;
@@ -362,7 +364,7 @@ async function readEverything(given: Given): Promise<Reading> {
   if (vendors.entries.length === 0) return reading;
   const { vendorProblems } = await import("../app/vendors.ts");
   const problems = [...(reading.problems ?? []), ...vendorProblems(vendors, Date.now())];
-  return problems.length === 0 ? reading : { problems, vendors };
+  return problems.length === 0 ? reading : { problems, warnings: reading.warnings, vendors };
 }
 
 // ---- flags

@@ -82,7 +82,10 @@ export function addSend(program: Command, host: Process, end: (code: number) => 
   group(
     "Server:",
     new Option("--url <url>", "where its API is").default(HOME),
-    new Option("--key-file <file>", "the API key is in this file (or in PUSHBOX_API_KEY)"),
+    new Option(
+      "--key-file <file>",
+      "the API key is in this file (or in PUSHBOX_API_KEY, or in the file of PUSHBOX_API_KEY_FILE)",
+    ),
     new Option("--json", "print the server's answer as it is"),
   );
   command.addHelpText("after", EXAMPLES);
@@ -141,10 +144,12 @@ async function withInput(line: Line, { input }: Process): Promise<Line> {
 function serverOf({ url, keyFile }: Line, { env }: Process, problems: string[]): Server | undefined {
   let key = env["PUSHBOX_API_KEY"] ?? "";
   let from = "PUSHBOX_API_KEY";
-  if (keyFile !== undefined) {
-    from = `--key-file ${keyFile}`;
+  const named = env["PUSHBOX_API_KEY_FILE"];
+  const file = keyFile ?? (key === "" && named !== "" ? named : undefined);
+  if (file !== undefined) {
+    from = keyFile === undefined ? "PUSHBOX_API_KEY_FILE" : `--key-file ${keyFile}`;
     try {
-      key = readFileSync(keyFile, "utf8").trim();
+      key = readFileSync(file, "utf8").trim();
       if (key === "") problems.push(`${from}: the file is empty`);
     } catch (error) {
       problems.push(`${from}: ${(error as Error).message}`);

@@ -4,6 +4,7 @@ import { readFileSync, statSync } from "node:fs";
 import { isIP } from "node:net";
 import { dirname, resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
+import { readEnvironment } from "./environment.ts";
 import { lineOf, type Path } from "./line.ts";
 import { literal } from "./setting.ts";
 import {
@@ -33,6 +34,7 @@ export interface Given {
 export type Reading =
   | {
       readonly problems: readonly string[];
+      readonly warnings: readonly string[];
       /** As far as they could be read: they may have problems of their own, which are told together with these. */
       readonly vendors: Config["vendors"];
     }
@@ -66,18 +68,20 @@ export function readConfig(given: Given): Reading {
     draft.origins.set(row.name, "default");
   }
   if (given.file !== undefined) readFile(given.file, draft);
-  readEnvironment(given.env, draft);
+  const environment = readEnvironment(given.env);
+  draft.problems.push(...environment.problems);
+  for (const { row, texts, variable } of environment.found) take(row, row.setting.fromText(texts), variable, draft);
   for (const row of rows) {
     const texts = given.flags.get(row.flag);
     if (texts !== undefined) take(row, row.setting.fromText(texts), `--${row.flag}`, draft);
   }
-  const warnings = given.file === undefined ? [] : readableByOthers(given.file, draft);
+  const warnings = [...environment.warnings, ...(given.file === undefined ? [] : readableByOthers(given.file, draft))];
   const config = assemble(draft.values, {
     entries: draft.entries,
     directory: draft.entries.length === 0 ? "" : dirname(resolve(given.file ?? "")),
   });
   join(config, draft, warnings);
-  if (draft.problems.length > 0) return { problems: draft.problems, vendors: config.vendors };
+  if (draft.problems.length > 0) return { problems: draft.problems, warnings, vendors: config.vendors };
   return { config: freeze(config), origins: draft.origins, warnings };
 }
 
@@ -185,28 +189,6 @@ function readableByOthers(file: string, draft: Draft): string[] {
   return [`${file} holds keys and every user of this machine can read it: chmod 600 ${file}`];
 }
 
-// ---- the environment
-
-/** Kubernetes gives every container variables about a service; for one called "pushbox" they look like ours. */
-const foreign = /^PUSHBOX_(SERVICE|PORT)(_|$)/;
-
-function readEnvironment(env: Given["env"], draft: Draft): void {
-  const known = rows.map((row) => row.variable);
-  for (const variable of Object.keys(env)) {
-    if (!variable.startsWith("PUSHBOX_") || variable === "PUSHBOX_CONFIG" || known.includes(variable)) continue;
-    if (foreign.test(variable)) continue;
-    const guess = similar(variable, known);
-    draft.problems.push(
-      `${variable}: unknown variable${guess === undefined ? "; remove it" : `; did you mean ${guess}?`}`,
-    );
-  }
-  for (const row of rows) {
-    const text = env[row.variable];
-    // An empty variable is how compose files spell one that is not set.
-    if (text !== undefined && text !== "") take(row, row.setting.fromText([text]), row.variable, draft);
-  }
-}
-
 // ---- one value
 
 function take(
@@ -230,7 +212,7 @@ function take(
       (so, part) => so + (typeof part === "number" ? `[${part + 1}]` : `.${part}`),
       row.name,
     );
-    const where = place === `--${row.flag}` || place === row.variable ? place : placeOf(path);
+    const where = placeOf(path);
     if (issue.code === "unrecognized_keys") {
       draft.problems.push(`${where}: unknown ${issue.keys.map((key) => `${name}.${key}`).join(", ")}; remove it`);
       continue;
@@ -357,6 +339,8 @@ function join(config: Config, draft: Draft, warnings: string[]): void {
   });
   if (api.insecure && api.keys.length > 0)
     warnings.push("api.insecure has no effect: there are keys, and every call needs one");
+  if (api.origins.includes("*") && api.keys.length === 0)
+    warnings.push('api.origins is "*" and there is no key: any web page that somebody here looks at can push');
 }
 
 // ---- changes at run time

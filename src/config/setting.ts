@@ -1,6 +1,7 @@
 // One setting: what may be written, what holds when nothing is, and how a flag's or a variable's text becomes a value.
 import { isIP } from "node:net";
 import { z } from "zod";
+import { isWeakKey } from "./weak.ts";
 
 export interface Setting<T> {
   /** Its message, and that of every part with rules of its own, completes the sentence "write ...". */
@@ -212,12 +213,18 @@ export const keyName = {
   expected: "a name of up to 64 letters, digits and . _ -",
 };
 
+const randomKeyHint =
+  "a random one, not an example or a pattern that others guess, as made by pushbox init or: openssl rand -hex 24";
+
 export function apiKeys(why: string, options: Options = {}): Setting<readonly ApiKey[]> {
   const key = "a key of 16 to 256 letters, digits and - . _ ~ + / =";
   const entry = z.strictObject({
     name: z.string({ error: keyName.expected }).regex(keyName.pattern, { error: keyName.expected }),
     // What may follow "Bearer" in a header as it is.
-    key: z.string({ error: key }).regex(/^[A-Za-z0-9._~+/=-]{16,256}$/, { error: key }),
+    key: z
+      .string({ error: key })
+      .regex(/^[A-Za-z0-9._~+/=-]{16,256}$/, { error: key, abort: true })
+      .refine((text) => !isWeakKey(text), { error: randomKeyHint }),
   });
   return {
     schema: z.array(entry).readonly(),

@@ -461,10 +461,15 @@ t.test("the API's own answers are understood: accepted, under way, finished", as
 });
 
 t.test("a real server takes a push, asks for its key and says what is wrong", async (t) => {
-  const directory = t.testdir({ key: "0123456789abcdef" });
-  const server = await serve(t, directory, ["--api-keys", "backend:0123456789abcdef"]);
+  const directory = t.testdir({ key: "k3y.0f-7h3_b4ck3nd\n" });
+  const server = await serve(t, directory, ["--api-keys", "backend:k3y.0f-7h3_b4ck3nd"]);
   const send = (...args: readonly string[]) => run(directory, "send", "--url", server.apiUrl, ...args);
   t.same(await send("--topic", "news", "hello", "--key-file", "key"), { code: 0, out: "sent\n", err: "" });
+  const env = { PUSHBOX_API_KEY_FILE: join(directory, "key") };
+  const args = ["send", "--url", server.apiUrl, "--topic", "news", "hello"];
+  t.match(await start(directory, args, { env }).ended, { code: 0, out: "sent\n" }, "D2: a variable names the file");
+  const wrong = { PUSHBOX_API_KEY_FILE: join(directory, "none") };
+  t.match(await start(directory, args, { env: wrong }).ended, { code: 2, err: /^PUSHBOX_API_KEY_FILE: ENOENT/ });
   t.match(await send("--topic", "news", "hello"), { code: 1, err: /^refused: apiAuth check fail: give the key/ });
   t.match(await send("--all", "--title", "T", "--send-at", "tomorrow", "--key-file", join(directory, "key")), {
     code: 1,

@@ -1,5 +1,5 @@
 // Configuration: precedence, every kind of mistake with its message, what init and config write, what a reload may change.
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, randomBytes, randomUUID } from "node:crypto";
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
@@ -11,7 +11,7 @@ import { effectiveText, initText } from "../../src/config/text.ts";
 import { checkPair } from "../../src/config/tls.ts";
 import { createAuthority } from "../../src/lab/authority.ts";
 
-const key = "0123456789abcdef";
+const key = "k3y.0f-7h3_b4ck3nd~";
 /** Valid for a year from now. */
 const { cert: certificate, key: certificateKey } = createAuthority(Date.now()).server(["localhost"]);
 
@@ -235,9 +235,6 @@ for (const [name, text, expected] of mistakes)
   });
 
 t.test("mistakes in variables and flags name them", async (t) => {
-  t.same(problems(given(undefined, { PUSHBOX_CLIENT_PROT: "1" })), [
-    "PUSHBOX_CLIENT_PROT: unknown variable; did you mean PUSHBOX_CLIENT_PORT?",
-  ]);
   t.same(problems(given(undefined, { PUSHBOX_CLIENT_PORT: "1x" }, "trust-client-uid", "yes")), [
     'PUSHBOX_CLIENT_PORT: client.port: "1x" does not fit; write a whole number from 0 to 65_535',
     '--trust-client-uid: trust_client_uid: "yes" does not fit; write true or false',
@@ -247,13 +244,120 @@ t.test("mistakes in variables and flags name them", async (t) => {
   ]);
 });
 
-t.test("what Kubernetes sets for a service called pushbox is not ours", async (t) => {
-  t.same(
-    problems(
-      given(undefined, { PUSHBOX_SERVICE_HOST: "10.0.0.1", PUSHBOX_PORT: "tcp://10.0.0.1:1", PUSHBOX_PORT_1_TCP: "x" }),
-    ),
-    [],
+t.test(
+  "D2: a variable that nothing reads is a warning with the nearest name, and keeps nobody from starting",
+  async (t) => {
+    const { warnings } = valid(
+      given(undefined, { PUSHBOX_CLIENT_PROT: "1", PUSHBOX_ZZZZZZZ: "1", PUSHBOX_DATA_FILE: "x" }),
+    );
+    t.same(warnings, [
+      "PUSHBOX_CLIENT_PROT: unknown variable, without effect; did you mean PUSHBOX_CLIENT_PORT?",
+      "PUSHBOX_ZZZZZZZ: unknown variable, without effect; pushbox init writes all settings",
+      "PUSHBOX_DATA_FILE: unknown variable, without effect; pushbox init writes all settings",
+    ]);
+    const wrong = readConfig(given(undefined, { PUSHBOX_CLIENT_PORT: "x", PUSHBOX_CLIENT_PROT: "1" }));
+    t.equal(wrong.warnings.length, 1, "told beside problems too: it may be their cause");
+  },
+);
+
+t.test("D2: the variables of commands and those that Kubernetes sets for services are nobody's mistake", async (t) => {
+  const services = ["PUSHBOX", "PUSHBOX_API", "PUSHBOX_CLIENT", "PUSHBOX_METRICS_V2"].flatMap((name) => [
+    [`${name}_SERVICE_HOST`, "10.0.0.1"],
+    [`${name}_SERVICE_PORT`, "11001"],
+    [`${name}_SERVICE_PORT_HTTP`, "11001"],
+    [`${name}_PORT`, "tcp://10.0.0.1:11001"],
+    ...["", "_PROTO", "_PORT", "_ADDR"].map((part) => [`${name}_PORT_11001_TCP${part}`, "x"]),
+  ]);
+  const own = { PUSHBOX_API_KEY: key, PUSHBOX_API_KEY_FILE: "/x", PUSHBOX_CONFIG: "/x" };
+  const { config, warnings, origins } = valid(given(undefined, { ...Object.fromEntries(services), ...own }));
+  t.same(warnings, []);
+  t.same([...new Set(origins.values())], ["default"]);
+  t.same([config.client.port, config.api.port], [10_001, 11_001]);
+  t.equal(valid(given(undefined, { PUSHBOX_API_PORT: "80" })).config.api.port, 80, "a port is a port");
+});
+
+t.test("D2: each secret may be in a file that a variable names", async (t) => {
+  const directory = t.testdir({
+    keys: `a:${key}\n\nb:${key}b, c:${key}c\r\n`,
+    proxy: "http://user:pass@10.0.0.1:3128\n",
+    empty: "\n",
+    wrong: "a:hunter2",
+  });
+  const secret = rows.filter((row) => row.setting.secret).map((row) => row.variable);
+  t.same(secret.sort(), ["PUSHBOX_API_KEYS", "PUSHBOX_VENDORS_PROXY"]);
+  const { config, origins } = valid(
+    given(undefined, {
+      PUSHBOX_API_KEYS_FILE: `${directory}/keys`,
+      PUSHBOX_VENDORS_PROXY_FILE: `${directory}/proxy`,
+      PUSHBOX_API_KEYS: "",
+    }),
   );
+  t.same(config.api.keys, [
+    { name: "a", key },
+    { name: "b", key: `${key}b` },
+    { name: "c", key: `${key}c` },
+  ]);
+  t.equal(config.vendors.proxy, "http://user:pass@10.0.0.1:3128");
+  t.equal(origins.get("api.keys"), "PUSHBOX_API_KEYS_FILE");
+  t.same(problems(given(undefined, { PUSHBOX_API_KEYS_FILE: `${directory}/none` })), [
+    `PUSHBOX_API_KEYS_FILE: ${directory}/none cannot be read (ENOENT); name a file that this user may read`,
+  ]);
+  t.same(problems(given(undefined, { PUSHBOX_API_KEYS_FILE: `${directory}/empty` })), [
+    `PUSHBOX_API_KEYS_FILE: ${directory}/empty is empty`,
+  ]);
+  t.same(problems(given(undefined, { PUSHBOX_API_KEYS_FILE: `${directory}/keys`, PUSHBOX_API_KEYS: `a:${key}` })), [
+    "PUSHBOX_API_KEYS_FILE: PUSHBOX_API_KEYS is set too; leave one of them",
+  ]);
+  const [wrong] = problems(given(undefined, { PUSHBOX_API_KEYS_FILE: `${directory}/wrong` }));
+  t.match(wrong, /^PUSHBOX_API_KEYS_FILE: api\.keys\[1\]\.key: does not fit/);
+  t.notMatch(wrong, /hunter2/);
+});
+
+t.test("A2: a key out of a manual, or one that somebody guesses, is refused with what to write", async (t) => {
+  for (const weak of [
+    ...[
+      "16-characters-or-more",
+      "changeme-changeme",
+      "CHANGE_ME_please_now",
+      "your-api-key-here-1",
+      "my-secret-key-12345",
+    ],
+    ...[
+      "0123456789abcdef",
+      "1234567890123456",
+      "abcdefghijklmnop",
+      "qwertyuiopasdfgh",
+      "aaaaaaaaaaaaaaaa",
+      "abababababababab",
+    ],
+    ...[
+      "aaaabbbbccccdddd",
+      "g7Kd93Lsg7Kd93Ls",
+      "password-of-mine-7",
+      "xxxxxxxxxxxxxxxx",
+      "0000000000000000",
+      "fedcba9876543210",
+    ],
+  ]) {
+    const [problem] = problems(given(undefined, { PUSHBOX_API_KEYS: `a:${weak}` }));
+    t.match(
+      problem,
+      /api\.keys\[1\]\.key: does not fit; write a random one, not an example .* openssl rand -hex 24$/,
+      weak,
+    );
+    t.notMatch(problem, weak);
+  }
+});
+
+t.test("A2: random keys are taken, whatever made them", async (t) => {
+  for (let n = 0; n < 500; n++)
+    for (const strong of [
+      randomBytes(24).toString("base64url"),
+      randomBytes(8).toString("hex"),
+      randomUUID(),
+      randomBytes(16).toString("base64"),
+    ])
+      t.same(problems(given(undefined, { PUSHBOX_API_KEYS: `a:${strong}` })), [], strong);
 });
 
 t.test("a file that is not there or not a file", async (t) => {
@@ -289,6 +393,57 @@ t.test("a file with keys that everybody can read is a warning", async (t) => {
   t.same(valid(given(file)).warnings, [
     `${file} holds keys and every user of this machine can read it: chmod 600 ${file}`,
   ]);
+});
+
+t.test("A1: an API without keys that any page may call is a warning", async (t) => {
+  const open = (...more: string[]) => valid(given(undefined, {}, "api-origins", "*", ...more)).warnings;
+  t.match(open(), [/^api\.origins is "\*" and there is no key: any web page/]);
+  t.same(open("api-keys", `a:${key}`), []);
+  t.same(valid(given(undefined, {}, "api-origins", "https://app.example,https://*.example.com")).warnings, []);
+});
+
+t.test("A1: api.hosts are names and api.origins origins", async (t) => {
+  const right = given(undefined, { PUSHBOX_API_HOSTS: "push.example.com,pushbox,my_host" });
+  t.same(valid(right).config.api.hosts, ["push.example.com", "pushbox", "my_host"]);
+  for (const wrong of [
+    "http://a.example",
+    "a.example:80",
+    "*.example.com",
+    "10.0.0.1",
+    "::1",
+    "a b",
+    "a..b",
+    ".a",
+    "a/",
+  ])
+    t.match(problems(given(undefined, {}, "api-hosts", wrong)), [
+      /api\.hosts\[1\]: .*write a name such as "push\.example\.com"/,
+    ]);
+});
+
+t.test("B12: a star in an origin is one whole label, and not a whole top-level domain", async (t) => {
+  for (const name of ["client-origins", "api-origins"]) {
+    for (const right of [
+      "*",
+      "https://*.example.com",
+      "http://*.example.com:8080",
+      "capacitor://localhost",
+      "https://a.example",
+    ])
+      t.same(problems(given(undefined, {}, name, right)), [], right);
+    for (const wrong of [
+      ...[
+        "https://*",
+        "https://*.com",
+        "*.example.com",
+        "https://a*.example.com",
+        "https://*.*.example.com",
+        "https://a.*.com",
+      ],
+      ...["https://*.example.com/", "https://**.example.com", "https://Example.com", "https://example.com:443", "null"],
+    ])
+      t.match(problems(given(undefined, {}, name, wrong)), [/write "\*" for any, or an origin such as/], wrong);
+  }
 });
 
 t.test("certificate and key", async (t) => {
@@ -329,13 +484,13 @@ t.test("certificate and key", async (t) => {
 });
 
 t.test("what init writes changes nothing, and holds every default", async (t) => {
-  const text = initText("k".repeat(32));
+  const text = initText(key);
   const asWritten = files(t, { "a.toml": text, "b.toml": text.replace(/^#(?=[a-z_0-9]+ = |\[\[)/gm, "") });
   t.same(valid(given(asWritten)).config, valid(given(undefined)).config);
   const uncommented = valid(given(asWritten.replace("a.toml", "b.toml")));
   t.same(uncommented.config, {
     ...valid(given(undefined)).config,
-    api: { ...valid(given(undefined)).config.api, keys: [{ name: "backend", key: "k".repeat(32) }] },
+    api: { ...valid(given(undefined)).config.api, keys: [{ name: "backend", key }] },
   });
   t.notOk([...uncommented.origins.values()].includes("default"), "every setting is there");
 });
