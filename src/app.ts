@@ -19,7 +19,7 @@ import { createServer } from "./http/server.ts";
 import { Conversation } from "./sockets/sessions/conversation.ts";
 import { Hub } from "./sockets/sessions/hub.ts";
 import type { Session } from "./sockets/sessions/session.ts";
-import { createGateway, type Gateway, type GatewayOptions } from "./sockets/transport/gateway.ts";
+import { createGateway, type Full, type Gateway, type GatewayOptions } from "./sockets/transport/gateway.ts";
 import { socketio } from "./sockets/transport/socketio.ts";
 import { Signatures } from "./vendors/signatures.ts";
 
@@ -40,6 +40,9 @@ export interface App {
 /** For a POST's body or a probing websocket to finish. */
 const REQUEST_TIMEOUT = 30_000;
 const UPGRADE_TIMEOUT = 10_000;
+/** For a client on polling to come back after its handshake, and how many of an address may be about to, at least. */
+const FIRST_POLL_TIMEOUT = 10_000;
+const FRESH_MIN = 100;
 
 export async function startApp(config: Config, log: Log): Promise<App> {
   const now = Date.now;
@@ -163,6 +166,12 @@ export async function startApp(config: Config, log: Log): Promise<App> {
   }
 }
 
+const fullTexts: Readonly<Record<Full["what"], string>> = {
+  all: "clients are refused: client.max_connections is reached; the address is that with most connections",
+  address: "clients are refused: their address has client.max_connections_per_address connections",
+  handshakes: "clients are refused: too many from their address shook hands on polling and did not come back",
+};
+
 function gatewayOptions(client: Config["client"], log: Log): GatewayOptions {
   return {
     path: "/socket.io/",
@@ -179,10 +188,14 @@ function gatewayOptions(client: Config["client"], log: Log): GatewayOptions {
     requestTimeout: REQUEST_TIMEOUT,
     maxConnections: client.maxConnections,
     maxConnectionsPerAddress: client.maxConnectionsPerAddress,
+    maxFreshPerAddress: Math.max(FRESH_MIN, Math.floor(client.maxConnectionsPerAddress / 20)),
+    firstPollTimeout: FIRST_POLL_TIMEOUT,
     maxEventsPerSecond: client.maxEventsPerSecond,
+    maxBytesPerSecond: client.maxBytesPerSecond,
     origins: client.origins,
     trustedProxies: client.trustedProxies,
     strictEio: false,
+    onFull: ({ what, ...full }) => log.warn(full, fullTexts[what]),
     onError: (error) => log.error({ err: error }, "a bug: a client's message or its end could not be handled"),
   };
 }

@@ -33,7 +33,7 @@ export async function serve(run: Run): Promise<number> {
     log.fatal(`this process may open only ${files} files, too few to serve anybody: ${moreFiles}`);
     return 1;
   }
-  const config = fit(run.config, files);
+  const config = shared(fit(run.config, files), run.chosen);
   tellLimit(run.config.client.maxConnections, config.client.maxConnections, files, run);
   for (const warning of run.warnings) log.warn(warning);
   if (config.api.insecure && config.api.keys.length === 0 && !isLoopback(config.api.host))
@@ -143,6 +143,14 @@ const moreFiles = "raise the limit with ulimit -n, or LimitNOFILE= in systemd";
 function fit(config: Config, files: number | undefined): Config {
   if (files === undefined || files >= config.client.maxConnections + ownFiles) return config;
   return { ...config, client: { ...config.client, maxConnections: Math.max(1, files - ownFiles) } };
+}
+
+/** No address may take what is there for all: by default it gets a quarter of the connections that are possible. */
+export function shared(config: Config, chosen: ReadonlySet<string>): Config {
+  const share = Math.ceil(config.client.maxConnections / 4);
+  if (config.client.maxConnectionsPerAddress <= share || chosen.has("client.max_connections_per_address"))
+    return config;
+  return { ...config, client: { ...config.client, maxConnectionsPerAddress: share } };
 }
 
 function tellLimit(wanted: number, possible: number, files: number | undefined, { chosen, log }: Run): void {

@@ -89,6 +89,11 @@ export class Conversation implements SocketApplication<Session> {
     connection.data = undefined;
   }
 
+  flooded({ data: session }: Connection<Session>): void {
+    const message = "more than client.max_events_per_second or client.max_bytes_per_second: the connection is closed";
+    if (session !== undefined) this.#refuse(session, "", { code: "too_many_events", message });
+  }
+
   close(connection: Connection<Session>, reason: CloseReason): void {
     if (connection.data !== undefined) this.#leave(connection.data, reason);
   }

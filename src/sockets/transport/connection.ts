@@ -24,16 +24,17 @@ export class Client<T> implements Connection<T>, Receiver {
   #heardAt: number;
   #pingedAt: number;
   #dueAt = 0;
-  /** Packets heard in this second. */
+  /** Packets heard in this second, and their bytes. */
   #second = 0;
   #heard = 0;
+  #bytes = 0;
 
   constructor(server: Server<T>, sid: string, request: EngineRequest, peer: Peer) {
     this.#server = server;
     this.sid = sid;
     this.revision = request.revision;
     this.peer = peer;
-    this.polling = request.transport === "polling" ? new Polling(formOf(request)) : undefined;
+    this.polling = request.transport === "polling" ? new Polling(formOf(request), server.firstDueAt()) : undefined;
     this.#base64 = request.base64;
     this.#heardAt = server.clock.now;
     this.#pingedAt = server.firstPing();
@@ -153,16 +154,29 @@ export class Client<T> implements Connection<T>, Receiver {
     this.#heardAt = this.#server.clock.now;
   }
 
-  /** Counts a packet or a request. False: that was one too many, the connection is closed. */
-  count(): boolean {
+  /** Counts a packet, a control frame or a request. False: that was one too many, the connection is being closed. */
+  count(bytes = 0): boolean {
     const second = this.#server.second;
     if (this.#second !== second) {
       this.#second = second;
       this.#heard = 0;
+      this.#bytes = 0;
     }
-    if (++this.#heard <= this.#server.options.maxEventsPerSecond) return true;
-    this.shut("flood");
+    this.#heard++;
+    return this.countBytes(bytes);
+  }
+
+  /** Counts what belongs to a packet or request that is counted elsewhere. */
+  countBytes(bytes: number): boolean {
+    const { maxEventsPerSecond, maxBytesPerSecond } = this.#server.options;
+    this.#bytes += bytes;
+    if (this.#heard <= maxEventsPerSecond && this.#bytes <= maxBytesPerSecond) return true;
+    this.#server.flooded(this);
     return false;
+  }
+
+  controlled(_ws: Socket, bytes: number): void {
+    if (this.#ws !== undefined) this.count(bytes);
   }
 
   opened(ws: Socket): void {
@@ -173,6 +187,7 @@ export class Client<T> implements Connection<T>, Receiver {
   message(_ws: Socket, data: ArrayBuffer, isBinary: boolean): void {
     if (this.#ws === undefined) return;
     if (data.byteLength > this.#server.options.maxPayload) return this.shut("too big");
+    if (!this.countBytes(data.byteLength)) return;
     const packet = isBinary ? this.#binary(data) : this.#text(Buffer.from(data).toString("utf8"));
     if (packet === undefined) this.shut("parse error");
     else this.receive(packet);
@@ -197,6 +212,7 @@ export class Client<T> implements Connection<T>, Receiver {
     if (polling === undefined) return;
     this.#server.rooms.flush();
     polling.probe = undefined;
+    this.#server.cameBack(this, polling);
     const packets = polling.take();
     polling.release();
     this.polling = undefined;
@@ -226,6 +242,7 @@ export class Client<T> implements Connection<T>, Receiver {
     }
     const polling = this.polling;
     if (polling === undefined) return;
+    if (polling.firstDueAt !== 0 && now >= polling.firstDueAt) return this.shut("timeout");
     if (polling.probe !== undefined && now >= polling.probe.dueAt) polling.probe.end();
   }
 
@@ -248,6 +265,8 @@ export class Client<T> implements Connection<T>, Receiver {
     else if (reason === "too big") ws?.end(TOO_BIG);
     else ws?.end();
     if (polling !== undefined) {
+      this.#server.cameBack(this, polling);
+      if (reason === "flood") polling.probe?.cut();
       const unsaid = polling.end(farewell);
       if (reason === "forced close" || farewell === "6") this.#server.sayLater(this, polling.form, unsaid);
       for (const room of polling.rooms) this.#server.rooms.remove(room, this);
@@ -257,13 +276,13 @@ export class Client<T> implements Connection<T>, Receiver {
 
   /** Ends it at the end of this turn: a websocket may not be closed while uWS goes through a room. */
   dropped(): void {
-    this.#server.closeLater(this);
+    this.#server.closeLater(this, "slow");
   }
 
   closed(ws: Socket, tooBig: boolean): void {
     if (this.#ws !== ws) return; // closed from this side
     this.#ws = undefined;
-    this.#server.gone(this, this.#server.isSlow(this) ? "slow" : tooBig ? "too big" : "transport close", undefined);
+    this.#server.gone(this, this.#server.closing(this) ?? (tooBig ? "too big" : "transport close"), undefined);
   }
 }
 

@@ -4,11 +4,17 @@ import { type AddressList, addressList, addressText, callerAddress } from "../..
 import { endAndShut, endWith } from "../../http/uws/ending.ts";
 import type { Closes } from "../../http/uws/framing.ts";
 import type { GatewayCounters, GatewayOptions } from "./gateway.ts";
-import { type Peer, Peers } from "./peers.ts";
+import { type Counted, type Peer, Peers } from "./peers.ts";
 import type { Reply } from "./reply.ts";
 import { AMBIGUOUS, FORBIDDEN, FULL, type Refusal, STOPPING, TOO_MANY } from "./request.ts";
 
-type Limits = Pick<GatewayOptions, "maxConnections" | "maxConnectionsPerAddress" | "trustedProxies">;
+type Limits = Pick<
+  GatewayOptions,
+  "maxConnections" | "maxConnectionsPerAddress" | "maxFreshPerAddress" | "trustedProxies"
+>;
+
+/** Milliseconds for which refusals of one kind are told once. */
+const PAUSE = 60_000;
 
 export class Door {
   readonly #limits: Limits;
@@ -19,7 +25,12 @@ export class Door {
   /** Nobody is let in any more. */
   closed = false;
 
-  constructor(limits: Limits, counters: GatewayCounters) {
+  readonly #onFull: GatewayOptions["onFull"];
+  /** When a refusal of a kind may be told again. */
+  readonly #quietUntil = new Map<string, number>();
+
+  constructor(limits: Limits, counters: GatewayCounters, onFull: GatewayOptions["onFull"]) {
+    this.#onFull = onFull;
     this.#limits = limits;
     this.#counters = counters;
     this.#trusted = addressList(limits.trustedProxies);
@@ -30,18 +41,33 @@ export class Door {
     return this.#peers.find(callerAddress(address, req, this.#trusted));
   }
 
-  /** Why one more connection of this peer is one too many. */
-  full(peer: Peer): Refusal | undefined {
+  /**
+   * Why one more connection of this peer is one too many.
+   * @param fresh it only shakes hands on polling, which costs nothing and is often not continued
+   */
+  full(peer: Peer, fresh: boolean): Refusal | undefined {
     if (this.closed) return STOPPING;
-    if (this.#inside >= this.#limits.maxConnections) {
+    const { maxConnections, maxConnectionsPerAddress, maxFreshPerAddress } = this.#limits;
+    const { counted } = peer;
+    if (this.#inside >= maxConnections) {
       this.#counters.refusedTotal++;
+      this.#tell("all", () => this.#peers.busiest() ?? counted, maxConnections);
       return FULL;
     }
-    if (peer.counted.connections >= this.#limits.maxConnectionsPerAddress) {
-      this.#counters.refusedPerAddress++;
-      return TOO_MANY;
-    }
-    return undefined;
+    const many = counted.connections >= maxConnectionsPerAddress;
+    if (!many && !(fresh && counted.fresh >= maxFreshPerAddress)) return undefined;
+    this.#counters.refusedPerAddress++;
+    if (many) this.#tell("address", () => counted, maxConnectionsPerAddress);
+    else this.#tell("handshakes", () => counted, maxFreshPerAddress);
+    return TOO_MANY;
+  }
+
+  #tell(what: "all" | "address" | "handshakes", whose: () => Counted, limit: number): void {
+    const now = performance.now();
+    if (now < (this.#quietUntil.get(what) ?? 0)) return;
+    this.#quietUntil.set(what, now + PAUSE);
+    const { name, connections } = whose();
+    this.#onFull({ what, address: name, connections, limit });
   }
 
   enter(peer: Peer): void {

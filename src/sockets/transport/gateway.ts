@@ -24,16 +24,34 @@ export interface GatewayOptions extends Place {
   readonly requestTimeout: number;
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
-  /** Packets, heartbeats and requests included. */
+  /** Of these, those on polling that did not come back after their handshake yet. */
+  readonly maxFreshPerAddress: number;
+  /** For a client on polling to come back after its handshake. */
+  readonly firstPollTimeout: number;
+  /** Packets, heartbeats, control frames and requests included. */
   readonly maxEventsPerSecond: number;
+  /** Of all of these together. */
+  readonly maxBytesPerSecond: number;
   /** See `originList`. Those allowed, checked on polls, preflights and websocket upgrades; a client without `Origin` is no browser. */
   readonly origins: readonly string[];
   /** Addresses or subnets (`10.0.0.0/8`) whose `X-Forwarded-For` or `X-Real-IP` is believed. */
   readonly trustedProxies: readonly string[];
   /** Refuses a request without `EIO` instead of taking it for revision 3. */
   readonly strictEio: boolean;
+  /** Somebody is refused because a limit on connections is reached. Told once a minute for each limit. */
+  onFull(full: Full): void;
   /** Gets what a handler of the application threw: a bug. The connection is closed. */
   onError(error: unknown): void;
+}
+
+export interface Full {
+  /** Connections in all, those of an address, or those of an address that only shook hands. */
+  readonly what: "all" | "address" | "handshakes";
+  /** The address that is over its limit, or the one that has most. */
+  readonly address: string;
+  /** How many it has. */
+  readonly connections: number;
+  readonly limit: number;
 }
 
 /**
@@ -91,6 +109,8 @@ export interface EngineApplication<T> {
   open(connection: Connection<T>): void;
   /** Text comes without its leading 4. Bytes belong to the application. */
   message(connection: Connection<T>, data: string | Buffer): void;
+  /** It sends too much, and is closed (`flood`) at the end of this turn: the moment to tell it why. */
+  flooded?(connection: Connection<T>): void;
   /** Exactly once, right after the connection left its rooms. */
   close(connection: Connection<T>, reason: CloseReason): void;
 }

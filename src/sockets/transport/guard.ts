@@ -23,6 +23,13 @@ export function guard<T>(app: EngineApplication<T>, onError: (error: unknown) =>
         fail(connection, error);
       }
     },
+    flooded(connection) {
+      try {
+        app.flooded?.(connection);
+      } catch (error) {
+        fail(connection, error);
+      }
+    },
     close(connection, reason) {
       try {
         app.close(connection, reason);

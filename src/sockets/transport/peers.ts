@@ -2,9 +2,11 @@
 import { limitedAs } from "../../http/uws/address.ts";
 
 /** What the limit is for: an IPv4 address or an IPv6 network. */
-interface Counted {
+export interface Counted {
   readonly name: string;
   connections: number;
+  /** Those on polling that did not come back after their handshake yet. */
+  fresh: number;
 }
 
 /** One address; shared by its connections, so that each keeps no string of its own. */
@@ -22,7 +24,15 @@ export class Peers {
     const name = limitedAs(address);
     const known = this.#known.get(name);
     if (known?.address === address) return known;
-    return { address, counted: known?.counted ?? { name, connections: 0 } };
+    return { address, counted: known?.counted ?? { name, connections: 0, fresh: 0 } };
+  }
+
+  /** Who has the most connections. Visits all. */
+  busiest(): Counted | undefined {
+    let most: Counted | undefined;
+    for (const { counted } of this.#known.values())
+      if (most === undefined || counted.connections > most.connections) most = counted;
+    return most;
   }
 
   add(peer: Peer): void {

@@ -37,8 +37,12 @@ export class Polling {
   #waiting: EnginePacket[] = [];
   #bytes = 0;
 
-  constructor(form: Form) {
+  /** The tick by which the client has to come back after its handshake; 0 once it has. */
+  firstDueAt: number;
+
+  constructor(form: Form, firstDueAt: number) {
     this.form = form;
+    this.firstDueAt = firstDueAt;
   }
 
   get isPolled(): boolean {

@@ -22,7 +22,7 @@ import type {
 } from "./gateway.ts";
 import { guard } from "./guard.ts";
 import type { Peer } from "./peers.ts";
-import { answerPoll, decodePost, type Form, formOf } from "./polling.ts";
+import { answerPoll, decodePost, type Form, formOf, type Polling } from "./polling.ts";
 import { Reply } from "./reply.ts";
 import {
   AMBIGUOUS,
@@ -99,7 +99,8 @@ export class Server<T> implements Gateway<T> {
   readonly #pace = new Pace();
   #turnEnds = false;
   readonly #toAnswer = new Set<Client<T>>();
-  readonly #slow = new Set<Client<T>>();
+  /** At the end of this turn, and why. */
+  readonly #toClose = new Map<Client<T>, CloseReason>();
   readonly #intake: Intake;
   readonly #farewells = new Map<string, Farewell>();
 
@@ -107,7 +108,7 @@ export class Server<T> implements Gateway<T> {
     checkOptions(options);
     this.options = options;
     this.app = guard(app, options.onError);
-    this.#door = new Door(options, this.counters);
+    this.#door = new Door(options, this.counters, options.onFull);
     this.#rules = { strictEio: options.strictEio, origins: originList(options.origins) };
     this.#intake = new Intake({
       inAll: BODIES_IN_ALL * options.maxPayload,
@@ -172,6 +173,8 @@ export class Server<T> implements Gateway<T> {
         ws.getUserData().receiver.opened(ws);
       },
       message: (ws, data, isBinary) => ws.getUserData().receiver.message(ws, data, isBinary),
+      ping: (ws, data) => ws.getUserData().receiver.controlled(ws, data.byteLength),
+      pong: (ws, data) => ws.getUserData().receiver.controlled(ws, data.byteLength),
       dropped: (ws) => ws.getUserData().receiver.dropped(),
       close: (ws, _code, message) => {
         if (--websockets === 0) this.#apps.delete(app);
@@ -229,7 +232,7 @@ export class Server<T> implements Gateway<T> {
     this.#sessions.delete(client.sid);
     this.roster.gone(client);
     this.#door.leave(client.peer);
-    this.#slow.delete(client);
+    this.#toClose.delete(client);
     this.counters[closedCounter[reason]]++;
     if (post !== undefined) {
       post.onGone = undefined;
@@ -249,13 +252,32 @@ export class Server<T> implements Gateway<T> {
     this.#atTurnEnd();
   }
 
-  closeLater(client: Client<T>): void {
-    this.#slow.add(client);
+  closeLater(client: Client<T>, reason: CloseReason): void {
+    if (!this.#toClose.has(client)) this.#toClose.set(client, reason);
     this.#atTurnEnd();
   }
 
-  isSlow(client: Client<T>): boolean {
-    return this.#slow.has(client);
+  /** Why it is about to be closed. */
+  closing(client: Client<T>): CloseReason | undefined {
+    return this.#toClose.get(client);
+  }
+
+  flooded(client: Client<T>): void {
+    if (this.#toClose.has(client)) return;
+    this.closeLater(client, "flood");
+    this.app.flooded?.(client);
+  }
+
+  /** The tick by which a client that shakes hands now has to come back. */
+  firstDueAt(): number {
+    return this.clock.now + this.clock.ticks(this.options.firstPollTimeout);
+  }
+
+  /** A client on polling has shown that it is one, or is gone. */
+  cameBack(client: Client<T>, polling: Polling): void {
+    if (polling.firstDueAt === 0) return;
+    polling.firstDueAt = 0;
+    client.peer.counted.fresh--;
   }
 
   #atTurnEnd(): void {
@@ -264,8 +286,8 @@ export class Server<T> implements Gateway<T> {
     setImmediate(() => {
       this.#turnEnds = false;
       this.rooms.endTurn();
-      for (const client of this.#slow) client.shut("slow");
-      this.#slow.clear();
+      for (const [client, reason] of this.#toClose) client.shut(reason);
+      this.#toClose.clear();
       this.#answerSome();
     });
   }
@@ -333,6 +355,7 @@ export class Server<T> implements Gateway<T> {
       return this.#door.refuse(reply, BAD_REQUEST);
     }
     if (!client.count()) return this.#door.refuse(reply, BAD_REQUEST);
+    this.cameBack(client, client.polling);
     if (request.method === "get") this.#poll(client, reply, request);
     else if (request.method === "post") this.#post(client, reply, request);
     else this.#door.refuse(reply, BAD_REQUEST);
@@ -342,9 +365,10 @@ export class Server<T> implements Gateway<T> {
     if (request.method !== "get") return this.#door.refuse(reply, BAD_METHOD);
     if (request.transport !== "polling") return this.#door.refuse(reply, BAD_REQUEST); // a websocket without Upgrade
     const peer = peerOf();
-    const full = this.#door.full(peer);
+    const full = this.#door.full(peer, true);
     if (full !== undefined) return this.#door.refuse(reply, full);
     const client = new Client(this, newSid(), request, peer);
+    peer.counted.fresh++;
     this.welcome(client, ["websocket"], (packet) => answerPoll(reply, request.jsonp, formOf(request), [packet]));
   }
 
@@ -393,6 +417,7 @@ export class Server<T> implements Gateway<T> {
         if (reply.gone) return;
         polling.post = undefined;
         reply.onGone = undefined;
+        if (!client.countBytes(body.length)) return this.#door.refuse(reply, BAD_REQUEST);
         const packets = decodePost(client.revision, request, body);
         if (packets === undefined) {
           this.#door.refuse(reply, BAD_REQUEST);
@@ -419,7 +444,7 @@ export class Server<T> implements Gateway<T> {
       receiver = request.transport === "websocket" ? this.#probe(client) : turnedAway;
     } else if (request.transport === "websocket") {
       const peer = this.#door.peer(res, req);
-      const full = this.#door.full(peer);
+      const full = this.#door.full(peer, false);
       if (full !== undefined) return refuse(full);
       receiver = new Client(this, newSid(), request, peer);
     } else {

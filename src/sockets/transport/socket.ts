@@ -7,6 +7,8 @@ export interface Receiver {
   opened(ws: Socket): void;
   /** `data` dies with the call. */
   message(ws: Socket, data: ArrayBuffer, isBinary: boolean): void;
+  /** A control frame that nobody asked for: a ping, which uWS has answered, or a pong. `bytes` of its payload. */
+  controlled(ws: Socket, bytes: number): void;
   /** A frame was dropped: too much waits for the client. */
   dropped(): void;
   closed(ws: Socket, tooBig: boolean): void;
@@ -23,6 +25,7 @@ export type Socket = WebSocket<SocketData>;
 export const turnedAway: Receiver = {
   opened: (ws) => ws.end(),
   message: () => {},
+  controlled: (ws) => ws.close(),
   dropped: () => {},
   closed: () => {},
 };
@@ -59,6 +62,10 @@ export class Probe<T = unknown> implements Receiver {
     }
   }
 
+  controlled(_ws: Socket, bytes: number): void {
+    this.#client.count(bytes);
+  }
+
   dropped(): void {
     this.end();
   }
@@ -70,5 +77,10 @@ export class Probe<T = unknown> implements Receiver {
 
   end(): void {
     this.#ws?.end();
+  }
+
+  /** Without waiting for the client's part. */
+  cut(): void {
+    this.#ws?.close();
   }
 }

@@ -37,6 +37,8 @@ export interface SocketApplication<T> {
   ): void;
   /** Left the namespace; the connection stays. Not called when the connection ends. */
   disconnect(connection: Connection<T>, namespace: string): void;
+  /** As in `EngineApplication`; only for one that is in "/". */
+  flooded?(connection: Connection<T>): void;
   close(connection: Connection<T>, reason: CloseReason): void;
 }
 
@@ -167,6 +169,9 @@ export function socketio<T>(app: SocketApplication<T>, options: SocketOptions): 
       const packet = (connection.conversation & INCOMPLETE) === 0 ? decode(data) : undefined;
       if (packet === undefined) connection.close("parse error");
       else take(connection, packet);
+    },
+    flooded(connection) {
+      if (isIn(connection, "/")) app.flooded?.(connection);
     },
     close(connection, reason) {
       if ((connection.conversation & INCOMPLETE) !== 0) incomplete.delete(connection);

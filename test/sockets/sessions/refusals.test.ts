@@ -165,3 +165,12 @@ t.test("A11: each address has its own places, and every minute new ones", async 
   newcomers.giveBack("a");
   t.same([newcomers.take("a"), newcomers.take("a"), newcomers.take("a")], [true, true, false]);
 });
+
+t.test("A10: who sends too much is told before the connection is closed", async (t) => {
+  const { clientPort, log } = await startTestApp(t, { client: { maxEventsPerSecond: 20 } });
+  const client = await RawClient.open(clientPort, "EIO=3&transport=websocket");
+  for (let i = 0; i < 60; i++) client.emit("nonsense", i);
+  t.match(await told(client), ["refused", { code: "too_many_events", message: /max_events_per_second/ }]);
+  await client.closed;
+  t.match(log.join("\n"), /refused to a client: more than client\.max_events_per_second/);
+});

@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
+import { createServer, connect as tcpConnect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect as tlsConnect } from "node:tls";
@@ -187,6 +187,104 @@ t.test("B12: a star in an origin stands for one label, on polls, preflights and 
     if (allowed) await ws.sid();
     else t.equal(await ws.closed, 1006);
   }
+});
+
+/** A websocket by hand, for control frames. Resolves when it is open. */
+async function bare(
+  port: number,
+  query: string,
+): Promise<{ send(frame: number, times: number): void; closed: Promise<unknown> }> {
+  const socket = tcpConnect(port, "127.0.0.1");
+  const closed = new Promise((resolve) => socket.once("close", resolve));
+  socket.on("error", () => {});
+  socket.write(
+    `GET /socket.io/?${query} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`,
+  );
+  await once(socket, "data");
+  socket.resume();
+  // An empty frame, masked with zeros.
+  return {
+    send: (frame, times) =>
+      void socket.write(Buffer.from([frame, 0x80, 0, 0, 0, 0]).toString("hex").repeat(times), "hex"),
+    closed,
+  };
+}
+const PING = 0x89;
+const PONG = 0x8a;
+
+t.test("A10: control frames are a flood like any other, on a websocket that probes too", async (t) => {
+  const served = await serve(t, echo, { maxEventsPerSecond: 50 });
+  for (const frame of [PING, PONG]) {
+    const socket = await bare(served.port, WS);
+    socket.send(frame, 120);
+    await socket.closed;
+  }
+  t.equal(served.gateway.counters.closedFlood, 2);
+  const poller = await Poller.open(served, 4);
+  const probing = await bare(served.port, `${WS}&sid=${poller.sid}`);
+  probing.send(PING, 120);
+  await probing.closed;
+  t.equal(served.gateway.counters.closedFlood, 3);
+  const few = await bare(served.port, WS);
+  few.send(PING, 10);
+  const ws = served.ws(WS);
+  await ws.sid();
+  t.equal(await ws.send("4alive").next(), "4alive");
+  t.equal(served.gateway.size, 2, "a few are none");
+});
+
+t.test("A10: so many bytes in a second are a flood, however few the messages", async (t) => {
+  const served = await serve(t, echo, { maxBytesPerSecond: 1000 });
+  const ws = served.ws(WS);
+  await ws.sid();
+  const message = `4${"x".repeat(600)}`;
+  ws.send(message, message);
+  await ws.closed;
+  const poller = await Poller.open(served, 4);
+  t.match(await poller.post(`${message}\x1e${message}`), /^400 /);
+  t.equal(await poller.status(), 400);
+  t.equal(served.gateway.counters.closedFlood, 2);
+});
+
+t.test("D10: an address has few sessions on polling that did not come back after the handshake", async (t) => {
+  const told: object[] = [];
+  const served = await serve(t, echo, { maxFreshPerAddress: 3, onFull: (full) => told.push(full) });
+  const [first] = [await Poller.open(served, 4), await Poller.open(served, 4), await Poller.open(served, 3)];
+  for (let i = 0; i < 2; i++) t.equal((await fetch(served.url(POLL))).status, 429);
+  t.same(told, [{ what: "handshakes", address: "127.0.0.1", connections: 3, limit: 3 }], "told once");
+  await served.ws(WS).sid(); // a websocket is one that stays
+  t.equal(await first!.post("4here"), "200 ok");
+  t.equal((await fetch(served.url(POLL))).status, 200, "one that came back makes room");
+  t.equal((await fetch(served.url(POLL))).status, 429);
+  t.equal(served.gateway.counters.refusedPerAddress, 3);
+});
+
+t.test("D10: a session on polling that is not continued ends within seconds, and makes room", async (t) => {
+  const served = await serve(t, echo, { maxFreshPerAddress: 3, firstPollTimeout: 100 });
+  const kept = await Poller.open(served, 4);
+  const upgraded = await Poller.open(served, 4);
+  const ws = served.ws(`${WS}&sid=${upgraded.sid}`);
+  await ws.opened;
+  ws.send("5", "4x");
+  await ws.next();
+  await kept.post("4x");
+  await Poller.open(served, 4);
+  while (served.gateway.counters.closedTimeout < 1) await new Promise(setImmediate);
+  t.equal(served.gateway.size, 2, "those that came back stay");
+  for (let i = 0; i < 3; i++) await Poller.open(served, 4);
+  t.equal((await fetch(served.url(POLL))).status, 429);
+});
+
+t.test("D10: when the server is full, it is told which address has most", async (t) => {
+  const told: object[] = [];
+  const served = await serve(t, echo, {
+    maxConnections: 3,
+    trustedProxies: ["127.0.0.1"],
+    onFull: (full) => told.push(full),
+  });
+  for (const address of ["10.0.0.1", "10.0.0.2", "10.0.0.2"]) await served.ws(WS, { "X-Forwarded-For": address }).sid();
+  await served.ws(WS, { "X-Forwarded-For": "10.0.0.3" }).closed;
+  t.same(told, [{ what: "all", address: "10.0.0.2", connections: 2, limit: 3 }]);
 });
 
 t.test("only origins on the list are served, on polls, preflights and upgrades; no origin is no browser", async (t) => {
