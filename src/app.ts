@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { type Access, type Api, createApi } from "./api/routes.ts";
 import { threadSource } from "./app/assets.ts";
+import { type Files, watchFiles } from "./app/files.ts";
 import { hostAddress } from "./app/host.ts";
 import type { Log } from "./app/log.ts";
 import { createMetrics, type Figures } from "./app/metrics.ts";
@@ -44,7 +45,8 @@ const UPGRADE_TIMEOUT = 10_000;
 const FIRST_POLL_TIMEOUT = 10_000;
 const FRESH_MIN = 100;
 
-export async function startApp(config: Config, log: Log): Promise<App> {
+/** @param files how many connections each port may have open; undefined: as many as come */
+export async function startApp(config: Config, log: Log, files?: Files): Promise<App> {
   const now = Date.now;
   const failed = Promise.withResolvers<Error>();
   const { client, storage } = config;
@@ -93,7 +95,7 @@ export async function startApp(config: Config, log: Log): Promise<App> {
     log,
   });
   const gateway: Gateway<Session> = createGateway(
-    gatewayOptions(client, log),
+    { ...gatewayOptions(client, log), ...(files === undefined ? {} : { maxSockets: files.client }) },
     socketio(conversation, { connectTimeout: client.connectTimeout }),
   );
   const notifications: Notifications = createNotifications({
@@ -129,11 +131,15 @@ export async function startApp(config: Config, log: Log): Promise<App> {
       maxBody: config.api.maxBody,
       bodyTimeout: REQUEST_TIMEOUT,
       trustedProxies: config.api.trustedProxies,
+      ...(files === undefined ? {} : { maxConnections: files.api }),
+      warn: (text) => log.warn(`API port: ${text}`),
     },
     api.site,
   );
+  const stopWatching = watchFiles([gateway, server], (text) => log.warn(text));
 
   async function stop(): Promise<void> {
+    stopWatching();
     await server.close();
     await notifications.stop();
     await gateway.close();
@@ -196,6 +202,7 @@ function gatewayOptions(client: Config["client"], log: Log): GatewayOptions {
     trustedProxies: client.trustedProxies,
     strictEio: false,
     onFull: ({ what, ...full }) => log.warn(full, fullTexts[what]),
+    warn: (text) => log.warn(`client port: ${text}`),
     onError: (error) => log.error({ err: error }, "a bug: a client's message or its end could not be handled"),
   };
 }

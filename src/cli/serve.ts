@@ -1,7 +1,8 @@
 // One run of the server: what is checked before, the first log lines, the signals, and what the process answers at the end.
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, statSync } from "node:fs";
 import { platform } from "node:os";
 import { dirname, resolve } from "node:path";
+import { openFiles, share } from "../app/files.ts";
 import type { Log } from "../app/log.ts";
 import { type App, startApp } from "../app.ts";
 import { type Config, changes, isLoopback, type Reading } from "../config/index.ts";
@@ -29,7 +30,7 @@ export async function serve(run: Run): Promise<number> {
   const { log, version } = run;
   log.info(`pushbox ${version}`);
   const files = openFiles();
-  if (files !== undefined && files <= ownFiles) {
+  if (files !== undefined && share(files).client === 0) {
     log.fatal(`this process may open only ${files} files, too few to serve anybody: ${moreFiles}`);
     return 1;
   }
@@ -43,7 +44,7 @@ export async function serve(run: Run): Promise<number> {
     prepareData(config.data, log);
     await probe("client", config);
     await probe("api", config);
-    app = await startApp(config, log);
+    app = await startApp(config, log, files === undefined ? undefined : share(files));
   } catch (error) {
     log.fatal(detail(error), explain(error, config));
     return 1;
@@ -134,15 +135,12 @@ async function reload(app: App, current: Config, reread: Run["reread"], log: Log
 
 // ---- before the start
 
-/** A connection is an open file; so are the database, the log and the API's callers. */
-const ownFiles = 128;
-
 const moreFiles = "raise the limit with ulimit -n, or LimitNOFILE= in systemd";
 
 /** As many connections as this process may have files open. */
 function fit(config: Config, files: number | undefined): Config {
-  if (files === undefined || files >= config.client.maxConnections + ownFiles) return config;
-  return { ...config, client: { ...config.client, maxConnections: Math.max(1, files - ownFiles) } };
+  if (files === undefined || share(files).client >= config.client.maxConnections) return config;
+  return { ...config, client: { ...config.client, maxConnections: share(files).client } };
 }
 
 /** No address may take what is there for all: by default it gets a quarter of the connections that are possible. */
@@ -158,16 +156,6 @@ function tellLimit(wanted: number, possible: number, files: number | undefined, 
   const text = `this process may open ${files} files, so at most ${possible} connections are taken; for more, ${moreFiles}`;
   if (chosen.has("client.max_connections")) log.warn(`client.max_connections is ${wanted}, but ${text}`);
   else log.info(text);
-}
-
-/** How many files this process may open; Node has already raised the soft limit to the hard one. Undefined: not known. */
-function openFiles(): number | undefined {
-  try {
-    const soft = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1];
-    return soft === undefined ? undefined : Number(soft);
-  } catch {
-    return undefined; // not Linux
-  }
 }
 
 function prepareData(data: string, log: Log): void {

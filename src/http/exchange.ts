@@ -9,12 +9,14 @@ import { HttpError } from "./message.ts";
 import { addressText, limitedAs } from "./uws/address.ts";
 import { announce, endAndShut, endBare, endWith } from "./uws/ending.ts";
 import type { Closes } from "./uws/framing.ts";
+import type { Gate } from "./uws/gate.ts";
 
 /** What the exchanges of one server share. */
 export interface Traffic {
   readonly site: Site;
   readonly maxBody: number;
   readonly intake: Intake;
+  readonly gate: Gate;
   /** Exchanges that are not answered yet. */
   running: number;
   /** The server is closing: every answer ends its connection. */
@@ -192,7 +194,7 @@ export class Exchange implements BodyOwner {
 
   #write(answer: Response, hangUp: boolean): void {
     const response = this.#response;
-    const { closing } = this.#traffic;
+    const closing = this.#traffic.closing || this.#traffic.gate.crowded;
     this.#writeHead(answer);
     if (answer.status === 204 || answer.status === 304) {
       endBare(response, undefined, this.#closes, hangUp || closing);

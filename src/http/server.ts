@@ -6,6 +6,7 @@ import { Exchange, type Traffic } from "./exchange.ts";
 import { Head, HttpError, type Site } from "./message.ts";
 import { addressList } from "./uws/address.ts";
 import { framing } from "./uws/framing.ts";
+import { Gate } from "./uws/gate.ts";
 import { Listeners, type Place } from "./uws/listeners.ts";
 
 /** For running requests to be answered after `close`, milliseconds. What is not answered then is cut off. */
@@ -22,6 +23,10 @@ export interface HttpOptions extends Place {
   readonly bodyTimeout: number;
   /** Addresses and networks whose X-Forwarded-For or X-Real-IP is believed. */
   readonly trustedProxies: readonly string[];
+  /** Connections at once; more are closed within accept. */
+  readonly maxConnections?: number;
+  /** Told what was refused before it could be answered. */
+  readonly warn?: (text: string) => void;
 }
 
 export interface HttpServer {
@@ -29,13 +34,16 @@ export interface HttpServer {
   listen(): Promise<number>;
   /** See `Listeners`. */
   reloadTls(): Promise<void>;
+  accept(on: boolean): boolean;
   /** Stops accepting, waits some seconds until the running requests are answered, closes the connections. */
   close(): Promise<void>;
 }
 
 export function createServer(options: HttpOptions, site: Site): HttpServer {
   const trusted = addressList(options.trustedProxies);
-  const listeners = new Listeners(options, (app) => app.any("/*", serve));
+  const { maxConnections = Number.POSITIVE_INFINITY, warn = () => {} } = options;
+  const gate = new Gate({ most: maxConnections, trusted, warn });
+  const listeners = new Listeners(options, gate, (app) => app.any("/*", serve));
   let drained: (() => void) | undefined;
   let closed: Promise<void> | undefined;
   let sweeper: NodeJS.Timeout | undefined;
@@ -50,6 +58,7 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
     site,
     maxBody: options.maxBody,
     intake,
+    gate,
     running: 0,
     closing: false,
     ended() {
@@ -121,6 +130,7 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
     },
 
     reloadTls: () => listeners.reloadTls(),
+    accept: (on) => listeners.accept(on),
 
     close() {
       closed ??= end();

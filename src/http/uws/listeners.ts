@@ -6,6 +6,7 @@ import { hash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { createSecureContext } from "node:tls";
+import type { Gate } from "./gate.ts";
 
 export interface TlsFiles {
   readonly certFile: string;
@@ -24,6 +25,7 @@ export interface Place {
 /** How uWS is asked for a port: alone (LIBUS_LISTEN_EXCLUSIVE_PORT), or together with other sockets that agree to share it. */
 const EXCLUSIVE = 1;
 const SHARED = 0;
+type Sharing = typeof EXCLUSIVE | typeof SHARED;
 
 /** Leaves the header that names the server and its version out of every answer. */
 (uws as unknown as { _cfg(setting: "silent"): void })._cfg("silent");
@@ -31,6 +33,7 @@ const SHARED = 0;
 export class Listeners {
   readonly #place: Place;
   readonly #route: (app: TemplatedApp) => void;
+  readonly #gate: Gate;
   /** One for each certificate so far: connections stay with the one that accepted them. */
   readonly #apps: TemplatedApp[] = [];
   #address = "";
@@ -40,8 +43,9 @@ export class Listeners {
   #identity = "";
 
   /** @param route puts its routes on an app; called again for every new certificate */
-  constructor(place: Place, route: (app: TemplatedApp) => void) {
+  constructor(place: Place, gate: Gate, route: (app: TemplatedApp) => void) {
     this.#place = place;
+    this.#gate = gate;
     this.#route = route;
   }
 
@@ -51,7 +55,7 @@ export class Listeners {
     const identity = tls === undefined ? "" : await checked(tls);
     ({ address: this.#address, port: this.#port } = await freePort(host, port));
     // A certificate to come needs a second socket on the port, which only sockets that share it can have.
-    const socket = this.#open(tls === undefined ? EXCLUSIVE : SHARED);
+    const socket = this.#open(this.#sharing);
     if (socket === undefined) {
       await freePort(host, this.#port); // knows the reason, when another was faster
       throw new Error(`cannot listen on ${host}:${this.#port}`);
@@ -79,6 +83,18 @@ export class Listeners {
     this.#identity = identity;
   }
 
+  /**
+   * Accepts nothing for a while, or again: a port on which accept fails for want of a file keeps the loop busy. What waits in the
+   * queue then is reset. False: the port could not be had again.
+   */
+  accept(on: boolean): boolean {
+    const app = this.#apps.at(-1);
+    if (app === undefined) return true; // never listened, or closed
+    if (!on) this.stop();
+    else if (this.#socket === undefined) this.#socket = this.#listen(app, this.#sharing);
+    return !on || this.#socket !== undefined;
+  }
+
   /** Accepts no more. */
   stop(): void {
     if (this.#socket !== undefined) uws.us_listen_socket_close(this.#socket);
@@ -92,7 +108,11 @@ export class Listeners {
     this.#apps.length = 0;
   }
 
-  #open(sharing: typeof EXCLUSIVE | typeof SHARED): us_listen_socket | undefined {
+  get #sharing(): Sharing {
+    return this.#place.tls === undefined ? EXCLUSIVE : SHARED;
+  }
+
+  #open(sharing: Sharing): us_listen_socket | undefined {
     const { tls } = this.#place;
     const app =
       tls === undefined
@@ -102,7 +122,14 @@ export class Listeners {
             key_file_name: tls.keyFile,
             ...(tls.passphrase === undefined ? {} : { passphrase: tls.passphrase }),
           });
+    this.#gate.watch(app);
     this.#route(app);
+    const socket = this.#listen(app, sharing);
+    if (socket !== undefined) this.#apps.push(app);
+    return socket;
+  }
+
+  #listen(app: TemplatedApp, sharing: Sharing): us_listen_socket | undefined {
     let socket: us_listen_socket | undefined;
     // Four arguments are possible; the published types have only the two halves. uWS calls back before `listen` returns.
     (
@@ -112,7 +139,6 @@ export class Listeners {
     ).listen(this.#address, this.#port, sharing, (opened) => {
       socket = opened || undefined;
     });
-    if (socket !== undefined) this.#apps.push(app);
     return socket;
   }
 }

@@ -3,6 +3,7 @@ import type { HttpRequest, HttpResponse } from "uWebSockets.js";
 import { type AddressList, addressList, addressText, callerAddress } from "../../http/uws/address.ts";
 import { endAndShut, endWith } from "../../http/uws/ending.ts";
 import type { Closes } from "../../http/uws/framing.ts";
+import { Gate } from "../../http/uws/gate.ts";
 import type { GatewayCounters, GatewayOptions } from "./gateway.ts";
 import { type Counted, type Peer, Peers } from "./peers.ts";
 import type { Reply } from "./reply.ts";
@@ -10,7 +11,7 @@ import { AMBIGUOUS, FORBIDDEN, FULL, type Refusal, STOPPING, TOO_MANY } from "./
 
 type Limits = Pick<
   GatewayOptions,
-  "maxConnections" | "maxConnectionsPerAddress" | "maxFreshPerAddress" | "trustedProxies"
+  "maxConnections" | "maxConnectionsPerAddress" | "maxFreshPerAddress" | "trustedProxies" | "maxSockets" | "warn"
 >;
 
 /** Milliseconds for which refusals of one kind are told once. */
@@ -21,6 +22,7 @@ export class Door {
   readonly #counters: GatewayCounters;
   readonly #trusted: AddressList;
   readonly #peers = new Peers();
+  readonly gate: Gate;
   #inside = 0;
   /** Nobody is let in any more. */
   closed = false;
@@ -34,6 +36,9 @@ export class Door {
     this.#limits = limits;
     this.#counters = counters;
     this.#trusted = addressList(limits.trustedProxies);
+    const { maxSockets: most = Number.POSITIVE_INFINITY, warn = () => {} } = limits;
+    const perAddress = Math.min(4 * limits.maxConnectionsPerAddress, Math.ceil(most / 2));
+    this.gate = new Gate({ most, perAddress, trusted: this.#trusted, warn });
   }
 
   peer(res: HttpResponse, req: HttpRequest): Peer {
@@ -68,6 +73,14 @@ export class Door {
     this.#quietUntil.set(what, now + PAUSE);
     const { name, connections } = whose();
     this.#onFull({ what, address: name, connections, limit });
+  }
+
+  get sendsAway(): boolean {
+    return this.closed || this.gate.crowded;
+  }
+
+  leaving(response: HttpResponse): void {
+    this.gate.leaving(response);
   }
 
   enter(peer: Peer): void {

@@ -23,6 +23,10 @@ export interface GatewayOptions extends Place {
   /** The body of a POST that brings less than 1 KB per second for so long is cut. */
   readonly requestTimeout: number;
   readonly maxConnections: number;
+  /** Connections of TCP, each an open file, of whatever kind; more are closed within accept. */
+  readonly maxSockets?: number;
+  /** Told what was refused before it could be answered. */
+  readonly warn?: (text: string) => void;
   readonly maxConnectionsPerAddress: number;
   /** Of these, those on polling that did not come back after their handshake yet. */
   readonly maxFreshPerAddress: number;
@@ -149,6 +153,7 @@ export interface Gateway<T> {
   readonly counters: Readonly<GatewayCounters>;
   /** See `Listeners`. */
   reloadTls(): Promise<void>;
+  accept(on: boolean): boolean;
   /** Stops accepting, answers pending polls, closes the transports so that clients come back later; resolves when done. */
   close(): Promise<void>;
 }

@@ -5,9 +5,12 @@ import type { Body, BodyOwner, Intake } from "../../http/body.ts";
 import { endAndShut, endBare, endWith } from "../../http/uws/ending.ts";
 import type { Closes, Framing } from "../../http/uws/framing.ts";
 
-/** Of all replies of a server: once it is closed, every answer ends its connection. */
+/** Of all replies of a server. */
 export interface Host {
-  readonly closed: boolean;
+  /** The server is closing or crowded: every answer ends its connection. */
+  readonly sendsAway: boolean;
+  /** The answer that is being written will end its connection. */
+  leaving(response: HttpResponse): void;
 }
 
 export class Reply {
@@ -45,7 +48,8 @@ export class Reply {
   send(status: string, type: string, body: string | Uint8Array, closing = false): void {
     const response = this.#take();
     if (response === undefined) return;
-    const hangUp = closing || this.#host.closed;
+    const hangUp = closing || this.#host.sendsAway;
+    if (hangUp || this.#closes !== "open") this.#host.leaving(response);
     response.cork(() => {
       this.#head(response, status, type);
       if (this.#bare) endBare(response, Buffer.byteLength(body), this.#closes, hangUp);
@@ -78,7 +82,7 @@ export class Reply {
       response.writeHeader("Access-Control-Allow-Methods", "GET, POST");
       response.writeHeader("Access-Control-Allow-Headers", headers || "Content-Type");
       response.writeHeader("Access-Control-Max-Age", "600");
-      endBare(response, undefined, this.#closes, this.#host.closed);
+      endBare(response, undefined, this.#closes, this.#host.sendsAway);
     });
   }
 

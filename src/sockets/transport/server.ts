@@ -5,6 +5,7 @@ import { LargeMap } from "../../core/large-map.ts";
 import { inTurn, Pace } from "../../core/pace.ts";
 import { type BodyFault, type BodyOwner, Intake } from "../../http/body.ts";
 import { askedHeaders, originList } from "../../http/origins.ts";
+import { addressText, limitedAs } from "../../http/uws/address.ts";
 import { framing } from "../../http/uws/framing.ts";
 import { Listeners } from "../../http/uws/listeners.ts";
 import { type EnginePacket, openPacket, type Revision } from "../wire/engineio.ts";
@@ -124,7 +125,7 @@ export class Server<T> implements Gateway<T> {
       4: this.clock.ticks(four.pingInterval + four.pingTimeout),
     };
     this.#pingEvery = this.clock.ticks(four.pingInterval);
-    this.#listeners = new Listeners(options, (app) => this.#route(app));
+    this.#listeners = new Listeners(options, this.#door.gate, (app) => this.#route(app));
     this.rooms = new Rooms(this.#apps, () => this.#atTurnEnd());
   }
 
@@ -138,6 +139,10 @@ export class Server<T> implements Gateway<T> {
 
   reloadTls(): Promise<void> {
     return this.#listeners.reloadTls();
+  }
+
+  accept(on: boolean): boolean {
+    return this.#listeners.accept(on);
   }
 
   async close(): Promise<void> {
@@ -170,6 +175,7 @@ export class Server<T> implements Gateway<T> {
       upgrade: (res, req, context) => this.#upgrade(res, req, context),
       open: (ws) => {
         if (websockets++ === 0) this.#apps.add(app);
+        this.#door.gate.upgraded(limitedAs(addressText(ws.getRemoteAddress())));
         ws.getUserData().receiver.opened(ws);
       },
       message: (ws, data, isBinary) => ws.getUserData().receiver.message(ws, data, isBinary),
@@ -178,6 +184,7 @@ export class Server<T> implements Gateway<T> {
       dropped: (ws) => ws.getUserData().receiver.dropped(),
       close: (ws, _code, message) => {
         if (--websockets === 0) this.#apps.delete(app);
+        this.#door.gate.websocketClosed();
         const reason = message.byteLength === 0 ? "" : Buffer.from(message).toString("latin1");
         ws.getUserData().receiver.closed(ws, reason === "Received too big message");
       },
