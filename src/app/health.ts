@@ -9,7 +9,8 @@ export interface Health {
 }
 
 export function healthy(api: Config["api"]): Promise<Health> {
-  const host = { "0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1" }[api.host] ?? api.host.replace(/^\[|\]$/g, "");
+  const host =
+    { "0.0.0.0": "127.0.0.1", "::": "127.0.0.1", "[::]": "127.0.0.1" }[api.host] ?? api.host.replace(/^\[|\]$/g, "");
   const secure = api.tlsCert !== "";
   const where = { host, port: api.port, path: "/healthz", timeout: 5000 };
   return new Promise((done) => {

@@ -163,8 +163,15 @@ Signals: TERM or INT stop the server within 10 s, a second one at once. HUP read
 without dropping a connection.`,
   );
 
-  configured("check", "check the configuration and start nothing", everything, ({ warnings }) => {
-    for (const warning of warnings) host.err(`warning: ${warning}\n`);
+  configured("check", "check the configuration and start nothing", everything, async ({ config, warnings }) => {
+    const { placeProblems } = await import("./places.ts");
+    const places = await placeProblems(config);
+    for (const warning of [...warnings, ...places.warnings]) host.err(`warning: ${warning}\n`);
+    const { problems } = places;
+    if (problems.length > 0) {
+      host.err(`${problems.map((problem) => `${problem}\n`).join("")}${count(problems.length)}\n`);
+      return wrong;
+    }
     host.out("the configuration is right\n");
     return ok;
   }).addHelpText(

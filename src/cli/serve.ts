@@ -7,7 +7,7 @@ import type { Log } from "../app/log.ts";
 import { type App, startApp } from "../app.ts";
 import { type Config, changes, isLoopback, type Reading } from "../config/index.ts";
 import { lockDirectory } from "../engine/directory.ts";
-import { freePort } from "../http/uws/listeners.ts";
+import { hasIpv6, placeTrouble, withEveryFamily } from "./places.ts";
 import { detail, explain, Trouble } from "./trouble.ts";
 
 /** From `stop` until the process ends whatever happens. A supervisor that kills after 10 s must not have to. */
@@ -34,7 +34,10 @@ export async function serve(run: Run): Promise<number> {
     log.fatal(`this process may open only ${files} files, too few to serve anybody: ${moreFiles}`);
     return 1;
   }
-  const config = shared(fit(run.config, files), run.chosen);
+  const ipv6 = await hasIpv6();
+  const config = withEveryFamily(shared(fit(run.config, files), run.chosen), ipv6);
+  if (!ipv6 && config.client.host !== run.config.client.host)
+    log.info("this machine has no IPv6: clients connect to its IPv4 addresses");
   tellLimit(run.config.client.maxConnections, config.client.maxConnections, files, run);
   for (const warning of run.warnings) log.warn(warning);
   if (config.api.insecure && config.api.keys.length === 0 && !isLoopback(config.api.host))
@@ -187,20 +190,12 @@ function makeDirectory(path: string): void {
 }
 
 /** Before anything is opened: a port in use is the usual reason why a second server does not start. */
-async function probe(section: "client" | "api", { [section]: { host, port }, data }: Config): Promise<void> {
-  try {
-    await freePort(host, port);
-  } catch (cause) {
-    // The usual reason is this very server, started twice: its lock says so better than its port, and throws.
-    if (codeOf(cause) === "EADDRINUSE") lockDirectory(data).release();
-    const text = {
-      EADDRINUSE: `port ${port} on ${host} is in use: stop what uses it (ss -ltnp 'sport = :${port}'), or take another with --${section}-port`,
-      EADDRNOTAVAIL: `${host} is not an address of this machine: set --${section}-host to one, or to 0.0.0.0`,
-      ENOTFOUND: `${host} is not an address or a known name: set --${section}-host to an address`,
-      EACCES: `this user may not use port ${port}: take one above 1023 with --${section}-port, or: setcap cap_net_bind_service=+ep pushbox`,
-    }[codeOf(cause)];
-    throw new Trouble(text ?? (cause instanceof Error ? cause.message : String(cause)), { cause });
-  }
+async function probe(section: "client" | "api", config: Config): Promise<void> {
+  const trouble = await placeTrouble(section, config);
+  if (trouble === undefined) return;
+  // The usual reason is this very server, started twice: its lock says so better than its port, and throws.
+  if (trouble.code === "EADDRINUSE") lockDirectory(config.data).release();
+  throw new Trouble(trouble.text, { cause: trouble.cause });
 }
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "";
@@ -213,7 +208,9 @@ function greet(app: App, config: Config, log: Log): void {
   const header = key === undefined ? "" : ` -H 'Authorization: Bearer KEY'`;
   const note = key === undefined ? "" : ` (KEY: the key called ${key.name})`;
   log.info(`data in ${resolve(config.data)}`);
-  log.info(`clients connect to ${app.clientUrl}`);
+  const every = /\/\/(0\.0\.0\.0|\[::\])/;
+  const others = every.test(app.clientUrl) ? ", and to every other address of this machine" : "";
+  log.info(`clients connect to ${app.clientUrl.replace(every, "//127.0.0.1")}${others}`);
   log.info(`API at ${app.apiUrl}`);
   log.info(`try: curl${header} ${reachable}/api/push -d topic=news -d json=hello${note}`);
 }

@@ -110,14 +110,27 @@ export function text(
   return { schema: z.string().regex(pattern), fallback, why, expected, argument, fromText: last, ...options };
 }
 
-export const host = (fallback: string, why: string): Setting<string> =>
-  text(
-    fallback,
-    /^(\[?[0-9a-fA-F:.]+\]?|[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?)$/,
-    'an address such as "0.0.0.0", "::1" or a host name',
-    "<address>",
-    why,
-  );
+export function host(fallback: string, why: string): Setting<string> {
+  const expected = 'an address such as "0.0.0.0", "::1" or a host name';
+  return {
+    ...text(fallback, /^/, expected, "<address>", why),
+    schema: z.string().refine(isHost, { error: ({ input }) => apart(String(input)) ?? expected }),
+  };
+}
+
+/** An address, in brackets too, or a name. What ends in a number is no name, but a wrong address. */
+function isHost(text: string): boolean {
+  const address = /^\[(.*)\]$/.exec(text)?.[1];
+  if (address !== undefined) return isIP(address) === 6;
+  return isIP(text) !== 0 || (isHostName(text) && !/(^|\.)\d+$/.test(text));
+}
+
+/** The port has a setting of its own. */
+function apart(text: string): string | undefined {
+  const [, name = "", port] = /^(?:\w+:\/\/)?(\[[^\]]+\]|[^:/]+)(?::(\d{1,5}))?\/?$/.exec(text) ?? [];
+  if (name === text || !isHost(name)) return undefined;
+  return port === undefined ? `host = "${name}"` : `host = "${name}" and port = ${port}`;
+}
 
 export const port = (fallback: number, why: string): Setting<number> => ({
   ...integer(fallback, 0, 65_535, why),

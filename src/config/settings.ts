@@ -38,7 +38,7 @@ export const settings = {
     "Let a client say which user it is. Anybody can then receive what is sent to any user: only for closed networks.",
   ),
   client: {
-    host: host("0.0.0.0", "Address that clients connect to; 0.0.0.0 is every address of this machine."),
+    host: host("::", "Address that clients connect to; :: is every one of this machine, 0.0.0.0 every IPv4 one."),
     port: port(10_001, "Port that clients connect to; 0 takes any free one."),
     tls_cert: file("Certificate chain (PEM) for https and wss; empty: plain http and ws."),
     tls_key: file("Private key (PEM) of that certificate."),

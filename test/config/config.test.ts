@@ -42,7 +42,7 @@ t.test("nothing given: the defaults, which are safe", async (t) => {
   const { config, warnings, origins } = valid(given(undefined));
   t.equal(config.data, "./pushbox-data");
   t.match(config.client, {
-    host: "0.0.0.0",
+    host: "::",
     port: 10_001,
     pingIntervalV3: 90_000,
     maxPayload: 1_000_000,
@@ -444,6 +444,42 @@ t.test("B12: a star in an origin is one whole label, and not a whole top-level d
     ])
       t.match(problems(given(undefined, {}, name, wrong)), [/write "\*" for any, or an origin such as/], wrong);
   }
+});
+
+t.test("D5: a host with a port, a wrong address or what is neither address nor name says what to write", async (t) => {
+  const said = (host: string) =>
+    problems(given(undefined, {}, "client-host", host))[0]?.replace(/^.*does not fit; /, "");
+  for (const right of [
+    "0.0.0.0",
+    "::",
+    "[::]",
+    "[::1]",
+    "fe80::1%eth0",
+    "localhost",
+    "push.example.com",
+    "eth0",
+    "127.0.0.1",
+  ])
+    t.equal(said(right), undefined, right);
+  t.equal(said("0.0.0.0:8080"), 'write host = "0.0.0.0" and port = 8080');
+  t.equal(said("[::1]:80"), 'write host = "[::1]" and port = 80');
+  t.equal(said("localhost:80"), 'write host = "localhost" and port = 80');
+  t.equal(said("http://push.example.com/"), 'write host = "push.example.com"');
+  for (const wrong of [
+    "256.1.1.1",
+    "1.2.3",
+    "8080",
+    ":8080",
+    "*",
+    "",
+    "a b",
+    "::1::",
+    "[1.2.3.4]",
+    "-a",
+    "a..b",
+    "0.0.0.0:999999",
+  ])
+    t.equal(said(wrong), 'write an address such as "0.0.0.0", "::1" or a host name', wrong);
 });
 
 t.test("certificate and key", async (t) => {
