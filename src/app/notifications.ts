@@ -174,17 +174,18 @@ function routing({ tokenTypes, providers }: Vendors): Routing {
 
 /** Only what is dead is an error to the other server, which forgets it. */
 function relayed(tokens: readonly string[], outcomes: readonly Outcome[]): Relayed {
-  const those = (...kinds: readonly Outcome["kind"][]): readonly string[] =>
-    tokens.filter((_, i) => kinds.includes(outcomes[i]!.kind));
-  const failed = outcomes.find(({ kind }) => kind !== "accepted" && kind !== "gone");
+  const those = (is: (outcome: Outcome) => boolean): readonly string[] => tokens.filter((_, i) => is(outcomes[i]!));
+  const failed = outcomes.find((outcome) => outcome.kind !== "accepted" && !isDead(outcome));
   return {
-    success: those("accepted").length,
-    errorTokens: those("gone"),
-    refusedTokens: those("refused"),
-    retryTokens: those("retry", "denied", "paused"),
+    success: those(({ kind }) => kind === "accepted").length,
+    errorTokens: those(isDead),
+    refusedTokens: those((outcome) => outcome.kind === "refused" || (outcome.kind === "gone" && !isDead(outcome))),
+    retryTokens: those(({ kind }) => kind === "retry" || kind === "denied" || kind === "paused"),
     ...(failed === undefined || failed.kind === "accepted" ? {} : { reason: failed.reason }),
   };
 }
+
+const isDead = (outcome: Outcome): boolean => outcome.kind === "gone" && outcome.kept !== true;
 
 /** In a time that does not depend on how much of the two agrees. */
 function same(secret: string, given: string): boolean {

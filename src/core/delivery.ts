@@ -104,7 +104,9 @@ export function settle(
     }
     case "gone": {
       const forget = outcome.at === undefined ? {} : { registeredBefore: outcome.at };
-      return { delivery, kind: "gone", reason: outcome.reason, counters: counters(provider, "failed"), forget };
+      const { reason, kept } = outcome;
+      const gone = { delivery, kind: "gone", reason, counters: counters(provider, "failed") } as const;
+      return kept === true ? gone : { ...gone, forget };
     }
     case "refused": {
       const { reason, detour } = outcome;

@@ -28,15 +28,21 @@ export type Outcome =
       readonly once?: true;
       readonly suspect?: Suspicion;
     }
-  /** The token is dead: forget it. `at`: dead since then (epoch ms), which a token registered later survives. */
-  | { readonly kind: "gone"; readonly reason: string; readonly at?: number }
+  /**
+   * The token is dead: forget it. `at`: dead since then (epoch ms), which a token registered later survives. `kept`: so it is said,
+   * but our settings may be the reason, and the token stays.
+   */
+  | { readonly kind: "gone"; readonly reason: string; readonly at?: number; readonly kept?: true }
   /**
    * This message is at fault, or the device's settings block it: never again, but the token stays. `detour`, to be kept with the
    * token: our credentials do not reach it, so it is set aside until there are others.
    */
   | { readonly kind: "refused"; readonly reason: string; readonly suspect?: Suspicion; readonly detour?: string }
-  /** Our credentials are at fault: renew once, then stop the lane until they are replaced. */
-  | { readonly kind: "denied"; readonly reason: string }
+  /**
+   * Our credentials are at fault: renew once, then stop the lane until they are replaced. `settings`: or what the message asks
+   * for, a topic, a channel, a right; where a caller has set such things, it is that message's fault and no more.
+   */
+  | { readonly kind: "denied"; readonly reason: string; readonly settings?: true }
   /** A quota is spent: the lane rests until then. */
   | { readonly kind: "paused"; readonly until: number; readonly reason: string };
 

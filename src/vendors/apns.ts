@@ -256,7 +256,7 @@ function judgeReply(reply: HttpReply, now: number): Answer {
   const reason = excerpt(String(reply.status), code, []);
   // It is of another app, but of this environment; or unknown in this one, whatever the app.
   if (code === "DeviceTokenNotForTopic")
-    return { kind: "elsewhere", environment: "same", outcome: { kind: "gone", reason } };
+    return { kind: "elsewhere", environment: "same", settings: true, outcome: { kind: "gone", reason } };
   if (code === "BadDeviceToken") return { kind: "elsewhere", environment: "other", outcome: { kind: "gone", reason } };
   if (KEY_OF_OTHER_ENVIRONMENT.test(code) && reply.status === 403)
     return { kind: "elsewhere", outcome: { kind: "denied", reason } };
@@ -271,6 +271,7 @@ function judgeReply(reply: HttpReply, now: number): Answer {
     return { kind: "retry", reason, scope: "token", ...(after === undefined ? {} : { after }) };
   }
   const kind = VERDICTS[code] ?? BY_STATUS[reply.status] ?? "retry";
+  if (kind === "denied" && VERDICTS[code] !== undefined) return { kind, reason, settings: true };
   const outcome = detailed(kind, reason, said ?? {}, reply, now);
   return LEAVING.includes(code) ? { kind: "leave", outcome } : outcome;
 }

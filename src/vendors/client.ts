@@ -8,6 +8,7 @@ import { Credentials } from "./credentials.ts";
 import { nameOf, placeOf, sparing } from "./detour.ts";
 import type { Answer, CommonApp, Dialect, HttpReply, HttpRequest, Transport } from "./dialect.ts";
 import { Denied, Unsendable } from "./dialect.ts";
+import { isFields } from "./fields.ts";
 import { Line, type Network, Trouble } from "./line.ts";
 import { Preparations } from "./preparations.ts";
 import { asideOf, type Elsewhere, isAside, Ways, wayOf } from "./ways.ts";
@@ -171,7 +172,10 @@ class Client<App extends CommonApp> {
       if (peers !== undefined) return await this.#inTurn(peers, note, to, now);
       const routes = this.#dialect.route?.(app, to[0]!.token, this.#configured);
       return routes === undefined
-        ? (await this.#ask(app, note, to, now)).map((answer) => this.#outcome(app, answer, now))
+        ? this.#doubted(
+            app,
+            (await this.#ask(app, note, to, now)).map((answer) => this.#outcome(app, answer, now)),
+          )
         : [await this.#along(routes, note, to, now)];
     } catch (error) {
       if (error instanceof Unwritable && to.length > 1)
@@ -261,9 +265,7 @@ class Client<App extends CommonApp> {
     );
     const believed =
       absent.some(([route]) => this.ways.proven(route)) || (excluded.size > 1 && excluded.size === environments.size);
-    return believed || verdict.kind !== "gone"
-      ? verdict
-      : { kind: "refused", reason: `${verdict.reason}: not believed before this app has been accepted there` };
+    return believed || verdict.kind !== "gone" ? verdict : unbelieved(verdict.reason);
   }
 
   /** Apple punishes connections on which many tokens are unknown: those are asked about on one of their own, a few at a time. */
@@ -313,6 +315,14 @@ class Client<App extends CommonApp> {
     this.#detours.delete(token);
     if (index > 0) this.#detours.set(token, index);
     if (this.#detours.size > DETOURS) this.#detours.delete(this.#detours.keys().next().value!);
+  }
+
+  /** Before anything was accepted, a token that is said to be dead may as well be one of many that our settings are wrong for. */
+  #doubted(app: App, outcomes: readonly Outcome[]): readonly Outcome[] {
+    if (this.#dialect.doubtful !== true) return outcomes;
+    if (outcomes.some(({ kind }) => kind === "accepted")) this.ways.accepted(app);
+    if (this.ways.proven(app)) return outcomes;
+    return outcomes.map((outcome) => (outcome.kind === "gone" ? unbelieved(outcome.reason) : outcome));
   }
 
   #outcome(app: App, answer: Told, now: number): Outcome {
@@ -370,7 +380,9 @@ class Client<App extends CommonApp> {
     const request = this.#encode(app, note, to, credential, now, prepared);
     const line = this.#line(app, request.url, transport, probing);
     const reply = await line.ask(app.app, request);
-    const answers = this.#decode(app, reply, to, now, prepared);
+    const given = this.#decode(app, reply, to, now, prepared);
+    // Only a message that sets nothing of its own says something of our settings.
+    const answers = setsOwn(note, this.#dialect.name) ? given.map(ofMessage) : given;
     if (answers.some(({ kind }) => kind === "accepted")) line.open();
     if (answers.some(leaves)) this.#leave(line);
     return answers;
@@ -455,6 +467,12 @@ class Client<App extends CommonApp> {
   }
 }
 
+const unbelieved = (reason: string): Outcome => ({
+  kind: "gone",
+  reason: `${reason}: not believed before this app has been accepted there`,
+  kept: true,
+});
+
 const ASIDE = "the token is set aside, for it is none of these credentials'";
 const NOWHERE: ReadonlySet<string> = new Set(["ENOTFOUND", "ENOTPUBLIC"]);
 
@@ -475,6 +493,16 @@ type Told = Exclude<Answer, { readonly kind: "anew" }>;
 
 const unsettled = ({ kind }: Answer): boolean => kind === "denied" || kind === "anew";
 const told = (answer: Answer): Told => (answer.kind === "anew" ? answer.outcome : answer);
+const setsOwn = ({ content: { vendors } }: Notification, name: string): boolean =>
+  isFields(vendors) && Object.hasOwn(vendors, name);
+
+function ofMessage(answer: Answer): Answer {
+  if (answer.kind === "denied" && answer.settings === true) return { kind: "refused", reason: answer.reason };
+  if (answer.kind !== "elsewhere" || answer.settings !== true) return answer;
+  const { outcome } = answer;
+  return { kind: "refused", reason: "reason" in outcome ? (outcome.reason ?? "") : "" };
+}
+
 const leaves = (answer: Answer): boolean =>
   answer.kind === "leave" || (answer.kind === "anew" && answer.with === "connection");
 

@@ -94,7 +94,13 @@ export type Answer =
    * that was asked, or only those in another. With `denied`, our credential does not cover this route: what the others say of the
    * token proves nothing then.
    */
-  | { readonly kind: "elsewhere"; readonly outcome: Outcome; readonly environment?: "same" | "other" }
+  | {
+      readonly kind: "elsewhere";
+      readonly outcome: Outcome;
+      readonly environment?: "same" | "other";
+      /** As in `denied`. */
+      readonly settings?: true;
+    }
   /** `outcome` holds, and later requests go by another connection: the server is leaving this one. */
   | { readonly kind: "leave"; readonly outcome: Outcome }
   /** `outcome` holds. It concerns the tokens that are reached by this way, behind the vendor, and says nothing of the others. */
@@ -113,6 +119,11 @@ export interface Dialect<App extends CommonApp> {
   readonly tokenTypes: readonly string[];
   readonly batch: number;
   readonly transport: Transport;
+  /**
+   * What it says of a dead token it may say of another app's as well: with wrong settings, of every one. So a token is dead only
+   * once another has been accepted.
+   */
+  readonly doubtful?: true;
   /** For people: whose service it is. */
   readonly title: string;
   /** All that an entry may hold. */

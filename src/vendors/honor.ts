@@ -31,6 +31,7 @@ export const honor: Dialect<HonorApp> = {
   name: "honor",
   tokenTypes: ["honor"],
   batch: 1000,
+  doubtful: true,
   transport: { http2: false, connections: 16, streams: 1, timeout: 15_000, gate: false },
   title: "Honor",
   keys: [

@@ -63,6 +63,7 @@ export const huawei: Dialect<HuaweiApp> = {
   name: "huawei",
   tokenTypes: ["huawei"],
   batch: 1000,
+  doubtful: true,
   transport: TRANSPORT,
   title: "Huawei (Android)",
   keys: [
@@ -144,6 +145,7 @@ export const harmony: Dialect<HarmonyApp> = {
   name: "harmony",
   tokenTypes: ["harmony"],
   batch: 1000,
+  doubtful: true,
   transport: TRANSPORT,
   title: "Huawei (HarmonyOS)",
   keys: [
@@ -265,6 +267,9 @@ const CODES: Readonly<Record<string, Verdict>> = {
   "81000001": "retry",
 };
 
+/** A right that the message needs, or an address for receipts that it names. */
+const RIGHTS: readonly string[] = ["80300002", "80300011", "80300013"];
+
 /** Why v3 took no token; last what is the tokens' own fault, so that nothing said beside it costs a token. */
 const REASONS: Readonly<Record<string, Verdict>> = {
   noPushTypeRight: "denied",
@@ -311,7 +316,7 @@ export function decodeReply(
     if (version === "v3" && why === undefined)
       return tokens.map(() => ({ kind: "refused", reason, suspect: { from: nextDay(now) } }));
     const kind = version === "v1" ? "gone" : REASONS[why ?? ""]!;
-    return tokens.map(() => judge(kind, reason, now));
+    return tokens.map(() => (kind === "denied" ? { kind, reason, settings: true } : judge(kind, reason, now)));
   }
   if (code === PARTIAL) {
     const illegal = new Set(asList(parseObject(msg)?.["illegal_tokens"]));
@@ -321,7 +326,9 @@ export function decodeReply(
     return tokens.map((token) => (illegal.has(token) ? { kind, reason: excerpt(PARTIAL, why, []) } : accepted));
   }
   const kind = CODES[code] ?? (/^80[13]/.test(code) ? "refused" : reply.status === 401 ? "denied" : unknown);
-  return tokens.map(() => judge(kind, reason, now));
+  return tokens.map(() =>
+    RIGHTS.includes(code) ? { kind: "denied", reason, settings: true } : judge(kind, reason, now),
+  );
 }
 
 function callbackOf(own: {

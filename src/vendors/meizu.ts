@@ -61,6 +61,7 @@ export const meizu: Dialect<MeizuApp> = {
   name: "meizu",
   tokenTypes: ["meizu"],
   batch: 100,
+  doubtful: true,
   transport: { http2: false, connections: 16, streams: 1, timeout: 15_000, gate: false },
   title: "Meizu",
   keys: [

@@ -66,6 +66,7 @@ export const oppo: Dialect<OppoApp> = {
   name: "oppo",
   tokenTypes: ["oppo"],
   batch: 1000,
+  doubtful: true,
   transport: { http2: false, connections: 16, streams: 1, timeout: 15_000, gate: false },
   title: "OPPO, OnePlus, realme",
   keys: [

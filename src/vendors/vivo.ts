@@ -70,6 +70,7 @@ export const vivo: Dialect<VivoApp> = {
   name: "vivo",
   tokenTypes: ["vivo"],
   batch: 1000,
+  doubtful: true,
   transport: { http2: false, connections: 32, streams: 1, timeout: 15_000, gate: false },
   title: "vivo, iQOO",
   keys: [

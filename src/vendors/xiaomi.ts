@@ -55,6 +55,7 @@ const VERDICTS = verdicts({
   gone: [20301],
 });
 const NO_VALID_TARGET = "20301";
+const BAD_CHANNEL = "27001";
 const AFTER: ReadonlyMap<string, number> = new Map([
   ["200002", 1000],
   ["10002", 300_000],
@@ -64,6 +65,7 @@ export const xiaomi: Dialect<XiaomiApp> = {
   name: "xiaomi",
   tokenTypes: ["xiaomi"],
   batch: 1000,
+  doubtful: true,
   transport: { http2: false, connections: 16, streams: 1, timeout: 15_000, gate: false },
   title: "Xiaomi",
   keys: [
@@ -142,6 +144,7 @@ export const xiaomi: Dialect<XiaomiApp> = {
     const reason = excerpt(code, texts.join(" "), [app.app_secret]);
     // Said of several it does not tell whether each of them is dead.
     if (code === NO_VALID_TARGET && to.length > 1) return each(to, () => ({ kind: "retry", reason, alone: true }));
+    if (code === BAD_CHANNEL) return each(to, () => ({ kind: "denied", reason, settings: true }));
     // Without a verdict it is a parameter, or unknown: trying again would not help.
     return each(to, () => judge(VERDICTS.get(code) ?? "refused", reason, now, AFTER.get(code)));
   },

@@ -45,6 +45,7 @@ t.test("what follows from each outcome", async (t) => {
   t.notOk("receipt" in after({ kind: "accepted" }));
   t.match(after({ kind: "gone", reason: "410" }), { kind: "gone", reason: "410", forget: {} });
   t.match(after({ kind: "gone", reason: "410", at: T - 5 }), { forget: { registeredBefore: T - 5 } });
+  t.notOk("forget" in after({ kind: "gone", reason: "10000", kept: true }), "F4b: our settings may be at fault");
   const refused = after({ kind: "refused", reason: "too long" });
   t.match(refused, { kind: "refused", reason: "too long" });
   t.notOk("forget" in refused, "a message at fault costs no token");

@@ -85,8 +85,7 @@ const OUTCOMES: Readonly<Record<string, Kind | readonly Kind[]>> = {
   "too-large": "refused",
   sandbox: "accepted",
   "bad-token": "gone",
-  // Nothing of this topic has been accepted yet: it may be the topic that is wrong.
-  "other-topic": "refused",
+  "other-topic": "gone",
   malformed: "gone",
   foreign: "refused",
   failing: ["retry", "refused"],

@@ -298,9 +298,13 @@ t.test("a key that covers one environment only is enough for the tokens of that 
   one.fake.fail("other-environment", 1);
   t.match(await one.send([1]), [{ kind: "denied" }]);
   one.fake.tokens.set(token(2), "sandbox");
-  t.match(await one.send([2]), [{ kind: "refused" }], "nothing was accepted there yet");
+  t.match(await one.send([2]), [{ kind: "gone", kept: true }], "nothing was accepted there yet");
   t.match(await one.send([1, 2]), [{ kind: "accepted" }, {}]);
-  t.match(await one.send([2]), [{ kind: "gone" }], "it is the only environment that the operator wants");
+  t.match(
+    await one.send([2]),
+    [{ kind: "gone", kept: undefined }],
+    "it is the only environment that the operator wants",
+  );
 });
 
 for (const [key, covered, closed] of [
@@ -359,12 +363,23 @@ t.test("F4b: what another app's team says of a token does not prove it dead", as
   t.match(await send([2]), [{ kind: "gone" }], "what all of them deny is dead");
 });
 
+t.test("F4b: a topic or type that one notification sets stops no others and costs no token", async (t) => {
+  const { fake, send } = await stage(t, conformity);
+  t.match(await send([1]), [{ kind: "accepted" }]);
+  const setting = (topic: string) => notification({ vendors: { apns: { headers: { "apns-topic": topic } } } });
+  t.match(await send([1], setting("com.example.unknown")), [{ kind: "refused", reason: "400 TopicDisallowed" }]);
+  t.match(await send([1], setting("com.example.lab.voip")), [{ kind: "refused", reason: "400 BadTopic" }]);
+  fake.tokens.set(token(1), "com.example.lab");
+  t.match(await send([1], setting("com.example.second")), [{ kind: "refused", reason: "400 DeviceTokenNotForTopic" }]);
+  t.match(await send([1]), [{ kind: "accepted" }]);
+});
+
 t.test("F4b: a topic that has never been accepted is likelier to be wrong than every token", async (t) => {
   const { fake, send } = await stage(t, conformity);
   for (let n = 1; n <= 60; n++) fake.tokens.set(token(n), "com.example.renamed");
   const outcomes = await send(Array.from({ length: 60 }, (_, n) => n + 1));
   t.ok(
-    outcomes.every(({ kind }) => kind === "refused"),
+    outcomes.every((outcome) => outcome.kind === "gone" && outcome.kept === true),
     "none is forgotten",
   );
   t.match(outcomes[0], { reason: "400 DeviceTokenNotForTopic: not believed before this app has been accepted there" });

@@ -245,6 +245,18 @@ export function conformance<App extends CommonApp>(conformity: Conformity<App>):
     });
   }
 
+  if (dialect.doubtful === true && (conformity.tellsDead ?? true)) {
+    t.test(`F4b: ${name}: a token that is dead to an app that reached none yet is not forgotten`, async (t) => {
+      const { fake, server, send } = await stage(t, conformity);
+      fake.tokens.set(token(2, server.url, fake), "dead");
+      t.match(await send([2]), [
+        { kind: "gone", kept: true, reason: /not believed before this app has been accepted there$/ },
+      ]);
+      t.same(kinds(await send([1])), ["accepted"]);
+      t.match(await send([2]), [{ kind: "gone", kept: undefined }]);
+    });
+  }
+
   t.test(`${name} refuses what is too long, naming itself and the size, and asks nobody`, async (t) => {
     const { server, send } = await stage(t, conformity);
     const long = "文".repeat(6000);
