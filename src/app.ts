@@ -82,6 +82,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     report,
     limits: {
       topics: client.maxTopics,
+      topicBytes: client.maxTopicBytes,
       topicLength: client.maxTopicLength,
       tags: client.maxTags,
       tagLength: client.maxTagLength,

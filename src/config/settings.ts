@@ -96,6 +96,12 @@ export const settings = {
       "Bytes one connection may send per second before it is closed.",
     ),
     max_topics: integer(1000, 1, 1_000_000, "Topics one connection may subscribe to."),
+    max_topic_bytes: integer(
+      262_144,
+      1024,
+      1_000_000_000,
+      "Memory that the topics of one connection may take: 400 bytes and the name for each.",
+    ),
     max_topic_length: integer(256, 1, 65_536, "Characters of a topic's name."),
     max_tags: integer(100, 1, 10_000, "Tags one device may have."),
     max_tag_length: integer(128, 1, 4096, "Characters of a tag."),

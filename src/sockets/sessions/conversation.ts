@@ -16,6 +16,8 @@ import {
   type StatsEntry,
   type Subscription,
   tagsLimit,
+  topicBytesLimit,
+  topicCost,
   topicsLimit,
 } from "./events.ts";
 import type { Hub } from "./hub.ts";
@@ -283,6 +285,7 @@ export class Conversation implements SocketApplication<Session> {
   ): void {
     const { limits } = this.#options;
     let full = false;
+    let large = false;
     for (const { topic, after } of subscriptions) {
       const channel = topicChannel(topic);
       // What came since it joined was sent to this very connection: a second replay would repeat it.
@@ -291,7 +294,13 @@ export class Conversation implements SocketApplication<Session> {
         full = true;
         continue;
       }
+      const bytes = session.topicBytes + topicCost(topic);
+      if (bytes > limits.topicBytes) {
+        large = true;
+        continue;
+      }
       session.topics++;
+      session.topicBytes = bytes;
       if (topic === NOTI_TOPIC) session.notiSince = this.#hub.notiCount;
       if (after === undefined) {
         session.connection.join(channel);
@@ -301,6 +310,7 @@ export class Conversation implements SocketApplication<Session> {
       positions.set(channel, { after });
     }
     if (full) this.#refuse(session, event, { code: "topics_limit", message: topicsLimit(limits) });
+    if (large) this.#refuse(session, event, { code: "topic_bytes_limit", message: topicBytesLimit(limits) });
   }
 
   async #catchUp(session: Session, channel: Channel, position: Position): Promise<void> {
@@ -328,6 +338,7 @@ export class Conversation implements SocketApplication<Session> {
     if (session.joining?.has(channel)) this.#hub.release(session, channel);
     else if (!session.connection.leave(channel)) return;
     session.topics--;
+    session.topicBytes -= topicCost(topic);
     if (topic === NOTI_TOPIC) session.notiSince = -1;
   }
 

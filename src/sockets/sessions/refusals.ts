@@ -10,6 +10,7 @@ export const REFUSAL_CODES = [
   "topic_invalid",
   "topic_reserved",
   "topics_limit",
+  "topic_bytes_limit",
   "tag_invalid",
   "tags_limit",
   "token_invalid",

@@ -16,6 +16,8 @@ export class Session {
   gone = false;
   /** Topics joined or joining. */
   topics = 0;
+  /** What they take, see `topicCost`. */
+  topicBytes = 0;
   /** How many notifications had gone to the topic `noti` when it subscribed to it; -1: it is not in it. */
   notiSince = -1;
   /** What came live on channels whose backlog is still being read. */

@@ -3,7 +3,7 @@ import { statisticsName } from "../../../src/core/delivery.ts";
 import { parseEvent } from "../../../src/sockets/sessions/events.ts";
 import { vendors } from "../../../src/vendors/index.ts";
 
-const limits = { topicLength: 20, tagLength: 20, tags: 3, idLength: 40, topics: 3 };
+const limits = { topicLength: 20, tagLength: 20, tags: 3, idLength: 40, topics: 3, topicBytes: 9999 };
 const parse = (name: string, ...args: unknown[]) => parseEvent(name, args, limits);
 const ID = "abcdefghij0123456";
 

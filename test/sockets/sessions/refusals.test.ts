@@ -174,3 +174,20 @@ t.test("A10: who sends too much is told before the connection is closed", async 
   await client.closed;
   t.match(log.join("\n"), /refused to a client: more than client\.max_events_per_second/);
 });
+
+t.test("A12: the memory that a connection's topics take is bounded, and what it leaves makes room", async (t) => {
+  const { clientPort } = await startTestApp(t, { client: { maxTopicBytes: 1024 } });
+  const client = await RawClient.open(clientPort, "EIO=3&transport=websocket");
+  client.emit("pushId", { id: "memory-0123456789", topics: ["a", "b", "c"] });
+  t.match(await told(client), [
+    "refused",
+    { code: "topic_bytes_limit", message: /1024 bytes \(client\.max_topic_bytes\)/ },
+  ]);
+  await client.next('42["pushId"');
+  client.emit("unsubscribeTopic", { topic: "a" });
+  client.emit("subscribeTopic", { topic: "c" });
+  t.same(await client.settle(), []);
+  client.emit("subscribeTopic", { topic: "d" });
+  t.match(await told(client), ["refused", { code: "topic_bytes_limit" }]);
+  await client.close();
+});
