@@ -52,6 +52,7 @@ export async function pack({ entry, thread, target, out }) {
     await bundle(thread, threadFile);
     const assets = {
       "thread.cjs": threadFile,
+      "socket.io.js": join(root, "node_modules/socket.io-client2/dist/socket.io.js"),
       "uWebSockets.node": join(root, "node_modules/uWebSockets.js/dist/bin", `uws_${chosen.uws}_${abi}.node`),
       "better-sqlite3.node": join(root, "node_modules/better-sqlite3/prebuilds", `${target}.node`),
       ...folder("dist/console", "console"),

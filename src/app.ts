@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { type Access, type Api, createApi } from "./api/routes.ts";
-import { threadSource } from "./app/assets.ts";
+import { clientLibrary, threadSource } from "./app/assets.ts";
 import { type Files, watchFiles } from "./app/files.ts";
 import { hostAddress } from "./app/host.ts";
 import type { Log } from "./app/log.ts";
@@ -201,6 +201,7 @@ function gatewayOptions(client: Config["client"], log: Log): GatewayOptions {
     maxBytesPerSecond: client.maxBytesPerSecond,
     origins: client.origins,
     trustedProxies: client.trustedProxies,
+    library: clientLibrary(),
     strictEio: false,
     onFull: ({ what, ...full }) => log.warn(full, fullTexts[what]),
     warn: (text) => log.warn(`client port: ${text}`),

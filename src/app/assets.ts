@@ -1,6 +1,6 @@
 // How files leave the executable. Run from source there is nothing to do: Node finds everything in its place.
 // In the executable an asset is a view of its own file, and an addon is unpacked only for the moment it is loaded.
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,6 +19,16 @@ export const asset = (name: string): Uint8Array => new Uint8Array(getRawAsset(na
  */
 export const threadSource = (): string | undefined =>
   isPacked() ? new TextDecoder().decode(asset("thread.cjs")) : undefined;
+
+/**
+ * The client library that pages load from /socket.io/socket.io.js: 2.5.0, whose calls are those of 1.x, for which such pages were made.
+ * Undefined when run from source without development dependencies.
+ */
+export function clientLibrary(): Uint8Array | undefined {
+  if (isPacked()) return asset("socket.io.js");
+  const file = new URL("../../node_modules/socket.io-client2/dist/socket.io.js", import.meta.url);
+  return existsSync(file) ? readFileSync(file) : undefined;
+}
 
 /**
  * Loads a packed addon. The loader wants a real file, so it gets one in a directory that only this user can enter, and that is

@@ -40,6 +40,8 @@ export interface GatewayOptions extends Place {
   readonly origins: readonly string[];
   /** Addresses or subnets (`10.0.0.0/8`) whose `X-Forwarded-For` or `X-Real-IP` is believed. */
   readonly trustedProxies: readonly string[];
+  /** What `socket.io.js` under the path is: the client library. */
+  readonly library?: Uint8Array | undefined;
   /** Refuses a request without `EIO` instead of taking it for revision 3. */
   readonly strictEio: boolean;
   /** Somebody is refused because a limit on connections is reached. Told once a minute for each limit. */

@@ -45,13 +45,13 @@ export class Reply {
   }
 
   /** Answers, unless the client has gone or has been answered. @param closing the connection ends with it */
-  send(status: string, type: string, body: string | Uint8Array, closing = false): void {
+  send(status: string, type: string, body: string | Uint8Array, closing = false, cache = "no-store"): void {
     const response = this.#take();
     if (response === undefined) return;
     const hangUp = closing || this.#host.sendsAway;
     if (hangUp || this.#closes !== "open") this.#host.leaving(response);
     response.cork(() => {
-      this.#head(response, status, type);
+      this.#head(response, status, type, cache);
       if (this.#bare) endBare(response, Buffer.byteLength(body), this.#closes, hangUp);
       else endWith(response, body, this.#closes, hangUp);
     });
@@ -65,10 +65,10 @@ export class Reply {
     endAndShut(response, body, this.#closes);
   }
 
-  #head(response: HttpResponse, status: string, type: string): void {
+  #head(response: HttpResponse, status: string, type: string, cache = "no-store"): void {
     response.writeStatus(status);
     if (type !== "") response.writeHeader("Content-Type", type);
-    response.writeHeader("Cache-Control", "no-store");
+    response.writeHeader("Cache-Control", cache);
     this.#allow(response);
   }
 

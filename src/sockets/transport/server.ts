@@ -22,6 +22,7 @@ import type {
   GatewayOptions,
 } from "./gateway.ts";
 import { guard } from "./guard.ts";
+import { routeLibrary } from "./library.ts";
 import type { Peer } from "./peers.ts";
 import { answerPoll, decodePost, type Form, formOf, type Polling } from "./polling.ts";
 import { Reply } from "./reply.ts";
@@ -189,6 +190,7 @@ export class Server<T> implements Gateway<T> {
         ws.getUserData().receiver.closed(ws, reason === "Received too big message");
       },
     });
+    routeLibrary(app, path, this.options.library, this.#door);
     app.any(`${path}*`, (res, req) => this.#request(res, req));
     app.any("/*", (res, req) => this.#elsewhere(res, req));
   }

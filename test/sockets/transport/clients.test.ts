@@ -1,6 +1,7 @@
 // The real clients, old and new, on every transport, against the same server.
 import { createRequire } from "node:module";
 import t from "tap";
+import { clientLibrary } from "../../../src/app/assets.ts";
 import { serve, talk } from "./harness.ts";
 
 /** The little of a client that all versions have in common. */
@@ -103,3 +104,8 @@ for (const [version, major] of Object.entries(versions)) {
     }
   });
 }
+
+t.test("B19: the library that the server gives a page is the 2.5.0 that these tests use", async (t) => {
+  const library = clientLibrary();
+  t.match(Buffer.from(library ?? []).toString(), /^\/\*!\n \* Socket\.IO v2\.5\.0\n/);
+});

@@ -567,3 +567,21 @@ t.test("what is not under the path is not found", async (t) => {
     await answer.arrayBuffer();
   }
 });
+
+t.test("B19: a page gets the client library from the server, or is told where it is", async (t) => {
+  const library = Buffer.from("/*! Socket.IO */");
+  const served = await serve(t, echo, { library });
+  for (const name of ["socket.io.js", "socket.io.min.js"]) {
+    const answer = await fetch(served.url("").replace("?", name));
+    t.equal(answer.status, 200);
+    t.equal(answer.headers.get("content-type"), "text/javascript; charset=UTF-8");
+    t.match(answer.headers.get("cache-control"), /max-age/);
+    t.equal(await answer.text(), library.toString());
+  }
+  const head = await fetch(served.url("").replace("?", "socket.io.js?v=1"), { method: "HEAD" });
+  t.match([head.status, head.headers.get("content-length")], [200, String(library.length)]);
+  const without = await serve(t, echo);
+  const missing = await fetch(without.url("").replace("?", "socket.io.js"));
+  t.equal(missing.status, 404);
+  t.match(await missing.text(), /socket\.io-client, version 2\.5\.0/);
+});
