@@ -29,12 +29,13 @@ const actions: Actions = {
   bind: async () => {},
   unbind: async () => {},
   deleteDevices: async () => {},
-  devices: { get: async () => [], byUid: async () => [] },
+  devices: { get: async () => [], byUid: async () => [], past: async () => [] },
   live: {
     isConnected: () => false,
     count: () => 0,
     members: async () => [],
     sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
+    connectionsOf: () => [],
   },
   counters: {
     add: async () => {},

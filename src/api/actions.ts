@@ -73,7 +73,7 @@ export interface Actions {
   bind(binding: Binding): Promise<void>;
   unbind(who: { readonly pushIds: readonly PushId[] } | { readonly uids: readonly Uid[] }): Promise<void>;
   deleteDevices(pushIds: readonly PushId[]): Promise<void>;
-  readonly devices: Pick<Devices, "get" | "byUid">;
+  readonly devices: Pick<Devices, "get" | "byUid" | "past">;
   readonly live: Live;
   readonly counters: Counters;
   /** One more call, for the statistics. */

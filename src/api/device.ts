@@ -5,18 +5,48 @@ import type { Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
 import { json, SUCCESS } from "./answer.ts";
 import type { Params } from "./params.ts";
+import { told } from "./time.ts";
+
+/** Of more devices than this only the records are told. */
+const MOST_DETAILED = 1000;
 
 export async function getDevice(params: Params, actions: Actions, serverId: string): Promise<Response> {
   const now = Date.now();
-  const shape = (device: Device) => describe(device, actions.live.isConnected(device.pushId), serverId);
   const pushIds = params.pushIds();
   if (pushIds !== undefined) {
-    const devices = (await actions.devices.get(pushIds, now)).map(shape);
+    const devices = await described(await actions.devices.get(pushIds, now), actions, serverId, now);
     return json(pushIds.length === 1 ? (devices[0] ?? {}) : devices);
   }
   const uids = params.uids();
   if (uids === undefined) throw new PushError("invalid", "pushId is required");
-  return json((await actions.devices.byUid(uids, now)).map(shape));
+  return json(await described(await actions.devices.byUid(uids, now), actions, serverId, now));
+}
+
+async function described(
+  devices: readonly Device[],
+  { devices: stored, live }: Actions,
+  serverId: string,
+  now: number,
+): Promise<readonly object[]> {
+  const record = (device: Device): object => describe(device, live.isConnected(device.pushId), serverId);
+  if (devices.length > MOST_DETAILED) return devices.map(record);
+  const known = await stored.past(devices.map(({ pushId }) => pushId));
+  const pasts = new Map(known.map((past) => [past.pushId, past]));
+  return devices.map((device) => {
+    const present = live.connectionsOf(device.pushId);
+    const { lastSeen, tokenHistory = [] } = pasts.get(device.pushId) ?? {};
+    return {
+      ...record(device),
+      platform: device.platform ?? present.find(({ platform }) => platform !== undefined)?.platform,
+      connections: present.map(({ platform: _, since, ...connection }) => ({ ...connection, ...told("since", since) })),
+      ...told("lastSeen", live.isConnected(device.pushId) ? now : lastSeen),
+      tokenHistory: tokenHistory.map(({ packageName, at, ...token }) => ({
+        ...token,
+        package_name: packageName,
+        ...told("at", at),
+      })),
+    };
+  });
 }
 
 export async function deleteDevice(params: Params, actions: Actions): Promise<Response> {

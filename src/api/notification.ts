@@ -2,7 +2,7 @@
 import { PushError } from "../core/errors.ts";
 import { parseExact } from "../core/exact.ts";
 import type { NotificationContent, NotificationId } from "../core/notification.ts";
-import { isObject, normalise } from "../core/notification.ts";
+import { isObject, normalise, showsOnAndroid, showsOnApple } from "../core/notification.ts";
 import type { NotificationTarget } from "../core/outbox.ts";
 import type { Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
@@ -29,6 +29,12 @@ export async function notification(
   const target = targetOf(params);
   if (target.kind === "all" || target.kind === "tag") admitBroadcast();
   const content = normalise(given);
+  // Callers of old send data this way, so it is no mistake; to everybody it reaches nobody.
+  if (!showsOnAndroid(content) && !showsOnApple(content))
+    params.warn(
+      "notification has neither android.title nor apn.alert: nothing is shown to anybody" +
+        (target.kind === "all" ? ", and pushAll sends it to nobody" : ""),
+    );
   const id = idOf(content, limits);
   const type = params.label("type");
   const sendAt = params.time("sendAt");

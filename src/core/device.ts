@@ -33,6 +33,26 @@ export interface Device {
   readonly updateTime: number;
 }
 
+/** A token that a device had. */
+export interface FormerToken {
+  readonly type: string;
+  /** Its beginning. */
+  readonly token: string;
+  readonly packageName?: string;
+  /** Until when, epoch milliseconds, and why no longer. */
+  readonly at: number;
+  readonly reason: string;
+}
+
+/** What is looked up of a device only where somebody asks for it. */
+export interface DevicePast {
+  readonly pushId: PushId;
+  /** When it was last connected, to within ten minutes. Absent: never. */
+  readonly lastSeen?: number;
+  /** The newest first, at most three. */
+  readonly tokenHistory: readonly FormerToken[];
+}
+
 /** Lets a device through by the version in its first tag that starts with `start`. At least one bound is present. */
 export interface TagFilter {
   readonly start: string;

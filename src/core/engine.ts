@@ -5,7 +5,7 @@
 // commit. Promises reject with `PushError("unavailable")` when the store cannot write (disk full, closed). A list of more than
 // 1,000 entries may go in several steps, so that other callers get in between.
 import type { ArrivalEvidence, ArrivalRecord } from "./arrival.ts";
-import type { Device, PushId, Token, Uid } from "./device.ts";
+import type { Device, DevicePast, PushId, Token, Uid } from "./device.ts";
 import type { NotificationId } from "./notification.ts";
 import type { Once, Outbox } from "./outbox.ts";
 import type { Channel, KeptPacket, Packet, PacketId, Parcel, Position } from "./packet.ts";
@@ -88,6 +88,8 @@ export interface Devices {
   ): Promise<readonly PushId[]>;
   /** Known devices, in the order asked. */
   get(pushIds: readonly PushId[], now: number): Promise<readonly Device[]>;
+  /** What known devices were before, in the order asked. */
+  past(pushIds: readonly PushId[]): Promise<readonly DevicePast[]>;
   /** Every device now bound to one of these uids. */
   byUid(uids: readonly Uid[], now: number): Promise<readonly Device[]>;
   /** The devices of a target, filter applied; a page may hold fewer than `limit`, even none, and still have a next one. */

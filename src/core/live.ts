@@ -8,6 +8,18 @@ export interface Member {
   readonly platform?: string;
 }
 
+/** One connection of a device. */
+export interface Present {
+  readonly transport: "websocket" | "polling";
+  /** Of Engine.IO: 3 or 4. */
+  readonly revision: number;
+  readonly address: string;
+  /** Epoch milliseconds, of a whole second. */
+  readonly since: number;
+  readonly platform?: string;
+  readonly topics: readonly string[];
+}
+
 export interface SessionCounts {
   /** Sessions that have said who they are. */
   readonly total: number;
@@ -25,6 +37,8 @@ export interface Live {
   /** The first question about a topic costs a look at every connection; from there its members alone, while it is asked about. */
   members(topic: string): Promise<readonly Member[]>;
   sessions(): SessionCounts;
+  /** The connections of a device, the newest first. */
+  connectionsOf(pushId: PushId): readonly Present[];
 }
 
 /** The topic `noti`, which a notification to everybody goes to. */

@@ -114,14 +114,11 @@ export const showsOnApple = ({ apn, vendors }: NotificationContent): boolean =>
     apn["content-available"] !== undefined ||
     (isObject(vendors) && vendors["apns"] !== undefined));
 
-/**
- * Throws `PushError("invalid")` for a notification that nobody could see, nor an app read: one that names its devices may be
- * data alone, for those who are connected.
- */
-export function checkShown(content: NotificationContent, toEverybody: boolean): void {
+/** Throws `PushError("invalid")` for a notification that nobody could see, and in which there is nothing for an app either. */
+export function checkShown(content: NotificationContent): void {
   if (showsOnAndroid(content) || showsOnApple(content)) return;
   const { message = "", payload } = content.android;
-  if (!toEverybody && (message !== "" || Object.keys(payload).length > 0)) return;
+  if (message !== "" || Object.keys(payload).length > 0) return;
   const misplaced = ["title", "message", "body", "alert"].filter((field) => content[field] !== undefined);
   throw new PushError(
     "invalid",

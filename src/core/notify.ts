@@ -34,7 +34,7 @@ export async function accept(outbox: Outbox, request: NotifyRequest, now: number
   const { id, content, target, timeToLive, type, sendAt, callerAddress, ...options } = request;
   if (sendAt !== undefined && sendAt > now + FURTHEST)
     throw new PushError("invalid", "sendAt is more than a year away: give milliseconds since 1970, or an ISO time");
-  checkShown(content, target.kind === "all");
+  checkShown(content);
   const note: Notification = {
     id: id ?? randomId(),
     content,

@@ -270,6 +270,7 @@ function localDevices(queue: Queue): Devices {
         : inPieces(who.uids, (piece) => queue.call("unbindUids", [piece, now], piece.length)),
     get: (pushIds, now) =>
       inPieces(pushIds, (piece) => queue.call("getDevices", [piece, undefined, now], piece.length)),
+    past: (pushIds) => inPieces(pushIds, (piece) => queue.call("pastOf", [piece], piece.length)),
     byUid: (uids, now) => inPieces(uids, (piece) => queue.call("devicesByUid", [piece, now], piece.length)),
     page: (target, after, limit, now) => page(queue, target, after, limit, now),
     async delete(pushIds) {

@@ -45,7 +45,7 @@ test("API 19: bind and remove reach the core; missing parameters are refused", a
   t.strictSame(api.take(), []);
 });
 
-test("API 22: device/get and isConnected, known, unknown, by uid, several", async (t) => {
+test("API 22, C6: device/get and isConnected, known, unknown, by uid, several", async (t) => {
   const known = new Map([full, device("second")].map((entry) => [entry.pushId, entry]));
   const api = await start(
     t,
@@ -54,15 +54,47 @@ test("API 22: device/get and isConnected, known, unknown, by uid, several", asyn
       devices: {
         get: async (ids) => ids.flatMap((id) => known.get(id) ?? []),
         byUid: async (uids) => (uids.includes("1" as Uid) ? [full] : []),
+        past: async (ids) =>
+          ids.map((pushId) => ({
+            pushId,
+            lastSeen: 5,
+            tokenHistory: [{ type: "apn", token: "cd", packageName: "com.x", at: 7, reason: "apns: Unregistered" }],
+          })),
       },
       live: {
         isConnected: (id) => id === full.pushId,
         count: () => 0,
         members: async () => [],
         sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
+        connectionsOf: (id) =>
+          id === full.pushId
+            ? [
+                {
+                  transport: "websocket",
+                  revision: 4,
+                  address: "192.0.2.1",
+                  since: 0,
+                  platform: "ios",
+                  topics: ["news"],
+                },
+              ]
+            : [],
       },
     },
   );
+  const tokenHistory = [
+    {
+      type: "apn",
+      token: "cd",
+      reason: "apns: Unregistered",
+      package_name: "com.x",
+      at: 7,
+      atIso: "1970-01-01T00:00:00.007Z",
+    },
+  ];
+  // Of one that is there now, it is the moment of asking.
+  const timeless = (text: string): unknown =>
+    JSON.parse(text.replace(/"lastSeen":\d{4,},"lastSeenIso":"[^"]+"/g, '"lastSeen":0,"lastSeenIso":""'));
   const shown = {
     _id: "abcdefghij0123456",
     uid: "1",
@@ -75,6 +107,19 @@ test("API 22: device/get and isConnected, known, unknown, by uid, several", asyn
     token: "ab",
     package_name: "com.x",
     connected: true,
+    connections: [
+      {
+        transport: "websocket",
+        revision: 4,
+        address: "192.0.2.1",
+        topics: ["news"],
+        since: 0,
+        sinceIso: "1970-01-01T00:00:00.000Z",
+      },
+    ],
+    lastSeen: 0,
+    lastSeenIso: "",
+    tokenHistory,
   };
   const second = {
     _id: "second",
@@ -82,6 +127,10 @@ test("API 22: device/get and isConnected, known, unknown, by uid, several", asyn
     createTime: "2018-01-01T00:00:00.000Z",
     updateTime: "2018-01-02T00:00:00.000Z",
     connected: false,
+    connections: [],
+    lastSeen: 5,
+    lastSeenIso: "1970-01-01T00:00:00.005Z",
+    tokenHistory,
   };
   for (const [query, expected] of [
     ["pushId=abcdefghij0123456", shown],
@@ -93,8 +142,8 @@ test("API 22: device/get and isConnected, known, unknown, by uid, several", asyn
     ['uid=["1","2"]', [shown]],
     ["uid=2", []],
   ] as const) {
-    t.strictSame((await api.get(`/api/device/get?${query}`)).json, expected, query);
-    t.strictSame((await api.get(`/api/isconnected?${query}`)).json, expected, query);
+    t.strictSame(timeless((await api.get(`/api/device/get?${query}`)).text), expected, query);
+    t.strictSame(timeless((await api.get(`/api/isconnected?${query}`)).text), expected, query);
   }
   const answer = await api.get("/api/device/get");
   t.strictSame([answer.status, answer.json], [400, error("pushId is required")]);
@@ -119,6 +168,7 @@ test("API 24: topicOnline and topicDevices under every kind of filter", async (t
     count: () => 2,
     members: async () => [{ pushId: "a" as PushId, uid: "1" as Uid, platform: "android" }, { pushId: "b" as PushId }],
     sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
+    connectionsOf: () => [],
   };
   const devices = [
     { pushId: "a", uid: "1", platform: "android", connections: 1 },
@@ -168,6 +218,7 @@ test("C4: a topic tells connections, devices and users apart, and lists each dev
     count: () => members.length,
     members: async () => members,
     sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
+    connectionsOf: () => [],
   };
   const api = await start(t, {}, { live });
   t.strictSame((await api.get("/api/topicOnline?topic=a")).json, { count: 704, devices: 702, users: 1, topic: "a" });
@@ -215,7 +266,13 @@ test("API 25: stats/base without clients and with three platforms", async (t) =>
     t,
     {},
     {
-      live: { isConnected: () => false, count: () => 0, members: async () => [], sessions: () => sessions },
+      live: {
+        isConnected: () => false,
+        count: () => 0,
+        members: async () => [],
+        sessions: () => sessions,
+        connectionsOf: () => [],
+      },
     },
   );
   t.strictSame((await api.get("/api/stats/base")).json, {

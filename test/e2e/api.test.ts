@@ -210,7 +210,9 @@ t.test(
     const { client } = await device(t, { topics: ["noti"] });
     const outside = await device(t);
     const titled = { android: { title: "t", message: "m" } };
-    await server.ok("notification", { pushAll: "true", notification: { android: { message: "no title" } } });
+    t.match(await server.ok("notification", { pushAll: "true", notification: { android: { message: "no title" } } }), {
+      warnings: [/^notification has neither android.title nor apn.alert: .* pushAll sends it to nobody$/],
+    });
     const asText = await server.ok("notification", { pushAll: "true", notification: titled });
     const asJson = await server.postJson("notification", { pushAll: true, notification: titled });
     t.equal(noti(await client.next('42["noti"')).id, asText["id"]);
@@ -365,6 +367,47 @@ t.test("API 23: a deleted device has no record, no uid and no kept packets, and 
   const again = await open(t);
   t.same(await again.hello({ id }), { id });
   t.match(await server.ok("device/get", { pushId: id }), { _id: id, connected: true });
+});
+
+t.test("C6: a device is told with its connections, when it was last seen, and the tokens it had", async (t) => {
+  const topics = [fresh("topic"), fresh("topic")];
+  const began = Date.now();
+  const one = await device(t, { topics: [topics[0]], platform: "iOS" });
+  const two = await RawClient.open(server.clientPort, "EIO=3&transport=websocket");
+  t.teardown(() => two.close());
+  await two.hello({ id: one.id, platform: "ios", token: { type: "apn", token: "aa01", package_name: "com.x" } });
+  two.emit("subscribeTopic", { topic: topics[1], lastPacketId: "0" });
+  for (const token of ["aa02", "aa03", "aa04", "aa05"])
+    two.emit("token", { type: "apn", token, package_name: "com.x" });
+  await two.settle();
+  const told = await server.ok("device/get", { pushId: one.id });
+  const connection = { transport: "websocket", address: "127.0.0.1", since: Number, sinceIso: String };
+  t.match(told, {
+    platform: "ios",
+    token: "aa05",
+    connections: [
+      { ...connection, revision: 3, topics: [topics[1]] },
+      { ...connection, revision: 3, topics: [topics[0]] },
+    ],
+    lastSeen: Number,
+    tokenHistory: ["aa04", "aa03", "aa02"].map((token) => ({
+      type: "apn",
+      token,
+      package_name: "com.x",
+      at: Number,
+      reason: "the device brought another one",
+    })),
+  });
+  const [{ since }] = told["connections"] as [{ since: number }];
+  t.ok(since > began - 2000 && since <= Date.now(), "since then");
+  await one.client.close();
+  await two.close();
+  const gone = await eventually(
+    () => server.ok("device/get", { pushId: one.id }),
+    ({ connected }) => connected === false,
+  );
+  t.same(gone["connections"], []);
+  t.ok((gone["lastSeen"] as number) >= began, "it was seen in this test");
 });
 
 t.test("API 24: topicOnline and topicDevices are exact at once after each join and leave", async (t) => {

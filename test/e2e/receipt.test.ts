@@ -206,7 +206,13 @@ t.test(
     const before = Date.now() - 60_000;
     await post("xiaomi", secret("xiaomi"), fake.receipt(dead.token, "gone", Date.now() + 1000));
     await post("xiaomi", secret("xiaomi"), fake.receipt(back.token, "gone", before));
-    t.match(await server.ok("device/get", { pushId: dead.id }), { type: "androidNoToken", token: undefined });
+    t.match(await server.ok("device/get", { pushId: dead.id }), {
+      type: "androidNoToken",
+      token: undefined,
+      tokenHistory: [
+        { type: "xiaomi", token: dead.token, at: Number, reason: "xiaomi says later that the token is dead" },
+      ],
+    });
     t.match(await server.ok("device/get", { pushId: back.id }), { type: "xiaomi", token: back.token });
     t.match(await deliveriesOf(server, id), [{ state: "accepted", reason: /the token is dead/ }, {}]);
     const { id: next } = await server.ok("notification", { pushId: [dead.id, back.id], notification });

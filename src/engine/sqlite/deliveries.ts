@@ -247,7 +247,7 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
         tally.settled(row.job, row, counters[rows[i + 4] as number] ?? [], accepted ? undefined : (text ?? ""));
         const detour = rows[i + 6];
         if (typeof detour === "string") ways.set(row.push_id, row.token, detour);
-        if (number >= 0) devices.forgetToken(row.push_id, row, number === 0 ? undefined : number, now);
+        if (number >= 0) devices.forgetToken(row.push_id, row, number === 0 ? undefined : number, text ?? "", now);
       }
       tally.close();
     },

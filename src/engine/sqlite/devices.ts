@@ -1,7 +1,16 @@
 // Devices, their tags, tokens and users. The contract is `Devices` in core/engine.ts; here, each method is one step of a
 // transaction and returns at once.
 import type Database from "better-sqlite3";
-import { type Device, type PushId, passes, type TagFilter, type Token, type Uid } from "../../core/device.ts";
+import {
+  type Device,
+  type DevicePast,
+  type FormerToken,
+  type PushId,
+  passes,
+  type TagFilter,
+  type Token,
+  type Uid,
+} from "../../core/device.ts";
 import type { Binding, Hello } from "../../core/engine.ts";
 import { deviceChannel } from "../../core/packet.ts";
 import type { Addressees } from "./addressees.ts";
@@ -42,6 +51,12 @@ export interface UidRows {
 
 /** A connection that changes nothing else moves `updateTime` once a day, so that most reconnects write nothing. */
 const DAY = 86_400_000;
+/** Most disconnects write nothing either. */
+const SEEN_WITHIN = 600_000;
+/** Tokens that a device had before, and characters of each. */
+const MOST_FORMER = 3;
+const LONGEST_FORMER = 200;
+const REPLACED = "the device brought another one";
 
 export type DeviceTable = ReturnType<typeof devices>;
 
@@ -107,6 +122,11 @@ export function devices(
     UPDATE devices SET online_run = NULL, offline_since = ? WHERE device = ? AND uid_ttl > 0`);
   const setSeen = db.prepare<[number, number, number]>(`
     UPDATE devices SET update_time = ? WHERE device = ? AND update_time < ?`);
+  const setLastSeen = db.prepare<[number, number, number]>(`
+    UPDATE devices SET last_seen = ? WHERE device = ? AND coalesce(last_seen, 0) <= ?`);
+  const past = db.prepare<[string], { readonly last_seen: number | null; readonly token_history: string | null }>(`
+    SELECT last_seen, token_history FROM devices WHERE push_id = ?`);
+  const setHistory = db.prepare<[string, number]>("UPDATE devices SET token_history = ? WHERE device = ?");
   const idle = db.prepare<[number, number], { device: number; push_id: string }>(`
     SELECT device, push_id FROM devices INDEXED BY devices_idle
     WHERE uid IS NULL AND token IS NULL AND tags IS NULL AND update_time < ? ORDER BY update_time LIMIT ?`);
@@ -174,6 +194,22 @@ export function devices(
       forget(other);
   }
 
+  /** The device's token is one of the past. */
+  function note({ device, push_id, type, token, package: app }: Row, reason: string, now: number): void {
+    if (type === null || token === null) return;
+    const former: FormerToken = {
+      type,
+      token: token.slice(0, LONGEST_FORMER),
+      ...(app !== null ? { packageName: app } : undefined),
+      at: now,
+      reason,
+    };
+    setHistory.run(
+      JSON.stringify([former, ...historyOf(past.get(push_id)?.token_history)].slice(0, MOST_FORMER)),
+      device,
+    );
+  }
+
   function connectNew(hello: Hello, token: Token | undefined, now: number): Device {
     const tags = unique(hello.tags ?? []);
     if (token !== undefined) claim(hello.pushId, token);
@@ -192,6 +228,7 @@ export function devices(
     );
     replaceTags(device, [], tags);
     presence.set(device, true);
+    setLastSeen.run(now, device, now);
     return {
       pushId: hello.pushId,
       tags,
@@ -232,7 +269,10 @@ export function devices(
         return toDevice(row, now);
       }
 
-      if (newToken) claim(row.push_id, token);
+      if (newToken) {
+        note(row, REPLACED, now);
+        claim(row.push_id, token);
+      }
       if (newTags) replaceTags(row.device, before, tags);
       const after = {
         ...row,
@@ -252,6 +292,7 @@ export function devices(
         if (device === undefined) continue;
         presence.set(device, false);
         setOffline.run(now, device);
+        setLastSeen.run(now, device, now - SEEN_WITHIN);
         setSeen.run(now, device, now - DAY);
       }
     },
@@ -285,6 +326,7 @@ export function devices(
       const row = find.get(pushId);
       if (row === undefined || token === undefined) return;
       if (hasToken(row, token)) return lately.brought(row, token, now);
+      note(row, REPLACED, now);
       claim(pushId, token);
       update.run(row.tags, token.type, token.token, token.packageName ?? null, now, now, row.device);
     },
@@ -293,12 +335,32 @@ export function devices(
      * The provider says that this token is dead: its device is reached over the long connection only from now on. Unless it
      * has another token by now, or brought this one again since `registeredBefore`.
      */
-    forgetToken(pushId: string, { type, token }: Token, registeredBefore: number | undefined, now: number): void {
+    forgetToken(
+      pushId: string,
+      { type, token }: Token,
+      registeredBefore: number | undefined,
+      reason: string,
+      now: number,
+    ): void {
       const row = find.get(pushId);
       if (row === undefined || row.token !== token || row.type !== type) return;
       const since = Math.max(tokenTime(row), lately.time(row.device));
       if (registeredBefore !== undefined && since >= registeredBefore) return;
+      note(row, reason, now);
       update.run(row.tags, typeAfter(type), null, null, null, now, row.device);
+    },
+
+    pastOf(pushIds: readonly PushId[]): readonly DevicePast[] {
+      return pushIds.flatMap((pushId) => {
+        const row = past.get(pushId);
+        if (row === undefined) return [];
+        const { last_seen, token_history } = row;
+        return {
+          pushId,
+          ...(last_seen !== null ? { lastSeen: last_seen } : undefined),
+          tokenHistory: historyOf(token_history),
+        };
+      });
     },
 
     /** What only this run knows goes into the records. */
@@ -428,6 +490,9 @@ export function devices(
 }
 
 const tagsOf = (row: Row): readonly string[] => (row.tags === null ? [] : (JSON.parse(row.tags) as readonly string[])); // written by this file
+
+const historyOf = (text: string | null | undefined): readonly FormerToken[] =>
+  text == null ? [] : (JSON.parse(text) as readonly FormerToken[]); // written by this file
 
 const unique = (tags: readonly string[]): string[] => [...new Set(tags)];
 

@@ -95,11 +95,13 @@ export function receipts(
           case "clicked":
             mark(row, "click", at ?? now);
             break;
-          case "gone":
-            note.run(`${provider} says later that the token is dead`, row.delivery);
+          case "gone": {
+            const dead = `${provider} says later that the token is dead`;
+            note.run(dead, row.delivery);
             if (row.type !== null && row.token !== null && receipt.keepsToken !== true)
-              devices.forgetToken(row.push_id, { type: row.type, token: row.token }, at, now);
+              devices.forgetToken(row.push_id, { type: row.type, token: row.token }, at, dead, now);
             break;
+          }
           case "suppressed":
             note.run(`${provider} says later that it was not shown`, row.delivery);
             break;

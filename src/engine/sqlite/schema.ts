@@ -298,6 +298,12 @@ export const MIGRATIONS: readonly string[] = [
   -- Devices that nothing but their pushId is known of, in the order in which they were last seen.
   CREATE INDEX devices_idle ON devices (update_time) WHERE uid IS NULL AND token IS NULL AND tags IS NULL;
   `,
+  `
+  -- last_seen: when it was last connected, to within ten minutes; NULL: it never was, or not since an older pushbox.
+  -- token_history: JSON, the tokens it had before, the newest first.
+  ALTER TABLE devices ADD COLUMN last_seen INTEGER;
+  ALTER TABLE devices ADD COLUMN token_history TEXT;
+  `,
 ];
 
 export type Synchronous = "FULL" | "NORMAL";

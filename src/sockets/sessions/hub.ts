@@ -3,7 +3,7 @@
 import type { PushId, Uid } from "../../core/device.ts";
 import type { Hub as HubPort, Order, Replayed, SentMark } from "../../core/engine.ts";
 import { LargeMap } from "../../core/large-map.ts";
-import type { Everybody, Live, Member, SessionCounts } from "../../core/live.ts";
+import type { Everybody, Live, Member, Present, SessionCounts } from "../../core/live.ts";
 import { NOTI_TOPIC } from "../../core/notify.ts";
 import { Pace } from "../../core/pace.ts";
 import type { Channel, KeptPacket, Packet, PacketId } from "../../core/packet.ts";
@@ -12,6 +12,7 @@ import type { Gateway } from "../transport/gateway.ts";
 import { encodeFrame } from "./frames.ts";
 import type { Session } from "./session.ts";
 
+const TOPIC = topicChannel("");
 const NOTI_CHANNEL = topicChannel(NOTI_TOPIC);
 /** Notifications to everybody whose devices may be looked up at the same time. */
 const MOST_NOTIS = 1000;
@@ -281,6 +282,24 @@ export class Hub implements HubPort, Live, Everybody {
       if (members.length % 64 === 0 && pace.over()) await pace.turn();
     }
     return members;
+  }
+
+  connectionsOf(pushId: PushId): Present[] {
+    const found: Present[] = [];
+    for (let session = this.#devices.get(pushId); session !== undefined; session = session.nextOfDevice) {
+      const { connection, platform, joining } = session;
+      const channels = [...connection.rooms(), ...(joining?.keys() ?? [])] as Channel[]; // pings have rooms too
+      const age = performance.now() - 1000 * connection.since;
+      found.push({
+        transport: connection.transport,
+        revision: connection.revision,
+        address: connection.address,
+        since: 1000 * Math.floor((this.#now() - age) / 1000),
+        ...(platform === undefined ? {} : { platform }),
+        topics: channels.filter((channel) => channel.startsWith(TOPIC)).map(channelName),
+      });
+    }
+    return found;
   }
 
   sessions(): SessionCounts {

@@ -13,6 +13,7 @@ export class Client<T> implements Connection<T>, Receiver {
   readonly sid: string;
   readonly revision: Revision;
   readonly peer: Peer;
+  readonly since = Math.floor(performance.now() / 1000);
   data: T | undefined = undefined;
   conversation = 0;
   /** Exactly one of the two while open, none after. */
@@ -50,6 +51,10 @@ export class Client<T> implements Connection<T>, Receiver {
 
   get countedAs(): string {
     return this.peer.counted.name;
+  }
+
+  get transport(): "websocket" | "polling" {
+    return this.#ws === undefined ? "polling" : "websocket";
   }
 
   // ---- outwards
@@ -114,8 +119,12 @@ export class Client<T> implements Connection<T>, Receiver {
     return this.#ws?.isSubscribed(room) ?? this.polling?.rooms.has(room) ?? false;
   }
 
+  rooms(): Iterable<string> {
+    return this.#ws?.getTopics() ?? [...(this.polling?.rooms ?? [])];
+  }
+
   leaveAll(): void {
-    for (const room of this.#ws?.getTopics() ?? [...(this.polling?.rooms ?? [])]) this.leave(room);
+    for (const room of this.rooms()) this.leave(room);
   }
 
   // ---- inwards

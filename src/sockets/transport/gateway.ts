@@ -87,6 +87,9 @@ export interface Connection<T> {
   readonly address: string;
   /** What limits count as one address: itself, or the IPv6 network that it is in. */
   readonly countedAs: string;
+  readonly transport: "websocket" | "polling";
+  /** Whole seconds of the process's own clock (`performance.now`). */
+  readonly since: number;
   /** The application's own. */
   data: T | undefined;
   /** A small number that belongs to the layer right above (the Socket.IO conversation). */
@@ -103,6 +106,7 @@ export interface Connection<T> {
   /** False: was not in. */
   leave(room: string): boolean;
   in(room: string): boolean;
+  rooms(): Iterable<string>;
   leaveAll(): void;
   /** Closes the connection (`timeout`) unless this is called again within so many milliseconds; 0 lifts the deadline. */
   expect(within: number): void;
