@@ -153,6 +153,31 @@ test("B1: whoever asks for the end of the connection is told that it ends", asyn
   await lives(t, port);
 });
 
+test("B7: HTTP/1.0 is refused in so many words, and the connection ends", async (t) => {
+  const [, port] = await start(t, sizes);
+  const old = open(port);
+  old.write("GET /healthz HTTP/1.0\r\n\r\n");
+  t.match(await old.closed, /^HTTP\/1\.1 505 [\s\S]*\r\nConnection: close\r\n[\s\S]*does not support HTTP\/1\.0/);
+  await lives(t, port);
+});
+
+test("B16: a head that comes in two packets is read on, wherever uWebSockets lets us", async (t) => {
+  const [, port] = await start(t, sizes);
+  const head = "GET /alive HTTP/1.1\r\nHost: a\r\n\r\n";
+  const refused = [4, ...Array.from({ length: 10 }, (_, i) => "GET /alive ".length + i)]; // see the README beside server.ts
+  for (let cut = 1; cut < head.length; cut++) {
+    if (refused.includes(cut)) continue;
+    const client = open(port);
+    client.socket.setNoDelay(true);
+    client.write(head.slice(0, cut));
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+    client.write(head.slice(cut));
+    t.match(await client.until(/get \/alive 0$/), /200 OK/, JSON.stringify(head.slice(0, cut)));
+    client.socket.destroy();
+  }
+});
+
 test("headers beyond the limit and what is no HTTP at all end only their own connection", async (t) => {
   const [, port] = await start(t, sizes);
   for (const bytes of [

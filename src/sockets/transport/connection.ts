@@ -77,9 +77,10 @@ export class Client<T> implements Connection<T>, Receiver {
       else if (this.#base64) ws.send(base64Packet3(packet), false);
       else ws.send(Buffer.concat([MESSAGE, packet]), true);
     } else if (this.polling !== undefined) {
+      // What waits decides, not the packet that comes now: a single one may be larger than the limit (B20).
+      if (this.polling.bytes > this.#server.options.maxBackpressure) return this.dropped();
       this.polling.push(packet);
-      if (this.polling.bytes > this.#server.options.maxBackpressure) this.dropped();
-      else this.#server.answerLater(this);
+      this.#server.answerLater(this);
     }
   }
 

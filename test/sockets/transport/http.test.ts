@@ -145,3 +145,89 @@ t.test("B10: the answer to HEAD has no body, so the next answer is read right", 
   }
   t.equal((await fetch(url("EIO=4&transport=polling"), { method: "HEAD" })).status, 400);
 });
+
+t.test(
+  "A8: a POST in tiny chunks costs its bytes, and too many unfinished ones of an address are told to wait",
+  async (t) => {
+    const served = await serve(t, echo, { maxPayload: 100_000 });
+    const chunked = (poller: Poller, chunks: string) =>
+      `POST ${pathOf(poller)} HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}`;
+    const poller = await Poller.open(served, 4);
+    const socket = connect(served.port, "127.0.0.1");
+    socket.write(chunked(poller, `1\r\n4\r\n${"1\r\nx\r\n".repeat(5000)}0\r\n\r\n`));
+    t.match(String((await once(socket, "data"))[0]), /^HTTP\/1\.1 200 /);
+    t.equal(await poller.get(), `4${"x".repeat(5000)}`, "the echo");
+    socket.destroy();
+
+    const hostile = await Poller.open(served, 4);
+    const answer = await raw(served.port, chunked(hostile, `${"1\r\nx\r\n".repeat(50_000)}0\r\n\r\n`));
+    t.match(answer, /^HTTP\/1\.1 400 [\s\S]*Too many small chunks/);
+    t.equal(await hostile.status(), 400, "its session is over");
+
+    // Each holds almost its 100 KB: eight times the limit is what one address may.
+    const pollers = await Promise.all(Array.from({ length: 12 }, () => Poller.open(served, 4)));
+    const answers = pollers.map((one) => {
+      const begun = connect(served.port, "127.0.0.1");
+      t.teardown(() => begun.destroy());
+      begun.write(`POST ${pathOf(one)} HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n${"x".repeat(99_000)}`);
+      return once(begun, "data").then(([data]) => String(data));
+    });
+    t.match(
+      await Promise.race(answers),
+      /^HTTP\/1\.1 503 [\s\S]*\r\nConnection: close\r\n[\s\S]*Too many unfinished requests/,
+    );
+  },
+);
+
+t.test("B17: a POST with chunk extensions or trailers does nothing", async (t) => {
+  const got: unknown[] = [];
+  const served = await serve(t, { ...echo, message: (_, data) => void got.push(data) });
+  for (const chunks of [
+    "6;a=b\r\n4hello\r\n0\r\n\r\n",
+    "6;name\r\n4hello\r\n0\r\n\r\n",
+    "6\r\n4hello\r\n0\r\nX-Sum: 1\r\n\r\n",
+  ]) {
+    const poller = await Poller.open(served, 4);
+    const head = `POST ${pathOf(poller)} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n`;
+    t.match(await raw(served.port, head + chunks), /^HTTP\/1\.1 (400|505) /, chunks);
+  }
+  t.same(got, []);
+});
+
+t.test(
+  "B14: an upload that brings 1 KB per second keeps its session, one that stands still is answered 408",
+  async (t) => {
+    const heartbeat = { pingInterval: 300, pingTimeout: 200 };
+    const served = await serve(t, echo, { requestTimeout: 200, heartbeat: { 3: heartbeat, 4: heartbeat } });
+    const poller = await Poller.open(served, 4);
+    const socket = connect(served.port, "127.0.0.1");
+    socket.write(`POST ${pathOf(poller)} HTTP/1.1\r\nHost: x\r\nContent-Length: 30000\r\n\r\n4`);
+    const answered = once(socket, "data");
+    // Three times as long as a client may be silent.
+    for (let sent = 1; sent < 30_000; sent += 1000) {
+      socket.write("x".repeat(Math.min(1000, 30_000 - sent)));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    t.match(String((await answered)[0]), /^HTTP\/1\.1 200 /);
+    socket.destroy();
+    const still = await Poller.open(served, 4);
+    t.match(
+      await raw(served.port, `POST ${pathOf(still)} HTTP/1.1\r\nHost: x\r\nContent-Length: 3000\r\n\r\n4`),
+      /^HTTP\/1\.1 408 [\s\S]*\r\nConnection: close\r\n/,
+    );
+  },
+);
+
+t.test("B20: a message over max_backpressure reaches a client on polling, and the connection goes on", async (t) => {
+  const served = await serve(t, echo, { maxBackpressure: 100_000 });
+  const poller = await Poller.open(served, 4);
+  for (const large of ["x", "y"]) {
+    const [client] = [...served.gateway.connections()];
+    const pending = poller.get();
+    client!.send(`4${large.repeat(300_000)}`);
+    t.equal(await pending, `4${large.repeat(300_000)}`);
+  }
+  t.equal(await poller.post("4more"), "200 ok");
+  t.equal(await poller.get(), "4more");
+  t.equal(served.gateway.counters.closedSlow, 0);
+});
