@@ -101,13 +101,14 @@ export function choice<const T extends string>(
 
 export function text(
   fallback: string,
-  pattern: RegExp,
+  fits: RegExp | ((text: string) => boolean),
   expected: string,
   argument: string,
   why: string,
   options: Options = {},
 ): Setting<string> {
-  return { schema: z.string().regex(pattern), fallback, why, expected, argument, fromText: last, ...options };
+  const schema = z.string().refine(typeof fits === "function" ? fits : (text) => fits.test(text), { error: expected });
+  return { schema, fallback, why, expected, argument, fromText: last, ...options };
 }
 
 export function host(fallback: string, why: string): Setting<string> {

@@ -190,7 +190,7 @@ export const settings = {
     ),
     proxy: text(
       "",
-      /^(https?:\/\/[^\s/]+\/?)?$/,
+      (url) => url === "" || (/^https?:\/\/[^\s/]+\/?$/.test(url) && URL.canParse(url)),
       'the URL of a proxy, such as "http://10.0.0.1:3128"',
       "<url>",
       "HTTP proxy through which vendors are called; empty: none.",

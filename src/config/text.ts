@@ -39,6 +39,7 @@ function vendorLines(vendors: readonly VendorExample[]): readonly string[] {
   return [
     "# Push services of vendors. Each entry is for one app: repeat [[vendors.NAME]] for a further one. The first of a vendor is for",
     "# the devices that name no app. Values are examples; most keys can be left out, and pushbox check says which are missing.",
+    '# A secret may be in a file of its own: app_secret_file = "/run/secrets/xiaomi" instead of app_secret.',
     ...vendors.flatMap(({ name, title, keys }) => [
       "",
       `# ${title}`,

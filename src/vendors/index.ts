@@ -134,7 +134,7 @@ function vendor<App extends CommonApp>(dialect: Dialect<App>): Vendor {
           const place = entry.places[key?.split(".")[0] ?? ""] ?? entry.place;
           problems.push(`${place}: ${entry.which}${key === undefined ? "" : `.${key}`}: ${text}`);
         };
-        const { own, secret } = withoutSecret(dialect, entry.value);
+        const { own, secret } = withoutSecret(dialect, withSecretFiles(entry.value, keys, read, say));
         const checked = secretShape.safeParse(secret);
         if (!checked.success) say("receipt_secret", checked.error.issues[0]!.message);
         else if ([...secrets.values()].includes(checked.data ?? "")) say("receipt_secret", "another app has the same");
@@ -159,6 +159,35 @@ function vendor<App extends CommonApp>(dialect: Dialect<App>): Vendor {
       };
     },
   };
+}
+
+/** A secret may be in a file of its own, as Docker and Kubernetes hand them out: `app_secret_file` instead of `app_secret`. */
+function withSecretFiles(
+  value: unknown,
+  keys: readonly Key[],
+  read: ReadFile,
+  say: (key: string, text: string) => void,
+): unknown {
+  if (!isFields(value)) return value;
+  const given = new Map<string, unknown>(Object.entries(value));
+  for (const { name, secret } of keys) {
+    const file = value[`${name}_file`];
+    if (secret !== true || file === undefined || keys.some((key) => key.name === `${name}_file`)) continue;
+    given.delete(`${name}_file`);
+    if (value[name] !== undefined) {
+      say(`${name}_file`, `${name} is there too; leave one of them`);
+      continue;
+    }
+    try {
+      if (typeof file !== "string") throw new Error("must be a file's name");
+      const text = read(file).trim();
+      if (text === "") throw new Error(`${file} is empty`);
+      given.set(name, text);
+    } catch (error) {
+      say(`${name}_file`, error instanceof Error ? error.message : String(error));
+    }
+  }
+  return Object.fromEntries(given);
 }
 
 /** The receipt's secret is no vendor's business, so dialects do not know it. */

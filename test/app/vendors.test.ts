@@ -8,6 +8,7 @@ import { openKeys, openVendors, vendorExamples, vendorProblems } from "../../src
 import { changes, type Reading, readConfig } from "../../src/config/index.ts";
 import { effectiveText, initText, maskedConfig } from "../../src/config/text.ts";
 import { createAuthority } from "../../src/lab/authority.ts";
+import { vendors } from "../../src/vendors/index.ts";
 import { run } from "../support/process.ts";
 
 const NOW = Date.now();
@@ -245,6 +246,54 @@ t.test("what is shown of an entry is what its vendor calls open; anything else i
   t.notMatch(JSON.stringify(api), /s3cret|0123456789abcdef|hunter2/);
   t.match(api["vendors"], { ca_file: "", xiaomi: [{ package_name: "com.a" }] });
   t.same([...openKeys("nobody")], [], "of an unknown vendor nothing");
+});
+
+t.test("D2: every secret of an entry may be in a file of its own", async (t) => {
+  const secrets = vendors.flatMap((vendor) =>
+    vendor.keys.filter((key) => key.secret).map((key) => [vendor, key] as const),
+  );
+  t.ok(secrets.length > 10);
+  for (const [vendor, { name, example }] of secrets) {
+    const directory = t.testdir({ file: `${example}\n` });
+    const relays = name === "relay_key" ? { relays: ["https://r.example"] } : {};
+    const alone = (key: string, value: unknown) =>
+      vendorProblems(
+        {
+          entries: [{ vendor: vendor.name, value: { ...relays, [key]: value }, place: "p", places: {} }],
+          directory,
+          caFile: "",
+          proxy: "",
+        },
+        NOW,
+      );
+    const told = alone(name, example);
+    t.same(alone(`${name}_file`, "file"), told, `${vendor.name}.${name}: as if it stood there`);
+    t.notMatch(told.join(), `${name}_file`);
+  }
+  const text = '[[vendors.xiaomi]]\npackage_name = "a"\napp_secret_file = "secret"\nreceipt_secret_file = "receipt"\n';
+  const files = { secret: "s3cret-s3cret\n", receipt: "0123456789abcdef\n", empty: "\n" };
+  const { config, origins } = configOf(place(t, text, files));
+  t.equal(openVendors(config.vendors, NOW).receipts.get("xiaomi")?.get("a")?.receiptSecret, "0123456789abcdef");
+  t.notMatch(effectiveText(config, origins, openKeys), /s3cret|0123456789abcdef/);
+  for (const [wrong, expected] of [
+    ['app_secret_file = "none"', "p.toml:3: vendors.xiaomi[1].app_secret_file: there is no file none"],
+    ['app_secret_file = "empty"', "p.toml:3: vendors.xiaomi[1].app_secret_file: empty is empty"],
+    ["app_secret_file = 5", "p.toml:3: vendors.xiaomi[1].app_secret_file: must be a file's name"],
+    [
+      'app_secret_file = "secret"\napp_secret = "s3cret"',
+      "p.toml:3: vendors.xiaomi[1].app_secret_file: app_secret is there too; leave one of them",
+    ],
+  ] as const)
+    t.equal(place(t, `[[vendors.xiaomi]]\npackage_name = "a"\n${wrong}\n`, files).problems[0], expected);
+  const open = place(t, '[[vendors.xiaomi]]\npackage_name_file = "secret"\n', files).problems;
+  t.match(open.join("\n"), /package_name_file: unknown key/, "what is no secret may not");
+});
+
+t.test("D5: a proxy that is no URL is refused", async (t) => {
+  for (const proxy of ["http://x:99999", "http://[::1", "http://a b", "10.0.0.1:3128", "http://x/path"])
+    t.match(place(t, `[vendors]\nproxy = "${proxy}"\n`).problems, [
+      /^p\.toml:2: vendors\.proxy: does not fit; write the URL of a proxy/,
+    ]);
 });
 
 t.test("the proxy may come from the environment, where its password stays out of sight", async (t) => {
