@@ -1,6 +1,7 @@
 // Whether a certificate and a key can serve: found out before native code is given their names.
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { createSecureContext } from "node:tls";
 
 export interface Pair {
   /** Each starts with the setting it is about. */
@@ -19,7 +20,21 @@ export function checkPair(certFile: string, keyFile: string, now: number): Pair 
   if (typeof certificate === "string" || typeof key === "string") return { problems, warnings: [] };
   if (!certificate.checkPrivateKey(key))
     problems.push(`tls_key: ${keyFile} is not the key of the certificate in ${certFile}; give both files of one pair`);
+  else {
+    const refused = refusal(certFile, keyFile);
+    if (refused !== undefined) problems.push(`tls_cert: TLS refuses ${certFile} with ${keyFile}: ${refused}`);
+  }
   return { problems, warnings: validity(certificate, certFile, now) };
+}
+
+/** What OpenSSL says of a pair that fits together and cannot serve: too small a key, an old digest, a broken chain. */
+function refusal(certFile: string, keyFile: string): string | undefined {
+  try {
+    createSecureContext({ cert: readFileSync(certFile), key: readFileSync(keyFile) });
+    return undefined;
+  } catch (error) {
+    return (error as Error).message.replace(/^error:[^:]*:[^:]*:[^:]*:/, "");
+  }
 }
 
 /** What is wrong with a file of certificates to trust. */

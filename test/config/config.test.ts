@@ -492,6 +492,7 @@ t.test("certificate and key", async (t) => {
     "other.pem": other,
     "locked.pem": "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----",
     "text.pem": "hello",
+    "chain.pem": `${certificate}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`,
   });
   const tls = (cert: string, key: string) => {
     const [c, k] = [join(directory, cert), join(directory, key)];
@@ -517,6 +518,11 @@ t.test("certificate and key", async (t) => {
     "--client-tls-cert: client.tls_key: locked.pem is protected by a passphrase; write it without one: openssl pkey -in OLD -out NEW",
   ]);
   t.same(tls("none.pem", "key.pem"), ["--client-tls-cert: client.tls_cert: there is no file none.pem"]);
+  t.match(
+    tls("chain.pem", "key.pem"),
+    [/^--client-tls-cert: client\.tls_cert: TLS refuses chain\.pem with key\.pem: \w+/],
+    "D5: a chain whose second part is broken",
+  );
 });
 
 t.test("what init writes changes nothing, and holds every default", async (t) => {
