@@ -1,7 +1,8 @@
 // What a client is told of what is not done for it, and what the log says of it.
+import { readFileSync } from "node:fs";
 import t from "tap";
 import { Newcomers } from "../../../src/sockets/sessions/newcomers.ts";
-import { encodeRefusal, RefusalLog } from "../../../src/sockets/sessions/refusals.ts";
+import { encodeRefusal, REFUSAL_CODES, RefusalLog } from "../../../src/sockets/sessions/refusals.ts";
 import { startTestApp } from "../../support/app.ts";
 import { RawClient } from "../../support/clients.ts";
 
@@ -190,4 +191,10 @@ t.test("A12: the memory that a connection's topics take is bounded, and what it 
   client.emit("subscribeTopic", { topic: "d" });
   t.match(await told(client), ["refused", { code: "topic_bytes_limit" }]);
   await client.close();
+});
+
+t.test("B3: every code stands in the table of the client protocol", async (t) => {
+  const readme = readFileSync(new URL("../../../src/sockets/README.md", import.meta.url), "utf8");
+  const listed = [...readme.slice(readme.indexOf("### 4.12")).matchAll(/^\| `(\w+)` \|/gm)].map(([, code]) => code);
+  t.same(listed.sort(), [...REFUSAL_CODES].sort());
 });
