@@ -4,7 +4,8 @@ import { passes } from "./device.ts";
 import type { Engine } from "./engine.ts";
 import { randomId } from "./id.ts";
 import type { Once } from "./outbox.ts";
-import type { Packet, PacketId, Parcel } from "./packet.ts";
+import { Pace } from "./pace.ts";
+import type { Channel, Packet, PacketId, Parcel } from "./packet.ts";
 import { deviceChannel, topicChannel, uidChannel } from "./packet.ts";
 import type { Target } from "./target.ts";
 
@@ -19,6 +20,8 @@ export interface Draft {
 
 /** Devices looked up, or pushed to in one step, at once; in between other callers get their turn. */
 const PAGE = 1000;
+/** Of a longer list so many are pushed to in one turn at most, when nothing is kept: each is a write to the kernel at its end. */
+const AT_ONCE = 128;
 
 /** What the caller is told. */
 export interface Pushed {
@@ -43,7 +46,11 @@ export function push(
   const packet = packetOf(draft, now);
   const parcels = directParcels(target, packet);
   const online =
-    parcels === undefined ? pushToDevices(engine, target as DeviceList, packet, now) : engine.broker.publish(parcels);
+    parcels === undefined
+      ? pushToDevices(engine, target as DeviceList, packet, now)
+      : parcels.length <= AT_ONCE
+        ? engine.broker.publish(parcels.slice(0, AT_ONCE))
+        : pushInPieces(engine, parcels, packet);
   return typeof online === "number"
     ? { id: packet.id, online }
     : online.then((connections) => ({ id: packet.id, online: connections }));
@@ -89,19 +96,48 @@ const packetOf = ({ event, body, timeToLive }: Draft, now: number): Packet => ({
   expires: timeToLive > 0 ? now + timeToLive : 0,
 });
 
+/** Parcels made when they are needed. */
+interface Parcels {
+  readonly length: number;
+  readonly slice: (from: number, to: number) => Parcel[];
+}
+
 /** The parcels of a target that needs no look-up; undefined when the devices' records decide. */
-function directParcels(target: PushTarget, packet: Packet): Parcel[] | undefined {
+function directParcels(target: PushTarget, packet: Packet): Parcels | undefined {
   switch (target.kind) {
     case "topic":
-      return [{ channel: topicChannel(target.topic), packet }];
+      return { length: 1, slice: () => [{ channel: topicChannel(target.topic), packet }] };
     case "pushIds":
-      return target.filter ? undefined : target.pushIds.map((pushId) => ({ channel: deviceChannel(pushId), packet }));
+      return target.filter ? undefined : parcelsTo(target.pushIds, deviceChannel, packet);
     case "uids":
       // Nothing can be kept for a uid, only for the devices that are bound to it.
-      return target.filter || packet.expires > 0
-        ? undefined
-        : target.uids.map((uid) => ({ channel: uidChannel(uid), packet }));
+      return target.filter || packet.expires > 0 ? undefined : parcelsTo(target.uids, uidChannel, packet);
   }
+}
+
+const parcelsTo = <Id>(ids: readonly Id[], channelOf: (id: Id) => Channel, packet: Packet): Parcels => ({
+  length: ids.length,
+  slice: (from, to) => ids.slice(from, to).map((id) => ({ channel: channelOf(id), packet })),
+});
+
+/** The caller is answered after the last piece, so what it sends next comes next everywhere. */
+async function pushInPieces(
+  { broker }: Pick<Engine, "broker">,
+  { length, slice }: Parcels,
+  packet: Packet,
+): Promise<number> {
+  const pace = new Pace();
+  const size = packet.expires > 0 ? PAGE : AT_ONCE;
+  let online = 0;
+  let before = 0;
+  for (let from = 0; from < length; from += size) {
+    const published = broker.publish(slice(from, from + size));
+    online += typeof published === "number" ? published : await published;
+    if (online - before < AT_ONCE / 2 && !pace.over()) continue; // nearly all of them are away
+    await pace.turn();
+    before = online;
+  }
+  return online;
 }
 
 type DeviceList = Extract<PushTarget, { kind: "pushIds" } | { kind: "uids" }>;
@@ -116,7 +152,12 @@ async function pushToDevices(
   const { length } = idsOf(target);
   for (let from = 0; from < length; from += PAGE) {
     const parcels = await parcelsOf(engine, target, from, from + PAGE, packet, now);
-    if (parcels.length > 0) published.push(engine.broker.publish(parcels));
+    if (parcels.length === 0) continue;
+    if (packet.expires > 0) published.push(engine.broker.publish(parcels));
+    else {
+      const slice = (first: number, end: number) => parcels.slice(first, end);
+      published.push(await pushInPieces(engine, { length: parcels.length, slice }, packet));
+    }
   }
   return (await Promise.all(published)).reduce((sum, online) => sum + online, 0);
 }

@@ -4,10 +4,11 @@
 // and `committed` is run right there. So packets are handed over in the order of seq, and a backlog is answered after every
 // packet it contains has been.
 import type { PushId } from "../core/device.ts";
-import type { Broker, Hub } from "../core/engine.ts";
+import type { Broker, Hub, Order } from "../core/engine.ts";
 import type { Once } from "../core/outbox.ts";
+import { Pace } from "../core/pace.ts";
 import { channelKind, type Parcel } from "../core/packet.ts";
-import type { Queue } from "./calls.ts";
+import type { Queue, Steps } from "./calls.ts";
 import { flatten } from "./sqlite/packets.ts";
 
 /** A long list goes in pieces, each a commit of its own, so that other callers get in between. */
@@ -15,9 +16,14 @@ const PIECE = 1000;
 /** Calls whose figure is at hand until the store has it. */
 const MOST_REACHED = 1000;
 
+/** Connections written to in one turn: each is a write to the kernel when the turn ends. */
+const WRITTEN_AT_ONCE = 128;
+/** Devices that carry out an order in one turn, about a millisecond. */
+const TOLD_AT_ONCE = 2000;
+
 export interface LocalBroker extends Broker {
-  /** Hands over the parcels of one commit; `first` is the seq of its first kept one. @returns connections */
-  deliver(parcels: readonly Parcel[], first: number): number;
+  /** Hands over the parcels of one commit, in steps; `first` is the seq of its first kept one. @param done told the connections */
+  handOver(parcels: readonly Parcel[], first: number, done?: (online: number) => void): Steps;
   /** Whether the device has a connection. */
   has(pushId: PushId): boolean;
 }
@@ -28,14 +34,41 @@ export const isKept = ({ channel, packet }: Parcel): boolean => packet.expires >
 export function localBroker(queue: Queue): LocalBroker {
   const hubs: Hub[] = [];
 
-  function deliver(parcels: readonly Parcel[], first: number): number {
+  const pace = new Pace();
+  /** Orders that are still being carried out: later ones wait. */
+  let telling: Promise<void> | undefined;
+
+  function deliver(parcel: Parcel, seq: number): number {
+    const packet = isKept(parcel) ? { ...parcel.packet, seq } : parcel.packet;
+    let online = 0;
+    for (const hub of hubs) online += hub.deliver(parcel.channel, packet);
+    return online;
+  }
+
+  function handOver(parcels: readonly Parcel[], first: number, done?: (online: number) => void): Steps {
     let seq = first;
     let online = 0;
-    for (const parcel of parcels) {
-      const packet = isKept(parcel) ? { ...parcel.packet, seq: seq++ } : parcel.packet;
-      for (const hub of hubs) online += hub.deliver(parcel.channel, packet);
+    let at = 0;
+    return () => {
+      pace.begin();
+      for (const before = online; at < parcels.length; ) {
+        const parcel = parcels[at++]!;
+        online += deliver(parcel, seq);
+        if (isKept(parcel)) seq++;
+        if (online - before >= WRITTEN_AT_ONCE || ((at & 15) === 0 && pace.over())) break;
+      }
+      if (at < parcels.length) return false;
+      done?.(online);
+      return true;
+    };
+  }
+
+  async function carryOut(pushIds: readonly PushId[], order: Order): Promise<void> {
+    const pace = new Pace();
+    for (const [i, pushId] of pushIds.entries()) {
+      for (const hub of hubs) hub.carryOut(pushId, order);
+      if (i % 64 === 63 && pace.over()) await pace.turn();
     }
-    return online;
   }
 
   /** Connections that repeatable calls were handed to so far. */
@@ -54,33 +87,37 @@ export function localBroker(queue: Queue): LocalBroker {
   async function append(parcels: readonly Parcel[]): Promise<number> {
     let online = 0;
     await queue.call("append", flatten(parcels), parcels.length, (first) => {
-      online = deliver(parcels, first); // holds 2, 3
+      // holds 2, 3
+      if (parcels.length > 1)
+        return handOver(parcels, first, (connections) => {
+          online = connections;
+        });
+      online = deliver(parcels[0]!, first);
+      return undefined;
     });
     return online;
   }
 
   async function publishKept(parcels: readonly Parcel[], kept: readonly Parcel[]): Promise<number> {
     let online = 0;
-    if (kept.length < parcels.length)
-      online += deliver(
-        parcels.filter((parcel) => !isKept(parcel)),
-        0,
-      );
+    for (const parcel of parcels) if (!isKept(parcel)) online += deliver(parcel, 0);
     for (let i = 0; i < kept.length; i += PIECE) online += await append(kept.slice(i, i + PIECE));
     return online;
   }
 
   return {
-    deliver,
+    handOver,
     has: (pushId) => hubs.some((hub) => hub.has(pushId)),
     attach(hub) {
       hubs.push(hub);
     },
     publish(parcels) {
       const only = parcels.length === 1 ? parcels[0] : undefined;
-      if (only !== undefined) return isKept(only) ? append(parcels) : deliver(parcels, 0);
+      if (only !== undefined) return isKept(only) ? append(parcels) : deliver(only, 0);
       const kept = parcels.filter(isKept);
-      return kept.length === 0 ? deliver(parcels, 0) : publishKept(parcels, kept);
+      return kept.length > 0
+        ? publishKept(parcels, kept)
+        : parcels.reduce((online, parcel) => online + deliver(parcel, 0), 0);
     },
     async publishOnce(once, { number, last }, id, parcels, now) {
       const flat = flatten(parcels.filter(isKept));
@@ -89,7 +126,7 @@ export function localBroker(queue: Queue): LocalBroker {
         [once, number, last, id, flat, now],
         parcels.length + 1,
         ({ first }) => {
-          if (first !== undefined) noteReached(once, number, last, deliver(parcels, first)); // holds 2, 3
+          if (first !== undefined) return handOver(parcels, first, (online) => noteReached(once, number, last, online)); // holds 2, 3
         },
       );
       if (made.next !== undefined) return { id: made.id, next: made.next };
@@ -99,7 +136,14 @@ export function localBroker(queue: Queue): LocalBroker {
     backlog: (channel, position, now) => queue.call("backlog", [channel, position, now]),
     sent: (marks) => queue.call("sent", [marks], marks.length),
     async tell(pushIds, order) {
-      for (const hub of hubs) for (const pushId of pushIds) hub.carryOut(pushId, order);
+      if (telling === undefined && pushIds.length <= TOLD_AT_ONCE) {
+        for (const hub of hubs) for (const pushId of pushIds) hub.carryOut(pushId, order);
+        return;
+      }
+      const told: Promise<void> = (telling ?? Promise.resolve()).then(() => carryOut(pushIds, order));
+      telling = told;
+      await told;
+      if (telling === told) telling = undefined;
     },
   };
 }

@@ -1,6 +1,7 @@
 // The way to the storage thread: gathers the calls of a turn into one message, and settles them in order when it is answered.
 import type { Worker } from "node:worker_threads";
 import { PushError } from "../core/errors.ts";
+import { inTurn, Pace } from "../core/pace.ts";
 import { pack } from "./sqlite/message.ts";
 import type { BatchReply, Call, Failure, MethodName, Methods, Request } from "./sqlite/thread.ts";
 
@@ -17,10 +18,16 @@ const LARGE = 64;
 /** Far behind: better to refuse at once than to take calls that are answered minutes later. */
 const WAITING_LIMIT = 1_000_000;
 
+/** So many calls are settled in one turn at most: each lets somebody go on in it. */
+const SETTLED_AT_ONCE = 128;
+
+/** Does a part of the work, in one turn; true: that was the last. */
+export type Steps = () => boolean;
+
 interface Pending {
   readonly call: Call;
   readonly weight: number;
-  readonly committed: ((result: never) => void) | undefined;
+  readonly committed: ((result: never) => Steps | undefined) | undefined;
   resolve(result: unknown): void;
   reject(error: Error): void;
 }
@@ -36,6 +43,12 @@ export class Queue {
   readonly #worker: Worker;
   readonly #onBatch: ((figures: BatchFigures) => void) | undefined;
   readonly #underWay: Pending[][] = [];
+  /** Answers to the first of these, of which so many calls are settled. */
+  readonly #replies: BatchReply[] = [];
+  #settled = 0;
+  /** What is left to do after the commit of the call that is being settled. */
+  #steps: Steps | undefined;
+  readonly #pace = new Pace();
   #waiting: Pending[] = [];
   #weight = 0;
   #scheduled = false;
@@ -54,13 +67,14 @@ export class Queue {
 
   /**
    * One call of the store. `committed` is run with its result after the commit, in the order of the calls and before any of a
-   * later one is settled: what must keep that order is done there, not after an `await`.
+   * later one is settled: what must keep that order is done there, not after an `await`. When it takes longer than a turn it gives
+   * back its further steps: nothing later is settled until they are done.
    */
   call<Name extends MethodName>(
     name: Name,
     args: Parameters<Methods[Name]>,
     weight = 1,
-    committed?: (result: ReturnType<Methods[Name]>) => void,
+    committed?: (result: ReturnType<Methods[Name]>) => Steps | undefined,
   ): Promise<ReturnType<Methods[Name]>> {
     if (this.#refusal !== undefined) return Promise.reject(this.#refusal);
     if (this.#weight >= WAITING_LIMIT)
@@ -76,7 +90,7 @@ export class Queue {
 
   #schedule(): void {
     if (this.#scheduled || this.#waiting.length === 0) return;
-    const ready = this.#underWay.length;
+    const ready = this.#underWay.length - this.#replies.length;
     if (ready > 1 || (ready === 1 && this.#waiting.length < LARGE)) return;
     this.#scheduled = true;
     this.#gather(0, GATHERING_TURNS);
@@ -117,12 +131,50 @@ export class Queue {
   }
 
   answered(reply: BatchReply): void {
-    const batch = this.#underWay.shift() ?? [];
-    const failures = new Map(reply.failures);
-    for (const [index, pending] of batch.entries()) settle(pending, reply.results[index], failures.get(index));
-    this.#onBatch?.({ calls: batch.length, work: reply.work, commit: reply.commit });
+    this.#replies.push(reply);
+    if (this.#replies.length === 1) this.#settleSome();
     this.#schedule();
-    if (this.length === 0) this.#whenEmpty?.();
+  }
+
+  /** In the order of the calls, as many as a turn has time for. */
+  #settleSome(): void {
+    this.#pace.begin();
+    let count = 0;
+    for (let reply = this.#replies[0]; reply !== undefined; reply = this.#replies[0]) {
+      const batch = this.#underWay[0] ?? [];
+      const failures = reply.failures.length === 0 ? undefined : new Map(reply.failures);
+      while (this.#settled < batch.length) {
+        const isDue = count > 0 && (count >= SETTLED_AT_ONCE || ((count & 15) === 0 && this.#pace.over()));
+        if (isDue || !this.#settle(batch[this.#settled]!, reply.results[this.#settled], failures?.get(this.#settled)))
+          return inTurn(() => this.#settleSome());
+        this.#settled++;
+        count++;
+      }
+      this.#underWay.shift();
+      this.#replies.shift();
+      this.#settled = 0;
+      this.#onBatch?.({ calls: batch.length, work: reply.work, commit: reply.commit });
+      this.#schedule();
+      if (this.length === 0) this.#whenEmpty?.();
+    }
+  }
+
+  /** False: there are steps left for later turns. */
+  #settle(pending: Pending, result: unknown, failure: Failure | undefined): boolean {
+    if (failure !== undefined) {
+      pending.reject(revive(failure));
+      return true;
+    }
+    try {
+      // The result is of this very call.
+      if (this.#steps === undefined) this.#steps = pending.committed?.(result as never) ?? undefined;
+      if (this.#steps?.() === false) return false;
+      pending.resolve(result);
+    } catch (error) {
+      pending.reject(error instanceof Error ? error : new Error(String(error)));
+    }
+    this.#steps = undefined;
+    return true;
   }
 
   /** Takes no more calls; resolves when all taken before are answered. */
@@ -139,23 +191,13 @@ export class Queue {
     this.#refusal = reason;
     const lost = [...this.#underWay.flat(), ...this.#waiting];
     this.#underWay.length = 0;
+    this.#replies.length = 0;
+    this.#settled = 0;
+    this.#steps = undefined;
     this.#waiting = [];
     this.#weight = 0;
     for (const pending of lost) pending.reject(reason);
     this.#whenEmpty?.();
-  }
-}
-
-function settle(pending: Pending, result: unknown, failure: Failure | undefined): void {
-  if (failure !== undefined) {
-    pending.reject(revive(failure));
-    return;
-  }
-  try {
-    pending.committed?.(result as never); // of this very call
-    pending.resolve(result);
-  } catch (error) {
-    pending.reject(error instanceof Error ? error : new Error(String(error)));
   }
 }
 

@@ -98,9 +98,7 @@ export function localOutbox(queue: Queue, broker: LocalBroker, goOn: () => void,
 
     async expand(job, page, now) {
       const { parcels, devices } = page;
-      const deliver = (first: number): void => {
-        if (first !== NO_JOB) broker.deliver(parcels, first); // holds 2, 3
-      };
+      const deliver = (first: number) => (first === NO_JOB ? undefined : broker.handOver(parcels, first)); // holds 2, 3
       if (page.cursor === undefined) inHand.delete(job);
       await queue.call("expand", [job, flatPage(page, broker), now], parcels.length + devices.length + 1, deliver);
     },

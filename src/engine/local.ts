@@ -322,7 +322,12 @@ function localCounters(queue: Queue): Counters {
     add: (samples, now) => queue.call("addSamples", [samples, now]),
     chart: (key, from) => queue.call("chart", [key, from]),
     keys: () => queue.call("keys", []),
-    arrived: (evidence, now) => queue.call("arrived", [evidence, now], evidence.length),
+    async arrived(evidence, now) {
+      await inPieces(evidence, async (piece) => {
+        await queue.call("arrived", [piece, now], piece.length);
+        return [];
+      });
+    },
     async arrivals(query, limit) {
       const records: ArrivalRecord[] = [];
       // One by one, so that other callers get in between: each lists up to 1,000 devices.
