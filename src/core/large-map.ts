@@ -44,6 +44,11 @@ export class LargeMap<K extends string, V> {
     this.#size = 0;
   }
 
+  /** The parts of it, each in the order in which its entries were set. */
+  get parts(): readonly ReadonlyMap<K, V>[] {
+    return this.#shards;
+  }
+
   /** In no order. What comes or goes meanwhile may be seen or not. */
   *keys(): IterableIterator<K> {
     for (const shard of this.#shards) yield* shard.keys();

@@ -112,7 +112,7 @@ test("A7: a large body asks for the same as a small one", async (t) => {
     const { short, large } = await both(api, "/api/push", text, json, padding + text);
     t.equal(large[0], short[0], text);
   }
-  const note = '"uid":"1","notification":{"android":{"title":"t"},"payload":{"a":[1]}}';
+  const note = '"uid":"1","notification":{"android":{"title":"t"},"payload":{"a":[1.10,12345678901234567890]}}';
   const { short, large } = await both(api, "/api/notification", `{${note}}`, json, `{${note}${padding}}`);
   t.strictSame(large, short);
 });
@@ -135,7 +135,7 @@ test("A7: 100,000 uids in one call reach the core once each, in every form, also
     ["indexes in disorder", `json=1&${[...indexed].sort().join("&")}`, form],
     ["multipart", parts.body, { "content-type": parts.type }],
   ] as const) {
-    t.strictSame((await api.send("POST", "/api/push", body, headers)).json, success, what);
+    t.match((await api.send("POST", "/api/push", body, headers)).json, success, what);
     const [pushed] = api.pushes();
     t.equal((pushed!.target as { uids: string[] }).uids.join(), many.join(), what);
   }
@@ -155,7 +155,7 @@ test("A7: a long payload arrives as it was written, whatever it came in", async 
     ["form", `topic=a&json=${encodeURIComponent(payload)}`, form],
     ["multipart", parts.body, { "content-type": parts.type }],
   ] as const) {
-    t.strictSame((await api.send("POST", "/api/push", body, headers)).json, success, what);
+    t.match((await api.send("POST", "/api/push", body, headers)).json, success, what);
     t.equal((api.pushes()[0]!.draft as { body: string }).body, payload, what);
   }
   const text = `${payload}!`;

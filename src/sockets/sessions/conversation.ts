@@ -4,6 +4,7 @@ import { bind, type Greeting, greet, unbind } from "../../core/connect.ts";
 import type { PushId } from "../../core/device.ts";
 import type { Engine, Hello } from "../../core/engine.ts";
 import { NOTI_TOPIC } from "../../core/notify.ts";
+import { inTurn } from "../../core/pace.ts";
 import type { Channel, KeptPacket, Position } from "../../core/packet.ts";
 import { deviceChannel, topicChannel } from "../../core/packet.ts";
 import type { Report } from "../../core/report.ts";
@@ -45,6 +46,8 @@ export interface ConversationOptions {
 /** The latency of a notification's reply is a sample only within so many milliseconds. */
 const REPLY_WINDOW = 10_000;
 const TICK = 1000;
+/** Devices that are taken offline in one turn. */
+const AT_ONCE = 500;
 
 type Hi = Extract<Command, { kind: "hello" }>;
 
@@ -366,18 +369,30 @@ export class Conversation implements SocketApplication<Session> {
   }
 
   #tick(): void {
-    const { elapsed, engine, now, report } = this.#options;
+    const { report } = this.#options;
     const sent = this.#hub.tick();
     if (sent > 0) report.count("toClientPacket", { total: sent });
     this.#own(this.#storeMarks(), "sent");
     this.#refusals.tick();
+    this.#endDelays();
+  }
+
+  /** A part of them in a turn: after a break of the network very many end together. */
+  #endDelays(): void {
+    const { elapsed, engine, now } = this.#options;
+    const { lingering } = this.#hub;
+    const time = elapsed();
     const over: PushId[] = [];
-    for (const [pushId, until] of this.#hub.lingering) {
-      if (until > elapsed()) break; // each waits equally long by a clock that only goes on: the first is the next
-      over.push(pushId);
+    for (const part of lingering.parts) {
+      for (const [pushId, until] of part) {
+        // Each waits equally long by a clock that only goes on: the first is the next.
+        if (until > time || over.length === AT_ONCE) break;
+        over.push(pushId);
+      }
     }
-    for (const pushId of over) this.#hub.lingering.delete(pushId);
+    for (const pushId of over) lingering.delete(pushId);
     if (over.length > 0) this.#own(engine.devices.disconnect(over, now()), "disconnect");
+    if (over.length === AT_ONCE) inTurn(() => this.#endDelays());
   }
 
   #storeMarks(): Promise<void> | undefined {
@@ -397,8 +412,22 @@ export class Conversation implements SocketApplication<Session> {
   /** Stores what is only in memory: which devices are offline from now on, and how far they were sent. */
   async stop(): Promise<void> {
     clearInterval(this.#ticking);
-    const offline = [...this.#hub.present(), ...this.#hub.lingering.keys()];
+    const marked = this.#storeMarks();
+    for (const gone of [this.#hub.present(), this.#hub.lingering.keys()]) {
+      let offline: PushId[] = [];
+      for (const pushId of gone) {
+        offline.push(pushId);
+        if (offline.length < AT_ONCE) continue;
+        await this.#offline(offline);
+        offline = [];
+      }
+      await this.#offline(offline);
+    }
     this.#hub.lingering.clear();
-    await Promise.all([this.#storeMarks(), this.#options.engine.devices.disconnect(offline, this.#options.now())]);
+    await marked;
+  }
+
+  async #offline(pushIds: readonly PushId[]): Promise<void> {
+    if (pushIds.length > 0) await this.#options.engine.devices.disconnect(pushIds, this.#options.now());
   }
 }

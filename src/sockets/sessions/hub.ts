@@ -27,7 +27,7 @@ export class Hub implements HubPort, Live, Everybody {
   /** Sessions that hold a topic's packets until its backlog is sent. */
   readonly #joining = new Map<Channel, Set<Session>>();
   /** Devices whose last session went within the disconnect delay, and the end of it, by the clock that is never set. */
-  readonly lingering = new Map<PushId, number>();
+  readonly lingering = new LargeMap<PushId, number>();
   readonly #platforms = new Map<string, number>();
   #named = 0;
   #marks = new Map<PushId, number>();
@@ -236,8 +236,8 @@ export class Hub implements HubPort, Live, Everybody {
   }
 
   /** Devices with a session now, for the farewell at the end. */
-  present(): PushId[] {
-    return [...this.#devices.keys()];
+  present(): Iterable<PushId> {
+    return this.#devices.keys();
   }
 
   has(pushId: PushId): boolean {
