@@ -240,6 +240,7 @@ function figures(
   return {
     connections: { open: size, opened: counters.opened, upgraded: counters.upgraded },
     refused: {
+      accept: counters.refusedAtAccept,
       total: counters.refusedTotal,
       per_address: counters.refusedPerAddress,
       origin: counters.refusedOrigin,

@@ -35,6 +35,7 @@ test("A9: connections beyond what the port may have are closed within accept, an
   await closed(sockets, 20);
   t.equal(sockets.filter((socket) => !socket.destroyed).length, 10);
   t.match(warnings, [/^closed a connection of 127\.0\.0\.1 at once: it opened more than 10 within seconds$/]);
+  t.equal(gateway.counters.refusedAtAccept, 20);
   t.equal(gateway.size, 2, "websockets do not count as opened lately");
   t.equal(await members[0]!.send("4x").next(), "4x");
   for (const socket of sockets) socket.destroy();

@@ -9,6 +9,8 @@ export interface GateLimits {
   readonly perAddress?: number;
   /** Proxies, whose connections are those of many. */
   readonly trusted: AddressList;
+  /** One was closed within accept. */
+  readonly refused?: () => void;
   /** Told at once, then once a minute. */
   readonly warn: (text: string) => void;
 }
@@ -33,8 +35,6 @@ export class Gate {
   #turnedAt = performance.now();
   #toldAt = Number.NEGATIVE_INFINITY;
   #untold = 0;
-  /** Closed within accept, since the start. */
-  refused = 0;
 
   constructor(limits: GateLimits) {
     this.#limits = limits;
@@ -87,7 +87,7 @@ export class Gate {
   }
 
   #refuse(response: HttpResponse, address: string, why: string): void {
-    this.refused++;
+    this.#limits.refused?.();
     this.#untold++;
     const now = performance.now();
     if (now - this.#toldAt >= MINUTE) {

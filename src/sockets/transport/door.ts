@@ -38,7 +38,7 @@ export class Door {
     this.#trusted = addressList(limits.trustedProxies);
     const { maxSockets: most = Number.POSITIVE_INFINITY, warn = () => {} } = limits;
     const perAddress = Math.min(4 * limits.maxConnectionsPerAddress, Math.ceil(most / 2));
-    this.gate = new Gate({ most, perAddress, trusted: this.#trusted, warn });
+    this.gate = new Gate({ most, perAddress, trusted: this.#trusted, refused: () => counters.refusedAtAccept++, warn });
   }
 
   peer(res: HttpResponse, req: HttpRequest): Peer {

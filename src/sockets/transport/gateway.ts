@@ -129,6 +129,8 @@ export interface EngineApplication<T> {
 export interface GatewayCounters {
   opened: number;
   upgraded: number;
+  /** Closed within accept, see `Gate`. */
+  refusedAtAccept: number;
   refusedTotal: number;
   refusedPerAddress: number;
   refusedOrigin: number;

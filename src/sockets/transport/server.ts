@@ -71,6 +71,7 @@ export class Server<T> implements Gateway<T> {
   readonly counters: GatewayCounters = {
     opened: 0,
     upgraded: 0,
+    refusedAtAccept: 0,
     refusedTotal: 0,
     refusedPerAddress: 0,
     refusedOrigin: 0,
