@@ -159,7 +159,7 @@ async function hanging(t: Test, server: Server): Promise<void> {
   t.teardown(() => socket.destroy());
   socket.on("error", () => {});
   await once(socket, "connect");
-  socket.write("POST /api/push HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\ntopic=");
+  socket.write("POST /api/push HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\ntopic=");
   // Anything that takes the way behind it through the server: its head has been seen then.
   t.equal((await server.call("stats/base", {})).status, 200);
 }
@@ -202,7 +202,8 @@ t.test("SIGHUP: keys and their rules change at once, and connections stay", asyn
     writeFileSync(file, content);
     server.child.kill("SIGHUP");
     const reloads = messages(await server.printed(/./)).filter((line) => line.startsWith("SIGHUP: changed")).length;
-    return messages(await server.printed(/"SIGHUP: (changed|nothing)/, reloads + 1)).slice(before);
+    const said = messages(await server.printed(/"SIGHUP: (changed|nothing)/, reloads + 1)).slice(before);
+    return said.filter((line) => !line.startsWith("refused ")); // who called with another key is told once a minute
   };
   t.same([await status(old), await status(fresh)], [200, 401]);
 
