@@ -1,4 +1,4 @@
-// What vendors post about what they delivered, in each one's own form (vendors.md: receipts), and what of a request and its
+// What vendors post about what they delivered, in each one's own form (src/vendors/README.md: receipts), and what of a request and its
 // answer they need for it.
 import { createHmac, randomBytes } from "node:crypto";
 import { asFields, type Fields, isFields, type Receipt } from "./checks.ts";

@@ -71,7 +71,7 @@ export interface CommonApp {
   readonly vouched?: boolean;
 }
 
-/** How the vendor wants to be connected to (vendors.md 11). */
+/** How the vendor wants to be connected to (README.md 11). */
 export interface Transport {
   readonly http2: boolean;
   readonly connections: number;
