@@ -9,15 +9,20 @@ import { told } from "./time.ts";
 export const laneList = async (actions: Actions): Promise<Response> =>
   json({ code: "success", lanes: (await actions.lanes.list()).map(describe) });
 
-/** All lanes, those of one provider or one app, or one. Answers with those that go on now. */
+/** All lanes, those of one provider, app or host, or one. Answers with those that go on now. */
 export function laneResume(params: Params, actions: Actions): Response {
   const provider = params.label("provider");
   const app = params.label("app");
+  const host = params.label("host");
   const resumed = actions.lanes.resume({
     ...(provider === undefined ? {} : { provider }),
     ...(app === undefined ? {} : { app }),
+    ...(host === undefined ? {} : { host }),
   });
-  return json({ code: "success", resumed: resumed.map((lane) => ({ provider: lane.provider, app: lane.app })) });
+  return json({
+    code: "success",
+    resumed: resumed.map((lane) => ({ provider: lane.provider, app: lane.app, host: lane.host })),
+  });
 }
 
 const describe = ({ until, lastError, stoppedWays, ...status }: LaneStatus): object => ({

@@ -1,6 +1,7 @@
 // Every metric, named in one list. The parts count in plain numbers wherever they work; this reads them when somebody asks, so
 // that counting costs the paths of messages nothing.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { laneName } from "../core/delivery.ts";
 import type { LaneStatus } from "../core/lane.ts";
 
 /** Totals since the start, by the value of their label. */
@@ -113,7 +114,7 @@ export function createMetrics(
   const inFlight = new Gauge({ name: "pushbox_lane_in_flight", help: "Deliveries at the vendor now", ...lane });
   const held = new Gauge({
     name: "pushbox_lane_holds_deletions",
-    help: "1: so many tokens are said to be dead that none is forgotten",
+    help: "1 or more: so many tokens are said to be dead that none is forgotten",
     ...lane,
   });
   const stoppedWays = new Gauge({
@@ -128,7 +129,7 @@ export function createMetrics(
   });
   const state = new Gauge({
     name: "pushbox_lane_state",
-    help: "1 for the state the lane is in",
+    help: "1 for the state the lane is in; where it has one for each push host, how many of them are in that state",
     labelNames: ["provider", "app", "state"],
     registers,
   });
@@ -141,15 +142,19 @@ export function createMetrics(
 
   function readLanes(all: readonly LaneStatus[]): void {
     for (const metric of [depth, oldest, inFlight, held, stoppedWays, setAside, state, settled]) metric.reset();
+    const longest = new Map<string, number>();
     for (const one of all) {
+      // Hosts are no labels: devices choose them, and each label stays for ever where the metrics are kept.
       const labels = { provider: one.provider, app: one.app };
-      depth.set(labels, one.depth);
-      oldest.set(labels, (one.oldest ?? 0) / 1000);
-      inFlight.set(labels, one.inFlight);
-      held.set(labels, one.holdsDeletions ? 1 : 0);
-      stoppedWays.set(labels, one.stoppedWays?.length ?? 0);
+      const name = laneName(labels);
+      longest.set(name, Math.max(longest.get(name) ?? 0, one.oldest ?? 0));
+      depth.inc(labels, one.depth);
+      oldest.set(labels, longest.get(name)! / 1000);
+      inFlight.inc(labels, one.inFlight);
+      held.inc(labels, one.holdsDeletions ? 1 : 0);
+      stoppedWays.inc(labels, one.stoppedWays?.length ?? 0);
       setAside.inc(labels, one.setAside ?? 0);
-      for (const name of laneStates) state.set({ ...labels, state: name }, one.state === name ? 1 : 0);
+      for (const each of laneStates) state.inc({ ...labels, state: each }, one.state === each ? 1 : 0);
       for (const outcome of ["accepted", "failed", "retried"] as const)
         settled.inc({ ...labels, outcome }, one[outcome]);
     }

@@ -2,7 +2,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Actions, Relayed } from "../api/actions.ts";
 import type { Config } from "../config/index.ts";
-import type { Lane } from "../core/delivery.ts";
+import { type Lane, laneName } from "../core/delivery.ts";
 import type { Engine } from "../core/engine.ts";
 import type { Everybody } from "../core/live.ts";
 import type { Notification } from "../core/notification.ts";
@@ -10,7 +10,7 @@ import { accept, type Routing } from "../core/notify.ts";
 import type { Report } from "../core/report.ts";
 import type { AppId, Outcome } from "../core/vendor.ts";
 import { createExpander } from "../delivery/expand.ts";
-import { createSender } from "../delivery/send.ts";
+import { createSender, type Sender } from "../delivery/send.ts";
 import { createTracer } from "../delivery/trace.ts";
 import type { Vendors } from "../vendors/index.ts";
 import type { Signatures } from "../vendors/signatures.ts";
@@ -44,20 +44,20 @@ export function createNotifications(options: NotificationsOptions): Notification
   const { engine, report, log, now } = options;
   const { outbox } = engine;
   let { vendors } = options;
-  let route = routing(vendors);
 
   const sender = createSender({
     outbox,
     now,
     count: report.count,
-    changed: ({ provider, app }, what, reason) => tell(log, `${provider} ${app}`, what, reason),
+    changed: (lane, what, reason) => tell(log, laneName(lane), what, reason),
     failed: (error) => log.error({ err: error }, "deliveries could not be claimed or recorded; trying again"),
   });
+  let route = routing(vendors, sender.laneOf);
   const expander = createExpander({
     engine,
     count: (topic) => options.live.count(topic),
     reached: (pushId, id) => options.live.reached(pushId, id),
-    route: (type, packageName) => route(type, packageName),
+    route: (type, packageName, token) => route(type, packageName, token),
     filled: sender.nudge,
     addressed: (devices) => report.count("notificationByDevices", { success: devices }),
     now,
@@ -140,7 +140,7 @@ export function createNotifications(options: NotificationsOptions): Notification
       return () => {
         const old = vendors;
         vendors = next;
-        route = routing(next);
+        route = routing(next, sender.laneOf);
         sender.use(next.providers);
         for (const provider of old.providers.values())
           provider
@@ -161,14 +161,16 @@ export function createNotifications(options: NotificationsOptions): Notification
 }
 
 /** A token that names no package is of the first app: so it was when there was only one. */
-function routing({ tokenTypes, providers }: Vendors): Routing {
+function routing({ tokenTypes, providers }: Vendors, laneOf: Sender["laneOf"]): Routing {
   const lanes = new Map<string, Lane>();
   for (const provider of providers.values())
     for (const app of provider.apps) lanes.set(`${provider.name} ${app}`, { provider: provider.name, app });
-  return (type, packageName) => {
+  return (type, packageName, token) => {
     const name = tokenTypes.get(type);
-    const app = packageName ?? providers.get(name ?? "")?.apps[0];
-    return lanes.get(`${name} ${app}`);
+    const provider = providers.get(name ?? "");
+    const app = packageName ?? provider?.apps[0];
+    const lane = lanes.get(`${name} ${app}`);
+    return lane === undefined || provider?.host === undefined ? lane : laneOf(lane, provider.host(lane.app, token));
   };
 }
 

@@ -4,11 +4,19 @@ import type { Notification } from "./notification.ts";
 import { expiry } from "./notification.ts";
 import type { AppId, Outcome, ProviderName } from "./vendor.ts";
 
-/** The deliveries of one provider and one app: sent, slowed and stopped together. */
+/**
+ * The deliveries of one provider and one app: sent, slowed and stopped together. Where devices choose the host they are reached
+ * at, those of one host; the lane without a host is then that of all hosts that have none of their own.
+ */
 export interface Lane {
   readonly provider: ProviderName;
   readonly app: AppId;
+  readonly host?: string;
 }
+
+/** For messages, and to tell lanes apart. */
+export const laneName = ({ provider, app, host }: Lane): string =>
+  host === undefined ? `${provider} ${app}` : `${provider} ${app} ${host}`;
 
 /** A delivery that a lane has claimed. */
 export interface Delivery {

@@ -38,6 +38,9 @@ export interface LaneStatus extends Lane {
 
 export interface Lanes {
   list(): Promise<readonly LaneStatus[]>;
-  /** Lets lanes go on that are paused or stopped or hold deletions: all of them, of one provider, or one. Returns those changed. */
+  /**
+   * Lets lanes go on that are paused or stopped or hold deletions: all of them, of one provider, app or host, or one. Returns those
+   * changed.
+   */
   resume(which: Partial<Lane>): readonly Lane[];
 }

@@ -47,8 +47,8 @@ export async function accept(outbox: Outbox, request: NotifyRequest, now: number
   return await outbox.accept(note, target, options);
 }
 
-/** Which lane serves a token of this type in this package; undefined: none does. */
-export type Routing = (type: string, packageName: string | undefined) => Lane | undefined;
+/** Which lane serves this token of this type in this package; undefined: none does. */
+export type Routing = (type: string, packageName: string | undefined, token: string) => Lane | undefined;
 
 /** Where one device is reached: by a vendor, over its long connection, or both (Umeng's SDK also keeps a connection). */
 interface Way {
@@ -120,7 +120,7 @@ export const isLate = (note: Notification, now: number): boolean => expiry(note)
 const titled = (note: Notification): boolean => showsOnAndroid(note.content);
 
 function wayTo({ type, token, packageName }: Device, route: Routing): Way {
-  const lane = type === undefined || token === undefined ? undefined : route(type, packageName);
+  const lane = type === undefined || token === undefined ? undefined : route(type, packageName, token);
   return lane === undefined ? { connected: true } : { lane, connected: type === "umeng" };
 }
 

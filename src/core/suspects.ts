@@ -1,6 +1,5 @@
-// Tokens of which a vendor gave an answer that may mean that they are dead: they are when it is given again,
-// unless the answer spares them. In memory, and for one
-// lane: after a restart it takes one answer more.
+// Tokens of which a vendor gave an answer that may mean that they are dead: they are when it is given again, unless the answer spares
+// them. In memory, and for one lane: after a restart it takes one answer more.
 import type { Outcome } from "./vendor.ts";
 
 const MOST = 10_000;

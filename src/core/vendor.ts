@@ -18,6 +18,7 @@ export type Outcome =
    * Passing trouble; `after` milliseconds where the vendor said so. Also when nobody knows whether it was taken. `alone`: the
    * vendor did not say which recipient of the request is at fault, so ask again for this one in a request of its own. `once`: after
    * an earlier try that came to nothing there is no further one. `scope`: it is about this token only, so the lane need not slow down.
+   * `unanswered`: a host that devices choose gave no answer.
    */
   | {
       readonly kind: "retry";
@@ -26,6 +27,7 @@ export type Outcome =
       readonly alone?: true;
       readonly scope?: "token";
       readonly once?: true;
+      readonly unanswered?: true;
       readonly suspect?: Suspicion;
     }
   /**
@@ -75,6 +77,13 @@ export interface StoppedWay {
   readonly until: number;
 }
 
+/** A host that devices choose to be reached at, as browsers choose their push service. */
+export interface Host {
+  readonly name: string;
+  /** One of the large services, or named by the operator: no device has made it up. */
+  readonly known: boolean;
+}
+
 export interface Provider {
   readonly name: ProviderName;
   /** Recipients one request may carry. */
@@ -85,6 +94,8 @@ export interface Provider {
   readonly apps: readonly AppId[];
   /** Where apps are reached in different ways: the provider of this one, whose batch may be another. */
   part?(app: AppId): Provider | undefined;
+  /** Where devices choose the host: the one of this token; undefined: it leads nowhere. Such a provider's `batch` is 1. */
+  host?(app: AppId, token: string): Host | undefined;
   /** Never throws: one outcome per recipient, in the same order. */
   send(app: AppId, note: Notification, to: readonly Recipient[], now: number): Promise<readonly Outcome[]>;
   /**

@@ -7,11 +7,12 @@ import type { LaneDepth, Outbox } from "../core/outbox.ts";
 import { Suspects } from "../core/suspects.ts";
 import type { Outcome, Provider, Recipient, StoppedWay } from "../core/vendor.ts";
 import { Breaker } from "./breaker.ts";
+import { Crowd, type Flight } from "./crowd.ts";
 import { Rate } from "./rate.ts";
 import { Ready } from "./ready.ts";
 import { Settling } from "./settling.ts";
-import { FIRST_PLACES, places, type Turns } from "./turns.ts";
-import { FULL_WINDOW, isOfToken, isTrouble, narrower, type Window, wider } from "./window.ts";
+import { FIRST_PLACES, FIRST_PLACES_OF_CROWD, FIRST_PLACES_OF_HOST, places, type Turns } from "./turns.ts";
+import { FULL_WINDOW, IMPATIENT, isOfToken, isTrouble, narrower, type Window, wider } from "./window.ts";
 
 export type LaneChange = "stopped" | "paused" | "holds deletions" | "resumed" | "way stopped" | "way resumed";
 
@@ -42,6 +43,12 @@ const RETRY_AFTER = 1000;
 
 const NO_WAYS: readonly StoppedWay[] = [];
 
+interface Totals {
+  accepted: number;
+  failed: number;
+  retried: number;
+}
+
 type Standing =
   | { readonly state: "running" }
   | { readonly state: "paused"; readonly until: number; readonly reason: string }
@@ -54,7 +61,7 @@ export class LaneRunner {
   #standing: Standing = { state: "running" };
   #window: Window = FULL_WINDOW;
   /** How many requests may be at the vendor, before the window takes its part of it; and how many are. */
-  #places = FIRST_PLACES;
+  #places: number;
   #flying = 0;
   /** Claimed, not yet sent. */
   readonly #ready = new Ready();
@@ -73,12 +80,14 @@ export class LaneRunner {
   /** Deliveries that go in a request of their own: the vendor refused one they were in without saying whose fault it was. */
   readonly #alone = new Set<number>();
   readonly #suspects = new Suspects();
+  /** Of a lane that the hosts share which have none of their own. */
+  #crowd: Crowd | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** When a lane at rest is looked through again. */
   #expireAt = 0;
   #idle: (() => void) | undefined;
   readonly #rate = new Rate();
-  readonly #totals = { accepted: 0, failed: 0, retried: 0 };
+  readonly #totals: Totals = { accepted: 0, failed: 0, retried: 0 };
   #setAside = 0;
   #stoppedWays: readonly StoppedWay[] = NO_WAYS;
   #lastError: { readonly reason: string; readonly at: number } | undefined;
@@ -87,6 +96,7 @@ export class LaneRunner {
     const { outbox, now, failed } = options;
     this.lane = lane;
     this.#options = options;
+    this.#places = lane.host === undefined ? FIRST_PLACES : FIRST_PLACES_OF_HOST;
     this.#settling = new Settling({
       settle: (settlements) => outbox.settle(settlements, now()),
       stored: (settlements) => {
@@ -105,6 +115,11 @@ export class LaneRunner {
     this.#stoppedWays = NO_WAYS;
     this.#window = FULL_WINDOW;
     this.#suspects.clear();
+    this.#crowd?.forgive();
+    if (this.lane.host === undefined && provider?.host !== undefined && this.#crowd === undefined) {
+      this.#crowd = new Crowd();
+      this.#places = FIRST_PLACES_OF_CROWD;
+    }
     if (this.#provider === undefined) {
       const away = { state: "stopped", reason: "it is not configured" } as const;
       if (this.#standing.state === "stopped") this.#standing = away;
@@ -124,6 +139,7 @@ export class LaneRunner {
     this.#stoppedWays = NO_WAYS;
     this.#standing = { state: "running" };
     this.#window = FULL_WINDOW;
+    this.#crowd?.forgive();
     this.#breaker.close();
     if (held) this.#goOn();
     else this.nudge();
@@ -135,8 +151,25 @@ export class LaneRunner {
     this.nudge();
   }
 
+  /** In trouble, and nothing that it was given was ever accepted. */
+  get spoilt(): boolean {
+    const trouble = this.#standing.state !== "running" || this.#window.failures > 0;
+    return trouble && this.#totals.accepted === 0;
+  }
+
   get holdsDeletions(): boolean {
     return this.#breaker.open;
+  }
+
+  get totals(): Readonly<Totals> {
+    return this.#totals;
+  }
+
+  /** Counts for itself what another lane did, which is gone. */
+  add({ accepted, failed, retried }: Readonly<Totals>): void {
+    this.#totals.accepted += accepted;
+    this.#totals.failed += failed;
+    this.#totals.retried += retried;
   }
 
   /** A job was paused or cancelled: what is claimed of it is not sent. */
@@ -280,8 +313,13 @@ export class LaneRunner {
     return Math.min(Math.floor(this.#places), most);
   }
 
+  /** Of the requests in flight those that take no place any more. */
+  get #hanging(): number {
+    return this.#crowd?.hanging(this.#options.now()) ?? 0;
+  }
+
   get #sendable(): boolean {
-    return this.#ready.length > 0 && this.#flying < this.#limit;
+    return this.#ready.length > 0 && this.#flying - this.#hanging < this.#limit;
   }
 
   /** Sends one request, when it is this lane's turn. Returns whether it could send another. */
@@ -295,7 +333,7 @@ export class LaneRunner {
     else if (note === undefined) this.#conclude(to, note, []);
     // It waited too long here: nothing is sent after its time, and nothing whose lease could end before the answer.
     else if (expiry(note) <= now || to[0]!.leasedUntil - now < LEASE / 2) this.#giveBack(to);
-    else void this.#send(provider, note, to);
+    else this.#sendOrWait(provider, note, to, now);
     if (this.#more) this.#replenish();
     return this.#sendable;
   };
@@ -306,12 +344,24 @@ export class LaneRunner {
 
   /** Claimed before the lane came to rest: it waits with the others. */
   #giveBack(to: readonly Delivery[]): void {
-    const at = this.#options.now();
-    const reason = this.#standing.state === "running" ? "" : this.#standing.reason;
+    this.#putOff(to, this.#options.now(), this.#standing.state === "running" ? "" : this.#standing.reason);
+  }
+
+  #putOff(to: readonly Delivery[], at: number, reason: string): void {
     for (const delivery of to) this.#settling.add({ delivery, kind: "again", at, reason, tried: false });
   }
 
-  async #send(provider: Provider, note: Notification, to: readonly Delivery[]): Promise<void> {
+  #sendOrWait(provider: Provider, note: Notification, to: readonly Delivery[], now: number): void {
+    const crowd = this.#crowd;
+    if (crowd === undefined) return void this.#send(provider, note, to);
+    const host = provider.host?.(this.lane.app, to[0]!.token)?.name ?? "";
+    const flight = crowd.admit(host, this.#limit, now);
+    if (typeof flight === "number") this.#putOff(to, flight, "");
+    else void this.#send(provider, note, to, flight);
+  }
+
+  /** @param flight where the lane is that of many hosts */
+  async #send(provider: Provider, note: Notification, to: readonly Delivery[], flight?: Flight): Promise<void> {
     const { now, turns } = this.#options;
     const begun = now();
     this.#flying++;
@@ -323,7 +373,11 @@ export class LaneRunner {
       this.#options.failed(error); // the port promises not to throw: a bug, which must cost no delivery
       outcomes = [];
     }
-    const full = this.#flying >= this.#limit;
+    if (flight !== undefined) {
+      outcomes = to.map((_, i) => outcomes[i] ?? { kind: "retry", reason: "the server could not send it" });
+      outcomes = outcomes.map((outcome) => this.#crowd?.told(flight, outcome, now()) ?? outcome);
+    }
+    const full = this.#flying >= this.#limit && !outcomes.some(isTrouble);
     this.#places = places(this.#places, turns.answered(), full, provider.parallel(this.lane.app));
     this.#flying--;
     const current = provider === this.#provider;
@@ -366,7 +420,11 @@ export class LaneRunner {
     if (suspicion !== undefined) this.#options.changed(this.lane, "holds deletions", suspicion);
     if (!current) return;
     if (answered > 0) this.#window = wider(this.#window);
-    else if (outcomes.length === 0 || outcomes.some(isTrouble)) this.#window = narrower(this.#window, now, after);
+    else if (outcomes.length === 0 || outcomes.some(isTrouble)) {
+      const unanswered = outcomes.some((outcome) => outcome.kind === "retry" && outcome.unanswered === true);
+      this.#window = narrower(this.#window, now, after, unanswered ? IMPATIENT : undefined);
+      if (unanswered) this.#places = Math.min(this.#places, FIRST_PLACES_OF_HOST);
+    }
     if (this.#window.until > now) this.#giveBack(this.#ready.clear());
   }
 

@@ -1,8 +1,9 @@
 // Due deliveries go to their providers: one runner per lane, none of which waits for another.
-import type { Lane } from "../core/delivery.ts";
+import { type Lane, laneName } from "../core/delivery.ts";
 import type { LaneStatus, Lanes } from "../core/lane.ts";
 import type { LaneDepth, Outbox } from "../core/outbox.ts";
-import type { Provider, ProviderName } from "../core/vendor.ts";
+import type { Host, Provider, ProviderName } from "../core/vendor.ts";
+import { HostLanes } from "./hosts.ts";
 import { type LaneOptions, LaneRunner } from "./lane.ts";
 import { Turns } from "./turns.ts";
 
@@ -13,6 +14,8 @@ export interface SenderOptions extends Omit<LaneOptions, "outbox" | "turns"> {
 export interface Sender extends Lanes {
   /** Takes up whatever waits: what an earlier run left, or a job that goes on. */
   wake(): Promise<void>;
+  /** Where devices choose the host: the lane of this one of a provider's app, the same object each time. */
+  laneOf(shared: Lane, host: Host | undefined): Lane;
   /** These lanes have something to send. */
   nudge(lanes: readonly Lane[]): void;
   /** Sends nothing more of these jobs, save what is at the vendors: they were paused or cancelled. */
@@ -25,13 +28,19 @@ export interface Sender extends Lanes {
   stop(patience: number): Promise<void>;
 }
 
-const nameOf = ({ provider, app }: Lane): string => `${provider} ${app}`;
+/** Lanes at work. So many cost the store a hundred calls in a second, and devices can name hosts without end. */
+const MOST_RUNNERS = 1024;
 
 export function createSender(options: SenderOptions): Sender {
   const { outbox } = options;
   const turns = new Turns();
   const runners = new Map<string, LaneRunner>();
   let providers: ReadonlyMap<ProviderName, Provider> = new Map();
+  const hosts = new HostLanes({
+    spoilt: (lane) => runners.size < MOST_RUNNERS && runners.get(laneName(lane))?.spoilt === true,
+    left: () => void sweep(),
+  });
+  let sweeping = false;
   let stopped = false;
 
   function providerOf({ provider: name, app }: Lane): Provider | undefined {
@@ -40,7 +49,7 @@ export function createSender(options: SenderOptions): Sender {
   }
 
   function runner(lane: Lane): LaneRunner {
-    const name = nameOf(lane);
+    const name = laneName(lane);
     let found = runners.get(name);
     if (found === undefined) {
       found = new LaneRunner(lane, providerOf(lane), { ...options, turns });
@@ -49,17 +58,38 @@ export function createSender(options: SenderOptions): Sender {
     return found;
   }
 
+  /** Lanes of hosts that gave their place to another end when nothing waits in them. */
+  async function sweep(): Promise<void> {
+    const leaving = [...runners].filter(([, { lane }]) => lane.host !== undefined && !hosts.has(lane));
+    if (sweeping || leaving.length === 0) return;
+    sweeping = true;
+    try {
+      const waiting = new Set((await outbox.lanes()).map(({ lane }) => laneName(lane)));
+      for (const [name, one] of leaving) {
+        if (waiting.has(name) || hosts.has(one.lane)) continue;
+        runners.delete(name);
+        runner({ provider: one.lane.provider, app: one.lane.app }).add(one.totals);
+        void one.close();
+      }
+    } catch (error) {
+      options.failed(error);
+    } finally {
+      sweeping = false;
+    }
+  }
+
   return {
     async wake() {
       for (const { lane } of await outbox.lanes()) runner(lane).nudge();
     },
+    laneOf: (shared, host) => hosts.of(shared, host, options.now()),
     nudge(lanes) {
       if (!stopped) for (const lane of lanes) runner(lane).nudge();
     },
     withdraw(jobs) {
       for (const one of runners.values()) for (const job of jobs) one.withdraw(job);
     },
-    holdsDeletions: (lane) => runners.get(nameOf(lane))?.holdsDeletions === true,
+    holdsDeletions: (lane) => runners.get(laneName(lane))?.holdsDeletions === true,
     use(next) {
       providers = next;
       for (const one of runners.values()) one.use(providerOf(one.lane));
@@ -70,18 +100,19 @@ export function createSender(options: SenderOptions): Sender {
       const depths = new Map<string, LaneDepth>();
       const unsent = new Map<string, number>();
       const [waiting, ended] = await Promise.all([outbox.lanes(), outbox.unsent()]);
-      for (const depth of waiting) depths.set(nameOf(depth.lane), depth);
-      for (const { lane, total } of ended) unsent.set(nameOf(lane), total);
+      for (const depth of waiting) depths.set(laneName(depth.lane), depth);
+      for (const { lane, total } of ended) unsent.set(laneName(lane), total);
       return await Promise.all(
         [...runners].map(async ([name, one]) =>
           one.status(depths.get(name), unsent.get(name) ?? 0, await one.expiring()),
         ),
       );
     },
-    resume({ provider, app }) {
+    resume({ provider, app, host }) {
       return [...runners.values()]
         .filter(({ lane }) => provider === undefined || provider === lane.provider)
         .filter(({ lane }) => app === undefined || app === lane.app)
+        .filter(({ lane }) => host === undefined || host === lane.host)
         .filter((one) => one.resume())
         .map(({ lane }) => lane);
     },

@@ -52,6 +52,10 @@ export class Turns {
 
 /** So many requests may be in flight from the beginning. */
 export const FIRST_PLACES = 32;
+/** To a host that devices chose; it shows what it can do by answering. */
+export const FIRST_PLACES_OF_HOST = 4;
+/** Of the lane that hosts share: those that give no answer leave half of it free. */
+export const FIRST_PLACES_OF_CROWD = 128;
 
 /**
  * How many requests of a lane may be in flight. Over a long way to the vendor it takes many to keep it busy, and their answers come

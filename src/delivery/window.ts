@@ -28,21 +28,37 @@ export interface Window {
 export const FULL_WINDOW: Window = { share: 1, failures: 0, rests: 0, until: 0 };
 
 const SMALLEST = 0.0001;
-/** After so many failures in a row the lane rests, and after each further one. */
-const PATIENCE = 20;
-const FIRST_REST = 1000;
-const LONGEST_REST = 60_000;
+
+export interface Patience {
+  /** After so many failures in a row there is a rest, and after each further one. */
+  readonly failures: number;
+  /** Milliseconds; each is twice as long as the one before. */
+  readonly firstRest: number;
+  readonly longestRest: number;
+}
+
+const PATIENT: Patience = { failures: 20, firstRest: 1000, longestRest: 60_000 };
+/** With a host that devices chose, once it gave no answer at all. */
+export const IMPATIENT: Patience = { failures: 3, firstRest: 1000, longestRest: 60_000 };
+
+/** The longest that a vendor may ask for. */
+const LONGEST_ASKED = 300_000;
 
 export const wider = ({ share }: Window): Window =>
   share === 1 ? FULL_WINDOW : { ...FULL_WINDOW, share: Math.min(1, share * 1.25) };
 
 /** @param after milliseconds the vendor asked for, 0: it did not say */
-export function narrower({ share, failures, rests, until }: Window, now: number, after: number): Window {
+export function narrower(
+  { share, failures, rests, until }: Window,
+  now: number,
+  after: number,
+  patience: Patience = PATIENT,
+): Window {
   const next = { share: Math.max(SMALLEST, share * 0.9), failures, rests, until };
-  const asked = now + Math.min(after, 5 * LONGEST_REST);
+  const asked = now + Math.min(after, LONGEST_ASKED);
   // A thousand requests that one moment's trouble met say no more than one of them.
   if (now < until) return { ...next, until: Math.max(until, asked) };
-  if (failures + 1 < PATIENCE) return { ...next, failures: failures + 1 };
-  const rest = Math.min(FIRST_REST * 2 ** Math.min(rests, 10), LONGEST_REST);
+  if (failures + 1 < patience.failures) return { ...next, failures: failures + 1 };
+  const rest = Math.min(patience.firstRest * 2 ** Math.min(rests, 10), patience.longestRest);
   return { ...next, failures: failures + 1, rests: rests + 1, until: Math.max(now + rest, asked) };
 }

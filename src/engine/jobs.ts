@@ -1,7 +1,7 @@
 // The outbox of a single process, made of the calls of the storage thread: what crosses to it is flattened, what comes back made
 // into the values of core/outbox.ts.
 import { tracedCounters } from "../core/arrival.ts";
-import { type Delivery, type Settlement, statisticsName } from "../core/delivery.ts";
+import { type Delivery, type Lane, laneName, type Settlement, statisticsName } from "../core/delivery.ts";
 import type { PushId, Uid } from "../core/device.ts";
 import { PushError } from "../core/errors.ts";
 import { parseExact } from "../core/exact.ts";
@@ -15,6 +15,7 @@ import type {
   NotificationTarget,
   Outbox,
 } from "../core/outbox.ts";
+import type { AppId, ProviderName } from "../core/vendor.ts";
 import { isKept, type LocalBroker } from "./broker.ts";
 import type { Queue } from "./calls.ts";
 import type { FlatSettlements } from "./sqlite/deliveries.ts";
@@ -105,8 +106,8 @@ export function localOutbox(queue: Queue, broker: LocalBroker, goOn: () => void,
 
     async lanes() {
       const rows = await queue.call("lanes", []);
-      return rows.map(([provider, app, depth, oldest]) => ({
-        lane: { provider, app },
+      return rows.map(([provider, app, host, depth, oldest]) => ({
+        lane: laneOf(provider, app, host),
         depth,
         ...(oldest !== null ? { oldest } : undefined),
       }));
@@ -114,7 +115,7 @@ export function localOutbox(queue: Queue, broker: LocalBroker, goOn: () => void,
 
     async unsent() {
       const rows = await queue.call("unsent", []);
-      return rows.map(([provider, app, total]) => ({ lane: { provider, app }, total }));
+      return rows.map(([provider, app, host, total]) => ({ lane: laneOf(provider, app, host), total }));
     },
 
     async claim(lane, limit, now, lease) {
@@ -123,7 +124,7 @@ export function localOutbox(queue: Queue, broker: LocalBroker, goOn: () => void,
         detours,
         notes,
         next,
-      } = await queue.call("claim", [lane.provider, lane.app, limit, now, lease], limit);
+      } = await queue.call("claim", [lane.provider, lane.app, lane.host ?? "", limit, now, lease], limit);
       const deliveries: Delivery[] = [];
       const leasedUntil = now + lease;
       for (let i = 0; i + 5 < flat.length; i += 6)
@@ -152,10 +153,10 @@ export function localOutbox(queue: Queue, broker: LocalBroker, goOn: () => void,
       }
     },
 
-    expire: ({ provider, app }, after, limit, now) =>
-      queue.call("expireLane", [provider, app, after, limit, now], limit),
+    expire: ({ provider, app, host = "" }, after, limit, now) =>
+      queue.call("expireLane", [provider, app, host, after, limit, now], limit),
 
-    expiring: ({ provider, app }, until) => queue.call("expiringIn", [provider, app, until]),
+    expiring: ({ provider, app, host = "" }, until) => queue.call("expiringIn", [provider, app, host, until]),
 
     async received(receipts, now) {
       for (let i = 0; i < receipts.length; i += PIECE) {
@@ -269,16 +270,18 @@ function flatPage(page: ExpandedPage, broker: LocalBroker): FlatPage {
     if (parcels.length > 0 && broker.has(pushId)) return State.sent;
     return kept.length > 0 ? State.kept : State.expired;
   };
-  const lanes: (readonly [string, string])[] = [];
+  const lanes: (readonly [string, string, string])[] = [];
+  const places = new Map<string, number>();
   const flat: (string | number | null)[] = [];
   for (const { pushId, uid, via, lacking } of devices) {
     let place: number;
     if (lacking !== undefined) place = placeOf(lacking === "apn" ? State.lacksApn : State.lacksTitle);
     else if (via === undefined) place = placeOf(connected(pushId));
     else {
-      const { provider, app } = via.lane;
-      place = lanes.findIndex((lane) => lane[0] === provider && lane[1] === app);
-      if (place === -1) place = lanes.push([provider, app]) - 1;
+      const { provider, app, host = "" } = via.lane;
+      const name = laneName(via.lane);
+      place = places.get(name) ?? lanes.push([provider, app, host]) - 1;
+      places.set(name, place);
     }
     flat.push(pushId, uid ?? null, place, via?.type ?? null, via?.token ?? null);
   }
@@ -373,6 +376,9 @@ const NOT_KEPT = "the device was away, and without timeToLive nothing is kept fo
 const NOT_BACK = "the device did not come back within its time to live";
 const PUSHED_OUT =
   "no longer kept: newer messages took its place before the device came back, or the device was deleted";
+
+const laneOf = (provider: ProviderName, app: AppId, host: string): Lane =>
+  host === "" ? { provider, app } : { provider, app, host };
 
 const toRecord = (row: DeliveryView, now: number): DeliveryRecord => ({
   pushId: row.push_id as PushId, // the brands were given when they were stored

@@ -2,7 +2,7 @@
 // Connections are per host and account, so that no vendor's trouble is felt by another. Nothing is retried here, save once
 // with a new credential: the queue does that.
 import type { Notification } from "../core/notification.ts";
-import type { AppId, Outcome, Provider, Recipient, Trace } from "../core/vendor.ts";
+import type { AppId, Host, Outcome, Provider, Recipient, Trace } from "../core/vendor.ts";
 import { isPrivateHost } from "./address.ts";
 import { Credentials } from "./credentials.ts";
 import { nameOf, placeOf, sparing } from "./detour.ts";
@@ -36,6 +36,7 @@ export function provider<App extends CommonApp>(
     parallel: (app) => client.parallel(app),
     apps: apps.map(({ app }) => app),
     send: (app, note, to, now) => client.send(app, note, to, now),
+    ...(dialect.host === undefined ? {} : { host: (app, token) => client.host(app, token) }),
     ...(dialect.trace === undefined ? {} : { trace: (app, receipts, now) => client.trace(app, receipts, now) }),
     stoppedWays: (app, now) => client.ways.of(app, now),
     reopen: (app) => client.ways.open(app),
@@ -129,6 +130,11 @@ class Client<App extends CommonApp> {
     return to.map((_, place) => outcomes.get(place)!);
   }
 
+  host(appId: AppId, token: string): Host | undefined {
+    const app = this.#apps.get(appId);
+    return app === undefined ? undefined : this.#dialect.host?.(app, token);
+  }
+
   async trace(appId: AppId, receipts: readonly string[], now: number): Promise<readonly Trace[]> {
     const tracing = this.#dialect.trace;
     const app = this.#apps.get(appId);
@@ -182,8 +188,13 @@ class Client<App extends CommonApp> {
         return all(to, { kind: "retry", reason: error.message, alone: true, scope: "token" });
       const outcome = failure(this.#dialect.name, error);
       // A host that a device chose and that is none says nothing of the others.
-      const nowhere = app.publicOnly === true && error instanceof Trouble && NOWHERE.has(error.message);
-      return all(to, nowhere && outcome.kind === "retry" ? { ...outcome, scope: "token" } : outcome);
+      if (outcome.kind !== "retry" || !(error instanceof Trouble)) return all(to, outcome);
+      const nowhere = app.publicOnly === true && NOWHERE.has(error.message);
+      return all(to, {
+        ...outcome,
+        ...(nowhere ? { scope: "token" } : {}),
+        ...(this.#dialect.host === undefined ? {} : { unanswered: true }),
+      });
     }
   }
 

@@ -1,7 +1,8 @@
 // What one vendor file has to say: the vendor's document as code. A dialect only translates. It opens no connection, reads no
 // clock (it takes `now`), stores, retries and counts nothing; client.ts makes a Provider of it.
 import type { Notification } from "../core/notification.ts";
-import type { AppId, Outcome, ProviderName, Receipt, Recipient, Trace } from "../core/vendor.ts";
+
+import type { AppId, Host, Outcome, ProviderName, Receipt, Recipient, Trace } from "../core/vendor.ts";
 import type { Signatures } from "./signatures.ts";
 
 export interface HttpRequest {
@@ -141,6 +142,11 @@ export interface Dialect<App extends CommonApp> {
    * @throws Unsendable when the token leads nowhere
    */
   route?(app: App, token: string, apps?: readonly App[]): readonly [App, ...App[]];
+  /**
+   * The host that the device chose to be reached at, where it may be any: what it answers, or that it does not, says nothing of
+   * other hosts. Never throws: undefined for what is no token.
+   */
+  host?(app: App, token: string): Host | undefined;
   /**
    * The host that knows this token, where a vendor's hosts know different ones: a variant of `app` with another `baseUrl` and
    * `account`. Recipients of different hosts go in requests of their own. Without it `app` serves them all.

@@ -3,7 +3,7 @@ import { createECDH, createPrivateKey, type KeyObject } from "node:crypto";
 import { SignJWT } from "jose";
 import webPush from "web-push";
 import { z } from "zod";
-import type { Outcome } from "../core/vendor.ts";
+import type { Host, Outcome } from "../core/vendor.ts";
 import { asText, excerpt, parseObject, retryAfter } from "./answer.ts";
 import type { CommonApp, Dialect, HttpReply } from "./dialect.ts";
 import { Unsendable } from "./dialect.ts";
@@ -79,10 +79,12 @@ export const webpush: Dialect<WebPushApp> = {
     };
   },
 
+  host: (app, token) => hostOf(app, token),
+
   /** A credential is for one push service: each has its own account. */
   route(app, token) {
     const { origin, hostname } = new URL(subscription(token).endpoint);
-    if (app.hosts !== undefined && !app.hosts.some((host) => hostname === host || hostname.endsWith(`.${host}`))) {
+    if (app.hosts !== undefined && !app.hosts.some((host) => isOf(hostname, host))) {
       throw new Unsendable(`webpush: ${hostname} is not one of the configured hosts`);
     }
     return [{ ...app, baseUrl: origin, account: `${app.account} ${origin}` }];
@@ -158,6 +160,30 @@ function vapidKey(privateKey: string): { readonly key: KeyObject; readonly publi
   const y = point.subarray(33).toString("base64url");
   const key = createPrivateKey({ key: { kty: "EC", crv: "P-256", d: privateKey, x, y }, format: "jwk" });
   return { key, publicKey: point.toString("base64url") };
+}
+
+/** The services that nearly all browsers use; Windows has a host for each of its regions. */
+const SERVICES = [
+  "fcm.googleapis.com",
+  "updates.push.services.mozilla.com",
+  "web.push.apple.com",
+  "notify.windows.com",
+];
+
+/** A name of the DNS, and a port. */
+const LONGEST_HOST = 260;
+
+const isOf = (hostname: string, host: string): boolean => hostname === host || hostname.endsWith(`.${host}`);
+
+function hostOf(app: WebPushApp, token: string): Host | undefined {
+  const endpoint = asText(parseObject(token)?.["endpoint"]);
+  if (endpoint === undefined || !URL.canParse(endpoint)) return undefined;
+  const { host, hostname } = new URL(endpoint);
+  if (host.length > LONGEST_HOST || (app.hosts !== undefined && !app.hosts.some((one) => isOf(hostname, one))))
+    return undefined;
+  const service = SERVICES.find((one) => isOf(host, one));
+  if (service !== undefined) return { name: service, known: true };
+  return { name: host, known: app.hosts?.includes(hostname) === true };
 }
 
 /** @throws Unsendable for what is no PushSubscription: a client may have sent anything as its token */

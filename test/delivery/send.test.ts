@@ -7,7 +7,7 @@ import type { Engine } from "../../src/core/engine.ts";
 import type { LaneStatus } from "../../src/core/lane.ts";
 import { accept, type Routing } from "../../src/core/notify.ts";
 import type { Job } from "../../src/core/outbox.ts";
-import type { Outcome, Provider } from "../../src/core/vendor.ts";
+import type { Host, Outcome, Provider } from "../../src/core/vendor.ts";
 import { createExpander, type Expander } from "../../src/delivery/expand.ts";
 import { createSender, type Sender } from "../../src/delivery/send.ts";
 import { FIRST_PLACES } from "../../src/delivery/turns.ts";
@@ -33,6 +33,7 @@ class Vendor implements Provider {
   readonly requests: Request[] = [];
   readonly events = new EventEmitter();
   answer: Answer;
+  host?: (app: string, token: string) => Host;
 
   constructor(name: string, answer: Answer, batch = 1, parallel = 100) {
     this.name = name;
@@ -97,14 +98,18 @@ async function stage(t: Test, ...vendors: Vendor[]): Promise<Stage> {
     outbox: watched,
     now: Date.now,
     count: () => undefined,
-    changed: ({ provider }: Lane, what, reason) => {
-      changes.push(`${provider} ${what}: ${reason}`);
+    changed: ({ provider, host }: Lane, what, reason) => {
+      changes.push(`${host === undefined ? provider : `${provider} ${host}`} ${what}: ${reason}`);
       events.emit("changed");
     },
     failed,
   });
   sender.use(new Map(vendors.map((vendor) => [vendor.name, vendor])));
-  const route: Routing = (type) => ({ provider: type, app: APP });
+  const route: Routing = (type, _package, token) => {
+    const lane = { provider: type, app: APP };
+    const host = vendors.find(({ name }) => name === type)?.host;
+    return host === undefined ? lane : sender.laneOf(lane, host(APP, token));
+  };
   const expander = createExpander({
     engine,
     count: () => 0,
@@ -230,6 +235,88 @@ t.test("a vendor that hangs delays no other", async (t) => {
   t.match(await on.lane("fcm"), { depth: 3, inFlight: 3 });
 });
 
+/** Web Push with as many push hosts as `hostOf` names; `answers` is asked by host. */
+function pushHosts(hostOf: (n: number) => string, answers: (host: string) => ReturnType<Answer>): Vendor {
+  const host = (token: string) => hostOf(Number(token.split("-").at(-1)));
+  const webpush = new Vendor("webpush", (token) => answers(host(token)), 1, 200);
+  webpush.host = (_app, token) => ({ name: host(token), known: false });
+  return webpush;
+}
+
+const lanesOf = async (on: Stage) => new Map((await on.sender.list()).map((lane) => [lane.host ?? "", lane] as const));
+
+for (const [trouble, answer] of [
+  ["does not answer", () => new Promise<Outcome>(() => undefined)],
+  ["gives no answer in time", () => ({ kind: "retry", reason: "timeout", unanswered: true })],
+  ["answers 503", () => ({ kind: "retry", reason: "503" })],
+  ["asks for a pause", () => ({ kind: "retry", reason: "429", after: 30_000 })],
+] satisfies [string, () => ReturnType<Answer>][]) {
+  t.test(`F1: a push host that ${trouble} is felt by its own devices only`, async (t) => {
+    const webpush = pushHosts(
+      (n) => (n % 2 === 0 ? "down" : "up"),
+      (host) => (host === "down" ? answer() : { kind: "accepted" }),
+    );
+    const on = await stage(t, webpush);
+    const pushIds = await on.devices("webpush", 200);
+    const down = pushIds.filter((_, n) => n % 2 === 0);
+    const up = pushIds.filter((_, n) => n % 2 === 1);
+    await on.notify(down, "trouble");
+    while (webpush.requests.length < 3) await once(webpush.events, "request");
+    await on.notify(up, "flows");
+    t.match(await on.finished("flows"), { accepted: 100 });
+    t.match(await on.job("trouble"), { state: "running", waiting: 100, accepted: 0 });
+    const lanes = await lanesOf(on);
+    t.match(lanes.get("up"), { state: "running", depth: 0, accepted: 100, retried: 0 });
+    t.match(lanes.get("down"), { depth: 100, accepted: 0 });
+    t.match(lanes.get(""), { depth: 0, accepted: 0 }, "the one of all other hosts");
+  });
+}
+
+t.test(
+  "F2: a push host that refuses our credentials stops for its own devices only, until it is resumed",
+  async (t) => {
+    const suspect = { from: Number.POSITIVE_INFINITY, orDenied: true, spares: true } as const;
+    let wrong = true;
+    const webpush = pushHosts(
+      (n) => (n < 12 ? "wrong" : "right"),
+      (host) =>
+        wrong && host === "wrong" ? { kind: "retry", reason: "403", after: 60_000, suspect } : { kind: "accepted" },
+    );
+    const on = await stage(t, webpush);
+    const stopped = once(on.events, "changed");
+    const pushIds = await on.devices("webpush", 24);
+    await on.notify(pushIds.slice(0, 12), "refused");
+    await stopped;
+    await on.notify(pushIds.slice(12), "flows");
+    t.match(await on.finished("flows"), { accepted: 12 });
+    t.same(on.changes, ["webpush wrong stopped: 403"]);
+    t.match((await lanesOf(on)).get("wrong"), { state: "stopped", reason: "403" });
+    t.match((await lanesOf(on)).get("right"), { state: "running" });
+    wrong = false;
+    t.same(on.sender.resume({ host: "wrong" }), [{ provider: "webpush", app: APP, host: "wrong" }]);
+  },
+);
+
+t.test(
+  "F1b: 400 push hosts that never answer leave a good one its deliveries, before and after it has a lane",
+  async (t) => {
+    const webpush = pushHosts(
+      (n) => (n < 400 ? `silent-${n}` : "good"),
+      (host) => (host === "good" ? { kind: "accepted" } : new Promise(() => undefined)),
+    );
+    const on = await stage(t, webpush);
+    const pushIds = await on.devices("webpush", 440);
+    const [silent, good] = [pushIds.slice(0, 400), pushIds.slice(400)];
+    for (const id of ["s1", "s2", "s3"]) await on.notify(silent, id);
+    while (webpush.requests.length < 256 * 3 + 64) await once(webpush.events, "request");
+    await on.notify(good, "flows");
+    t.match(await on.finished("flows"), { accepted: 40 });
+    t.equal((await lanesOf(on)).size, 257, "of 401 hosts");
+    const hanging = webpush.tokens.filter((token) => Number(token.split("-").at(-1)) < 400);
+    t.ok(hanging.length <= 256 * 3 + 144, "those with a lane have all theirs in flight, the others one each");
+  },
+);
+
 t.test("refused credentials stop the lane, and nothing else, until it is resumed", async (t) => {
   const fcm = new Vendor("fcm", () => ({ kind: "denied", reason: "401 wrong key" }), 1, 2);
   const on = await stage(t, fcm);
@@ -349,9 +436,9 @@ t.test("a vendor that is down is asked less and less", async (t) => {
   const on = await stage(t, fcm);
   await on.notify(await on.devices("fcm", 500));
   // As many as go out at once have done so by then; all else waits for a sign of life.
-  while ((await on.lane("fcm")).retried < 20) await once(on.events, "settled");
-  const { inFlight, lastError, retried } = await on.lane("fcm");
-  t.ok(inFlight < 5, `${inFlight} in flight`);
+  const rests = ({ retried, inFlight }: LaneStatus) => retried >= 20 && inFlight < 5;
+  while (!rests(await on.lane("fcm"))) await once(on.events, "settled");
+  const { lastError, retried } = await on.lane("fcm");
   t.match(lastError, { reason: "no connection" });
   t.ok(retried >= 20);
   t.ok(fcm.requests.length < 100, `${fcm.requests.length} requests for 500 deliveries`);

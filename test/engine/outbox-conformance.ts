@@ -324,6 +324,31 @@ async function queueTests(test: Define): Promise<void> {
     t.same(named(await claimed(engine, 9, T + 9)), ["t1", "l1"]);
   });
 
+  await test("F1: deliveries of one app to different hosts are lanes of their own", async (t, subject) => {
+    let { engine } = subject;
+    const at = (host?: string) => ({ ...FCM, ...(host === undefined ? {} : { host }) });
+    await send(engine, "n1", [via("a", at("one")), via("b", at("two")), via("c", at("two")), via("d", at())]);
+    const depths = async () =>
+      Object.fromEntries((await engine.outbox.lanes()).map(({ lane, depth }) => [lane.host ?? "", depth]));
+    t.same(await depths(), { one: 1, two: 2, "": 1 });
+    const two = await claimed(engine, 9, T + 1, at("two"));
+    t.same(
+      two.map(({ pushId, lane }) => [pushId, lane]),
+      [
+        [pushId("b"), at("two")],
+        [pushId("c"), at("two")],
+      ],
+    );
+    t.same((await claimed(engine, 9, T + 1, at())).length, 1);
+    await engine.outbox.settle([accepted(two[0]!)], T + 2);
+    t.same(await depths(), { one: 1, two: 1, "": 1 });
+    engine = (await subject.reopen?.(T)) ?? engine;
+    t.same(await depths(), { one: 1, two: 1, "": 1 });
+    await engine.outbox.expire(at("one"), undefined, 9, T + 30 * HOUR);
+    t.same(await depths(), { two: 1, "": 1 });
+    t.match(await engine.outbox.unsent(), [{ lane: at("one"), total: 1 }]);
+  });
+
   await test("lanes do not see each other's deliveries", async (t, { engine }) => {
     const other = { provider: "fcm", app: "com.y" };
     await send(engine, "n1", [via("a"), via("b", XIAOMI), via("c", other)]);

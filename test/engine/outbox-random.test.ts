@@ -37,7 +37,11 @@ for (const seed of [1, 2, 3]) {
       return results[0];
     };
     const id = (): string => `n${roll(12)}`;
-    const lane = (): readonly [string, string] => [["fcm", "xiaomi"][roll(2)] ?? "", "com.x"];
+    const lane = (): readonly [string, string, string] => [
+      ["fcm", "xiaomi"][roll(2)] ?? "",
+      "com.x",
+      ["", "h"][roll(2)] ?? "",
+    ];
     const someone = (): string => pushId(`d${roll(30)}`);
 
     const steps: readonly (() => void)[] = [
@@ -53,10 +57,10 @@ for (const seed of [1, 2, 3]) {
         const one = work[roll(9)];
         if (one === undefined) return;
         const devices = Array.from({ length: roll(20) }, () => {
-          const way = roll(3) - 1;
+          const way = roll(5) - 1;
           return [someone(), roll(2) === 0 ? null : `u${roll(9)}`, way, way < 0 ? null : "fcm", way < 0 ? null : "tok"];
         }).flat();
-        const lanes = ["fcm", "xiaomi"].map((provider) => [provider, "com.x"]);
+        const lanes = ["fcm", "xiaomi"].flatMap((provider) => ["", "h"].map((host) => [provider, "com.x", host]));
         const page = { notBefore: null, parcels: [], lanes, devices, counts: {}, seen: 1, skipped: 0, routes: {} };
         const late = roll(8) === 0;
         call("expand", [one.job, { ...page, late, cursor: roll(2) === 0 ? "c" : null }, now]);

@@ -339,7 +339,7 @@ t.test("a call that throws undoes nothing but itself", async (t) => {
 t.test("a call that throws leaves the counts of jobs and lanes as the others made them", async (t) => {
   const { db, opened } = openStore(t);
   const devices = ["a", "b"].flatMap((name) => [pushId(name), `u${name}`, 0, "fcm", name]);
-  const page = { ...EMPTY_PAGE, lanes: [["fcm", "com.x"]], devices };
+  const page = { ...EMPTY_PAGE, lanes: [["fcm", "com.x", ""]], devices };
   const wrong = { ...page, counts: { target_fcm: null } };
   const conflict = acceptCall("n3", {}, { key: "k", digest: "other" });
   const reply = opened.run([
@@ -348,7 +348,7 @@ t.test("a call that throws leaves the counts of jobs and lanes as the others mad
     conflict,
     ["expand", [1, wrong, T]],
     ["expand", [2, page, T]],
-    ["claim", ["fcm", "com.x", 1, T, 1000]],
+    ["claim", ["fcm", "com.x", "", 1, T, 1000]],
   ]);
   t.same(
     reply.failures.map(([index]) => index),
@@ -374,23 +374,23 @@ t.test("a call that throws leaves the counts of jobs and lanes as the others mad
 
 t.test("what ended unsent is counted once, also when another call of the same message throws", async (t) => {
   const { opened } = openStore(t);
-  const page = { ...EMPTY_PAGE, lanes: [["fcm", "com.x"]], devices: [pushId("a"), null, 0, "fcm", "token"] };
+  const page = { ...EMPTY_PAGE, lanes: [["fcm", "com.x", ""]], devices: [pushId("a"), null, 0, "fcm", "token"] };
   opened.run([acceptCall("n1", {}, { key: "k", digest: "x" }), ["expand", [1, page, T]]]);
   const reply = opened.run([
-    ["claim", ["fcm", "com.x", 1, T + DAY, 1000]],
+    ["claim", ["fcm", "com.x", "", 1, T + DAY, 1000]],
     acceptCall("n2", {}, { key: "k", digest: "other" }),
   ]);
   t.equal(reply.failures.length, 1);
-  t.same(opened.run([["unsent", []]]).results, [[["fcm", "com.x", 1]]]);
+  t.same(opened.run([["unsent", []]]).results, [[["fcm", "com.x", "", 1]]]);
 });
 
 t.test("an order that was cut short is carried out by the sweeping, and so is the end of what is held", async (t) => {
   const { db, opened } = openStore(t);
   const devices = Array.from({ length: 5 }, (_, i) => [pushId(`d${i}`), null, 0, "fcm", `t${i}`]).flat();
-  const page = { ...EMPTY_PAGE, lanes: [["fcm", "com.x"]], devices };
+  const page = { ...EMPTY_PAGE, lanes: [["fcm", "com.x", ""]], devices };
   const expand = (job: number): Call => ["expand", [job, page, T]];
   const order = (id: string, what: string): Call => ["order", [id, what, T]];
-  const claim: Call = ["claim", ["fcm", "com.x", 100, T, 1000]];
+  const claim: Call = ["claim", ["fcm", "com.x", "", 100, T, 1000]];
   opened.run([acceptCall("n1"), acceptCall("n2"), acceptCall("n3"), expand(1), expand(2), expand(3)]);
   opened.run([order("n1", "pause"), order("n2", "pause"), order("n3", "pause"), claim]);
   t.equal(db.prepare("SELECT count(*) FROM deliveries WHERE state = 3").pluck().get(), 15);
@@ -612,7 +612,7 @@ t.test("whatever belongs to a notification is forgotten after 30 days", async (t
   const { db, opened } = openStore(t);
   const ids = Array.from({ length: 10 }, (_, i) => pushId(`d${i}`));
   const devices = ids.flatMap((id, i) => [id, `u${i}`, i % 2 === 0 ? 0 : -1, "huawei", `t${i}`]);
-  const page = { ...EMPTY_PAGE, lanes: [["huawei", "com.x"]], devices, counts: { target_android: 10 } };
+  const page = { ...EMPTY_PAGE, lanes: [["huawei", "com.x", ""]], devices, counts: { target_android: 10 } };
   const evidence = ids.map((id: PushId) => ({ id: "n1", pushId: id, counter: "arrive_android" }));
   const sample = { key: "k", total: 1, success: 0, error: 0, latency: 0 };
   const reply = opened.run([

@@ -58,6 +58,8 @@ export interface TestVendor<Name extends VendorName = VendorName> {
   readonly app: string;
   /** A token of this vendor's form, another one for each number. */
   token(n: number): string;
+  /** One more server of the same vendor, at another address: browsers that subscribed with the same key. */
+  another(): Promise<LabServer>;
   /** Resolves when so many notifications with this id were shown, with all of them. */
   shown(id: string, count?: number): Promise<readonly Shown[]>;
   /** Resolves at the first request after this call, or when so many have come since the start. */
@@ -116,13 +118,18 @@ async function startVendor(
 ): Promise<TestVendor> {
   const fake = makers[name]();
   const events = new EventEmitter();
-  const server = await serve(fake, { certificate, now: Date.now, onRequest: () => void events.emit("request") });
-  t.teardown(() => server.close());
+  const open = async () => {
+    const opened = await serve(fake, { certificate, now: Date.now, onRequest: () => void events.emit("request") });
+    t.teardown(() => opened.close());
+    return opened;
+  };
+  const server = await open();
   const entry: Entry = { ...fake.config(server.url, write), ...more };
   return {
     fake,
     server,
     requests: server.requests,
+    another: open,
     entry,
     type: name === "apns" ? "apn" : name,
     app: String(entry["bundle_id"] ?? entry["package_name"] ?? entry["app"]),

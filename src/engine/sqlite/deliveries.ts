@@ -21,6 +21,8 @@ interface Lane {
   readonly lane: number;
   readonly provider: string;
   readonly app: string;
+  /** Empty: none. */
+  readonly host: string;
   readonly open: number;
 }
 
@@ -59,10 +61,10 @@ const FIRST = 100;
 
 export function deliveries(db: Database, progress: Progress, devices: Pick<DeviceTable, "forgetToken">) {
   const ways = detours(db);
-  const lanes = db.prepare<[], Lane>("SELECT lane, provider, app, open FROM lanes WHERE open > 0");
-  const findLane = db.prepare<[string, string], Lane>(`
-    SELECT lane, provider, app, open FROM lanes WHERE provider = ? AND app = ? AND open > 0`);
-  const laneOf = db.prepare<[number], Lane>("SELECT lane, provider, app, open FROM lanes WHERE lane = ?");
+  const lanes = db.prepare<[], Lane>("SELECT lane, provider, app, host, open FROM lanes WHERE open > 0");
+  const findLane = db.prepare<[string, string, string], Lane>(`
+    SELECT lane, provider, app, host, open FROM lanes WHERE provider = ? AND app = ? AND host = ? AND open > 0`);
+  const laneOf = db.prepare<[number], Lane>("SELECT lane, provider, app, host, open FROM lanes WHERE lane = ?");
   const oldest = db
     .prepare<[number, number, number], number | null>(`
     SELECT min(queued_at) FROM (
@@ -176,24 +178,24 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
   }
 
   return {
-    lanes(): readonly (readonly [provider: string, app: string, depth: number, oldest: number | null])[] {
-      return lanes.all().map(({ lane, provider, app, open }) => {
+    lanes(): readonly (readonly [provider: string, app: string, host: string, depth: number, oldest: number | null])[] {
+      return lanes.all().map(({ lane, provider, app, host, open }) => {
         const first = [State.queued, State.leased]
           .flatMap((state) => [oldest.get(lane, state, 0), oldest.get(lane, state, 1)])
           .filter((at) => typeof at === "number");
-        return [provider, app, open, first.length === 0 ? null : Math.min(...first)];
+        return [provider, app, host, open, first.length === 0 ? null : Math.min(...first)];
       });
     },
 
     /** Deliveries that expired or were cancelled before they were sent, since the store was opened. */
-    unsent: (): readonly (readonly [provider: string, app: string, total: number])[] =>
+    unsent: (): readonly (readonly [provider: string, app: string, host: string, total: number])[] =>
       progress.unsent().flatMap(([number, total]) => {
         const lane = laneOf.get(number);
-        return lane === undefined ? [] : [[lane.provider, lane.app, total] as const];
+        return lane === undefined ? [] : [[lane.provider, lane.app, lane.host, total] as const];
       }),
 
-    claim(provider: string, app: string, limit: number, now: number, leaseTime: number): FlatClaim {
-      const way = findLane.get(provider, app);
+    claim(provider: string, app: string, host: string, limit: number, now: number, leaseTime: number): FlatClaim {
+      const way = findLane.get(provider, app, host);
       if (way === undefined) return { deliveries: [], detours: [], notes: [], next: undefined };
       const { lane } = way;
       const tally = progress.tally(now);
@@ -252,8 +254,8 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
       tally.close();
     },
 
-    expiringIn(provider: string, app: string, until: number): number {
-      const way = findLane.get(provider, app);
+    expiringIn(provider: string, app: string, host: string, until: number): number {
+      const way = findLane.get(provider, app, host);
       return way === undefined ? 0 : (expiring.get(way.lane, until) ?? 0);
     },
 
@@ -261,11 +263,12 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
     expireLane(
       provider: string,
       app: string,
+      host: string,
       cursor: number | undefined,
       limit: number,
       now: number,
     ): number | undefined {
-      const way = findLane.get(provider, app);
+      const way = findLane.get(provider, app, host);
       if (way === undefined || overdue.get(now) === undefined) return undefined;
       const from = cursor === undefined || cursor === 0 ? { bulk: 0, due: -1 } : position.get(cursor, way.lane);
       if (from === undefined) return undefined; // the lane moves again

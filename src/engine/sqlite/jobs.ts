@@ -42,8 +42,8 @@ export interface FlatPage {
   readonly cursor: string | null;
   readonly notBefore: number | null;
   readonly parcels: FlatParcels;
-  /** Provider and app of every lane among the devices. */
-  readonly lanes: readonly (readonly [provider: string, app: string])[];
+  /** Provider, app and host, or '', of every lane among the devices. */
+  readonly lanes: readonly (readonly [provider: string, app: string, host: string])[];
   /** Device after device: pushId, uid or null, the place of its lane in `lanes` or its `placeOf`, type, token. */
   readonly devices: readonly (string | number | null)[];
   readonly late: boolean;
@@ -52,6 +52,9 @@ export interface FlatPage {
   readonly skipped: number;
   readonly routes: Readonly<Record<string, number>>;
 }
+
+/** Lanes of hosts that devices chose; with more of them, those at rest change hands. */
+const MOST_HOSTS = 1024;
 
 /** Of a delivery that has no lane. */
 export type ConnectionState = (typeof State)["sent" | "kept" | "expired" | "lacksApn" | "lacksTitle"];
@@ -98,9 +101,15 @@ export function outbox(
     SELECT arrival, bulk, target_kind, dry_run, routes FROM jobs
     WHERE job = ? AND expanded = 0 AND paused = 0 AND cancelled = 0`);
   const findLane = db
-    .prepare<[string, string], number>("SELECT lane FROM lanes WHERE provider = ? AND app = ?")
+    .prepare<[string, string, string], number>("SELECT lane FROM lanes WHERE provider = ? AND app = ? AND host = ?")
     .pluck<number>();
-  const addLane = db.prepare<[string, string]>("INSERT INTO lanes (provider, app) VALUES (?, ?)");
+  const addLane = db.prepare<[string, string, string]>("INSERT INTO lanes (provider, app, host) VALUES (?, ?, ?)");
+  const hosts = db.prepare<[], number>("SELECT count(*) FROM lanes WHERE host <> ''").pluck<number>();
+  const takeOver = db
+    .prepare<[string, string, string], number>(`
+    UPDATE lanes SET host = ? WHERE lane =
+      (SELECT lane FROM lanes WHERE provider = ? AND app = ? AND host <> '' AND open = 0 LIMIT 1) RETURNING lane`)
+    .pluck<number>();
   const open = db.prepare<[number, number]>("UPDATE lanes SET open = open + ? WHERE lane = ?");
   const addDelivery = db.prepare<(string | number | null)[]>(`
     INSERT INTO deliveries (delivery, job, device, user, lane, state, bulk, due, queued_at, sent_at, push_id, type, token)
@@ -122,14 +131,20 @@ export function outbox(
   );
   const dropTarget = db.prepare<[number]>("UPDATE job_contents SET target = NULL WHERE job = ?");
 
+  /** Devices may name hosts without end: where there are many, a lane that has nothing to do becomes that of another host. */
+  function newLane(provider: string, app: string, host: string): number {
+    const taken = host !== "" && (hosts.get() ?? 0) >= MOST_HOSTS ? takeOver.get(host, provider, app) : undefined;
+    return taken ?? Number(addLane.run(provider, app, host).lastInsertRowid);
+  }
+
   /**
    * Returns how many of the devices were queued: those that have a lane; all of them when they expire at once. And how many a
    * connection took it for.
    */
   function addDevices(job: number, bulk: number, page: FlatPage, tally: Tally, now: number) {
-    const lanes = page.lanes.map(([provider, app]) => ({
+    const lanes = page.lanes.map(([provider, app, host]) => ({
       provider,
-      lane: findLane.get(provider, app) ?? Number(addLane.run(provider, app).lastInsertRowid),
+      lane: findLane.get(provider, app, host) ?? newLane(provider, app, host),
       added: 0,
     }));
     const { devices } = page;

@@ -304,6 +304,20 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE devices ADD COLUMN last_seen INTEGER;
   ALTER TABLE devices ADD COLUMN token_history TEXT;
   `,
+  `
+  -- Of a vendor whose devices choose the host, one lane for each; '': those of all others.
+  ALTER TABLE lanes RENAME TO lanes_before;
+  CREATE TABLE lanes (
+    lane INTEGER PRIMARY KEY,
+    provider TEXT NOT NULL,
+    app TEXT NOT NULL,
+    host TEXT NOT NULL DEFAULT '',
+    open INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (provider, app, host)
+  );
+  INSERT INTO lanes (lane, provider, app, open) SELECT lane, provider, app, open FROM lanes_before;
+  DROP TABLE lanes_before;
+  `,
 ];
 
 export type Synchronous = "FULL" | "NORMAL";
