@@ -187,13 +187,13 @@ async function carryOut(
     const answer = await server.post(kind, body);
     for (const warning of listOf(answer.body["warnings"])) err(`warning: ${printable(warning)}\n`);
     if (!answer.well) return finish(answer, `refused: ${printable(answer.message)}`, failed);
-    if (kind === "push") return finish(answer, "sent", ok);
+    if (kind === "push") return finish(answer, sentText(answer.body), ok);
     const id = String(answer.body["id"]);
     const accepted = `accepted: ${id}`;
     if (seconds === undefined) return finish(answer, accepted, ok);
     const progress = raw ? err : out;
     progress(`${accepted}\n`);
-    const end = await wait(server, id, seconds, (line) => progress(`${line}\n`));
+    const end = await wait(server, id, seconds, Number(body["timeToLive"] ?? 0), (line) => progress(`${line}\n`));
     if (end.job === undefined) return finish(end.answer, end.text, failed);
     const devices = raw ? "" : await devicesText(server, id, end.job);
     return finish(end.answer, outcomeText(end.job) + devices, succeeded(end.job) ? ok : failed);
@@ -205,3 +205,9 @@ async function carryOut(
 }
 
 const listOf = (value: unknown): readonly string[] => (Array.isArray(value) ? value.map(String) : []);
+
+/** An older server tells neither. */
+function sentText({ id, online }: Answer["body"]): string {
+  const name = id === undefined ? "" : `: ${id}`;
+  return `sent${name}${online === undefined ? "" : `, ${online === 1 ? "1 connection" : `${online} connections`} now`}`;
+}
