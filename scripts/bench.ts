@@ -169,6 +169,8 @@ async function compare(
 
 // ---- the run
 
+if (process.argv.includes("--turns")) await (await import("./bench/turns.ts")).turns();
+
 const only = process.argv.slice(2);
 const wanted = (name: string) => only.length === 0 || only.includes(name);
 

@@ -1,9 +1,10 @@
 // /api/device/get, /api/isConnected, /api/device/delete (http-api 3.5, 3.6).
 import type { Device, PushId } from "../core/device.ts";
 import { PushError } from "../core/errors.ts";
+import { Pace } from "../core/pace.ts";
 import type { Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
-import { json, SUCCESS } from "./answer.ts";
+import { json, jsonList, SUCCESS } from "./answer.ts";
 import type { Params } from "./params.ts";
 import { told } from "./time.ts";
 
@@ -15,11 +16,11 @@ export async function getDevice(params: Params, actions: Actions, serverId: stri
   const pushIds = params.pushIds();
   if (pushIds !== undefined) {
     const devices = await described(await actions.devices.get(pushIds, now), actions, serverId, now);
-    return json(pushIds.length === 1 ? (devices[0] ?? {}) : devices);
+    return pushIds.length === 1 ? json(devices[0] ?? {}) : jsonList(devices);
   }
   const uids = params.uids();
   if (uids === undefined) throw new PushError("invalid", "pushId is required");
-  return json(await described(await actions.devices.byUid(uids, now), actions, serverId, now));
+  return jsonList(await described(await actions.devices.byUid(uids, now), actions, serverId, now));
 }
 
 async function described(
@@ -29,7 +30,15 @@ async function described(
   now: number,
 ): Promise<readonly object[]> {
   const record = (device: Device): object => describe(device, live.isConnected(device.pushId), serverId);
-  if (devices.length > MOST_DETAILED) return devices.map(record);
+  if (devices.length > MOST_DETAILED) {
+    const pace = new Pace();
+    const records: object[] = [];
+    for (const device of devices) {
+      records.push(record(device));
+      if (records.length % 64 === 0 && pace.over()) await pace.turn();
+    }
+    return records;
+  }
   const known = await stored.past(devices.map(({ pushId }) => pushId));
   const pasts = new Map(known.map((past) => [past.pushId, past]));
   return devices.map((device) => {

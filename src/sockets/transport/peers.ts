@@ -1,4 +1,5 @@
 // How many connections an address has. IPv6 addresses are counted together by network.
+import { LargeMap } from "../../core/large-map.ts";
 import { limitedAs } from "../../http/uws/address.ts";
 
 /** What the limit is for: an IPv4 address or an IPv6 network. */
@@ -17,7 +18,7 @@ export interface Peer {
 
 export class Peers {
   /** By the name of what is counted; the peer is the first one there. */
-  readonly #known = new Map<string, Peer>();
+  readonly #known = new LargeMap<string, Peer>();
 
   /** The peer as it is, without remembering one that has no connection. */
   find(address: string): Peer {
