@@ -213,7 +213,7 @@ function tell(log: Log, lane: string, what: string, reason: string): void {
       break;
     case "stopped":
       log.error(
-        `${lane}: stopped: ${reason}. What is to be sent waits; correct the credentials and reload (SIGHUP), or call /api/lane/resume`,
+        `${lane}: stopped: ${reason}. What is to be sent waits; correct the credentials and reload (SIGHUP), or call /api/lane/resume; one delivery is tried now and then`,
       );
       break;
     default:

@@ -5,7 +5,8 @@ import type { StoppedWay } from "./vendor.ts";
 /**
  * - `running`
  * - `paused`: the vendor's quota is spent; goes on by itself at `until`
- * - `stopped`: the vendor refuses our credentials; goes on when they are replaced (reload, restart) or it is resumed by hand
+ * - `stopped`: the vendor refuses our credentials; goes on when they are replaced (reload, restart), it is resumed by hand, or one
+ *   delivery, which is tried at `until` and then ever more seldom, is not refused
  */
 export type LaneState = "running" | "paused" | "stopped";
 

@@ -40,6 +40,9 @@ const LASTS = 100;
  */
 const LOOK_EVERY = 30_000;
 const RETRY_AFTER = 1000;
+/** A lane whose credentials were refused is tried with one request after so long, and twice as long each time, at most an hour. */
+const FIRST_PROBE = 120_000;
+const LONGEST_PROBE = 3_600_000;
 
 const NO_WAYS: readonly StoppedWay[] = [];
 
@@ -59,6 +62,8 @@ export class LaneRunner {
   readonly #options: LaneOptions;
   #provider: Provider | undefined;
   #standing: Standing = { state: "running" };
+  /** While it is stopped: when one request tries whether that still holds, and how long it waited for that. */
+  #probe = { at: 0, gap: FIRST_PROBE };
   #window: Window = FULL_WINDOW;
   /** How many requests may be at the vendor, before the window takes its part of it; and how many are. */
   #places: number;
@@ -212,6 +217,7 @@ export class LaneRunner {
       state: standing.state satisfies LaneState,
       ...(standing.state === "running" ? {} : { reason: standing.reason }),
       ...(standing.state === "paused" ? { until: standing.until } : {}),
+      ...(standing.state === "stopped" && this.#provider !== undefined ? { until: this.#probe.at } : {}),
       ...(standing.state === "paused" && expiring !== undefined ? { expiring } : {}),
       depth: depth?.depth ?? 0,
       ...(depth?.oldest === undefined ? {} : { oldest: now - depth.oldest }),
@@ -249,7 +255,8 @@ export class LaneRunner {
     this.#more = true;
     // Settlements first: claimed again after its lease, what is not noted yet would be sent twice.
     if (this.#closed || this.#settling.failing) return false;
-    if (this.#standing.state !== "running") {
+    const probes = this.#probes;
+    if (this.#standing.state !== "running" && !probes) {
       await this.#expire();
       return false;
     }
@@ -257,8 +264,11 @@ export class LaneRunner {
       this.#wake(this.#window.until);
       return false;
     }
-    const limit = this.#portionNow(now());
-    if (limit <= 0) return false;
+    const limit = probes ? 1 - this.#unsettled : this.#portionNow(now());
+    if (limit <= 0) {
+      if (probes) this.#wake(undefined);
+      return false;
+    }
     const { deliveries, notes, next } = await outbox.claim(this.lane, limit, now(), LEASE);
     if (this.#closed) return false; // the leases end with this run
     this.#claimedAt = now();
@@ -269,6 +279,12 @@ export class LaneRunner {
     this.#more = next !== undefined && next <= now();
     if (!this.#more) this.#wake(next);
     return this.#more;
+  }
+
+  /** It is stopped, and time to try whether that still holds. */
+  get #probes(): boolean {
+    const stopped = this.#standing.state === "stopped" && this.#provider !== undefined;
+    return stopped && this.#options.now() >= this.#probe.at;
   }
 
   /** How many to claim now: as many as are sent in a while, once half of those before are sent. */
@@ -328,7 +344,7 @@ export class LaneRunner {
     if (this.#closed || !this.#sendable) return false;
     const { note, to } = this.#ready.take(provider?.batch ?? 1, this.#alone)!;
     const now = this.#options.now();
-    const rests = this.#standing.state !== "running" || this.#window.until > now;
+    const rests = (this.#standing.state !== "running" && !this.#probes) || this.#window.until > now;
     if (rests || provider === undefined) this.#giveBack(to);
     else if (note === undefined) this.#conclude(to, note, []);
     // It waited too long here: nothing is sent after its time, and nothing whose lease could end before the answer.
@@ -364,6 +380,7 @@ export class LaneRunner {
   async #send(provider: Provider, note: Notification, to: readonly Delivery[], flight?: Flight): Promise<void> {
     const { now, turns } = this.#options;
     const begun = now();
+    const probe = this.#standing.state === "stopped";
     this.#flying++;
     let outcomes: readonly Outcome[];
     try {
@@ -382,8 +399,10 @@ export class LaneRunner {
     this.#flying--;
     const current = provider === this.#provider;
     if (current) this.#tellWays(provider.stoppedWays?.(this.lane.app, now()) ?? NO_WAYS);
+    const said = outcomes;
     if (current) outcomes = outcomes.map((outcome, i) => this.#suspects.judge(to[i]?.token ?? "", outcome, now()));
     this.#judge(outcomes, now(), current);
+    if (probe && current && this.#standing.state === "stopped") this.#probed(said, now());
     this.#conclude(to, note, outcomes);
     if (this.#sendable) turns.add(this.#step);
     else if (this.#more && this.#ready.length === 0) this.#replenish();
@@ -428,6 +447,23 @@ export class LaneRunner {
     if (this.#window.until > now) this.#giveBack(this.#ready.clear());
   }
 
+  /** What came of the request that tried whether a stopped lane may go on: not known, as long as nothing was taken or judged. */
+  #probed(outcomes: readonly Outcome[], now: number): void {
+    const settled = outcomes.some(
+      (outcome) =>
+        outcome.kind === "accepted" ||
+        outcome.kind === "gone" ||
+        (outcome.kind === "refused" && outcome.suspect === undefined),
+    );
+    if (settled) {
+      this.#standing = { state: "running" };
+      this.#goOn();
+      return;
+    }
+    const gap = Math.min(this.#probe.gap * 2, LONGEST_PROBE);
+    this.#probe = { at: now + gap, gap };
+  }
+
   /** The provider gives the same array as long as nothing changes. */
   #tellWays(ways: readonly StoppedWay[]): void {
     const before = this.#stoppedWays;
@@ -443,6 +479,7 @@ export class LaneRunner {
     if (this.#standing.state === "stopped") return; // nothing is worse
     const changed = this.#standing.state !== standing.state;
     this.#standing = standing;
+    if (standing.state === "stopped") this.#probe = { at: this.#options.now() + FIRST_PROBE, gap: FIRST_PROBE };
     this.#giveBack(this.#ready.clear());
     if (changed && standing.state === "paused") void this.#tellPause(standing);
     else if (changed) this.#options.changed(this.lane, standing.state, standing.reason);

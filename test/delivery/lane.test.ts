@@ -15,7 +15,7 @@ import { openTestEngine } from "../support/engine.ts";
 const LANE: Lane = { provider: "fcm", app: "com.example" };
 
 /** Accepts a notification and makes its deliveries, one per device. */
-async function queue({ outbox }: Engine, count: number, id = "note"): Promise<void> {
+async function queue({ outbox }: Engine, count: number, id = "note", timeToLive = 3_600_000): Promise<void> {
   const devices = Array.from({ length: count }, (_, i) => ({
     pushId: `device-${i}` as PushId,
     via: { lane: LANE, type: "fcm", token: `token-${i}` },
@@ -23,7 +23,7 @@ async function queue({ outbox }: Engine, count: number, id = "note"): Promise<vo
   const now = Date.now();
   const content = { id, android: { title: "T", payload: {} } };
   const target: NotificationTarget = { kind: "pushIds", pushIds: devices.map(({ pushId }) => pushId) };
-  const note = { id, content, timeToLive: 3_600_000, type: "pushMany", acceptedAt: now, callerAddress: "" };
+  const note = { id, content, timeToLive, type: "pushMany", acceptedAt: now, callerAddress: "" };
   await outbox.accept(note, target);
   const [job] = await outbox.jobs({ id }, 1, now);
   await outbox.expand(
@@ -510,5 +510,46 @@ t.test(
     const settled = on(events, "settled");
     runner.resume();
     for await (const _ of settled) if (runner.status(undefined, 0).accepted === 3) break;
+  },
+);
+
+t.test(
+  "F8: a lane whose credentials were refused is tried again by one request, ever more seldom, and goes on",
+  async (t) => {
+    const engine = await openTestEngine(t);
+    await queue(engine, 3, "note", 86_400_000);
+    let clock = Date.now();
+    let wrong = true;
+    const fcm = new Vendor(() => (wrong ? { kind: "denied", reason: "401" } : { kind: "accepted" }), 1, 1);
+    const events = new EventEmitter();
+    const told: string[] = [];
+    const runner = new LaneRunner(LANE, fcm, {
+      ...options(telling(engine.outbox, events), events),
+      now: () => clock,
+      changed: (_lane, what) => void told.push(what),
+    });
+    const rests = async () => {
+      while (runner.status(undefined, 0).inFlight > 0) await once(events, "settled");
+      return runner.status(undefined, 0);
+    };
+    await once(events, "settled");
+    await rests();
+    let asked = fcm.tokens.length;
+    for (const minutes of [2, 4, 8, 16, 32, 60, 60]) {
+      const { state, until } = await rests();
+      t.same([state, until], ["stopped", clock + minutes * 60_000]);
+      clock += minutes * 60_000;
+      if (minutes === 60) break;
+      const settled = once(events, "settled");
+      runner.nudge();
+      await settled;
+      t.equal(fcm.tokens.length, ++asked, "one request each time");
+    }
+    t.same(told, ["stopped"], "said once");
+    wrong = false;
+    runner.nudge();
+    while (runner.status(undefined, 0).accepted < 3) await once(events, "settled");
+    t.same(told, ["stopped", "resumed"]);
+    await runner.close();
   },
 );
