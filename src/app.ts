@@ -69,6 +69,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     arrivalDays: storage.arrivalDays,
     deviceDays: storage.deviceDays,
     onFatal: failed.resolve,
+    onTrouble: onceAMinute((message) => log.error(`${message}; until then only what needs no disk is served`)),
     ...(metrics === undefined ? {} : { onBatch: ({ work, commit }) => metrics.transaction(work + commit) }),
     ...(thread === undefined ? {} : { startThread: (data) => new Worker(thread, { eval: true, workerData: data }) }),
   });
@@ -272,4 +273,15 @@ const tls = ({ tlsCert, tlsKey }: { readonly tlsCert: string; readonly tlsKey: s
 function url({ host, tlsCert }: { readonly host: string; readonly tlsCert: string }, port: number): string {
   const name = host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
   return `${tlsCert === "" ? "http" : "https"}://${name}:${port}`;
+}
+
+/** The store is asked thousands of times a second. Another text is told at once. */
+function onceAMinute(tell: (message: string) => void): (message: string) => void {
+  let [last, again] = ["", 0];
+  return (message) => {
+    const now = performance.now();
+    if (message === last && now < again) return;
+    [last, again] = [message, now + 60_000];
+    tell(message);
+  };
 }

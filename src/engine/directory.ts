@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import type Database from "better-sqlite3";
 import { PushError } from "../core/errors.ts";
-import { explain, faultCode } from "./sqlite/faults.ts";
+import { explain, faultCode, isRoomFault } from "./sqlite/faults.ts";
 import { openFile } from "./sqlite/schema.ts";
 
 export const databaseFile = (dataDir: string): string => join(dataDir, "pushbox.db");
@@ -56,11 +56,17 @@ function makeDirectory(dir: string): void {
   }
 }
 
+/** A full disk keeps nobody from holding the lock: it only does not say then who holds it. */
 function signIn(db: Database): void {
   db.exec("BEGIN IMMEDIATE");
-  db.exec("CREATE TABLE IF NOT EXISTS holder (pid INTEGER NOT NULL, host TEXT NOT NULL); DELETE FROM holder");
-  db.prepare<[number, string]>("INSERT INTO holder (pid, host) VALUES (?, ?)").run(process.pid, hostname());
-  db.exec("COMMIT");
+  try {
+    db.exec("CREATE TABLE IF NOT EXISTS holder (pid INTEGER NOT NULL, host TEXT NOT NULL); DELETE FROM holder");
+    db.prepare<[number, string]>("INSERT INTO holder (pid, host) VALUES (?, ?)").run(process.pid, hostname());
+    db.exec("COMMIT");
+  } catch (error) {
+    if (db.inTransaction) db.exec("ROLLBACK");
+    if (!isRoomFault(error)) throw error;
+  }
 }
 
 function holder(db: Database): string {

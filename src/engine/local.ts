@@ -27,6 +27,8 @@ export interface LocalEngineOptions {
   /** How long a device without uid, token and tags is kept after it was last seen. Absent: for ever. */
   readonly deviceDays?: number;
   /** The storage thread has died: nothing can be stored or read any more. Called at most once. */
+  /** Told why the store cannot be written, at the start and with each batch that finds it so: until it can, only reading works. */
+  readonly onTrouble?: (message: string) => void;
   readonly onFatal: (error: Error) => void;
   /** How the thread is started, where the source is not at hand as files. */
   readonly startThread?: (data: ThreadData) => Worker;
@@ -71,7 +73,8 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
   const dataDir = inMemory ? ":memory:" : resolve(options.dataDir);
 
   const worker = start({ task: "store", dataDir, synchronous, keep, arrivalDays, started: now() });
-  await firstReply(worker);
+  const first = await firstReply(worker);
+  if (first.kind === "ready" && first.trouble !== undefined) options.onTrouble?.(first.trouble);
 
   const totals = { batches: 0, calls: 0, workMs: 0, commitMs: 0 };
   const queue = new Queue(worker, (figures) => {
@@ -90,6 +93,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
     switch (reply.kind) {
       case "batch":
         queue.answered(reply);
+        if (reply.trouble !== undefined) options.onTrouble?.(reply.trouble);
         break;
       case "backup":
         backedUp(reply);

@@ -286,6 +286,17 @@ export function devices(
       return toDevice(after, now);
     },
 
+    /** For a store that cannot be written: the record as it is stored, or what a new one would be without tags and token. */
+    connectUnstored(hello: Hello, now: number): Device {
+      const row = find.get(hello.pushId);
+      if (row !== undefined) {
+        presence.set(row.device, true);
+        return toDevice(row, now);
+      }
+      const type = typeWithoutToken(hello.platform);
+      return { pushId: hello.pushId, tags: [], ...(type && { type }), createTime: now, updateTime: now };
+    },
+
     disconnect(pushIds: readonly PushId[], now: number): void {
       for (const pushId of pushIds) {
         const device = deviceOf.get(pushId);

@@ -14,6 +14,12 @@ const SYSTEM = /^E(NOSPC|DQUOT|IO|ROFS|ACCES|PERM|NOTDIR|EXIST|ISDIR|NOENT|MFILE
 /** Whether the trouble is the store's, so that nothing of a transaction can be relied on. */
 export const isStoreFault = (error: unknown): boolean => STORE.test(faultCode(error));
 
+const ROOM = /^(SQLITE_(FULL|IOERR_(SHMSIZE|SHMMAP|WRITE|FSYNC|TRUNCATE))|ENOSPC|EDQUOT|EFBIG)$/;
+
+/** Whether the disk has no room for what is to be written, which may pass. */
+export const isRoomFault = (error: unknown): boolean =>
+  ROOM.test(faultCode(error instanceof PushError ? error.cause : error));
+
 /** The error to show when `file` could not be read or written; a bug stays what it is. */
 export function explain(error: unknown, file: string): Error {
   if (error instanceof PushError) return error;
@@ -23,7 +29,7 @@ export function explain(error: unknown, file: string): Error {
 }
 
 function sentence(code: string, file: string): string {
-  if (/FULL|ENOSPC|EDQUOT|EFBIG/.test(code)) return `no room left to write ${file}: free some disk space`;
+  if (ROOM.test(code)) return `no room left to write ${file}: free some disk space`;
   if (/CORRUPT|NOTADB/.test(code))
     return `${file} is damaged or not a pushbox database: move it away and bring back a copy with \`pushbox restore\``;
   if (/READONLY|EROFS/.test(code)) return `${file} cannot be written: its file system or the file is read-only`;

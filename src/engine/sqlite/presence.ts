@@ -20,12 +20,13 @@ export interface Presence {
 /**
  * A crash leaves devices recorded as online. Instead of correcting each of them at the next start, the record names the run it
  * was online in: if that is not this one, the device is offline since the start of the run that followed.
+ * @param reading nothing is written: the run takes its number once the store can be
  */
-export function presence(db: Database, started: number): Presence {
-  db.prepare<[number]>("INSERT INTO runs (started) VALUES (?)").run(started);
+export function presence(db: Database, started: number, reading: boolean): Presence {
+  if (!reading) db.prepare<[number]>("INSERT INTO runs (started) VALUES (?)").run(started);
   const runs = db.prepare<[], { run: number; started: number }>("SELECT run, started FROM runs ORDER BY run").all();
   const starts = new Map(runs.map((row) => [row.run, row.started]));
-  const run = runs.at(-1)?.run ?? 0;
+  const run = (runs.at(-1)?.run ?? 0) + (reading ? 1 : 0);
   let bits = new Uint8Array(1 << 12); // one bit per row: a million devices take 125 kB
   return {
     run,

@@ -357,6 +357,26 @@ export function openDatabase(
   }
 }
 
+/**
+ * Opens a store of this format on a full disk, where the file that connections share cannot be made: for this connection alone.
+ * What is written fails until there is room.
+ */
+export function openAlone(file: string, synchronous: Synchronous): Database {
+  let db: Database | undefined;
+  try {
+    db = openFile(file, { fileMustExist: true });
+    db.pragma("locking_mode = EXCLUSIVE");
+    if (recognise(db, file, MIGRATIONS.length) < MIGRATIONS.length)
+      throw new PushError("unavailable", `no room left to bring ${file} up to date: free some disk space`);
+    db.pragma(`synchronous = ${synchronous}`);
+    db.pragma("temp_store = MEMORY");
+    return db;
+  } catch (error) {
+    db?.close();
+    throw explain(error, file);
+  }
+}
+
 /** The format of an open file that is ours; 0 for a new one. Refuses any other, before anything is written to it. */
 export function recognise(db: Database, file: string, known: number): number {
   const id = db.pragma("application_id", { simple: true });

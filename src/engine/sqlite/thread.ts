@@ -1,6 +1,6 @@
 // The storage thread: the only one that touches SQLite. A message is the calls of a turn; they run in one transaction and are
 // answered by one message after its commit.
-import { readlinkSync } from "node:fs";
+import { existsSync, readlinkSync, statSync } from "node:fs";
 import { getPriority, setPriority } from "node:os";
 import type { MessagePort } from "node:worker_threads";
 import type Database from "better-sqlite3";
@@ -11,7 +11,7 @@ import { addressees } from "./addressees.ts";
 import { type Counts, counters, counts } from "./counters.ts";
 import { deliveries } from "./deliveries.ts";
 import { devices } from "./devices.ts";
-import { explain, isStoreFault } from "./faults.ts";
+import { explain, isRoomFault, isStoreFault } from "./faults.ts";
 import { outbox } from "./jobs.ts";
 import { listing, type Place } from "./listing.ts";
 import { type PackedCalls, unpack } from "./message.ts";
@@ -21,7 +21,7 @@ import { type Keep, type Packets, packets } from "./packets.ts";
 import { presence } from "./presence.ts";
 import { type Progress, progress } from "./progress.ts";
 import { receipts } from "./receipts.ts";
-import { openDatabase, openFile, type Synchronous } from "./schema.ts";
+import { openAlone, openDatabase, openFile, type Synchronous } from "./schema.ts";
 import { type Sequences, sequences } from "./sequences.ts";
 import { sweep } from "./sweep.ts";
 
@@ -43,7 +43,7 @@ export type Request =
   | { readonly kind: "close" };
 
 export type Reply =
-  | { readonly kind: "ready" }
+  | { readonly kind: "ready"; readonly trouble?: string }
   | ({ readonly kind: "batch" } & BatchReply)
   | { readonly kind: "backup"; readonly failure?: Failure }
   | { readonly kind: "closed" }
@@ -56,6 +56,8 @@ export interface BatchReply {
   /** Milliseconds in the calls, and in the commit. */
   readonly work: number;
   readonly commit: number;
+  /** Why nothing could be written. */
+  readonly trouble?: string;
 }
 
 /** An error that can cross to another thread. Without a code it is a bug. */
@@ -71,10 +73,18 @@ export type Call = readonly [method: MethodName, args: readonly unknown[]];
 
 type StoreData = Extract<ThreadData, { task: "store" }>;
 
-function methods(db: Database, data: StoreData, numbers: Sequences, kept: Packets, counted: Counts, tallied: Progress) {
+function methods(
+  db: Database,
+  data: StoreData,
+  numbers: Sequences,
+  kept: Packets,
+  counted: Counts,
+  tallied: Progress,
+  reading: boolean,
+) {
   const { append, backlog, sweepPackets } = kept;
   const known = addressees(db, numbers.device);
-  const devicesTable = devices(db, kept, presence(db, data.started), numbers, known);
+  const devicesTable = devices(db, kept, presence(db, data.started, reading), numbers, known);
   const repeatable = calls(db, kept);
   const told = receipts(db, counted, known, devicesTable);
   const looking = listing(db, known);
@@ -107,16 +117,22 @@ function methods(db: Database, data: StoreData, numbers: Sequences, kept: Packet
 }
 
 export interface Store {
+  /** There is no room on the disk: until there is, it only reads. */
+  readonly trouble?: string;
   run(calls: readonly Call[]): BatchReply;
+  /** Answers what only reads; what would write is refused because of the fault. */
+  read(calls: readonly Call[], fault: unknown): BatchReply;
   backup(target: string): Promise<void>;
   close(): void;
 }
 
+/** @throws PushError when the store cannot be used; but a full disk is no reason to serve nobody: see `trouble` */
 export function openStore(data: StoreData): Store {
   if (data.dataDir === ":memory:") return store(openDatabase(":memory:", data.synchronous), data);
   const lock = lockDirectory(data.dataDir);
+  const file = databaseFile(data.dataDir);
   try {
-    const opened = store(openDatabase(databaseFile(data.dataDir), data.synchronous), data);
+    const opened = openOrWait(file, data);
     return {
       ...opened,
       close() {
@@ -126,17 +142,69 @@ export function openStore(data: StoreData): Store {
     };
   } catch (error) {
     lock.release();
-    throw explain(error, databaseFile(data.dataDir));
+    throw explain(error, file);
   }
 }
 
-/** On an open database; `run` never throws. */
-export function store(db: Database, data: StoreData): Store {
+/** Milliseconds between two looks whether there is room again. */
+const LOOK_FOR_ROOM = 1000;
+
+function openOrWait(file: string, data: StoreData): Store {
+  const open = (): Store => stored(openDatabase(file, data.synchronous), data, false);
+  const existed = existsSync(file) && statSync(file).size > 0;
+  try {
+    return open();
+  } catch (error) {
+    // A new server is told at once; one that served before goes on with what it can (trials D3).
+    if (!existed || !isRoomFault(error)) throw error;
+    return waiting(open, () => stored(openAlone(file, data.synchronous), data, true), explain(error, file));
+  }
+}
+
+/** Closes what cannot be made a store of: open, it would keep the next one out. */
+function stored(db: Database, data: StoreData, reading: boolean): Store {
+  try {
+    return store(db, data, reading);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** Reads, as a store does whose disk filled up while it ran, until it can be opened as it should be. */
+function waiting(open: () => Store, openReading: () => Store, fault: Error): Store {
+  let now = openReading();
+  let opened = false;
+  let lookAt = performance.now() + LOOK_FOR_ROOM;
+  function look(): void {
+    now.close();
+    try {
+      now = open();
+      opened = true;
+    } catch {
+      now = openReading();
+    }
+    lookAt = performance.now() + LOOK_FOR_ROOM;
+  }
+  return {
+    trouble: fault.message,
+    run(calls) {
+      if (!opened && performance.now() >= lookAt) look();
+      return opened ? now.run(calls) : now.read(calls, fault);
+    },
+    read: (calls, why) => now.read(calls, why),
+    backup: (target) => now.backup(target),
+    close: () => now.close(),
+  };
+}
+
+/** On an open database; `run` never throws. @param reading it is never written: only `read` is called */
+export function store(db: Database, data: StoreData, reading = false): Store {
   const numbers = sequences(db);
   const kept = packets(db, data.keep, numbers.seq);
   const counted = counts(db, data.arrivalDays);
   const tallied = progress(db, counted);
-  const table = methods(db, data, numbers, kept, counted, tallied);
+  const table = methods(db, data, numbers, kept, counted, tallied, reading);
   const begin = db.prepare<[]>("BEGIN IMMEDIATE");
   const beginReading = db.prepare<[]>("BEGIN");
   const commit = db.prepare<[]>("COMMIT");
@@ -223,18 +291,19 @@ export function store(db: Database, data: StoreData): Store {
     try {
       db.pragma("query_only = ON");
       beginReading.run();
-      const results = calls.map((call, index) => {
+      const results = calls.map(([name, args], index) => {
         try {
-          return performAlone(call);
+          // A phone that comes is let in all the same (trials D4).
+          return performAlone([name === "connect" ? "connectUnstored" : name, args]);
         } catch {
           failures.push([index, refused]);
           return undefined;
         }
       });
-      return { results, failures, work: performance.now() - started, commit: 0 };
+      return { results, failures, work: performance.now() - started, commit: 0, trouble: message };
     } catch {
       const all = calls.map((_, index): [number, Failure] => [index, refused]);
-      return { results: [], failures: all, work: performance.now() - started, commit: 0 };
+      return { results: [], failures: all, work: performance.now() - started, commit: 0, trouble: message };
     } finally {
       tallied.forget();
       table.recount();
@@ -245,10 +314,12 @@ export function store(db: Database, data: StoreData): Store {
 
   return {
     run,
+    read: (calls, fault) => readOnly(calls, fault, performance.now()),
     // Through this very connection, so that what is written meanwhile reaches the copy too; in steps between the batches.
     backup: (target) => copyDatabase(db, target, 256),
     close() {
       try {
+        if (reading) return;
         begin.run();
         table.storeHeard();
         commit.run();
@@ -306,7 +377,7 @@ export function runThread(port: MessagePort, data: ThreadData): void {
         break;
     }
   });
-  reply({ kind: "ready" });
+  reply({ kind: "ready", ...(opened.trouble === undefined ? {} : { trouble: opened.trouble }) });
 }
 
 /**
