@@ -20,6 +20,7 @@ import { createServer } from "./http/server.ts";
 import { Conversation } from "./sockets/sessions/conversation.ts";
 import { Hub } from "./sockets/sessions/hub.ts";
 import type { Session } from "./sockets/sessions/session.ts";
+import { pageSize } from "./sockets/transport/backlog.ts";
 import { createGateway, type Full, type Gateway, type GatewayOptions } from "./sockets/transport/gateway.ts";
 import { socketio } from "./sockets/transport/socketio.ts";
 import { Signatures } from "./vendors/signatures.ts";
@@ -74,7 +75,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     ...(thread === undefined ? {} : { startThread: (data) => new Worker(thread, { eval: true, workerData: data }) }),
   });
 
-  const hub: Hub = new Hub(() => gateway, now);
+  const hub: Hub = new Hub(() => gateway, client.maxBackpressure, now);
   engine.broker.attach(hub);
   const report = createReport(engine.counters, now, (error) => log.error({ err: error }, "statistics not stored"));
   const conversation: Conversation = new Conversation({
@@ -90,6 +91,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
       idLength: client.maxIdLength,
     },
     newDevices: client.maxNewDevicesPerMinute,
+    pageSize: pageSize(client.maxBackpressure),
     disconnectDelay: client.disconnectDelay,
     trustClientUid: config.trustClientUid,
     now,

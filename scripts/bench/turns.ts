@@ -105,7 +105,7 @@ const engine = await openLocalEngine({
   arrivalDays: 30,
   onFatal: fail,
 });
-const hub: Hub = new Hub(() => gateway, now);
+const hub: Hub = new Hub(() => gateway, 1_000_000, now);
 engine.broker.attach(hub);
 const report = createReport(engine.counters, now, fail);
 const conversation = new Conversation({
@@ -114,6 +114,7 @@ const conversation = new Conversation({
   report,
   limits: { topics: 1000, topicLength: 256, idLength: 128 },
   newDevices: 1e9,
+  pageSize: 262_144,
   disconnectDelay: 10_000,
   trustClientUid: false,
   now,

@@ -1,29 +1,8 @@
-// What a device's connection asks of the store: hello, bind, unbind, forget. Each step reaches the live sessions as well.
-import type { Device, PushId, Uid } from "./device.ts";
-import type { Binding, Engine, Hello } from "./engine.ts";
-import type { Channel, KeptPacket, Position } from "./packet.ts";
+// What is done to a device's record and reaches its live sessions as well: bind, unbind, forget.
+import type { PushId, Uid } from "./device.ts";
+import type { Binding, Engine } from "./engine.ts";
 
 type Ports = Pick<Engine, "devices" | "broker">;
-
-/** The record as it is after the hello, and what each channel with a position has missed. */
-export interface Greeting {
-  readonly device: Device;
-  readonly backlogs: ReadonlyMap<Channel, readonly KeptPacket[]>;
-}
-
-/** Registers the device and reads its backlogs: calls of one turn, so one commit. */
-export async function greet(
-  ports: Ports,
-  hello: Hello,
-  positions: ReadonlyMap<Channel, Position>,
-  now: number,
-): Promise<Greeting> {
-  const connected = ports.devices.connect(hello, now);
-  const channels = [...positions.keys()];
-  const backlogs = channels.map((channel) => ports.broker.backlog(channel, positions.get(channel)!, now));
-  const [device, ...read] = await Promise.all([connected, ...backlogs]);
-  return { device, backlogs: new Map(channels.map((channel, i) => [channel, read[i] ?? []])) };
-}
 
 /** Binds the uid, and tells the device and those that the platform limit unbound. */
 export async function bind(ports: Ports, binding: Binding, now: number): Promise<void> {

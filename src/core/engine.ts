@@ -8,7 +8,7 @@ import type { ArrivalEvidence, ArrivalRecord } from "./arrival.ts";
 import type { Device, DevicePast, PushId, Token, Uid } from "./device.ts";
 import type { NotificationId } from "./notification.ts";
 import type { Once, Outbox } from "./outbox.ts";
-import type { Channel, KeptPacket, Packet, PacketId, Parcel, Position } from "./packet.ts";
+import type { Channel, From, KeptPacket, Packet, PacketId, Page, Parcel } from "./packet.ts";
 import type { DeviceTarget } from "./target.ts";
 
 export interface Engine {
@@ -119,15 +119,16 @@ export interface Hub {
   has(pushId: PushId): boolean;
 }
 
-/** A notification that was kept while its device was away, and has now been sent to it. */
+/** A notification that was kept for its device, and has now been received by it. */
 export interface Replayed {
   readonly id: NotificationId;
   /** Tells it from others of the same id. */
   readonly expires: number;
+  /** When it was sent. */
   readonly at: number;
 }
 
-/** The newest kept packet of a device's own channel that was sent to one of its connections. */
+/** The newest kept packet of a device's own channel that one of its connections has proven to have received (holds 9). */
 export interface SentMark {
   readonly pushId: PushId;
   readonly seq: number;
@@ -169,14 +170,18 @@ export interface Broker {
    */
   publishOnce(once: Once, piece: Piece, id: PacketId, parcels: readonly Parcel[], now: number): Promise<MadePiece>;
   /**
-   * What a client at `position` has missed, oldest first, alive ones only (`missed` in packet.ts). A position found on a
+   * A page of what a client has missed (`pageOf` in packet.ts), alive packets, oldest first: as many as come to `size`, and at
+   * least one when there is any. `from` is the client's position, then `next` of the page before. A position found on a
    * device's own channel confirms receipt: it and everything before it is dropped. A cursor stays findable while any older
-   * packet of its channel is alive, even after its own expiry.
+   * packet of its channel is alive, even after its own expiry. Between two pages packets may expire, or be pushed out by newer
+   * ones: those are not in the later page.
    * A fence: when the promise resolves, every packet in it has already been handed to this process's hub, in order, and
-   * possibly newer ones too. So a session that holds live packets back while it reads can drop those up to its last seq.
+   * possibly newer ones too. A page without `next` holds every packet of the channel after `from` that is alive and was handed
+   * over before the call. So a session that holds live packets back from its first call on, and after such a page drops of them
+   * those up to the last seq that it was given, misses nothing and sees nothing twice, however many pages it took (holds 3).
    */
-  backlog(channel: Channel, position: Position, now: number): Promise<readonly KeptPacket[]>;
-  /** Raises the marks that `unsent` reads, and records the notifications that were replayed as sent. */
+  backlog(channel: Channel, from: From, size: number, now: number): Promise<Page>;
+  /** Raises the marks that `unsent` reads, and records the notifications that were received as sent. */
   sent(marks: readonly SentMark[]): Promise<void>;
   /** Has the device's sessions, wherever they are, carry out the order. Orders of one device arrive in the order told. */
   tell(pushIds: readonly PushId[], order: Order): Promise<void>;

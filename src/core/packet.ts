@@ -56,22 +56,40 @@ export interface Parcel {
 /**
  * Where a returning client stands on one channel:
  * - an id: what came after it; everything alive when the log does not know it (any more)
- * - `unsent`: only for a device's own channel, what was never sent to any of its connections
+ * - `unsent`: only for a device's own channel, what none of its connections has proven to have received (holds 9)
  */
 export type Position = { readonly after: PacketId } | "unsent";
 
+/** Where a client stands, or where the page before has ended: the seq of its last packet. */
+export type From = Position | number;
+
+/** A part of what a client has missed, oldest first. `next` absent: there was nothing further. */
+export interface Page {
+  readonly packets: readonly KeptPacket[];
+  /** Gives the next page. */
+  readonly next?: number;
+}
+
+/** What a packet takes besides its body, about. */
+const ENVELOPE = 100;
+
+/** How much of a page, or of a connection's allowance, a packet takes up. */
+export const sizeOf = ({ body }: Packet): number => body.length + ENVELOPE;
+
 /**
- * What a client at `position` has missed: alive packets, oldest first.
- * @param log one channel's kept packets in order of seq, expired ones included: they still say where a cursor stands
- * @param sentSeq the newest seq that was sent to any connection of the device
+ * The first page of what a client has missed: alive packets, oldest first, as many as fit but always one.
+ * @param log one channel's kept packets in order of seq, read no further than needed
+ * @param after the seq up to which the client has everything
+ * @param size of all packets together, see `sizeOf`
  */
-export function missed(log: readonly KeptPacket[], position: Position, sentSeq: number, now: number): KeptPacket[] {
-  let from = 0;
-  if (position === "unsent") {
-    while (from < log.length && log[from]!.seq <= sentSeq) from++;
-  } else {
-    const at = log.findLastIndex((packet) => packet.id === position.after);
-    from = at + 1; // not found: at is -1, everything
+export function pageOf(log: Iterable<KeptPacket>, after: number, size: number, now: number): Page {
+  const packets: KeptPacket[] = [];
+  let left = size;
+  for (const packet of log) {
+    if (packet.seq <= after || packet.expires <= now) continue;
+    left -= sizeOf(packet);
+    if (left < 0 && packets.length > 0) return { packets, next: packets.at(-1)!.seq };
+    packets.push(packet);
   }
-  return log.slice(from).filter((packet) => packet.expires > now);
+  return { packets };
 }

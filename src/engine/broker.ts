@@ -133,8 +133,13 @@ export function localBroker(queue: Queue): LocalBroker {
       const online = made.online ?? reached.get(once.key);
       return { id: made.id, ...(online === undefined ? {} : { online }) };
     },
-    backlog: (channel, position, now) => queue.call("backlog", [channel, position, now]),
-    sent: (marks) => queue.call("sent", [marks], marks.length),
+    backlog: (channel, from, size, now) => queue.call("backlog", [channel, from, size, now]),
+    async sent(marks) {
+      for (let i = 0; i < marks.length; i += PIECE) {
+        const piece = marks.slice(i, i + PIECE);
+        await queue.call("sent", [piece], piece.length);
+      }
+    },
     async tell(pushIds, order) {
       if (telling === undefined && pushIds.length <= TOLD_AT_ONCE) {
         for (const hub of hubs) for (const pushId of pushIds) hub.carryOut(pushId, order);

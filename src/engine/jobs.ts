@@ -265,10 +265,10 @@ function isSmall(target: NotificationTarget): boolean {
 function flatPage(page: ExpandedPage, broker: LocalBroker): FlatPage {
   const { cursor, notBefore, parcels, devices, late, counts, seen, skipped, routes } = page;
   const kept = parcels.filter(isKept);
-  /** What becomes of it at a device that has no lane. */
+  /** What becomes of it at a device that has no lane. What is kept is sent when it is proven to have arrived (holds 9). */
   const connected = (pushId: PushId): ConnectionState => {
-    if (parcels.length > 0 && broker.has(pushId)) return State.sent;
-    return kept.length > 0 ? State.kept : State.expired;
+    if (kept.length > 0) return State.kept;
+    return parcels.length > 0 && broker.has(pushId) ? State.sent : State.expired;
   };
   const lanes: (readonly [string, string, string])[] = [];
   const places = new Map<string, number>();

@@ -1,6 +1,14 @@
 import t from "tap";
 import type { PushId, Uid } from "../../src/core/device.ts";
-import { channelKind, channelName, deviceChannel, missed, topicChannel, uidChannel } from "../../src/core/packet.ts";
+import {
+  channelKind,
+  channelName,
+  deviceChannel,
+  pageOf,
+  sizeOf,
+  topicChannel,
+  uidChannel,
+} from "../../src/core/packet.ts";
 
 const NOW = 1000;
 const log = [
@@ -10,17 +18,24 @@ const log = [
   { seq: 12, id: "d", event: "p", body: "4", expires: NOW + 9 },
 ] as const;
 
-t.test("SIO 30: what a returning client has missed, by its position", async (t) => {
-  const ids = (position: Parameters<typeof missed>[1], sentSeq = 0) =>
-    missed(log, position, sentSeq, NOW).map((packet) => packet.id);
-  t.same(ids({ after: "b" }), ["d"], "found: only later ones, expired ones never");
-  t.same(ids({ after: "a" }), ["b", "d"], "an expired packet still says where the client stands");
-  t.same(ids({ after: "d" }), [], "up to date");
-  t.same(ids({ after: "0" }), ["b", "d"], "not found: everything alive");
-  t.same(ids("unsent"), ["b", "d"], "never sent anything");
-  t.same(ids("unsent", 5), ["d"], "sent up to 5");
-  t.same(ids("unsent", 12), []);
-});
+t.test(
+  "SIO 30: a page holds what is alive and newer than what the client has, and never nothing for want of room",
+  (t) => {
+    const ids = (after: number, size = 1000) => pageOf(log, after, size, NOW).packets.map((packet) => packet.id);
+    t.same(ids(0), ["b", "d"], "expired ones never");
+    t.same(ids(3), ["b", "d"]);
+    t.same(ids(5), ["d"]);
+    t.same(ids(12), []);
+    t.same(ids(0, 1), ["b"], "one at least");
+    t.same(pageOf(log, 0, 2 * sizeOf(log[1]) - 1, NOW), { packets: [log[1]], next: 5 });
+    t.same(
+      pageOf(log, 0, 2 * sizeOf(log[1]), NOW),
+      { packets: [log[1], log[3]] },
+      "what fits exactly, and no more to come",
+    );
+    t.end();
+  },
+);
 
 t.test("holds 8: topics, devices and users never share a channel, however they are spelled", async (t) => {
   const name = "0123456789";

@@ -42,7 +42,10 @@ t.test("a device that is connected was sent it, and says when it arrived", async
     const { client, id: pushId } = await device(t, server);
     const id = await notify(pushId, timeToLive);
     t.match(await notis(client), [{ id }]);
-    const record = await one(id);
+    const record = await eventually(
+      () => one(id),
+      ({ state }) => state === "sent",
+    );
     t.match(record, { pushId, state: "sent", sentAt: Number, reason: undefined });
     t.notOk("settledAt" in record);
     client.emit("notificationReply", { id });

@@ -1,6 +1,7 @@
 // Clients that come, go, subscribe and unsubscribe at random while packets are pushed, against what they must have seen.
 import t from "tap";
 import { startTestApp } from "../support/app.ts";
+import { type Choices, choices } from "../support/choices.ts";
 import { RawClient } from "../support/clients.ts";
 
 const SEED = 20_180_913;
@@ -8,23 +9,6 @@ const CLIENTS = 8;
 const STEPS = 60;
 const TOPICS = ["a", "b", "c", "d"];
 const TTL = 600_000;
-
-/** Mulberry32: the same choices in every run. */
-function choices(seed: number) {
-  let state = seed;
-  const fraction = () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-  return {
-    chance: (probability: number) => fraction() < probability,
-    one: <T>(list: readonly T[]): T => list[Math.floor(fraction() * list.length)]!,
-    some: <T>(list: readonly T[]): T[] => list.filter(() => fraction() < 0.5),
-  };
-}
-type Choices = ReturnType<typeof choices>;
 
 /** What a push says: its channel, and its number among that channel's kept pushes, or among those that are not kept. */
 interface Said {
@@ -109,9 +93,11 @@ class Model {
   }
 
   /** Comes back for everything, once nothing more is pushed. */
-  async finish(): Promise<void> {
+  async finish(pushed: ReadonlyMap<string, number>): Promise<void> {
     await this.connect(TOPICS, true);
-    await this.#client!.settle();
+    const hasAll = () => [...TOPICS, this.id].every((channel) => this.seen.get(channel) === pushed.get(channel));
+    for (let tries = 0; tries < 1000 && !hasAll(); tries++) await this.#client!.settle();
+    await this.#client!.settle(); // and nothing twice
   }
 
   async close(): Promise<void> {
@@ -120,7 +106,10 @@ class Model {
 }
 
 t.test("holds 3: whatever a client does, each channel comes to it without gap, repeat or disorder", async (t) => {
-  const server = await startTestApp(t, { storage: { keep: 100_000 }, client: { disconnectDelay: 0 } });
+  const server = await startTestApp(t, {
+    storage: { keep: 100_000 },
+    client: { disconnectDelay: 0, maxBackpressure: 100_000 }, // so that a backlog goes in several pages
+  });
   const models = Array.from({ length: CLIENTS }, (_, i) => new Model(`device-${i}-0123456789`, server.clientPort));
   t.teardown(() => Promise.all(models.map((model) => model.close())));
 
@@ -146,7 +135,7 @@ t.test("holds 3: whatever a client does, each channel comes to it without gap, r
   );
   going = false;
   await Promise.all(pushing);
-  await Promise.all(models.map((model) => model.finish()));
+  await Promise.all(models.map((model) => model.finish(pushed)));
 
   t.same(
     models.flatMap(({ faults }) => faults.slice(0, 3)),
@@ -158,7 +147,7 @@ t.test("holds 3: whatever a client does, each channel comes to it without gap, r
     t.same(missing, [], `${id} has seen everything to the end`);
   }
   t.ok(
-    models.every(({ received }) => received > 100),
+    models.every(({ received }) => received > 50),
     "there was something to see",
   );
   t.comment(`${[...pushed.values()].reduce((a, b) => a + b)} pushes, ${models.map((model) => model.received).join()}`);

@@ -133,7 +133,7 @@ t.test("SIO 30: positions: found, not found, absent, zero", async (t) => {
     const client = await open(t);
     const id = fresh("device");
     await client.hello({ id, topics: [topic], lastPacketIds });
-    await server.ok("push", { pushId: id, json: "end" });
+    await server.ok("push", { topic, json: "end" });
     const frames = await client.until('42["p","end"');
     return packets(frames).slice(0, -1).map(payload);
   };
@@ -152,6 +152,48 @@ t.test("SIO 30: subscribeTopic with a position replays that topic, before a push
   await server.ok("push", { topic, json: "live" });
   t.equal(payload(await client.next('42["p"')), "live");
 });
+
+t.test("B14: a position for a topic that is joined brings what was missed before, and nothing twice", async (t) => {
+  const [topic, other] = [fresh("topic"), fresh("other")];
+  let newest = 0;
+  const keep = () => server.ok("push", { topic, json: ++newest, timeToLive: TTL });
+  const after = (client: RawClient, lastPacketId: string) => client.emit("subscribeTopic", { topic, lastPacketId });
+  const upTo = async (client: RawClient, end: number) =>
+    packets(await client.until(`42["p",${end},`)).map(payload) as number[];
+  await keep();
+  for (const topics of [[topic], [other, topic]]) {
+    const client = await open(t);
+    await client.hello({ id: fresh("device"), topics });
+    const missed = newest;
+    await keep();
+    t.same(await upTo(client, newest), [newest], "live");
+    after(client, "0");
+    t.same(
+      await upTo(client, missed),
+      Array.from({ length: missed }, (_, i) => i + 1),
+      "what it had not been sent",
+    );
+    after(client, "0");
+    await client.hello({ id: fresh("device"), topics, lastPacketIds: { [topic]: "0" } });
+    await keep();
+    t.same(await upTo(client, newest), [newest], "only once");
+    client.emit("unsubscribeTopic", { topic });
+    client.emit("subscribeTopic", { topic });
+    await client.settle();
+    await keep();
+    t.same(await upTo(client, newest), [newest]);
+    const [, found] = position((await replayedTo(client, topic, newest - 1)).at(-1)!);
+    after(client, found);
+    await keep();
+    t.same(await upTo(client, newest), [newest], "its position is the newest that it had missed");
+  }
+});
+
+/** Everything before, for a client that has joined the topic without a position. */
+async function replayedTo(client: RawClient, topic: string, end: number): Promise<string[]> {
+  client.emit("subscribeTopic", { topic, lastPacketId: "0" });
+  return client.until(`42["p",${end},`);
+}
 
 t.test("SIO 30: a device without a position gets what was never sent to it, and only once", async (t) => {
   const id = fresh("device");

@@ -6,13 +6,16 @@ import type { Engine, Hub, Order } from "../../src/core/engine.ts";
 import {
   type Channel,
   deviceChannel,
+  type From,
   type KeptPacket,
   type Packet,
+  type Page,
   type Parcel,
   topicChannel,
   uidChannel,
 } from "../../src/core/packet.ts";
 import type { DeviceTarget } from "../../src/core/target.ts";
+import { missed } from "../support/engine.ts";
 import { outboxConformance } from "./outbox-conformance.ts";
 import { lastPage, notification, over } from "./outbox-steps.ts";
 
@@ -162,7 +165,7 @@ async function deviceTests(test: Define): Promise<void> {
     await engine.devices.connect({ pushId: pushId("b"), token }, T);
     t.same(ids(await engine.devices.get([pushId("a"), pushId("b")], T)), ["b"]);
     t.same(await pages(engine, { kind: "tag", tag: "x" }, 10), []);
-    t.same(await engine.broker.backlog(deviceChannel(pushId("a")), "unsent", T), [], "its packets too");
+    t.same(await missed(engine, deviceChannel(pushId("a")), "unsent", T), [], "its packets too");
     await engine.devices.connect({ pushId: pushId("c") }, T);
     await engine.devices.setToken(pushId("c"), token, T);
     t.same(ids(await pages(engine, { kind: "all" }, 10)), ["c"]);
@@ -238,8 +241,8 @@ async function deviceTests(test: Define): Promise<void> {
     t.same(await engine.devices.get([pushId("a")], T), []);
     t.same(await engine.devices.byUid([uid("u")], T), []);
     t.same(await pages(engine, { kind: "tag", tag: "x" }, 10), []);
-    t.same(await engine.broker.backlog(deviceChannel(pushId("a")), { after: "0" }, T), []);
-    t.same(await engine.broker.backlog(deviceChannel(pushId("stranger")), { after: "0" }, T), []);
+    t.same(await missed(engine, deviceChannel(pushId("a")), { after: "0" }, T), []);
+    t.same(await missed(engine, deviceChannel(pushId("stranger")), { after: "0" }, T), []);
     t.equal(await engine.devices.count(), 0);
     const back = await engine.devices.connect({ pushId: pushId("a"), platform: "ios" }, T + 1);
     t.same(back, { pushId: pushId("a"), tags: [], type: "apnNoToken", createTime: T + 1, updateTime: T + 1 });
@@ -378,9 +381,9 @@ async function packetTests(test: Define): Promise<void> {
   const topic = topicChannel("room");
   const own = deviceChannel(pushId("a"));
   const read = async (engine: Engine, channel: Channel, after: string, now = T): Promise<string[]> =>
-    (await engine.broker.backlog(channel, { after }, now)).map((packet) => packet.id);
+    (await missed(engine, channel, { after }, now)).map((packet) => packet.id);
   const unsent = async (engine: Engine, channel: Channel, now = T): Promise<string[]> =>
-    (await engine.broker.backlog(channel, "unsent", now)).map((packet) => packet.id);
+    (await missed(engine, channel, "unsent", now)).map((packet) => packet.id);
 
   await test("a packet without expiry is handed over before publish returns, and not kept", async (t, { engine }) => {
     const hub = recorder();
@@ -409,7 +412,7 @@ async function packetTests(test: Define): Promise<void> {
     t.same(hub.delivered, []);
     await done;
     const [delivered] = hub.delivered;
-    const [kept] = await engine.broker.backlog(topic, { after: "0" }, T);
+    const [kept] = await missed(engine, topic, { after: "0" }, T);
     t.same(delivered?.packet, kept);
     t.ok((kept?.seq ?? 0) > 0);
     t.match(kept, packet("x"));
@@ -437,7 +440,7 @@ async function packetTests(test: Define): Promise<void> {
   await test("seq is never used twice, also after the newest packet is gone and after a restart", async (t, subject) => {
     const seqOf = async (engine: Engine, id: string): Promise<number> => {
       await engine.broker.publish([toDevice("a", id)]);
-      return (await engine.broker.backlog(own, { after: "0" }, T)).at(-1)?.seq ?? 0;
+      return (await missed(engine, own, { after: "0" }, T)).at(-1)?.seq ?? 0;
     };
     const first = await seqOf(subject.engine, "x");
     await subject.engine.devices.delete([pushId("a")]);
@@ -535,7 +538,7 @@ async function packetTests(test: Define): Promise<void> {
     for (let i = 0; i < 200; i++) {
       published.push(engine.broker.publish([toTopic("room", `p${i}`)]));
       checks.push(
-        engine.broker.backlog(topic, { after: "0" }, T).then((backlog) => {
+        missed(engine, topic, { after: "0" }, T).then((backlog) => {
           const given = new Set(hub.delivered.map(({ packet }) => packet.id));
           for (const { id } of backlog) if (!given.has(id)) t.fail(`${id} was read before it was handed over`);
         }),
@@ -546,13 +549,96 @@ async function packetTests(test: Define): Promise<void> {
     t.equal(hub.delivered.length, 200);
   });
 
+  await test("a backlog is read page by page, at least a packet each, and the pages come to the whole", async (t, {
+    engine,
+  }) => {
+    const bodies = [10, 2000, 10, 10, 500, 3000, 10, 10, 10, 10];
+    await engine.broker.publish(
+      bodies.map((length, i) => ({
+        channel: own,
+        packet: { ...packet(`p${i}`, i === 3 ? T + 10 : undefined), body: JSON.stringify("x".repeat(length)) },
+      })),
+    );
+    const whole = await missed(engine, own, { after: "0" }, T + 10);
+    t.equal(whole.length, 9);
+    for (const size of [1, 700, 2200]) {
+      for (const from of [{ after: "0" }, "unsent"] as const)
+        t.same(await missed(engine, own, from, T + 10, size), whole, `by ${size}`);
+    }
+    const page = await engine.broker.backlog(own, "unsent", 1, T);
+    t.equal(page.packets.length, 1);
+    t.equal(page.next, page.packets[0]?.seq);
+    t.notOk("next" in (await engine.broker.backlog(own, { after: "p8" }, 1, T)), "the last one says so");
+    t.same(await engine.broker.backlog(topicChannel("empty"), { after: "0" }, 1, T), { packets: [] });
+  });
+
+  await test("the next page goes on where the last one ended, whatever was dropped or came meanwhile", async (t, {
+    engine,
+  }) => {
+    const ids = (packets: readonly KeptPacket[]): string[] => packets.map(({ id }) => id);
+    await engine.broker.publish(Array.from({ length: 10 }, (_, i) => toTopic("room", `p${i}`)));
+    const first = await engine.broker.backlog(topic, { after: "p1" }, 1, T);
+    t.same(ids(first.packets), ["p2"]);
+    await engine.broker.publish([toTopic("room", "p10"), toTopic("room", "p11"), toTopic("room", "p12")]);
+    t.same(
+      ids(await missed(engine, topic, first.next ?? 0, T, 1)),
+      Array.from({ length: 10 }, (_, i) => `p${i + 3}`),
+      "the packet it ended with is no longer kept",
+    );
+    await engine.broker.publish(["a", "b", "c"].map((id) => toDevice("a", id)));
+    const one = await engine.broker.backlog(own, { after: "0" }, 1, T);
+    t.same(ids(await missed(engine, own, { after: "a" }, T)), ["b", "c"], "another connection confirms the first");
+    t.same(ids(await missed(engine, own, one.next ?? 0, T, 1)), ["b", "c"]);
+    await engine.devices.delete([pushId("a")]);
+    t.same(await missed(engine, own, one.next ?? 0, T), []);
+  });
+
+  await test("whoever holds live packets while it reads pages gets each packet once, in order (holds 3)", async (t, {
+    engine,
+  }) => {
+    let held: KeptPacket[] = [];
+    const hub = recorder();
+    engine.broker.attach({
+      ...hub,
+      deliver: (channel, kept) => (channel === long && "seq" in kept ? held.push(kept) : 0),
+    });
+    const long = topicChannel("long");
+    const publish = (from: number, to: number): unknown[] =>
+      Array.from({ length: to - from }, (_, i) => engine.broker.publish([toTopic("long", `p${from + i}`)]));
+    await Promise.all(publish(0, 20));
+    held = [];
+    const publishing = publish(20, 40);
+    const got: KeptPacket[] = [];
+    let from: From | undefined = { after: "p4" };
+    for (let page = 0; from !== undefined; page++) {
+      const read: Page = await engine.broker.backlog(long, from, 400, T);
+      got.push(...read.packets);
+      from = read.next;
+      if (page % 2 === 0 && page < 10) publishing.push(...publish(40 + page, 42 + page));
+    }
+    const last = got.at(-1)?.seq ?? 0;
+    await Promise.all(publishing);
+    got.push(...held.filter(({ seq }) => seq > last));
+    const seqs = got.map(({ seq }) => seq);
+    t.same(
+      seqs,
+      [...new Set(seqs)].sort((a, b) => a - b),
+    );
+    t.same(
+      got.map(({ id }) => Number(id.slice(1))),
+      Array.from({ length: got.length }, (_, i) => i + 5),
+      "no gap",
+    );
+    t.ok(got.length >= 35);
+  });
+
   await test("packets for a uid are handed over and not kept: who has the uid may change", async (t, { engine }) => {
     const hub = recorder();
     engine.broker.attach(hub);
     const channel = uidChannel(uid("u"));
     await engine.broker.publish([{ channel, packet: packet("x") }]);
     t.equal(hub.delivered.length, 1);
-    t.same(await engine.broker.backlog(channel, { after: "0" }, T), []);
+    t.same(await missed(engine, channel, { after: "0" }, T), []);
   });
 
   await test("a list of 5,000 packets is kept and handed over whole, and in order", async (t, { engine }) => {
@@ -569,7 +655,7 @@ async function packetTests(test: Define): Promise<void> {
   await test("a body comes back as the very text it was", async (t, { engine }) => {
     const body = '{"text":"é你😀\\u0000","n":1e3, "spaced" : [1 ,2]}';
     await engine.broker.publish([{ channel: topic, packet: { ...packet("x"), event: "noti", body } }]);
-    t.match(await engine.broker.backlog(topic, { after: "0" }, T), [{ event: "noti", body }]);
+    t.match(await missed(engine, topic, { after: "0" }, T), [{ event: "noti", body }]);
   });
 
   await test("orders reach the hub in the order told", async (t, { engine }) => {

@@ -9,6 +9,7 @@ import t from "tap";
 import type { PushId } from "../../src/core/device.ts";
 import { deviceChannel } from "../../src/core/packet.ts";
 import { openLocalEngine } from "../../src/engine/local.ts";
+import { missed } from "../support/engine.ts";
 import { unbalanced } from "./balance.ts";
 
 const KILLS = 50;
@@ -51,7 +52,7 @@ t.test(`what was answered survives ${KILLS} kills, without any repair (holds 1)`
       const device = async () => (await engine.devices.get([pushId], now))[0];
       switch (kind) {
         case "packet":
-          return (await engine.broker.backlog(deviceChannel(pushId), "unsent", now))[0]?.id === id ? "" : line;
+          return (await missed(engine, deviceChannel(pushId), "unsent", now))[0]?.id === id ? "" : line;
         case "bind":
           return (await device())?.uid === id ? "" : line;
         case "device":

@@ -47,7 +47,7 @@ test("C5: a long push is handed over in pieces; what is kept later comes later, 
   const long = engine.broker.publish(channels.map((channel) => ({ channel, packet: packet("long") })));
   const last = channels[999]!; // of the same commit as the first
   const later = engine.broker.publish([{ channel: last, packet: packet("later") }]);
-  const backlog = await engine.broker.backlog(last, "unsent", T);
+  const { packets: backlog } = await engine.broker.backlog(last, "unsent", 1e6, T);
   const seen = (): string[] => delivered.filter(({ channel }) => channel === last).map(({ packet: { id } }) => id);
   t.strictSame(
     seen(),

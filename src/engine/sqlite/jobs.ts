@@ -2,6 +2,7 @@
 import type Database from "better-sqlite3";
 import type { SentMark } from "../../core/engine.ts";
 import type { Once } from "../../core/outbox.ts";
+import type { Channel, From, Page } from "../../core/packet.ts";
 import type { Addressees } from "./addressees.ts";
 import type { Counts } from "./counters.ts";
 import type { Repeatable } from "./once.ts";
@@ -183,6 +184,11 @@ export function outbox(
     return { queued, connected };
   }
 
+  /** A notification that was kept for its device has arrived there. */
+  function received(pushId: string, id: string, expires: number, at: number): void {
+    for (const job of sentLater.all(at, pushId, id, expires)) connect.run(job);
+  }
+
   return {
     /** Both parts come as JSON: a list of 100,000 devices then crosses to the thread as one string. */
     accept(heading: Heading, notification: string, target: string, once: Once | null): string {
@@ -224,8 +230,11 @@ export function outbox(
     sent(marks: readonly SentMark[]): void {
       packets.sent(marks);
       for (const { pushId, replayed } of marks)
-        for (const { id, expires, at } of replayed ?? [])
-          for (const job of sentLater.all(at, pushId, id, expires)) connect.run(job);
+        for (const { id, expires, at } of replayed ?? []) received(pushId, id, expires, at);
+    },
+
+    backlog(channel: Channel, from: From, size: number, now: number): Page {
+      return packets.backlog(channel, from, size, now, (pushId, id, expires) => received(pushId, id, expires, now));
     },
 
     /** Returns the first seq of the kept packets. */

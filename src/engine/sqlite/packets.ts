@@ -1,4 +1,4 @@
-// The log of kept packets: one sequence for all channels, the newest few of each. `missed` in core/packet.ts says who is
+// The log of kept packets: one sequence for all channels, the newest few of each. `pageOf` in core/packet.ts says who is
 // sent what; here is what is kept for it.
 import type Database from "better-sqlite3";
 import type { SentMark } from "../../core/engine.ts";
@@ -6,10 +6,11 @@ import {
   type Channel,
   channelKind,
   channelName,
+  type From,
   type KeptPacket,
-  missed,
+  type Page,
   type Parcel,
-  type Position,
+  pageOf,
 } from "../../core/packet.ts";
 
 /** How many packets a channel keeps. Prefixes are of topic names; the longest that fits decides. */
@@ -56,16 +57,18 @@ export function packets(db: Database, keep: Keep, nextSeq: () => number) {
     INSERT INTO packets (seq, channel, place, id, event, body, expires, drop_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`);
   const trim = db.prepare<[string, number]>("DELETE FROM packets WHERE channel = ? AND place <= ?");
   // Walks back from the newest, where nearly every cursor is found at once.
-  const placeOf = db
-    .prepare<[string, string], number>(
-      "SELECT place FROM packets WHERE channel = +? AND id = +? ORDER BY place DESC LIMIT 1",
-    )
-    .pluck<number>();
+  const positionOf = db.prepare<[string, string], { place: number; seq: number }>(
+    "SELECT place, seq FROM packets WHERE channel = +? AND id = +? ORDER BY place DESC LIMIT 1",
+  );
+  const placeOf = db.prepare<[number], number>("SELECT place FROM packets WHERE seq = ?").pluck<number>();
   const readFrom = db.prepare<[string, number], KeptPacket>(`
     SELECT seq, id, event, body, expires FROM packets WHERE channel = +? AND place >= ? ORDER BY place`);
   const sentSeq = db.prepare<[string], number>("SELECT sent_seq FROM devices WHERE push_id = ?").pluck<number>();
   const mark = db.prepare<[number, string, number]>(`
     UPDATE devices SET sent_seq = ? WHERE push_id = ? AND sent_seq < ?`);
+  const namedUpTo = db.prepare<[string, number], { id: string; expires: number }>(
+    "SELECT id, expires FROM packets WHERE channel = ? AND place <= ? AND event = 'noti'",
+  );
   const drop = db.prepare<[string]>("DELETE FROM packets WHERE channel = ?");
   const sweep = db.prepare<[number, number]>(`
     DELETE FROM packets WHERE seq IN (SELECT seq FROM packets WHERE drop_at <= ? ORDER BY drop_at, seq LIMIT ?)`);
@@ -131,17 +134,28 @@ export function packets(db: Database, keep: Keep, nextSeq: () => number) {
     /** The transaction is undone, or the call of it that was not yet written. */
     forget: () => tails.clear(),
 
-    backlog(channel: Channel, position: Position, now: number): readonly KeptPacket[] {
+    /** @param onConfirmed told of each notification that the position confirms */
+    backlog(
+      channel: Channel,
+      from: From,
+      size: number,
+      now: number,
+      onConfirmed: (pushId: string, id: string, expires: number) => void,
+    ): Page {
       write(channel);
-      if (position === "unsent") {
+      if (from === "unsent") {
         const sent = sentSeq.get(channelName(channel)) ?? 0;
-        return missed(readFrom.all(channel, 0), position, sent, now);
+        return pageOf(readFrom.iterate(channel, 0), sent, size, now);
       }
-      const place = placeOf.get(channel, position.after);
-      const found = missed(readFrom.all(channel, place ?? 0), position, 0, now);
+      // The packet that the page before ended with may have gone: then it is looked for from the channel's oldest one.
+      if (typeof from === "number") return pageOf(readFrom.iterate(channel, placeOf.get(from) ?? 0), from, size, now);
+      const at = positionOf.get(channel, from.after);
+      const page = pageOf(readFrom.iterate(channel, at?.place ?? 0), at?.seq ?? 0, size, now);
       // The device names the packet, so it has it and everything before. Other channels have many readers.
-      if (place !== undefined && channelKind(channel) === "device") trim.run(channel, place);
-      return found;
+      if (at === undefined || channelKind(channel) !== "device") return page;
+      for (const { id, expires } of namedUpTo.all(channel, at.place)) onConfirmed(channelName(channel), id, expires);
+      trim.run(channel, at.place);
+      return page;
     },
 
     sent(marks: readonly SentMark[]): void {

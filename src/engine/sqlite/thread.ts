@@ -82,7 +82,7 @@ function methods(
   tallied: Progress,
   reading: boolean,
 ) {
-  const { append, backlog, sweepPackets } = kept;
+  const { append, sweepPackets } = kept;
   const known = addressees(db, numbers.device);
   const devicesTable = devices(db, kept, presence(db, data.started, reading), numbers, known);
   const repeatable = calls(db, kept);
@@ -92,7 +92,6 @@ function methods(
   const { jobs, jobsByNumber, jobsOfId, notification, deliveries: deliveriesOf, vendorIds, traceable } = looking;
   return {
     append: (...flat: (string | number)[]): number => append(flat), // see message.ts
-    backlog,
     sweepPackets,
     ...devicesTable,
     ...outbox(db, kept, counted, tallied, known, repeatable, numbers.delivery),

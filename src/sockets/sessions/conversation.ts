@@ -1,11 +1,11 @@
 // What a client and pushbox say to each other: events in, the hub and the store moved, the reply and the replay out.
 
-import { bind, type Greeting, greet, unbind } from "../../core/connect.ts";
-import type { PushId } from "../../core/device.ts";
+import { bind, unbind } from "../../core/connect.ts";
+import type { Device, PushId } from "../../core/device.ts";
 import type { Engine, Hello } from "../../core/engine.ts";
 import { NOTI_TOPIC } from "../../core/notify.ts";
 import { inTurn } from "../../core/pace.ts";
-import type { Channel, KeptPacket, Position } from "../../core/packet.ts";
+import type { Channel, KeptPacket } from "../../core/packet.ts";
 import { deviceChannel, topicChannel } from "../../core/packet.ts";
 import type { Report } from "../../core/report.ts";
 import type { CloseReason, Connection } from "../transport/gateway.ts";
@@ -24,6 +24,7 @@ import {
 import type { Hub } from "./hub.ts";
 import { Newcomers } from "./newcomers.ts";
 import { encodeRefusal, type Refusal, RefusalLog } from "./refusals.ts";
+import { Replay } from "./replay.ts";
 import { Session } from "./session.ts";
 
 export interface ConversationOptions {
@@ -33,6 +34,8 @@ export interface ConversationOptions {
   readonly limits: EventLimits;
   /** Devices that were not known before, per address and minute. */
   readonly newDevices: number;
+  /** How much of a backlog is read and sent at once, see `sizeOf`. */
+  readonly pageSize: number;
   /** Milliseconds for which a device whose last session went still counts as connected. */
   readonly disconnectDelay: number;
   /** Whether a client's own `bindUid` is believed. */
@@ -48,6 +51,8 @@ const REPLY_WINDOW = 10_000;
 const TICK = 1000;
 /** Devices that are taken offline in one turn. */
 const AT_ONCE = 500;
+/** What is proven to have arrived is stored within so many milliseconds: a crash before then repeats it to a client without position. */
+const STORE_WITHIN = 100;
 
 type Hi = Extract<Command, { kind: "hello" }>;
 
@@ -55,11 +60,13 @@ export class Conversation implements SocketApplication<Session> {
   readonly namespaces = ["/"];
   readonly #options: ConversationOptions;
   readonly #hub: Hub;
+  readonly #replay: Replay;
   readonly #ticking: NodeJS.Timeout;
   readonly #refusals: RefusalLog;
   readonly #newcomers: Newcomers;
   /** How often what was refused to clients, since the start. */
   readonly refused: Readonly<Record<string, number>>;
+  #storing: NodeJS.Timeout | undefined = undefined;
 
   constructor(options: ConversationOptions) {
     this.#options = options;
@@ -67,6 +74,16 @@ export class Conversation implements SocketApplication<Session> {
     this.#refusals = new RefusalLog((fields, message) => options.log.warn(fields, message), options.elapsed);
     this.refused = this.#refusals.totals;
     this.#newcomers = new Newcomers(options.newDevices, options.elapsed);
+    const { engine, hub, log, now, pageSize } = options;
+    this.#replay = new Replay({
+      hub,
+      broker: engine.broker,
+      pageSize,
+      now,
+      onSent: (session, channel, packet) => this.#replayed(session, channel, packet),
+      onError: (err, channel) =>
+        log.error({ err, channel }, "replay failed; the connection is closed so that the client tries again"),
+    });
     this.#ticking = setInterval(() => this.#tick(), TICK);
     this.#ticking.unref();
   }
@@ -101,6 +118,20 @@ export class Conversation implements SocketApplication<Session> {
 
   close(connection: Connection<Session>, reason: CloseReason): void {
     if (connection.data !== undefined) this.#leave(connection.data, reason);
+  }
+
+  drained(connection: Connection<Session>): void {
+    if (connection.data !== undefined) this.#replay.drained(connection.data);
+  }
+
+  proven(connection: Connection<Session>, stamp: number): void {
+    if (connection.data !== undefined) this.#hub.proven(connection.data, stamp);
+    this.#storeSoon();
+  }
+
+  heard(connection: Connection<Session>): void {
+    if (connection.data !== undefined) this.#hub.heard(connection.data);
+    this.#storeSoon();
   }
 
   // ---- commands
@@ -201,22 +232,19 @@ export class Conversation implements SocketApplication<Session> {
 
   #hello(session: Session, event: string, hi: Hi): void {
     const hub = this.#hub;
+    const own = deviceChannel(hi.pushId);
     if (session.pushId !== hi.pushId) {
       if (session.pushId !== undefined) this.#unname(session, "transport close"); // another device on the same socket (D21)
       hub.name(session, hi.pushId, hi.platform);
-      hub.hold(session, deviceChannel(hi.pushId));
+      hub.hold(session, own, hi.lastUnicastId === undefined ? "unsent" : { after: hi.lastUnicastId });
     }
-    const positions = new Map<Channel, Position>();
-    const own = deviceChannel(hi.pushId);
-    if (session.joining?.has(own))
-      positions.set(own, hi.lastUnicastId === undefined ? "unsent" : { after: hi.lastUnicastId });
-    this.#enter(session, event, hi.subscriptions, positions);
+    this.#enter(session, event, hi.subscriptions);
     session.greetings++;
-    void this.#greet(session, hi, positions);
+    void this.#greet(session, hi);
   }
 
-  async #greet(session: Session, hi: Hi, positions: ReadonlyMap<Channel, Position>): Promise<void> {
-    const { engine, now, log } = this.#options;
+  async #greet(session: Session, hi: Hi): Promise<void> {
+    const { engine, now, log, pageSize } = this.#options;
     const hello: Hello = {
       pushId: hi.pushId,
       ...(hi.platform === undefined ? {} : { platform: hi.platform }),
@@ -225,18 +253,28 @@ export class Conversation implements SocketApplication<Session> {
     };
     const { countedAs } = session.connection;
     const counted = this.#newcomers.take(countedAs);
+    // From here on its backlogs wait for the reply.
+    const own = deviceChannel(hi.pushId);
+    const from = session.joins?.channels.get(own)?.from;
+    const goOn = this.#replay.claim(session, own);
     try {
       if (!counted && (await engine.devices.get([hi.pushId], now())).length === 0) return this.#turnAway(session);
+      const marked = this.#storeMarks(); // before the backlog is read: an older socket of the device may just have got some
       const at = now();
-      const marked = this.#storeMarks(); // before the backlog is read: an older socket of the device may just have been sent some
-      const greeting = await greet(engine, hello, positions, at);
-      if (counted && greeting.device.createTime !== at) this.#newcomers.giveBack(countedAs);
+      const connected = engine.devices.connect(hello, at);
+      // In the same turn, so in one commit with the record.
+      const page =
+        goOn === undefined || from === undefined ? undefined : engine.broker.backlog(own, from, pageSize, at);
+      page?.catch(() => {}); // told below
+      const device = await connected;
+      if (counted && device.createTime !== at) this.#newcomers.giveBack(countedAs);
       await marked;
       session.greetings--;
       if (session.gone) return;
-      if (session.pushId === hi.pushId) this.#reply(session, hi, greeting);
-      for (const [channel, backlog] of greeting.backlogs) this.#replay(session, channel, backlog);
+      if (session.pushId === hi.pushId) this.#reply(session, hi, device);
       if (session.greetings === 0) session.ordered = undefined;
+      if (page === undefined) this.#replay.next(session);
+      else await goOn?.(page);
     } catch (error) {
       session.greetings--;
       log.error(
@@ -257,7 +295,7 @@ export class Conversation implements SocketApplication<Session> {
   }
 
   /** Exactly once per hello, and only now: rooms are joined, the record shows what this very request stored (D9, R7). */
-  #reply(session: Session, hi: Hi, { device }: Greeting): void {
+  #reply(session: Session, hi: Hi, device: Device): void {
     const order = session.ordered;
     const uid = order === undefined ? device.uid : order.kind === "bind" ? order.uid : undefined;
     if (uid === undefined) this.#hub.unbindSession(session);
@@ -274,25 +312,25 @@ export class Conversation implements SocketApplication<Session> {
   // ---- topics
 
   #subscribe(session: Session, event: string, subscription: Subscription): void {
-    const positions = new Map<Channel, Position>();
-    this.#enter(session, event, [subscription], positions);
-    for (const [channel, position] of positions) void this.#catchUp(session, channel, position);
+    this.#enter(session, event, [subscription]);
+    this.#replay.next(session);
   }
 
-  /** Joins topics at once, or holds them and notes the positions from which their backlogs are wanted. */
-  #enter(
-    session: Session,
-    event: string,
-    subscriptions: readonly Subscription[],
-    positions: Map<Channel, Position>,
-  ): void {
+  /** Joins topics at once, or with a position after what was missed of them. */
+  #enter(session: Session, event: string, subscriptions: readonly Subscription[]): void {
     const { limits } = this.#options;
     let full = false;
     let large = false;
     for (const { topic, after } of subscriptions) {
       const channel = topicChannel(topic);
-      // What came since it joined was sent to this very connection: a second replay would repeat it.
-      if (session.connection.in(channel) || session.joining?.has(channel)) continue;
+      if (session.isJoining(channel)) continue;
+      if (session.connection.in(channel)) {
+        const unseen = after === undefined ? undefined : session.unseen(channel);
+        if (after === undefined || unseen === undefined) continue; // a second replay would repeat what was sent (B14)
+        session.joined(channel);
+        this.#hub.holdAgain(session, channel, { after }, unseen);
+        continue;
+      }
       if (session.topics >= limits.topics) {
         full = true;
         continue;
@@ -306,40 +344,28 @@ export class Conversation implements SocketApplication<Session> {
       session.topicBytes = bytes;
       if (topic === NOTI_TOPIC) session.notiSince = this.#hub.notiCount;
       if (after === undefined) {
+        session.joined(channel, this.#hub.newest);
         session.connection.join(channel);
-        continue;
+      } else {
+        session.joined(channel);
+        this.#hub.hold(session, channel, { after });
       }
-      this.#hub.hold(session, channel);
-      positions.set(channel, { after });
     }
     if (full) this.#refuse(session, event, { code: "topics_limit", message: topicsLimit(limits) });
     if (large) this.#refuse(session, event, { code: "topic_bytes_limit", message: topicBytesLimit(limits) });
   }
 
-  async #catchUp(session: Session, channel: Channel, position: Position): Promise<void> {
-    const { engine, now, log } = this.#options;
-    try {
-      const backlog = await engine.broker.backlog(channel, position, now());
-      if (!session.gone) this.#replay(session, channel, backlog);
-    } catch (error) {
-      log.error({ err: error, channel }, "replay failed; the connection is closed so that the client tries again");
-      if (!session.gone) session.connection.close();
-    }
-  }
-
-  #replay(session: Session, channel: Channel, backlog: readonly KeptPacket[]): void {
-    this.#hub.join(session, channel, backlog);
-    if (channel !== topicChannel(NOTI_TOPIC) || session.pushId === undefined) return;
-    // Those who were online are counted when it is sent to everybody; those who come later, now.
-    for (const { event, id } of backlog) {
-      if (event === "noti") this.#options.report.evidence({ id, pushId: session.pushId, counter: "target_android" });
-    }
+  /** Those who were online are counted when it is sent to everybody; those who come later, now. */
+  #replayed({ pushId }: Session, channel: Channel, { event, id }: KeptPacket): void {
+    if (event === "noti" && channel === topicChannel(NOTI_TOPIC) && pushId !== undefined)
+      this.#options.report.evidence({ id, pushId, counter: "target_android" });
   }
 
   #unsubscribe(session: Session, topic: string): void {
     const channel = topicChannel(topic);
-    if (session.joining?.has(channel)) this.#hub.release(session, channel);
+    if (session.isJoining(channel)) this.#hub.release(session, channel);
     else if (!session.connection.leave(channel)) return;
+    session.left(channel);
     session.topics--;
     session.topicBytes -= topicCost(topic);
     if (topic === NOTI_TOPIC) session.notiSince = -1;
@@ -349,7 +375,7 @@ export class Conversation implements SocketApplication<Session> {
 
   #leave(session: Session, reason: CloseReason): void {
     session.gone = true;
-    for (const channel of session.joining?.keys() ?? []) this.#hub.release(session, channel);
+    for (const channel of session.joins?.channels.keys() ?? []) this.#hub.release(session, channel);
     this.#unname(session, reason);
   }
 
@@ -372,7 +398,7 @@ export class Conversation implements SocketApplication<Session> {
     const { report } = this.#options;
     const sent = this.#hub.tick();
     if (sent > 0) report.count("toClientPacket", { total: sent });
-    this.#own(this.#storeMarks(), "sent");
+    this.#storeSoon(); // what could not be stored the last time
     this.#refusals.tick();
     this.#endDelays();
   }
@@ -395,6 +421,15 @@ export class Conversation implements SocketApplication<Session> {
     if (over.length === AT_ONCE) inTurn(() => this.#endDelays());
   }
 
+  #storeSoon(): void {
+    if (this.#storing !== undefined || !this.#hub.hasMarks) return;
+    this.#storing = setTimeout(() => {
+      this.#storing = undefined;
+      this.#own(this.#storeMarks(), "sent");
+    }, STORE_WITHIN);
+    this.#storing.unref();
+  }
+
   #storeMarks(): Promise<void> | undefined {
     const marks = this.#hub.takeMarks();
     if (marks.length === 0) return undefined;
@@ -412,6 +447,7 @@ export class Conversation implements SocketApplication<Session> {
   /** Stores what is only in memory: which devices are offline from now on, and how far they were sent. */
   async stop(): Promise<void> {
     clearInterval(this.#ticking);
+    clearTimeout(this.#storing);
     const marked = this.#storeMarks();
     for (const gone of [this.#hub.present(), this.#hub.lingering.keys()]) {
       let offline: PushId[] = [];

@@ -6,11 +6,12 @@ import { LargeMap } from "../../core/large-map.ts";
 import type { Everybody, Live, Member, Present, SessionCounts } from "../../core/live.ts";
 import { NOTI_TOPIC } from "../../core/notify.ts";
 import { Pace } from "../../core/pace.ts";
-import type { Channel, KeptPacket, Packet, PacketId } from "../../core/packet.ts";
-import { channelKind, channelName, topicChannel } from "../../core/packet.ts";
+import type { Channel, From, KeptPacket, Packet, PacketId } from "../../core/packet.ts";
+import { channelKind, channelName, sizeOf, topicChannel } from "../../core/packet.ts";
 import type { Gateway } from "../transport/gateway.ts";
+import { Doubt, type Proof } from "./doubt.ts";
 import { encodeFrame } from "./frames.ts";
-import type { Session } from "./session.ts";
+import { type Joining, Joins, type Session } from "./session.ts";
 
 const TOPIC = topicChannel("");
 const NOTI_CHANNEL = topicChannel(NOTI_TOPIC);
@@ -18,18 +19,28 @@ const NOTI_CHANNEL = topicChannel(NOTI_TOPIC);
 const MOST_NOTIS = 1000;
 /** Seconds that `packetsIn10s` looks back. */
 const WINDOW = 10;
+/** How often a session is asked for proof within a tick, which is a second. */
+const ASKS = 8;
+/** Sessions asked for proof in one turn. */
+const ASKED_TOGETHER = 1000;
 
 export class Hub implements HubPort, Live, Everybody {
   readonly #gateway: () => Gateway<Session>;
   readonly #now: () => number;
+  readonly #maxHeld: number;
   readonly #devices = new LargeMap<PushId, Session>();
   readonly #users = new LargeMap<Uid, Session>();
   /** Sessions that hold a topic's packets until its backlog is sent. */
   readonly #joining = new Map<Channel, Set<Session>>();
+  /** Sessions that were written to after they were asked often enough in this tick: they are asked again in the next one. */
+  readonly #toAsk = new Set<Session>();
   /** Devices whose last session went within the disconnect delay, and the end of it, by the clock that is never set. */
   readonly lingering = new LargeMap<PushId, number>();
   readonly #platforms = new Map<string, number>();
   #named = 0;
+  /** The first and the last kept packet that was handed over, of any channel: 0 until there was one. */
+  #oldest = 0;
+  newest = 0;
   #marks = new Map<PushId, number>();
   #replayed = new Map<PushId, Replayed[]>();
   #frameOf: Packet | undefined = undefined;
@@ -43,20 +54,28 @@ export class Hub implements HubPort, Live, Everybody {
   notiCount = 0;
   readonly #notis = new Map<PacketId, number>();
 
-  /** @param gateway looked up when first needed: hub and gateway refer to each other */
-  constructor(gateway: () => Gateway<Session>, now: () => number) {
+  /**
+   * @param gateway looked up when first needed: hub and gateway refer to each other
+   * @param maxHeld how much may be held for a session that is busy with a backlog (`sizeOf`); with more it is closed as slow
+   */
+  constructor(gateway: () => Gateway<Session>, maxHeld: number, now: () => number) {
     this.#gateway = gateway;
+    this.#maxHeld = maxHeld;
     this.#now = now;
   }
 
   // ---- packets
 
   deliver(channel: Channel, packet: Packet | KeptPacket): number {
+    if ("seq" in packet) {
+      this.newest = packet.seq;
+      if (this.#oldest === 0) this.#oldest = packet.seq;
+    }
     let online = 0;
     switch (channelKind(channel)) {
       case "topic": {
         const joining = this.#joining.size > 0 ? this.#joining.get(channel) : undefined;
-        if (joining !== undefined) for (const session of joining) session.joining?.get(channel)?.push(packet);
+        if (joining !== undefined) for (const session of joining) this.#keepBack(session, channel, packet);
         if (channel === NOTI_CHANNEL && packet.event === "noti") this.#noteNoti(packet.id);
         const receivers = this.#gateway().count(channel);
         online = receivers + (joining?.size ?? 0);
@@ -69,8 +88,7 @@ export class Hub implements HubPort, Live, Everybody {
         let session = this.#devices.get(channelName(channel) as PushId);
         while (session !== undefined) {
           const next: Session | undefined = session.nextOfDevice; // sending may close the session
-          const held = session.joining?.get(channel);
-          if (held !== undefined) held.push(packet);
+          if (session.isJoining(channel)) this.#keepBack(session, channel, packet);
           else this.send(session, channel, packet);
           session = next;
           online++;
@@ -90,14 +108,22 @@ export class Hub implements HubPort, Live, Everybody {
     }
   }
 
-  /** Writes one packet to one session, and notes how far a device's own channel has been sent. */
+  /** Writes one packet to one session; one of its device's own channel is in doubt until it is proven to have arrived. */
   send(session: Session, channel: Channel, packet: Packet | KeptPacket): void {
     this.written++;
-    session.connection.send(this.#encode(channel, packet));
-    if ("seq" in packet && channelKind(channel) === "device") {
-      const pushId = channelName(channel) as PushId;
-      if (packet.seq > (this.#marks.get(pushId) ?? 0)) this.#marks.set(pushId, packet.seq);
-    }
+    const prove = "seq" in packet && channelKind(channel) === "device" && this.#doubt(session, packet);
+    session.connection.send(this.#encode(channel, packet), prove);
+  }
+
+  /** A page of a channel's backlog; not to be followed by another one before the connection is drained. */
+  sendBacklog(session: Session, channel: Channel, packets: readonly KeptPacket[]): void {
+    this.written += packets.length;
+    let prove = false;
+    if (channelKind(channel) === "device") for (const packet of packets) prove = this.#doubt(session, packet) || prove;
+    session.connection.sendBacklog(
+      packets.map((packet) => this.#encode(channel, packet)),
+      prove,
+    );
   }
 
   /** A list of 100,000 ids carries the same packet: without a position its frame is the same too. */
@@ -110,7 +136,71 @@ export class Hub implements HubPort, Live, Everybody {
     return this.#frame;
   }
 
-  /** How far devices were sent since the last call. */
+  // ---- what has arrived (holds 9)
+
+  /** @returns whether to ask for proof with this very packet */
+  #doubt(session: Session, packet: KeptPacket): boolean {
+    const { connection } = session;
+    session.doubt ??= new Doubt();
+    connection.inDoubt = true;
+    const { event, id, expires, seq } = packet;
+    const replayed = event === "noti" ? { id, expires, at: this.#now() } : undefined;
+    session.doubt.wrote(seq, sizeOf(packet), connection.stamp(), performance.now(), replayed);
+    const first = this.#tick * ASKS;
+    if (session.asks === first + ASKS) {
+      this.#toAsk.add(session);
+      return false;
+    }
+    session.asks = Math.max(session.asks, first) + 1;
+    session.doubt.asked();
+    return true;
+  }
+
+  #askAll(): void {
+    let count = 0;
+    for (const session of this.#toAsk) {
+      if (++count > ASKED_TOGETHER) {
+        setImmediate(() => this.#askAll());
+        return;
+      }
+      this.#toAsk.delete(session);
+      if (session.doubt === undefined || session.gone) continue;
+      session.doubt.asked();
+      session.connection.prove();
+    }
+  }
+
+  /** Everything sent to the session before that moment has arrived. */
+  proven(session: Session, stamp: number): void {
+    this.#received(session, session.doubt?.proven(stamp));
+  }
+
+  /** The session's client has spoken, and answers no pings. */
+  heard(session: Session): void {
+    this.#received(session, session.doubt?.heard(performance.now()));
+  }
+
+  #received(session: Session, proof: Proof | undefined): void {
+    const { pushId } = session;
+    if (proof === undefined || pushId === undefined) return;
+    if (proof.seq > (this.#marks.get(pushId) ?? 0)) this.#marks.set(pushId, proof.seq);
+    if (proof.replayed.length > 0)
+      this.#replayed.set(pushId, [...(this.#replayed.get(pushId) ?? []), ...proof.replayed]);
+    if (session.doubt?.isEmpty) this.#trust(session);
+  }
+
+  /** Nothing is in doubt any more, or it is left to the device's next connection. */
+  #trust(session: Session): void {
+    session.doubt = undefined;
+    session.connection.inDoubt = false;
+    this.#toAsk.delete(session);
+  }
+
+  get hasMarks(): boolean {
+    return this.#marks.size > 0;
+  }
+
+  /** How far devices have received their own channel since the last call. */
   takeMarks(): SentMark[] {
     if (this.#marks.size === 0) return [];
     const marks = [...this.#marks].map(([pushId, seq]): SentMark => {
@@ -132,10 +222,14 @@ export class Hub implements HubPort, Live, Everybody {
 
   // ---- joining a channel without gap, repeat or disorder (holds 3)
 
-  /** From here the channel's live packets are held for the session. */
-  hold(session: Session, channel: Channel): void {
-    session.joining ??= new Map();
-    session.joining.set(channel, []);
+  /**
+   * From here the channel's live packets are held for the session.
+   * @param from its position
+   * @param until what came later than this seq was sent to it already
+   */
+  hold(session: Session, channel: Channel, from: From, until = Number.POSITIVE_INFINITY): void {
+    session.joins ??= new Joins();
+    session.joins.channels.set(channel, { from, last: 0, until, read: false, held: [] });
     if (channelKind(channel) !== "topic") return;
     const joining = this.#joining.get(channel);
     if (joining === undefined) this.#joining.set(channel, new Set([session]));
@@ -143,19 +237,32 @@ export class Hub implements HubPort, Live, Everybody {
   }
 
   /**
-   * The backlog is read: it is sent, then what was held, each kept packet only if newer than the last one sent. The broker
-   * promises that every packet of the backlog has been handed to this hub already, so the session is joined at once.
+   * The same for a topic that was joined without a position: what came live since then is not sent again.
+   * @param unseen `newest` when it was joined
    */
-  join(session: Session, channel: Channel, backlog: readonly KeptPacket[]): void {
-    const held = session.joining?.get(channel);
-    if (held === undefined) return; // unsubscribed meanwhile
+  holdAgain(session: Session, topic: Channel, from: From, unseen: number): void {
+    session.connection.leave(topic);
+    // Before the first one of this process all there was came earlier.
+    const until = Math.max(unseen, this.#oldest === 0 ? Number.POSITIVE_INFINITY : this.#oldest - 1);
+    this.hold(session, topic, from, until);
+  }
+
+  /** What is held counts as what waits for a slow client; a backlog does not. */
+  #keepBack(session: Session, channel: Channel, packet: Packet | KeptPacket): void {
+    const { joins } = session;
+    const joining = joins?.channels.get(channel);
+    if (joins === undefined || joining === undefined) return;
+    joining.held.push(packet);
+    joins.heldSize += sizeOf(packet);
+    if (joins.heldSize > this.#maxHeld) session.connection.close("slow");
+  }
+
+  /**
+   * The backlog is sent: now what was held, each kept packet only if newer than the last one sent. The broker promises that
+   * every packet of the backlog has been handed to this hub already, so the session is joined at once.
+   */
+  join(session: Session, channel: Channel, { held, last }: Joining): void {
     this.release(session, channel);
-    let last = 0;
-    for (const packet of backlog) {
-      this.send(session, channel, packet);
-      last = packet.seq;
-    }
-    this.#noteReplayed(channel, backlog);
     for (const packet of held) {
       if ("seq" in packet && packet.seq <= last) continue;
       this.send(session, channel, packet);
@@ -163,21 +270,14 @@ export class Hub implements HubPort, Live, Everybody {
     if (channelKind(channel) === "topic" && !session.gone) session.connection.join(channel);
   }
 
-  /** Notifications that waited for their device: until now nothing says that they were sent. */
-  #noteReplayed(channel: Channel, backlog: readonly KeptPacket[]): void {
-    if (channelKind(channel) !== "device") return;
-    const replayed = backlog
-      .filter(({ event }) => event === "noti")
-      .map(({ id, expires }): Replayed => ({ id, expires, at: this.#now() }));
-    if (replayed.length === 0) return;
-    const pushId = channelName(channel) as PushId;
-    this.#replayed.set(pushId, [...(this.#replayed.get(pushId) ?? []), ...replayed]);
-  }
-
   /** The session no longer holds the channel's packets. */
   release(session: Session, channel: Channel): void {
-    session.joining?.delete(channel);
-    if (session.joining?.size === 0) session.joining = undefined;
+    const joins = session.joins;
+    const held = joins?.channels.get(channel)?.held;
+    if (joins !== undefined && held !== undefined) {
+      joins.channels.delete(channel);
+      for (const packet of held) joins.heldSize -= sizeOf(packet);
+    }
     const joining = this.#joining.get(channel);
     if (joining === undefined) return;
     joining.delete(session);
@@ -200,6 +300,7 @@ export class Hub implements HubPort, Live, Everybody {
   unname(session: Session): boolean {
     const { pushId, platform } = session;
     if (pushId === undefined) return false;
+    this.#trust(session);
     this.unbindSession(session);
     unlink(this.#devices, pushId, session, "nextOfDevice");
     session.pushId = undefined;
@@ -287,8 +388,8 @@ export class Hub implements HubPort, Live, Everybody {
   connectionsOf(pushId: PushId): Present[] {
     const found: Present[] = [];
     for (let session = this.#devices.get(pushId); session !== undefined; session = session.nextOfDevice) {
-      const { connection, platform, joining } = session;
-      const channels = [...connection.rooms(), ...(joining?.keys() ?? [])] as Channel[]; // pings have rooms too
+      const { connection, platform, joins } = session;
+      const channels = [...connection.rooms(), ...(joins?.channels.keys() ?? [])] as Channel[]; // pings have rooms too
       const age = performance.now() - 1000 * connection.since;
       found.push({
         transport: connection.transport,
@@ -315,6 +416,7 @@ export class Hub implements HubPort, Live, Everybody {
     const count = this.written - this.#writtenAtTick;
     this.#writtenAtTick = this.written;
     this.#perSecond[this.#tick++ % WINDOW] = count;
+    this.#askAll();
     return count;
   }
 }

@@ -1,12 +1,37 @@
 // One live socket's part in the push layer: a few fields, no closure, timer or promise of its own.
 import type { PushId, Uid } from "../../core/device.ts";
 import type { Order } from "../../core/engine.ts";
-import type { Channel, KeptPacket, Packet } from "../../core/packet.ts";
+import type { Channel, From, KeptPacket, Packet } from "../../core/packet.ts";
 import type { Connection } from "../transport/gateway.ts";
+import type { Doubt } from "./doubt.ts";
+
+/** A channel whose backlog is read and sent, and what came live on it meanwhile. */
+export interface Joining {
+  /** Where the next page begins. */
+  from: From;
+  /** The newest seq that was sent. */
+  last: number;
+  /** What came later than this seq was sent live already. */
+  readonly until: number;
+  /** Nothing further to read: what is held goes when the last page has left. */
+  read: boolean;
+  readonly held: (Packet | KeptPacket)[];
+}
+
+const NOTHING = -1;
+
+/** The channels that a session joins, one after the other. */
+export class Joins {
+  readonly channels = new Map<Channel, Joining>();
+  /** Of all that is held, see `sizeOf`. */
+  heldSize = 0;
+  /** A page is being read, or is on its way to the client. */
+  busy = false;
+}
 
 /**
  * Fresh until its first valid `pushId` event, then named, at the end gone. A fresh session may subscribe to topics already.
- * Its channels are joined, or *joining*: live packets are held while the backlog is read.
+ * Its channels are joined, or *joining*: live packets are held while the backlog is read and sent.
  */
 export class Session {
   readonly connection: Connection<Session>;
@@ -20,8 +45,13 @@ export class Session {
   topicBytes = 0;
   /** How many notifications had gone to the topic `noti` when it subscribed to it; -1: it is not in it. */
   notiSince = -1;
-  /** What came live on channels whose backlog is still being read. */
-  joining: Map<Channel, (Packet | KeptPacket)[]> | undefined = undefined;
+  joins: Joins | undefined = undefined;
+  /** Topics joined without a position: what was kept up to that seq they were not sent. Those that differ are in the map. */
+  #unseen: number | undefined = undefined;
+  #others: Map<Channel, number> | undefined = undefined;
+  /** What of its device's own channel may not have arrived, and how often proof was asked for (`Hub`). */
+  doubt: Doubt | undefined = undefined;
+  asks = 0;
   /** Hellos that wait for the store, and the newest order that came meanwhile: it is newer than the record they will get. */
   greetings = 0;
   ordered: Order | undefined = undefined;
@@ -31,5 +61,29 @@ export class Session {
 
   constructor(connection: Connection<Session>) {
     this.connection = connection;
+  }
+
+  isJoining(channel: Channel): boolean {
+    return this.joins?.channels.has(channel) ?? false;
+  }
+
+  /** A topic was joined: what was kept of it up to that seq was not sent. Most sessions join theirs at once, in one way. */
+  joined(topic: Channel, unseen = NOTHING): void {
+    if (unseen !== NOTHING && this.topics === 1) this.#unseen ??= unseen;
+    if ((this.#unseen ?? NOTHING) === unseen) this.#others?.delete(topic);
+    else {
+      this.#others ??= new Map();
+      this.#others.set(topic, unseen);
+    }
+  }
+
+  left(topic: Channel): void {
+    this.#others?.delete(topic);
+  }
+
+  /** Of a topic that is joined: undefined when it has been sent all since its position. */
+  unseen(topic: Channel): number | undefined {
+    const unseen = this.#others?.get(topic) ?? this.#unseen ?? NOTHING;
+    return unseen === NOTHING ? undefined : unseen;
   }
 }

@@ -1,5 +1,6 @@
 // One client's Engine.IO connection. There may be a hundred thousand: a few small fields, no closure, timer or promise of its own.
 import { base64Packet3, type EnginePacket, isPacket, MESSAGE_TYPE, packet3, type Revision } from "../wire/engineio.ts";
+import { Beside } from "./backlog.ts";
 import type { CloseReason, Connection } from "./gateway.ts";
 import type { Peer } from "./peers.ts";
 import { formOf, Polling } from "./polling.ts";
@@ -19,8 +20,18 @@ export class Client<T> implements Connection<T>, Receiver {
   /** Exactly one of the two while open, none after. */
   polling: Polling | undefined;
   #ws: Socket | undefined = undefined;
+  /** What waits beside a large backlog in the websocket. */
+  #beside: Beside | undefined = undefined;
   readonly #server: Server<T>;
   readonly #base64: boolean;
+  inDoubt = false;
+  /** Whether a backlog is on its way. */
+  #pacing = false;
+  /** Pings of its websocket that it has not answered, and whether it ever answered one. */
+  #asked = 0;
+  #answersPings = false;
+  /** When the oldest ping of Engine.IO was sent that is not answered, see `stamp`. */
+  #pingStamp = 0;
   /** Ticks of the clock. */
   #heardAt: number;
   #pingedAt: number;
@@ -35,7 +46,10 @@ export class Client<T> implements Connection<T>, Receiver {
     this.sid = sid;
     this.revision = request.revision;
     this.peer = peer;
-    this.polling = request.transport === "polling" ? new Polling(formOf(request), server.firstDueAt()) : undefined;
+    this.polling =
+      request.transport === "polling"
+        ? new Polling(formOf(request), server.firstDueAt(), server.stampPosted)
+        : undefined;
     this.#base64 = request.base64;
     this.#heardAt = server.clock.now;
     this.#pingedAt = server.firstPing();
@@ -59,8 +73,8 @@ export class Client<T> implements Connection<T>, Receiver {
 
   // ---- outwards
 
-  send(packet: string): void {
-    if (this.open) this.#server.rooms.send(this, packet);
+  send(packet: string, prove = false): void {
+    if (this.open) this.#server.rooms.send(this, packet, prove ? this.stamp() : 0);
   }
 
   sendBinary(data: Uint8Array): void {
@@ -68,14 +82,29 @@ export class Client<T> implements Connection<T>, Receiver {
     this.post(Buffer.from(data));
   }
 
+  sendBacklog(packets: readonly string[], prove: boolean): void {
+    this.#server.rooms.flush();
+    if (!this.open) return;
+    this.#pacing = true;
+    if (this.polling !== undefined) {
+      this.polling.pushBacklog(packets);
+      this.#server.answerLater(this);
+      return;
+    }
+    this.together(() => {
+      for (const packet of packets) this.#write(packet);
+      this.#standBeside();
+      if (prove) this.ask(this.stamp());
+    });
+    this.#server.lookLater(this);
+  }
+
   /** Sends, when what was published before has gone. */
   post(packet: EnginePacket): void {
-    const ws = this.#ws;
-    if (ws !== undefined) {
-      if (typeof packet === "string") ws.send(packet, false);
-      else if (this.revision === 4) ws.send(packet, true);
-      else if (this.#base64) ws.send(base64Packet3(packet), false);
-      else ws.send(Buffer.concat([MESSAGE, packet]), true);
+    if (this.#beside !== undefined) {
+      if (!this.#beside.push(packet, this.#server.options.maxBackpressure)) this.dropped();
+    } else if (this.#ws !== undefined) {
+      this.#write(packet);
     } else if (this.polling !== undefined) {
       // What waits decides, not the packet that comes now: a single one may be larger than the limit (B20).
       if (this.polling.bytes > this.#server.options.maxBackpressure) return this.dropped();
@@ -84,20 +113,119 @@ export class Client<T> implements Connection<T>, Receiver {
     }
   }
 
+  #write(packet: EnginePacket): void {
+    const ws = this.#ws;
+    if (ws === undefined) return;
+    if (typeof packet === "string") ws.send(packet, false);
+    else if (this.revision === 4) ws.send(packet, true);
+    else if (this.#base64) ws.send(base64Packet3(packet), false);
+    else ws.send(Buffer.concat([MESSAGE, packet]), true);
+  }
+
   together(run: () => void): void {
     if (this.#ws === undefined) run();
     else this.#ws.cork(run);
   }
 
+  // ---- a backlog on its way
+
+  /** So much waits in the websocket that uWS would take the client for slow with the next packet: they wait here instead. */
+  #standBeside(): void {
+    const ws = this.#ws;
+    if (ws === undefined || this.#beside !== undefined) return;
+    if (ws.getBufferedAmount() <= this.#server.options.maxBackpressure / 2) return;
+    this.#beside = new Beside(ws.getTopics());
+    for (const room of this.#beside.rooms) {
+      ws.unsubscribe(room);
+      this.#server.rooms.add(room, this);
+    }
+  }
+
+  /** Whatever waited beside goes, in order. */
+  #rejoin(ws: Socket, beside: Beside): void {
+    this.#beside = undefined;
+    for (const room of beside.rooms) {
+      this.#server.rooms.remove(room, this);
+      ws.subscribe(room);
+    }
+    this.together(() => {
+      for (const packet of beside.packets) this.#write(packet);
+      if (beside.prove > 0) this.ask(beside.prove);
+    });
+  }
+
+  drained(): void {
+    if (!this.#pacing || this.#ws === undefined || this.#ws.getBufferedAmount() > this.#server.lowWater) return;
+    this.#heardAt = this.#server.clock.now; // TCP has acknowledged it: who reads is alive
+    this.#server.rooms.flush();
+    if (this.#ws === undefined) return;
+    if (this.#beside !== undefined) this.#rejoin(this.#ws, this.#beside);
+    this.#goOn();
+  }
+
+  #goOn(): void {
+    this.#pacing = false;
+    this.#server.app.drained?.(this);
+  }
+
+  // ---- proof that what was sent has arrived (holds 9)
+
+  stamp(): number {
+    return this.#server.stamp();
+  }
+
+  prove(): void {
+    this.ask(this.#server.stampPosted());
+  }
+
+  /** Its pong proves what was sent before that stamp: frames are answered in order (RFC 6455, 5.5). */
+  ask(stamp: number): void {
+    if (this.#beside !== undefined) this.#beside.prove = stamp;
+    else if (this.#ws !== undefined) {
+      this.#asked++;
+      this.#ws.ping(String(stamp));
+    }
+  }
+
+  ponged(ws: Socket, data: ArrayBuffer): void {
+    if (this.#asked === 0) return this.controlled(ws, data.byteLength); // nobody asked for it
+    this.#asked--;
+    this.#answersPings = true;
+    const stamp = Number(Buffer.from(data).toString("latin1")); // whoever makes one up deceives only himself
+    if (stamp > 0 && this.inDoubt) this.#server.app.proven?.(this, stamp);
+  }
+
+  /** The next poll has come. */
+  polled(): void {
+    const stamp = this.polling?.returned() ?? 0;
+    if (stamp > 0 && this.inDoubt) this.#server.app.proven?.(this, stamp);
+    if (this.#pacing && this.polling?.hasBacklog === false) this.#goOn();
+  }
+
+  #spoke(pong: boolean): void {
+    const stamp = this.#pingStamp;
+    if (pong) this.#pingStamp = 0;
+    if (!this.inDoubt) return;
+    if (pong && stamp > 0) this.#server.app.proven?.(this, stamp);
+    else if (!this.#answersPings && this.#ws !== undefined && this.#ws.getBufferedAmount() === 0)
+      this.#server.app.heard?.(this);
+  }
+
   // ---- rooms
+
+  /** Where its rooms are when they are not uWS's. */
+  get #rooms(): Set<string> | undefined {
+    return this.#beside?.rooms ?? this.polling?.rooms;
+  }
 
   join(room: string): boolean {
     this.#server.rooms.flush();
-    if (this.#ws !== undefined) {
-      if (this.#ws.isSubscribed(room) || !this.#ws.subscribe(room)) return false;
+    const rooms = this.#rooms;
+    if (rooms === undefined) {
+      if (this.#ws === undefined || this.#ws.isSubscribed(room) || !this.#ws.subscribe(room)) return false;
     } else {
-      if (this.polling === undefined || this.polling.rooms.has(room)) return false;
-      this.polling.rooms.add(room);
+      if (rooms.has(room)) return false;
+      rooms.add(room);
       this.#server.rooms.add(room, this);
     }
     this.#server.roster.joined(room, this);
@@ -106,10 +234,11 @@ export class Client<T> implements Connection<T>, Receiver {
 
   leave(room: string): boolean {
     this.#server.rooms.flush();
-    if (this.#ws !== undefined) {
-      if (!this.#ws.isSubscribed(room) || !this.#ws.unsubscribe(room)) return false;
+    const rooms = this.#rooms;
+    if (rooms === undefined) {
+      if (!this.#ws?.isSubscribed(room) || !this.#ws.unsubscribe(room)) return false;
     } else {
-      if (!this.polling?.rooms.delete(room)) return false;
+      if (!rooms.delete(room)) return false;
       this.#server.rooms.remove(room, this);
     }
     this.#server.roster.left(room, this);
@@ -117,11 +246,11 @@ export class Client<T> implements Connection<T>, Receiver {
   }
 
   in(room: string): boolean {
-    return this.#ws?.isSubscribed(room) ?? this.polling?.rooms.has(room) ?? false;
+    return this.#rooms?.has(room) ?? this.#ws?.isSubscribed(room) ?? false;
   }
 
   rooms(): Iterable<string> {
-    return this.#ws?.getTopics() ?? [...(this.polling?.rooms ?? [])];
+    return [...(this.#rooms ?? this.#ws?.getTopics() ?? [])];
   }
 
   leaveAll(): void {
@@ -134,6 +263,7 @@ export class Client<T> implements Connection<T>, Receiver {
   receive(packet: EnginePacket): boolean {
     if (!this.open || !this.count()) return false;
     this.#heardAt = this.#server.clock.now;
+    this.#spoke(packet === "3" && this.revision === 4);
     if (typeof packet !== "string") {
       this.#server.app.message(this, packet);
       return this.open;
@@ -233,7 +363,10 @@ export class Client<T> implements Connection<T>, Receiver {
       ws.subscribe(room);
     }
     this.#server.counters.upgraded++;
-    for (const packet of packets) this.post(packet);
+    for (const packet of packets) this.#write(packet);
+    if (!this.#pacing) return;
+    this.#standBeside();
+    this.#server.lookLater(this);
   }
 
   // ---- time
@@ -248,6 +381,8 @@ export class Client<T> implements Connection<T>, Receiver {
     if (this.#dueAt !== 0 && now >= this.#dueAt) return this.shut("timeout");
     if (this.revision === 4 && now - this.#pingedAt >= pingEvery) {
       this.#pingedAt = now;
+      const stamp = this.#server.stampPosted();
+      if (this.#pingStamp === 0) this.#pingStamp = stamp;
       this.post("2");
     }
     const polling = this.polling;
@@ -270,6 +405,7 @@ export class Client<T> implements Connection<T>, Receiver {
     this.#server.rooms.flush();
     this.#ws = undefined;
     this.polling = undefined;
+    this.#leaveBeside();
     // A client that does not read or does not answer gets no close frame: it would only keep the socket waiting.
     if (reason === "slow" || reason === "ping timeout" || reason === "flood") ws?.close();
     else if (reason === "too big") ws?.end(TOO_BIG);
@@ -284,6 +420,11 @@ export class Client<T> implements Connection<T>, Receiver {
     this.#server.gone(this, reason, polling?.post);
   }
 
+  #leaveBeside(): void {
+    for (const room of this.#beside?.rooms ?? []) this.#server.rooms.remove(room, this);
+    this.#beside = undefined;
+  }
+
   /** Ends it at the end of this turn: a websocket may not be closed while uWS goes through a room. */
   dropped(): void {
     this.#server.closeLater(this, "slow");
@@ -292,6 +433,7 @@ export class Client<T> implements Connection<T>, Receiver {
   closed(ws: Socket, tooBig: boolean): void {
     if (this.#ws !== ws) return; // closed from this side
     this.#ws = undefined;
+    this.#leaveBeside();
     this.#server.gone(this, this.#server.closing(this) ?? (tooBig ? "too big" : "transport close"), undefined);
   }
 }

@@ -16,7 +16,7 @@ export interface GatewayOptions extends Place {
   readonly heartbeat: Readonly<Record<Revision, Heartbeat>>;
   /** Bytes: a larger POST is answered 413, a larger websocket message closed with 1009. */
   readonly maxPayload: number;
-  /** Bytes that may wait for one slow client before it is closed. */
+  /** Bytes that may wait for one slow client before it is closed; a backlog does not count (`sendBacklog`). */
   readonly maxBackpressure: number;
   /** For a probing websocket to finish its upgrade. */
   readonly upgradeTimeout: number;
@@ -95,8 +95,23 @@ export interface Connection<T> {
   /** A small number that belongs to the layer right above (the Socket.IO conversation). */
   conversation: number;
   readonly open: boolean;
-  /** Sends one Engine.IO message packet already encoded, leading "4" included. Its order with `publish` is kept. */
-  send(packet: string): void;
+  /**
+   * Sends one Engine.IO message packet already encoded, leading "4" included. Its order with `publish` is kept.
+   * @param prove asks in the same write for proof that it arrived, see `prove`
+   */
+  send(packet: string, prove?: boolean): void;
+  /**
+   * Sends packets that do not count as what waits for a slow client, however large they are. `drained` is told, later and once,
+   * when nearly all have left this process, or on polling when the client came back after it had them; only then may more be sent
+   * this way. While very much waits, what else is sent or published waits beside it.
+   */
+  sendBacklog(packets: readonly string[], prove: boolean): void;
+  /** Pings on a websocket, when a large backlog waits there after that: the pong tells `proven`. On polling the next poll does. */
+  prove(): void;
+  /** A number larger than any before: it stands for this moment in `proven`. */
+  stamp(): number;
+  /** The application's: while true it is told `proven` and `heard`. */
+  inDoubt: boolean;
   /** Sends a binary message. */
   sendBinary(data: Uint8Array): void;
   /** Makes the sends of `run` share writes. For replies after an `await`; inside a handler they do anyway. */
@@ -123,6 +138,12 @@ export interface EngineApplication<T> {
   flooded?(connection: Connection<T>): void;
   /** Exactly once, right after the connection left its rooms. */
   close(connection: Connection<T>, reason: CloseReason): void;
+  /** See `sendBacklog`. */
+  drained?(connection: Connection<T>): void;
+  /** The client has shown that everything sent before that moment (`stamp`) has arrived (holds 9). Only when in doubt. */
+  proven?(connection: Connection<T>, stamp: number): void;
+  /** A websocket's client has spoken, has never answered a ping, and nothing waits for it. Only when in doubt. */
+  heard?(connection: Connection<T>): void;
 }
 
 /** What the limits did, since the start. */

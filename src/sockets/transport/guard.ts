@@ -8,7 +8,17 @@ export function guard<T>(app: EngineApplication<T>, onError: (error: unknown) =>
     onError(error);
     connection.close();
   }
+  const told = (connection: Connection<T>, run: () => void): void => {
+    try {
+      run();
+    } catch (error) {
+      fail(connection, error);
+    }
+  };
   return {
+    drained: (connection) => told(connection, () => app.drained?.(connection)),
+    proven: (connection, stamp) => told(connection, () => app.proven?.(connection, stamp)),
+    heard: (connection) => told(connection, () => app.heard?.(connection)),
     open(connection) {
       try {
         app.open(connection);

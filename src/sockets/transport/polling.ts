@@ -36,20 +36,27 @@ export class Polling {
   #poll: Poll | undefined = undefined;
   #waiting: EnginePacket[] = [];
   #bytes = 0;
+  /** Whether a backlog waits for the next poll. */
+  hasBacklog = false;
+  /** The stamp of the last answer: all that was sent before is in it, or in an earlier one. */
+  #answered = 0;
+  readonly #stamp: () => number;
 
   /** The tick by which the client has to come back after its handshake; 0 once it has. */
   firstDueAt: number;
 
-  constructor(form: Form, firstDueAt: number) {
+  /** @param stamp see `stampPosted` */
+  constructor(form: Form, firstDueAt: number, stamp: () => number) {
     this.form = form;
     this.firstDueAt = firstDueAt;
+    this.#stamp = stamp;
   }
 
   get isPolled(): boolean {
     return this.#poll !== undefined;
   }
 
-  /** Bytes that wait for the next poll. */
+  /** Bytes that wait for the next poll, without a backlog. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -57,6 +64,18 @@ export class Polling {
   push(packet: EnginePacket): void {
     this.#waiting.push(packet);
     this.#bytes += packet.length;
+  }
+
+  pushBacklog(packets: readonly string[]): void {
+    for (const packet of packets) this.#waiting.push(packet);
+    this.hasBacklog = true;
+  }
+
+  /** The client polls again, so the last answer has arrived: what was sent before this moment has been received (holds 9). */
+  returned(): number {
+    const answered = this.#answered;
+    this.#answered = 0;
+    return answered;
   }
 
   poll(reply: Reply, request: EngineRequest): void {
@@ -79,8 +98,9 @@ export class Polling {
 
   #answer(): void {
     const poll = this.#poll!;
-    const packets = this.take();
     this.#poll = undefined;
+    this.#answered = this.#stamp();
+    const packets = this.take();
     poll.reply.onGone = undefined;
     answerPoll(poll.reply, poll.jsonp, this.form, packets);
   }
@@ -90,6 +110,7 @@ export class Polling {
     const packets = this.#waiting;
     this.#waiting = [];
     this.#bytes = 0;
+    this.hasBacklog = false;
     return packets;
   }
 

@@ -7,6 +7,8 @@ interface Waiting<T> {
   /** A room, or one client. */
   readonly to: string | Client<T>;
   readonly packet: string;
+  /** Asks the client for proof that what was sent before this stamp has arrived; 0: no. */
+  readonly prove: number;
 }
 
 export class Rooms<T> {
@@ -32,12 +34,13 @@ export class Rooms<T> {
    */
   publish(room: string, packet: string): void {
     if (this.#isLone()) this.#fanOut(room, packet);
-    else this.#waiting.push({ to: room, packet });
+    else this.#waiting.push({ to: room, packet, prove: 0 });
   }
 
-  send(client: Client<T>, packet: string): void {
-    if (this.#isLone()) client.post(packet);
-    else this.#waiting.push({ to: client, packet });
+  send(client: Client<T>, packet: string, prove: number): void {
+    if (!this.#isLone()) this.#waiting.push({ to: client, packet, prove });
+    else if (prove > 0) this.#together(client, [packet], prove);
+    else client.post(packet);
   }
 
   #isLone(): boolean {
@@ -58,29 +61,37 @@ export class Rooms<T> {
     const waiting = this.#waiting;
     this.#waiting = []; // sending may close a connection, which flushes
     const sends = new Map<Client<T>, string[]>();
-    for (const { to, packet } of waiting) {
+    const asked = new Map<Client<T>, number>();
+    for (const { to, packet, prove } of waiting) {
       if (typeof to === "string") {
-        this.#deliver(sends);
+        this.#deliver(sends, asked);
         this.#fanOut(to, packet);
         continue;
       }
       const packets = sends.get(to);
       if (packets === undefined) sends.set(to, [packet]);
       else packets.push(packet);
+      if (prove > 0) asked.set(to, prove);
     }
-    this.#deliver(sends);
+    this.#deliver(sends, asked);
   }
 
   /** Each client's packets in one write. */
-  #deliver(sends: Map<Client<T>, string[]>): void {
+  #deliver(sends: Map<Client<T>, string[]>, asked: Map<Client<T>, number>): void {
     for (const [client, packets] of sends) {
-      if (packets.length === 1) client.post(packets[0]!);
-      else
-        client.together(() => {
-          for (const packet of packets) client.post(packet);
-        });
+      const prove = asked.get(client) ?? 0;
+      if (packets.length === 1 && prove === 0) client.post(packets[0]!);
+      else this.#together(client, packets, prove);
     }
     sends.clear();
+    asked.clear();
+  }
+
+  #together(client: Client<T>, packets: readonly string[], prove: number): void {
+    client.together(() => {
+      for (const packet of packets) client.post(packet);
+      if (prove > 0) client.ask(prove);
+    });
   }
 
   #fanOut(room: string, packet: string): void {

@@ -9,6 +9,7 @@ import { addressText, limitedAs } from "../../http/uws/address.ts";
 import { framing } from "../../http/uws/framing.ts";
 import { Listeners } from "../../http/uws/listeners.ts";
 import { type EnginePacket, openPacket, type Revision } from "../wire/engineio.ts";
+import { pageSize } from "./backlog.ts";
 import { checkOptions } from "./check.ts";
 import { Clock, tickFor } from "./clock.ts";
 import { Client } from "./connection.ts";
@@ -105,11 +106,17 @@ export class Server<T> implements Gateway<T> {
   /** At the end of this turn, and why. */
   readonly #toClose = new Map<Client<T>, CloseReason>();
   readonly #intake: Intake;
+  readonly #toLookAt = new Set<Client<T>>();
+  #stamps = 0;
   readonly #farewells = new Map<string, Farewell>();
+
+  /** With so few bytes waiting a client is ready for more of a backlog: not none, for something live may always wait. */
+  readonly lowWater: number;
 
   constructor(options: GatewayOptions, app: EngineApplication<T>) {
     checkOptions(options);
     this.options = options;
+    this.lowWater = pageSize(options.maxBackpressure) / 2;
     this.app = guard(app, options.onError);
     this.#door = new Door(options, this.counters, options.onFull);
     this.#rules = { strictEio: options.strictEio, origins: originList(options.origins) };
@@ -170,7 +177,8 @@ export class Server<T> implements Gateway<T> {
     app.ws<SocketData>(`${path}*`, {
       // Twice what is allowed: uWS cuts the connection without a word, a message in between is answered with 1009.
       maxPayloadLength: 2 * this.options.maxPayload,
-      maxBackpressure: this.options.maxBackpressure,
+      // What is live may wait beside a page of a backlog.
+      maxBackpressure: this.options.maxBackpressure + pageSize(this.options.maxBackpressure),
       closeOnBackpressureLimit: true,
       idleTimeout: Math.min(IDLE_MAX, Math.max(IDLE_MIN, 2 * Math.ceil(silence / 1000))),
       sendPingsAutomatically: false,
@@ -182,8 +190,9 @@ export class Server<T> implements Gateway<T> {
       },
       message: (ws, data, isBinary) => ws.getUserData().receiver.message(ws, data, isBinary),
       ping: (ws, data) => ws.getUserData().receiver.controlled(ws, data.byteLength),
-      pong: (ws, data) => ws.getUserData().receiver.controlled(ws, data.byteLength),
       dropped: (ws) => ws.getUserData().receiver.dropped(),
+      drain: (ws) => ws.getUserData().receiver.drained(),
+      pong: (ws, data) => ws.getUserData().receiver.ponged(ws, data),
       close: (ws, _code, message) => {
         if (--websockets === 0) this.#apps.delete(app);
         this.#door.gate.websocketClosed();
@@ -267,6 +276,21 @@ export class Server<T> implements Gateway<T> {
     this.#atTurnEnd();
   }
 
+  /** Whether its backlog has gone: uWS says `drained` only when it had to wait. */
+  lookLater(client: Client<T>): void {
+    this.#toLookAt.add(client);
+    this.#atTurnEnd();
+  }
+
+  /** See `Connection`. */
+  readonly stamp = (): number => ++this.#stamps;
+
+  /** A stamp later than everything that has been posted, when everything sent has been. */
+  readonly stampPosted = (): number => {
+    this.rooms.flush();
+    return ++this.#stamps;
+  };
+
   /** Why it is about to be closed. */
   closing(client: Client<T>): CloseReason | undefined {
     return this.#toClose.get(client);
@@ -299,6 +323,9 @@ export class Server<T> implements Gateway<T> {
       for (const [client, reason] of this.#toClose) client.shut(reason);
       this.#toClose.clear();
       this.#answerSome();
+      const toLookAt = [...this.#toLookAt];
+      this.#toLookAt.clear();
+      for (const client of toLookAt) client.drained();
     });
   }
 
@@ -398,7 +425,9 @@ export class Server<T> implements Gateway<T> {
       return client.shut("transport close");
     }
     reply.onGone = () => client.shut("transport close");
-    client.polling!.poll(reply, request);
+    client.polled();
+    if (client.polling === undefined) this.#door.refuse(reply, BAD_REQUEST);
+    else client.polling.poll(reply, request);
   }
 
   #post(client: Client<T>, reply: Reply, request: EngineRequest): void {

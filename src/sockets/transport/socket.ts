@@ -7,10 +7,14 @@ export interface Receiver {
   opened(ws: Socket): void;
   /** `data` dies with the call. */
   message(ws: Socket, data: ArrayBuffer, isBinary: boolean): void;
-  /** A control frame that nobody asked for: a ping, which uWS has answered, or a pong. `bytes` of its payload. */
+  /** A ping, which uWS has answered. `bytes` of its payload. */
   controlled(ws: Socket, bytes: number): void;
   /** A frame was dropped: too much waits for the client. */
   dropped(): void;
+  /** Less waits for the client than before. */
+  drained(): void;
+  /** `data` dies with the call. */
+  ponged(ws: Socket, data: ArrayBuffer): void;
   closed(ws: Socket, tooBig: boolean): void;
 }
 
@@ -27,6 +31,8 @@ export const turnedAway: Receiver = {
   message: () => {},
   controlled: (ws) => ws.close(),
   dropped: () => {},
+  drained: () => {},
+  ponged: (ws) => ws.close(),
   closed: () => {},
 };
 
@@ -68,6 +74,12 @@ export class Probe<T = unknown> implements Receiver {
 
   dropped(): void {
     this.end();
+  }
+
+  drained(): void {}
+
+  ponged(ws: Socket, data: ArrayBuffer): void {
+    this.controlled(ws, data.byteLength);
   }
 
   closed(): void {

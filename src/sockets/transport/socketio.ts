@@ -40,6 +40,10 @@ export interface SocketApplication<T> {
   /** As in `EngineApplication`; only for one that is in "/". */
   flooded?(connection: Connection<T>): void;
   close(connection: Connection<T>, reason: CloseReason): void;
+  /** As in `EngineApplication`. */
+  drained?(connection: Connection<T>): void;
+  proven?(connection: Connection<T>, stamp: number): void;
+  heard?(connection: Connection<T>): void;
 }
 
 export interface SocketOptions {
@@ -178,5 +182,8 @@ export function socketio<T>(app: SocketApplication<T>, options: SocketOptions): 
       if ((connection.conversation & IN_OTHERS) !== 0) others.delete(connection);
       app.close(connection, reason);
     },
+    drained: (connection) => app.drained?.(connection),
+    proven: (connection, stamp) => app.proven?.(connection, stamp),
+    heard: (connection) => app.heard?.(connection),
   };
 }

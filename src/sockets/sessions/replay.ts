@@ -1,0 +1,104 @@
+// Sends a session what it has missed, one channel after the other, a page at a time: the next one is read when the last one has
+// left, so that a backlog takes no more memory than a page, however slowly the client reads and whatever it asks for.
+import type { Broker } from "../../core/engine.ts";
+import { type Channel, type From, type KeptPacket, type Page, sizeOf } from "../../core/packet.ts";
+import type { Hub } from "./hub.ts";
+import type { Joining, Joins, Session } from "./session.ts";
+
+export interface ReplayOptions {
+  readonly hub: Hub;
+  readonly broker: Pick<Broker, "backlog">;
+  /** Of a page, see `sizeOf`. */
+  readonly pageSize: number;
+  readonly now: () => number;
+  /** Told of every packet that is sent. */
+  readonly onSent: (session: Session, channel: Channel, packet: KeptPacket) => void;
+  readonly onError: (error: unknown, channel: Channel) => void;
+}
+
+export class Replay {
+  readonly #options: ReplayOptions;
+
+  constructor(options: ReplayOptions) {
+    this.#options = options;
+  }
+
+  /** Goes on with the session's first channel, unless it is busy. */
+  next(session: Session): void {
+    const { joins } = session;
+    if (joins === undefined || joins.busy) return;
+    for (const [channel, joining] of joins.channels) {
+      joins.busy = true;
+      void this.#read(session, joins, channel, joining, this.#page(channel, joining.from));
+      return;
+    }
+    session.joins = undefined;
+  }
+
+  /**
+   * Claims the session's first channel when it is this one, which is then read with another call of the store.
+   * Undefined: the session is busy with another channel, this one's turn comes by itself.
+   */
+  claim(session: Session, channel: Channel): ((page: Promise<Page>) => Promise<void>) | undefined {
+    const { joins } = session;
+    if (joins === undefined || joins.busy) return undefined;
+    const joining = joins.channels.get(channel);
+    if (joining === undefined || joins.channels.keys().next().value !== channel) return undefined;
+    joins.busy = true;
+    return (page) => this.#read(session, joins, channel, joining, page);
+  }
+
+  /** The last page has left. */
+  drained(session: Session): void {
+    const { joins } = session;
+    if (joins === undefined) return;
+    joins.busy = false;
+    for (const [channel, joining] of joins.channels) {
+      if (joining.read) this.#options.hub.join(session, channel, joining);
+      break;
+    }
+    this.next(session);
+  }
+
+  async #read(session: Session, joins: Joins, channel: Channel, joining: Joining, page: Promise<Page>): Promise<void> {
+    try {
+      const { packets, next } = await page;
+      joins.busy = false;
+      if (session.gone) return;
+      // Not when it was unsubscribed meanwhile, though it may have been subscribed again.
+      if (joins.channels.get(channel) === joining) this.#send(session, joins, channel, joining, packets, next);
+      this.next(session);
+    } catch (error) {
+      this.#options.onError(error, channel);
+      if (!session.gone) session.connection.close(); // so that the client tries again
+    }
+  }
+
+  #send(
+    session: Session,
+    joins: Joins,
+    channel: Channel,
+    joining: Joining,
+    page: readonly KeptPacket[],
+    next: number | undefined,
+  ): void {
+    const { hub, onSent, pageSize } = this.#options;
+    const packets = page.filter(({ seq }) => seq <= joining.until);
+    const size = packets.reduce((sum, packet) => sum + sizeOf(packet), 0);
+    if (packets.length > 0) {
+      joining.last = packets.at(-1)!.seq;
+      hub.sendBacklog(session, channel, packets);
+      joins.busy = true; // until `drained`
+      for (const packet of packets) onSent(session, channel, packet);
+    }
+    if (next !== undefined) joining.from = next;
+    joining.read = next === undefined || next > joining.until;
+    // What is held may follow at once, unless it would have to wait behind a packet that is larger than a page.
+    if (joining.read && size <= pageSize) hub.join(session, channel, joining);
+  }
+
+  #page(channel: Channel, from: From): Promise<Page> {
+    const { broker, now, pageSize } = this.#options;
+    return broker.backlog(channel, from, pageSize, now());
+  }
+}
