@@ -1,7 +1,6 @@
 // Web Push: RFC 8030 (delivery), RFC 8291 (encryption), RFC 8292 (VAPID). The token is the browser's PushSubscription as JSON.
 import { createECDH, createPrivateKey, type KeyObject } from "node:crypto";
 import { SignJWT } from "jose";
-import webPush from "web-push";
 import { z } from "zod";
 import type { Host, Outcome } from "../core/vendor.ts";
 import { asText, excerpt, parseObject, retryAfter } from "./answer.ts";
@@ -11,6 +10,7 @@ import { check, common, commonKeys, flag, word } from "./entry.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { lifetime } from "./lifetime.ts";
 import { fit, shorthand } from "./text.ts";
+import { type BrowserKeys, encrypt, LONGEST_TEXT } from "./webpush-encryption.ts";
 
 export interface WebPushApp extends CommonApp {
   readonly signer: { readonly key: KeyObject; readonly publicKey: string; readonly subject: string };
@@ -19,8 +19,6 @@ export interface WebPushApp extends CommonApp {
   readonly fields: Fields;
 }
 
-/** A body of 4096 bytes, which every push service takes, without what encryption adds. */
-const LIMIT = 3993;
 const LONGEST = 28 * 86_400_000;
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -102,11 +100,11 @@ export const webpush: Dialect<WebPushApp> = {
   },
 
   encode(app, note, to, credential, now) {
-    const { endpoint, p256dh, auth } = subscription(to[0]!.token);
+    const { endpoint, keys } = subscription(to[0]!.token);
     const { title, message = "", payload } = note.content.android;
     if (title === undefined || title === "") throw new Unsendable("webpush: nothing to show: android.title is missing");
     const { headers, ...extra } = fieldsOf("webpush", app.fields, note);
-    const text = fit("webpush", message, LIMIT, app.truncate, (body) =>
+    const text = fit("webpush", message, LONGEST_TEXT, app.truncate, (body) =>
       JSON.stringify(merge({ title, body, data: payload, tag: note.id, id: note.id }, extra)),
     );
     return {
@@ -122,7 +120,7 @@ export const webpush: Dialect<WebPushApp> = {
         "content-type": "application/octet-stream",
         authorization: `vapid t=${credential}, k=${app.signer.publicKey}`,
       },
-      body: webPush.encrypt(p256dh, auth, text, "aes128gcm").cipherText,
+      body: encrypted(text, keys),
     };
   },
 
@@ -187,7 +185,7 @@ function hostOf(app: WebPushApp, token: string): Host | undefined {
 }
 
 /** @throws Unsendable for what is no PushSubscription: a client may have sent anything as its token */
-function subscription(token: string): { readonly endpoint: string; readonly p256dh: string; readonly auth: string } {
+function subscription(token: string): { readonly endpoint: string; readonly keys: BrowserKeys } {
   const said = parseObject(token);
   const keys = isFields(said?.["keys"]) ? said["keys"] : {};
   const endpoint = asText(said?.["endpoint"]) ?? "";
@@ -198,7 +196,16 @@ function subscription(token: string): { readonly endpoint: string; readonly p256
   if (!/^[\w-]{87}=?$/.test(p256dh) || !/^[\w-]{22}(==)?$/.test(auth)) {
     throw new Unsendable("webpush: keys.p256dh or keys.auth in the token is malformed");
   }
-  return { endpoint: new URL(endpoint).href, p256dh, auth };
+  return { endpoint: new URL(endpoint).href, keys: { p256dh, auth } };
+}
+
+/** @throws Unsendable */
+function encrypted(text: string, keys: BrowserKeys): Buffer {
+  try {
+    return encrypt(text, keys);
+  } catch {
+    throw new Unsendable("webpush: keys.p256dh in the token is no point of P-256");
+  }
 }
 
 function ownHeaders(own: unknown): Readonly<Record<string, string>> {

@@ -1,6 +1,8 @@
+import { createECDH } from "node:crypto";
 import t from "tap";
 import { decrypt, type FakePushService, fakeWebPush } from "../../src/lab/vendors/webpush.ts";
 import { createVapidKey, webpush } from "../../src/vendors/webpush.ts";
+import { encrypt, LONGEST_TEXT } from "../../src/vendors/webpush-encryption.ts";
 import { configured, conformance, NOW, notification, stage } from "./conformance.ts";
 
 conformance({
@@ -19,6 +21,8 @@ const VECTOR = {
   plaintext: "When I grow up, I want to be a watermelon",
   privateKey: "q1dXpw3UpT5VOmu_cf_v6ih07Aems3njxI-JWgLcM94",
   publicKey: "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+  senderKey: "yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw",
+  salt: "DGv6ra1nlYgDCS1FRnbzlw",
   auth: "BTBZMqHH6r4Tts7J_aSIgg",
   body: "DGv6ra1nlYgDCS1FRnbzlwAAEABBBP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A_yl95bQpu6cVPTpK4Mqgkf1CXztLVBSt2Ks3oZwbuwXPXLWyouBWLVWGNWQexSgSxsj_Qulcy4a-fN",
 };
@@ -34,6 +38,35 @@ t.test("the lab's browser decrypts the RFC's own message", (t) => {
   const changed = bytes(VECTOR.body);
   changed[100]! ^= 1;
   t.throws(() => decrypt(changed, browser), { message: /cannot be decrypted/ });
+  t.end();
+});
+
+t.test("the RFC's text becomes, with its key and salt, the RFC's message byte for byte", (t) => {
+  const sender = createECDH("prime256v1");
+  sender.setPrivateKey(VECTOR.senderKey, "base64url");
+  const keys = { p256dh: VECTOR.publicKey, auth: VECTOR.auth };
+  const body = encrypt(VECTOR.plaintext, keys, { sender, salt: bytes(VECTOR.salt) });
+  t.equal(body.toString("base64url"), VECTOR.body);
+  t.end();
+});
+
+t.test("no two messages to a browser are encrypted alike; the longest fills a body that every service takes", (t) => {
+  const curve = createECDH("prime256v1");
+  const publicKey = curve.generateKeys();
+  const browser = { privateKey: curve.getPrivateKey(), publicKey, auth: bytes(VECTOR.auth) };
+  const text = "é".repeat(LONGEST_TEXT / 2) + "x".repeat(LONGEST_TEXT % 2);
+  const send = () => encrypt(text, { p256dh: publicKey.toString("base64url"), auth: VECTOR.auth });
+  const [one, other] = [send(), send()];
+  for (const body of [one, other]) {
+    t.equal(body.length, 4096);
+    t.equal(decrypt(body, browser).toString(), text);
+  }
+  for (const [from, to] of [
+    [0, 16],
+    [21, 86],
+    [86, 4096],
+  ])
+    t.notSame(one.subarray(from, to), other.subarray(from, to));
   t.end();
 });
 
@@ -77,6 +110,9 @@ t.test("a token that is no subscription, or leads where it should not, is refuse
   t.throws(route(JSON.stringify({ endpoint: "https://push.example.com/x", keys: { p256dh: "x" } })), {
     message: /malformed/,
   });
+  const p256dh = Buffer.alloc(65, 4).toString("base64url");
+  const off = JSON.stringify({ endpoint: "https://push.example.com/x", keys: { p256dh, auth: VECTOR.auth } });
+  t.throws(() => webpush.encode(app(), notification(), to(off), "", NOW), { message: /p256dh .* no point of P-256/ });
   t.throws(route(to()[0]!.token, { hosts: ["mozilla.com"] }), { message: /push\.example\.com is not one of/ });
   t.throws(route(to()[0]!.token, { hosts: ["ple.com"] }), { message: /not one of/ });
   t.doesNotThrow(route(to()[0]!.token, { hosts: ["example.com"] }));
