@@ -1,7 +1,7 @@
 // A certificate authority made on the spot: nobody trusts it who was not told to, and its keys never leave the process.
-import { generateKeyPairSync, randomBytes } from "node:crypto";
-import { isIP } from "node:net";
-import forge from "node-forge";
+import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
+import { isIP, isIPv6 } from "node:net";
+import { bits, der, explicit, identifier, integer, octets, sequence, set, time, utf8, yes } from "./der.ts";
 
 export interface Certified {
   /** PEM. */
@@ -21,68 +21,90 @@ export interface Authority {
 const DAY = 86_400_000;
 
 export function createAuthority(now: number): Authority {
-  const name = [{ name: "commonName", value: "pushbox lab" }];
-  const own = keyPair();
-  const authority = forge.pki.createCertificate();
-  fill(authority, own.publicKey, name, name, now - DAY, now + 365 * DAY);
-  authority.setExtensions([
-    { name: "basicConstraints", cA: true, critical: true },
-    { name: "keyUsage", keyCertSign: true, cRLSign: true, critical: true },
-  ]);
-  authority.sign(own.privateKey, forge.md.sha256.create());
+  const name = "pushbox lab";
+  const own = generateKeyPairSync("ec", { namedCurve: "P-256" });
 
-  function issue(subject: string, from: number, to: number, extensions: readonly object[]): Certified {
-    const keys = keyPair();
-    const certificate = forge.pki.createCertificate();
-    fill(certificate, keys.publicKey, [{ name: "commonName", value: subject }], name, from, to);
-    certificate.setExtensions([{ name: "basicConstraints", cA: false }, ...extensions]);
-    certificate.sign(own.privateKey, forge.md.sha256.create());
-    return { cert: forge.pki.certificateToPem(certificate), key: keys.pem };
+  /** RFC 5280, 4.1: a certificate for the holder of `key`. */
+  function certificate(
+    subject: string,
+    key: KeyObject,
+    from: number,
+    to: number,
+    extensions: readonly Buffer[],
+  ): string {
+    const body = sequence(
+      explicit(0, integer(Buffer.of(2))), // version 3
+      // Positive and not short, whatever the random bytes.
+      integer(Buffer.concat([Buffer.of(1), randomBytes(15)])),
+      ECDSA_SHA256,
+      commonName(name),
+      sequence(time(from), time(to)),
+      commonName(subject),
+      spki(key),
+      explicit(
+        3,
+        sequence(
+          ...extensions,
+          extension(SUBJECT_KEY, octets(fingerprint(key))),
+          extension(AUTHORITY_KEY, sequence(der(0x80, fingerprint(own.publicKey)))),
+        ),
+      ),
+    );
+    const whole = sequence(body, ECDSA_SHA256, bits(sign("sha256", body, own.privateKey)));
+    const lines = whole.toString("base64").match(/.{1,64}/g) ?? [];
+    return `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;
+  }
+
+  function issue(subject: string, from: number, to: number, extensions: readonly Buffer[]): Certified {
+    const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const cert = certificate(subject, publicKey, from, to, [extension(BASIC_CONSTRAINTS, sequence()), ...extensions]);
+    return { cert, key: privateKey.export({ type: "pkcs8", format: "pem" }) as string };
   }
 
   return {
-    ca: forge.pki.certificateToPem(authority),
+    ca: certificate(name, own.publicKey, now - DAY, now + 365 * DAY, [
+      extension(BASIC_CONSTRAINTS, sequence(yes), "critical"),
+      extension(KEY_USAGE, bits(Buffer.of(0b110), 1), "critical"), // signs certificates and lists of revoked ones
+    ]),
     server: (hosts) =>
       issue(hosts[0] ?? "localhost", now - DAY, now + 365 * DAY, [
-        { name: "extKeyUsage", serverAuth: true },
-        {
-          name: "subjectAltName",
-          altNames: hosts.map((host) => (isIP(host) ? { type: 7, ip: host } : { type: 2, value: host })),
-        },
+        extension(EXTENDED_KEY_USAGE, sequence(SERVER)),
+        extension(ALTERNATIVE_NAMES, sequence(...hosts.map(generalName))),
       ]),
-    client: (subject, from, to) => issue(subject, from, to, [{ name: "extKeyUsage", clientAuth: true }]),
+    client: (subject, from, to) => issue(subject, from, to, [extension(EXTENDED_KEY_USAGE, sequence(CLIENT))]),
   };
 }
 
-type Name = { readonly name: string; readonly value: string }[];
+const ECDSA_SHA256 = sequence(identifier("1.2.840.10045.4.3.2"));
+const COMMON_NAME = identifier("2.5.4.3");
+const SUBJECT_KEY = identifier("2.5.29.14");
+const KEY_USAGE = identifier("2.5.29.15");
+const ALTERNATIVE_NAMES = identifier("2.5.29.17");
+const BASIC_CONSTRAINTS = identifier("2.5.29.19");
+const AUTHORITY_KEY = identifier("2.5.29.35");
+const EXTENDED_KEY_USAGE = identifier("2.5.29.37");
+const SERVER = identifier("1.3.6.1.5.5.7.3.1");
+const CLIENT = identifier("1.3.6.1.5.5.7.3.2");
 
-function fill(
-  certificate: forge.pki.Certificate,
-  key: forge.pki.PublicKey,
-  subject: Name,
-  issuer: Name,
-  from: number,
-  to: number,
-): void {
-  certificate.publicKey = key;
-  // Positive, whatever the random bytes.
-  certificate.serialNumber = `01${randomBytes(15).toString("hex")}`;
-  certificate.validity.notBefore = new Date(from);
-  certificate.validity.notAfter = new Date(to);
-  certificate.setSubject(subject);
-  certificate.setIssuer(issuer);
-}
+const extension = (kind: Buffer, value: Buffer, critical?: "critical"): Buffer =>
+  sequence(kind, ...(critical === undefined ? [] : [yes]), octets(value));
 
-/** Made by OpenSSL, for forge would take seconds. */
-function keyPair() {
-  const { privateKey, publicKey } = generateKeyPairSync("rsa", {
-    modulusLength: 2048,
-    privateKeyEncoding: { type: "pkcs8", format: "pem" },
-    publicKeyEncoding: { type: "spki", format: "pem" },
-  });
-  return {
-    pem: privateKey,
-    privateKey: forge.pki.privateKeyFromPem(privateKey),
-    publicKey: forge.pki.publicKeyFromPem(publicKey),
-  };
+const commonName = (text: string): Buffer => sequence(set(sequence(COMMON_NAME, utf8(text))));
+
+const spki = (key: KeyObject): Buffer => key.export({ type: "spki", format: "der" });
+
+const fingerprint = (key: KeyObject): Buffer => createHash("sha256").update(spki(key)).digest().subarray(0, 20);
+
+const generalName = (host: string): Buffer =>
+  isIP(host) === 0 ? der(0x82, Buffer.from(host)) : der(0x87, addressBytes(host));
+
+/** 4 or 16 bytes. */
+function addressBytes(address: string): Buffer {
+  if (!isIPv6(address)) return Buffer.from(address.split(".").map(Number));
+  // As URLs have it, the last four bytes are never in decimal.
+  const [before = "", after] = new URL(`http://[${address}]`).hostname.slice(1, -1).split("::");
+  const [head, tail] = [before, after ?? ""].map((part) => part.split(":").filter((group) => group !== ""));
+  const zeros = Array.from({ length: 8 - head!.length - tail!.length }, () => "0");
+  const groups = [...head!, ...zeros, ...tail!].map((group) => group.padStart(4, "0"));
+  return Buffer.from(groups.join(""), "hex");
 }
