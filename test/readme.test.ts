@@ -9,7 +9,7 @@ import { join, resolve } from "node:path";
 import t, { type Test } from "tap";
 import { rows } from "../src/config/settings.ts";
 import { createAuthority } from "../src/lab/authority.ts";
-import { openVendors, vendors } from "../src/vendors/index.ts";
+import { openVendors, VENDORS } from "../src/vendors/index.ts";
 import { createVapidKey } from "../src/vendors/webpush.ts";
 import { main, run } from "./support/process.ts";
 
@@ -179,9 +179,9 @@ t.test("every command runs in the order of the text, and the client gets what is
     if (command.includes("from the lab")) {
       const out = await lab?.printed(
         /^shown .* (title="Hello" text="from the lab"|title="" text="Hello")/,
-        vendors.length,
+        VENDORS.length,
       );
-      for (const { name } of vendors) t.match(out, new RegExp(`^shown +vendor=${name} `, "m"), "each vendor's phone");
+      for (const { name } of VENDORS) t.match(out, new RegExp(`^shown +vendor=${name} `, "m"), "each vendor's phone");
     }
   }
   t.equal(printed, "{ hello: 'world' }\n", "as the comment in the example says");
@@ -270,9 +270,9 @@ t.test("its table of vendors has all of them, with the keys that each needs, and
   const { privateKey: vapid } = createVapidKey();
   const [, table = ""] = /^\| `\[\[vendors\.NAME\]\]` .*\n((?:\|.*\n)+)/m.exec(readme) ?? [];
   const rows = [...table.matchAll(/^\| `(\w+)` \| [^|]+ \| (`[^|]+) \|$/gm)];
-  t.same(rows.map(([, name]) => name).sort(), vendors.map(({ name }) => name).sort());
+  t.same(rows.map(([, name]) => name).sort(), VENDORS.map(({ name }) => name).sort());
   for (const [, name = "", needs = ""] of rows) {
-    const known = vendors.find((vendor) => vendor.name === name)?.keys ?? [];
+    const known = VENDORS.find((vendor) => vendor.name === name)?.keys ?? [];
     for (const variant of needs.split("; or ")) {
       const keys = [...variant.matchAll(/`(\w+)`/g)].map(([, key]) => key ?? "");
       const entry = Object.fromEntries(

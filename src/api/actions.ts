@@ -8,7 +8,7 @@ import type { NotificationContent, NotificationId } from "../core/notification.t
 import type { AcceptOptions, NotificationTarget, Once, Outbox } from "../core/outbox.ts";
 import type { Pushed } from "../core/push.ts";
 import type { Target } from "../core/target.ts";
-import type { AppId, ProviderName } from "../core/vendor.ts";
+import type { AppId, VendorName } from "../core/vendor.ts";
 
 export type PushTarget = Exclude<Target, { kind: "tag" } | { kind: "all" }>;
 
@@ -67,9 +67,9 @@ export interface Actions {
   ): Promise<Relayed | undefined>;
   /**
    * What takes that which a vendor posts about what it delivered; it rejects with `PushError` for a wrong signature or nonsense.
-   * Undefined: no app of this provider has this secret.
+   * Undefined: no app of this vendor has this secret.
    */
-  receiver(provider: ProviderName, secret: string): ((request: ReceiptRequest) => Promise<void>) | undefined;
+  receiver(vendor: VendorName, secret: string): ((request: ReceiptRequest) => Promise<void>) | undefined;
   bind(binding: Binding): Promise<void>;
   unbind(who: { readonly pushIds: readonly PushId[] } | { readonly uids: readonly Uid[] }): Promise<void>;
   deleteDevices(pushIds: readonly PushId[]): Promise<void>;

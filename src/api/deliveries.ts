@@ -45,7 +45,7 @@ export async function getNotification(params: Params, actions: Actions): Promise
 const describe = ({ lane, ...delivery }: DeliveryRecord): object => ({
   pushId: delivery.pushId,
   uid: delivery.uid,
-  provider: lane?.provider,
+  provider: lane?.vendor,
   app: lane?.app,
   state: delivery.state,
   reason: delivery.reason,

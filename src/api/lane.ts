@@ -1,4 +1,5 @@
-// /api/lane/*: the ways to the vendors, how they do, and letting those go on that have stopped.
+// /api/lane/*: the ways to the vendors, how they do, and letting those go on that have stopped. `provider` in the
+// API and in metrics is the code's vendor.
 import type { LaneStatus } from "../core/lane.ts";
 import type { Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
@@ -9,23 +10,24 @@ import { told } from "./time.ts";
 export const laneList = async (actions: Actions): Promise<Response> =>
   json({ code: "success", lanes: (await actions.lanes.list()).map(describe) });
 
-/** All lanes, those of one provider, app or host, or one. Answers with those that go on now. */
+/** All lanes, those of one vendor, app or host, or one. Answers with those that go on now. */
 export function laneResume(params: Params, actions: Actions): Response {
-  const provider = params.label("provider");
+  const vendor = params.label("provider");
   const app = params.label("app");
   const host = params.label("host");
   const resumed = actions.lanes.resume({
-    ...(provider === undefined ? {} : { provider }),
+    ...(vendor === undefined ? {} : { vendor }),
     ...(app === undefined ? {} : { app }),
     ...(host === undefined ? {} : { host }),
   });
   return json({
     code: "success",
-    resumed: resumed.map((lane) => ({ provider: lane.provider, app: lane.app, host: lane.host })),
+    resumed: resumed.map((lane) => ({ provider: lane.vendor, app: lane.app, host: lane.host })),
   });
 }
 
-const describe = ({ until, lastError, stoppedWays, ...status }: LaneStatus): object => ({
+const describe = ({ vendor, until, lastError, stoppedWays, ...status }: LaneStatus): object => ({
+  provider: vendor,
   ...status,
   stoppedWays: stoppedWays?.map(({ way, reason, since, until: again }) => ({
     way,

@@ -1,6 +1,6 @@
-// /api/receipt/<provider>/<secret>: what vendors post about what they delivered. The secret in the path is the key, so it is
+// /api/receipt/<vendor>/<secret>: what vendors post about what they delivered. The secret in the path is the key, so it is
 // never logged, counted or repeated in an answer.
-import type { ProviderName } from "../core/vendor.ts";
+import type { VendorName } from "../core/vendor.ts";
 import { type Head, HttpError, type Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
 import { json, SUCCESS } from "./answer.ts";
@@ -11,16 +11,16 @@ export const LONGEST_RECEIPT = 1_000_000;
 const PATH = /^\/api\/receipt\/([^/]+)\/([^/]+)\/?$/i;
 
 export interface ReceiptAddress {
-  readonly provider: ProviderName;
+  readonly vendor: VendorName;
   readonly secret: string;
 }
 
 /** Whom a path is for; undefined when it is no address for receipts. */
 export function receiptAddress(path: string): ReceiptAddress | undefined {
   if (path.length < 14 || path.slice(0, 13).toLowerCase() !== "/api/receipt/") return undefined;
-  const [, provider, secret] = PATH.exec(path) ?? [];
-  if (provider === undefined || secret === undefined) return undefined;
-  return { provider: provider.toLowerCase(), secret: decoded(secret) };
+  const [, vendor, secret] = PATH.exec(path) ?? [];
+  if (vendor === undefined || secret === undefined) return undefined;
+  return { vendor: vendor.toLowerCase(), secret: decoded(secret) };
 }
 
 function decoded(text: string): string {
@@ -32,25 +32,25 @@ function decoded(text: string): string {
 }
 
 /** What a vendor wants to read; without it, it takes its call for failed and repeats it. The others look at the 200 alone. */
-const ANSWERS: ReadonlyMap<ProviderName, Response> = new Map(
+const ANSWERS: ReadonlyMap<VendorName, Response> = new Map(
   // Honor's service is Huawei's of old; its document does not say.
-  ["huawei", "harmony", "honor"].map((provider) => [provider, json({ code: "0", message: "success" })]),
+  ["huawei", "harmony", "honor"].map((vendor) => [vendor, json({ code: "0", message: "success" })]),
 );
 
 /**
  * Before the body is read: a stranger's would take the room of others.
- * @throws HttpError for an unknown provider and for a wrong secret, which look alike
+ * @throws HttpError for an unknown vendor and for a wrong secret, which look alike
  */
 export function receipt(
-  { provider, secret }: ReceiptAddress,
+  { vendor, secret }: ReceiptAddress,
   actions: Pick<Actions, "receiver">,
   head: Pick<Head, "headers">,
 ): (sealed: Pick<Head, "query">, body: Buffer) => Promise<Response> {
-  const receive = actions.receiver(provider, secret);
+  const receive = actions.receiver(vendor, secret);
   if (receive === undefined) throw new HttpError(404, "not found");
   const headers = head.headers(); // they live no longer than this turn
   return async ({ query }, body) => {
     await receive({ headers, query, body: body.toString("utf8") });
-    return ANSWERS.get(provider) ?? SUCCESS;
+    return ANSWERS.get(vendor) ?? SUCCESS;
   };
 }

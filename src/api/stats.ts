@@ -123,7 +123,7 @@ function successRate(hours: readonly HourlySum[]): number {
   return sum.total === 0 ? 0 : sum.success / sum.total;
 }
 
-/** Raw counters, and one block with rates for each provider that has a target. */
+/** Raw counters, and one block with rates for each vendor that has a target. */
 export function arrivalFigures(counts: ArrivalCounts): Readonly<Record<string, unknown>> {
   const blocks = Object.keys(counts)
     .filter((name) => name.startsWith("target_") && counts[name]! > 0)
@@ -164,18 +164,18 @@ interface Block {
   readonly vendor?: { readonly delivered: number; readonly clicked: number };
 }
 
-function block(counts: ArrivalCounts, provider: string): Block {
-  const target = counts[`target_${provider}`] ?? 0;
-  const delivered = counts[`traced_${provider}`];
+function block(counts: ArrivalCounts, vendor: string): Block {
+  const target = counts[`target_${vendor}`] ?? 0;
+  const delivered = counts[`traced_${vendor}`];
   // A device may be in both, so they are not added up; what the vendor counts is all there is where it posts no receipts.
-  const arrive = Math.max(counts[`arrive_${provider}`] ?? 0, delivered ?? 0);
-  const click = counts[`click_${provider}`] ?? 0;
-  const failed = counts[`failed_${provider}`] ?? 0;
+  const arrive = Math.max(counts[`arrive_${vendor}`] ?? 0, delivered ?? 0);
+  const click = counts[`click_${vendor}`] ?? 0;
+  const failed = counts[`failed_${vendor}`] ?? 0;
   // `android` is the long connection, which accepts nothing, and fails only what is too late for it.
   const own =
-    provider === "android"
+    vendor === "android"
       ? { arrive_umeng: counts["arrive_umeng"] ?? 0, ...(failed === 0 ? {} : { failed }) }
-      : { accepted: counts[`accepted_${provider}`] ?? 0, failed };
+      : { accepted: counts[`accepted_${vendor}`] ?? 0, failed };
   return {
     target,
     arrive,
@@ -183,6 +183,6 @@ function block(counts: ArrivalCounts, provider: string): Block {
     click,
     arrivalRate: rate(arrive, target),
     clickRate: rate(click, arrive),
-    ...(delivered === undefined ? {} : { vendor: { delivered, clicked: counts[`traced_click_${provider}`] ?? 0 } }),
+    ...(delivered === undefined ? {} : { vendor: { delivered, clicked: counts[`traced_click_${vendor}`] ?? 0 } }),
   };
 }

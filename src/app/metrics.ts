@@ -145,8 +145,8 @@ export function createMetrics(
     const longest = new Map<string, number>();
     for (const one of all) {
       // Hosts are no labels: devices choose them, and each label stays for ever where the metrics are kept.
-      const labels = { provider: one.provider, app: one.app };
-      const name = laneName(labels);
+      const labels = { provider: one.vendor, app: one.app };
+      const name = laneName({ vendor: one.vendor, app: one.app });
       longest.set(name, Math.max(longest.get(name) ?? 0, one.oldest ?? 0));
       depth.inc(labels, one.depth);
       oldest.set(labels, longest.get(name)! / 1000);

@@ -65,12 +65,12 @@ export function createNotifications(options: NotificationsOptions): Notification
   });
   const tracer = createTracer({
     outbox,
-    providers: () => vendors.providers,
+    vendors: () => vendors.byName,
     now,
     failed: (error) =>
       log.error({ err: error }, "vendors could not be asked what became of notifications; trying again"),
   });
-  sender.use(vendors.providers);
+  sender.use(vendors.byName);
 
   /** Bundle ids that Apple refuses to relay for: told once. */
   const refused = new Set<AppId>();
@@ -104,25 +104,25 @@ export function createNotifications(options: NotificationsOptions): Notification
     },
     lanes: sender,
     async relay(app, id, content, tokens, timeToLive) {
-      const provider = vendors.providers.get("apns");
-      if (provider?.apps.includes(app) !== true || vendors.relayed.has(app)) return undefined;
+      const vendor = vendors.byName.get("apns");
+      if (vendor?.apps.includes(app) !== true || vendors.relayed.has(app)) return undefined;
       const at = now();
       const note: Notification = { id, content, timeToLive, type: "relay", acceptedAt: at, callerAddress: "" };
       const recipients = tokens.map((token) => ({ token, ref: `${id}.${token}` }));
-      const outcomes = await provider.send(app, note, recipients, at);
+      const outcomes = await vendor.send(app, note, recipients, at);
       watchRelayed(app, outcomes);
       return relayed(tokens, outcomes);
     },
-    receiver(provider, secret) {
-      const receivers = [...(vendors.receipts.get(provider) ?? [])];
+    receiver(vendor, secret) {
+      const receivers = [...(vendors.receipts.get(vendor) ?? [])];
       const found = receivers.find(
         ([, { receiptSecret }]) => receiptSecret !== undefined && same(receiptSecret, secret),
       );
       if (found === undefined) return undefined;
       const [app, receive] = found;
       return async (request) => {
-        const keepsToken = sender.holdsDeletions({ provider, app });
-        const receipts = receive(request).map((receipt) => ({ ...receipt, provider, keepsToken }));
+        const keepsToken = sender.holdsDeletions({ vendor, app });
+        const receipts = receive(request).map((receipt) => ({ ...receipt, vendor, keepsToken }));
         if (receipts.length > 0) await outbox.received(receipts, now());
       };
     },
@@ -141,11 +141,9 @@ export function createNotifications(options: NotificationsOptions): Notification
         const old = vendors;
         vendors = next;
         route = routing(next, sender.laneOf);
-        sender.use(next.providers);
-        for (const provider of old.providers.values())
-          provider
-            .close()
-            .catch((error: unknown) => log.error({ err: error }, `${provider.name} was not closed in order`));
+        sender.use(next.byName);
+        for (const vendor of old.byName.values())
+          vendor.close().catch((error: unknown) => log.error({ err: error }, `${vendor.name} was not closed in order`));
       };
     },
     async stop() {
@@ -154,23 +152,23 @@ export function createNotifications(options: NotificationsOptions): Notification
       // One for both: the API waited as long for its callers, and a supervisor has no more than 10 s for everything.
       const patience = new Promise((resolve) => setTimeout(resolve, PATIENCE).unref());
       await sender.stop(PATIENCE);
-      const closed = [...vendors.providers.values()].map((provider) => provider.close());
+      const closed = [...vendors.byName.values()].map((vendor) => vendor.close());
       await Promise.race([Promise.allSettled(closed), patience]);
     },
   };
 }
 
 /** A token that names no package is of the first app: so it was when there was only one. */
-function routing({ tokenTypes, providers }: Vendors, laneOf: Sender["laneOf"]): Routing {
+function routing({ tokenTypes, byName: vendors }: Vendors, laneOf: Sender["laneOf"]): Routing {
   const lanes = new Map<string, Lane>();
-  for (const provider of providers.values())
-    for (const app of provider.apps) lanes.set(`${provider.name} ${app}`, { provider: provider.name, app });
+  for (const vendor of vendors.values())
+    for (const app of vendor.apps) lanes.set(`${vendor.name} ${app}`, { vendor: vendor.name, app });
   return (type, packageName, token) => {
     const name = tokenTypes.get(type);
-    const provider = providers.get(name ?? "");
-    const app = packageName ?? provider?.apps[0];
+    const vendor = vendors.get(name ?? "");
+    const app = packageName ?? vendor?.apps[0];
     const lane = lanes.get(`${name} ${app}`);
-    return lane === undefined || provider?.host === undefined ? lane : laneOf(lane, provider.host(lane.app, token));
+    return lane === undefined || vendor?.host === undefined ? lane : laneOf(lane, vendor.host(lane.app, token));
   };
 }
 

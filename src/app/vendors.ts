@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Config } from "../config/index.ts";
 import type { OpenKeys, VendorExample } from "../config/text.ts";
-import { openVendors as openEntries, type Vendors, vendors } from "../vendors/index.ts";
+import { openVendors as openEntries, VENDORS, type Vendors } from "../vendors/index.ts";
 import type { Signatures } from "../vendors/signatures.ts";
 import { createVapidKey } from "../vendors/webpush.ts";
 
@@ -34,7 +34,7 @@ export function vendorProblems(configured: Config["vendors"], now: number): read
 
 export const openKeys: OpenKeys = (name) =>
   new Set(
-    (vendors.find((vendor) => vendor.name === name)?.keys ?? [])
+    (VENDORS.find((vendor) => vendor.name === name)?.keys ?? [])
       .filter((key) => key.secret !== true)
       .map((key) => key.name),
   );
@@ -42,7 +42,7 @@ export const openKeys: OpenKeys = (name) =>
 /** With a new key for Web Push. `publicKey` is what pages subscribe with. */
 export function vendorExamples(): { readonly examples: readonly VendorExample[]; readonly publicKey: string } {
   const { privateKey, publicKey } = createVapidKey();
-  const examples = vendors.map(({ name, title, keys }) => ({
+  const examples = VENDORS.map(({ name, title, keys }) => ({
     name,
     title,
     keys: keys.map((key) =>

@@ -2,21 +2,21 @@
 import type { PushId } from "./device.ts";
 import type { Notification } from "./notification.ts";
 import { expiry } from "./notification.ts";
-import type { AppId, Outcome, ProviderName } from "./vendor.ts";
+import type { AppId, Outcome, VendorName } from "./vendor.ts";
 
 /**
- * The deliveries of one provider and one app: sent, slowed and stopped together. Where devices choose the host they are reached
+ * The deliveries of one vendor and one app: sent, slowed and stopped together. Where devices choose the host they are reached
  * at, those of one host; the lane without a host is then that of all hosts that have none of their own.
  */
 export interface Lane {
-  readonly provider: ProviderName;
+  readonly vendor: VendorName;
   readonly app: AppId;
   readonly host?: string;
 }
 
 /** For messages, and to tell lanes apart. */
-export const laneName = ({ provider, app, host }: Lane): string =>
-  host === undefined ? `${provider} ${app}` : `${provider} ${app} ${host}`;
+export const laneName = ({ vendor, app, host }: Lane): string =>
+  host === undefined ? `${vendor} ${app}` : `${vendor} ${app} ${host}`;
 
 /** A delivery that a lane has claimed. */
 export interface Delivery {
@@ -63,23 +63,23 @@ const FIRST_RETRY = 1000;
 const LONGEST_RETRY = 300_000;
 
 /** Vendors that tell of no arrival: what they accepted is all that is known, and what the contract calls arrived. */
-const TELLS_NO_ARRIVAL: ReadonlySet<ProviderName> = new Set(["apns", "fcm", "webpush"]);
+const TELLS_NO_ARRIVAL: ReadonlySet<VendorName> = new Set(["apns", "fcm", "webpush"]);
 
 /** Whether something may still come in for a delivery that the vendor has accepted. */
-export const tellsOfArrival = (provider: ProviderName): boolean => !TELLS_NO_ARRIVAL.has(provider);
+export const tellsOfArrival = (vendor: VendorName): boolean => !TELLS_NO_ARRIVAL.has(vendor);
 
 /** Names in the statistics follow the token types of the first SDKs: `target_apn`, not `target_apns`. */
-export const statisticsName = (provider: ProviderName): string => (provider === "apns" ? "apn" : provider);
+export const statisticsName = (vendor: VendorName): string => (vendor === "apns" ? "apn" : vendor);
 
 const counterCache = new Map<string, readonly string[]>();
 
-function counters(provider: ProviderName, event: "accepted" | "failed"): readonly string[] {
-  const key = `${event} ${provider}`;
+function counters(vendor: VendorName, event: "accepted" | "failed"): readonly string[] {
+  const key = `${event} ${vendor}`;
   let names = counterCache.get(key);
   if (names === undefined) {
-    const name = statisticsName(provider);
+    const name = statisticsName(vendor);
     names =
-      event === "accepted" && TELLS_NO_ARRIVAL.has(provider)
+      event === "accepted" && TELLS_NO_ARRIVAL.has(vendor)
         ? [`accepted_${name}`, `arrive_${name}`]
         : [`${event}_${name}`];
     counterCache.set(key, names);
@@ -98,14 +98,14 @@ export function settle(
   now: number,
   dice: number,
 ): Settlement {
-  const { provider } = delivery.lane;
+  const { vendor } = delivery.lane;
   switch (outcome.kind) {
     case "accepted": {
       const { receipt, detour } = outcome;
       return {
         delivery,
         kind: "accepted",
-        counters: counters(provider, "accepted"),
+        counters: counters(vendor, "accepted"),
         ...(receipt === undefined ? {} : { receipt }),
         ...(detour === undefined ? {} : { detour }),
       };
@@ -113,17 +113,17 @@ export function settle(
     case "gone": {
       const forget = outcome.at === undefined ? {} : { registeredBefore: outcome.at };
       const { reason, kept } = outcome;
-      const gone = { delivery, kind: "gone", reason, counters: counters(provider, "failed") } as const;
+      const gone = { delivery, kind: "gone", reason, counters: counters(vendor, "failed") } as const;
       return kept === true ? gone : { ...gone, forget };
     }
     case "refused": {
       const { reason, detour } = outcome;
       const kept = detour === undefined ? {} : { detour };
-      return { delivery, kind: "refused", reason, counters: counters(provider, "failed"), ...kept };
+      return { delivery, kind: "refused", reason, counters: counters(vendor, "failed"), ...kept };
     }
     case "retry":
       if (outcome.once === true && delivery.attempts > 0)
-        return { delivery, kind: "refused", reason: outcome.reason, counters: counters(provider, "failed") };
+        return { delivery, kind: "refused", reason: outcome.reason, counters: counters(vendor, "failed") };
       return again(delivery, note, outcome.reason, now + pause(delivery.attempts, outcome.after ?? 0, dice), true);
     // The lane's trouble, not this delivery's: it costs no try, and goes when the lane does, by itself or by hand.
     case "denied":
@@ -135,7 +135,7 @@ export function settle(
 }
 
 function again(delivery: Delivery, note: Notification, reason: string, at: number, tried: boolean): Settlement {
-  const failed = { delivery, counters: counters(delivery.lane.provider, "failed") };
+  const failed = { delivery, counters: counters(delivery.lane.vendor, "failed") };
   if (at >= expiry(note)) return { ...failed, kind: "expired", reason };
   return { delivery, kind: "again", at, reason, tried };
 }

@@ -10,7 +10,7 @@ export type Uid = Brand<string, "Uid">;
 
 export const PUSH_ID_MIN = 10;
 
-/** Where a provider finds a device. `type` is the provider's name as the SDKs spell it: apn, huawei, xiaomi, umeng, fcm ... */
+/** Where a vendor finds a device. `type` is the vendor's name as the SDKs spell it: apn, huawei, xiaomi, umeng, fcm ... */
 export interface Token {
   readonly type: string;
   readonly token: string;

@@ -40,7 +40,7 @@ export interface LaneStatus extends Lane {
 export interface Lanes {
   list(): Promise<readonly LaneStatus[]>;
   /**
-   * Lets lanes go on that are paused or stopped or hold deletions: all of them, of one provider, app or host, or one. Returns those
+   * Lets lanes go on that are paused or stopped or hold deletions: all of them, of one vendor, app or host, or one. Returns those
    * changed.
    */
   resume(which: Partial<Lane>): readonly Lane[];

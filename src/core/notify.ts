@@ -125,12 +125,12 @@ function wayTo({ type, token, packageName }: Device, route: Routing): Way {
 }
 
 /** Sending only `android` or only `apn` limits the platforms. */
-const shows = (note: Notification, { provider }: Lane): boolean =>
-  provider === "apns" ? showsOnApple(note.content) : titled(note);
+const shows = (note: Notification, { vendor }: Lane): boolean =>
+  vendor === "apns" ? showsOnApple(note.content) : titled(note);
 
 /** Undefined: it shows it. */
 function lackingAt(note: Notification, { lane, connected }: Way): Lacking | undefined {
-  if (lane !== undefined && !connected) return lane.provider === "apns" ? "apn" : "title";
+  if (lane !== undefined && !connected) return lane.vendor === "apns" ? "apn" : "title";
   return titled(note) ? undefined : "title";
 }
 
@@ -177,8 +177,8 @@ function pageOf(
         ...(lane === undefined ? {} : { via: { lane, type: device.type!, token: device.token! } }), // a lane has a token
       });
     if (lane !== undefined) {
-      add(counts, `target_${statisticsName(lane.provider)}`);
-      if (!late) add(routes, lane.provider);
+      add(counts, `target_${statisticsName(lane.vendor)}`);
+      if (!late) add(routes, lane.vendor);
     }
     if (found.connected && !(late && lane !== undefined)) {
       add(counts, "target_android");

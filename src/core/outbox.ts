@@ -5,7 +5,7 @@ import type { PushId, Uid } from "./device.ts";
 import type { Notification, NotificationId } from "./notification.ts";
 import type { Parcel } from "./packet.ts";
 import type { Target } from "./target.ts";
-import type { ProviderName, Receipt } from "./vendor.ts";
+import type { Receipt, VendorName } from "./vendor.ts";
 
 export type NotificationTarget = Exclude<Target, { kind: "topic" }>;
 
@@ -66,7 +66,7 @@ export interface ExpandedPage {
   /** Devices looked at, and those of them that have nothing to show of this notification. */
   readonly seen: number;
   readonly skipped: number;
-  /** How many go which way: a provider's name, or `connection`. */
+  /** How many go which way: a vendor's name, or `connection`. */
   readonly routes: Readonly<Record<string, number>>;
 }
 
@@ -166,8 +166,8 @@ export interface Moment {
   readonly job: number;
 }
 
-export interface ProviderReceipt extends Receipt {
-  readonly provider: ProviderName;
+export interface VendorReceipt extends Receipt {
+  readonly vendor: VendorName;
   /** The lane holds deletions (core/delivery.ts). */
   readonly keepsToken?: boolean;
 }
@@ -212,7 +212,7 @@ export interface Outbox {
    * What vendors tell later, or clients about what a vendor brought: marks the deliveries and counts each event once per
    * delivery. A token that is told to be dead is forgotten, unless its lane holds deletions. Unknown ones are skipped.
    */
-  received(receipts: readonly ProviderReceipt[], now: number): Promise<void>;
+  received(receipts: readonly VendorReceipt[], now: number): Promise<void>;
 
   /** Newest first. */
   jobs(query: JobQuery, limit: number, now: number): Promise<readonly Job[]>;
@@ -233,13 +233,13 @@ export interface Outbox {
   /** What became of a notification, call by call and device by device as it was expanded. Undefined: the id is unknown. */
   deliveries(id: NotificationId, after: string | undefined, limit: number): Promise<DeliveryPage | undefined>;
   /** The vendor's ids of what it accepted of this notification, newest first, each once. */
-  receipts(id: NotificationId, provider: ProviderName, limit: number): Promise<readonly string[]>;
+  receipts(id: NotificationId, vendor: VendorName, limit: number): Promise<readonly string[]>;
   /**
    * The notifications that began after `from` and not after `to`, and of which this vendor has accepted something, in the order
    * they began. At most `limit` calls are looked at; `next` is the `from` to go on with, absent at the end.
    */
   traceable(
-    provider: ProviderName,
+    vendor: VendorName,
     from: Moment,
     to: number,
     limit: number,
@@ -247,7 +247,7 @@ export interface Outbox {
   /** What a vendor counts of a notification: of all that it tells in time the largest is kept. */
   traced(
     id: NotificationId,
-    provider: ProviderName,
+    vendor: VendorName,
     counts: { readonly delivered: number; readonly clicked: number },
   ): Promise<void>;
 }

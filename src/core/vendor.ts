@@ -2,12 +2,12 @@
 import type { Notification } from "./notification.ts";
 
 /** apns, fcm, huawei, honor, xiaomi, oppo, vivo, meizu, umeng, webpush */
-export type ProviderName = string;
+export type VendorName = string;
 
-/** A bundle id or package name: selects the credentials a provider uses. */
+/** A bundle id or package name: selects the credentials a vendor uses. */
 export type AppId = string;
 
-/** What a provider said of one token. `reason` is the vendor's own code and a short text, for the operator; never a secret. */
+/** What a vendor said of one token. `reason` is the vendor's own code and a short text, for the operator; never a secret. */
 export type Outcome =
   /**
    * `receipt`: the id the vendor gave, for tracing and for matching its callbacks. `detour`: the token was reached by another way
@@ -63,13 +63,13 @@ export interface Suspicion {
 export interface Recipient {
   readonly token: string;
   readonly ref: string;
-  /** By which way the provider reached the token the last time, or that by none, in its own words; absent: the first. */
+  /** By which way the vendor reached the token the last time, or that by none, in its own words; absent: the first. */
   readonly detour?: string;
 }
 
 /** One of the ways to a lane's tokens that the vendor has closed to us, while the others stay open. */
 export interface StoppedWay {
-  /** "production", "sandbox": the provider's own word. */
+  /** "production", "sandbox": the vendor's own word. */
   readonly way: string;
   readonly reason: string;
   readonly since: number;
@@ -84,17 +84,17 @@ export interface Host {
   readonly known: boolean;
 }
 
-export interface Provider {
-  readonly name: ProviderName;
+export interface Vendor {
+  readonly name: VendorName;
   /** Recipients one request may carry. */
   readonly batch: number;
   /** Requests of this app that are worth having in flight together. */
   parallel(app: AppId): number;
   /** The first is for tokens that name no app. */
   readonly apps: readonly AppId[];
-  /** Where apps are reached in different ways: the provider of this one, whose batch may be another. */
-  part?(app: AppId): Provider | undefined;
-  /** Where devices choose the host: the one of this token; undefined: it leads nowhere. Such a provider's `batch` is 1. */
+  /** Where apps are reached in different ways: the vendor of this one, whose batch may be another. */
+  part?(app: AppId): Vendor | undefined;
+  /** Where devices choose the host: the one of this token; undefined: it leads nowhere. Such a vendor's `batch` is 1. */
   host?(app: AppId, token: string): Host | undefined;
   /** Never throws: one outcome per recipient, in the same order. */
   send(app: AppId, note: Notification, to: readonly Recipient[], now: number): Promise<readonly Outcome[]>;

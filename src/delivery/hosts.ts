@@ -2,7 +2,7 @@
 import { type Lane, laneName } from "../core/delivery.ts";
 import type { Host } from "../core/vendor.ts";
 
-/** Hosts that have a lane of their own, besides the known ones. A provider has rarely more than five. */
+/** Hosts that have a lane of their own, besides the known ones. A vendor has rarely more than five. */
 const OWN = 256;
 /** A lane that was not asked for so long, in milliseconds, may go to another host. */
 const UNUSED = 3_600_000;
@@ -33,7 +33,7 @@ export class HostLanes {
     this.#options = options;
   }
 
-  /** The lane of this host of a provider's app, the same object each time; `shared` where it has none of its own. */
+  /** The lane of this host of a vendor's app, the same object each time; `shared` where it has none of its own. */
   of(shared: Lane, host: Host | undefined, now: number): Lane {
     if (host === undefined) return shared;
     const lane = { ...shared, host: host.name };

@@ -1,11 +1,11 @@
-// One lane at work: claims what is due, gives it to the provider, settles what that said. Whatever happens here, a vendor that
+// One lane at work: claims what is due, gives it to the vendor, settles what that said. Whatever happens here, a vendor that
 // hangs, throttles or refuses us, is felt in no other lane.
 import { type Delivery, type Lane, settle, statisticsName } from "../core/delivery.ts";
 import type { LaneState, LaneStatus } from "../core/lane.ts";
 import { expiry, type Notification } from "../core/notification.ts";
 import type { LaneDepth, Outbox } from "../core/outbox.ts";
 import { Suspects } from "../core/suspects.ts";
-import type { Outcome, Provider, Recipient, StoppedWay } from "../core/vendor.ts";
+import type { Outcome, Recipient, StoppedWay, Vendor } from "../core/vendor.ts";
 import { Breaker } from "./breaker.ts";
 import { Crowd, type Flight } from "./crowd.ts";
 import { Rate } from "./rate.ts";
@@ -60,7 +60,7 @@ type Standing =
 export class LaneRunner {
   readonly lane: Lane;
   readonly #options: LaneOptions;
-  #provider: Provider | undefined;
+  #vendor: Vendor | undefined;
   #standing: Standing = { state: "running" };
   /** While it is stopped: when one request tries whether that still holds, and how long it waited for that. */
   #probe = { at: 0, gap: FIRST_PROBE };
@@ -97,7 +97,7 @@ export class LaneRunner {
   #stoppedWays: readonly StoppedWay[] = NO_WAYS;
   #lastError: { readonly reason: string; readonly at: number } | undefined;
 
-  constructor(lane: Lane, provider: Provider | undefined, options: LaneOptions) {
+  constructor(lane: Lane, vendor: Vendor | undefined, options: LaneOptions) {
     const { outbox, now, failed } = options;
     this.lane = lane;
     this.#options = options;
@@ -111,21 +111,21 @@ export class LaneRunner {
       failed,
       rested: () => this.#tellIdle(),
     });
-    this.use(provider);
+    this.use(vendor);
   }
 
-  /** The provider as it is configured now: a lane that was stopped begins again with it. */
-  use(provider: Provider | undefined): void {
-    this.#provider = provider?.apps.includes(this.lane.app) === true ? provider : undefined;
+  /** The vendor as it is configured now: a lane that was stopped begins again with it. */
+  use(vendor: Vendor | undefined): void {
+    this.#vendor = vendor?.apps.includes(this.lane.app) === true ? vendor : undefined;
     this.#stoppedWays = NO_WAYS;
     this.#window = FULL_WINDOW;
     this.#suspects.clear();
     this.#crowd?.forgive();
-    if (this.lane.host === undefined && provider?.host !== undefined && this.#crowd === undefined) {
+    if (this.lane.host === undefined && vendor?.host !== undefined && this.#crowd === undefined) {
       this.#crowd = new Crowd();
       this.#places = FIRST_PLACES_OF_CROWD;
     }
-    if (this.#provider === undefined) {
+    if (this.#vendor === undefined) {
       const away = { state: "stopped", reason: "it is not configured" } as const;
       if (this.#standing.state === "stopped") this.#standing = away;
       else this.#rest(away);
@@ -137,10 +137,10 @@ export class LaneRunner {
 
   /** Lets it go on, whatever held it back. Returns whether anything did. */
   resume(): boolean {
-    if (this.#provider === undefined) return false;
+    if (this.#vendor === undefined) return false;
     const rests = this.#window.until > this.#options.now();
     const held = this.#standing.state !== "running" || this.#breaker.open || rests || this.#stoppedWays.length > 0;
-    this.#provider.reopen?.(this.lane.app);
+    this.#vendor.reopen?.(this.lane.app);
     this.#stoppedWays = NO_WAYS;
     this.#standing = { state: "running" };
     this.#window = FULL_WINDOW;
@@ -217,7 +217,7 @@ export class LaneRunner {
       state: standing.state satisfies LaneState,
       ...(standing.state === "running" ? {} : { reason: standing.reason }),
       ...(standing.state === "paused" ? { until: standing.until } : {}),
-      ...(standing.state === "stopped" && this.#provider !== undefined ? { until: this.#probe.at } : {}),
+      ...(standing.state === "stopped" && this.#vendor !== undefined ? { until: this.#probe.at } : {}),
       ...(standing.state === "paused" && expiring !== undefined ? { expiring } : {}),
       depth: depth?.depth ?? 0,
       ...(depth?.oldest === undefined ? {} : { oldest: now - depth.oldest }),
@@ -283,14 +283,14 @@ export class LaneRunner {
 
   /** It is stopped, and time to try whether that still holds. */
   get #probes(): boolean {
-    const stopped = this.#standing.state === "stopped" && this.#provider !== undefined;
+    const stopped = this.#standing.state === "stopped" && this.#vendor !== undefined;
     return stopped && this.#options.now() >= this.#probe.at;
   }
 
   /** How many to claim now: as many as are sent in a while, once half of those before are sent. */
   #portionNow(now: number): number {
     const since = now - this.#claimedAt;
-    const least = Math.min(CLAIM, 2 * this.#limit * (this.#provider?.batch ?? 1));
+    const least = Math.min(CLAIM, 2 * this.#limit * (this.#vendor?.batch ?? 1));
     if (this.#ready.length > Math.max(this.#portion, least) / 2) return 0;
     this.#portion = Math.max(least, Math.min(CLAIM, since < LASTS ? this.#portion * 2 : Math.ceil(this.#portion / 2)));
     return this.#portion - this.#ready.length;
@@ -325,7 +325,7 @@ export class LaneRunner {
 
   /** Requests that may be at the vendor together. */
   get #limit(): number {
-    const most = Math.max(1, Math.floor((this.#provider?.parallel(this.lane.app) ?? 1) * this.#window.share));
+    const most = Math.max(1, Math.floor((this.#vendor?.parallel(this.lane.app) ?? 1) * this.#window.share));
     return Math.min(Math.floor(this.#places), most);
   }
 
@@ -340,16 +340,16 @@ export class LaneRunner {
 
   /** Sends one request, when it is this lane's turn. Returns whether it could send another. */
   readonly #step = (): boolean => {
-    const provider = this.#provider;
+    const vendor = this.#vendor;
     if (this.#closed || !this.#sendable) return false;
-    const { note, to } = this.#ready.take(provider?.batch ?? 1, this.#alone)!;
+    const { note, to } = this.#ready.take(vendor?.batch ?? 1, this.#alone)!;
     const now = this.#options.now();
     const rests = (this.#standing.state !== "running" && !this.#probes) || this.#window.until > now;
-    if (rests || provider === undefined) this.#giveBack(to);
+    if (rests || vendor === undefined) this.#giveBack(to);
     else if (note === undefined) this.#conclude(to, note, []);
     // It waited too long here: nothing is sent after its time, and nothing whose lease could end before the answer.
     else if (expiry(note) <= now || to[0]!.leasedUntil - now < LEASE / 2) this.#giveBack(to);
-    else this.#sendOrWait(provider, note, to, now);
+    else this.#sendOrWait(vendor, note, to, now);
     if (this.#more) this.#replenish();
     return this.#sendable;
   };
@@ -367,17 +367,17 @@ export class LaneRunner {
     for (const delivery of to) this.#settling.add({ delivery, kind: "again", at, reason, tried: false });
   }
 
-  #sendOrWait(provider: Provider, note: Notification, to: readonly Delivery[], now: number): void {
+  #sendOrWait(vendor: Vendor, note: Notification, to: readonly Delivery[], now: number): void {
     const crowd = this.#crowd;
-    if (crowd === undefined) return void this.#send(provider, note, to);
-    const host = provider.host?.(this.lane.app, to[0]!.token)?.name ?? "";
+    if (crowd === undefined) return void this.#send(vendor, note, to);
+    const host = vendor.host?.(this.lane.app, to[0]!.token)?.name ?? "";
     const flight = crowd.admit(host, this.#limit, now);
     if (typeof flight === "number") this.#putOff(to, flight, "");
-    else void this.#send(provider, note, to, flight);
+    else void this.#send(vendor, note, to, flight);
   }
 
   /** @param flight where the lane is that of many hosts */
-  async #send(provider: Provider, note: Notification, to: readonly Delivery[], flight?: Flight): Promise<void> {
+  async #send(vendor: Vendor, note: Notification, to: readonly Delivery[], flight?: Flight): Promise<void> {
     const { now, turns } = this.#options;
     const begun = now();
     const probe = this.#standing.state === "stopped";
@@ -385,7 +385,7 @@ export class LaneRunner {
     let outcomes: readonly Outcome[];
     try {
       const recipients = to.map((delivery) => recipient(delivery, note));
-      outcomes = await provider.send(this.lane.app, note, recipients, begun);
+      outcomes = await vendor.send(this.lane.app, note, recipients, begun);
     } catch (error) {
       this.#options.failed(error); // the port promises not to throw: a bug, which must cost no delivery
       outcomes = [];
@@ -395,10 +395,10 @@ export class LaneRunner {
       outcomes = outcomes.map((outcome) => this.#crowd?.told(flight, outcome, now()) ?? outcome);
     }
     const full = this.#flying >= this.#limit && !outcomes.some(isTrouble);
-    this.#places = places(this.#places, turns.answered(), full, provider.parallel(this.lane.app));
+    this.#places = places(this.#places, turns.answered(), full, vendor.parallel(this.lane.app));
     this.#flying--;
-    const current = provider === this.#provider;
-    if (current) this.#tellWays(provider.stoppedWays?.(this.lane.app, now()) ?? NO_WAYS);
+    const current = vendor === this.#vendor;
+    if (current) this.#tellWays(vendor.stoppedWays?.(this.lane.app, now()) ?? NO_WAYS);
     const said = outcomes;
     if (current) outcomes = outcomes.map((outcome, i) => this.#suspects.judge(to[i]?.token ?? "", outcome, now()));
     this.#judge(outcomes, now(), current);
@@ -407,7 +407,7 @@ export class LaneRunner {
     if (this.#sendable) turns.add(this.#step);
     else if (this.#more && this.#ready.length === 0) this.#replenish();
     const accepted = outcomes.filter(({ kind }) => kind === "accepted").length;
-    this.#options.count(statisticsName(this.lane.provider), {
+    this.#options.count(statisticsName(this.lane.vendor), {
       total: 1,
       success: accepted > 0 ? 1 : 0,
       error: accepted > 0 ? 0 : 1,
@@ -464,7 +464,7 @@ export class LaneRunner {
     this.#probe = { at: now + gap, gap };
   }
 
-  /** The provider gives the same array as long as nothing changes. */
+  /** The vendor gives the same array as long as nothing changes. */
   #tellWays(ways: readonly StoppedWay[]): void {
     const before = this.#stoppedWays;
     if (ways === before) return;

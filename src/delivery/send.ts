@@ -1,8 +1,8 @@
-// Due deliveries go to their providers: one runner per lane, none of which waits for another.
+// Due deliveries go to their vendors: one runner per lane, none of which waits for another.
 import { type Lane, laneName } from "../core/delivery.ts";
 import type { LaneStatus, Lanes } from "../core/lane.ts";
 import type { LaneDepth, Outbox } from "../core/outbox.ts";
-import type { Host, Provider, ProviderName } from "../core/vendor.ts";
+import type { Host, Vendor, VendorName } from "../core/vendor.ts";
 import { HostLanes } from "./hosts.ts";
 import { type LaneOptions, LaneRunner } from "./lane.ts";
 import { Turns } from "./turns.ts";
@@ -14,7 +14,7 @@ export interface SenderOptions extends Omit<LaneOptions, "outbox" | "turns"> {
 export interface Sender extends Lanes {
   /** Takes up whatever waits: what an earlier run left, or a job that goes on. */
   wake(): Promise<void>;
-  /** Where devices choose the host: the lane of this one of a provider's app, the same object each time. */
+  /** Where devices choose the host: the lane of this one of a vendor's app, the same object each time. */
   laneOf(shared: Lane, host: Host | undefined): Lane;
   /** These lanes have something to send. */
   nudge(lanes: readonly Lane[]): void;
@@ -22,8 +22,8 @@ export interface Sender extends Lanes {
   withdraw(jobs: readonly number[]): void;
   /** Whether the lane's tokens are kept although they are said to be dead (core/delivery.ts). */
   holdsDeletions(lane: Lane): boolean;
-  /** Sends through these providers from now on, by name. Lanes that were stopped begin again. */
-  use(providers: ReadonlyMap<ProviderName, Provider>): void;
+  /** Sends through these vendors from now on, by name. Lanes that were stopped begin again. */
+  use(vendors: ReadonlyMap<VendorName, Vendor>): void;
   /** Resolves when what is at the vendors is settled, or after `patience` milliseconds: the rest is sent again some day. */
   stop(patience: number): Promise<void>;
 }
@@ -35,7 +35,7 @@ export function createSender(options: SenderOptions): Sender {
   const { outbox } = options;
   const turns = new Turns();
   const runners = new Map<string, LaneRunner>();
-  let providers: ReadonlyMap<ProviderName, Provider> = new Map();
+  let vendors: ReadonlyMap<VendorName, Vendor> = new Map();
   const hosts = new HostLanes({
     spoilt: (lane) => runners.size < MOST_RUNNERS && runners.get(laneName(lane))?.spoilt === true,
     left: () => void sweep(),
@@ -43,16 +43,16 @@ export function createSender(options: SenderOptions): Sender {
   let sweeping = false;
   let stopped = false;
 
-  function providerOf({ provider: name, app }: Lane): Provider | undefined {
-    const provider = providers.get(name);
-    return provider?.part?.(app) ?? provider;
+  function vendorOf({ vendor: name, app }: Lane): Vendor | undefined {
+    const vendor = vendors.get(name);
+    return vendor?.part?.(app) ?? vendor;
   }
 
   function runner(lane: Lane): LaneRunner {
     const name = laneName(lane);
     let found = runners.get(name);
     if (found === undefined) {
-      found = new LaneRunner(lane, providerOf(lane), { ...options, turns });
+      found = new LaneRunner(lane, vendorOf(lane), { ...options, turns });
       runners.set(name, found);
     }
     return found;
@@ -68,7 +68,7 @@ export function createSender(options: SenderOptions): Sender {
       for (const [name, one] of leaving) {
         if (waiting.has(name) || hosts.has(one.lane)) continue;
         runners.delete(name);
-        runner({ provider: one.lane.provider, app: one.lane.app }).add(one.totals);
+        runner({ vendor: one.lane.vendor, app: one.lane.app }).add(one.totals);
         void one.close();
       }
     } catch (error) {
@@ -91,10 +91,9 @@ export function createSender(options: SenderOptions): Sender {
     },
     holdsDeletions: (lane) => runners.get(laneName(lane))?.holdsDeletions === true,
     use(next) {
-      providers = next;
-      for (const one of runners.values()) one.use(providerOf(one.lane));
-      for (const provider of providers.values())
-        for (const app of provider.apps) runner({ provider: provider.name, app });
+      vendors = next;
+      for (const one of runners.values()) one.use(vendorOf(one.lane));
+      for (const vendor of vendors.values()) for (const app of vendor.apps) runner({ vendor: vendor.name, app });
     },
     async list(): Promise<readonly LaneStatus[]> {
       const depths = new Map<string, LaneDepth>();
@@ -108,9 +107,9 @@ export function createSender(options: SenderOptions): Sender {
         ),
       );
     },
-    resume({ provider, app, host }) {
+    resume({ vendor, app, host }) {
       return [...runners.values()]
-        .filter(({ lane }) => provider === undefined || provider === lane.provider)
+        .filter(({ lane }) => vendor === undefined || vendor === lane.vendor)
         .filter(({ lane }) => app === undefined || app === lane.app)
         .filter(({ lane }) => host === undefined || host === lane.host)
         .filter((one) => one.resume())

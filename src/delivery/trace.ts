@@ -1,7 +1,7 @@
 // Asks the vendors that can be asked how far their messages came: again and again while a notification is young, at growing
 // intervals. Which of them are due follows from when they began, so nothing is noted, and after a restart each is asked about once.
 import type { Moment, Outbox } from "../core/outbox.ts";
-import type { Provider, ProviderName, Trace } from "../core/vendor.ts";
+import type { Trace, Vendor, VendorName } from "../core/vendor.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -21,7 +21,7 @@ const MESSAGES = 5000;
 export interface TracerOptions {
   readonly outbox: Pick<Outbox, "traceable" | "receipts" | "traced">;
   /** As they are configured now. */
-  readonly providers: () => ReadonlyMap<ProviderName, Provider>;
+  readonly vendors: () => ReadonlyMap<VendorName, Vendor>;
   readonly now: () => number;
   /** Told when the store failed; it is tried again at the next look. */
   readonly failed: (error: unknown) => void;
@@ -36,9 +36,9 @@ export interface Tracer {
   stop(): void;
 }
 
-export function createTracer({ outbox, providers, now, failed, ...times }: TracerOptions): Tracer {
+export function createTracer({ outbox, vendors, now, failed, ...times }: TracerOptions): Tracer {
   const { every = EVERY, pause = PAUSE } = times;
-  /** How far each provider was asked about at each age. */
+  /** How far each vendor was asked about at each age. */
   const reached = new Map<string, Moment>();
   /** Messages since the last pause. */
   let asked = 0;
@@ -50,8 +50,8 @@ export function createTracer({ outbox, providers, now, failed, ...times }: Trace
     try {
       // The oldest first: their figures are the final ones. Whoever lags behind is asked at the next age instead.
       for (let i = AGES.length - 1; i >= 0; i--)
-        for (const provider of providers().values())
-          if (provider.trace !== undefined) await lookAt(provider, AGES[i]!, AGES[i + 1] ?? OLDEST);
+        for (const vendor of vendors().values())
+          if (vendor.trace !== undefined) await lookAt(vendor, AGES[i]!, AGES[i + 1] ?? OLDEST);
     } catch (error) {
       if (!stopped) failed(error);
     }
@@ -59,44 +59,44 @@ export function createTracer({ outbox, providers, now, failed, ...times }: Trace
   }
 
   /** At those that are older than `age` and were not when this was last called. */
-  async function lookAt(provider: Provider, age: number, nextAge: number): Promise<void> {
-    const name = `${provider.name} ${age}`;
+  async function lookAt(vendor: Vendor, age: number, nextAge: number): Promise<void> {
+    const name = `${vendor.name} ${age}`;
     for (let more = true; more && !stopped; ) {
       const to = now() - age;
       const earliest = { at: now() - nextAge, job: 0 };
       const known = reached.get(name) ?? earliest;
       const from = known.at < earliest.at ? earliest : known;
       if (from.at > to) return; // the clock was put back
-      const { ids, next } = await outbox.traceable(provider.name, from, to, PAGE);
-      for (const id of ids) await ask(provider, id);
+      const { ids, next } = await outbox.traceable(vendor.name, from, to, PAGE);
+      for (const id of ids) await ask(vendor, id);
       reached.set(name, next ?? { at: to, job: Number.MAX_SAFE_INTEGER });
       more = next !== undefined;
     }
   }
 
-  async function ask(provider: Provider, id: string): Promise<void> {
+  async function ask(vendor: Vendor, id: string): Promise<void> {
     if (stopped) return;
-    const receipts = await outbox.receipts(id, provider.name, MESSAGES);
+    const receipts = await outbox.receipts(id, vendor.name, MESSAGES);
     const sums = { delivered: 0, clicked: 0 };
     for (let n = 0; n < receipts.length; n += TOGETHER) {
       const some = receipts.slice(n, n + TOGETHER);
-      for (const { delivered = 0, clicked = 0 } of await traces(provider, some)) {
+      for (const { delivered = 0, clicked = 0 } of await traces(vendor, some)) {
         sums.delivered += delivered;
         sums.clicked += clicked;
       }
       await paced(some.length);
       if (stopped) return;
     }
-    await outbox.traced(id, provider.name, sums);
+    await outbox.traced(id, vendor.name, sums);
   }
 
   /** A message is known only to the app that it was sent for. */
-  async function traces(provider: Provider, receipts: readonly string[]): Promise<readonly Trace[]> {
+  async function traces(vendor: Vendor, receipts: readonly string[]): Promise<readonly Trace[]> {
     const found = new Map<string, Trace>();
-    for (const app of provider.apps) {
+    for (const app of vendor.apps) {
       const left = receipts.filter((receipt) => !found.has(receipt));
       if (left.length === 0) break;
-      for (const trace of (await provider.trace?.(app, left, now())) ?? []) found.set(trace.receipt, trace);
+      for (const trace of (await vendor.trace?.(app, left, now())) ?? []) found.set(trace.receipt, trace);
     }
     return [...found.values()];
   }

@@ -15,7 +15,7 @@ export function isTrouble(outcome: Outcome): outcome is Retry {
 }
 
 export interface Window {
-  /** Of what the provider can do in parallel, 0 to 1; whatever it is, one request always may go. */
+  /** Of what the vendor can do in parallel, 0 to 1; whatever it is, one request always may go. */
   readonly share: number;
   /** Requests in a row that brought nothing, not counting those that were on their way when a rest began. */
   readonly failures: number;

@@ -15,7 +15,7 @@ import type {
   NotificationTarget,
   Outbox,
 } from "../core/outbox.ts";
-import type { AppId, ProviderName } from "../core/vendor.ts";
+import type { AppId, VendorName } from "../core/vendor.ts";
 import { isKept, type LocalBroker } from "./broker.ts";
 import type { Queue } from "./calls.ts";
 import type { FlatSettlements } from "./sqlite/deliveries.ts";
@@ -106,8 +106,8 @@ export function localOutbox(queue: Queue, broker: LocalBroker, goOn: () => void,
 
     async lanes() {
       const rows = await queue.call("lanes", []);
-      return rows.map(([provider, app, host, depth, oldest]) => ({
-        lane: laneOf(provider, app, host),
+      return rows.map(([vendor, app, host, depth, oldest]) => ({
+        lane: laneOf(vendor, app, host),
         depth,
         ...(oldest !== null ? { oldest } : undefined),
       }));
@@ -115,7 +115,7 @@ export function localOutbox(queue: Queue, broker: LocalBroker, goOn: () => void,
 
     async unsent() {
       const rows = await queue.call("unsent", []);
-      return rows.map(([provider, app, host, total]) => ({ lane: laneOf(provider, app, host), total }));
+      return rows.map(([vendor, app, host, total]) => ({ lane: laneOf(vendor, app, host), total }));
     },
 
     async claim(lane, limit, now, lease) {
@@ -124,7 +124,7 @@ export function localOutbox(queue: Queue, broker: LocalBroker, goOn: () => void,
         detours,
         notes,
         next,
-      } = await queue.call("claim", [lane.provider, lane.app, lane.host ?? "", limit, now, lease], limit);
+      } = await queue.call("claim", [lane.vendor, lane.app, lane.host ?? "", limit, now, lease], limit);
       const deliveries: Delivery[] = [];
       const leasedUntil = now + lease;
       for (let i = 0; i + 5 < flat.length; i += 6)
@@ -153,10 +153,10 @@ export function localOutbox(queue: Queue, broker: LocalBroker, goOn: () => void,
       }
     },
 
-    expire: ({ provider, app, host = "" }, after, limit, now) =>
-      queue.call("expireLane", [provider, app, host, after, limit, now], limit),
+    expire: ({ vendor, app, host = "" }, after, limit, now) =>
+      queue.call("expireLane", [vendor, app, host, after, limit, now], limit),
 
-    expiring: ({ provider, app, host = "" }, until) => queue.call("expiringIn", [provider, app, host, until]),
+    expiring: ({ vendor, app, host = "" }, until) => queue.call("expiringIn", [vendor, app, host, until]),
 
     async received(receipts, now) {
       for (let i = 0; i < receipts.length; i += PIECE) {
@@ -205,14 +205,14 @@ export function localOutbox(queue: Queue, broker: LocalBroker, goOn: () => void,
       return { deliveries: found, ...(place === undefined ? {} : { next: `${place.job}-${place.delivery}` }) };
     },
 
-    async receipts(id, provider, limit) {
+    async receipts(id, vendor, limit) {
       const found = new Set<string>();
       for (const job of (await queue.call("jobsOfId", [id])).toReversed()) {
         let before: number | null = null;
         do {
           const { ids, next }: { ids: readonly string[]; next: number | undefined } = await queue.call(
             "vendorIds",
-            [job, before, provider, LOOKED_THROUGH],
+            [job, before, vendor, LOOKED_THROUGH],
             LOOKED_THROUGH,
           );
           for (const one of ids) if (found.size < limit) found.add(one);
@@ -223,10 +223,10 @@ export function localOutbox(queue: Queue, broker: LocalBroker, goOn: () => void,
       return [...found];
     },
 
-    traceable: (provider, from, to, limit) =>
-      queue.call("traceable", [`accepted_${statisticsName(provider)}`, from.at, from.job, to, limit], limit),
+    traceable: (vendor, from, to, limit) =>
+      queue.call("traceable", [`accepted_${statisticsName(vendor)}`, from.at, from.job, to, limit], limit),
 
-    traced: (id, provider, counts) => queue.call("raise", [id, tracedCounters(statisticsName(provider), counts)]),
+    traced: (id, vendor, counts) => queue.call("raise", [id, tracedCounters(statisticsName(vendor), counts)]),
   };
 }
 
@@ -278,9 +278,9 @@ function flatPage(page: ExpandedPage, broker: LocalBroker): FlatPage {
     if (lacking !== undefined) place = placeOf(lacking === "apn" ? State.lacksApn : State.lacksTitle);
     else if (via === undefined) place = placeOf(connected(pushId));
     else {
-      const { provider, app, host = "" } = via.lane;
+      const { vendor, app, host = "" } = via.lane;
       const name = laneName(via.lane);
-      place = places.get(name) ?? lanes.push([provider, app, host]) - 1;
+      place = places.get(name) ?? lanes.push([vendor, app, host]) - 1;
       places.set(name, place);
     }
     flat.push(pushId, uid ?? null, place, via?.type ?? null, via?.token ?? null);
@@ -377,13 +377,13 @@ const NOT_BACK = "the device did not come back within its time to live";
 const PUSHED_OUT =
   "no longer kept: newer messages took its place before the device came back, or the device was deleted";
 
-const laneOf = (provider: ProviderName, app: AppId, host: string): Lane =>
-  host === "" ? { provider, app } : { provider, app, host };
+const laneOf = (vendor: VendorName, app: AppId, host: string): Lane =>
+  host === "" ? { vendor, app } : { vendor, app, host };
 
 const toRecord = (row: DeliveryView, now: number): DeliveryRecord => ({
   pushId: row.push_id as PushId, // the brands were given when they were stored
   ...(row.uid !== null ? { uid: row.uid as Uid } : undefined),
-  ...(row.provider !== null && row.app !== null ? { lane: { provider: row.provider, app: row.app } } : undefined),
+  ...(row.vendor !== null && row.app !== null ? { lane: { vendor: row.vendor, app: row.app } } : undefined),
   state: STATES[row.state] ?? "queued",
   retries: row.attempts,
   ...(row.reason !== null ? { reason: row.reason } : undefined),
@@ -394,5 +394,5 @@ const toRecord = (row: DeliveryView, now: number): DeliveryRecord => ({
   ...(row.state === State.queued && row.due !== null ? { nextTryAt: row.due } : undefined),
   ...(row.arrived_at !== null ? { arrivedAt: row.arrived_at } : undefined),
   ...(row.clicked_at !== null ? { clickedAt: row.clicked_at } : undefined),
-  ...(row.provider === null ? overConnection(row, now) : undefined),
+  ...(row.vendor === null ? overConnection(row, now) : undefined),
 });

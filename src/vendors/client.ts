@@ -1,8 +1,8 @@
-// Makes a Provider of a Dialect: everything about the network that vendors have in common, and nothing of what they mean.
+// Makes a Vendor of a Dialect: everything about the network that vendors have in common, and nothing of what they mean.
 // Connections are per host and account, so that no vendor's trouble is felt by another. Nothing is retried here, save once
 // with a new credential: the queue does that.
 import type { Notification } from "../core/notification.ts";
-import type { AppId, Host, Outcome, Provider, Recipient, Trace } from "../core/vendor.ts";
+import type { AppId, Host, Outcome, Recipient, Trace, Vendor } from "../core/vendor.ts";
 import { isPrivateHost } from "./address.ts";
 import { Credentials } from "./credentials.ts";
 import { nameOf, placeOf, sparing } from "./detour.ts";
@@ -24,11 +24,11 @@ const PROBES = 10;
 /** Tokens remembered to be reached by another than their first route: what the store has not told us yet, or has not. */
 const DETOURS = 10_000;
 
-export function provider<App extends CommonApp>(
+export function createVendor<App extends CommonApp>(
   dialect: Dialect<App>,
   apps: readonly App[],
   network: Network = {},
-): Provider {
+): Vendor {
   const client = new Client(dialect, apps, network);
   return {
     name: dialect.name,

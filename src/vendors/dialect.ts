@@ -1,8 +1,8 @@
 // What one vendor file has to say: the vendor's document as code. A dialect only translates. It opens no connection, reads no
-// clock (it takes `now`), stores, retries and counts nothing; client.ts makes a Provider of it.
+// clock (it takes `now`), stores, retries and counts nothing; client.ts makes a Vendor of it.
 import type { Notification } from "../core/notification.ts";
 
-import type { AppId, Host, Outcome, ProviderName, Receipt, Recipient, Trace } from "../core/vendor.ts";
+import type { AppId, Host, Outcome, Receipt, Recipient, Trace, VendorName } from "../core/vendor.ts";
 import type { Signatures } from "./signatures.ts";
 
 export interface HttpRequest {
@@ -115,7 +115,7 @@ export type Answer =
   | { readonly kind: "anew"; readonly with: "credential" | "connection" | "time"; readonly outcome: Outcome };
 
 export interface Dialect<App extends CommonApp> {
-  readonly name: ProviderName;
+  readonly name: VendorName;
   /** The token types (core/device.ts) this vendor serves. */
   readonly tokenTypes: readonly string[];
   readonly batch: number;

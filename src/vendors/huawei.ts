@@ -1,6 +1,6 @@
 // Huawei Push Kit: https://developer.huawei.com/consumer/en/doc/HMSCore-References/https-send-api-0000001050986197 (Android, v1)
 // and https://developer.huawei.com/consumer/en/doc/harmonyos-references/push-scenariozed-api-request-param (HarmonyOS, v3).
-// Two providers of one vendor: a phone's token belongs to one of them, and their credentials have nothing in common.
+// Two services of one vendor: a phone's token belongs to one of them, and their credentials have nothing in common.
 import { createHmac, type KeyObject, timingSafeEqual } from "node:crypto";
 import { SignJWT } from "jose";
 import { z } from "zod";

@@ -2,10 +2,10 @@
 // the end of this one.
 import { z } from "zod";
 import { PushError } from "../core/errors.ts";
-import type { AppId, Provider, ProviderName, Receipt } from "../core/vendor.ts";
+import type { AppId, Receipt, Vendor, VendorName } from "../core/vendor.ts";
 import { apns } from "./apns.ts";
 import { apnsRelay } from "./apns-relay.ts";
-import { provider } from "./client.ts";
+import { createVendor } from "./client.ts";
 import type { CommonApp, Dialect, Key, ReadFile } from "./dialect.ts";
 import { fcm } from "./fcm.ts";
 import { isFields } from "./fields.ts";
@@ -42,50 +42,50 @@ export interface Receive {
 }
 
 export interface Vendors {
-  /** The first of a provider's `apps` is that of the first entry: the default where a token names none. */
-  readonly providers: ReadonlyMap<ProviderName, Provider>;
+  /** The first of a vendor's `apps` is that of the first entry: the default where a token names none. */
+  readonly byName: ReadonlyMap<VendorName, Vendor>;
   /** Of the vendors that post receipts. */
-  readonly receipts: ReadonlyMap<ProviderName, ReadonlyMap<AppId, Receive>>;
-  /** Which provider serves a token's type (core/device.ts); only of providers that are open. */
-  readonly tokenTypes: ReadonlyMap<string, ProviderName>;
-  /** Apps that are reached through another server's provider: not to be offered to others, or it could go in a circle. */
+  readonly receipts: ReadonlyMap<VendorName, ReadonlyMap<AppId, Receive>>;
+  /** Which vendor serves a token's type (core/device.ts); only of vendors that are open. */
+  readonly tokenTypes: ReadonlyMap<string, VendorName>;
+  /** Apps that are reached through another server: not to be offered to others, or it could go in a circle. */
   readonly relayed: ReadonlySet<AppId>;
   /** Each with its place and key; nothing else is of use while there are any. */
   readonly problems: readonly string[];
 }
 
 /**
- * Checks the entries, one per app, and makes a provider of each vendor's. Connects nothing yet, so what is not used need not be
- * closed. To reload, open again, use the new ones when there are no problems, and close the old providers: that waits for what
+ * Checks the entries, one per app, and opens each vendor that has some. Connects nothing yet, so what is not used need not be
+ * closed. To reload, open again, use the new ones when there are no problems, and close the old vendors: that waits for what
  * they are sending.
  */
 export function openVendors(entries: readonly Entry[], read: ReadFile, now: number, network: Network = {}): Vendors {
-  const known = vendors.map(({ name }) => name);
+  const known = VENDORS.map(({ name }) => name);
   const problems = entries
     .filter(({ vendor }) => !known.includes(vendor))
     .map(({ vendor, place }) => `${place}: vendors.${vendor}: unknown vendor; one of ${known.join(", ")}`);
-  const providers = new Map<ProviderName, Provider>();
-  const receipts = new Map<ProviderName, ReadonlyMap<AppId, Receive>>();
-  const tokenTypes = new Map<string, ProviderName>();
+  const byName = new Map<VendorName, Vendor>();
+  const receipts = new Map<VendorName, ReadonlyMap<AppId, Receive>>();
+  const tokenTypes = new Map<string, VendorName>();
   const relayed = new Set<AppId>();
-  for (const vendor of vendors) {
+  for (const definition of VENDORS) {
     const own = entries
-      .filter((entry) => entry.vendor === vendor.name)
-      .map((entry, index) => ({ ...entry, which: `vendors.${vendor.name}[${index + 1}]` }));
+      .filter((entry) => entry.vendor === definition.name)
+      .map((entry, index) => ({ ...entry, which: `vendors.${definition.name}[${index + 1}]` }));
     if (own.length === 0) continue;
-    const opened = vendor.open(own, read, now, network);
+    const opened = definition.open(own, read, now, network);
     problems.push(...opened.problems);
-    providers.set(vendor.name, opened.provider);
-    if (opened.receipts.size > 0) receipts.set(vendor.name, opened.receipts);
+    byName.set(definition.name, opened.vendor);
+    if (opened.receipts.size > 0) receipts.set(definition.name, opened.receipts);
     for (const app of opened.relayed ?? []) relayed.add(app);
-    for (const type of vendor.tokenTypes) tokenTypes.set(type, vendor.name);
+    for (const type of definition.tokenTypes) tokenTypes.set(type, definition.name);
   }
-  return { providers, receipts, tokenTypes, relayed, problems };
+  return { byName, receipts, tokenTypes, relayed, problems };
 }
 
-/** A vendor without the kind of app that its dialect has: nobody else needs to know. */
-export interface Vendor {
-  readonly name: ProviderName;
+/** What can be known and opened of a vendor without the kind of app that its dialect has: nobody else needs to know. */
+export interface VendorDefinition {
+  readonly name: VendorName;
   readonly title: string;
   readonly tokenTypes: readonly string[];
   /** All that an entry may hold. */
@@ -100,7 +100,7 @@ interface OwnEntry extends Entry {
 }
 
 interface Opened {
-  readonly provider: Provider;
+  readonly vendor: Vendor;
   readonly receipts: ReadonlyMap<AppId, Receive>;
   readonly relayed?: readonly AppId[];
   readonly problems: readonly string[];
@@ -117,7 +117,7 @@ const secretShape = z
   .regex(/^[\w.~-]{16,}$/, "must be 16 or more letters, digits and - . _ ~")
   .optional();
 
-function vendor<App extends CommonApp>(dialect: Dialect<App>): Vendor {
+function define<App extends CommonApp>(dialect: Dialect<App>): VendorDefinition {
   const { name, title, tokenTypes } = dialect;
   const keys = dialect.receipts === undefined ? dialect.keys : [...dialect.keys, receiptSecretKey];
   return {
@@ -153,7 +153,7 @@ function vendor<App extends CommonApp>(dialect: Dialect<App>): Vendor {
         }
       }
       return {
-        provider: provider(dialect, [...apps.values()], network),
+        vendor: createVendor(dialect, [...apps.values()], network),
         receipts: receive(dialect, apps, secrets),
         problems,
       };
@@ -214,7 +214,7 @@ function receive<App extends CommonApp>(
 }
 
 /** One vendor, reached directly or through others who have `key` in their entries. Lanes and statistics do not tell them apart. */
-function orRelayed(direct: Vendor, relay: Vendor, key: string): Vendor {
+function orRelayed(direct: VendorDefinition, relay: VendorDefinition, key: string): VendorDefinition {
   const known = new Set(direct.keys.map(({ name }) => name));
   const isRelayed = ({ value }: Entry): boolean => isFields(value) && value[key] !== undefined;
   return {
@@ -227,21 +227,21 @@ function orRelayed(direct: Vendor, relay: Vendor, key: string): Vendor {
         now,
         network,
       );
-      const others = relay.open(entries.filter(isRelayed), read, now, network, own.provider.apps);
+      const others = relay.open(entries.filter(isRelayed), read, now, network, own.vendor.apps);
       return {
-        provider: joined(own.provider, others.provider, entries[0] !== undefined && isRelayed(entries[0])),
+        vendor: joined(own.vendor, others.vendor, entries[0] !== undefined && isRelayed(entries[0])),
         receipts: own.receipts,
-        relayed: others.provider.apps,
+        relayed: others.vendor.apps,
         problems: [...own.problems, ...others.problems],
       };
     },
   };
 }
 
-function joined(own: Provider, others: Provider, othersFirst: boolean): Provider {
+function joined(own: Vendor, others: Vendor, othersFirst: boolean): Vendor {
   if (others.apps.length === 0) return own;
   if (own.apps.length === 0) return others;
-  const part = (app: AppId): Provider => (others.apps.includes(app) ? others : own);
+  const part = (app: AppId): Vendor => (others.apps.includes(app) ? others : own);
   return {
     ...own,
     apps: othersFirst ? [...others.apps, ...own.apps] : [...own.apps, ...others.apps],
@@ -251,16 +251,16 @@ function joined(own: Provider, others: Provider, othersFirst: boolean): Provider
   };
 }
 
-export const vendors: readonly Vendor[] = [
-  orRelayed(vendor(apns), vendor(apnsRelay), "relays"),
-  vendor(fcm),
-  vendor(harmony),
-  vendor(honor),
-  vendor(huawei),
-  vendor(meizu),
-  vendor(oppo),
-  vendor(umeng),
-  vendor(vivo),
-  vendor(webpush),
-  vendor(xiaomi),
+export const VENDORS: readonly VendorDefinition[] = [
+  orRelayed(define(apns), define(apnsRelay), "relays"),
+  define(fcm),
+  define(harmony),
+  define(honor),
+  define(huawei),
+  define(meizu),
+  define(oppo),
+  define(umeng),
+  define(vivo),
+  define(webpush),
+  define(xiaomi),
 ];

@@ -9,7 +9,7 @@ import type { CommonApp, HttpReply, HttpRequest, Transport } from "./dialect.ts"
 import type { Signatures } from "./signatures.ts";
 
 export interface Network {
-  /** JWTs that are made seldom: shared by the providers of a process, one after the other as it is reloaded. */
+  /** JWTs that are made seldom: shared by the vendors of a process, one after the other as it is reloaded. */
   readonly signatures?: Signatures;
   /** PEM certificates to trust besides the usual ones. */
   readonly ca?: string;

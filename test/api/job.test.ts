@@ -206,7 +206,7 @@ test("a notification is told with its jobs, its figures and a page of its delive
       {
         pushId: "device-1",
         uid: "ann",
-        lane: { provider: "apns", app: "com.x" },
+        lane: { vendor: "apns", app: "com.x" },
         state: "accepted",
         retries: 1,
         receipt: "r1",
@@ -219,7 +219,7 @@ test("a notification is told with its jobs, its figures and a page of its delive
       { pushId: "device-2", state: "sent", retries: 0, queuedAt: at },
       {
         pushId: "device-3",
-        lane: { provider: "fcm", app: "com.x" },
+        lane: { vendor: "fcm", app: "com.x" },
         state: "queued",
         retries: 2,
         reason: "UNAVAILABLE",
@@ -337,10 +337,9 @@ test("a notification is told with its jobs, its figures and a page of its delive
   t.match(await api.get("/api/notification/get?id=n1&limit=1001"), { status: 400 });
 });
 
-test("lanes are listed with their times, and resumed all, by provider, by app or one", async (t) => {
+test("lanes are listed with their times, and resumed all, by vendor, by app or one", async (t) => {
   const asked: unknown[] = [];
   const status = {
-    provider: "huawei",
     app: "com.x",
     state: "paused" as const,
     reason: "quota",
@@ -361,10 +360,10 @@ test("lanes are listed with their times, and resumed all, by provider, by app or
     {},
     {
       lanes: {
-        list: async () => [status, well],
+        list: async () => [status, well].map((one) => ({ ...one, vendor: "huawei" })),
         resume: (which) => {
           asked.push(which);
-          return [{ provider: "huawei", app: "com.x", ...{ depth: 5 } }];
+          return [{ vendor: "huawei", app: "com.x", ...{ depth: 5 } }];
         },
       },
     },
@@ -373,11 +372,12 @@ test("lanes are listed with their times, and resumed all, by provider, by app or
     code: "success",
     lanes: [
       {
+        provider: "huawei",
         ...status,
         untilIso: "2030-01-01T00:00:00.000Z",
         lastError: { reason: "quota", at: at - 1, atIso: "2029-12-31T23:59:59.999Z" },
       },
-      well,
+      { provider: "huawei", ...well },
     ],
   });
   for (const query of ["", "?provider=huawei", "?app=com.x", "?provider=huawei&app=com.x", "?provider=&app="])
@@ -385,5 +385,5 @@ test("lanes are listed with their times, and resumed all, by provider, by app or
       code: "success",
       resumed: [{ provider: "huawei", app: "com.x" }],
     });
-  t.strictSame(asked, [{}, { provider: "huawei" }, { app: "com.x" }, { provider: "huawei", app: "com.x" }, {}]);
+  t.strictSame(asked, [{}, { vendor: "huawei" }, { app: "com.x" }, { vendor: "huawei", app: "com.x" }, {}]);
 });

@@ -9,13 +9,13 @@ import { error, start, success } from "./harness.ts";
 const keys = [{ name: "backend", key: "secret-one" }];
 const SECRET = "s3cr3t-of-the-path";
 
-/** Takes what comes to this secret, whichever the provider. */
+/** Takes what comes to this secret, whichever the vendor. */
 function vendor(): { receiver: Actions["receiver"]; taken: [string, string, ReceiptRequest][] } {
   const taken: [string, string, ReceiptRequest][] = [];
   return {
     taken,
-    receiver: (provider, secret) =>
-      secret === SECRET ? async (request) => void taken.push([provider, secret, request]) : undefined,
+    receiver: (vendor, secret) =>
+      secret === SECRET ? async (request) => void taken.push([vendor, secret, request]) : undefined,
   };
 }
 
@@ -33,8 +33,8 @@ test("a receipt is taken without an API key, by any method, with whatever body, 
   for (const [method, body, headers] of bodies) {
     const answer = await api.send(method, `${path}?a=1&b=%20`, body, headers);
     t.equal(answer.status, 200, `${method} ${body}`);
-    const [provider, , request] = taken.splice(0)[0]!;
-    t.equal(provider, "xiaomi");
+    const [vendor, , request] = taken.splice(0)[0]!;
+    t.equal(vendor, "xiaomi");
     t.match(request, { query: "a=1&b=%20", body: body ?? "", headers });
   }
   await api.send("POST", `/API/Receipt/XiaoMi/${SECRET}/`, "x", { "X-HUAWEI-CALLBACK-ID": "timestamp=1;value=2" });
@@ -46,7 +46,7 @@ test("a receipt is taken without an API key, by any method, with whatever body, 
 test("each vendor gets the answer it expects", async (t) => {
   const { receiver } = vendor();
   const api = await start(t, {}, { receiver });
-  for (const [provider, expected] of [
+  for (const [vendor, expected] of [
     ["huawei", { code: "0", message: "success" }],
     ["harmony", { code: "0", message: "success" }],
     ["honor", { code: "0", message: "success" }],
@@ -55,8 +55,8 @@ test("each vendor gets the answer it expects", async (t) => {
     ["vivo", success],
     ["meizu", success],
   ] as const) {
-    const answer = await api.send("POST", `/api/receipt/${provider}/${SECRET}`, "x");
-    t.strictSame([answer.status, answer.json], [200, expected], provider);
+    const answer = await api.send("POST", `/api/receipt/${vendor}/${SECRET}`, "x");
+    t.strictSame([answer.status, answer.json], [200, expected], vendor);
   }
 });
 

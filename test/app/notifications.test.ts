@@ -5,13 +5,13 @@ import { pino } from "pino";
 import t from "tap";
 import { createNotifications } from "../../src/app/notifications.ts";
 import type { PushId } from "../../src/core/device.ts";
-import type { Provider } from "../../src/core/vendor.ts";
+import type { Vendor } from "../../src/core/vendor.ts";
 import { openTestEngine } from "../support/engine.ts";
 
 t.test("a stop waits four seconds for vendors that hang, and no longer", async (t) => {
   const engine = await openTestEngine(t);
   const events = new EventEmitter();
-  const hanging: Provider = {
+  const hanging: Vendor = {
     name: "fcm",
     batch: 1,
     parallel: () => 1,
@@ -27,7 +27,7 @@ t.test("a stop waits four seconds for vendors that hang, and no longer", async (
     live: { count: () => 0, reached: () => false },
     report: { count: () => {} },
     vendors: {
-      providers: new Map([["fcm", hanging]]),
+      byName: new Map([["fcm", hanging]]),
       receipts: new Map(),
       tokenTypes: new Map([["fcm", "fcm"]]),
       relayed: new Set(),

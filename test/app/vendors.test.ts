@@ -8,7 +8,7 @@ import { openKeys, openVendors, vendorExamples, vendorProblems } from "../../src
 import { changes, type Reading, readConfig } from "../../src/config/index.ts";
 import { effectiveText, initText, maskedConfig } from "../../src/config/text.ts";
 import { createAuthority } from "../../src/lab/authority.ts";
-import { vendors } from "../../src/vendors/index.ts";
+import { VENDORS } from "../../src/vendors/index.ts";
 import { run } from "../support/process.ts";
 
 const NOW = Date.now();
@@ -197,7 +197,7 @@ t.test("several apps of a vendor, the first of which is the default", async (t) 
     apns("keys/a.p8", "com.b") + apns("keys/a.p8", "com.a") + xiaomi("com.a", 'receipt_secret = "0123456789abcdef"');
   const opened = openVendors(configOf(place(t, text, { keys: { "a.p8": ecKey } })).config.vendors, NOW);
   t.same(opened.problems, []);
-  t.same(opened.providers.get("apns")?.apps, ["com.b", "com.a"]);
+  t.same(opened.byName.get("apns")?.apps, ["com.b", "com.a"]);
   t.same(
     [...opened.tokenTypes],
     [
@@ -222,13 +222,13 @@ t.test("apps of Apple's with a key here and apps with relays are one vendor's, i
   const { config, origins } = configOf(place(t, apns("a.p8", "com.b") + relays, files));
   const opened = openVendors(config.vendors, NOW);
   t.same(opened.problems, []);
-  const provider = opened.providers.get("apns");
-  t.same([provider?.apps, provider?.batch, provider?.part?.("com.r")?.batch], [["com.b", "com.r"], 1, 1000]);
+  const vendor = opened.byName.get("apns");
+  t.same([vendor?.apps, vendor?.batch, vendor?.part?.("com.r")?.batch], [["com.b", "com.r"], 1, 1000]);
   t.same([...opened.relayed], ["com.r"]);
   const shown = effectiveText(config, origins, openKeys);
   t.match(parse(shown)["vendors"], { apns: [{}, { relays: ["https://r.example"], relay_key: "********" }] });
   const first = openVendors(configOf(place(t, relays + apns("a.p8", "com.b"), files)).config.vendors, NOW);
-  t.equal(first.providers.get("apns")?.apps[0], "com.r", "the default for devices that name no app");
+  t.equal(first.byName.get("apns")?.apps[0], "com.r", "the default for devices that name no app");
 });
 
 t.test("what is shown of an entry is what its vendor calls open; anything else is masked", async (t) => {
@@ -249,7 +249,7 @@ t.test("what is shown of an entry is what its vendor calls open; anything else i
 });
 
 t.test("D2: every secret of an entry may be in a file of its own", async (t) => {
-  const secrets = vendors.flatMap((vendor) =>
+  const secrets = VENDORS.flatMap((vendor) =>
     vendor.keys.filter((key) => key.secret).map((key) => [vendor, key] as const),
   );
   t.ok(secrets.length > 10);
@@ -358,7 +358,7 @@ t.test("what init writes of vendors is commented out, and right once it is not",
         "harmony.json": JSON.stringify(account),
       });
       t.same(problems, [], variant);
-      t.ok("config" in reading && openVendors(reading.config.vendors, NOW).providers.has(name));
+      t.ok("config" in reading && openVendors(reading.config.vendors, NOW).byName.has(name));
     }
   }
 });

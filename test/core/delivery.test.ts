@@ -18,7 +18,7 @@ const HOUR = 3_600_000;
 const delivery = (more: Partial<Delivery> = {}): Delivery => ({
   delivery: 7,
   job: 3,
-  lane: { provider: "apns", app: "com.example" },
+  lane: { vendor: "apns", app: "com.example" },
   pushId: "device-0001" as PushId,
   type: "apn",
   token: "ab",
@@ -111,7 +111,7 @@ t.test("a vendor that is down for days is asked again for as long as the notific
 
 t.test("what Apple accepted counts as arrived, what Xiaomi accepted does not yet", async (t) => {
   t.same((after({ kind: "accepted" }) as { counters: unknown }).counters, ["accepted_apn", "arrive_apn"]);
-  const xiaomi = delivery({ lane: { provider: "xiaomi", app: "a" } });
+  const xiaomi = delivery({ lane: { vendor: "xiaomi", app: "a" } });
   t.match(settle(xiaomi, note(), { kind: "accepted" }, T, 0), { counters: ["accepted_xiaomi"] });
 });
 

@@ -37,8 +37,8 @@ const token = (type: string, packageName?: string) => ({
 
 /** apns, xiaomi and umeng are configured, each for com.x, which is also the app of tokens that name none. */
 const route: Routing = (type, packageName = "com.x") => {
-  const provider = { apn: "apns", xiaomi: "xiaomi", umeng: "umeng" }[type];
-  return provider === undefined || packageName !== "com.x" ? undefined : { provider, app: packageName };
+  const vendor = { apn: "apns", xiaomi: "xiaomi", umeng: "umeng" }[type];
+  return vendor === undefined || packageName !== "com.x" ? undefined : { vendor, app: packageName };
 };
 
 t.test("a page of devices becomes one packet each, kept while the notification lives", async (t) => {
@@ -77,7 +77,7 @@ t.test("API 15: a vendor's token is served by that vendor alone, Umeng's also by
   for (const [name, one, lanes, noti] of ways) {
     const page = split(note, [one], route, undefined, 1100);
     t.same(
-      page.devices.flatMap(({ via }) => (via === undefined ? [] : [`${via.lane.provider} ${via.lane.app}`])),
+      page.devices.flatMap(({ via }) => (via === undefined ? [] : [`${via.lane.vendor} ${via.lane.app}`])),
       lanes,
       name,
     );
@@ -92,10 +92,10 @@ t.test("only android or only apn limits the platforms; what shows nothing is ski
   const forAndroid = { ...note, content: { android: { title: "T", payload: {} } } };
   const forApple = { ...note, content: { android: { payload: {} }, apn: { alert: "A" } } };
   const phones = [device("i", token("apn")), device("x", token("xiaomi")), device("u", token("umeng")), device("n")];
-  const providers = (about: Notification) => split(about, phones, route, undefined, 1100).routes;
-  t.same(providers(note), { apns: 1, xiaomi: 1, umeng: 1, connection: 2 });
-  t.same(providers(forAndroid), { xiaomi: 1, umeng: 1, connection: 2 });
-  t.same(providers(forApple), { apns: 1 });
+  const vendors = (about: Notification) => split(about, phones, route, undefined, 1100).routes;
+  t.same(vendors(note), { apns: 1, xiaomi: 1, umeng: 1, connection: 2 });
+  t.same(vendors(forAndroid), { xiaomi: 1, umeng: 1, connection: 2 });
+  t.same(vendors(forApple), { apns: 1 });
   t.match(split(forApple, phones, route, undefined, 1100), { seen: 4, skipped: 3 });
 });
 

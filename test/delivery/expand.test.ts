@@ -13,7 +13,7 @@ const expanderOf = (options: Pick<ExpanderOptions, "engine" | "now" | "failed">)
   createExpander({
     count: () => 0,
     reached: () => false,
-    route: (type) => ({ provider: type, app: "com.example" }),
+    route: (type) => ({ vendor: type, app: "com.example" }),
     filled: () => {},
     addressed: () => {},
     ...options,

@@ -3,7 +3,7 @@ import t from "tap";
 import { laneName } from "../../src/core/delivery.ts";
 import { HostLanes } from "../../src/delivery/hosts.ts";
 
-const SHARED = { provider: "webpush", app: "a" };
+const SHARED = { vendor: "webpush", app: "a" };
 const T = 1_800_000_000_000;
 const HOUR = 3_600_000;
 

@@ -7,12 +7,12 @@ import type { Lane } from "../../src/core/delivery.ts";
 import type { PushId } from "../../src/core/device.ts";
 import type { Engine } from "../../src/core/engine.ts";
 import type { NotificationTarget } from "../../src/core/outbox.ts";
-import type { Outcome, Provider } from "../../src/core/vendor.ts";
+import type { Outcome, Vendor } from "../../src/core/vendor.ts";
 import { type LaneOptions, LaneRunner } from "../../src/delivery/lane.ts";
 import { Turns } from "../../src/delivery/turns.ts";
 import { openTestEngine } from "../support/engine.ts";
 
-const LANE: Lane = { provider: "fcm", app: "com.example" };
+const LANE: Lane = { vendor: "fcm", app: "com.example" };
 
 /** Accepts a notification and makes its deliveries, one per device. */
 async function queue({ outbox }: Engine, count: number, id = "note", timeToLive = 3_600_000): Promise<void> {
@@ -34,8 +34,8 @@ async function queue({ outbox }: Engine, count: number, id = "note", timeToLive 
 }
 
 /** A vendor that gets `answer` from the test, and tells it of each request. */
-class Vendor extends EventEmitter implements Provider {
-  readonly name = LANE.provider;
+class ScriptedVendor extends EventEmitter implements Vendor {
+  readonly name = LANE.vendor;
   readonly batch: number;
   readonly parallel: () => number;
   readonly apps = [LANE.app];
@@ -95,7 +95,7 @@ t.test("what is claimed while the lane is closed is not sent, and costs no try",
       return claim;
     },
   };
-  const fcm = new Vendor(accepted);
+  const fcm = new ScriptedVendor(accepted);
   const runner = new LaneRunner(LANE, fcm, options(outbox));
   await claimed.promise;
   await runner.close(); // nothing is at the vendor
@@ -113,7 +113,7 @@ t.test("refused credentials do not stop a lane that has others by then", async (
   const engine = await openTestEngine(t);
   await queue(engine, 1);
   const answer = Promise.withResolvers<Outcome>();
-  const old = new Vendor(() => answer.promise);
+  const old = new ScriptedVendor(() => answer.promise);
   const events = new EventEmitter();
   const asked = once(old, "request");
   const settled = new EventEmitter();
@@ -126,7 +126,7 @@ t.test("refused credentials do not stop a lane that has others by then", async (
   };
   const runner = new LaneRunner(LANE, old, options(outbox, events));
   await asked;
-  const fresh = new Vendor(accepted);
+  const fresh = new ScriptedVendor(accepted);
   runner.use(fresh);
   const sent = once(settled, "settled").then(() => once(settled, "settled"));
   answer.resolve({ kind: "denied", reason: "403 the key was revoked" });
@@ -144,7 +144,7 @@ t.test(
     let full = true;
     let later = 0;
     const events = new EventEmitter();
-    const fcm = new Vendor(accepted);
+    const fcm = new ScriptedVendor(accepted);
     const outbox: LaneOptions["outbox"] = {
       ...engine.outbox,
       async settle(...args) {
@@ -184,7 +184,7 @@ t.test("what a job held is sent after it was resumed, even if nobody tells the l
       events.emit("settled");
     },
   };
-  const fcm = new Vendor(accepted);
+  const fcm = new ScriptedVendor(accepted);
   mock.timers.enable({ apis: ["setTimeout"] });
   t.teardown(() => mock.timers.reset());
   const looked = once(events, "claimed");
@@ -203,7 +203,7 @@ t.test("devices that have had too many notifications slow no other down", async 
   const engine = await openTestEngine(t);
   await queue(engine, 40);
   const busy = (token: string) => Number(token.split("-")[1]) < 30;
-  const fcm = new Vendor((token) =>
+  const fcm = new ScriptedVendor((token) =>
     busy(token) ? { kind: "retry", reason: "429", after: 600_000, scope: "token" } : accepted(),
   );
   const events = new EventEmitter();
@@ -220,7 +220,7 @@ t.test("a lane that rests because its vendor was down goes on at once when it is
   const engine = await openTestEngine(t);
   await queue(engine, 40);
   let up = false;
-  const fcm = new Vendor(() => (up ? accepted() : { kind: "retry", reason: "503" }));
+  const fcm = new ScriptedVendor(() => (up ? accepted() : { kind: "retry", reason: "503" }));
   const events = new EventEmitter();
   const outbox = telling(engine.outbox, events);
   mock.timers.enable({ apis: ["setTimeout"] }); // no timer wakes it
@@ -246,7 +246,7 @@ for (const [what, more] of Object.entries(aboutOne)) {
   t.test(`a vendor that ${what} is there: the lane does not rest`, async (t) => {
     const engine = await openTestEngine(t);
     await queue(engine, 40);
-    const fcm = new Vendor(() => ({ kind: "retry", reason: "one of them", ...more }) as Outcome);
+    const fcm = new ScriptedVendor(() => ({ kind: "retry", reason: "one of them", ...more }) as Outcome);
     const events = new EventEmitter();
     const outbox: LaneOptions["outbox"] = {
       ...engine.outbox,
@@ -308,7 +308,7 @@ t.test(
     for (const id of calls) await queue(engine, 1, id);
     let flying = 0;
     let most = 0;
-    const xiaomi = new Vendor(
+    const xiaomi = new ScriptedVendor(
       async () => {
         most = Math.max(most, ++flying);
         await new Promise(setImmediate);
@@ -339,7 +339,7 @@ t.test("a lane resumed before its quota is there sends all that waits, not only 
   await queue(engine, 20);
   let spent = true;
   const until = Date.now() + 1_800_000;
-  const xiaomi = new Vendor(() => (spent ? { kind: "paused", until, reason: "quota" } : accepted()));
+  const xiaomi = new ScriptedVendor(() => (spent ? { kind: "paused", until, reason: "quota" } : accepted()));
   const events = new EventEmitter();
   const outbox = telling(engine.outbox, events);
   const runner = new LaneRunner(LANE, xiaomi, options(outbox, events));
@@ -361,7 +361,7 @@ t.test("tokens said to be dead by answers to an earlier configuration are not al
   await queue(engine, 100);
   const answer = Promise.withResolvers<Outcome>();
   const events = new EventEmitter();
-  const old = new Vendor(() => answer.promise, 100);
+  const old = new ScriptedVendor(() => answer.promise, 100);
   const asked = once(old, "request");
   const kept: (object | undefined)[] = [];
   const outbox: LaneOptions["outbox"] = {
@@ -374,7 +374,7 @@ t.test("tokens said to be dead by answers to an earlier configuration are not al
   };
   const runner = new LaneRunner(LANE, old, options(outbox, events));
   await asked;
-  runner.use(new Vendor(accepted));
+  runner.use(new ScriptedVendor(accepted));
   const settled = once(events, "settled");
   answer.resolve({ kind: "gone", reason: "404" });
   await settled;
@@ -385,7 +385,7 @@ t.test("tokens said to be dead by answers to an earlier configuration are not al
   );
   t.equal(runner.holdsDeletions, true);
   runner.use(undefined);
-  runner.use(new Vendor(accepted));
+  runner.use(new ScriptedVendor(accepted));
   t.equal(runner.holdsDeletions, true, "until an operator has looked");
   runner.resume();
   t.equal(runner.holdsDeletions, false);
@@ -395,7 +395,7 @@ t.test("tokens said to be dead by answers to an earlier configuration are not al
 t.test("claims are of whole deliveries, also when a burst has passed and few are left", async (t) => {
   const engine = await openTestEngine(t);
   await queue(engine, 1000);
-  const fcm = new Vendor(accepted, 1, 20);
+  const fcm = new ScriptedVendor(accepted, 1, 20);
   const events = new EventEmitter();
   const limits: number[] = [];
   let later = 0;
@@ -438,7 +438,7 @@ t.test("what expires after it was given back keeps the vendor's reason", async (
   await queue(engine, 30);
   let later = 0;
   const events = new EventEmitter();
-  const fcm = new Vendor(() => ({ kind: "retry", reason: "503 UNAVAILABLE" }), 1, 2);
+  const fcm = new ScriptedVendor(() => ({ kind: "retry", reason: "503 UNAVAILABLE" }), 1, 2);
   const outbox = telling(engine.outbox, events);
   const runner = new LaneRunner(LANE, fcm, { ...options(outbox, events), now: () => Date.now() + later });
   while (fcm.tokens.length < 20) await once(events, "settled"); // then the lane rests, and gives back what it had ready
@@ -467,7 +467,7 @@ t.test(
     const events = new EventEmitter();
     const said: string[] = [];
     const ways = [{ way: "production", reason: "403", since: 1, until: 2 }];
-    const vendor = Object.assign(new Vendor(() => ({ kind: "refused", reason: "foreign", detour: "none x" })), {
+    const vendor = Object.assign(new ScriptedVendor(() => ({ kind: "refused", reason: "foreign", detour: "none x" })), {
       stoppedWays: () => ways,
       reopen: () => void said.push("reopened"),
     });
@@ -494,7 +494,7 @@ t.test(
     const events = new EventEmitter();
     const until = Date.now() + 2 * 3_600_000;
     const answers: Outcome[] = [{ kind: "paused", until, reason: "429" }];
-    const vendor = new Vendor(() => answers.shift() ?? accepted(), 1, 1);
+    const vendor = new ScriptedVendor(() => answers.shift() ?? accepted(), 1, 1);
     const paused = once(events, "paused");
     const runner = new LaneRunner(LANE, vendor, {
       ...options(telling(engine.outbox, events), events),
@@ -520,7 +520,7 @@ t.test(
     await queue(engine, 3, "note", 86_400_000);
     let clock = Date.now();
     let wrong = true;
-    const fcm = new Vendor(() => (wrong ? { kind: "denied", reason: "401" } : { kind: "accepted" }), 1, 1);
+    const fcm = new ScriptedVendor(() => (wrong ? { kind: "denied", reason: "401" } : { kind: "accepted" }), 1, 1);
     const events = new EventEmitter();
     const told: string[] = [];
     const runner = new LaneRunner(LANE, fcm, {

@@ -9,7 +9,7 @@ import { Ready } from "../../src/delivery/ready.ts";
 const delivery = (job: number, number: number): Delivery => ({
   delivery: number,
   job,
-  lane: { provider: "huawei", app: "com.example" },
+  lane: { vendor: "huawei", app: "com.example" },
   pushId: `device-${number}` as PushId,
   type: "huawei",
   token: `token-${number}`,

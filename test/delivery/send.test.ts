@@ -1,4 +1,4 @@
-// Lanes over a real store, with vendors that do as the test says: what the port `Provider` allows, at the moment it is wanted.
+// Lanes over a real store, with vendors that do as the test says: what the port `Vendor` allows, at the moment it is wanted.
 import { EventEmitter, once } from "node:events";
 import t, { type Test } from "tap";
 import type { Lane } from "../../src/core/delivery.ts";
@@ -7,7 +7,7 @@ import type { Engine } from "../../src/core/engine.ts";
 import type { LaneStatus } from "../../src/core/lane.ts";
 import { accept, type Routing } from "../../src/core/notify.ts";
 import type { Job } from "../../src/core/outbox.ts";
-import type { Host, Outcome, Provider } from "../../src/core/vendor.ts";
+import type { Host, Outcome, Vendor } from "../../src/core/vendor.ts";
 import { createExpander, type Expander } from "../../src/delivery/expand.ts";
 import { createSender, type Sender } from "../../src/delivery/send.ts";
 import { FIRST_PLACES } from "../../src/delivery/turns.ts";
@@ -16,7 +16,7 @@ import { openTestEngine } from "../support/engine.ts";
 const APP = "com.example";
 
 interface Request {
-  readonly provider: string;
+  readonly vendor: string;
   readonly note: string;
   readonly tokens: readonly string[];
   readonly refs: readonly string[];
@@ -25,7 +25,7 @@ interface Request {
 type Answer = (token: string, request: Request) => Outcome | Promise<Outcome>;
 
 /** A vendor that answers as `answer` says, now. */
-class Vendor implements Provider {
+class ScriptedVendor implements Vendor {
   readonly name: string;
   readonly batch: number;
   readonly parallel: () => number;
@@ -44,7 +44,7 @@ class Vendor implements Provider {
 
   async send(_app: string, note: { readonly id: string }, to: readonly { token: string; ref: string }[]) {
     const tokens = to.map(({ token }) => token);
-    const request = { provider: this.name, note: note.id, tokens, refs: to.map(({ ref }) => ref) };
+    const request = { vendor: this.name, note: note.id, tokens, refs: to.map(({ ref }) => ref) };
     this.requests.push(request);
     this.events.emit("request", request);
     return await Promise.all(tokens.map((token) => this.answer(token, request)));
@@ -67,16 +67,16 @@ interface Stage {
   readonly sender: Sender;
   readonly changes: string[];
   readonly events: EventEmitter;
-  /** Devices `<provider>-<n>` with tokens of that provider's type. */
-  devices(provider: string, count: number): Promise<PushId[]>;
+  /** Devices `<vendor>-<n>` with tokens of that vendor's type. */
+  devices(vendor: string, count: number): Promise<PushId[]>;
   notify(pushIds: readonly PushId[], id?: string, more?: { timeToLive?: number }): Promise<void>;
   job(id: string): Promise<Job>;
   /** Resolves when every delivery of the notification is settled. */
   finished(id: string): Promise<Job>;
-  lane(provider: string): Promise<LaneStatus>;
+  lane(vendor: string): Promise<LaneStatus>;
 }
 
-async function stage(t: Test, ...vendors: Vendor[]): Promise<Stage> {
+async function stage(t: Test, ...vendors: ScriptedVendor[]): Promise<Stage> {
   const engine = await openTestEngine(t);
   const changes: string[] = [];
   const events = new EventEmitter();
@@ -98,15 +98,15 @@ async function stage(t: Test, ...vendors: Vendor[]): Promise<Stage> {
     outbox: watched,
     now: Date.now,
     count: () => undefined,
-    changed: ({ provider, host }: Lane, what, reason) => {
-      changes.push(`${host === undefined ? provider : `${provider} ${host}`} ${what}: ${reason}`);
+    changed: ({ vendor, host }: Lane, what, reason) => {
+      changes.push(`${host === undefined ? vendor : `${vendor} ${host}`} ${what}: ${reason}`);
       events.emit("changed");
     },
     failed,
   });
   sender.use(new Map(vendors.map((vendor) => [vendor.name, vendor])));
   const route: Routing = (type, _package, token) => {
-    const lane = { provider: type, app: APP };
+    const lane = { vendor: type, app: APP };
     const host = vendors.find(({ name }) => name === type)?.host;
     return host === undefined ? lane : sender.laneOf(lane, host(APP, token));
   };
@@ -130,11 +130,11 @@ async function stage(t: Test, ...vendors: Vendor[]): Promise<Stage> {
     sender,
     changes,
     events,
-    async devices(provider, count) {
-      const pushIds = Array.from({ length: count }, (_, i) => `${provider}-device-${i}` as PushId);
+    async devices(vendor, count) {
+      const pushIds = Array.from({ length: count }, (_, i) => `${vendor}-device-${i}` as PushId);
       await Promise.all(
         pushIds.map((pushId, i) =>
-          engine.devices.connect({ pushId, token: { type: provider, token: `${provider}-${i}` } }, Date.now()),
+          engine.devices.connect({ pushId, token: { type: vendor, token: `${vendor}-${i}` } }, Date.now()),
         ),
       );
       return pushIds;
@@ -158,9 +158,9 @@ async function stage(t: Test, ...vendors: Vendor[]): Promise<Stage> {
         await settled;
       }
     },
-    async lane(provider) {
-      const found = (await sender.list()).find((lane) => lane.provider === provider);
-      if (found === undefined) throw new Error(`no lane ${provider}`);
+    async lane(vendor) {
+      const found = (await sender.list()).find((lane) => lane.vendor === vendor);
+      if (found === undefined) throw new Error(`no lane ${vendor}`);
       return found;
     },
   };
@@ -171,8 +171,8 @@ const type = async (engine: Engine, pushId: PushId): Promise<Device["type"]> =>
   (await engine.devices.get([pushId], Date.now()))[0]?.type;
 
 t.test("each token is given to its vendor once, and the job ends with what the vendors said", async (t) => {
-  const fcm = new Vendor("fcm", ok);
-  const xiaomi = new Vendor("xiaomi", (token) =>
+  const fcm = new ScriptedVendor("fcm", ok);
+  const xiaomi = new ScriptedVendor("xiaomi", (token) =>
     token === "xiaomi-1" ? { kind: "refused", reason: "too long" } : { kind: "accepted" },
   );
   const on = await stage(t, fcm, xiaomi);
@@ -194,7 +194,7 @@ t.test("each token is given to its vendor once, and the job ends with what the v
 });
 
 t.test("a request carries as many tokens as the vendor takes, of one notification", async (t) => {
-  const huawei = new Vendor("huawei", ok, 3);
+  const huawei = new ScriptedVendor("huawei", ok, 3);
   const on = await stage(t, huawei);
   const pushIds = await on.devices("huawei", 7);
   await on.notify(pushIds, "one");
@@ -206,7 +206,7 @@ t.test("a request carries as many tokens as the vendor takes, of one notificatio
 });
 
 t.test("a batch that was refused as a whole is tried again one by one", async (t) => {
-  const oppo = new Vendor(
+  const oppo = new ScriptedVendor(
     "oppo",
     (token, { tokens }) => {
       if (!tokens.includes("oppo-1")) return { kind: "accepted" };
@@ -223,8 +223,8 @@ t.test("a batch that was refused as a whole is tried again one by one", async (t
 });
 
 t.test("a vendor that hangs delays no other", async (t) => {
-  const hanging = new Vendor("fcm", () => new Promise(() => undefined));
-  const xiaomi = new Vendor("xiaomi", ok);
+  const hanging = new ScriptedVendor("fcm", () => new Promise(() => undefined));
+  const xiaomi = new ScriptedVendor("xiaomi", ok);
   const on = await stage(t, hanging, xiaomi);
   const asked = once(hanging.events, "request");
   await on.notify(await on.devices("fcm", 3), "hangs");
@@ -236,9 +236,9 @@ t.test("a vendor that hangs delays no other", async (t) => {
 });
 
 /** Web Push with as many push hosts as `hostOf` names; `answers` is asked by host. */
-function pushHosts(hostOf: (n: number) => string, answers: (host: string) => ReturnType<Answer>): Vendor {
+function pushHosts(hostOf: (n: number) => string, answers: (host: string) => ReturnType<Answer>): ScriptedVendor {
   const host = (token: string) => hostOf(Number(token.split("-").at(-1)));
-  const webpush = new Vendor("webpush", (token) => answers(host(token)), 1, 200);
+  const webpush = new ScriptedVendor("webpush", (token) => answers(host(token)), 1, 200);
   webpush.host = (_app, token) => ({ name: host(token), known: false });
   return webpush;
 }
@@ -293,7 +293,7 @@ t.test(
     t.match((await lanesOf(on)).get("wrong"), { state: "stopped", reason: "403" });
     t.match((await lanesOf(on)).get("right"), { state: "running" });
     wrong = false;
-    t.same(on.sender.resume({ host: "wrong" }), [{ provider: "webpush", app: APP, host: "wrong" }]);
+    t.same(on.sender.resume({ host: "wrong" }), [{ vendor: "webpush", app: APP, host: "wrong" }]);
   },
 );
 
@@ -318,7 +318,7 @@ t.test(
 );
 
 t.test("refused credentials stop the lane, and nothing else, until it is resumed", async (t) => {
-  const fcm = new Vendor("fcm", () => ({ kind: "denied", reason: "401 wrong key" }), 1, 2);
+  const fcm = new ScriptedVendor("fcm", () => ({ kind: "denied", reason: "401 wrong key" }), 1, 2);
   const on = await stage(t, fcm);
   const stopped = once(on.events, "changed");
   await on.notify(await on.devices("fcm", 50));
@@ -330,13 +330,13 @@ t.test("refused credentials stop the lane, and nothing else, until it is resumed
   t.match(await on.job("note"), { waiting: 50, accepted: 0 }, "nothing is lost and nothing has failed");
 
   fcm.answer = ok;
-  t.same(on.sender.resume({ provider: "xiaomi" }), []);
-  t.same(on.sender.resume({ provider: "fcm" }), [{ provider: "fcm", app: APP }]);
+  t.same(on.sender.resume({ vendor: "xiaomi" }), []);
+  t.same(on.sender.resume({ vendor: "fcm" }), [{ vendor: "fcm", app: APP }]);
   t.match(await on.finished("note"), { accepted: 50 });
 });
 
 t.test("what was claimed when the credentials are refused is given back, not sent", async (t) => {
-  const fcm = new Vendor("fcm", () => ({ kind: "denied", reason: "401 wrong key" }), 1, 1000);
+  const fcm = new ScriptedVendor("fcm", () => ({ kind: "denied", reason: "401 wrong key" }), 1, 1000);
   const send = fcm.send.bind(fcm);
   // Each request takes a while to be written, as real ones do.
   fcm.send = (...args) => {
@@ -358,12 +358,12 @@ t.test("what was claimed when the credentials are refused is given back, not sen
 });
 
 t.test("new credentials let a stopped lane begin again by itself", async (t) => {
-  const wrong = new Vendor("fcm", () => ({ kind: "denied", reason: "401" }));
+  const wrong = new ScriptedVendor("fcm", () => ({ kind: "denied", reason: "401" }));
   const on = await stage(t, wrong);
   const stopped = once(on.events, "changed");
   await on.notify(await on.devices("fcm", 5));
   await stopped;
-  const right = new Vendor("fcm", ok);
+  const right = new ScriptedVendor("fcm", ok);
   on.sender.use(new Map([["fcm", right]]));
   t.match(await on.finished("note"), { accepted: 5 });
   t.equal(right.tokens.length, 5);
@@ -371,7 +371,7 @@ t.test("new credentials let a stopped lane begin again by itself", async (t) => 
 
 t.test("a spent quota pauses the lane until it is there again", async (t) => {
   let until = 0;
-  const xiaomi = new Vendor("xiaomi", () => {
+  const xiaomi = new ScriptedVendor("xiaomi", () => {
     until ||= Date.now() + 150;
     return Date.now() < until ? { kind: "paused", until, reason: "quota" } : { kind: "accepted" };
   });
@@ -388,7 +388,7 @@ t.test("a spent quota pauses the lane until it is there again", async (t) => {
 
 t.test("what may pass is tried again, and what has passed its time is not", async (t) => {
   const refusals = new Map<string, number>();
-  const fcm = new Vendor("fcm", (token, { note }) => {
+  const fcm = new ScriptedVendor("fcm", (token, { note }) => {
     const before = refusals.get(note + token) ?? 0;
     refusals.set(note + token, before + 1);
     return before === 0 ? { kind: "retry", reason: "503" } : { kind: "accepted" };
@@ -405,7 +405,7 @@ t.test("what may pass is tried again, and what has passed its time is not", asyn
 });
 
 t.test("a dead token is forgotten, so the next notification goes over the connection", async (t) => {
-  const fcm = new Vendor("fcm", (token) =>
+  const fcm = new ScriptedVendor("fcm", (token) =>
     token === "fcm-1" ? { kind: "gone", reason: "404" } : { kind: "accepted" },
   );
   const on = await stage(t, fcm);
@@ -418,7 +418,7 @@ t.test("a dead token is forgotten, so the next notification goes over the connec
 });
 
 t.test("when nearly every token is said to be dead, no more are forgotten", async (t) => {
-  const fcm = new Vendor("fcm", () => ({ kind: "gone", reason: "404" }), 10, 1);
+  const fcm = new ScriptedVendor("fcm", () => ({ kind: "gone", reason: "404" }), 10, 1);
   const on = await stage(t, fcm);
   const pushIds = await on.devices("fcm", 200);
   await on.notify(pushIds);
@@ -432,7 +432,7 @@ t.test("when nearly every token is said to be dead, no more are forgotten", asyn
 });
 
 t.test("a vendor that is down is asked less and less", async (t) => {
-  const fcm = new Vendor("fcm", () => ({ kind: "retry", reason: "no connection" }));
+  const fcm = new ScriptedVendor("fcm", () => ({ kind: "retry", reason: "no connection" }));
   const on = await stage(t, fcm);
   await on.notify(await on.devices("fcm", 500));
   // As many as go out at once have done so by then; all else waits for a sign of life.
@@ -446,7 +446,7 @@ t.test("a vendor that is down is asked less and less", async (t) => {
 
 t.test("a connection lost with all its requests costs its lane a second, not a minute", async (t) => {
   const lost = Promise.withResolvers<Outcome>();
-  const apns = new Vendor("apns", () => lost.promise, 1, 200);
+  const apns = new ScriptedVendor("apns", () => lost.promise, 1, 200);
   const on = await stage(t, apns);
   await on.notify(await on.devices("apns", 200));
   while (apns.requests.length < FIRST_PLACES) await once(apns.events, "request");
@@ -457,8 +457,8 @@ t.test("a connection lost with all its requests costs its lane a second, not a m
   t.ok(Date.now() - at < 10_000, `${Date.now() - at} ms`);
 });
 
-t.test("a bug in a provider costs no delivery", async (t) => {
-  const fcm = new Vendor("fcm", ok);
+t.test("a bug in a vendor costs no delivery", async (t) => {
+  const fcm = new ScriptedVendor("fcm", ok);
   let broken = true;
   const send = fcm.send.bind(fcm);
   fcm.send = async (...args) => {
@@ -477,7 +477,7 @@ t.test("a bug in a provider costs no delivery", async (t) => {
     failed,
   });
   sender.use(new Map([["fcm", fcm]]));
-  const route: Routing = (type) => ({ provider: type, app: APP });
+  const route: Routing = (type) => ({ vendor: type, app: APP });
   const expander = createExpander({
     engine,
     count: () => 0,
@@ -504,7 +504,10 @@ t.test("a bug in a provider costs no delivery", async (t) => {
 
 t.test("a stop waits for what is at the vendor, and does not wait for ever", async (t) => {
   const answers: (() => void)[] = [];
-  const fcm = new Vendor("fcm", () => new Promise((resolve) => answers.push(() => resolve({ kind: "accepted" }))));
+  const fcm = new ScriptedVendor(
+    "fcm",
+    () => new Promise((resolve) => answers.push(() => resolve({ kind: "accepted" }))),
+  );
   const on = await stage(t, fcm);
   const asked = once(fcm.events, "request");
   await on.notify(await on.devices("fcm", 1));
@@ -514,7 +517,7 @@ t.test("a stop waits for what is at the vendor, and does not wait for ever", asy
   await stopped;
   t.match(await on.job("note"), { state: "finished", accepted: 1 });
 
-  const hanging = new Vendor("apn", () => new Promise(() => undefined));
+  const hanging = new ScriptedVendor("apn", () => new Promise(() => undefined));
   const other = await stage(t, hanging);
   const hangs = once(hanging.events, "request");
   await other.notify(await other.devices("apn", 1));
@@ -525,7 +528,7 @@ t.test("a stop waits for what is at the vendor, and does not wait for ever", asy
 
 t.test("a stop waits until the answer that has just come is stored", async (t) => {
   const answered = Promise.withResolvers<Outcome>();
-  const fcm = new Vendor("fcm", () => answered.promise);
+  const fcm = new ScriptedVendor("fcm", () => answered.promise);
   const on = await stage(t, fcm);
   await on.notify(await on.devices("fcm", 1));
   await once(fcm.events, "request");
@@ -537,7 +540,7 @@ t.test("a stop waits until the answer that has just come is stored", async (t) =
 
 t.test("a paused job sends nothing more until it is resumed; a cancelled one never", async (t) => {
   const release: (() => void)[] = [];
-  const fcm = new Vendor(
+  const fcm = new ScriptedVendor(
     "fcm",
     () => new Promise((resolve) => release.push(() => resolve({ kind: "accepted" }))),
     1,
@@ -561,12 +564,12 @@ t.test("a paused job sends nothing more until it is resumed; a cancelled one nev
       await settled;
     }
     const claimed = once(on.events, "settled");
-    on.sender.nudge([{ provider: "fcm", app: APP }]);
+    on.sender.nudge([{ vendor: "fcm", app: APP }]);
     await claimed;
     if (id === "paused") {
       t.match(await on.job(id), { state: "paused", accepted: atVendor }, "only what was at the vendor");
       await on.engine.outbox.order(id, "resume", Date.now());
-      on.sender.nudge([{ provider: "fcm", app: APP }]);
+      on.sender.nudge([{ vendor: "fcm", app: APP }]);
       t.match(await on.finished(id), { accepted: 6 });
       fcm.answer = () => new Promise((resolve) => release.push(() => resolve({ kind: "accepted" })));
     } else {

@@ -4,7 +4,7 @@ import t, { type Test } from "tap";
 import type { Lane } from "../../src/core/delivery.ts";
 import type { PushId } from "../../src/core/device.ts";
 import type { Engine } from "../../src/core/engine.ts";
-import type { Provider, Trace } from "../../src/core/vendor.ts";
+import type { Trace, Vendor } from "../../src/core/vendor.ts";
 import { createTracer } from "../../src/delivery/trace.ts";
 import { openTestEngine } from "../support/engine.ts";
 
@@ -13,7 +13,7 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
 /** Has counted what the test says, by receipt. */
-class Vendor implements Provider {
+class ScriptedVendor implements Vendor {
   readonly name: string;
   readonly batch = 1000;
   readonly parallel = () => 1;
@@ -42,7 +42,7 @@ class Vendor implements Provider {
   async close() {}
 }
 
-async function stage(t: Test, vendor: Vendor) {
+async function stage(t: Test, vendor: ScriptedVendor) {
   const engine = await openTestEngine(t);
   const clock = { now: T };
   const looked = new EventEmitter();
@@ -51,14 +51,14 @@ async function stage(t: Test, vendor: Vendor) {
       outbox: {
         receipts: (...args) => engine.outbox.receipts(...args),
         traced: (...args) => engine.outbox.traced(...args),
-        async traceable(provider, from, to, limit) {
+        async traceable(vendor, from, to, limit) {
           // The youngest come last: then a look is over.
-          const page = await engine.outbox.traceable(provider, from, to, limit);
+          const page = await engine.outbox.traceable(vendor, from, to, limit);
           if (to === clock.now - MINUTE && page.ids.length === 0) setImmediate(() => looked.emit("over"));
           return page;
         },
       },
-      providers: () => new Map([[vendor.name, vendor]]),
+      vendors: () => new Map([[vendor.name, vendor]]),
       now: () => clock.now,
       failed: (error) => t.error(error),
       every: 1,
@@ -91,7 +91,7 @@ async function sent(engine: Engine, id: string, lane: Lane, receipts: readonly s
     { kind: "all" },
   );
   const job = (await engine.outbox.unexpanded(1, at)).work[0]!.job;
-  const devices = receipts.map((name) => ({ pushId: name as PushId, via: { lane, type: lane.provider, token: name } }));
+  const devices = receipts.map((name) => ({ pushId: name as PushId, via: { lane, type: lane.vendor, token: name } }));
   const rest = { parcels: [], counts: {}, seen: devices.length, skipped: 0, routes: {} };
   await engine.outbox.expand(job, { ...rest, devices }, at);
   const { deliveries } = await engine.outbox.claim(lane, receipts.length, at, MINUTE);
@@ -100,7 +100,7 @@ async function sent(engine: Engine, id: string, lane: Lane, receipts: readonly s
       delivery,
       kind: "accepted" as const,
       receipt: delivery.token,
-      counters: [`accepted_${lane.provider}`],
+      counters: [`accepted_${lane.vendor}`],
     })),
     at,
   );
@@ -109,12 +109,12 @@ async function sent(engine: Engine, id: string, lane: Lane, receipts: readonly s
 t.test(
   "a vendor is asked at growing intervals while a notification is young, and the largest sum is kept",
   async (t) => {
-    const xiaomi = new Vendor("xiaomi");
+    const xiaomi = new ScriptedVendor("xiaomi");
     const on = await stage(t, xiaomi);
-    const lane = { provider: "xiaomi", app: "app" };
+    const lane = { vendor: "xiaomi", app: "app" };
     const receipts = Array.from({ length: 25 }, (_, n) => `m${n + 10}`);
     await sent(on.engine, "n1", lane, receipts, T);
-    await sent(on.engine, "other", { provider: "huawei", app: "app" }, ["h"], T);
+    await sent(on.engine, "other", { vendor: "huawei", app: "app" }, ["h"], T);
     on.run();
 
     t.same(await on.asked(T + MINUTE - 1), [], "too early");
@@ -135,9 +135,9 @@ t.test(
 );
 
 t.test("after a restart each young notification is asked about once, an old one not", async (t) => {
-  const xiaomi = new Vendor("xiaomi");
+  const xiaomi = new ScriptedVendor("xiaomi");
   const on = await stage(t, xiaomi);
-  const lane = { provider: "xiaomi", app: "app" };
+  const lane = { vendor: "xiaomi", app: "app" };
   await sent(on.engine, "old", lane, ["old"], T - 73 * HOUR);
   await sent(on.engine, "days", lane, ["days"], T - 60 * HOUR);
   await sent(on.engine, "hours", lane, ["hours"], T - 3 * HOUR);

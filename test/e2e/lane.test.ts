@@ -24,15 +24,15 @@ async function stage(t: Test, names: readonly VendorName[]): Promise<{ server: T
   return { vendors, server: await startTestApp(t, { vendors: vendors.config() }) };
 }
 
-async function lane(server: TestApp, provider: string): Promise<Fields> {
+async function lane(server: TestApp, vendor: string): Promise<Fields> {
   const { lanes } = await server.ok("lane/list", {});
-  const own = (lanes as Fields[]).filter((one) => one["provider"] === provider);
+  const own = (lanes as Fields[]).filter((one) => one["provider"] === vendor);
   // Browsers' is one lane for each push host, and one for those of all others.
   return own.find(({ host }) => host !== undefined) ?? own[0] ?? {};
 }
 
-const laneIn = (server: TestApp, provider: string, wanted: (status: Fields) => boolean) =>
-  eventually(() => lane(server, provider), wanted);
+const laneIn = (server: TestApp, vendor: string, wanted: (status: Fields) => boolean) =>
+  eventually(() => lane(server, vendor), wanted);
 
 const metrics = async (server: TestApp) => (await fetch(`${server.apiUrl}/metrics`)).text();
 

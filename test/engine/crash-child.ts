@@ -51,7 +51,7 @@ async function caller(name: string): Promise<never> {
       case 3: {
         await engine.outbox.accept(note(id), { kind: "pushIds", pushIds: [pushId] });
         const [job] = await engine.outbox.jobs({ id }, 1, Date.now());
-        const lane = { provider: "fcm", app: name };
+        const lane = { vendor: "fcm", app: name };
         const devices = [{ pushId, via: { lane, type: "fcm", token: id } }];
         const page = { parcels: [], devices, counts: {}, seen: 1, skipped: 0, routes: {} };
         await engine.outbox.expand(job?.job ?? 0, page, Date.now());

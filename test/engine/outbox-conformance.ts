@@ -4,7 +4,7 @@ import type { Delivery, Settlement } from "../../src/core/delivery.ts";
 import type { Device } from "../../src/core/device.ts";
 import type { Engine } from "../../src/core/engine.ts";
 import type { Notification } from "../../src/core/notification.ts";
-import type { AcceptOptions, Addressed, Job, NotificationTarget, ProviderReceipt } from "../../src/core/outbox.ts";
+import type { AcceptOptions, Addressed, Job, NotificationTarget, VendorReceipt } from "../../src/core/outbox.ts";
 import { deviceChannel, type Parcel } from "../../src/core/packet.ts";
 import { missed } from "../support/engine.ts";
 import { type Define, HOUR, pushId, recorder, T, toDevice, toTopic, uid } from "./conformance.ts";
@@ -358,7 +358,7 @@ async function queueTests(test: Define): Promise<void> {
   });
 
   await test("lanes do not see each other's deliveries", async (t, { engine }) => {
-    const other = { provider: "fcm", app: "com.y" };
+    const other = { vendor: "fcm", app: "com.y" };
     await send(engine, "n1", [via("a"), via("b", XIAOMI), via("c", other)]);
     await send(engine, "n2", [via("d", XIAOMI)], { at: T + 1 });
     const lanes = [...(await engine.outbox.lanes())].sort((x, y) => y.depth - x.depth);
@@ -366,7 +366,7 @@ async function queueTests(test: Define): Promise<void> {
     t.same(lanes[0], { lane: XIAOMI, depth: 2, oldest: T });
     t.same(named(await claimed(engine, 9, T + 1, XIAOMI)), ["b", "d"]);
     t.same(named(await claimed(engine, 9, T + 1, other)), ["c"]);
-    t.same(await claimed(engine, 9, T + 1, { provider: "xiaomi", app: "com.y" }), []);
+    t.same(await claimed(engine, 9, T + 1, { vendor: "xiaomi", app: "com.y" }), []);
     const find = async () => (await engine.outbox.lanes()).find(({ lane }) => lane.app === "com.y");
     t.match(await find(), { depth: 1, oldest: T }, "also what is at the vendor");
   });
@@ -401,7 +401,7 @@ async function queueTests(test: Define): Promise<void> {
     await test(`a stopped lane lets go of what has expired, a piece at a time (${first} first)`, async (t, {
       engine,
     }) => {
-      const apns = { provider: "apns", app: "com.x" };
+      const apns = { vendor: "apns", app: "com.x" };
       const names = Array.from({ length: 10 }, (_, i) => `d${i}`);
       const lasting = ["l1", "l2", "l3", "l4", "l5"];
       if (first === "lasting")
@@ -847,14 +847,11 @@ async function settlementTests(test: Define): Promise<void> {
     );
     const [a, b, c] = await claimed(engine, 9, T, XIAOMI);
     await engine.outbox.settle([accepted(a!, "batch"), accepted(b!, "batch")], T);
-    const tell = (
-      receipt: Partial<ProviderReceipt> & Pick<ProviderReceipt, "event">,
-      provider = "xiaomi",
-    ): Promise<void> =>
+    const tell = (receipt: Partial<VendorReceipt> & Pick<VendorReceipt, "event">, vendor = "xiaomi"): Promise<void> =>
       engine.outbox.received(
         [
-          { provider, ...receipt },
-          { provider, ...receipt },
+          { vendor, ...receipt },
+          { vendor, ...receipt },
         ],
         T + 9,
       );
@@ -895,8 +892,8 @@ async function settlementTests(test: Define): Promise<void> {
       engine.counters.arrived([{ id: "n1", pushId: pushId(name), counter }], T + 3);
     await click("a", "click_xiaomi");
     await click("a", "click_xiaomi");
-    await engine.outbox.received([{ provider: "xiaomi", receipt: "r1", token: "a-token", event: "clicked" }], T + 4);
-    await engine.outbox.received([{ provider: "xiaomi", receipt: "r2", token: "b-token", event: "clicked" }], T + 4);
+    await engine.outbox.received([{ vendor: "xiaomi", receipt: "r1", token: "a-token", event: "clicked" }], T + 4);
+    await engine.outbox.received([{ vendor: "xiaomi", receipt: "r2", token: "b-token", event: "clicked" }], T + 4);
     await click("b", "click_xiaomi");
     await click("c", "click_xiaomi");
     await click("c", "arrive_android");

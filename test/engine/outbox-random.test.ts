@@ -60,7 +60,7 @@ for (const seed of [1, 2, 3]) {
           const way = roll(5) - 1;
           return [someone(), roll(2) === 0 ? null : `u${roll(9)}`, way, way < 0 ? null : "fcm", way < 0 ? null : "tok"];
         }).flat();
-        const lanes = ["fcm", "xiaomi"].flatMap((provider) => ["", "h"].map((host) => [provider, "com.x", host]));
+        const lanes = ["fcm", "xiaomi"].flatMap((vendor) => ["", "h"].map((host) => [vendor, "com.x", host]));
         const page = { notBefore: null, parcels: [], lanes, devices, counts: {}, seen: 1, skipped: 0, routes: {} };
         const late = roll(8) === 0;
         call("expand", [one.job, { ...page, late, cursor: roll(2) === 0 ? "c" : null }, now]);
@@ -117,7 +117,7 @@ for (const seed of [1, 2, 3]) {
       () => {
         const event = ["arrived", "clicked", "gone", "suppressed"][roll(4)];
         const receipt = `text ${roll(30)}`;
-        call("received", [[{ provider: "xiaomi", receipt, token: "tok", event }], now]);
+        call("received", [[{ vendor: "xiaomi", receipt, token: "tok", event }], now]);
       },
       () => {
         const counter = ["arrive_android", "click_xiaomi", "click_fcm"][roll(3)];

@@ -41,14 +41,14 @@ export const over = (name: string, user?: string): Addressed => ({
   ...(user === undefined ? {} : { uid: uid(user) }),
 });
 
-export const FCM: Lane = { provider: "fcm", app: "com.x" };
-export const XIAOMI: Lane = { provider: "xiaomi", app: "com.x" };
+export const FCM: Lane = { vendor: "fcm", app: "com.x" };
+export const XIAOMI: Lane = { vendor: "xiaomi", app: "com.x" };
 export const LEASE = 60_000;
 
 /** A device that has a token: its name with "-token". */
 export const via = (name: string, lane = FCM): Addressed => ({
   pushId: pushId(name),
-  via: { lane, type: lane.provider, token: `${name}-token` },
+  via: { lane, type: lane.vendor, token: `${name}-token` },
 });
 
 export const toList = (names: readonly string[]): NotificationTarget => ({
@@ -93,14 +93,14 @@ export const named = (deliveries: readonly { readonly pushId: PushId }[]): strin
 export const accepted = (delivery: Delivery, receipt?: string): Settlement => ({
   delivery,
   kind: "accepted",
-  counters: [`accepted_${delivery.lane.provider}`],
+  counters: [`accepted_${delivery.lane.vendor}`],
   ...(receipt === undefined ? {} : { receipt }),
 });
 export const refused = (delivery: Delivery, reason = "no"): Settlement => ({
   delivery,
   kind: "refused",
   reason,
-  counters: [`failed_${delivery.lane.provider}`],
+  counters: [`failed_${delivery.lane.vendor}`],
 });
 export const again = (delivery: Delivery, at: number, tried = true, reason = "busy"): Settlement => ({
   delivery,

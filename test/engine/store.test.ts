@@ -223,7 +223,7 @@ t.test("a database of the first version goes on: what waited is sent, what was s
     { state: "sent" },
   ]);
 
-  const lane = { provider: "apns", app: "com.x" };
+  const lane = { vendor: "apns", app: "com.x" };
   const via = { lane, type: "apn", token: "tok" };
   const page = { parcels: [], devices: [{ pushId: pushId("a"), via }], counts: {}, seen: 1, skipped: 0, routes: {} };
   for (const { job } of work) await engine.outbox.expand(job, page, T);
@@ -734,7 +734,7 @@ t.test("a long scan and a long list let others in between", async (t) => {
 t.test("the figures of the store say how much is waiting", async (t) => {
   const dataDir = t.testdir();
   let engine = await openLocalEngine(options(dataDir));
-  const lane = { provider: "fcm", app: "com.x" };
+  const lane = { vendor: "fcm", app: "com.x" };
   const devices = ["a", "b"].map((name) => ({ pushId: pushId(name), via: { lane, type: "fcm", token: name } }));
   await engine.outbox.accept(
     {

@@ -37,7 +37,7 @@ function opened(t: Test, file: string) {
   const reading = readConfig({ file, env: {}, flags: new Map() });
   if (reading.problems !== undefined) throw new Error(reading.problems.join("\n"));
   const vendors = openVendors(reading.config.vendors, Date.now());
-  t.teardown(() => Promise.all([...vendors.providers.values()].map((provider) => provider.close())));
+  t.teardown(() => Promise.all([...vendors.byName.values()].map((vendor) => vendor.close())));
   return vendors;
 }
 
@@ -45,11 +45,11 @@ const devicesIn = (directory: string): readonly LabDevice[] =>
   JSON.parse(readFileSync(join(directory, "devices.json"), "utf8")) as readonly LabDevice[];
 
 async function outcomes(t: Test, directory: string, id: string): Promise<Readonly<Record<string, Outcome["kind"]>>> {
-  const { providers, tokenTypes, problems } = opened(t, join(directory, "pushbox-lab.toml"));
+  const { byName, tokenTypes, problems } = opened(t, join(directory, "pushbox-lab.toml"));
   t.same(problems, []);
   const told = devicesIn(directory).map(async ({ vendor, type, app, token }) => {
     t.equal(tokenTypes.get(type), vendor, `the token type ${type} leads to ${vendor}`);
-    const [outcome] = (await providers.get(vendor)?.send(app, note(id), [{ token, ref: id }], Date.now())) ?? [];
+    const [outcome] = (await byName.get(vendor)?.send(app, note(id), [{ token, ref: id }], Date.now())) ?? [];
     return [vendor, outcome?.kind];
   });
   return Object.fromEntries(await Promise.all(told)) as Readonly<Record<string, Outcome["kind"]>>;
@@ -105,7 +105,7 @@ t.test("a server of that configuration gets one device per vendor", async (t) =>
   });
 });
 
-// What each fault does to each vendor's provider is in lab/.
+// What each fault does to each vendor is in lab/.
 t.test("faults are chosen at the start and changed while the lab runs, for some requests or for all", async (t) => {
   const directory = join(t.testdir({}), "lab");
   const lines: string[] = [];

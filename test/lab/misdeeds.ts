@@ -1,12 +1,12 @@
-// Everything that `pushbox lab --fault` knows, done to the real provider of a vendor: the outcome is the true one, in time; the
-// vendor is asked a bounded number of times; and when it is over, the same provider delivers again.
+// Everything that `pushbox lab --fault` knows, done to a real vendor: the outcome is the true one, in time; the
+// vendor is asked a bounded number of times; and when it is over, the same vendor delivers again.
 import t, { type Test } from "tap";
 import type { Outcome } from "../../src/core/vendor.ts";
 import type { FakeVendor } from "../../src/lab/fake.ts";
 import { FAULTS } from "../../src/lab/faults.ts";
 import { type Chosen, chosenFrom, misbehave } from "../../src/lab/misbehave.ts";
 import { serve } from "../../src/lab/server.ts";
-import { provider } from "../../src/vendors/client.ts";
+import { createVendor } from "../../src/vendors/client.ts";
 import type { CommonApp, Dialect } from "../../src/vendors/dialect.ts";
 import { Signatures } from "../../src/vendors/signatures.ts";
 import { authority, configured, NOW, notification } from "../vendors/conformance.ts";
@@ -125,7 +125,7 @@ export function misdeeds<App extends CommonApp>({ dialect, fake, token }: Subjec
     const run = async (name: string, chosen: readonly Chosen[]): Promise<void> => {
       const timeout = SILENT.has(name) ? IMPATIENT : PATIENT;
       const hasty = { ...dialect, transport: { ...dialect.transport, timeout } };
-      const own = provider(hasty, [app], { ca: authority.ca, signatures });
+      const own = createVendor(hasty, [app], { ca: authority.ca, signatures });
       const send = async (): Promise<Kind | undefined> => {
         // Another notification each time: some vendors drop a repetition.
         const note = notification({}, { acceptedAt: clock.now, id: `${name}-${clock.now % 1e8}`.slice(-20) });

@@ -13,7 +13,7 @@ import { fakeMeizu } from "../../src/lab/vendors/meizu.ts";
 import { fakeOppo } from "../../src/lab/vendors/oppo.ts";
 import { fakeVivo } from "../../src/lab/vendors/vivo.ts";
 import { fakeXiaomi } from "../../src/lab/vendors/xiaomi.ts";
-import { provider } from "../../src/vendors/client.ts";
+import { createVendor } from "../../src/vendors/client.ts";
 import type { CommonApp, Dialect } from "../../src/vendors/dialect.ts";
 import { harmony, huawei } from "../../src/vendors/huawei.ts";
 import { meizu } from "../../src/vendors/meizu.ts";
@@ -52,10 +52,10 @@ async function waiting<App extends CommonApp>(
     },
   });
   t.teardown(() => server.close());
-  const own = provider(dialect, [configured(dialect, fake, server.url)], { ca: authority.ca });
+  const own = createVendor(dialect, [configured(dialect, fake, server.url)], { ca: authority.ca });
   t.teardown(() => own.close());
   const app = own.apps[0]!;
-  const lane = { provider: name, app };
+  const lane = { vendor: name, app };
   const { outbox } = await openTestEngine(t);
   const content = { id: "note", android: { title: "Ann", message: "Hello, Bob", payload: {} } };
   const devices = Array.from({ length: DEVICES }, (_, n) => ({

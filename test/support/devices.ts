@@ -80,7 +80,7 @@ export async function deliveriesOf(at: TestApp, id: unknown): Promise<readonly F
   return (await at.ok("notification/get", { id, limit: 1000 }))["deliveries"] as readonly Fields[];
 }
 
-/** What the statistics count of a notification, for one provider as they name it. */
+/** What the statistics count of a notification, for one vendor as they name it. */
 export async function counted(at: TestApp, id: unknown, name: string): Promise<Fields> {
   await at.app.settled();
   return ((await at.ok("stats/arrival/info", { id }))[name] ?? {}) as Fields;

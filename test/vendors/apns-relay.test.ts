@@ -1,7 +1,7 @@
 // What a relay's answers mean, what it is asked, and how several stand in for each other.
 import t from "tap";
 import { apnsRelay } from "../../src/vendors/apns-relay.ts";
-import { provider } from "../../src/vendors/client.ts";
+import { createVendor } from "../../src/vendors/client.ts";
 import type { HttpReply } from "../../src/vendors/dialect.ts";
 import { appOf, form, json, NOW, note, problems, to } from "../support/vendor.ts";
 import { authority } from "./conformance.ts";
@@ -203,7 +203,7 @@ t.test("a relay that knows neither our key nor the app is passed over; the lane 
   const servers = [await serving(t), await serving(t)];
   const urls = servers.map(({ url }) => url);
   const relayed = appOf(apnsRelay, { bundle_id: "com.example.app", relays: urls });
-  const own = provider(apnsRelay, [relayed], { ca: authority.ca });
+  const own = createVendor(apnsRelay, [relayed], { ca: authority.ca });
   t.teardown(() => own.close());
   const send = () => own.send("com.example.app", note(apn), to("aa", "bb"), NOW);
   const answer = (n: number, status: number, fields: object) =>

@@ -8,7 +8,7 @@ import type { FakeRequest } from "../../src/lab/fake.ts";
 import { serve } from "../../src/lab/server.ts";
 import { fakeApns } from "../../src/lab/vendors/apns.ts";
 import { type ApnsApp, apns } from "../../src/vendors/apns.ts";
-import { provider } from "../../src/vendors/client.ts";
+import { createVendor } from "../../src/vendors/client.ts";
 import { Signatures } from "../../src/vendors/signatures.ts";
 import {
   authority,
@@ -193,9 +193,9 @@ t.test("a token is looked for in production, then in the sandbox, and found ther
 t.test("where a token was found is told, to be kept with it, and asked first by whoever knows it", async (t) => {
   const first = await stage(t, conformity);
   first.fake.tokens.set(token(1), "sandbox");
-  const told = async ({ provider, clock }: Stage, n: number, detour?: string) => {
+  const told = async ({ vendor, clock }: Stage, n: number, detour?: string) => {
     const to = { token: token(n), ref: "r", ...(detour === undefined ? {} : { detour }) };
-    return (await provider.send(provider.apps[0]!, notification(), [to], clock.now))[0];
+    return (await vendor.send(vendor.apps[0]!, notification(), [to], clock.now))[0];
   };
   t.match(await told(first, 1), { kind: "accepted", detour: "sandbox com.example.lab" });
   t.match(await told(first, 1), { detour: "sandbox com.example.lab" }, "as long as it is not known there");
@@ -251,7 +251,7 @@ t.test("tokens are looked for elsewhere on a connection of its own, a few at a t
   );
   const entry = configured(apns, fake, production!.url);
   const other = { ...entry.other!, baseUrl: `${sandbox!.url}/sandbox` };
-  const own = provider(apns, [{ ...entry, other }], { ca: authority.ca });
+  const own = createVendor(apns, [{ ...entry, other }], { ca: authority.ca });
   t.teardown(() => Promise.all([own.close(), production!.close(), sandbox!.close()]));
   const numbers = Array.from({ length: 60 }, (_, n) => n);
   for (const n of numbers) fake.tokens.set(token(n), "sandbox");
@@ -313,7 +313,7 @@ for (const [key, covered, closed] of [
   ["production-key", "", "sandbox"],
 ] as const)
   t.test(`F4: ${key}: a token that the open environment does not know is not dead, and waits`, async (t) => {
-    const { fake, server, provider, clock, send } = await stage(t, conformity);
+    const { fake, server, vendor, clock, send } = await stage(t, conformity);
     const elsewhere = Array.from({ length: 60 }, (_, n) => n + 1);
     for (const n of elsewhere) fake.tokens.set(token(n), covered === "" ? "sandbox" : "");
     fake.tokens.set(token(99), covered);
@@ -326,8 +326,8 @@ for (const [key, covered, closed] of [
         scope: "token",
         reason: new RegExp(`BadDeviceToken; ${closed} is closed to us: 403`),
       });
-    const app = provider.apps[0]!;
-    t.match(provider.stoppedWays?.(app, clock.now), [{ way: closed, reason: /^403 BadEnvironmentKey/, since: NOW }]);
+    const app = vendor.apps[0]!;
+    t.match(vendor.stoppedWays?.(app, clock.now), [{ way: closed, reason: /^403 BadEnvironmentKey/, since: NOW }]);
     const before = server.requests.length;
     clock.now += 60_000;
     t.match(await send([1]), [{ kind: "retry" }]);
@@ -335,11 +335,11 @@ for (const [key, covered, closed] of [
     fake.fail(key, 0);
     clock.now += 10 * 60_000;
     t.match(await send([1]), [{ kind: "accepted" }], "the way is tried again");
-    t.same(provider.stoppedWays?.(app, clock.now), []);
+    t.same(vendor.stoppedWays?.(app, clock.now), []);
   });
 
 t.test("F4b: what another app's team says of a token does not prove it dead", async (t) => {
-  const { fake, server, provider, clock, send } = await stage(t, { ...conformity, others: ["com.example.second"] });
+  const { fake, server, vendor, clock, send } = await stage(t, { ...conformity, others: ["com.example.second"] });
   const own = ({ headers }: FakeRequest) => headers["apns-topic"] === "com.example.lab";
   const reply = { status: 403, body: '{"reason":"BadEnvironmentKeyInToken"}' };
   server.misbehave({
@@ -356,7 +356,7 @@ t.test("F4b: what another app's team says of a token does not prove it dead", as
     "the other team was asked",
   );
   server.behave();
-  provider.reopen?.(provider.apps[0]!);
+  vendor.reopen?.(vendor.apps[0]!);
   t.match(await send([1]), [{ kind: "accepted" }], "nobody has to wait when an operator lets it go on");
   fake.tokens.set(token(2), "com.example.nobody's");
   clock.now += 1000;
@@ -445,7 +445,7 @@ t.test("F5: after a restart the JWT is the same text, and no sooner another one 
   t.teardown(() => server.close());
   const entry = configured(apns, fake, server.url);
   const run = async (): Promise<Outcome | undefined> => {
-    const own = provider(apns, [entry], { ca: authority.ca, signatures: new Signatures(file) });
+    const own = createVendor(apns, [entry], { ca: authority.ca, signatures: new Signatures(file) });
     fake.fail("counts-jwts", 1e6);
     const [outcome] = await own.send(entry.app, notification(), [{ token: token(1), ref: "r" }], clock.now);
     await own.close();

@@ -10,7 +10,7 @@ import { fakeApns } from "../../src/lab/vendors/apns.ts";
 import { fakeFcm } from "../../src/lab/vendors/fcm.ts";
 import { isPrivateHost, isPublic, publicLookup } from "../../src/vendors/address.ts";
 import { apns } from "../../src/vendors/apns.ts";
-import { provider } from "../../src/vendors/client.ts";
+import { createVendor } from "../../src/vendors/client.ts";
 import { Credentials } from "../../src/vendors/credentials.ts";
 import { type CommonApp, type Credential, Denied, type Dialect } from "../../src/vendors/dialect.ts";
 import { fcm } from "../../src/vendors/fcm.ts";
@@ -92,7 +92,7 @@ t.test("a server that is not there, or accepts and says nothing, is trouble that
 
 t.test("closing waits for what is in flight", async (t) => {
   const server = await serving(t);
-  const own = provider(plain(), [appAt(server.url)], { ca: authority.ca });
+  const own = createVendor(plain(), [appAt(server.url)], { ca: authority.ca });
   await own.send("a", notification(), recipients(1), NOW);
   server.misbehave({ fault: { kind: "slow", milliseconds: 100 } });
   const flying = own.send("a", notification(), recipients(1), NOW);
@@ -170,7 +170,7 @@ t.test("behind a proxy too, each new connection to Apple begins with one request
     },
   });
   const { url } = await proxying(t);
-  const own = provider(apns, [configured(apns, fake, server.url)], { ca: authority.ca, proxy: url });
+  const own = createVendor(apns, [configured(apns, fake, server.url)], { ca: authority.ca, proxy: url });
   t.teardown(() => own.close());
   const tokens = (count: number) => recipients(count).map(({ ref }, n) => ({ ref, token: `${n}`.padStart(64, "0") }));
   const send = (count: number) => own.send(own.apps[0]!, notification(), tokens(count), NOW);
@@ -187,7 +187,7 @@ t.test("behind a proxy too, each new connection to Apple begins with one request
 t.test("a burst needs one request for a credential, and only where there is none", async (t) => {
   const fake = fakeFcm();
   const server = await serving(t, fake);
-  const own = provider(fcm, [configured(fcm, fake, server.url)], { ca: authority.ca });
+  const own = createVendor(fcm, [configured(fcm, fake, server.url)], { ca: authority.ca });
   t.teardown(() => own.close());
   const [app] = own.apps;
   t.ok((await own.send(app!, notification(), recipients(50), NOW)).every(({ kind }) => kind === "accepted"));

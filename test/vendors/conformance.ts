@@ -2,11 +2,11 @@
 import type { Test } from "tap";
 import t from "tap";
 import type { Notification } from "../../src/core/notification.ts";
-import type { Outcome, Provider } from "../../src/core/vendor.ts";
+import type { Outcome, Vendor } from "../../src/core/vendor.ts";
 import { createAuthority } from "../../src/lab/authority.ts";
 import type { FakeVendor } from "../../src/lab/fake.ts";
 import { type Fault, INTERNAL_ERROR, type LabServer, REFUSED_STREAM, serve } from "../../src/lab/server.ts";
-import { provider } from "../../src/vendors/client.ts";
+import { createVendor } from "../../src/vendors/client.ts";
 import type { CommonApp, Dialect } from "../../src/vendors/dialect.ts";
 
 export interface Conformity<App extends CommonApp> {
@@ -78,7 +78,7 @@ export function configured<App extends CommonApp>(
 export interface Stage {
   readonly fake: FakeVendor;
   readonly server: LabServer;
-  readonly provider: Provider;
+  readonly vendor: Vendor;
   readonly clock: { now: number };
   /** To the devices of these numbers. */
   send(devices: readonly number[], note?: Notification): Promise<readonly Outcome[]>;
@@ -99,7 +99,7 @@ export async function stage<App extends CommonApp>(
   });
   const hasty = { ...dialect, transport: { ...dialect.transport, timeout } };
   const apps = [entry, ...others.map((bundle_id) => ({ ...entry, bundle_id }))];
-  const own = provider(
+  const own = createVendor(
     hasty,
     apps.map((each) => configured(dialect, fake, server.url, each)),
     { ca: authority.ca },
@@ -112,7 +112,7 @@ export async function stage<App extends CommonApp>(
   return {
     fake,
     server,
-    provider: own,
+    vendor: own,
     clock,
     send: (devices, note = notification({}, { acceptedAt: clock.now })) =>
       own.send(
@@ -271,8 +271,8 @@ export function conformance<App extends CommonApp>(conformity: Conformity<App>):
   });
 
   t.test(`${name} refuses apps it has no configuration for`, async (t) => {
-    const { provider, clock } = await stage(t, conformity);
-    const outcomes = await provider.send("com.nobody", notification(), [{ token: "x", ref: "r" }], clock.now);
+    const { vendor, clock } = await stage(t, conformity);
+    const outcomes = await vendor.send("com.nobody", notification(), [{ token: "x", ref: "r" }], clock.now);
     t.same(kinds(outcomes), ["refused"]);
   });
 

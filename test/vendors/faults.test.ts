@@ -1,4 +1,4 @@
-// What servers and networks do to connections, felt through a provider: each request ends in time with the outcome that is true,
+// What servers and networks do to connections, felt through a vendor: each request ends in time with the outcome that is true,
 // nothing is sent twice unasked, and the next request finds a way. Faults of single answers are in conformance.ts, GOAWAY in the
 // middle of many requests in undici.test.ts.
 import t, { type Test } from "tap";
@@ -6,7 +6,7 @@ import type { Outcome } from "../../src/core/vendor.ts";
 import { ENHANCE_YOUR_CALM, type Fault, REFUSED_STREAM, type ServeOptions } from "../../src/lab/server.ts";
 import { fakeApns } from "../../src/lab/vendors/apns.ts";
 import { apns } from "../../src/vendors/apns.ts";
-import { provider } from "../../src/vendors/client.ts";
+import { createVendor } from "../../src/vendors/client.ts";
 import type { Transport } from "../../src/vendors/dialect.ts";
 import { authority, configured, NOW, notification } from "./conformance.ts";
 import { appAt, kinds, plain, providing, recipients, serving, silent } from "./plain.ts";
@@ -236,7 +236,7 @@ t.test(
   async (t) => {
     const fake = fakeApns();
     const server = await serving(t, fake);
-    const own = provider(apns, [configured(apns, fake, server.url)], { ca: authority.ca });
+    const own = createVendor(apns, [configured(apns, fake, server.url)], { ca: authority.ca });
     t.teardown(() => own.close());
     const hex = (n: number) => n.toString(16).padStart(64, "0");
     for (let n = 0; n < 12; n++) fake.tokens.set(hex(n * 2), "bad");

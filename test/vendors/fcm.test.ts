@@ -1,6 +1,6 @@
 import t from "tap";
 import { fakeFcm } from "../../src/lab/vendors/fcm.ts";
-import { provider } from "../../src/vendors/client.ts";
+import { createVendor } from "../../src/vendors/client.ts";
 import { fcm } from "../../src/vendors/fcm.ts";
 import { authority, configured, conformance, NOW, notification, stage } from "./conformance.ts";
 
@@ -171,7 +171,7 @@ t.test("what Google asks for is how long it is left alone", async (t) => {
 });
 
 t.test("F6: a token of another project is set aside, and asked about again with other credentials", async (t) => {
-  const { fake, server, provider: own, clock, send } = await stage(t, conformity);
+  const { fake, server, vendor: own, clock, send } = await stage(t, conformity);
   fake.tokens.set(conformity.token(1), "foreign");
   const [outcome] = await send([1]);
   t.match(outcome, { kind: "refused", reason: /^403 SENDER_ID_MISMATCH/, detour: /^none / });
@@ -189,7 +189,7 @@ t.test("F6: a token of another project is set aside, and asked about again with 
 
   fake.tokens.clear();
   const entry = configured(fcm, fake, server.url);
-  const changed = provider(fcm, [{ ...entry, identity: "another project's" }], { ca: authority.ca });
+  const changed = createVendor(fcm, [{ ...entry, identity: "another project's" }], { ca: authority.ca });
   t.teardown(() => changed.close());
   t.match(await changed.send(entry.app, notification(), both, clock.now), [
     { kind: "accepted", detour: "" },
@@ -199,7 +199,7 @@ t.test("F6: a token of another project is set aside, and asked about again with 
 });
 
 t.test("F7: bad credentials for Apple and browsers hold up their tokens, and none of Android's", async (t) => {
-  const { fake, provider: own, clock, send } = await stage(t, conformity);
+  const { fake, vendor: own, clock, send } = await stage(t, conformity);
   fake.tokens.set(conformity.token(1), "third-party");
   t.match(await send([1, 2]), [
     { kind: "retry", scope: "token", after: 60_000, reason: /^401 THIRD_PARTY_AUTH_ERROR/ },

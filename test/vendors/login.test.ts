@@ -8,7 +8,7 @@ import { fakeHonor } from "../../src/lab/vendors/honor.ts";
 import { fakeHuawei } from "../../src/lab/vendors/huawei.ts";
 import { fakeOppo } from "../../src/lab/vendors/oppo.ts";
 import { fakeVivo } from "../../src/lab/vendors/vivo.ts";
-import { provider } from "../../src/vendors/client.ts";
+import { createVendor } from "../../src/vendors/client.ts";
 import type { CommonApp, Dialect } from "../../src/vendors/dialect.ts";
 import { fcm } from "../../src/vendors/fcm.ts";
 import { honor } from "../../src/vendors/honor.ts";
@@ -25,7 +25,7 @@ async function stage<App extends CommonApp>(t: Test, dialect: Dialect<App>, fake
   let now = NOW;
   const server = await serving(t, fake, { interposed: true, now: () => now });
   const hasty = { ...dialect, transport: { ...dialect.transport, timeout } };
-  const own = provider(hasty, [configured(dialect, fake, server.url)], { ca: authority.ca });
+  const own = createVendor(hasty, [configured(dialect, fake, server.url)], { ca: authority.ca });
   t.teardown(() => own.close());
   return {
     server,

@@ -1,6 +1,6 @@
 import t from "tap";
 import { type FakeOppo, fakeOppo } from "../../src/lab/vendors/oppo.ts";
-import { provider } from "../../src/vendors/client.ts";
+import { createVendor } from "../../src/vendors/client.ts";
 import { Denied, Unsendable } from "../../src/vendors/dialect.ts";
 import { oppo } from "../../src/vendors/oppo.ts";
 import { appOf, ask, caught, fakeApp, form, json, NOW, note, problems, send, to, worded } from "../support/vendor.ts";
@@ -209,7 +209,7 @@ t.test("one notification reaches both regions, each by its own host", async (t) 
       return { ...one, baseUrl, account: `${one.app_key}@${baseUrl}` };
     },
   };
-  const sender = provider(split, [own], { ca: authority.ca });
+  const sender = createVendor(split, [own], { ca: authority.ca });
   t.teardown(() => sender.close());
   abroad.tokens.set("IN_2", "dead");
   const outcomes = await sender.send(

@@ -3,7 +3,7 @@ import type { Test } from "tap";
 import type { Outcome } from "../../src/core/vendor.ts";
 import type { FakeVendor } from "../../src/lab/fake.ts";
 import { type LabServer, type ServeOptions, serve } from "../../src/lab/server.ts";
-import { provider } from "../../src/vendors/client.ts";
+import { createVendor } from "../../src/vendors/client.ts";
 import type { CommonApp, Dialect, Transport } from "../../src/vendors/dialect.ts";
 import type { Network } from "../../src/vendors/line.ts";
 import { authority, NOW } from "./conformance.ts";
@@ -60,7 +60,7 @@ export function providing(
   apps: readonly CommonApp[],
   network: Network = { ca: authority.ca },
 ) {
-  const own = provider(dialect, apps, network);
+  const own = createVendor(dialect, apps, network);
   test.teardown(() => own.close());
   return own;
 }

@@ -1,4 +1,4 @@
-// What undici makes of servers that go away in the middle of many requests, felt through a provider: the table of src/vendors/README.md 11.
+// What undici makes of servers that go away in the middle of many requests, felt through a vendor: the table of src/vendors/README.md 11.
 // An update of undici that loses or doubles requests fails here.
 import t, { type Test } from "tap";
 import { type Fault, REFUSED_STREAM } from "../../src/lab/server.ts";

@@ -258,17 +258,17 @@ t.test("receipts tell what became of each target", async (t) => {
 });
 
 t.test("a message is traced by its receipt", async (t) => {
-  const { fake, provider, send, clock, server } = await stage(t, conformity);
+  const { fake, vendor, send, clock, server } = await stage(t, conformity);
   fake.tokens.set("regid-2", "dead").set("regid-3", "blocked");
   const [first] = await send([1, 2, 3]);
   const receipt = first?.kind === "accepted" ? (first.receipt ?? "") : "";
-  const [app = ""] = provider.apps;
-  t.same(await provider.trace?.(app, [receipt, "unknown"], clock.now), [
+  const [app = ""] = vendor.apps;
+  t.same(await vendor.trace?.(app, [receipt, "unknown"], clock.now), [
     { receipt, target: 2, delivered: 1, clicked: 0 },
   ]);
-  t.same(await provider.trace?.("com.nobody", [receipt], clock.now), []);
+  t.same(await vendor.trace?.("com.nobody", [receipt], clock.now), []);
   server.misbehave({ fault: { kind: "reply", reply: { status: 200, body: "<html>" } } });
-  t.same(await provider.trace?.(app, [receipt], clock.now), [], "what is not to be had is left out");
+  t.same(await vendor.trace?.(app, [receipt], clock.now), [], "what is not to be had is left out");
   const odd = { data: { resolved: "x", delivered: "3", click: null } };
   t.same(xiaomi.trace?.decode(fakeApp(xiaomi, fake), json({ code: 0, ...odd }), ["m"]), [
     { receipt: "m", delivered: 3 },

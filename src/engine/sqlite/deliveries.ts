@@ -19,7 +19,7 @@ interface Waiting {
 
 interface Lane {
   readonly lane: number;
-  readonly provider: string;
+  readonly vendor: string;
   readonly app: string;
   /** Empty: none. */
   readonly host: string;
@@ -61,10 +61,10 @@ const FIRST = 100;
 
 export function deliveries(db: Database, progress: Progress, devices: Pick<DeviceTable, "forgetToken">) {
   const ways = detours(db);
-  const lanes = db.prepare<[], Lane>("SELECT lane, provider, app, host, open FROM lanes WHERE open > 0");
+  const lanes = db.prepare<[], Lane>("SELECT lane, vendor, app, host, open FROM lanes WHERE open > 0");
   const findLane = db.prepare<[string, string, string], Lane>(`
-    SELECT lane, provider, app, host, open FROM lanes WHERE provider = ? AND app = ? AND host = ? AND open > 0`);
-  const laneOf = db.prepare<[number], Lane>("SELECT lane, provider, app, host, open FROM lanes WHERE lane = ?");
+    SELECT lane, vendor, app, host, open FROM lanes WHERE vendor = ? AND app = ? AND host = ? AND open > 0`);
+  const laneOf = db.prepare<[number], Lane>("SELECT lane, vendor, app, host, open FROM lanes WHERE lane = ?");
   const oldest = db
     .prepare<[number, number, number], number | null>(`
     SELECT min(queued_at) FROM (
@@ -92,7 +92,7 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
   const release = db.prepare<[number]>("UPDATE deliveries SET state = 1 WHERE delivery = ?");
   const noteOf = db.prepare<[number], string>("SELECT notification FROM job_contents WHERE job = ?").pluck<string>();
   const leased = db.prepare<[number, number], Waiting & Way>(`
-    SELECT d.delivery, d.job, d.push_id, d.type, d.token, d.attempts, d.reason, d.lane, l.provider
+    SELECT d.delivery, d.job, d.push_id, d.type, d.token, d.attempts, d.reason, d.lane, l.vendor
     FROM deliveries d JOIN lanes l ON l.lane = d.lane
     WHERE d.delivery = ? AND d.state = 2 AND d.due = ?`);
   const requeue = db.prepare<[number, number, string | null, number]>(`
@@ -115,7 +115,7 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
     "SELECT walk FROM jobs WHERE job = ? AND walk IS NOT NULL",
   );
   const walked = db.prepare<[number, number, number], Waiting & Way & { readonly state: number }>(`
-    SELECT d.delivery, d.job, d.push_id, d.type, d.token, d.attempts, d.reason, d.lane, d.state, l.provider
+    SELECT d.delivery, d.job, d.push_id, d.type, d.token, d.attempts, d.reason, d.lane, d.state, l.vendor
     FROM deliveries d LEFT JOIN lanes l ON l.lane = d.lane
     WHERE d.job = ? AND d.delivery > ? ORDER BY d.delivery LIMIT ?`);
   const resuming = db
@@ -178,24 +178,24 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
   }
 
   return {
-    lanes(): readonly (readonly [provider: string, app: string, host: string, depth: number, oldest: number | null])[] {
-      return lanes.all().map(({ lane, provider, app, host, open }) => {
+    lanes(): readonly (readonly [vendor: string, app: string, host: string, depth: number, oldest: number | null])[] {
+      return lanes.all().map(({ lane, vendor, app, host, open }) => {
         const first = [State.queued, State.leased]
           .flatMap((state) => [oldest.get(lane, state, 0), oldest.get(lane, state, 1)])
           .filter((at) => typeof at === "number");
-        return [provider, app, host, open, first.length === 0 ? null : Math.min(...first)];
+        return [vendor, app, host, open, first.length === 0 ? null : Math.min(...first)];
       });
     },
 
     /** Deliveries that expired or were cancelled before they were sent, since the store was opened. */
-    unsent: (): readonly (readonly [provider: string, app: string, host: string, total: number])[] =>
+    unsent: (): readonly (readonly [vendor: string, app: string, host: string, total: number])[] =>
       progress.unsent().flatMap(([number, total]) => {
         const lane = laneOf.get(number);
-        return lane === undefined ? [] : [[lane.provider, lane.app, lane.host, total] as const];
+        return lane === undefined ? [] : [[lane.vendor, lane.app, lane.host, total] as const];
       }),
 
-    claim(provider: string, app: string, host: string, limit: number, now: number, leaseTime: number): FlatClaim {
-      const way = findLane.get(provider, app, host);
+    claim(vendor: string, app: string, host: string, limit: number, now: number, leaseTime: number): FlatClaim {
+      const way = findLane.get(vendor, app, host);
       if (way === undefined) return { deliveries: [], detours: [], notes: [], next: undefined };
       const { lane } = way;
       const tally = progress.tally(now);
@@ -244,7 +244,7 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
           continue;
         }
         const accepted = state === State.accepted;
-        const keepsToken = accepted && tellsOfArrival(row.provider) ? 1 : 0;
+        const keepsToken = accepted && tellsOfArrival(row.vendor) ? 1 : 0;
         settle.run(state, accepted ? text : null, accepted ? null : text, now, keepsToken, row.delivery);
         tally.settled(row.job, row, counters[rows[i + 4] as number] ?? [], accepted ? undefined : (text ?? ""));
         const detour = rows[i + 6];
@@ -254,21 +254,21 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
       tally.close();
     },
 
-    expiringIn(provider: string, app: string, host: string, until: number): number {
-      const way = findLane.get(provider, app, host);
+    expiringIn(vendor: string, app: string, host: string, until: number): number {
+      const way = findLane.get(vendor, app, host);
       return way === undefined ? 0 : (expiring.get(way.lane, until) ?? 0);
     },
 
     /** One piece of a lane; `cursor` is the last delivery that was left as it is. */
     expireLane(
-      provider: string,
+      vendor: string,
       app: string,
       host: string,
       cursor: number | undefined,
       limit: number,
       now: number,
     ): number | undefined {
-      const way = findLane.get(provider, app, host);
+      const way = findLane.get(vendor, app, host);
       if (way === undefined || overdue.get(now) === undefined) return undefined;
       const from = cursor === undefined || cursor === 0 ? { bulk: 0, due: -1 } : position.get(cursor, way.lane);
       if (from === undefined) return undefined; // the lane moves again

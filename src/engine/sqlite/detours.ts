@@ -1,4 +1,4 @@
-// By which way a provider reaches a device's token, where that is not the first: Apple's sandbox, another app. devices.ts clears
+// By which way a vendor reaches a device's token, where that is not the first: Apple's sandbox, another app. devices.ts clears
 // it with the token.
 import type Database from "better-sqlite3";
 

@@ -343,7 +343,7 @@ export function devices(
     },
 
     /**
-     * The provider says that this token is dead: its device is reached over the long connection only from now on. Unless it
+     * The vendor says that this token is dead: its device is reached over the long connection only from now on. Unless it
      * has another token by now, or brought this one again since `registeredBefore`.
      */
     forgetToken(

@@ -43,8 +43,8 @@ export interface FlatPage {
   readonly cursor: string | null;
   readonly notBefore: number | null;
   readonly parcels: FlatParcels;
-  /** Provider, app and host, or '', of every lane among the devices. */
-  readonly lanes: readonly (readonly [provider: string, app: string, host: string])[];
+  /** Vendor, app and host, or '', of every lane among the devices. */
+  readonly lanes: readonly (readonly [vendor: string, app: string, host: string])[];
   /** Device after device: pushId, uid or null, the place of its lane in `lanes` or its `placeOf`, type, token. */
   readonly devices: readonly (string | number | null)[];
   readonly late: boolean;
@@ -102,14 +102,14 @@ export function outbox(
     SELECT arrival, bulk, target_kind, dry_run, routes FROM jobs
     WHERE job = ? AND expanded = 0 AND paused = 0 AND cancelled = 0`);
   const findLane = db
-    .prepare<[string, string, string], number>("SELECT lane FROM lanes WHERE provider = ? AND app = ? AND host = ?")
+    .prepare<[string, string, string], number>("SELECT lane FROM lanes WHERE vendor = ? AND app = ? AND host = ?")
     .pluck<number>();
-  const addLane = db.prepare<[string, string, string]>("INSERT INTO lanes (provider, app, host) VALUES (?, ?, ?)");
+  const addLane = db.prepare<[string, string, string]>("INSERT INTO lanes (vendor, app, host) VALUES (?, ?, ?)");
   const hosts = db.prepare<[], number>("SELECT count(*) FROM lanes WHERE host <> ''").pluck<number>();
   const takeOver = db
     .prepare<[string, string, string], number>(`
     UPDATE lanes SET host = ? WHERE lane =
-      (SELECT lane FROM lanes WHERE provider = ? AND app = ? AND host <> '' AND open = 0 LIMIT 1) RETURNING lane`)
+      (SELECT lane FROM lanes WHERE vendor = ? AND app = ? AND host <> '' AND open = 0 LIMIT 1) RETURNING lane`)
     .pluck<number>();
   const open = db.prepare<[number, number]>("UPDATE lanes SET open = open + ? WHERE lane = ?");
   const addDelivery = db.prepare<(string | number | null)[]>(`
@@ -133,9 +133,9 @@ export function outbox(
   const dropTarget = db.prepare<[number]>("UPDATE job_contents SET target = NULL WHERE job = ?");
 
   /** Devices may name hosts without end: where there are many, a lane that has nothing to do becomes that of another host. */
-  function newLane(provider: string, app: string, host: string): number {
-    const taken = host !== "" && (hosts.get() ?? 0) >= MOST_HOSTS ? takeOver.get(host, provider, app) : undefined;
-    return taken ?? Number(addLane.run(provider, app, host).lastInsertRowid);
+  function newLane(vendor: string, app: string, host: string): number {
+    const taken = host !== "" && (hosts.get() ?? 0) >= MOST_HOSTS ? takeOver.get(host, vendor, app) : undefined;
+    return taken ?? Number(addLane.run(vendor, app, host).lastInsertRowid);
   }
 
   /**
@@ -143,9 +143,9 @@ export function outbox(
    * connection took it for.
    */
   function addDevices(job: number, bulk: number, page: FlatPage, tally: Tally, now: number) {
-    const lanes = page.lanes.map(([provider, app, host]) => ({
-      provider,
-      lane: findLane.get(provider, app, host) ?? newLane(provider, app, host),
+    const lanes = page.lanes.map(([vendor, app, host]) => ({
+      vendor,
+      lane: findLane.get(vendor, app, host) ?? newLane(vendor, app, host),
       added: 0,
     }));
     const { devices } = page;

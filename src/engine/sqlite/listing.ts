@@ -40,7 +40,7 @@ export interface DeliveryView {
   readonly delivery: number;
   readonly push_id: string;
   readonly uid: string | null;
-  readonly provider: string | null;
+  readonly vendor: string | null;
   readonly app: string | null;
   readonly state: number;
   readonly attempts: number;
@@ -103,7 +103,7 @@ export function listing(db: Database, addressees: Addressees) {
     SELECT delivery FROM deliveries WHERE job = ? AND delivery > ? ORDER BY delivery LIMIT ?`)
     .pluck<number>();
   const delivery = db.prepare<[number], DeliveryView>(`
-    SELECT d.delivery, d.push_id, u.uid, l.provider, l.app, d.state, d.attempts, d.reason, d.receipt, d.queued_at, d.sent_at,
+    SELECT d.delivery, d.push_id, u.uid, l.vendor, l.app, d.state, d.attempts, d.reason, d.receipt, d.queued_at, d.sent_at,
            d.settled_at, d.due, d.arrived_at, d.clicked_at, j.expires,
            iif(d.state = ${State.kept}, EXISTS (SELECT 1 FROM packets p
              WHERE p.channel = 'd:' || d.push_id AND p.id = j.id AND p.expires = j.expires), 0) AS in_log
@@ -127,9 +127,9 @@ export function listing(db: Database, addressees: Addressees) {
     .pluck<number | null>();
   const vendorIds = db.prepare<
     [number, number, number],
-    { delivery: number; provider: string | null; receipt: string | null }
+    { delivery: number; vendor: string | null; receipt: string | null }
   >(`
-    SELECT d.delivery, l.provider, iif(d.state = ${State.accepted}, d.receipt, NULL) AS receipt
+    SELECT d.delivery, l.vendor, iif(d.state = ${State.accepted}, d.receipt, NULL) AS receipt
     FROM deliveries d LEFT JOIN lanes l ON l.lane = d.lane
     WHERE d.job = ? AND d.delivery < ? ORDER BY d.delivery DESC LIMIT ?`);
 
@@ -266,11 +266,11 @@ export function listing(db: Database, addressees: Addressees) {
     vendorIds(
       job: number,
       before: number | null,
-      provider: string,
+      vendor: string,
       limit: number,
     ): { readonly ids: readonly string[]; readonly next: number | undefined } {
       const rows = vendorIds.all(job, before ?? Number.MAX_SAFE_INTEGER, limit);
-      const ids = rows.filter((row) => row.provider === provider).map(({ receipt }) => receipt);
+      const ids = rows.filter((row) => row.vendor === vendor).map(({ receipt }) => receipt);
       return {
         ids: [...new Set(ids.filter((id) => id !== null))],
         next: rows.length === limit ? rows.at(-1)?.delivery : undefined,

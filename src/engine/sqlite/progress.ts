@@ -51,7 +51,7 @@ interface Sums {
 /** The way of a delivery. */
 export interface Way {
   readonly lane: number;
-  readonly provider: string;
+  readonly vendor: string;
 }
 
 /** The sums of one call. */
@@ -162,13 +162,13 @@ export function progress(db: Database, counts: Counts) {
           const sums = sumsOf(number);
           sums.settled++;
           if (reason === undefined) sums.accepted++;
-          else failed(sums, statisticsName(way.provider), reason);
+          else failed(sums, statisticsName(way.vendor), reason);
           for (const counter of counters) add(sums.counters, counter, 1);
           add(lanes, way.lane, 1);
         },
         unsent(number, way, reason) {
           const sums = sumsOf(number);
-          const name = way === undefined ? CONNECTION : statisticsName(way.provider);
+          const name = way === undefined ? CONNECTION : statisticsName(way.vendor);
           sums.settled++;
           failed(sums, name, reason);
           add(sums.counters, `failed_${name}`, 1);

@@ -1,7 +1,7 @@
 // What vendors tell later of what they accepted, and clients of what a vendor brought. Each event counts once per delivery.
 import type Database from "better-sqlite3";
 import { statisticsName } from "../../core/delivery.ts";
-import type { ProviderReceipt } from "../../core/outbox.ts";
+import type { VendorReceipt } from "../../core/outbox.ts";
 import type { Addressees } from "./addressees.ts";
 import type { Counts } from "./counters.ts";
 import type { DeviceTable } from "./devices.ts";
@@ -13,7 +13,7 @@ interface Told {
   readonly push_id: string;
   readonly type: string | null;
   readonly token: string | null;
-  readonly provider: string;
+  readonly vendor: string;
   readonly arrived_at: number | null;
   readonly clicked_at: number | null;
 }
@@ -26,12 +26,12 @@ export function receipts(
   addressees: Addressees,
   devices: Pick<DeviceTable, "forgetToken">,
 ) {
-  const columns = `d.delivery, d.job, j.arrival, d.push_id, d.type, d.token, l.provider, d.arrived_at, d.clicked_at
+  const columns = `d.delivery, d.job, j.arrival, d.push_id, d.type, d.token, l.vendor, d.arrived_at, d.clicked_at
     FROM deliveries d JOIN lanes l ON l.lane = d.lane JOIN jobs j ON j.job = d.job`;
   const byReceipt = db.prepare<[string, string], Told>(`
-    SELECT ${columns} WHERE d.receipt = ? AND l.provider = ? AND d.token IS NOT NULL LIMIT 2`);
+    SELECT ${columns} WHERE d.receipt = ? AND l.vendor = ? AND d.token IS NOT NULL LIMIT 2`);
   const byReceiptAndToken = db.prepare<[string, string, string], Told>(`
-    SELECT ${columns} WHERE d.receipt = ? AND d.token = ? AND l.provider = ? ORDER BY d.delivery DESC LIMIT 1`);
+    SELECT ${columns} WHERE d.receipt = ? AND d.token = ? AND l.vendor = ? ORDER BY d.delivery DESC LIMIT 1`);
   const devicesByToken = db
     .prepare<[string], string>("SELECT push_id FROM devices WHERE token = ? LIMIT 10")
     .pluck<string>();
@@ -57,20 +57,20 @@ export function receipts(
     return undefined;
   }
 
-  function found({ provider, receipt, token, notification }: ProviderReceipt): Told | undefined {
+  function found({ vendor, receipt, token, notification }: VendorReceipt): Told | undefined {
     if (receipt !== undefined) {
       if (token === undefined) {
-        const [only, other] = byReceipt.all(receipt, provider);
+        const [only, other] = byReceipt.all(receipt, vendor);
         if (only !== undefined && other === undefined) return only; // of several, it does not say which
       } else {
-        const row = byReceiptAndToken.get(receipt, token, provider);
+        const row = byReceiptAndToken.get(receipt, token, vendor);
         if (row !== undefined) return row;
       }
     }
     if (notification === undefined || token === undefined) return undefined;
     // The vendor may be faster than the record of its answer.
     for (const pushId of devicesByToken.all(token)) {
-      const row = find(notification, pushId, (one) => one.provider === provider && one.token === token);
+      const row = find(notification, pushId, (one) => one.vendor === vendor && one.token === token);
       if (row !== undefined) return row;
     }
     return undefined;
@@ -79,15 +79,15 @@ export function receipts(
   function mark(row: Told, event: "arrive" | "click", at: number): void {
     if ((event === "arrive" ? row.arrived_at : row.clicked_at) !== null) return;
     (event === "arrive" ? arrived : clicked).run(at, row.delivery);
-    if (row.arrival !== null) counts.add(row.arrival, `${event}_${statisticsName(row.provider)}`, 1);
+    if (row.arrival !== null) counts.add(row.arrival, `${event}_${statisticsName(row.vendor)}`, 1);
   }
 
   return {
-    received(told: readonly ProviderReceipt[], now: number): void {
+    received(told: readonly VendorReceipt[], now: number): void {
       for (const receipt of told) {
         const row = found(receipt);
         if (row === undefined) continue;
-        const { event, at, provider } = receipt;
+        const { event, at, vendor } = receipt;
         switch (event) {
           case "arrived":
             mark(row, "arrive", at ?? now);
@@ -96,14 +96,14 @@ export function receipts(
             mark(row, "click", at ?? now);
             break;
           case "gone": {
-            const dead = `${provider} says later that the token is dead`;
+            const dead = `${vendor} says later that the token is dead`;
             note.run(dead, row.delivery);
             if (row.type !== null && row.token !== null && receipt.keepsToken !== true)
               devices.forgetToken(row.push_id, { type: row.type, token: row.token }, at, dead, now);
             break;
           }
           case "suppressed":
-            note.run(`${provider} says later that it was not shown`, row.delivery);
+            note.run(`${vendor} says later that it was not shown`, row.delivery);
             break;
         }
       }
@@ -116,7 +116,7 @@ export function receipts(
     reported(id: string, pushId: string, counter: string, now: number): boolean {
       const [event = "", name = ""] = counter.split("_");
       if ((event !== "arrive" && event !== "click") || name === "android") return false;
-      const row = find(id, pushId, ({ provider }) => statisticsName(provider) === name);
+      const row = find(id, pushId, ({ vendor }) => statisticsName(vendor) === name);
       if (row === undefined) return false;
       mark(row, event, now);
       return true;

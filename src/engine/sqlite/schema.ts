@@ -318,6 +318,10 @@ export const MIGRATIONS: readonly string[] = [
   INSERT INTO lanes (lane, provider, app, open) SELECT lane, provider, app, open FROM lanes_before;
   DROP TABLE lanes_before;
   `,
+  `
+  -- One word for one thing.
+  ALTER TABLE lanes RENAME COLUMN provider TO vendor;
+  `,
 ];
 
 export type Synchronous = "FULL" | "NORMAL";

@@ -1,7 +1,7 @@
 import t from "tap";
 import { statisticsName } from "../../../src/core/delivery.ts";
 import { parseEvent } from "../../../src/sockets/sessions/events.ts";
-import { vendors } from "../../../src/vendors/index.ts";
+import { VENDORS } from "../../../src/vendors/index.ts";
 
 const limits = { topicLength: 20, tagLength: 20, tags: 3, idLength: 40, topics: 3, topicBytes: 9999 };
 const parse = (name: string, ...args: unknown[]) => parseEvent(name, args, limits);
@@ -107,7 +107,7 @@ t.test("SIO 43: clicks and replies name their counter", async (t) => {
   t.equal(counter("notificationClick", { id: "n", type: "umeng" }), "click_android");
   t.equal(counter("notificationClick", { id: "n", type: "apn" }), "click_apn");
   t.equal(counter("notificationClick", { id: "n", type: "xiaomi" }), "click_xiaomi");
-  for (const { name, tokenTypes } of vendors)
+  for (const { name, tokenTypes } of VENDORS)
     for (const type of tokenTypes) {
       const expected = name === "umeng" ? "click_android" : `click_${statisticsName(name)}`;
       t.equal(counter("notificationClick", { id: "n", type }), expected);
