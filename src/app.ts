@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { type Access, type Api, createApi } from "./api/routes.ts";
 import { clientLibrary, threadSource } from "./app/assets.ts";
+import { createDebug, showPush } from "./app/debug.ts";
 import { type Files, watchFiles } from "./app/files.ts";
 import { hostAddress } from "./app/host.ts";
 import type { Log } from "./app/log.ts";
@@ -13,6 +14,7 @@ import { version } from "./app/version.ts";
 import type { Config } from "./config/index.ts";
 import { maskedConfig } from "./config/text.ts";
 import { bind, forget, unbind } from "./core/connect.ts";
+import type { Debug } from "./core/debug.ts";
 import { push, pushOnce } from "./core/push.ts";
 import { createReport } from "./core/report.ts";
 import { type LocalEngine, openLocalEngine } from "./engine/local.ts";
@@ -49,12 +51,13 @@ const FRESH_MIN = 100;
 /** @param files how many connections each port may have open; undefined: as many as come */
 export async function startApp(config: Config, log: Log, files?: Files): Promise<App> {
   const now = Date.now;
+  const debug = createDebug(log);
   const failed = Promise.withResolvers<Error>();
   const { client, storage } = config;
   const thread = threadSource();
   let current = config;
   const signatures = new Signatures(join(config.data, "apns-jwts.json"));
-  const vendors = openVendors(config.vendors, now(), signatures);
+  const vendors = openVendors(config.vendors, now(), { signatures, debug });
   const metrics = config.api.metrics
     ? createMetrics(
         version,
@@ -97,9 +100,10 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     now,
     elapsed: () => performance.now(),
     log,
+    debug,
   });
   const gateway: Gateway<Session> = createGateway(
-    { ...gatewayOptions(client, log), ...(files === undefined ? {} : { maxSockets: files.client }) },
+    { ...gatewayOptions(client, log, debug), ...(files === undefined ? {} : { maxSockets: files.client }) },
     socketio(conversation, { connectTimeout: client.connectTimeout }),
   );
   const notifications: Notifications = createNotifications({
@@ -109,13 +113,17 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     vendors,
     signatures,
     log,
+    debug,
     now,
   });
-  const api: Api = createApi(apiOptions(config, log), {
-    push: (target, draft, repeatable) =>
-      repeatable === undefined
-        ? push(engine, target, draft, now())
-        : pushOnce(engine, target, draft, repeatable, now()),
+  const api: Api = createApi(apiOptions(config, log, debug), {
+    push(target, draft, repeatable) {
+      const pushed =
+        repeatable === undefined
+          ? push(engine, target, draft, now())
+          : pushOnce(engine, target, draft, repeatable, now());
+      return debug.on ? showPush(debug, target, draft, pushed) : pushed;
+    },
     ...notifications.actions,
     bind: (binding) => bind(engine, binding, now()),
     unbind: (who) => unbind(engine, who, now()),
@@ -182,7 +190,7 @@ const fullTexts: Readonly<Record<Full["what"], string>> = {
   handshakes: "clients are refused: too many from their address shook hands on polling and did not come back",
 };
 
-function gatewayOptions(client: Config["client"], log: Log): GatewayOptions {
+function gatewayOptions(client: Config["client"], log: Log, debug: Debug): GatewayOptions {
   return {
     path: "/socket.io/",
     host: client.host,
@@ -208,11 +216,12 @@ function gatewayOptions(client: Config["client"], log: Log): GatewayOptions {
     strictEio: false,
     onFull: ({ what, ...full }) => log.warn(full, fullTexts[what]),
     warn: (text) => log.warn(`client port: ${text}`),
+    debug,
     onError: (error) => log.error({ err: error }, "a bug: a client's message or its end could not be handled"),
   };
 }
 
-function apiOptions({ api, client }: Config, log: Log): Parameters<typeof createApi>[0] {
+function apiOptions({ api, client }: Config, log: Log, debug: Debug): Parameters<typeof createApi>[0] {
   const filter = api.topicOnlineFilter;
   return {
     ...access(api),
@@ -222,6 +231,7 @@ function apiOptions({ api, client }: Config, log: Log): Parameters<typeof create
     serverId: `${hostAddress()}:1`,
     report: (error) => log.error({ err: error }, "an API call failed"),
     warn: (text) => log.warn(text),
+    debug,
   };
 }
 

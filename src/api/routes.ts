@@ -1,5 +1,7 @@
 // The HTTP API: who may call, which function answers, what a mistake looks like. Any method runs any route, save OPTIONS.
+import { type Debug, NO_DEBUG } from "../core/debug.ts";
 import { PushError } from "../core/errors.ts";
+import { Tally } from "../core/tally.ts";
 import type { Head, Response, Site } from "../http/message.ts";
 import { HttpError } from "../http/message.ts";
 import { routes } from "../http/routes.ts";
@@ -46,6 +48,7 @@ export interface ApiOptions extends Access {
   report(error: unknown): void;
   /** Gets a line for the log on who was not let in. */
   warn(text: string): void;
+  readonly debug?: Debug;
   readonly now?: () => number;
 }
 
@@ -79,10 +82,13 @@ interface Endpoint {
 const FILTER = ["tagStart", "tagLessThan", "tagGreaterThan"];
 
 export function createApi(options: ApiOptions, actions: Actions): Api {
-  const { limits, serverId, topicOnlineFilter } = options;
+  const { limits, serverId, topicOnlineFilter, debug = NO_DEBUG } = options;
   const auth = createAuth(options.keys, options.insecure, options.broadcast);
   const pages = createPages(options);
   const refusal = createRefusals(options.warn, options.now ?? Date.now);
+  const limited = new Tally<number, string>((status, count, last) =>
+    options.warn(`${count === 1 ? "a call was" : `${count} calls were`} refused with ${status}, the last: ${last}`),
+  );
 
   function admitBroadcast(caller: Caller): void {
     try {
@@ -173,6 +179,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
   let receipts = 0;
 
   function open(head: Head): ReturnType<Site["open"]> {
+    if (debug.on) head.learnAddress();
     // Whoever asks learns nothing from this and changes nothing.
     if (head.path === "/healthz" && head.method !== "options") return HEALTHY;
     const address = receiptAddress(head.path);
@@ -183,7 +190,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     const keyName = admitKey(head);
     if (asksMetrics) return metrics;
     const found = find(head.method, head.path);
-    if (found === undefined) return refused(404, "not found");
+    if (found === undefined) return refused(404, "not found", head);
     const { handler: endpoint, rest } = found;
     const caller: Caller = {
       keyName,
@@ -195,8 +202,8 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     return (sealed, body) => {
       const params = readParams(sealed, body, limits);
       return params instanceof Promise
-        ? params.then((read) => answer(endpoint, read, caller, rest))
-        : answer(endpoint, params, caller, rest);
+        ? params.then((read) => answer(endpoint, read, caller, rest, sealed))
+        : answer(endpoint, params, caller, rest, sealed);
     };
   }
 
@@ -205,6 +212,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     params: Params,
     caller: Caller,
     rest: string,
+    head: Head,
   ): Response | Promise<Response> {
     const unknown = unknownNames(params.names(), endpoint.takes, `/api${endpoint.path}`);
     try {
@@ -218,7 +226,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
       // What is missing is often there under another name.
       const meant = (unknown ?? []).filter((one) => one.meant).map(({ text }) => text);
       if (meant.length === 0) throw error;
-      return withWarnings(failure(error), meant);
+      return withWarnings(failure(error, head), meant);
     }
   }
 
@@ -252,15 +260,22 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     return shown(actions.metrics?.contentType ?? "", (await actions.metrics?.text()) ?? "");
   }
 
-  function failure(error: unknown): Response {
-    if (error instanceof PushError) return refused(STATUS_OF[error.code], error.message, error.hint);
-    if (error instanceof HttpError) return refused(error.status, error.message);
+  function failure(error: unknown, head?: Head): Response {
+    if (error instanceof PushError) return refused(STATUS_OF[error.code], error.message, head, error.hint);
+    if (error instanceof HttpError) return refused(error.status, error.message, head);
     options.report(error);
-    return refused(500, "internal error");
+    return refused(500, "internal error", head);
   }
 
-  function refused(status: number, message: string, hint?: string): Response {
+  function refused(status: number, message: string, head: Head | undefined, hint?: string): Response {
     errors[status] = (errors[status] ?? 0) + 1;
+    const path = shownText(head?.path ?? "");
+    if (OF_A_LIMIT.has(status)) limited.add(status, `${path}: ${message}`);
+    if (debug.on)
+      debug.line(
+        { method: head?.method, path, address: head?.address, status, error: hint ?? message },
+        "call refused",
+      );
     return failed(status, message, hint);
   }
 
@@ -276,6 +291,9 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     },
   };
 }
+
+/** What was too much, or came too slowly. */
+const OF_A_LIMIT: ReadonlySet<number> = new Set([408, 413, 429, 503]);
 
 /** For the log. */
 const textOf = (error: unknown): string => (error instanceof PushError ? (error.hint ?? error.message) : String(error));

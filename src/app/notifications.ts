@@ -2,6 +2,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Actions, Relayed } from "../api/actions.ts";
 import type { Config } from "../config/index.ts";
+import { type Debug, NO_DEBUG } from "../core/debug.ts";
 import { type Lane, laneName } from "../core/delivery.ts";
 import type { Engine } from "../core/engine.ts";
 import type { Everybody } from "../core/live.ts";
@@ -14,6 +15,7 @@ import { createSender, type Sender } from "../delivery/send.ts";
 import { createTracer } from "../delivery/trace.ts";
 import type { Vendors } from "../vendors/index.ts";
 import type { Signatures } from "../vendors/signatures.ts";
+import { showNotification } from "./debug.ts";
 import type { Log } from "./log.ts";
 import { openVendors } from "./vendors.ts";
 
@@ -34,6 +36,7 @@ export interface NotificationsOptions {
   /** Those that the vendors were opened with; kept when they are opened anew. */
   readonly signatures?: Signatures;
   readonly log: Log;
+  readonly debug?: Debug;
   readonly now: () => number;
 }
 
@@ -41,7 +44,7 @@ export interface NotificationsOptions {
 const PATIENCE = 4000;
 
 export function createNotifications(options: NotificationsOptions): Notifications {
-  const { engine, report, log, now } = options;
+  const { engine, report, log, debug = NO_DEBUG, now } = options;
   const { outbox } = engine;
   let { vendors } = options;
 
@@ -49,6 +52,7 @@ export function createNotifications(options: NotificationsOptions): Notification
     outbox,
     now,
     count: report.count,
+    debug,
     changed: (lane, what, reason) => tell(log, laneName(lane), what, reason),
     failed: (error) => log.error({ err: error }, "deliveries could not be claimed or recorded; trying again"),
   });
@@ -87,6 +91,7 @@ export function createNotifications(options: NotificationsOptions): Notification
     async notify(content, request) {
       const id = await accept(outbox, { content, ...request }, now());
       expander.nudge();
+      if (debug.on) showNotification(debug, id, content, request);
       return id;
     },
     outbox: {
@@ -136,7 +141,10 @@ export function createNotifications(options: NotificationsOptions): Notification
       tracer.start();
     },
     reload(configured) {
-      const next = openVendors(configured, now(), options.signatures);
+      const next = openVendors(configured, now(), {
+        debug,
+        ...(options.signatures === undefined ? {} : { signatures: options.signatures }),
+      });
       return () => {
         const old = vendors;
         vendors = next;

@@ -4,12 +4,15 @@ import { resolve } from "node:path";
 import type { Config } from "../config/index.ts";
 import type { OpenKeys, VendorExample } from "../config/text.ts";
 import { openVendors as openEntries, VENDORS, type Vendors } from "../vendors/index.ts";
-import type { Signatures } from "../vendors/signatures.ts";
+import type { Network } from "../vendors/line.ts";
 import { createVapidKey } from "../vendors/webpush.ts";
 
+/** What outlives a reload. */
+type Shared = Pick<Network, "signatures" | "debug">;
+
 /** The vendors as configured, connected to nothing yet. @throws Error when an entry, which was checked before, is no longer right */
-export function openVendors(configured: Config["vendors"], now: number, signatures?: Signatures): Vendors {
-  const opened = openConfigured(configured, now, signatures);
+export function openVendors(configured: Config["vendors"], now: number, shared: Shared = {}): Vendors {
+  const opened = openConfigured(configured, now, shared);
   if (opened.problems.length > 0) throw new Error(opened.problems.join("\n"));
   return opened;
 }
@@ -18,18 +21,18 @@ export function openVendors(configured: Config["vendors"], now: number, signatur
 function openConfigured(
   { entries, directory, caFile, proxy }: Config["vendors"],
   now: number,
-  signatures?: Signatures,
+  shared: Shared,
 ): Vendors {
   return openEntries(entries, (file) => readNamed(resolve(directory, file)), now, {
     ...(caFile === "" ? {} : { ca: readFileSync(caFile, "utf8") }),
     ...(proxy === "" ? {} : { proxy }),
-    ...(signatures === undefined ? {} : { signatures }),
+    ...shared,
   });
 }
 
 /** What is wrong with the entries, each with its place and key. */
 export function vendorProblems(configured: Config["vendors"], now: number): readonly string[] {
-  return openConfigured({ ...configured, caFile: "" }, now).problems;
+  return openConfigured({ ...configured, caFile: "" }, now, {}).problems;
 }
 
 export const openKeys: OpenKeys = (name) =>

@@ -1,6 +1,7 @@
 // One lane at work: claims what is due, gives it to the vendor, settles what that said. Whatever happens here, a vendor that
 // hangs, throttles or refuses us, is felt in no other lane.
-import { type Delivery, type Lane, settle, statisticsName } from "../core/delivery.ts";
+import { type Debug, NO_DEBUG } from "../core/debug.ts";
+import { type Delivery, type Lane, laneName, settle, statisticsName } from "../core/delivery.ts";
 import type { LaneState, LaneStatus } from "../core/lane.ts";
 import { expiry, type Notification } from "../core/notification.ts";
 import type { LaneDepth, Outbox } from "../core/outbox.ts";
@@ -26,6 +27,7 @@ export interface LaneOptions {
   /** A lane was stopped, paused, began to hold deletions, goes on. */
   readonly changed: (lane: Lane, what: LaneChange, reason: string) => void;
   readonly failed: (error: unknown) => void;
+  readonly debug?: Debug;
 }
 
 /** Half of it is longer than any request with its credential may take; a restart voids it. */
@@ -378,7 +380,7 @@ export class LaneRunner {
 
   /** @param flight where the lane is that of many hosts */
   async #send(vendor: Vendor, note: Notification, to: readonly Delivery[], flight?: Flight): Promise<void> {
-    const { now, turns } = this.#options;
+    const { now, turns, debug = NO_DEBUG } = this.#options;
     const begun = now();
     const probe = this.#standing.state === "stopped";
     this.#flying++;
@@ -407,12 +409,21 @@ export class LaneRunner {
     if (this.#sendable) turns.add(this.#step);
     else if (this.#more && this.#ready.length === 0) this.#replenish();
     const accepted = outcomes.filter(({ kind }) => kind === "accepted").length;
+    if (debug.on) this.#show(debug, note, to.length, accepted, outcomes);
     this.#options.count(statisticsName(this.lane.vendor), {
       total: 1,
       success: accepted > 0 ? 1 : 0,
       error: accepted > 0 ? 0 : 1,
       latency: accepted > 0 ? now() - begun : 0,
     });
+  }
+
+  #show(debug: Debug, { id }: Notification, to: number, accepted: number, outcomes: readonly Outcome[]): void {
+    const [other] = outcomes.flatMap((outcome) => (outcome.kind === "accepted" ? [] : [outcome]));
+    debug.line(
+      { lane: laneName(this.lane), id, to, accepted, kind: other?.kind, reason: other?.reason },
+      "deliveries sent",
+    );
   }
 
   /**

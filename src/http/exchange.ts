@@ -90,7 +90,7 @@ export class Exchange implements BodyOwner {
     try {
       answer = handler(this.#head, body);
     } catch (error) {
-      answer = this.#traffic.site.failure(error);
+      answer = this.#traffic.site.failure(error, this.#head);
     }
     if (answer instanceof Promise) void this.#settle(answer);
     else this.answerNow(answer);
@@ -118,7 +118,7 @@ export class Exchange implements BodyOwner {
 
   fault(fault: BodyFault, cut: boolean): void {
     if (this.#over) return;
-    const answer = this.#traffic.site.failure(this.#explained(fault));
+    const answer = this.#traffic.site.failure(this.#explained(fault), this.#head);
     if (fault === "splinters") this.shutNow(answer);
     else this.#response.cork(() => this.#write(answer, cut));
   }
@@ -161,7 +161,7 @@ export class Exchange implements BodyOwner {
     try {
       answer = await pending;
     } catch (error) {
-      answer = this.#traffic.site.failure(error);
+      answer = this.#traffic.site.failure(error, this.#head);
     }
     if (!this.#over) this.#response.cork(() => this.#write(answer, false));
   }

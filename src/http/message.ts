@@ -17,8 +17,8 @@ export type Handler = (head: Head, body: Buffer) => Response | Promise<Response>
 export interface Site {
   /** Sees the head before a byte of the body is kept: refuses at once, or says who goes on once the body is there. */
   open(head: Head): Response | Handler;
-  /** An answer for what a handler threw, or for an `HttpError` of this layer. */
-  failure(error: unknown): Response;
+  /** An answer for what a handler threw, or for an `HttpError` of this layer. @param head of the request, closed or not */
+  failure(error: unknown, head?: Head): Response;
 }
 
 /** What is wrong with a request as HTTP, whatever it asks for. */
@@ -112,13 +112,13 @@ export function mount(sites: ReadonlyMap<string, Site>, rest: Site): Site {
           try {
             return await next(sealed, body);
           } catch (error) {
-            return site.failure(error);
+            return site.failure(error, head);
           }
         };
       } catch (error) {
-        return site.failure(error);
+        return site.failure(error, head);
       }
     },
-    failure: (error) => rest.failure(error),
+    failure: (error, head) => rest.failure(error, head),
   };
 }

@@ -82,14 +82,14 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
     const exchange = new Exchange(response, head, traffic, framed.closes);
     if (framed.kind === "wrong") {
       head.close();
-      exchange.shutNow(site.failure(new HttpError(400, framed.reason)));
+      exchange.shutNow(site.failure(new HttpError(400, framed.reason), head));
       return;
     }
     let next: ReturnType<Site["open"]>;
     try {
       next = site.open(head);
     } catch (error) {
-      next = site.failure(error);
+      next = site.failure(error, head);
     }
     if (typeof next !== "function") {
       head.close();

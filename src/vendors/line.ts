@@ -3,6 +3,7 @@ import { isIPv6 } from "node:net";
 import { createSecureContext, rootCertificates } from "node:tls";
 import type { Dispatcher } from "undici";
 import { Pool, ProxyAgent } from "undici";
+import { type Debug, NO_DEBUG } from "../core/debug.ts";
 import type { AppId } from "../core/vendor.ts";
 import { publicAddress, publicLookup } from "./address.ts";
 import type { CommonApp, HttpReply, HttpRequest, Transport } from "./dialect.ts";
@@ -15,6 +16,7 @@ export interface Network {
   readonly ca?: string;
   /** URL of an HTTP proxy for vendor traffic. */
   readonly proxy?: string;
+  readonly debug?: Debug;
 }
 
 const BODY_LIMIT = 1_000_000;
@@ -91,6 +93,7 @@ interface Sharer {
 export class Line {
   readonly #origin: string;
   readonly #transport: Transport;
+  readonly #debug: Debug;
   readonly #dispatcher: Dispatcher;
   readonly #sharers = new Map<AppId, Sharer>();
   readonly #limit: number;
@@ -104,6 +107,7 @@ export class Line {
   constructor(origin: string, transport: Transport, app: CommonApp, network: Network, sharers: number) {
     this.#origin = origin;
     this.#transport = transport;
+    this.#debug = network.debug ?? NO_DEBUG;
     this.#dispatcher = dispatcher(origin, transport, app, network, () => {
       if (transport.gate) this.#open = false;
     });
@@ -142,11 +146,14 @@ export class Line {
       this.#flying--;
       this.#admit();
     };
+    const begun = performance.now();
     try {
       const reply = await exchange(this.#dispatcher, this.#origin, request, this.#transport.timeout, left);
       this.#unanswered = 0;
+      if (this.#debug.on) this.#show(app, request, begun, { status: reply.status, received: reply.body.length });
       return reply;
     } catch (error) {
+      if (this.#debug.on) this.#show(app, request, begun, { error: error instanceof Error ? error.message : "" });
       if (this.#unanswered++ === 0) this.#since = performance.now();
       throw error;
     }
@@ -154,6 +161,12 @@ export class Line {
 
   close(): Promise<void> {
     return this.#dispatcher.close();
+  }
+
+  /** Not the path: it may hold a token. */
+  #show(app: AppId, { method, body }: HttpRequest, begun: number, answer: object): void {
+    const ms = Math.round(performance.now() - begun);
+    this.#debug.line({ app, origin: this.#origin, method, size: body?.length ?? 0, ms, ...answer }, "vendor asked");
   }
 
   #admits(sharer: Sharer): boolean {

@@ -15,8 +15,10 @@ export interface TestApp {
   readonly clientPort: number;
   readonly apiUrl: string;
   readonly config: Config;
-  /** What the log says from level "info" up: `error: ...`. */
+  /** What the log says from `config.logLevel` up: `error: ...`. */
   readonly log: readonly string[];
+  /** The same lines with their fields. */
+  readonly entries: readonly Readonly<Record<string, unknown>>[];
   /** Before the test's end; the data stays for another app in the same directory. */
   stop(): Promise<void>;
   /** A form post: arrays become repeated keys. */
@@ -44,11 +46,13 @@ export async function startTestApp(t: Test, overrides: Overrides = {}): Promise<
     storage: { ...base.storage, synchronous: "NORMAL", ...overrides.storage },
   };
   const lines: string[] = [];
+  const entries: Record<string, unknown>[] = [];
   const write = (line: string): void => {
     const { level, msg, err } = JSON.parse(line) as { level: number; msg: string; err?: { stack: string } };
+    entries.push(JSON.parse(line) as Record<string, unknown>);
     lines.push(`${pino.levels.labels[level]}: ${msg}${err === undefined ? "" : ` ${err.stack}`}`);
   };
-  const app = await startApp(config, pino({ level: "info" }, { write }));
+  const app = await startApp(config, pino({ level: config.logLevel }, { write }));
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     stopped ??= app.stop();
@@ -75,6 +79,7 @@ export async function startTestApp(t: Test, overrides: Overrides = {}): Promise<
     apiUrl: app.apiUrl,
     config,
     log: lines,
+    entries,
     stop,
     post,
     postJson: (path, body) =>

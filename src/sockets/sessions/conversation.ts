@@ -1,6 +1,7 @@
 // What a client and pushbox say to each other: events in, the hub and the store moved, the reply and the replay out.
 
 import { bind, unbind } from "../../core/connect.ts";
+import { type Debug, NO_DEBUG } from "../../core/debug.ts";
 import type { Device, PushId } from "../../core/device.ts";
 import type { Engine, Hello } from "../../core/engine.ts";
 import { NOTI_TOPIC } from "../../core/notify.ts";
@@ -44,6 +45,7 @@ export interface ConversationOptions {
   /** Milliseconds by a clock that is never set: durations are measured by it (B13). */
   readonly elapsed: () => number;
   readonly log: { warn(fields: object, message: string): void; error(fields: object, message: string): void };
+  readonly debug?: Debug;
 }
 
 /** The latency of a notification's reply is a sample only within so many milliseconds. */
@@ -63,6 +65,7 @@ export class Conversation implements SocketApplication<Session> {
   readonly #replay: Replay;
   readonly #ticking: NodeJS.Timeout;
   readonly #refusals: RefusalLog;
+  readonly #debug: Debug;
   readonly #newcomers: Newcomers;
   /** How often what was refused to clients, since the start. */
   readonly refused: Readonly<Record<string, number>>;
@@ -71,6 +74,7 @@ export class Conversation implements SocketApplication<Session> {
   constructor(options: ConversationOptions) {
     this.#options = options;
     this.#hub = options.hub;
+    this.#debug = options.debug ?? NO_DEBUG;
     this.#refusals = new RefusalLog((fields, message) => options.log.warn(fields, message), options.elapsed);
     this.refused = this.#refusals.totals;
     this.#newcomers = new Newcomers(options.newDevices, options.elapsed);
@@ -139,7 +143,9 @@ export class Conversation implements SocketApplication<Session> {
   /** Tells the client and the log. */
   #refuse(session: Session, event: string, refusal: Refusal): void {
     const { connection, pushId } = session;
-    this.#refusals.add(refusal, { event, address: connection.address, pushId });
+    const refused = { event, address: connection.address, pushId };
+    this.#refusals.add(refusal, refused);
+    if (this.#debug.on) this.#debug.line({ code: refusal.code, ...refused }, `refused to a client: ${refusal.message}`);
     connection.send(encodeRefusal(refusal));
   }
 
@@ -307,6 +313,13 @@ export class Conversation implements SocketApplication<Session> {
       ...(uid === undefined ? {} : { uid }),
     };
     session.connection.send(`42["pushId",${JSON.stringify(reply)}]`);
+    if (this.#debug.on) this.#showDevice(session, device);
+  }
+
+  #showDevice({ pushId, connection: { address }, platform, topics }: Session, device: Device): void {
+    const { uid, type, tags, createTime } = device;
+    const created = new Date(createTime).toISOString();
+    this.#debug.line({ pushId, address, platform, uid, type, tags: tags.length, topics, created }, "device registered");
   }
 
   // ---- topics
@@ -384,6 +397,7 @@ export class Conversation implements SocketApplication<Session> {
     const { pushId } = session;
     if (pushId === undefined) return;
     this.#hub.release(session, deviceChannel(pushId));
+    if (this.#debug.on) this.#debug.line({ pushId, address: session.connection.address, reason }, "device left");
     if (!this.#hub.unname(session)) return;
     const { disconnectDelay, elapsed, engine, now } = this.#options;
     if (reason === "ping timeout" || disconnectDelay === 0) {

@@ -1,5 +1,6 @@
 // What a client is told when something it asked for is not done, and the log's lines about it. The codes are for programs: they
 // stay as they are. README.md of src/sockets has the table (4.12).
+import { Tally } from "../../core/tally.ts";
 
 /** What is not done, by whom it is noticed. */
 export const REFUSAL_CODES = [
@@ -31,64 +32,33 @@ export interface Refusal {
 export const encodeRefusal = ({ code, message }: Refusal): string =>
   `42["refused",${JSON.stringify({ code, message })}]`;
 
-/** Milliseconds for which refusals of one kind are only counted. */
-const PAUSE = 60_000;
-
 export interface Refused {
   readonly event: string;
   readonly address: string;
   readonly pushId: string | undefined;
 }
 
-interface Kind {
-  quietUntil: number;
-  /** Since the last line. */
-  count: number;
-  message: string;
-  last: Refused;
-}
-
 /** At most one line per kind and minute, whoever sends what. */
 export class RefusalLog {
-  readonly #kinds = new Map<RefusalCode, Kind>();
-  readonly #warn: (fields: object, message: string) => void;
-  readonly #elapsed: () => number;
+  readonly #tally: Tally<RefusalCode, Refused & { readonly message: string }>;
   /** Since the start. */
   readonly totals: Record<RefusalCode, number>;
 
   /** @param elapsed milliseconds by a clock that is never set */
   constructor(warn: (fields: object, message: string) => void, elapsed: () => number) {
-    this.#warn = warn;
-    this.#elapsed = elapsed;
+    this.#tally = new Tally((code, count, { event, address, pushId, message }) => {
+      warn({ code, count, event, address, pushId }, `refused to a client: ${message}`);
+    }, elapsed);
     this.totals = Object.fromEntries(REFUSAL_CODES.map((code) => [code, 0])) as Record<RefusalCode, number>;
   }
 
   add({ code, message }: Refusal, last: Refused): void {
     this.totals[code]++;
-    const kind = this.#kinds.get(code);
-    if (kind === undefined) {
-      this.#kinds.set(code, { quietUntil: 0, count: 1, message, last });
-      this.tick();
-      return;
-    }
-    kind.count++;
-    kind.message = message;
-    kind.last = last;
+    this.#tally.add(code, { ...last, message });
   }
 
   /** Writes what was counted in a minute that is over. */
   tick(): void {
-    const now = this.#elapsed();
-    for (const [code, kind] of this.#kinds) {
-      if (now < kind.quietUntil) continue;
-      if (kind.count === 0) {
-        this.#kinds.delete(code);
-        continue;
-      }
-      const { event, address, pushId } = kind.last;
-      this.#warn({ code, count: kind.count, event, address, pushId }, `refused to a client: ${kind.message}`);
-      kind.count = 0;
-      kind.quietUntil = now + PAUSE;
-    }
+    this.#tally.tick();
   }
 }

@@ -1,21 +1,26 @@
 // Who is let in: the limits on connections, and how a client is told that it stays outside.
 import type { HttpRequest, HttpResponse } from "uWebSockets.js";
+import { type Debug, NO_DEBUG } from "../../core/debug.ts";
+import { Tally } from "../../core/tally.ts";
 import { type AddressList, addressList, addressText, callerAddress } from "../../http/uws/address.ts";
 import { endAndShut, endWith } from "../../http/uws/ending.ts";
 import type { Closes } from "../../http/uws/framing.ts";
 import { Gate } from "../../http/uws/gate.ts";
-import type { GatewayCounters, GatewayOptions } from "./gateway.ts";
+import type { Full, GatewayCounters, GatewayOptions } from "./gateway.ts";
 import { type Counted, type Peer, Peers } from "./peers.ts";
 import type { Reply } from "./reply.ts";
 import { AMBIGUOUS, FORBIDDEN, FULL, type Refusal, STOPPING, TOO_MANY } from "./request.ts";
 
 type Limits = Pick<
   GatewayOptions,
-  "maxConnections" | "maxConnectionsPerAddress" | "maxFreshPerAddress" | "trustedProxies" | "maxSockets" | "warn"
+  | "maxConnections"
+  | "maxConnectionsPerAddress"
+  | "maxFreshPerAddress"
+  | "trustedProxies"
+  | "maxSockets"
+  | "warn"
+  | "debug"
 >;
-
-/** Milliseconds for which refusals of one kind are told once. */
-const PAUSE = 60_000;
 
 export class Door {
   readonly #limits: Limits;
@@ -23,17 +28,21 @@ export class Door {
   readonly #trusted: AddressList;
   readonly #peers = new Peers();
   readonly gate: Gate;
+  readonly #debug: Debug;
   #inside = 0;
   /** Nobody is let in any more. */
   closed = false;
 
-  readonly #onFull: GatewayOptions["onFull"];
-  /** When a refusal of a kind may be told again. */
-  readonly #quietUntil = new Map<string, number>();
+  readonly #refused: Tally<Full["what"], { readonly counted: Counted; readonly limit: number }>;
 
   constructor(limits: Limits, counters: GatewayCounters, onFull: GatewayOptions["onFull"]) {
-    this.#onFull = onFull;
+    this.#refused = new Tally((what, refused, { counted, limit }) => {
+      const tell = ({ name, connections }: Counted) => onFull({ what, address: name, connections, limit, refused });
+      if (what === "all") void this.#peers.busiest().then((busiest) => tell(busiest ?? counted));
+      else tell(counted);
+    });
     this.#limits = limits;
+    this.#debug = limits.debug ?? NO_DEBUG;
     this.#counters = counters;
     this.#trusted = addressList(limits.trustedProxies);
     const { maxSockets: most = Number.POSITIVE_INFINITY, warn = () => {} } = limits;
@@ -56,23 +65,15 @@ export class Door {
     const { counted } = peer;
     if (this.#inside >= maxConnections) {
       this.#counters.refusedTotal++;
-      this.#tell("all", () => this.#peers.busiest() ?? counted, maxConnections);
+      this.#refused.add("all", { counted, limit: maxConnections });
       return FULL;
     }
     const many = counted.connections >= maxConnectionsPerAddress;
     if (!many && !(fresh && counted.fresh >= maxFreshPerAddress)) return undefined;
     this.#counters.refusedPerAddress++;
-    if (many) this.#tell("address", () => counted, maxConnectionsPerAddress);
-    else this.#tell("handshakes", () => counted, maxFreshPerAddress);
+    if (many) this.#refused.add("address", { counted, limit: maxConnectionsPerAddress });
+    else this.#refused.add("handshakes", { counted, limit: maxFreshPerAddress });
     return TOO_MANY;
-  }
-
-  #tell(what: "all" | "address" | "handshakes", whose: () => Counted, limit: number): void {
-    const now = performance.now();
-    if (now < (this.#quietUntil.get(what) ?? 0)) return;
-    this.#quietUntil.set(what, now + PAUSE);
-    const { name, connections } = whose();
-    this.#onFull({ what, address: name, connections, limit });
   }
 
   get sendsAway(): boolean {
@@ -99,6 +100,7 @@ export class Door {
    */
   refuse(reply: Reply, refusal: Refusal): void {
     this.#count(refusal);
+    if (this.#debug.on) this.#show(refusal, reply.address);
     const { status, code, message } = refusal;
     const text = JSON.stringify({ code, message });
     if (refusal === AMBIGUOUS) reply.shut(status, "application/json", text);
@@ -107,9 +109,14 @@ export class Door {
 
   refuseUpgrade(res: HttpResponse, refusal: Refusal, closes: Closes): void {
     this.#count(refusal);
+    if (this.#debug.on) this.#show(refusal, addressText(res.getRemoteAddress()));
     res.writeStatus(refusal.status).writeHeader("Content-Type", "text/html");
     if (refusal === AMBIGUOUS) endAndShut(res, refusal.message, closes);
     else endWith(res, refusal.message, closes, true);
+  }
+
+  #show({ status, message }: Refusal, address: string): void {
+    this.#debug.line({ address, status: Number.parseInt(status, 10), error: message }, "client refused");
   }
 
   #count(refusal: Refusal): void {

@@ -1,5 +1,6 @@
 // Live sockets: Engine.IO connections of both revisions over polling and websocket, rooms, limits and deadlines.
 // Knows nothing of what is said on them: that is an application's part.
+import type { Debug } from "../../core/debug.ts";
 import type { Place } from "../../http/uws/listeners.ts";
 import type { Revision } from "../wire/engineio.ts";
 import { Server } from "./server.ts";
@@ -25,8 +26,9 @@ export interface GatewayOptions extends Place {
   readonly maxConnections: number;
   /** Connections of TCP, each an open file, of whatever kind; more are closed within accept. */
   readonly maxSockets?: number;
-  /** Told what was refused before it could be answered. */
+  /** Told what was refused before it could be answered, and who was closed because of a limit. */
   readonly warn?: (text: string) => void;
+  readonly debug?: Debug;
   readonly maxConnectionsPerAddress: number;
   /** Of these, those on polling that did not come back after their handshake yet. */
   readonly maxFreshPerAddress: number;
@@ -58,6 +60,8 @@ export interface Full {
   /** How many it has. */
   readonly connections: number;
   readonly limit: number;
+  /** Refused for this reason since it was last told, whatever their address. */
+  readonly refused: number;
 }
 
 /**

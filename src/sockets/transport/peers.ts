@@ -1,5 +1,6 @@
 // How many connections an address has. IPv6 addresses are counted together by network.
 import { LargeMap } from "../../core/large-map.ts";
+import { Pace } from "../../core/pace.ts";
 import { limitedAs } from "../../http/uws/address.ts";
 
 /** What the limit is for: an IPv4 address or an IPv6 network. */
@@ -28,11 +29,15 @@ export class Peers {
     return { address, counted: known?.counted ?? { name, connections: 0, fresh: 0 } };
   }
 
-  /** Who has the most connections. Visits all. */
-  busiest(): Counted | undefined {
+  /** Who has the most connections. Visits all, in pieces. */
+  async busiest(): Promise<Counted | undefined> {
+    const pace = new Pace();
     let most: Counted | undefined;
-    for (const { counted } of this.#known.values())
+    let visited = 0;
+    for (const { counted } of this.#known.values()) {
       if (most === undefined || counted.connections > most.connections) most = counted;
+      if (++visited % 256 === 0 && pace.over()) await pace.turn();
+    }
     return most;
   }
 

@@ -2,6 +2,7 @@
 // waits for ever when it is not used at all.
 import type { HttpResponse } from "uWebSockets.js";
 import type { Body, BodyOwner, Intake } from "../../http/body.ts";
+import { addressText } from "../../http/uws/address.ts";
 import { endAndShut, endBare, endWith } from "../../http/uws/ending.ts";
 import type { Closes, Framing } from "../../http/uws/framing.ts";
 
@@ -101,6 +102,11 @@ export class Reply {
   read(intake: Intake, owner: BodyOwner, most: number): void {
     if (this.#response !== undefined)
       this.#body = intake.read(this.#response, owner, this.hasBody ? this.#length : 0, most);
+  }
+
+  /** Of the other end of the connection, which may be a proxy; empty when it is gone. */
+  get address(): string {
+    return this.#response === undefined ? "" : addressText(this.#response.getRemoteAddress());
   }
 
   get gone(): boolean {

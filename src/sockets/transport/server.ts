@@ -1,8 +1,10 @@
 // The uWS routes, the limits, and the one timer that serves every deadline.
 
 import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t } from "uWebSockets.js";
+import { type Debug, NO_DEBUG } from "../../core/debug.ts";
 import { LargeMap } from "../../core/large-map.ts";
 import { inTurn, Pace } from "../../core/pace.ts";
+import { Tally } from "../../core/tally.ts";
 import { type BodyFault, type BodyOwner, Intake } from "../../http/body.ts";
 import { askedHeaders, originList } from "../../http/origins.ts";
 import { addressText, limitedAs } from "../../http/uws/address.ts";
@@ -109,6 +111,9 @@ export class Server<T> implements Gateway<T> {
   readonly #toLookAt = new Set<Client<T>>();
   #stamps = 0;
   readonly #farewells = new Map<string, Farewell>();
+  readonly #debug: Debug;
+  /** Those closed because of a limit; the text, and the last one's address. */
+  readonly #cut: Tally<string, string>;
 
   /** With so few bytes waiting a client is ready for more of a backlog: not none, for something live may always wait. */
   readonly lowWater: number;
@@ -117,6 +122,10 @@ export class Server<T> implements Gateway<T> {
     checkOptions(options);
     this.options = options;
     this.lowWater = pageSize(options.maxBackpressure) / 2;
+    this.#debug = options.debug ?? NO_DEBUG;
+    this.#cut = new Tally((limit, count, last) =>
+      options.warn?.(`closed ${count === 1 ? "a client" : `${count} clients`}, the last of ${last}: ${limit}`),
+    );
     this.app = guard(app, options.onError);
     this.#door = new Door(options, this.counters, options.onFull);
     this.#rules = { strictEio: options.strictEio, origins: originList(options.origins) };
@@ -239,6 +248,10 @@ export class Server<T> implements Gateway<T> {
     this.#sessions.set(client.sid, client);
     this.#door.enter(client.peer);
     this.counters.opened++;
+    if (this.#debug.on) {
+      const { address, transport, revision } = client;
+      this.#debug.line({ address, transport, revision }, "client connected");
+    }
     const { pingInterval, pingTimeout } = this.options.heartbeat[client.revision];
     const { sid } = client;
     const packet = openPacket({ sid, upgrades, pingInterval, pingTimeout, maxPayload: this.options.maxPayload });
@@ -253,6 +266,11 @@ export class Server<T> implements Gateway<T> {
     this.#door.leave(client.peer);
     this.#toClose.delete(client);
     this.counters[closedCounter[reason]]++;
+    if (reason in cuts) this.#cut.add(cuts[reason as keyof typeof cuts], client.peer.counted.name);
+    if (this.#debug.on) {
+      const seconds = Math.floor(performance.now() / 1000) - client.since;
+      this.#debug.line({ address: client.address, reason, seconds }, "client gone");
+    }
     if (post !== undefined) {
       post.onGone = undefined;
       this.#door.refuse(post, BAD_REQUEST);
@@ -522,6 +540,12 @@ const BODY_FAULTS: Readonly<
   splinters: { status: "400 Bad Request", message: "Too many small chunks", reason: "parse error" },
   extensions: { status: "400 Bad Request", message: "Chunk extensions are not supported", reason: "parse error" },
 };
+
+/** Who is closed because of a limit, whose setting is named. Too many events are told by the application, which knows more. */
+const cuts = {
+  slow: "more than client.max_backpressure waited for it",
+  "too big": "it sent more than client.max_payload at once",
+} as const satisfies Partial<Record<CloseReason, string>>;
 
 const closedCounter: Readonly<Record<CloseReason, keyof GatewayCounters>> = {
   "transport close": "closedTransport",

@@ -251,7 +251,7 @@ t.test("D10: an address has few sessions on polling that did not come back after
   const served = await serve(t, echo, { maxFreshPerAddress: 3, onFull: (full) => told.push(full) });
   const [first] = [await Poller.open(served, 4), await Poller.open(served, 4), await Poller.open(served, 3)];
   for (let i = 0; i < 2; i++) t.equal((await fetch(served.url(POLL))).status, 429);
-  t.same(told, [{ what: "handshakes", address: "127.0.0.1", connections: 3, limit: 3 }], "told once");
+  t.same(told, [{ what: "handshakes", address: "127.0.0.1", connections: 3, limit: 3, refused: 1 }], "told once");
   await served.ws(WS).sid(); // a websocket is one that stays
   t.equal(await first!.post("4here"), "200 ok");
   t.equal((await fetch(served.url(POLL))).status, 200, "one that came back makes room");
@@ -284,7 +284,7 @@ t.test("D10: when the server is full, it is told which address has most", async 
   });
   for (const address of ["10.0.0.1", "10.0.0.2", "10.0.0.2"]) await served.ws(WS, { "X-Forwarded-For": address }).sid();
   await served.ws(WS, { "X-Forwarded-For": "10.0.0.3" }).closed;
-  t.same(told, [{ what: "all", address: "10.0.0.2", connections: 2, limit: 3 }]);
+  t.same(told, [{ what: "all", address: "10.0.0.2", connections: 2, limit: 3, refused: 1 }]);
 });
 
 t.test("only origins on the list are served, on polls, preflights and upgrades; no origin is no browser", async (t) => {

@@ -1,0 +1,62 @@
+// What `log_level = "debug"` shows, and the lines on what backends ask for. README.md lists them all.
+import type { NotificationOptions, PushDraft, PushTarget } from "../api/actions.ts";
+import type { Debug } from "../core/debug.ts";
+import type { NotificationContent, NotificationId } from "../core/notification.ts";
+import type { Pushed } from "../core/push.ts";
+import type { Target } from "../core/target.ts";
+import type { Log } from "./log.ts";
+
+/** Of a longer list only the length is shown. */
+const LISTED = 20;
+
+export function createDebug(log: Log): Debug {
+  const debug = {
+    on: log.isLevelEnabled("debug"),
+    line: (fields: object, message: string) => log.debug(fields, message),
+  };
+  log.on("level-change", () => {
+    debug.on = log.isLevelEnabled("debug");
+  });
+  return debug;
+}
+
+/** Shows a push once it has its id. One that fails is shown as a refused call. */
+export function showPush(
+  debug: Debug,
+  target: PushTarget,
+  { event, body, timeToLive }: PushDraft,
+  done: Pushed | Promise<Pushed>,
+): Pushed | Promise<Pushed> {
+  const show = ({ id, online }: Pushed): void =>
+    debug.line({ id, event, ...shownTarget(target), size: body.length, timeToLive, online }, "push");
+  if (!(done instanceof Promise)) show(done);
+  else done.then(show, () => undefined);
+  return done;
+}
+
+export function showNotification(
+  debug: Debug,
+  id: NotificationId,
+  content: NotificationContent,
+  { target, type, sendAt, rate, dryRun, timeToLive }: NotificationOptions,
+): void {
+  const size = JSON.stringify(content).length;
+  debug.line({ id, ...shownTarget(target), size, timeToLive, type, sendAt, rate, dryRun }, "notification");
+}
+
+function shownTarget(target: Target): object {
+  switch (target.kind) {
+    case "topic":
+      return { topic: target.topic };
+    case "tag":
+      return { tag: target.tag };
+    case "all":
+      return { all: true };
+    case "pushIds":
+      return { pushIds: shownList(target.pushIds), filter: target.filter };
+    case "uids":
+      return { uids: shownList(target.uids), filter: target.filter };
+  }
+}
+
+const shownList = (ids: readonly string[]): readonly string[] | number => (ids.length > LISTED ? ids.length : ids);
