@@ -12,6 +12,8 @@ import { PushError } from "../../src/core/errors.ts";
 import { deviceChannel, type Page } from "../../src/core/packet.ts";
 import { lockDirectory } from "../../src/engine/directory.ts";
 import { type LocalEngine, type LocalEngineOptions, openLocalEngine } from "../../src/engine/local.ts";
+import type { FlatClaim } from "../../src/engine/sqlite/deliveries.ts";
+import { State } from "../../src/engine/sqlite/progress.ts";
 import { MIGRATIONS, openDatabase } from "../../src/engine/sqlite/schema.ts";
 import { type Call, type Store, store } from "../../src/engine/sqlite/thread.ts";
 import { missed } from "../support/engine.ts";
@@ -419,6 +421,37 @@ t.test("an order that was cut short is carried out by the sweeping, and so is th
     { waiting: 0 },
     { waiting: 0 },
   ]);
+});
+
+t.test("deliveries are claimed and settled by statements that SQLite plans once, not anew for each", async (t) => {
+  const { opened } = openStore(t);
+  const devices = Array.from({ length: 40 }, (_, i) => [pushId(`d${i}`), null, 0, "fcm", `t${i}`]).flat();
+  const page = { ...EMPTY_PAGE, lanes: [["fcm", "com.x", ""]], devices };
+  opened.run([acceptCall("n1"), ["expand", [1, page, T]]]);
+  const some = (): void => {
+    const claim = opened.run([["claim", ["fcm", "com.x", "", 10, T, 1000]]]).results[0] as FlatClaim;
+    const rows = claim.deliveries.flatMap((delivery, i) =>
+      i % 6 === 0 ? [delivery, T + 1000, State.accepted, "r", 0, -1, 0] : [],
+    );
+    t.equal(rows.length, 70);
+    t.same(opened.run([["settle", [{ counters: [[]], rows }, T]]]).failures, []);
+  };
+  some();
+  // better-sqlite3 compiles a function for the rows of a statement whenever SQLite has planned that anew.
+  let planned = 0;
+  const { Function: original } = globalThis;
+  globalThis.Function = new Proxy(original, {
+    apply(target, self, args) {
+      planned++;
+      return Reflect.apply(target, self, args);
+    },
+  });
+  t.teardown(() => {
+    globalThis.Function = original;
+  });
+  some();
+  some();
+  t.equal(planned, 0);
 });
 
 t.test("a full disk refuses what writes, answers what reads, and is over when there is room", async (t) => {

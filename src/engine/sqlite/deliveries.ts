@@ -68,11 +68,11 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
   const oldest = db
     .prepare<[number, number, number], number | null>(`
     SELECT min(queued_at) FROM (
-      SELECT queued_at FROM deliveries WHERE lane = ? AND state = ? AND bulk = ? AND due IS NOT NULL ORDER BY due LIMIT ${FIRST})`)
+      SELECT queued_at FROM deliveries WHERE lane = +? AND state = +? AND bulk = +? AND due IS NOT NULL ORDER BY due LIMIT ${FIRST})`)
     .pluck<number | null>();
   const due = db.prepare<[number, number, number, number], Waiting>(`
     SELECT delivery, job, push_id, type, token, attempts, reason FROM deliveries
-    WHERE lane = ? AND state = 1 AND bulk = ? AND due <= ? ORDER BY due, delivery LIMIT ?`);
+    WHERE lane = +? AND state = 1 AND bulk = +? AND due <= +? ORDER BY due, delivery LIMIT ? + 0`);
   const after = db.prepare<[number, number, number, number, number, number], Waiting & { readonly due: number }>(`
     SELECT delivery, job, push_id, type, token, attempts, reason, due FROM deliveries
     WHERE lane = ? AND state = 1 AND bulk = ? AND due >= ? AND NOT (due = ? AND delivery <= ?) ORDER BY due, delivery LIMIT ?`);
@@ -80,21 +80,22 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
     SELECT bulk, due FROM deliveries WHERE delivery = ? AND lane = ? AND state = 1`);
   const nextDue = db
     .prepare<[number, number, number], number>(`
-    SELECT due FROM deliveries WHERE lane = ? AND state = ? AND bulk = ? AND due IS NOT NULL ORDER BY due LIMIT 1`)
+    SELECT due FROM deliveries WHERE lane = +? AND state = +? AND bulk = +? AND due IS NOT NULL ORDER BY due LIMIT 1`)
     .pluck<number>();
   const reclaim = db.prepare<[number, number, number, number]>(`
     UPDATE deliveries SET state = 1 WHERE delivery IN
-      (SELECT delivery FROM deliveries WHERE lane = ? AND state = 2 AND bulk = ? AND due <= ? ORDER BY due LIMIT ?)`);
+      (SELECT delivery FROM deliveries WHERE lane = +? AND state = 2 AND bulk = +? AND due <= +? ORDER BY due LIMIT ? + 0)`);
   const lease = db.prepare<[number, number, number]>(
     "UPDATE deliveries SET state = 2, due = ?, sent_at = ? WHERE delivery = ?",
   );
   const hold = db.prepare<[number]>("UPDATE deliveries SET state = 3 WHERE delivery = ?");
   const release = db.prepare<[number]>("UPDATE deliveries SET state = 1 WHERE delivery = ?");
   const noteOf = db.prepare<[number], string>("SELECT notification FROM job_contents WHERE job = ?").pluck<string>();
+  // `= +?` beside a join or an order, and `LIMIT ? + 0`: see packets.ts.
   const leased = db.prepare<[number, number], Waiting & Way>(`
     SELECT d.delivery, d.job, d.push_id, d.type, d.token, d.attempts, d.reason, d.lane, l.vendor
     FROM deliveries d JOIN lanes l ON l.lane = d.lane
-    WHERE d.delivery = ? AND d.state = 2 AND d.due = ?`);
+    WHERE d.delivery = +? AND d.state = 2 AND d.due = +?`);
   const requeue = db.prepare<[number, number, string | null, number]>(`
     UPDATE deliveries SET state = 1, due = ?, attempts = attempts + ?, reason = ? WHERE delivery = ?`);
   // Claimed for nothing: the vendor was not asked, or took nothing from us.
@@ -117,7 +118,7 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
   const walked = db.prepare<[number, number, number], Waiting & Way & { readonly state: number }>(`
     SELECT d.delivery, d.job, d.push_id, d.type, d.token, d.attempts, d.reason, d.lane, d.state, l.vendor
     FROM deliveries d LEFT JOIN lanes l ON l.lane = d.lane
-    WHERE d.job = ? AND d.delivery > ? ORDER BY d.delivery LIMIT ?`);
+    WHERE d.job = +? AND d.delivery > +? ORDER BY d.delivery LIMIT ? + 0`);
   const resuming = db
     .prepare<[], number>("SELECT 1 FROM jobs WHERE walk IS NOT NULL AND paused = 0 AND cancelled = 0 LIMIT 1")
     .pluck<number>();

@@ -79,16 +79,16 @@ export function devices(
   const pageByUid = db.prepare<[string, number, number], Row>(`
     SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
            token_time, create_time, update_time
-    FROM devices WHERE uid = +? AND device > ? ORDER BY device LIMIT ?`);
+    FROM devices WHERE uid = +? AND device > +? ORDER BY device LIMIT ? + 0`);
   const pageByTag = db.prepare<[string, number, number], Row>(`
     SELECT d.device, d.push_id, d.uid, d.uid_ttl, d.online_run, d.offline_since, d.platform, d.tags, d.type, d.token,
            d.package, d.token_time, d.create_time, d.update_time
     FROM device_tags t JOIN devices d ON d.device = t.device
-    WHERE t.tag = +? AND t.device > ? ORDER BY t.device LIMIT ?`);
+    WHERE t.tag = +? AND t.device > +? ORDER BY t.device LIMIT ? + 0`);
   const pageOfAll = db.prepare<[number, number], Row>(`
     SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
            token_time, create_time, update_time
-    FROM devices WHERE device > ? ORDER BY device LIMIT ?`);
+    FROM devices WHERE device > +? ORDER BY device LIMIT ? + 0`);
   const newestBound = db.prepare<[string], Row>(`
     SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
            token_time, create_time, update_time
@@ -129,7 +129,7 @@ export function devices(
   const setHistory = db.prepare<[string, number]>("UPDATE devices SET token_history = ? WHERE device = ?");
   const idle = db.prepare<[number, number], { device: number; push_id: string }>(`
     SELECT device, push_id FROM devices INDEXED BY devices_idle
-    WHERE uid IS NULL AND token IS NULL AND tags IS NULL AND update_time < ? ORDER BY update_time LIMIT ?`);
+    WHERE uid IS NULL AND token IS NULL AND tags IS NULL AND update_time < ? ORDER BY update_time LIMIT ? + 0`);
   const deviceOf = db.prepare<[string], number>("SELECT device FROM devices WHERE push_id = ?").pluck<number>();
   const bindTo = db.prepare<[string, number, number, number | null, number | null, string | null, number, number]>(`
     UPDATE devices SET uid = ?, bound = ?, uid_ttl = ?, online_run = ?, offline_since = ?, platform = ?, update_time = ?

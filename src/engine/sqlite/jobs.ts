@@ -92,7 +92,7 @@ export function outbox(
   );
   const due = db.prepare<[number, number], DueJob>(`
     SELECT job, cursor, rate, dry_run FROM jobs
-    WHERE expanded = 0 AND paused = 0 AND cancelled = 0 AND due <= ? ORDER BY due, job LIMIT ?`);
+    WHERE expanded = 0 AND paused = 0 AND cancelled = 0 AND due <= +? ORDER BY due, job LIMIT ? + 0`);
   const contents = db.prepare<[number], Contents>("SELECT notification, target FROM job_contents WHERE job = ?");
   const nextDue = db
     .prepare<[number], number>(`
