@@ -1,4 +1,5 @@
 // /api/notification: what a person sees, by the vendors' services or the long connection (http-api 3.2).
+import { setTimeout as pause } from "node:timers/promises";
 import { PushError } from "../core/errors.ts";
 import { parseExact } from "../core/exact.ts";
 import type { NotificationContent, NotificationId } from "../core/notification.ts";
@@ -52,7 +53,23 @@ export async function notification(
     ...(once === undefined ? {} : { once }),
     callerAddress: caller.address,
   });
+  if (dryRun && sendAt === undefined)
+    return json({ code: "success", id: accepted, ...(await counted(accepted, actions)) });
   return json({ code: "success", id: accepted });
+}
+
+/** A dry run of some ten thousand devices is over by then. */
+const COUNTED_WITHIN = 1000;
+const LOOK_EVERY = 20;
+
+/** What a dry run counted: `count` devices and connections, by `routes`; or, when it takes longer, where to `ask`. */
+async function counted(id: NotificationId, actions: Actions): Promise<object> {
+  for (const until = performance.now() + COUNTED_WITHIN; performance.now() < until; await pause(LOOK_EVERY)) {
+    const job = (await actions.outbox.jobs({ id }, 1, Date.now())).find((newest) => newest.dryRun);
+    if (job?.state !== "finished") continue;
+    return { count: Object.values(job.routes).reduce((sum, devices) => sum + devices, 0), routes: job.routes };
+  }
+  return { ask: `/api/job/get?id=${encodeURIComponent(id)}` };
 }
 
 /** A JSON string, a JSON object, or nested form keys. */

@@ -387,3 +387,14 @@ test("lanes are listed with their times, and resumed all, by vendor, by app or o
     });
   t.strictSame(asked, [{}, { vendor: "huawei" }, { app: "com.x" }, { vendor: "huawei", app: "com.x" }, {}]);
 });
+
+test("E: a dry run that takes longer than a second tells where to ask for its count", async (t) => {
+  const dry = { ...job, id: "generated123", dryRun: true } as const;
+  const api = await start(t, {}, { outbox: { ...outbox(dry).outbox, jobs: async () => [dry] } });
+  const answer = await api.post("/api/notification", {
+    pushAll: true,
+    dryRun: true,
+    notification: { android: { title: "T" } },
+  });
+  t.strictSame(answer.json, { code: "success", id: "generated123", ask: "/api/job/get?id=generated123" });
+});

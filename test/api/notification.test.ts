@@ -173,12 +173,12 @@ test("rate and dryRun reach the core; what does not fit is refused", async (t) =
   const api = await start(t);
   for (const [given, expected] of [
     [
-      { rate: 500, dryRun: true },
-      { rate: 500, dryRun: true },
+      { rate: 500, dryRun: true, sendAt: "2030-01-01T00:00:00Z" },
+      { rate: 500, dryRun: true, sendAt: Date.UTC(2030, 0, 1) },
     ],
     [
-      { rate: "1", dryRun: "true" },
-      { rate: 1, dryRun: true },
+      { rate: "1", dryRun: "true", sendAt: "2030-01-01T00:00:00Z" },
+      { rate: 1, dryRun: true, sendAt: Date.UTC(2030, 0, 1) },
     ],
     [{ rate: "1000000", dryRun: "false" }, { rate: 1_000_000 }],
     [{ rate: 0, dryRun: false }, {}],

@@ -37,7 +37,11 @@ const all = { pushAll: true, timeToLive: 3_600_000 };
 
 t.test("pushAll to 3,000: counted first, then sent, each once, and the statistics agree", async (t) => {
   const { vendor, server } = await stage(t);
-  await server.ok("notification", { ...all, dryRun: true, notification: notification("dry") });
+  t.match(
+    await server.ok("notification", { ...all, dryRun: true, notification: notification("dry") }),
+    { id: "dry", count: MANY, routes: { xiaomi: MANY } },
+    "E: the count is in the answer, when it is known in a second",
+  );
   t.match(await jobIn(server, "dry"), {
     dryRun: true,
     routes: { xiaomi: MANY },

@@ -41,7 +41,23 @@ backend out
 }
 
 /** Returns its port on 127.0.0.1. @param location lines of `location /` after `proxy_pass` */
-export async function nginx(t: Test, target: number, ...location: readonly string[]): Promise<number> {
+export function nginx(t: Test, target: number, ...location: readonly string[]): Promise<number> {
+  return nginxOf(
+    t,
+    (port) => `map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
+  server {
+    listen 127.0.0.1:${port};
+    location / {
+      proxy_pass http://127.0.0.1:${target};
+      proxy_http_version 1.1;
+      ${location.join("\n      ")}
+    }
+  }`,
+  );
+}
+
+/** Returns its port on 127.0.0.1. @param http what stands in the block of that name, given the port */
+export async function nginxOf(t: Test, http: (port: number) => string): Promise<number> {
   const { port } = await freePort("127.0.0.1", 0);
   const directory = t.testdir();
   const file = join(directory, "nginx.conf");
@@ -58,15 +74,7 @@ events {}
 http {
   access_log off;
   ${kept.join("\n  ")}
-  map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
-  server {
-    listen 127.0.0.1:${port};
-    location / {
-      proxy_pass http://127.0.0.1:${target};
-      proxy_http_version 1.1;
-      ${location.join("\n      ")}
-    }
-  }
+  ${http(port)}
 }
 `,
   );

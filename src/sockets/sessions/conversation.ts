@@ -70,6 +70,8 @@ export class Conversation implements SocketApplication<Session> {
   /** How often what was refused to clients, since the start. */
   readonly refused: Readonly<Record<string, number>>;
   #storing: NodeJS.Timeout | undefined = undefined;
+  /** Until the next tick: a full disk is not asked with every proof. */
+  #storeFails = false;
 
   constructor(options: ConversationOptions) {
     this.#options = options;
@@ -412,6 +414,7 @@ export class Conversation implements SocketApplication<Session> {
     const { report } = this.#options;
     const sent = this.#hub.tick();
     if (sent > 0) report.count("toClientPacket", { total: sent });
+    this.#storeFails = false;
     this.#storeSoon(); // what could not be stored the last time
     this.#refusals.tick();
     this.#endDelays();
@@ -436,7 +439,7 @@ export class Conversation implements SocketApplication<Session> {
   }
 
   #storeSoon(): void {
-    if (this.#storing !== undefined || !this.#hub.hasMarks) return;
+    if (this.#storing !== undefined || this.#storeFails || !this.#hub.hasMarks) return;
     this.#storing = setTimeout(() => {
       this.#storing = undefined;
       this.#own(this.#storeMarks(), "sent");
@@ -449,6 +452,7 @@ export class Conversation implements SocketApplication<Session> {
     if (marks.length === 0) return undefined;
     return this.#options.engine.broker.sent(marks).catch((error: unknown) => {
       this.#hub.giveBackMarks(marks);
+      this.#storeFails = true;
       throw error;
     });
   }
