@@ -96,7 +96,7 @@ for (const synchronous of ["FULL", "NORMAL"] as const) {
     for (let left = calls; left > 0; ) {
       const { work } = await engine.outbox.unexpanded(16, now);
       left -= work.length;
-      await Promise.all(work.map(({ job }) => engine.outbox.expand(job, page(devices), now)));
+      await Promise.all(work.map(({ job }) => engine.outbox.expand(job, undefined, page(devices), now)));
     }
     let settled = 0;
     while (settled < devices * calls) {

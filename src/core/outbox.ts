@@ -33,7 +33,7 @@ export interface Unexpanded {
   readonly job: number;
   readonly notification: Notification;
   readonly target: NotificationTarget;
-  /** Where the next page starts: given back by `expand`. Absent: at the beginning. */
+  /** Where the next page starts: given back to `expand`. Absent: at the beginning. */
   readonly cursor?: string;
   readonly rate?: number;
   readonly dryRun: boolean;
@@ -186,8 +186,11 @@ export interface Outbox {
   /**
    * Adds one page's deliveries, keeps its packets, counts it and moves the cursor, together; then hands all its packets to the
    * hubs in their order. A page of a job that is finished, paused or cancelled does nothing.
+   * @param from the cursor that the page was read from (`Unexpanded`): where the job stands elsewhere by now, because it was
+   * expanded twice at once, the page does nothing either
+   * @returns whether the page was taken
    */
-  expand(job: number, page: ExpandedPage, now: number): Promise<void>;
+  expand(job: number, from: string | undefined, page: ExpandedPage, now: number): Promise<boolean>;
 
   /** The lanes that have something to do, now or later. */
   lanes(): Promise<readonly LaneDepth[]>;

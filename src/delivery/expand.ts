@@ -92,8 +92,8 @@ export function createExpander(options: ExpanderOptions): Expander {
     // What only counts burdens nobody, and what is too late goes nowhere: there is nothing to pace.
     const rate = item.dryRun || isLate(item.notification, now()) ? undefined : item.rate;
     const page = paced(await nextPage(item, rate), rate);
-    await engine.outbox.expand(item.job, item.dryRun ? counted(page) : page, now());
-    if (item.dryRun || page.late === true) return;
+    const taken = await engine.outbox.expand(item.job, item.cursor, item.dryRun ? counted(page) : page, now());
+    if (!taken || item.dryRun || page.late === true) return;
     const addressed = page.devices.filter(({ lacking }) => lacking === undefined).length;
     if (item.target.kind !== "all" && addressed > 0) options.addressed(addressed);
     const lanes = new Set(page.devices.flatMap(({ via }) => (via === undefined ? [] : [via.lane])));

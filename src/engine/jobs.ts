@@ -97,11 +97,13 @@ export function localOutbox(queue: Queue, broker: LocalBroker, goOn: () => void,
       return { work: jobs, ...(next !== undefined ? { next } : undefined) };
     },
 
-    async expand(job, page, now) {
+    async expand(job, from, page, now) {
       const { parcels, devices } = page;
       const deliver = (first: number) => (first === NO_JOB ? undefined : broker.handOver(parcels, first)); // holds 2, 3
+      const weight = parcels.length + devices.length + 1;
+      const first = await queue.call("expand", [job, from ?? null, flatPage(page, broker), now], weight, deliver);
       if (page.cursor === undefined) inHand.delete(job);
-      await queue.call("expand", [job, flatPage(page, broker), now], parcels.length + devices.length + 1, deliver);
+      return first !== NO_JOB;
     },
 
     async lanes() {

@@ -44,8 +44,9 @@ t.test("a page that is still on its way when another fails is not begun again", 
         throw new Error("a page that cannot be stored");
       }
       if (job === slow) await go.promise;
-      await engine.outbox.expand(job, ...page);
+      const taken = await engine.outbox.expand(job, ...page);
       events.emit("expanded", job);
+      return taken;
     },
   };
   const failures: unknown[] = [];
@@ -96,8 +97,9 @@ t.test("a scheduled job begins at its time also when the clock was set or the ma
       return found;
     },
     async expand(...args) {
-      await engine.outbox.expand(...args);
+      const taken = await engine.outbox.expand(...args);
       events.emit("expanded");
+      return taken;
     },
   };
   mock.timers.enable({ apis: ["setTimeout"] });
@@ -136,8 +138,9 @@ t.test("a rate does not slow a dry run down: it only counts", async (t) => {
   const outbox: Engine["outbox"] = {
     ...engine.outbox,
     async expand(...page) {
-      await engine.outbox.expand(...page);
+      const taken = await engine.outbox.expand(...page);
       events.emit("expanded");
+      return taken;
     },
   };
   mock.timers.enable({ apis: ["setTimeout"] }); // what has to wait does so for ever
@@ -178,8 +181,9 @@ t.test("what a pace or a pause has held beyond its time goes to no socket, and a
       outbox: {
         ...engine.outbox,
         async expand(...args) {
-          await engine.outbox.expand(...args);
+          const taken = await engine.outbox.expand(...args);
           setImmediate(() => events.emit("expanded"));
+          return taken;
         },
       },
     },

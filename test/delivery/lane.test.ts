@@ -28,6 +28,7 @@ async function queue({ outbox }: Engine, count: number, id = "note", timeToLive 
   const [job] = await outbox.jobs({ id }, 1, now);
   await outbox.expand(
     job?.job ?? 0,
+    undefined,
     { parcels: [], devices, counts: {}, seen: count, skipped: 0, routes: { fcm: count } },
     now,
   );

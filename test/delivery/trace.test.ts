@@ -93,7 +93,7 @@ async function sent(engine: Engine, id: string, lane: Lane, receipts: readonly s
   const job = (await engine.outbox.unexpanded(1, at)).work[0]!.job;
   const devices = receipts.map((name) => ({ pushId: name as PushId, via: { lane, type: lane.vendor, token: name } }));
   const rest = { parcels: [], counts: {}, seen: devices.length, skipped: 0, routes: {} };
-  await engine.outbox.expand(job, { ...rest, devices }, at);
+  await engine.outbox.expand(job, undefined, { ...rest, devices }, at);
   const { deliveries } = await engine.outbox.claim(lane, receipts.length, at, MINUTE);
   await engine.outbox.settle(
     deliveries.map((delivery) => ({

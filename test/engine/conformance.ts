@@ -715,8 +715,8 @@ async function counterTests(test: Define): Promise<void> {
   await test("online 99, then one more target and 99 arrivals: target 100, arrive 99", async (t, { engine }) => {
     await engine.outbox.accept(notification("n1"), { kind: "all" });
     const job = (await engine.outbox.unexpanded(1, T + HOUR)).work[0]?.job ?? 0;
-    await engine.outbox.expand(job, lastPage({ cursor: "c", counts: { target_android: 99 } }), T);
-    await engine.outbox.expand(job, lastPage({ counts: { target_android: 1 } }), T);
+    await engine.outbox.expand(job, undefined, lastPage({ cursor: "c", counts: { target_android: 99 } }), T);
+    await engine.outbox.expand(job, "c", lastPage({ counts: { target_android: 1 } }), T);
     await engine.counters.arrived(
       Array.from({ length: 99 }, (_, i) => ({ id: "n1", pushId: pushId(`d${i}`), counter: "arrive_android" as const })),
       T,
@@ -731,8 +731,8 @@ async function counterTests(test: Define): Promise<void> {
         kind: "all",
       });
       const job = (await engine.outbox.unexpanded(1, T + HOUR)).work[0]?.job ?? 0;
-      await engine.outbox.expand(job, lastPage({ cursor: "1", devices: [over(`d${i}`, "u")] }), T);
-      await engine.outbox.expand(job, lastPage({ devices: [over("all")] }), T);
+      await engine.outbox.expand(job, undefined, lastPage({ cursor: "1", devices: [over(`d${i}`, "u")] }), T);
+      await engine.outbox.expand(job, "1", lastPage({ devices: [over("all")] }), T);
     }
     const found = async (query: Parameters<Engine["counters"]["arrivals"]>[0], limit = 50): Promise<string[]> =>
       (await engine.counters.arrivals(query, limit)).map(({ id }) => id);

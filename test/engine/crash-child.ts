@@ -54,7 +54,7 @@ async function caller(name: string): Promise<never> {
         const lane = { vendor: "fcm", app: name };
         const devices = [{ pushId, via: { lane, type: "fcm", token: id } }];
         const page = { parcels: [], devices, counts: {}, seen: 1, skipped: 0, routes: {} };
-        await engine.outbox.expand(job?.job ?? 0, page, Date.now());
+        await engine.outbox.expand(job?.job ?? 0, undefined, page, Date.now());
         const { deliveries } = await engine.outbox.claim(lane, 10, Date.now(), 60_000);
         const results = deliveries.map((delivery) => {
           const receipt = `receipt-${delivery.token}`;

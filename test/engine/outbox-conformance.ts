@@ -4,7 +4,14 @@ import type { Delivery, Settlement } from "../../src/core/delivery.ts";
 import type { Device } from "../../src/core/device.ts";
 import type { Engine } from "../../src/core/engine.ts";
 import type { Notification } from "../../src/core/notification.ts";
-import type { AcceptOptions, Addressed, Job, NotificationTarget, VendorReceipt } from "../../src/core/outbox.ts";
+import type {
+  AcceptOptions,
+  Addressed,
+  ExpandedPage,
+  Job,
+  NotificationTarget,
+  VendorReceipt,
+} from "../../src/core/outbox.ts";
 import { deviceChannel, type Parcel } from "../../src/core/packet.ts";
 import { missed } from "../support/engine.ts";
 import { type Define, HOUR, pushId, recorder, T, toDevice, toTopic, uid } from "./conformance.ts";
@@ -53,10 +60,10 @@ async function expansionTests(test: Define): Promise<void> {
     t.same(first, { job: first?.job, notification: notification("n1"), target, dryRun: false });
     t.match(second, { notification: { id: "n2" }, target: ALL });
     t.equal((await engine.outbox.unexpanded(1, T)).work.length, 1);
-    await engine.outbox.expand(first?.job ?? 0, lastPage({ cursor: "c1" }), T);
+    await engine.outbox.expand(first?.job ?? 0, undefined, lastPage({ cursor: "c1" }), T);
     engine = (await subject.reopen?.(T)) ?? engine;
     t.match((await engine.outbox.unexpanded(1, T)).work, [{ job: first?.job, cursor: "c1" }]);
-    await engine.outbox.expand(first?.job ?? 0, lastPage(), T);
+    await engine.outbox.expand(first?.job ?? 0, "c1", lastPage(), T);
     t.same(
       (await engine.outbox.unexpanded(10, T)).work.map(({ notification }) => notification.id),
       ["n2"],
@@ -74,7 +81,7 @@ async function expansionTests(test: Define): Promise<void> {
       devices: [over("a", "u"), over("b")],
       routes: { connection: 2 },
     });
-    await engine.outbox.expand(job, page, T);
+    await engine.outbox.expand(job, undefined, page, T);
     t.same(
       hub.delivered.map(({ channel }) => channel),
       page.parcels.map(({ channel }) => channel),
@@ -82,7 +89,7 @@ async function expansionTests(test: Define): Promise<void> {
     t.ok("seq" in (hub.delivered[0]?.packet ?? {}));
     t.notOk("seq" in (hub.delivered[1]?.packet ?? {}));
     t.equal((await missed(engine, deviceChannel(pushId("a")), "unsent", T)).length, 1);
-    await engine.outbox.expand(job, page, T);
+    await engine.outbox.expand(job, undefined, page, T);
     t.equal(hub.delivered.length, 3, "a page of a finished job does nothing");
     const [record] = await engine.counters.arrivals({ id: "n1" }, 1);
     t.same(record, {
@@ -98,6 +105,29 @@ async function expansionTests(test: Define): Promise<void> {
     });
   });
 
+  await test("of two pages read from the same place only one is taken", async (t, { engine }) => {
+    const hub = recorder();
+    engine.broker.attach(hub);
+    await engine.outbox.accept(notification("n1"), ALL);
+    const job = await jobOf(engine, "n1");
+    const page = (name: string, cursor?: string): ExpandedPage =>
+      lastPage({
+        parcels: [toDevice(name, "n1")],
+        devices: [via(name)],
+        counts: { target_fcm: 1 },
+        ...(cursor === undefined ? {} : { cursor }),
+      });
+    const expand = (from: string | undefined, page: ExpandedPage): Promise<boolean> =>
+      engine.outbox.expand(job, from, page, T);
+    t.same(await Promise.all([expand(undefined, page("a", "c1")), expand(undefined, page("b", "c1"))]), [true, false]);
+    t.equal(await expand("c0", page("b")), false);
+    t.same(await Promise.all([expand("c1", page("c")), expand("c1", page("d"))]), [true, false]);
+    t.equal(await expand("c1", page("d")), false, "a page of a finished job");
+    t.same(named(await claimed(engine)), ["a", "c"]);
+    t.equal(hub.delivered.length, 2);
+    t.same(await counts(engine, "n1"), { target_fcm: 2 });
+  });
+
   await test("an id that is used twice adds up, and both notifications are expanded", async (t, { engine }) => {
     await engine.outbox.accept(notification("same"), toList(["a"]));
     await engine.outbox.accept(notification("same"), toList(["b"]));
@@ -105,7 +135,7 @@ async function expansionTests(test: Define): Promise<void> {
     t.equal(work.length, 2);
     for (const { job, target } of work) {
       const devices = target.kind === "pushIds" ? target.pushIds.map((pushId) => ({ pushId })) : [];
-      await engine.outbox.expand(job, lastPage({ counts: { target_android: 1 }, devices }), T);
+      await engine.outbox.expand(job, undefined, lastPage({ counts: { target_android: 1 }, devices }), T);
     }
     const [record] = await engine.counters.arrivals({ id: "same" }, 10);
     t.same(record?.counts, { target_android: 2 });
@@ -120,9 +150,9 @@ async function lateTests(test: Define): Promise<void> {
     const job = await jobOf(engine, "late");
     const counted = { target_fcm: 1, target_android: 1 };
     const first = lastPage({ devices: [via("a"), over("b")], cursor: "c", counts: counted });
-    await engine.outbox.expand(job, { ...first, late: true }, T + HOUR);
+    await engine.outbox.expand(job, undefined, { ...first, late: true }, T + HOUR);
     t.match(await view(engine, "late"), { state: "running", queued: 2, waiting: 0, finishedAt: undefined });
-    await engine.outbox.expand(job, lastPage({ devices: [over("c")], late: true }), T + HOUR + 1);
+    await engine.outbox.expand(job, "c", lastPage({ devices: [over("c")], late: true }), T + HOUR + 1);
     t.same(await engine.outbox.lanes(), []);
     t.same(await claimed(engine, 10, T + HOUR), []);
     const reason = "its time to live passed in the queue";
@@ -189,7 +219,7 @@ async function queueTests(test: Define): Promise<void> {
         sentAt: T,
         settledAt: T + 5,
       },
-      { pushId: pushId("b"), state: "sent", retries: 0, queuedAt: T, sentAt: T },
+      { pushId: pushId("b"), state: "queued", retries: 0, queuedAt: T },
       {
         pushId: pushId("c"),
         lane: FCM,
@@ -488,7 +518,7 @@ async function orderTests(test: Define): Promise<void> {
     t.same(await claimed(engine), [], "also what was under way");
     const hub = recorder();
     engine.broker.attach(hub);
-    await engine.outbox.expand(job, lastPage({ devices: [via("e")], parcels: [toDevice("e", "n1")] }), T);
+    await engine.outbox.expand(job, undefined, lastPage({ devices: [via("e")], parcels: [toDevice("e", "n1")] }), T);
     t.same(hub.delivered, [], "a page that was being made is not taken");
     engine = (await subject.reopen?.(T)) ?? engine;
     t.match(await engine.outbox.jobs({ id: "n1" }, 9, T), [{ state: "paused", waiting: 3, queued: 3 }]);
@@ -521,7 +551,7 @@ async function orderTests(test: Define): Promise<void> {
     t.same(await states(engine, "n1"), ["accepted", "queued", "cancelled", "cancelled"]);
     t.same(await claimed(engine), []);
     t.same((await engine.outbox.unexpanded(9, T)).work, []);
-    await engine.outbox.expand(job, lastPage({ devices: [via("e")] }), T);
+    await engine.outbox.expand(job, undefined, lastPage({ devices: [via("e")] }), T);
     await engine.outbox.settle([again(b!, T + 9)], T + 2);
     t.match(await view(engine, "n1"), {
       state: "cancelled",
@@ -595,7 +625,12 @@ async function orderTests(test: Define): Promise<void> {
     const job = await jobOf(engine, "n1");
     for (let i = 0; i < 20; i++) {
       const devices = Array.from({ length: 1000 }, (_, k) => via(`d${i}-${k}`));
-      await engine.outbox.expand(job, lastPage({ devices, ...(i < 19 ? { cursor: `${i}` } : {}) }), T);
+      await engine.outbox.expand(
+        job,
+        i === 0 ? undefined : `${i - 1}`,
+        lastPage({ devices, ...(i < 19 ? { cursor: `${i}` } : {}) }),
+        T,
+      );
     }
     await engine.outbox.order("n1", "pause", T);
     let claim = await engine.outbox.claim(FCM, 500, T, LEASE);
@@ -916,7 +951,7 @@ async function lookingBackTests(test: Define): Promise<void> {
     const { work } = await engine.outbox.unexpanded(9, T + 1000);
     t.match(work, [{ notification: note }]);
     t.match(await view(engine, "n1", T + 1000), { state: "running" });
-    await engine.outbox.expand(work[0]?.job ?? 0, lastPage({ devices: [via("a")] }), T + 1000);
+    await engine.outbox.expand(work[0]?.job ?? 0, undefined, lastPage({ devices: [via("a")] }), T + 1000);
     t.equal((await claimed(engine, 9, T + 1499)).length, 1, "its time to live begins then");
     t.equal((await engine.counters.arrivals({ id: "n1" }, 1))[0]?.timeStart, T + 1000);
   });
@@ -926,7 +961,7 @@ async function lookingBackTests(test: Define): Promise<void> {
     const { work } = await engine.outbox.unexpanded(9, T);
     t.match(work, [{ rate: 100 }]);
     const job = work[0]?.job ?? 0;
-    await engine.outbox.expand(job, lastPage({ cursor: "c", notBefore: T + 100, devices: [via("a")] }), T);
+    await engine.outbox.expand(job, undefined, lastPage({ cursor: "c", notBefore: T + 100, devices: [via("a")] }), T);
     await engine.outbox.accept(notification("n2", { acceptedAt: T + 1 }), ALL);
     const later = await engine.outbox.unexpanded(9, T + 99);
     t.equal(later.work[0]?.notification.id, "n2");
@@ -939,7 +974,7 @@ async function lookingBackTests(test: Define): Promise<void> {
     for (const [i, id] of ["n1", "n2", "n3"].entries())
       await engine.outbox.accept(notification(id, { acceptedAt: T + i }), ALL);
     const [first] = (await engine.outbox.unexpanded(1, T + 5)).work;
-    await engine.outbox.expand(first?.job ?? 0, lastPage({ cursor: "c" }), T + 5);
+    await engine.outbox.expand(first?.job ?? 0, undefined, lastPage({ cursor: "c" }), T + 5);
     const order = (await engine.outbox.unexpanded(9, T + 5)).work.map(({ notification }) => notification.id);
     t.same(order, ["n2", "n3", "n1"]);
   });
@@ -953,8 +988,8 @@ async function lookingBackTests(test: Define): Promise<void> {
     const page = { devices: [via("a"), over("b")], counts: { target_fcm: 1 }, parcels: [toDevice("b", "n1")] };
     const job = work?.job ?? 0;
     const routes = { fcm: 1, connection: 1 };
-    await engine.outbox.expand(job, lastPage({ ...page, cursor: "c", seen: 3, skipped: 1, routes }), T);
-    await engine.outbox.expand(job, lastPage({ seen: 2, skipped: 0, routes: { fcm: 2 } }), T + 1);
+    await engine.outbox.expand(job, undefined, lastPage({ ...page, cursor: "c", seen: 3, skipped: 1, routes }), T);
+    await engine.outbox.expand(job, "c", lastPage({ seen: 2, skipped: 0, routes: { fcm: 2 } }), T + 1);
     t.match(await engine.outbox.jobs({ id: "n1" }, 9, T), [
       {
         state: "finished",
@@ -1004,7 +1039,7 @@ async function lookingBackTests(test: Define): Promise<void> {
     t.same(await engine.outbox.jobs({ id: "none" }, 9, T), []);
     await engine.outbox.order("tag", "pause", T);
     await engine.outbox.order("paced", "cancel", T);
-    await engine.outbox.expand(listed[1]?.job ?? 0, lastPage(), T);
+    await engine.outbox.expand(listed[1]?.job ?? 0, undefined, lastPage(), T);
     const inState = async (state: Job["state"]): Promise<string[]> =>
       (await engine.outbox.jobs({ state }, 9, T)).map(({ id }) => id);
     t.same(await inState("scheduled"), ["later"]);
@@ -1023,7 +1058,12 @@ async function lookingBackTests(test: Define): Promise<void> {
     const [second, first] = await engine.outbox.jobs({ id: "n1" }, 9, T);
     for (let i = 0; i < 6; i++) {
       const job = (i % 2 === 0 ? first : second)?.job ?? 0;
-      await engine.outbox.expand(job, lastPage({ cursor: `${i}`, devices: [over(`${i}a`, "u"), over(`${i}b`)] }), T);
+      await engine.outbox.expand(
+        job,
+        i < 2 ? undefined : `${i - 2}`,
+        lastPage({ cursor: `${i}`, devices: [over(`${i}a`, "u"), over(`${i}b`)] }),
+        T,
+      );
     }
     await send(engine, "other", [over("x")]);
     const seen: string[] = [];
@@ -1053,7 +1093,7 @@ async function lookingBackTests(test: Define): Promise<void> {
     for (let i = 0; i < 1000; i++) await engine.outbox.accept(notification("n1"), ALL, { dryRun: i % 500 !== 499 });
     const { work } = await engine.outbox.unexpanded(1000, T);
     for (const { job } of work)
-      await engine.outbox.expand(job, lastPage({ devices: [over(`a${job}`), over(`b${job}`)] }), T);
+      await engine.outbox.expand(job, undefined, lastPage({ devices: [over(`a${job}`), over(`b${job}`)] }), T);
     const first = await engine.outbox.deliveries("n1", undefined, 3);
     t.equal(first?.deliveries.length, 3);
     const second = await engine.outbox.deliveries("n1", first?.next, 3);
@@ -1069,8 +1109,8 @@ async function lookingBackTests(test: Define): Promise<void> {
     const job = await jobOf(engine, "n1");
     const page = (from: number): Addressed[] =>
       Array.from({ length: 800 }, (_, i) => over(`d${from + i}`, `u${from + i}`));
-    await engine.outbox.expand(job, lastPage({ cursor: "c", devices: page(0) }), T);
-    await engine.outbox.expand(job, lastPage({ devices: page(800) }), T);
+    await engine.outbox.expand(job, undefined, lastPage({ cursor: "c", devices: page(0) }), T);
+    await engine.outbox.expand(job, "c", lastPage({ devices: page(800) }), T);
     const [record] = await engine.counters.arrivals({ pushId: pushId("d1500") }, 9);
     t.equal(record?.pushIds.length, 1000);
     t.equal(record?.uids.at(-1), "u999");
@@ -1167,7 +1207,7 @@ async function scheduledListTests(test: Define): Promise<void> {
     const notes = [news("late", T + 100), news("second", T + 50), news("first")];
     for (const note of notes) await engine.outbox.accept(note, ALL);
     for (const { job } of (await engine.outbox.unexpanded(9, T + 100)).work)
-      await engine.outbox.expand(job, lastPage({ devices }), T + 100);
+      await engine.outbox.expand(job, undefined, lastPage({ devices }), T + 100);
     for (const query of [{ type: "news" }, { uid: "u" }, { pushId: pushId("a") }]) {
       const found = await engine.counters.arrivals(query, 9);
       t.same(

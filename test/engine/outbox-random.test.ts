@@ -53,7 +53,9 @@ for (const seed of [1, 2, 3]) {
         call("accept", [heading, "{}", "{}", null]);
       },
       () => {
-        const { work } = call("unexpanded", [9, now, []]) as { work: readonly { job: number }[] };
+        const { work } = call("unexpanded", [9, now, []]) as {
+          work: readonly { job: number; cursor: string | null }[];
+        };
         const one = work[roll(9)];
         if (one === undefined) return;
         const devices = Array.from({ length: roll(20) }, () => {
@@ -63,7 +65,7 @@ for (const seed of [1, 2, 3]) {
         const lanes = ["fcm", "xiaomi"].flatMap((vendor) => ["", "h"].map((host) => [vendor, "com.x", host]));
         const page = { notBefore: null, parcels: [], lanes, devices, counts: {}, seen: 1, skipped: 0, routes: {} };
         const late = roll(8) === 0;
-        call("expand", [one.job, { ...page, late, cursor: roll(2) === 0 ? "c" : null }, now]);
+        call("expand", [one.job, one.cursor, { ...page, late, cursor: roll(2) === 0 ? "c" : null }, now]);
       },
       () => {
         const { deliveries } = call("claim", [...lane(), 1 + roll(20), now, 500]) as { deliveries: readonly number[] };

@@ -73,7 +73,7 @@ export async function send(
   const { target = toList([id]), note, accept, at = T, page } = options;
   await engine.outbox.accept(notification(id, { acceptedAt: at, ...note }), target, accept);
   const job = await jobOf(engine, id, at);
-  await engine.outbox.expand(job, lastPage({ devices, ...page }), at);
+  await engine.outbox.expand(job, undefined, lastPage({ devices, ...page }), at);
   return job;
 }
 

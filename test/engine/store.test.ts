@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import Database from "better-sqlite3";
 import t, { type Test } from "tap";
-import type { PushId } from "../../src/core/device.ts";
+import type { PushId, Uid } from "../../src/core/device.ts";
 import { PushError } from "../../src/core/errors.ts";
 import { deviceChannel, type Page } from "../../src/core/packet.ts";
 import { lockDirectory } from "../../src/engine/directory.ts";
@@ -228,7 +228,7 @@ t.test("a database of the first version goes on: what waited is sent, what was s
   const lane = { vendor: "apns", app: "com.x" };
   const via = { lane, type: "apn", token: "tok" };
   const page = { parcels: [], devices: [{ pushId: pushId("a"), via }], counts: {}, seen: 1, skipped: 0, routes: {} };
-  for (const { job } of work) await engine.outbox.expand(job, page, T);
+  for (const { job, cursor } of work) await engine.outbox.expand(job, cursor, page, T);
   t.equal((await engine.outbox.claim(lane, 9, T + 999, 1)).deliveries.length, 2);
   const { deliveries } = await engine.outbox.claim(lane, 9, T + 1000, 1);
   t.equal(deliveries.length, 1, "the time to live is known; without one it is ten minutes");
@@ -349,8 +349,8 @@ t.test("a call that throws leaves the counts of jobs and lanes as the others mad
     acceptCall("n1", {}, { key: "k", digest: "x" }),
     acceptCall("n2"),
     conflict,
-    ["expand", [1, wrong, T]],
-    ["expand", [2, page, T]],
+    ["expand", [1, null, wrong, T]],
+    ["expand", [2, null, page, T]],
     ["claim", ["fcm", "com.x", "", 1, T, 1000]],
   ]);
   t.same(
@@ -378,7 +378,7 @@ t.test("a call that throws leaves the counts of jobs and lanes as the others mad
 t.test("what ended unsent is counted once, also when another call of the same message throws", async (t) => {
   const { opened } = openStore(t);
   const page = { ...EMPTY_PAGE, lanes: [["fcm", "com.x", ""]], devices: [pushId("a"), null, 0, "fcm", "token"] };
-  opened.run([acceptCall("n1", {}, { key: "k", digest: "x" }), ["expand", [1, page, T]]]);
+  opened.run([acceptCall("n1", {}, { key: "k", digest: "x" }), ["expand", [1, null, page, T]]]);
   const reply = opened.run([
     ["claim", ["fcm", "com.x", "", 1, T + DAY, 1000]],
     acceptCall("n2", {}, { key: "k", digest: "other" }),
@@ -391,7 +391,7 @@ t.test("an order that was cut short is carried out by the sweeping, and so is th
   const { db, opened } = openStore(t);
   const devices = Array.from({ length: 5 }, (_, i) => [pushId(`d${i}`), null, 0, "fcm", `t${i}`]).flat();
   const page = { ...EMPTY_PAGE, lanes: [["fcm", "com.x", ""]], devices };
-  const expand = (job: number): Call => ["expand", [job, page, T]];
+  const expand = (job: number): Call => ["expand", [job, null, page, T]];
   const order = (id: string, what: string): Call => ["order", [id, what, T]];
   const claim: Call = ["claim", ["fcm", "com.x", "", 100, T, 1000]];
   opened.run([acceptCall("n1"), acceptCall("n2"), acceptCall("n3"), expand(1), expand(2), expand(3)]);
@@ -459,7 +459,11 @@ t.test("a full disk refuses what writes, answers what reads, and is over when th
   opened.run([connect("a")]);
   const pages = Number(db.pragma("page_count", { simple: true }));
   db.pragma(`max_page_count = ${pages}`);
-  const many = Array.from({ length: 2000 }, (_, i) => connect(`d${i}`));
+  const bind = (i: number): Call => [
+    "bind",
+    [{ pushId: pushId(`d${i}`), uid: "u" as Uid, platformLimit: 0, timeToLive: 0 }, T],
+  ];
+  const many = Array.from({ length: 2000 }, (_, i) => bind(i));
   const reply = opened.run([connect("a"), ...many, ["countDevices", []]]);
   t.equal(reply.failures.length, 2000);
   t.match(reply.failures[0]?.[1], {
@@ -654,8 +658,8 @@ t.test("whatever belongs to a notification is forgotten after 30 days", async (t
     connect("d0"),
     acceptCall("n1", {}, { key: "k1", digest: "x" }),
     acceptCall("n2", { dryRun: true }),
-    ["expand", [1, page, T]],
-    ["expand", [2, page, T]],
+    ["expand", [1, null, page, T]],
+    ["expand", [2, null, page, T]],
     ["arrived", [evidence, T]],
     ["addSamples", [[sample], T]],
     ["claim", ["huawei", "com.x", 2, T, 1000]],
@@ -782,7 +786,7 @@ t.test("the figures of the store say how much is waiting", async (t) => {
   );
   const [work] = (await engine.outbox.unexpanded(1, T)).work;
   const page = { parcels: [], devices, counts: {}, seen: 2, skipped: 0, routes: {} };
-  await engine.outbox.expand(work?.job ?? 0, page, T);
+  await engine.outbox.expand(work?.job ?? 0, work?.cursor, page, T);
   await engine.close();
   engine = await openLocalEngine(options(dataDir));
   while (engine.statistics().waiting === 0) await engine.devices.count();
@@ -802,6 +806,7 @@ t.test("a long list does not keep other callers waiting for all of it", async (t
     const devices = Array.from({ length: 250 }, (_, i) => ({ pushId: pushId(`d${i}`) }));
     await engine.outbox.expand(
       job?.job ?? 0,
+      undefined,
       { parcels: [], devices, counts: {}, seen: 250, skipped: 0, routes: {} },
       T,
     );

@@ -67,7 +67,12 @@ async function waiting<App extends CommonApp>(
   await outbox.accept(note, { kind: "pushIds", pushIds });
   const [job] = await outbox.jobs({ id: "note" }, 1, clock());
   const routes = { [name]: DEVICES };
-  await outbox.expand(job?.job ?? 0, { parcels: [], devices, counts: {}, seen: DEVICES, skipped: 0, routes }, clock());
+  await outbox.expand(
+    job?.job ?? 0,
+    undefined,
+    { parcels: [], devices, counts: {}, seen: DEVICES, skipped: 0, routes },
+    clock(),
+  );
 
   server.misbehave({ fault: { kind: "own", failure: "quota" }, times: Number.POSITIVE_INFINITY, until: MIDNIGHT });
   return async () => {

@@ -98,9 +98,9 @@ export function outbox(
     .prepare<[number], number>(`
     SELECT due FROM jobs WHERE expanded = 0 AND paused = 0 AND cancelled = 0 AND due > ? ORDER BY due LIMIT 1`)
     .pluck<number>();
-  const expandable = db.prepare<[number], Expandable>(`
+  const expandable = db.prepare<[number, string | null], Expandable>(`
     SELECT arrival, bulk, target_kind, dry_run, routes FROM jobs
-    WHERE job = ? AND expanded = 0 AND paused = 0 AND cancelled = 0`);
+    WHERE job = ? AND cursor IS ? AND expanded = 0 AND paused = 0 AND cancelled = 0`);
   const findLane = db
     .prepare<[string, string, string], number>("SELECT lane FROM lanes WHERE vendor = ? AND app = ? AND host = ?")
     .pluck<number>();
@@ -237,9 +237,9 @@ export function outbox(
       return packets.backlog(channel, from, size, now, (pushId, id, expires) => received(pushId, id, expires, now));
     },
 
-    /** Returns the first seq of the kept packets. */
-    expand(job: number, page: FlatPage, now: number): number {
-      const row = expandable.get(job);
+    /** Returns the first seq of the kept packets, or `NO_JOB`. @param from where the job has to stand */
+    expand(job: number, from: string | null, page: FlatPage, now: number): number {
+      const row = expandable.get(job, from);
       if (row === undefined) return NO_JOB;
       const real = row.dry_run === 0;
       const tally = progress.tally(now);
