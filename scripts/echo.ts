@@ -1,6 +1,7 @@
 // Applications that answer what they are told: what the official protocol suites, and our own tests, talk to.
-import type { Connection, EngineApplication } from "../src/sockets/transport/gateway.ts";
+
 import type { SocketApplication } from "../src/sockets/transport/socketio.ts";
+import type { Connection, EngineApplication } from "../src/sockets/transport/types.ts";
 import { type EncodedPacket, encodeAck, encodeBinaryEvent } from "../src/sockets/wire/socketio.ts";
 
 /** Every Engine.IO message comes back. */

@@ -2,8 +2,9 @@
 //   node scripts/run.mjs scripts/protocol-server.ts --engine|--socket [--strict-eio] [--port 3000]
 // The suites refuse a missing EIO, which pushbox takes for revision 3: they need --strict-eio for that one test.
 import { parseArgs } from "node:util";
-import { createGateway, type GatewayOptions } from "../src/sockets/transport/gateway.ts";
+import { createGateway } from "../src/sockets/transport/server.ts";
 import { socketio } from "../src/sockets/transport/socketio.ts";
+import type { GatewayOptions } from "../src/sockets/transport/types.ts";
 import { engineEcho, socketEcho } from "./echo.ts";
 
 const { values: flags } = parseArgs({

@@ -23,8 +23,9 @@ import { Conversation } from "./sockets/sessions/conversation.ts";
 import { Hub } from "./sockets/sessions/hub.ts";
 import type { Session } from "./sockets/sessions/session.ts";
 import { pageSize } from "./sockets/transport/backlog.ts";
-import { createGateway, type Full, type Gateway, type GatewayOptions } from "./sockets/transport/gateway.ts";
+import { createGateway } from "./sockets/transport/server.ts";
 import { socketio } from "./sockets/transport/socketio.ts";
+import type { Full, Gateway, GatewayOptions } from "./sockets/transport/types.ts";
 import { Signatures } from "./vendors/signatures.ts";
 
 export interface App {

@@ -7,7 +7,7 @@ import { checkBackup, restore } from "../../src/engine/backup.ts";
 import { type LocalEngine, openLocalEngine } from "../../src/engine/local.ts";
 import { MIGRATIONS } from "../../src/engine/sqlite/schema.ts";
 import { missed } from "../support/engine.ts";
-import { packet, pushId } from "./conformance.ts";
+import { packet, pushId } from "./steps.ts";
 
 const T = 1_800_000_000_000;
 const open = (dataDir: string): Promise<LocalEngine> =>

@@ -1,16 +1,14 @@
 // What every engine must do, method by method (core/engine.ts). Run on each implementation by engine.test.ts.
 import type { Test } from "tap";
 import type { ArrivalEvidence } from "../../src/core/arrival.ts";
-import type { Device, PushId, Token, Uid } from "../../src/core/device.ts";
-import type { Engine, Hub, Order } from "../../src/core/engine.ts";
+import type { Device, PushId, Token } from "../../src/core/device.ts";
+import type { Engine } from "../../src/core/engine.ts";
 import {
   type Channel,
   deviceChannel,
   type From,
   type KeptPacket,
-  type Packet,
   type Page,
-  type Parcel,
   topicChannel,
   uidChannel,
 } from "../../src/core/packet.ts";
@@ -18,62 +16,11 @@ import type { DeviceTarget } from "../../src/core/target.ts";
 import { missed } from "../support/engine.ts";
 import { outboxConformance } from "./outbox-conformance.ts";
 import { lastPage, notification, over } from "./outbox-steps.ts";
+import { type Define, HOUR, packet, pushId, recorder, type Subject, T, toDevice, toTopic, uid } from "./steps.ts";
 
-/** The engine under test keeps 10 packets per channel, and 50 of topics that start with "long". */
-export const KEEP = { default: 10, prefixes: [["lo", 3] as const, ["long", 50] as const] };
-export const ARRIVAL_DAYS = 30;
-
-export interface Subject {
-  readonly engine: Engine;
-  /** Closes the engine and opens it again on the same data; absent where nothing lasts. */
-  reopen?(startedAt: number): Promise<Engine>;
-}
-
-export const T = 1_800_000_000_000;
-export const HOUR = 3_600_000;
-
-export const pushId = (name: string): PushId => `${name}-0123456789` as PushId;
-export const uid = (name: string): Uid => name as Uid;
 const ids = (devices: readonly { readonly pushId: PushId }[]): string[] =>
   devices.map((device) => device.pushId.replace("-0123456789", ""));
 const names = (pushIds: readonly string[]): string[] => pushIds.map((id) => id.replace("-0123456789", ""));
-
-export const packet = (id: string, expires = T + HOUR): Packet => ({
-  event: "p",
-  id,
-  body: JSON.stringify({ id }),
-  expires,
-});
-export const toTopic = (topic: string, id: string, expires?: number): Parcel => ({
-  channel: topicChannel(topic),
-  packet: packet(id, expires),
-});
-export const toDevice = (name: string, id: string, expires?: number): Parcel => ({
-  channel: deviceChannel(pushId(name)),
-  packet: packet(id, expires),
-});
-
-/** Writes down what it is given. */
-export interface Recorder extends Hub {
-  readonly delivered: { readonly channel: Channel; readonly packet: Packet | KeptPacket }[];
-  /** Whom it has a session of. */
-  readonly present: Set<PushId>;
-  readonly orders: { readonly pushId: PushId; readonly order: Order }[];
-}
-export function recorder(): Recorder {
-  const hub: Recorder = {
-    delivered: [],
-    present: new Set(),
-    orders: [],
-    deliver: (channel, packet) => {
-      hub.delivered.push({ channel, packet });
-      return 2;
-    },
-    carryOut: (pushId, order) => void hub.orders.push({ pushId, order }),
-    has: (pushId) => hub.present.has(pushId),
-  };
-  return hub;
-}
 
 async function pages(
   engine: Engine,
@@ -100,8 +47,6 @@ export async function conformance(t: Test, open: (t: Test) => Promise<Subject>):
   await outboxConformance(test);
   await counterTests(test);
 }
-
-export type Define = (name: string, body: (t: Test, subject: Subject) => Promise<void>) => Promise<unknown>;
 
 async function deviceTests(test: Define): Promise<void> {
   await test("a device that connects is stored and returned as this request left it", async (t, { engine }) => {

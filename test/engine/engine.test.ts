@@ -3,7 +3,8 @@ import { setImmediate } from "node:timers/promises";
 import t, { type Test } from "tap";
 import type { Engine } from "../../src/core/engine.ts";
 import { type LocalEngineOptions, openLocalEngine } from "../../src/engine/local.ts";
-import { ARRIVAL_DAYS, conformance, KEEP, type Subject } from "./conformance.ts";
+import { conformance } from "./conformance.ts";
+import { ARRIVAL_DAYS, KEEP, type Subject } from "./steps.ts";
 
 function options(t: Test, dataDir: string, startedAt: number): LocalEngineOptions {
   return {

@@ -14,7 +14,6 @@ import type {
 } from "../../src/core/outbox.ts";
 import { deviceChannel, type Parcel } from "../../src/core/packet.ts";
 import { missed } from "../support/engine.ts";
-import { type Define, HOUR, pushId, recorder, T, toDevice, toTopic, uid } from "./conformance.ts";
 import {
   ALL,
   accepted,
@@ -38,6 +37,7 @@ import {
   view,
   XIAOMI,
 } from "./outbox-steps.ts";
+import { type Define, HOUR, pushId, recorder, T, toDevice, toTopic, uid } from "./steps.ts";
 
 export async function outboxConformance(test: Define): Promise<void> {
   await expansionTests(test);

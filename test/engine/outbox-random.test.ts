@@ -4,7 +4,7 @@ import t from "tap";
 import { openDatabase } from "../../src/engine/sqlite/schema.ts";
 import { type Call, store } from "../../src/engine/sqlite/thread.ts";
 import { unbalanced } from "./balance.ts";
-import { pushId } from "./conformance.ts";
+import { pushId } from "./steps.ts";
 
 const STEPS = 12_000;
 const T = 1_800_000_000_000;

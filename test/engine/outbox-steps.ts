@@ -13,7 +13,7 @@ import type {
   Job,
   NotificationTarget,
 } from "../../src/core/outbox.ts";
-import { HOUR, pushId, T, uid } from "./conformance.ts";
+import { HOUR, pushId, T, uid } from "./steps.ts";
 
 export const notification = (id: string, more?: Partial<Notification>): Notification => ({
   id,

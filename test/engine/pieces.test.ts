@@ -6,7 +6,7 @@ import type { Packet } from "../../src/core/packet.ts";
 import { deviceChannel } from "../../src/core/packet.ts";
 import { push } from "../../src/core/push.ts";
 import { openTestEngine } from "../support/engine.ts";
-import { packet, recorder, T } from "./conformance.ts";
+import { packet, recorder, T } from "./steps.ts";
 
 const pushIds = Array.from({ length: 3000 }, (_, i) => `device-${i}-0123456789` as PushId);
 

@@ -17,7 +17,7 @@ import { State } from "../../src/engine/sqlite/progress.ts";
 import { MIGRATIONS, openDatabase } from "../../src/engine/sqlite/schema.ts";
 import { type Call, type Store, store } from "../../src/engine/sqlite/thread.ts";
 import { missed } from "../support/engine.ts";
-import { packet, pushId } from "./conformance.ts";
+import { packet, pushId } from "./steps.ts";
 
 const T = 1_800_000_000_000;
 const DAY = 86_400_000;

@@ -2,7 +2,6 @@
 import type Database from "better-sqlite3";
 import type { ArrivalRecord, FailureCounts } from "../../core/arrival.ts";
 import type { ArrivalQuery, Evidence, HourlySum, Sample } from "../../core/engine.ts";
-import type { Heading } from "./jobs.ts";
 import type { Listing } from "./listing.ts";
 import type { Receipts } from "./receipts.ts";
 
@@ -20,39 +19,6 @@ interface ArrivalRow {
   readonly ttl: number;
   readonly time_start: number;
   readonly caller_address: string;
-}
-
-export type Counts = ReturnType<typeof counts>;
-
-/** The statistics of notifications, written along with the outbox. */
-export function counts(db: Database, arrivalDays: number) {
-  // A second notification with the same id adds to the statistics of the first, which then last as long as its own.
-  const open = db
-    .prepare<[string, string, string, number, number, string, number], number>(`
-    INSERT INTO arrivals (id, type, text, ttl, time_start, caller_address, drop_at) VALUES (?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (id) DO UPDATE SET drop_at = max(drop_at, excluded.drop_at)
-    RETURNING arrival`)
-    .pluck<number>();
-  const add = db.prepare<[number, string, number]>(`
-    INSERT INTO arrival_counts (arrival, counter, total) VALUES (?, ?, ?)
-    ON CONFLICT (arrival, counter) DO UPDATE SET total = total + excluded.total`);
-
-  const dropAt = ({ acceptedAt, sendAt }: Heading): number => (sendAt ?? acceptedAt) + arrivalDays * DAY;
-
-  return {
-    dropAt,
-
-    open(heading: Heading): number {
-      const { id, type, text, timeToLive, acceptedAt, sendAt, callerAddress } = heading;
-      const arrival = open.get(id, type, text, timeToLive, sendAt ?? acceptedAt, callerAddress, dropAt(heading));
-      if (arrival === undefined) throw new Error(`no statistics could be opened for notification ${id}`);
-      return arrival;
-    },
-
-    add(arrival: number, counter: string, n: number): void {
-      if (n !== 0) add.run(arrival, counter, n);
-    },
-  };
 }
 
 export function counters(db: Database, listing: Listing, receipts: Pick<Receipts, "reported">) {

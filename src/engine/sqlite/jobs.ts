@@ -4,21 +4,14 @@ import type { SentMark } from "../../core/engine.ts";
 import type { Once } from "../../core/outbox.ts";
 import type { Channel, From, Page } from "../../core/packet.ts";
 import type { Addressees } from "./addressees.ts";
-import type { Counts } from "./counters.ts";
+import type { ArrivalHeading, Counts } from "./counts.ts";
 import type { Repeatable } from "./once.ts";
 import type { FlatParcels, Packets } from "./packets.ts";
 import { EXPIRED, type Progress, State, type Tally } from "./progress.ts";
 
 /** What is kept of a notification besides its content. */
-export interface Heading {
-  readonly id: string;
-  readonly type: string;
-  readonly text: string;
-  readonly timeToLive: number;
-  readonly acceptedAt: number;
-  readonly sendAt?: number;
+export interface Heading extends ArrivalHeading {
   readonly expires: number;
-  readonly callerAddress: string;
   readonly targetKind: string;
   /** A list of at most 1,000 ids: its deliveries go before those of others. */
   readonly small: boolean;

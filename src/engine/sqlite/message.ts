@@ -1,10 +1,12 @@
 // The calls of a turn as one flat list: name, number of arguments, the arguments, and again. Each nested array would take a
 // thread longer to copy than the strings of a packet do.
-import type { Call, MethodName } from "./thread.ts";
+
+/** A method of the thread and its arguments, not typed yet: thread.ts knows which there are. */
+type AnyCall = readonly [name: string, args: readonly unknown[]];
 
 export type PackedCalls = readonly unknown[];
 
-export function pack(calls: Iterable<Call>): PackedCalls {
+export function pack(calls: Iterable<AnyCall>): PackedCalls {
   const packed: unknown[] = [];
   for (const [name, args] of calls) {
     packed.push(name, args.length);
@@ -13,10 +15,10 @@ export function pack(calls: Iterable<Call>): PackedCalls {
   return packed;
 }
 
-export function unpack(packed: PackedCalls): Call[] {
-  const calls: Call[] = [];
+export function unpack(packed: PackedCalls): AnyCall[] {
+  const calls: AnyCall[] = [];
   for (let at = 0; at < packed.length; ) {
-    const name = packed[at] as MethodName; // as `pack` put them
+    const name = packed[at] as string; // as `pack` put it
     const end = at + 2 + (packed[at + 1] as number);
     calls.push([name, packed.slice(at + 2, end)]);
     at = end;

@@ -2,7 +2,7 @@
 // its end.
 import type Database from "better-sqlite3";
 import { statisticsName } from "../../core/delivery.ts";
-import type { Counts } from "./counters.ts";
+import type { Counts } from "./counts.ts";
 
 /** What the column `state` of a delivery means. */
 export const State = {

@@ -3,7 +3,7 @@ import type Database from "better-sqlite3";
 import { statisticsName } from "../../core/delivery.ts";
 import type { VendorReceipt } from "../../core/outbox.ts";
 import type { Addressees } from "./addressees.ts";
-import type { Counts } from "./counters.ts";
+import type { Counts } from "./counts.ts";
 import type { DeviceTable } from "./devices.ts";
 
 interface Told {

@@ -8,7 +8,8 @@ import { type ErrorCode, PushError } from "../../core/errors.ts";
 import { copyDatabase } from "../backup.ts";
 import { databaseFile, lockDirectory } from "../directory.ts";
 import { addressees } from "./addressees.ts";
-import { type Counts, counters, counts } from "./counters.ts";
+import { counters } from "./counters.ts";
+import { type Counts, counts } from "./counts.ts";
 import { deliveries } from "./deliveries.ts";
 import { devices } from "./devices.ts";
 import { explain, isRoomFault, isStoreFault } from "./faults.ts";
@@ -361,7 +362,7 @@ export function runThread(port: MessagePort, data: ThreadData): void {
   port.on("message", (request: Request) => {
     switch (request.kind) {
       case "batch":
-        reply({ kind: "batch", ...opened.run(unpack(request.calls)) });
+        reply({ kind: "batch", ...opened.run(unpack(request.calls) as Call[]) }); // as `Calls` packed them;
         break;
       case "backup":
         opened.backup(request.target).then(

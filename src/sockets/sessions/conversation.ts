@@ -9,8 +9,8 @@ import { inTurn } from "../../core/pace.ts";
 import type { Channel, KeptPacket } from "../../core/packet.ts";
 import { deviceChannel, topicChannel } from "../../core/packet.ts";
 import type { Report } from "../../core/report.ts";
-import type { CloseReason, Connection } from "../transport/gateway.ts";
 import type { SocketApplication } from "../transport/socketio.ts";
+import type { CloseReason, Connection } from "../transport/types.ts";
 import {
   type Command,
   type EventLimits,

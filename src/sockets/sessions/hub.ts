@@ -8,7 +8,7 @@ import { NOTI_TOPIC } from "../../core/notify.ts";
 import { Pace } from "../../core/pace.ts";
 import type { Channel, From, KeptPacket, Packet, PacketId } from "../../core/packet.ts";
 import { channelKind, channelName, sizeOf, topicChannel } from "../../core/packet.ts";
-import type { Gateway } from "../transport/gateway.ts";
+import type { Gateway } from "../transport/types.ts";
 import { Doubt, type Proof } from "./doubt.ts";
 import { encodeFrame } from "./frames.ts";
 import { type Joining, Joins, type Session } from "./session.ts";

@@ -2,7 +2,7 @@
 import type { PushId, Uid } from "../../core/device.ts";
 import type { Order } from "../../core/engine.ts";
 import type { Channel, From, KeptPacket, Packet } from "../../core/packet.ts";
-import type { Connection } from "../transport/gateway.ts";
+import type { Connection } from "../transport/types.ts";
 import type { Doubt } from "./doubt.ts";
 
 /** A channel whose backlog is read and sent, and what came live on it meanwhile. */

@@ -1,5 +1,5 @@
 // Which options can be served.
-import type { GatewayOptions } from "./gateway.ts";
+import type { GatewayOptions } from "./types.ts";
 
 /** Native code trusts these, and a wrong one would end the process: refused here at the latest. */
 export function checkOptions(options: GatewayOptions): void {

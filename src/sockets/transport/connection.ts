@@ -1,14 +1,58 @@
 // One client's Engine.IO connection. There may be a hundred thousand: a few small fields, no closure, timer or promise of its own.
 import { base64Packet3, type EnginePacket, isPacket, MESSAGE_TYPE, packet3, type Revision } from "../wire/engineio.ts";
 import { Beside } from "./backlog.ts";
-import type { CloseReason, Connection } from "./gateway.ts";
+import type { Clock } from "./clock.ts";
 import type { Peer } from "./peers.ts";
-import { formOf, Polling } from "./polling.ts";
+import { type Form, formOf, Polling } from "./polling.ts";
+import type { Reply } from "./reply.ts";
 import type { EngineRequest } from "./request.ts";
-import type { Server } from "./server.ts";
 import type { Receiver, Socket } from "./socket.ts";
+import type { CloseReason, Connection, EngineApplication, GatewayCounters, GatewayOptions } from "./types.ts";
 
 const TOO_BIG = 1009;
+
+/** What a connection needs of the server it is on. */
+export interface Host<T> {
+  readonly options: Pick<GatewayOptions, "maxBackpressure" | "maxEventsPerSecond" | "maxBytesPerSecond" | "maxPayload">;
+  /** With so few bytes waiting a client is ready for more of a backlog. */
+  readonly lowWater: number;
+  readonly app: EngineApplication<T>;
+  readonly clock: Clock;
+  /** The second that limits per second are counted in. */
+  readonly second: number;
+  readonly counters: Pick<GatewayCounters, "upgraded">;
+  /** Those on polling, and whatever of a turn is not sent yet. */
+  readonly rooms: {
+    send(client: Client<T>, packet: string, stamp: number): void;
+    flush(): void;
+    add(room: string, client: Client<T>): void;
+    remove(room: string, client: Client<T>): void;
+  };
+  readonly roster: {
+    joined(room: string, client: Client<T>): void;
+    left(room: string, client: Client<T>): void;
+  };
+  /** The ticks that count as its last ping, and by which it has to come back after its handshake. */
+  firstPing(): number;
+  firstDueAt(): number;
+  readonly stamp: () => number;
+  /** A stamp later than everything that has been posted, when everything sent has been. */
+  readonly stampPosted: () => number;
+  /** It is open: says so to it and to the application. */
+  welcome(client: Client<T>, upgrades: readonly string[]): void;
+  /** On polling it has shown that it is a client, or is gone. */
+  cameBack(client: Client<T>, polling: Polling): void;
+  flooded(client: Client<T>): void;
+  gone(client: Client<T>, reason: CloseReason, post: Reply | undefined): void;
+  /** What it finds with its next poll though it is gone. */
+  sayLater(client: Client<T>, form: Form, packets: readonly EnginePacket[]): void;
+  /** At the end of this turn. */
+  answerLater(client: Client<T>): void;
+  closeLater(client: Client<T>, reason: CloseReason): void;
+  lookLater(client: Client<T>): void;
+  /** Why it is about to be closed. */
+  closing(client: Client<T>): CloseReason | undefined;
+}
 
 export class Client<T> implements Connection<T>, Receiver {
   readonly sid: string;
@@ -22,7 +66,7 @@ export class Client<T> implements Connection<T>, Receiver {
   #ws: Socket | undefined = undefined;
   /** What waits beside a large backlog in the websocket. */
   #beside: Beside | undefined = undefined;
-  readonly #server: Server<T>;
+  readonly #server: Host<T>;
   readonly #base64: boolean;
   inDoubt = false;
   /** Whether a backlog is on its way. */
@@ -41,7 +85,7 @@ export class Client<T> implements Connection<T>, Receiver {
   #heard = 0;
   #bytes = 0;
 
-  constructor(server: Server<T>, sid: string, request: EngineRequest, peer: Peer) {
+  constructor(server: Host<T>, sid: string, request: EngineRequest, peer: Peer) {
     this.#server = server;
     this.sid = sid;
     this.revision = request.revision;

@@ -6,10 +6,10 @@ import { type AddressList, addressList, addressText, callerAddress } from "../..
 import { endAndShut, endWith } from "../../http/uws/ending.ts";
 import type { Closes } from "../../http/uws/framing.ts";
 import { Gate } from "../../http/uws/gate.ts";
-import type { Full, GatewayCounters, GatewayOptions } from "./gateway.ts";
 import { type Counted, type Peer, Peers } from "./peers.ts";
 import type { Reply } from "./reply.ts";
 import { AMBIGUOUS, FORBIDDEN, FULL, type Refusal, STOPPING, TOO_MANY } from "./request.ts";
+import type { Full, GatewayCounters, GatewayOptions } from "./types.ts";
 
 type Limits = Pick<
   GatewayOptions,

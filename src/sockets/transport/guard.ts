@@ -1,6 +1,6 @@
 // A bug in a handler of the application costs the connection it happened on, and no other: without this, native code would end the
 // process with whatever is thrown.
-import type { Connection, EngineApplication } from "./gateway.ts";
+import type { Connection, EngineApplication } from "./types.ts";
 
 /** @param onError gets each error once; the connection is closed then, so that its client begins anew */
 export function guard<T>(app: EngineApplication<T>, onError: (error: unknown) => void): EngineApplication<T> {

@@ -14,16 +14,8 @@ import { type EnginePacket, openPacket, type Revision } from "../wire/engineio.t
 import { pageSize } from "./backlog.ts";
 import { checkOptions } from "./check.ts";
 import { Clock, tickFor } from "./clock.ts";
-import { Client } from "./connection.ts";
+import { Client, type Host } from "./connection.ts";
 import { Door } from "./door.ts";
-import type {
-  CloseReason,
-  Connection,
-  EngineApplication,
-  Gateway,
-  GatewayCounters,
-  GatewayOptions,
-} from "./gateway.ts";
 import { guard } from "./guard.ts";
 import { routeLibrary } from "./library.ts";
 import type { Peer } from "./peers.ts";
@@ -45,6 +37,7 @@ import { Rooms } from "./rooms.ts";
 import { Roster } from "./roster.ts";
 import { newSid } from "./sid.ts";
 import { Probe, type Receiver, type SocketData, turnedAway } from "./socket.ts";
+import type { CloseReason, Connection, EngineApplication, Gateway, GatewayCounters, GatewayOptions } from "./types.ts";
 
 /** For answers and close frames to leave before what is left is cut off, milliseconds. */
 const FAREWELL = 100;
@@ -66,7 +59,10 @@ interface Farewell {
   readonly dueAt: number;
 }
 
-export class Server<T> implements Gateway<T> {
+export const createGateway = <T>(options: GatewayOptions, app: EngineApplication<T>): Gateway<T> =>
+  new Server(options, app);
+
+export class Server<T> implements Gateway<T>, Host<T> {
   readonly options: GatewayOptions;
   readonly app: EngineApplication<T>;
   readonly clock: Clock;

@@ -1,6 +1,5 @@
 // A websocket before it belongs to a connection: one that probes for an upgrade, and one that is turned away.
 import type { WebSocket } from "uWebSockets.js";
-import type { Client } from "./connection.ts";
 
 /** Who takes what arrives on a websocket. */
 export interface Receiver {
@@ -36,17 +35,25 @@ export const turnedAway: Receiver = {
   closed: () => {},
 };
 
+/** The connection that a websocket probes for. */
+interface Probed {
+  readonly polling: { probe: Probe | undefined; flush(): void } | undefined;
+  /** Counts so many bytes against its limits. */
+  count(bytes: number): unknown;
+  upgrade(ws: Socket): void;
+}
+
 /**
  * `2probe`, answered at once, then `5`; PHP and Arduino clients send `5` alone. Anything else ends the probe and leaves the session
  * on polling (protocol 2.6).
  */
-export class Probe<T = unknown> implements Receiver {
-  readonly #client: Client<T>;
+export class Probe implements Receiver {
+  readonly #client: Probed;
   readonly dueAt: number;
   #ws: Socket | undefined = undefined;
   probed = false;
 
-  constructor(client: Client<T>, dueAt: number) {
+  constructor(client: Probed, dueAt: number) {
     this.#client = client;
     this.dueAt = dueAt;
   }

@@ -15,8 +15,8 @@ import {
   RESERVED,
   type SocketPacket,
 } from "../wire/socketio.ts";
-import type { CloseReason, Connection, EngineApplication } from "./gateway.ts";
 import { newSid } from "./sid.ts";
+import type { CloseReason, Connection, EngineApplication } from "./types.ts";
 
 /** Handlers run inside the transport's, so they return soon. */
 export interface SocketApplication<T> {

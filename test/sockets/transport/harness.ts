@@ -3,13 +3,9 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import type { Test } from "tap";
 import { engineEcho, socketEcho } from "../../../scripts/echo.ts";
-import {
-  createGateway,
-  type EngineApplication,
-  type Gateway,
-  type GatewayOptions,
-} from "../../../src/sockets/transport/gateway.ts";
+import { createGateway } from "../../../src/sockets/transport/server.ts";
 import { socketio } from "../../../src/sockets/transport/socketio.ts";
+import type { EngineApplication, Gateway, GatewayOptions } from "../../../src/sockets/transport/types.ts";
 
 export const defaults: GatewayOptions = {
   path: "/socket.io/",

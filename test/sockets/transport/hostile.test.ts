@@ -3,8 +3,8 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import t, { type Test } from "tap";
-import type { GatewayOptions } from "../../../src/sockets/transport/gateway.ts";
 import { socketio } from "../../../src/sockets/transport/socketio.ts";
+import type { GatewayOptions } from "../../../src/sockets/transport/types.ts";
 import { decode, MAX_ATTACHMENTS } from "../../../src/sockets/wire/socketio.ts";
 import { echo, Poller, quick, raw, type Served, serve, talk, type Ws } from "./harness.ts";
 

@@ -9,7 +9,7 @@ import { connect as tlsConnect } from "node:tls";
 import t from "tap";
 import { addressList, addressText, callerAddress, limitedAs } from "../../../src/http/uws/address.ts";
 import { Clock, tickFor } from "../../../src/sockets/transport/clock.ts";
-import { createGateway } from "../../../src/sockets/transport/gateway.ts";
+import { createGateway } from "../../../src/sockets/transport/server.ts";
 import { defaults, echo, Poller, serve, talk } from "./harness.ts";
 
 const WS = "EIO=4&transport=websocket";

@@ -1,8 +1,8 @@
 // Rooms, publishing and its order, over both transports and the move between them.
 import t from "tap";
 import type { Client } from "../../../src/sockets/transport/connection.ts";
-import type { Connection, EngineApplication } from "../../../src/sockets/transport/gateway.ts";
 import { Roster } from "../../../src/sockets/transport/roster.ts";
+import type { Connection, EngineApplication } from "../../../src/sockets/transport/types.ts";
 import { Poller, serve, Ws } from "./harness.ts";
 
 interface Known {

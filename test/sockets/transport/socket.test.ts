@@ -1,7 +1,7 @@
 // The Socket.IO conversation: protocol.md 3 and its checklist 19 to 22, and what the official SIO5 suite checks.
 import t from "tap";
-import type { Connection } from "../../../src/sockets/transport/gateway.ts";
 import { type SocketApplication, socketio } from "../../../src/sockets/transport/socketio.ts";
+import type { Connection } from "../../../src/sockets/transport/types.ts";
 import { quick, type Served, serve, talk, type Ws } from "./harness.ts";
 
 const FOUR = "EIO=4&transport=websocket";

@@ -1,9 +1,8 @@
-// Live sockets: Engine.IO connections of both revisions over polling and websocket, rooms, limits and deadlines.
-// Knows nothing of what is said on them: that is an application's part.
+// Port: live sockets. Engine.IO connections of both revisions over polling and websocket, rooms, limits and deadlines.
+// Knows nothing of what is said on them: that is an application's part. server.ts makes one.
 import type { Debug } from "../../core/debug.ts";
 import type { Place } from "../../http/uws/listeners.ts";
 import type { Revision } from "../wire/engineio.ts";
-import { Server } from "./server.ts";
 
 export interface Heartbeat {
   readonly pingInterval: number;
@@ -189,8 +188,4 @@ export interface Gateway<T> {
   accept(on: boolean): boolean;
   /** Stops accepting, answers pending polls, closes the transports so that clients come back later; resolves when done. */
   close(): Promise<void>;
-}
-
-export function createGateway<T>(options: GatewayOptions, app: EngineApplication<T>): Gateway<T> {
-  return new Server(options, app);
 }
