@@ -1,15 +1,11 @@
 // The command `send`: a push or a notification from the command line to a running server.
 import { readFileSync } from "node:fs";
-import { type Command, Option } from "commander";
+import { Option } from "commander";
 import { printable } from "../core/printable.ts";
-import type { Process } from "./index.ts";
+import { type Cli, failed, ok, type Process, wrong } from "./command.ts";
 import { type Call, callOf, type Given, secondsOf } from "./send/call.ts";
 import { type Answer, type Server, ServerTrouble, serverAt } from "./send/server.ts";
 import { devicesText, outcomeText, succeeded, wait } from "./send/wait.ts";
-
-const ok = 0;
-const failed = 1;
-const wrong = 2;
 
 const HOME = "http://127.0.0.1:11001";
 /** Instead of a text: it is read from standard input. */
@@ -21,7 +17,7 @@ interface Line extends Given {
   readonly json?: true;
 }
 
-export function addSend(program: Command, host: Process, end: (code: number) => void): void {
+export function addSend({ program, host, end }: Cli): void {
   const group = (heading: string, ...options: readonly Option[]): void => {
     for (const option of options) command.addOption(option.helpGroup(heading));
   };

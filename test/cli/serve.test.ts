@@ -1,5 +1,5 @@
 import t from "tap";
-import { shared } from "../../src/cli/serve.ts";
+import { shared } from "../../src/cli/serve/run.ts";
 import { readConfig } from "../../src/config/index.ts";
 
 t.test("D10: by default one address may have a quarter of the connections that are possible", async (t) => {

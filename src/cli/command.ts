@@ -1,0 +1,164 @@
+// What commands have in common: the process they run in, exit codes, and settings as flags.
+import { type Command, Option } from "commander";
+import { type Given, type Reading, readConfig } from "../config/index.ts";
+import { type Row, rows } from "../config/settings.ts";
+import { similar } from "../config/similar.ts";
+import type { Run } from "./serve/run.ts";
+
+/** The process, as far as a command needs it. */
+export interface Process {
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** A person reads the output. */
+  readonly terminal: boolean;
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  /** Everything on standard input. */
+  readonly input: () => Promise<string>;
+  /** Writes a file's bytes to standard output. */
+  readonly outFile: (file: string) => Promise<void>;
+  /** Writes the bytes of standard input to a new file. */
+  readonly inputTo: (file: string) => Promise<void>;
+  readonly onSignal: Run["onSignal"];
+  /** `act` returns the exit code. */
+  readonly onCrash: (act: (error: Error) => number) => void;
+}
+
+/** Exit codes: done, failed at run time, wrong command line or configuration. */
+export const ok = 0;
+export const failed = 1;
+export const wrong = 2;
+
+/** What a command is added to. */
+export interface Cli {
+  readonly program: Command;
+  readonly host: Process;
+  /** The command has ended, with this exit code. */
+  readonly end: (code: number) => void;
+}
+
+export type Options = Readonly<Record<string, unknown>>;
+
+/** Which settings a command reads. */
+export const everything = (): boolean => true;
+export const onlyData = (row: Row): boolean => row.name === "data";
+
+/** A command that reads settings. `act` is not called when they have problems: those are printed, all at once. */
+export function configured(
+  { program, host, end }: Cli,
+  name: string,
+  summary: string,
+  which: (row: Row) => boolean,
+  act: (
+    reading: Extract<Reading, { problems?: undefined }>,
+    given: Given,
+    command: Command,
+  ) => Promise<number> | number,
+): Command {
+  const command = program
+    .command(name)
+    .summary(summary)
+    .description(summary)
+    .allowUnknownOption()
+    .allowExcessArguments();
+  command.option("-c, --config <file>", "read settings from this file (PUSHBOX_CONFIG)");
+  for (const row of rows.filter(which)) command.addOption(flag(row));
+  command.action(async () => {
+    const options = command.opts<Options>();
+    const given: Given = {
+      file: typeof options["config"] === "string" ? options["config"] : host.env["PUSHBOX_CONFIG"] || undefined,
+      env: host.env,
+      flags: flagTexts(command),
+    };
+    const reading = which === everything ? await readEverything(given) : readConfig(given);
+    const problems = [...strayArguments(command), ...(reading.problems ?? [])];
+    if (problems.length > 0 || reading.problems !== undefined) {
+      for (const warning of reading.warnings) host.err(`warning: ${warning}\n`);
+      host.err(`${problems.map((problem) => `${problem}\n`).join("")}${count(problems.length)}\n`);
+      end(wrong);
+      return;
+    }
+    end(await act(reading, given, command));
+  });
+  return command;
+}
+
+/** With the entries of vendors, which are checked by those who speak to the vendors: loaded only where there are any. */
+export async function readEverything(given: Given): Promise<Reading> {
+  const reading = readConfig(given);
+  const vendors = reading.problems === undefined ? reading.config.vendors : reading.vendors;
+  if (vendors.entries.length === 0) return reading;
+  const { vendorProblems } = await import("../app/vendors.ts");
+  const problems = [...(reading.problems ?? []), ...vendorProblems(vendors, Date.now())];
+  return problems.length === 0 ? reading : { problems, warnings: reading.warnings, vendors };
+}
+
+// ---- flags
+
+const headings: Readonly<Record<string, string>> = {
+  "": "General:",
+  client: "Clients:",
+  api: "API:",
+  storage: "Storage:",
+  vendors: "Push services of vendors:",
+};
+
+function flag({ flag: name, section, setting }: Row): Option {
+  const fallback = setting.list ? "" : ` (${String(setting.fallback) || "none"})`;
+  const option = new Option(`--${name} ${setting.argument}`, `${setting.why}${fallback}`);
+  option.helpGroup(headings[section] ?? `${section}:`);
+  // Every text is kept: what is given twice is a list, or the last one counts.
+  return option.argParser((text: string, before: unknown) => [...(Array.isArray(before) ? before : []), text]);
+}
+
+function flagTexts(command: Command): ReadonlyMap<string, readonly string[]> {
+  const texts = new Map<string, readonly string[]>();
+  for (const option of command.options) {
+    const value: unknown = command.getOptionValue(option.attributeName());
+    const name = option.long?.slice(2) ?? "";
+    if (Array.isArray(value)) texts.set(name, value.map(String));
+    else if (value === true) texts.set(name, ["true"]);
+  }
+  return texts;
+}
+
+/** What is on the line besides flags: Commander leaves unknown flags among the arguments, and their values behind them. */
+export function words(command: Command): {
+  readonly positional: readonly string[];
+  readonly unknown: readonly string[];
+} {
+  const isFlag = (word: string | undefined): boolean => word?.startsWith("-") === true && word !== "-";
+  const takesNext = (word: string | undefined): boolean => isFlag(word) && word?.includes("=") !== true;
+  return {
+    positional: command.args.filter((word, at) => !isFlag(word) && !takesNext(command.args[at - 1])),
+    unknown: command.args.filter(isFlag).map((word) => word.replace(/=.*/s, "")),
+  };
+}
+
+function strayArguments(command: Command): string[] {
+  const known = command.options.flatMap((option) => option.long ?? []);
+  const { positional, unknown } = words(command);
+  // Commander is told that they are optional: it would stop at a missing one before the other problems are found.
+  const missing = command.registeredArguments.slice(positional.length);
+  const help = `see pushbox ${command.name()} --help`;
+  return [
+    ...missing.map((argument) => `${argument.name()} is missing; ${help}`),
+    ...positional
+      .slice(command.registeredArguments.length)
+      .map((word) => `${word}: unexpected; settings are flags, ${help}`),
+    ...unknown.map(
+      (name) => `${name}: unknown flag; ${suggestion(similar(name, known) ?? endingIn(name, known)) ?? help}`,
+    ),
+  ];
+}
+
+/** `--port` is a part of --client-port and --api-port. */
+const endingIn = (name: string, known: readonly string[]): string | undefined =>
+  known.filter((flag) => flag.endsWith(name.slice(1))).join(" or ") || undefined;
+
+const suggestion = (guess: string | undefined): string | undefined => guess && `did you mean ${guess}?`;
+
+export const count = (problems: number): string => (problems === 1 ? "1 problem" : `${problems} problems`);
+
+/** Instead of a file: standard output, or standard input. */
+export const STREAM = "-";

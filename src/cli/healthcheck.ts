@@ -1,0 +1,19 @@
+// The command `healthcheck`: is the server of this configuration well?
+import { healthy } from "../app/health.ts";
+import { type Cli, configured, failed, ok } from "./command.ts";
+
+export function addHealthcheck(cli: Cli): void {
+  const { host } = cli;
+  const reach = new Set(["api.host", "api.port", "api.tls_cert", "api.tls_key", "api.insecure", "api.keys"]);
+  configured(
+    cli,
+    "healthcheck",
+    "ask the server of this configuration whether it is well: exit code 0 or 1",
+    (row) => reach.has(row.name),
+    async ({ config }) => {
+      const answer = await healthy(config.api);
+      (answer.well ? host.out : host.err)(`${answer.text}\n`);
+      return answer.well ? ok : failed;
+    },
+  ).addHelpText("after", "\nExample, in a Dockerfile:\n  HEALTHCHECK CMD pushbox healthcheck");
+}

@@ -1,0 +1,216 @@
+// One run of the server: what is checked before, the first log lines, the signals, and what the process answers at the end.
+import { accessSync, constants, existsSync, mkdirSync, statSync } from "node:fs";
+import { platform } from "node:os";
+import { dirname, resolve } from "node:path";
+import { openFiles, share } from "../../app/files.ts";
+import type { Log } from "../../app/log.ts";
+import { type App, startApp } from "../../app.ts";
+import { type Config, changes, isLoopback, type Reading } from "../../config/index.ts";
+import { lockDirectory } from "../../engine/directory.ts";
+import { hasIpv6, placeTrouble, withEveryFamily } from "../places.ts";
+import { detail, explain, Trouble } from "../trouble.ts";
+
+/** From `stop` until the process ends whatever happens. A supervisor that kills after 10 s must not have to. */
+const patience = 9_000;
+
+export interface Run {
+  readonly version: string;
+  readonly config: Config;
+  /** Names of the settings that were set rather than left at their default. */
+  readonly chosen: ReadonlySet<string>;
+  readonly warnings: readonly string[];
+  readonly log: Log;
+  /** Reads the sources again, for SIGHUP. */
+  readonly reread: () => Promise<Reading>;
+  readonly onSignal: (signal: "SIGTERM" | "SIGINT" | "SIGHUP", act: () => void) => void;
+}
+
+/** Serves until a signal or a failure. Returns the exit code: 0 after a signal, 1 when it could not start or go on. */
+export async function serve(run: Run): Promise<number> {
+  const { log, version } = run;
+  log.info(`pushbox ${version}`);
+  const files = openFiles();
+  if (files !== undefined && share(files).client === 0) {
+    log.fatal(`this process may open only ${files} files, too few to serve anybody: ${moreFiles}`);
+    return 1;
+  }
+  const ipv6 = await hasIpv6();
+  const config = withEveryFamily(shared(fit(run.config, files), run.chosen), ipv6);
+  if (!ipv6 && config.client.host !== run.config.client.host)
+    log.info("this machine has no IPv6: clients connect to its IPv4 addresses");
+  tellLimit(run.config.client.maxConnections, config.client.maxConnections, files, run);
+  for (const warning of run.warnings) log.warn(warning);
+  if (config.api.insecure && config.api.keys.length === 0 && !isLoopback(config.api.host))
+    log.warn(`INSECURE: the API on ${config.api.host} needs no key; whoever reaches it can push to every device`);
+  let app: App;
+  try {
+    prepareData(config.data, log);
+    await probe("client", config);
+    await probe("api", config);
+    app = await startApp(config, log, files === undefined ? undefined : share(files));
+  } catch (error) {
+    log.fatal(detail(error), explain(error, config));
+    return 1;
+  }
+  greet(app, config, log);
+  return await untilTheEnd(app, run);
+}
+
+/** Resolves with the exit code once the server has stopped. */
+function untilTheEnd(app: App, { config, log, reread, onSignal }: Run): Promise<number> {
+  return new Promise((end) => {
+    let current = config;
+    let reloading = Promise.resolve();
+    let stopping = false;
+    const stop = (signal: string): void => {
+      if (stopping) {
+        log.warn(`${signal} again: ending at once`);
+        end(1);
+        return;
+      }
+      stopping = true;
+      log.info(`${signal}: stopping`);
+      const tooLong = setTimeout(() => {
+        log.error(`not stopped after ${patience / 1000} s: ending at once; what was answered with success is stored`);
+        end(1);
+      }, patience);
+      reloading
+        .then(() => app.stop())
+        .then(
+          () => {
+            log.info("stopped");
+            end(0);
+          },
+          (error: unknown) => {
+            log.error(detail(error), `could not stop in order: ${explain(error, current)}`);
+            end(1);
+          },
+        )
+        .finally(() => clearTimeout(tooLong));
+    };
+    onSignal("SIGTERM", () => stop("SIGTERM"));
+    onSignal("SIGINT", () => stop("SIGINT"));
+    onSignal("SIGHUP", () => {
+      if (stopping) return;
+      reloading = reloading.then(async () => {
+        current = await reload(app, current, reread, log);
+      });
+    });
+    app.failed.then((error) => {
+      if (stopping) return;
+      log.fatal(detail(error), explain(error, current));
+      stopping = true;
+      const giveUp = setTimeout(() => end(1), patience);
+      app
+        .stop()
+        .catch((also: unknown) => log.error(detail(also), "could not stop in order"))
+        .finally(() => {
+          clearTimeout(giveUp);
+          end(1);
+        });
+    });
+  });
+}
+
+/** Applies what can be applied while running; returns what holds then. A configuration with problems changes nothing. */
+async function reload(app: App, current: Config, reread: Run["reread"], log: Log): Promise<Config> {
+  try {
+    const reading = await reread();
+    if (reading.problems !== undefined) {
+      for (const problem of reading.problems) log.error(problem);
+      log.error("SIGHUP: nothing was changed, because of the problems above");
+      return current;
+    }
+    for (const warning of reading.warnings) log.warn(warning);
+    const change = changes(current, reading.config);
+    // Called without a change too: the files of the certificates may be new under their old names.
+    await app.reload(fit(change.config, openFiles()));
+    log.level = change.config.logLevel;
+    const certificates = current.client.tlsCert + current.api.tlsCert === "" ? "" : "certificates read again; ";
+    log.info(`SIGHUP: ${certificates}changed: ${change.applied.join(", ") || "no setting"}`);
+    for (const name of change.restart) log.warn(`SIGHUP: ${name} has changed and needs a restart`);
+    return change.config;
+  } catch (error) {
+    log.error(detail(error), `SIGHUP: nothing was changed: ${explain(error, current)}`);
+    return current;
+  }
+}
+
+// ---- before the start
+
+const moreFiles = "raise the limit with ulimit -n, or LimitNOFILE= in systemd";
+
+/** As many connections as this process may have files open. */
+function fit(config: Config, files: number | undefined): Config {
+  if (files === undefined || share(files).client >= config.client.maxConnections) return config;
+  return { ...config, client: { ...config.client, maxConnections: share(files).client } };
+}
+
+/** No address may take what is there for all: by default it gets a quarter of the connections that are possible. */
+export function shared(config: Config, chosen: ReadonlySet<string>): Config {
+  const share = Math.ceil(config.client.maxConnections / 4);
+  if (config.client.maxConnectionsPerAddress <= share || chosen.has("client.max_connections_per_address"))
+    return config;
+  return { ...config, client: { ...config.client, maxConnectionsPerAddress: share } };
+}
+
+function tellLimit(wanted: number, possible: number, files: number | undefined, { chosen, log }: Run): void {
+  if (possible === wanted) return;
+  const text = `this process may open ${files} files, so at most ${possible} connections are taken; for more, ${moreFiles}`;
+  if (chosen.has("client.max_connections")) log.warn(`client.max_connections is ${wanted}, but ${text}`);
+  else log.info(text);
+}
+
+function prepareData(data: string, log: Log): void {
+  const path = resolve(data);
+  try {
+    makeDirectory(path);
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    const why = { EEXIST: "is a file", ENOTDIR: "is inside a file", EROFS: "is on a read-only file system" }[
+      codeOf(cause)
+    ];
+    const what = why ?? "cannot be made or written by this user";
+    throw new Trouble(`the data directory ${path} ${what}: change its owner, or name another with --data`, { cause });
+  }
+  if (platform() !== "win32" && (statSync(path).mode & 0o077) !== 0)
+    log.warn(`the data directory ${path} is open to other users of this machine: chmod 700 ${path}`);
+}
+
+/** Not `recursive`: where nothing can be made, as in /proc, Node would try for ever. */
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if (codeOf(error) === "EEXIST" && statSync(path).isDirectory()) return;
+    if (codeOf(error) !== "ENOENT" || existsSync(dirname(path))) throw error;
+    makeDirectory(dirname(path));
+    mkdirSync(path, { mode: 0o700 });
+  }
+}
+
+/** Before anything is opened: a port in use is the usual reason why a second server does not start. */
+async function probe(section: "client" | "api", config: Config): Promise<void> {
+  const trouble = await placeTrouble(section, config);
+  if (trouble === undefined) return;
+  // The usual reason is this very server, started twice: its lock says so better than its port, and throws.
+  if (trouble.code === "EADDRINUSE") lockDirectory(config.data).release();
+  throw new Trouble(trouble.text, { cause: trouble.cause });
+}
+
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "";
+
+// ---- what is logged
+
+function greet(app: App, config: Config, log: Log): void {
+  const reachable = app.apiUrl.replace(/\/\/(0\.0\.0\.0|\[::\])/, "//127.0.0.1");
+  const [key] = config.api.keys;
+  const header = key === undefined ? "" : ` -H 'Authorization: Bearer KEY'`;
+  const note = key === undefined ? "" : ` (KEY: the key called ${key.name})`;
+  log.info(`data in ${resolve(config.data)}`);
+  const every = /\/\/(0\.0\.0\.0|\[::\])/;
+  const others = every.test(app.clientUrl) ? ", and to every other address of this machine" : "";
+  log.info(`clients connect to ${app.clientUrl.replace(every, "//127.0.0.1")}${others}`);
+  log.info(`API at ${app.apiUrl}`);
+  log.info(`try: curl${header} ${reachable}/api/push -d topic=news -d json=hello${note}`);
+}
