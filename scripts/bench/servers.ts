@@ -44,7 +44,9 @@ export async function start(name: ServerName, data = newData(), more: readonly s
           `--client-port=${wsPort}`,
           `--api-port=${httpPort}`,
           `--data=${data}`,
-          "--client-max-new-devices-per-minute=1000000000", // they all come from this machine
+          // They all come from this machine.
+          "--client-max-new-devices-per-minute=1000000000",
+          "--client-max-connections-per-address=1000000",
           ...more,
         ]
       : ["scripts/bench/reference.ts", name, String(wsPort)];

@@ -81,7 +81,7 @@ export const settings = {
       20_000,
       1,
       10_000_000,
-      "Connections from one address; a mobile network has few of them. Unless given, at most a quarter of those possible.",
+      "Connections from one address; a mobile network has few of them. Unless given, at most three quarters of those possible.",
     ),
     max_events_per_second: integer(
       1000,
@@ -106,7 +106,7 @@ export const settings = {
     max_tags: integer(100, 1, 10_000, "Tags one device may have."),
     max_tag_length: integer(128, 1, 4096, "Characters of a tag."),
     max_new_devices_per_minute: integer(
-      6000,
+      30_000,
       1,
       1_000_000_000,
       "Devices not known before that one address may bring per minute; a mobile network's gateway brings many.",

@@ -146,9 +146,9 @@ function fit(config: Config, files: number | undefined): Config {
   return { ...config, client: { ...config.client, maxConnections: share(files).client } };
 }
 
-/** No address may take what is there for all: by default it gets a quarter of the connections that are possible. */
+/** No address may take what is there for all: by default it gets three quarters of the connections that are possible. */
 export function shared(config: Config, chosen: ReadonlySet<string>): Config {
-  const share = Math.ceil(config.client.maxConnections / 4);
+  const share = Math.ceil((config.client.maxConnections * 3) / 4);
   if (config.client.maxConnectionsPerAddress <= share || chosen.has("client.max_connections_per_address"))
     return config;
   return { ...config, client: { ...config.client, maxConnectionsPerAddress: share } };
