@@ -1,15 +1,33 @@
-// npm run check: the compiler and the linter; all of both, so that one run shows everything.
-import { spawnSync } from "node:child_process";
+// npm run check: the compiler, the linter, who imports whom, and what nobody uses; all of them, so that one run shows everything.
+import { spawn } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { importProblems } from "./check/imports.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const run = (name, ...args) =>
-  spawnSync(join(root, "node_modules/.bin", name), args, {
-    cwd: root,
-    stdio: "inherit",
-    shell: process.platform === "win32",
-  }).status === 0;
 
-const results = [run("tsc", "-p", "."), run("biome", "check", "--error-on-warnings", ".")];
-process.exitCode = results.every(Boolean) ? 0 : 1;
+/** What it says is shown when it has ended: several run at once. */
+const run = (name, ...args) =>
+  new Promise((resolve) => {
+    const child = spawn(join(root, "node_modules/.bin", name), args, {
+      cwd: root,
+      stdio: ["ignore", "pipe", "pipe"],
+      shell: process.platform === "win32",
+    });
+    let text = "";
+    child.stdout.on("data", (some) => (text += some));
+    child.stderr.on("data", (some) => (text += some));
+    child.on("error", (error) => resolve({ well: false, text: `${name}: ${error.message}; npm ci installs it\n` }));
+    child.on("close", (code) => resolve({ well: code === 0, text }));
+  });
+
+const running = [
+  run("tsc", "-p", "."),
+  run("biome", "check", "--error-on-warnings", "."),
+  run("knip", "--no-progress"),
+];
+const imports = importProblems(root);
+const results = await Promise.all(running);
+for (const { text } of results) process.stdout.write(text);
+for (const problem of imports) process.stdout.write(`${problem}\n`);
+process.exitCode = imports.length === 0 && results.every(({ well }) => well) ? 0 : 1;

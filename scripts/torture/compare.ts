@@ -19,7 +19,7 @@ export interface Row {
   readonly retries: number;
 }
 
-export interface JobView {
+interface JobView {
   readonly target: string;
   readonly state: string;
   readonly progress: Readonly<Record<"seen" | "skipped" | "queued" | "waiting" | "accepted" | "failed", number>>;

@@ -173,7 +173,7 @@ function checkText(name: string, text: string): void {
 }
 
 /** @throws PushError when so much is in the text, if it is JSON, that parsing it would take long */
-export function checkNotification(text: string): void {
+function checkNotification(text: string): void {
   if (text.length > MOST_OTHER) throw tooLarge("notification", MOST_OTHER);
   const bytes = Buffer.from(`[${text}]`);
   const scanner = new JsonScanner();

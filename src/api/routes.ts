@@ -60,7 +60,7 @@ export interface Api {
 }
 
 /** Since the start. */
-export interface ApiCounters {
+interface ApiCounters {
   /** Calls let in, by path. */
   readonly calls: Readonly<Record<string, number>>;
   /** Answers that say what is wrong, by status. */

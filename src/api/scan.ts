@@ -251,7 +251,7 @@ function afterNumber(state: number, byte: number): number {
 
 const unexpected = (at: number): JsonError => new JsonError(`unexpected character at position ${at}`);
 
-export const tooDeep = (): PushError => new PushError("invalid", `JSON nested deeper than ${MAX_DEPTH} levels`);
+const tooDeep = (): PushError => new PushError("invalid", `JSON nested deeper than ${MAX_DEPTH} levels`);
 
 /** Whether a text is JSON. @throws PushError("invalid") when it is nested too deep */
 export function scanText(text: string): boolean {

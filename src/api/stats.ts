@@ -63,7 +63,7 @@ function arrivalQuery(params: Params, type: string): ArrivalQuery {
 }
 
 /** The contract's figures and curves over hourly sums, oldest first. */
-export function chart(hours: readonly HourlySum[], now: number): object {
+function chart(hours: readonly HourlySum[], now: number): object {
   const sum = total(hours);
   const first = hours[0];
   const seconds = first === undefined ? 0 : Math.max(1, (now - first.timestamp) / 1000);

@@ -7,13 +7,13 @@ import type { Actions } from "./actions.ts";
 import { json } from "./answer.ts";
 import type { Params } from "./params.ts";
 
-export type TopicDetail = "count" | "devices";
+type TopicDetail = "count" | "devices";
 
 /** Prefixes of the topics that are answered for, and how; a list means `count` for each. Absent: every topic, with devices. */
 export type TopicOnlineFilter = Readonly<Record<string, TopicDetail>> | readonly string[];
 
 /** What is told of a topic. The first prefix that fits decides; `noti` is counted whenever there is a filter. */
-export function topicDetail(filter: TopicOnlineFilter | undefined, topic: string): TopicDetail | "nothing" {
+function topicDetail(filter: TopicOnlineFilter | undefined, topic: string): TopicDetail | "nothing" {
   if (filter === undefined) return "devices";
   const prefixes: readonly (readonly [string, TopicDetail])[] = isList(filter)
     ? filter.map((prefix) => [prefix, "count"])

@@ -1,5 +1,5 @@
 // Parameters that an endpoint does not take: most are slips, and what they asked for would be missed silently.
-import { similar } from "../config/similar.ts";
+import { similar } from "../core/similar.ts";
 
 /** More than these are not told one by one. */
 const MOST = 10;

@@ -11,7 +11,7 @@ import { PushError } from "../core/errors.ts";
 export const isPacked = (): boolean => isSea();
 
 /** The bytes of a packed file. They are part of the executable's image: read, never write. */
-export const asset = (name: string): Uint8Array => new Uint8Array(getRawAsset(name));
+const asset = (name: string): Uint8Array => new Uint8Array(getRawAsset(name));
 
 /**
  * Source text of the storage thread, for `new Worker(text, { eval: true })`.
@@ -33,6 +33,7 @@ export function clientLibrary(): Uint8Array | undefined {
 /**
  * Loads a packed addon. The loader wants a real file, so it gets one in a directory that only this user can enter, and that is
  * gone when this returns: nothing is left behind, whatever ends the process.
+ * @public build.mjs puts it into the bundle
  */
 export function addon(name: string): unknown {
   let directory: string;

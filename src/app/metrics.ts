@@ -5,7 +5,7 @@ import { laneName } from "../core/delivery.ts";
 import type { LaneStatus } from "../core/lane.ts";
 
 /** Totals since the start, by the value of their label. */
-export type Totals = Readonly<Record<string, number>>;
+type Totals = Readonly<Record<string, number>>;
 
 /** What the parts tell when they are asked. Totals are since the start; labels take few values, never an id or a topic. */
 export interface Figures {

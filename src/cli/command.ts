@@ -2,7 +2,7 @@
 import { type Command, Option } from "commander";
 import { type Given, type Reading, readConfig } from "../config/index.ts";
 import { type Row, rows } from "../config/settings.ts";
-import { similar } from "../config/similar.ts";
+import { similar } from "../core/similar.ts";
 import type { Run } from "./serve/run.ts";
 
 /** The process, as far as a command needs it. */

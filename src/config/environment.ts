@@ -1,7 +1,7 @@
 // Settings in the environment: PUSHBOX_CLIENT_PORT, and for a secret also PUSHBOX_API_KEYS_FILE, the file that holds it.
 import { readFileSync } from "node:fs";
+import { similar } from "../core/similar.ts";
 import { type Row, rows } from "./settings.ts";
-import { similar } from "./similar.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 

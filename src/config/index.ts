@@ -4,6 +4,7 @@ import { readFileSync, statSync } from "node:fs";
 import { isIP } from "node:net";
 import { dirname, resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
+import { similar } from "../core/similar.ts";
 import { readEnvironment } from "./environment.ts";
 import { lineOf, type Path } from "./line.ts";
 import { literal } from "./setting.ts";
@@ -17,10 +18,9 @@ import {
   type VendorEntry,
   valueIn,
 } from "./settings.ts";
-import { similar } from "./similar.ts";
 import { checkAuthorities, checkPair } from "./tls.ts";
 
-export type { Config, VendorEntry } from "./settings.ts";
+export type { Config } from "./settings.ts";
 
 /** Where settings are looked for. */
 export interface Given {

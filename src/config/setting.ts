@@ -158,7 +158,7 @@ export function list(
 }
 
 /** A table of prefixes; the first one, in the order written, that a topic starts with decides. */
-export function byPrefix<T>(
+function byPrefix<T>(
   value: z.ZodType<T>,
   fromText: (text: string | undefined) => unknown,
   expected: string,

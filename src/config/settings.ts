@@ -21,7 +21,7 @@ import {
 const file = (what: string, options: Parameters<typeof text>[5] = {}) =>
   text("", /^[^\0]*$/, "the path of a PEM file", "<file>", what, options);
 
-export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
+const logLevels = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
 
 /** Order here is order everywhere. Times are milliseconds, sizes bytes. Ranges keep inside what native code takes. */
 export const settings = {

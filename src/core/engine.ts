@@ -136,7 +136,7 @@ export interface SentMark {
 }
 
 /** What became of a piece of a push that its caller may repeat. */
-export interface MadePiece {
+interface MadePiece {
   /** The piece to go on with, which may be a later one; absent: the last was made. */
   readonly next?: number;
   /** The id with which the call was begun: all its packets have it. */
@@ -146,7 +146,7 @@ export interface MadePiece {
 }
 
 /** A part of a long push: each is one step. */
-export interface Piece {
+interface Piece {
   readonly number: number;
   readonly last: boolean;
 }

@@ -1,5 +1,4 @@
 // Names for packets and notifications.
-import { randomFillSync } from "node:crypto";
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const LENGTH = 12;
@@ -12,7 +11,7 @@ export function randomId(): string {
   let id = "";
   while (id.length < LENGTH) {
     if (used === pool.length) {
-      randomFillSync(pool);
+      crypto.getRandomValues(pool);
       used = 0;
     }
     const six = pool[used++]! & 63;

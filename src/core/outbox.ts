@@ -72,7 +72,7 @@ export interface ExpandedPage {
 
 // ---- sending
 
-export interface Claim {
+interface Claim {
   readonly deliveries: readonly Delivery[];
   /** The notification of every job among them. */
   readonly notes: ReadonlyMap<number, Notification>;
@@ -120,7 +120,7 @@ export interface Job {
   readonly failed: Readonly<Record<string, number>>;
 }
 
-export interface JobQuery {
+interface JobQuery {
   /** Without it the calls that reach many or wait: to everybody, to a tag, scheduled, paced, dry runs. */
   readonly id?: NotificationId;
   readonly state?: JobState;

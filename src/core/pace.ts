@@ -6,7 +6,7 @@ const PIECE = 1;
 const waiting: (() => void)[] = [];
 
 /** Goes on in a later turn. One piece of all such work is done per turn, in the order of asking: many callers wait longer, not the loop. */
-export const turn = (): Promise<void> => new Promise(inTurn);
+const turn = (): Promise<void> => new Promise(inTurn);
 
 /** The same without a promise. */
 export function inTurn(next: () => void): void {

@@ -58,7 +58,7 @@ export interface Parcel {
  * - an id: what came after it; everything alive when the log does not know it (any more)
  * - `unsent`: only for a device's own channel, what none of its connections has proven to have received (holds 9)
  */
-export type Position = { readonly after: PacketId } | "unsent";
+type Position = { readonly after: PacketId } | "unsent";
 
 /** Where a client stands, or where the page before has ended: the seq of its last packet. */
 export type From = Position | number;

@@ -15,7 +15,7 @@ import { Settling } from "./settling.ts";
 import { FIRST_PLACES, FIRST_PLACES_OF_CROWD, FIRST_PLACES_OF_HOST, places, type Turns } from "./turns.ts";
 import { FULL_WINDOW, IMPATIENT, isOfToken, isTrouble, narrower, type Window, wider } from "./window.ts";
 
-export type LaneChange = "stopped" | "paused" | "holds deletions" | "resumed" | "way stopped" | "way resumed";
+type LaneChange = "stopped" | "paused" | "holds deletions" | "resumed" | "way stopped" | "way resumed";
 
 export interface LaneOptions {
   readonly outbox: Pick<Outbox, "claim" | "settle" | "expire" | "expiring">;

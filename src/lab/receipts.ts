@@ -90,7 +90,7 @@ function byMessage(
 }
 
 /** What a vendor's side knows of a message that it took. */
-export interface Message {
+interface Message {
   readonly id: string;
   readonly param: string;
   /** Where the message says that receipts go; undefined for vendors whose console says it. */
@@ -107,8 +107,8 @@ export interface Teller {
 }
 
 /** The lab's own keys for receipts, as vendors' consoles show them. */
-export const CALLBACK_KEY: CallbackKey = { secret: "lab-callback-secret", user: "lab" };
-export const MEIZU_TOKEN = "meizu-lab-callback";
+const CALLBACK_KEY: CallbackKey = { secret: "lab-callback-secret", user: "lab" };
+const MEIZU_TOKEN = "meizu-lab-callback";
 const FORGED_KEY: CallbackKey = { secret: "another-secret", user: "lab" };
 
 const huaweiTeller = (form: "nested" | "flat", tag: (body: Fields) => unknown): Teller => ({

@@ -204,7 +204,7 @@ export type Prepared =
   | Exclude<Outcome, { readonly kind: "accepted" }>;
 
 /** Asks for what a vendor has counted of messages. */
-export interface Tracing<App extends CommonApp> {
+interface Tracing<App extends CommonApp> {
   /** Receipts one request may ask for. */
   readonly batch: number;
   encode(app: App, receipts: readonly string[], credential: string, now: number): HttpRequest;

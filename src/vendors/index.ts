@@ -28,14 +28,14 @@ export interface Entry {
   readonly places: Readonly<Record<string, string>>;
 }
 
-export interface CallbackRequest {
+interface CallbackRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly query: string;
   readonly body: string;
 }
 
 /** What the vendor posted for one app. @throws PushError: "denied" for a wrong signature, "invalid" for nonsense */
-export interface Receive {
+interface Receive {
   (request: CallbackRequest): readonly Receipt[];
   /** The entry's `receipt_secret`: only a URL with it in its path is the vendor's. No two apps of a vendor share one. */
   readonly receiptSecret?: string;

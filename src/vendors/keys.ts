@@ -67,7 +67,7 @@ function jsonFile(file: string, read: ReadFile): Readonly<Record<string, unknown
 }
 
 /** @throws Error that names the source and shows nothing of the text */
-export function privateKey(pem: string, kind: KeyKind, source: string): KeyObject {
+function privateKey(pem: string, kind: KeyKind, source: string): KeyObject {
   let key: KeyObject;
   try {
     key = createPrivateKey(pem);

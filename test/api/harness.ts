@@ -20,7 +20,7 @@ export interface Answer {
 /** Several values are sent as several lines. */
 export type Headers = Readonly<Record<string, string | string[]>>;
 
-export interface Call {
+interface Call {
   readonly action: string;
   readonly args: readonly unknown[];
 }

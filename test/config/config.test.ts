@@ -6,9 +6,9 @@ import t from "tap";
 import { changes, type Given, readConfig } from "../../src/config/index.ts";
 import { lineOf } from "../../src/config/line.ts";
 import { rows, settings } from "../../src/config/settings.ts";
-import { similar } from "../../src/config/similar.ts";
 import { effectiveText, initText } from "../../src/config/text.ts";
 import { checkPair } from "../../src/config/tls.ts";
+import { similar } from "../../src/core/similar.ts";
 import { createAuthority } from "../../src/lab/authority.ts";
 
 const key = "k3y.0f-7h3_b4ck3nd~";

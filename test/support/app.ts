@@ -4,7 +4,7 @@ import type { Test } from "tap";
 import { type App, startApp } from "../../src/app.ts";
 import { type Config, readConfig } from "../../src/config/index.ts";
 
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly body: Record<string, unknown>;
 }

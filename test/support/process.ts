@@ -86,7 +86,7 @@ export interface Server extends Running {
   ): Promise<Called>;
 }
 
-export interface Called {
+interface Called {
   readonly status: number;
   readonly text: string;
 }

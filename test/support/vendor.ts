@@ -5,7 +5,7 @@ import type { FakeVendor } from "../../src/lab/fake.ts";
 import type { Answer, CommonApp, Dialect, HttpReply, HttpRequest } from "../../src/vendors/dialect.ts";
 
 export const NOW = Date.UTC(2026, 10, 23, 9, 0, 0);
-export const BASE = "https://lab.test";
+const BASE = "https://lab.test";
 
 export function note(content: Record<string, unknown> = {}, rest: Partial<Notification> = {}): Notification {
   return {

@@ -141,7 +141,7 @@ function jobOf(body: Answer["body"]): JobAnswer {
   };
 }
 
-export function progressText({ state, sendAtIso, progress }: JobAnswer): string {
+function progressText({ state, sendAtIso, progress }: JobAnswer): string {
   if (state === "scheduled") return `scheduled for ${sendAtIso}`;
   const { seen, accepted, failed, waiting } = progress;
   return `${state}: ${devices(seen)} looked at, ${accepted} accepted, ${failed} failed, ${waiting} waiting`;

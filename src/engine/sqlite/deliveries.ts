@@ -37,7 +37,7 @@ export interface FlatClaim {
 }
 
 /** What `Settlement.kind` is here. */
-export const SETTLED = [State.accepted, State.gone, State.refused, State.expired, State.queued] as const;
+const SETTLED = [State.accepted, State.gone, State.refused, State.expired, State.queued] as const;
 
 export interface FlatSettlements {
   readonly counters: readonly (readonly string[])[];
@@ -48,7 +48,7 @@ export interface FlatSettlements {
    */
   readonly rows: readonly (string | number | null)[];
 }
-export const SETTLEMENT_WIDTH = 7;
+const SETTLEMENT_WIDTH = 7;
 
 /** Deliveries that a claim may pass over, being paused, cancelled or expired, before it answers. */
 const PASSED_OVER = 1000;

@@ -2,7 +2,7 @@
 import type Database from "better-sqlite3";
 
 /** The columns of a device that say when its binding ends. */
-export interface BindingClock {
+interface BindingClock {
   readonly uid_ttl: number;
   readonly online_run: number | null;
   readonly offline_since: number | null;

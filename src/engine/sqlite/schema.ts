@@ -6,7 +6,7 @@ import { PushError } from "../../core/errors.ts";
 import { explain } from "./faults.ts";
 
 /** In the file's header: says that the file is ours ("push"). */
-export const APPLICATION_ID = 0x70757368;
+const APPLICATION_ID = 0x70757368;
 
 /** Entry n brings a file from format n to n + 1. Only ever appended to. */
 export const MIGRATIONS: readonly string[] = [

@@ -127,7 +127,7 @@ export interface Store {
 }
 
 /** @throws PushError when the store cannot be used; but a full disk is no reason to serve nobody: see `trouble` */
-export function openStore(data: StoreData): Store {
+function openStore(data: StoreData): Store {
   if (data.dataDir === ":memory:") return store(openDatabase(":memory:", data.synchronous), data);
   const lock = lockDirectory(data.dataDir);
   const file = databaseFile(data.dataDir);

@@ -13,7 +13,7 @@ interface TokenColumns {
 export const hasToken = (row: TokenColumns, token: Token): boolean =>
   row.token === token.token && row.type === token.type && row.package === (token.packageName ?? null);
 
-export const isApple = (type: string): boolean => type === "apn" || type === "apns";
+const isApple = (type: string): boolean => type === "apn" || type === "apns";
 
 /** When the token was stored or last heard from its device. Older records do not say. */
 export const tokenTime = (row: TokenColumns): number => row.token_time ?? row.update_time;

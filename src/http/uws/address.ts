@@ -44,7 +44,7 @@ const ipv4 = (octets: Uint8Array, at: number): string =>
   `${octets[at]}.${octets[at + 1]}.${octets[at + 2]}.${octets[at + 3]}`;
 
 /** Stands for the address of a caller whom no hop names in a readable way. No rule by address lets it in: it is none. */
-export const UNKNOWN_CALLER = "unknown";
+const UNKNOWN_CALLER = "unknown";
 
 /** The part of a uWS request that names forwarders. `getHeader` tells the first of several lines alone. */
 export interface Lines {

@@ -8,7 +8,7 @@ import { createServer } from "node:net";
 import { createSecureContext } from "node:tls";
 import type { Gate } from "./gate.ts";
 
-export interface TlsFiles {
+interface TlsFiles {
   readonly certFile: string;
   readonly keyFile: string;
   readonly passphrase?: string;

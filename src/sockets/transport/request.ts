@@ -26,14 +26,14 @@ export interface Refusal {
 }
 
 const BAD = "400 Bad Request";
-export const TRANSPORT_UNKNOWN: Refusal = { status: BAD, code: 0, message: "Transport unknown" };
+const TRANSPORT_UNKNOWN: Refusal = { status: BAD, code: 0, message: "Transport unknown" };
 export const SID_UNKNOWN: Refusal = { status: BAD, code: 1, message: "Session ID unknown" };
 export const BAD_METHOD: Refusal = { status: BAD, code: 2, message: "Bad handshake method" };
 export const BAD_REQUEST: Refusal = { status: BAD, code: 3, message: "Bad request" };
 /** What follows on such a connection may be read in two ways. */
 export const AMBIGUOUS: Refusal = { ...BAD_REQUEST };
 export const FORBIDDEN: Refusal = { status: "403 Forbidden", code: 4, message: "Forbidden" };
-export const UNSUPPORTED: Refusal = { status: BAD, code: 5, message: "Unsupported protocol version" };
+const UNSUPPORTED: Refusal = { status: BAD, code: 5, message: "Unsupported protocol version" };
 export const TOO_MANY: Refusal = { status: "429 Too Many Requests", code: 4, message: "Too many connections" };
 export const FULL: Refusal = { status: "503 Service Unavailable", code: 4, message: "Too many connections" };
 export const STOPPING: Refusal = { status: "503 Service Unavailable", code: 4, message: "Server is shutting down" };

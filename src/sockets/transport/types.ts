@@ -4,7 +4,7 @@ import type { Debug } from "../../core/debug.ts";
 import type { Place } from "../../http/uws/listeners.ts";
 import type { Revision } from "../wire/engineio.ts";
 
-export interface Heartbeat {
+interface Heartbeat {
   readonly pingInterval: number;
   readonly pingTimeout: number;
 }

@@ -8,7 +8,7 @@ export const ACK = 3;
 export const CONNECT_ERROR = 4;
 export const BINARY_EVENT = 5;
 export const BINARY_ACK = 6;
-export type SocketPacketType = 0 | 1 | 2 | 3 | 4 | 5 | 6;
+type SocketPacketType = 0 | 1 | 2 | 3 | 4 | 5 | 6;
 
 export interface SocketPacket {
   readonly type: SocketPacketType;
