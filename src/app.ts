@@ -17,6 +17,7 @@ import { bind, forget, unbind } from "./core/connect.ts";
 import type { Debug } from "./core/debug.ts";
 import { push, pushOnce } from "./core/push.ts";
 import { createReport } from "./core/report.ts";
+import { Traits } from "./core/traits.ts";
 import { type LocalEngine, openLocalEngine } from "./engine/local.ts";
 import { createServer } from "./http/server.ts";
 import { Conversation } from "./sockets/sessions/conversation.ts";
@@ -26,6 +27,7 @@ import { pageSize } from "./sockets/transport/backlog.ts";
 import { createGateway } from "./sockets/transport/server.ts";
 import { socketio } from "./sockets/transport/socketio.ts";
 import type { Full, Gateway, GatewayOptions } from "./sockets/transport/types.ts";
+import { TRAITS } from "./vendors/index.ts";
 import { Signatures } from "./vendors/signatures.ts";
 
 export interface App {
@@ -72,6 +74,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     synchronous: storage.synchronous,
     keep: { default: storage.keep, prefixes: Object.entries(storage.keepByPrefix) },
     arrivalDays: storage.arrivalDays,
+    vendors: TRAITS,
     deviceDays: storage.deviceDays,
     onFatal: failed.resolve,
     onTrouble: onceAMinute((message) => log.error(`${message}; until then only what needs no disk is served`)),
@@ -86,6 +89,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     hub,
     engine,
     report,
+    traits: new Traits(TRAITS),
     limits: {
       topics: client.maxTopics,
       topicBytes: client.maxTopicBytes,

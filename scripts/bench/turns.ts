@@ -10,6 +10,7 @@ import type { PushId, Uid } from "../../src/core/device.ts";
 import { accept } from "../../src/core/notify.ts";
 import { push, pushOnce } from "../../src/core/push.ts";
 import { createReport } from "../../src/core/report.ts";
+import { PLAIN } from "../../src/core/traits.ts";
 import { createExpander } from "../../src/delivery/expand.ts";
 import { openLocalEngine } from "../../src/engine/local.ts";
 import { inflate } from "../../src/http/inflate.ts";
@@ -149,6 +150,7 @@ const gateway = new Server<Session>(
   socketio(conversation, { connectTimeout: 1_000_000_000 }),
 );
 const expander = createExpander({
+  traits: PLAIN,
   engine,
   count: (topic) => hub.count(topic),
   reached: () => false,

@@ -4,6 +4,7 @@ import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import type { PushId } from "../../src/core/device.ts";
 import { openLocalEngine } from "../../src/engine/local.ts";
+import { TRAITS } from "../../src/vendors/index.ts";
 import { compare, type Findings, type ReadBack } from "./compare.ts";
 import { type Call, type Device, type Dice, dice, MUTE_STATES, makeCalls, makeDevices, TAG } from "./plan.ts";
 import { Server } from "./server.ts";
@@ -126,6 +127,7 @@ function openEngine(dataDir: string) {
     synchronous: "NORMAL",
     keep: { default: 10, prefixes: [] },
     arrivalDays: 30,
+    vendors: TRAITS,
     onFatal: (error) => {
       throw error;
     },

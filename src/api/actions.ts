@@ -50,6 +50,8 @@ export interface ReceiptRequest {
   readonly body: string;
 }
 
+type ReceiptAnswer = Readonly<Record<string, unknown>>;
+
 export interface Actions {
   /** A promise resolves once the packet is as safe as the caller asked for; otherwise that was so before it returned. */
   push(target: PushTarget, draft: PushDraft, once?: Once): Pushed | Promise<Pushed>;
@@ -67,9 +69,12 @@ export interface Actions {
   ): Promise<Relayed | undefined>;
   /**
    * What takes that which a vendor posts about what it delivered; it rejects with `PushError` for a wrong signature or nonsense.
-   * Undefined: no app of this vendor has this secret.
+   * Resolves with what the vendor wants to read, where a 200 is not enough. Undefined: no app of this vendor has this secret.
    */
-  receiver(vendor: VendorName, secret: string): ((request: ReceiptRequest) => Promise<void>) | undefined;
+  receiver(
+    vendor: VendorName,
+    secret: string,
+  ): ((request: ReceiptRequest) => Promise<ReceiptAnswer | undefined>) | undefined;
   bind(binding: Binding): Promise<void>;
   unbind(who: { readonly pushIds: readonly PushId[] } | { readonly uids: readonly Uid[] }): Promise<void>;
   deleteDevices(pushIds: readonly PushId[]): Promise<void>;

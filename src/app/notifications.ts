@@ -9,11 +9,12 @@ import type { Everybody } from "../core/live.ts";
 import type { Notification } from "../core/notification.ts";
 import { accept, type Routing } from "../core/notify.ts";
 import type { Report } from "../core/report.ts";
+import { Traits, type VendorTraits } from "../core/traits.ts";
 import type { AppId, Outcome } from "../core/vendor.ts";
 import { createExpander } from "../delivery/expand.ts";
 import { createSender, type Sender } from "../delivery/send.ts";
 import { createTracer } from "../delivery/trace.ts";
-import type { Vendors } from "../vendors/index.ts";
+import { TRAITS, type Vendors } from "../vendors/index.ts";
 import type { Signatures } from "../vendors/signatures.ts";
 import { showNotification } from "./debug.ts";
 import type { Log } from "./log.ts";
@@ -33,6 +34,8 @@ export interface NotificationsOptions {
   readonly live: Everybody;
   readonly report: Pick<Report, "count">;
   readonly vendors: Vendors;
+  /** Of the vendors there are; those of this server without it. */
+  readonly traits?: readonly VendorTraits[];
   /** Those that the vendors were opened with; kept when they are opened anew. */
   readonly signatures?: Signatures;
   readonly log: Log;
@@ -48,8 +51,10 @@ export function createNotifications(options: NotificationsOptions): Notification
   const { outbox } = engine;
   let { vendors } = options;
 
+  const traits = new Traits(options.traits ?? TRAITS);
   const sender = createSender({
     outbox,
+    traits,
     now,
     count: report.count,
     debug,
@@ -63,6 +68,7 @@ export function createNotifications(options: NotificationsOptions): Notification
     reached: (pushId, id) => options.live.reached(pushId, id),
     route: (type, packageName, token) => route(type, packageName, token),
     filled: sender.nudge,
+    traits,
     addressed: (devices) => report.count("notificationByDevices", { success: devices }),
     now,
     failed: (error) => log.error({ err: error }, "a notification could not be expanded; trying again"),
@@ -129,6 +135,7 @@ export function createNotifications(options: NotificationsOptions): Notification
         const keepsToken = sender.holdsDeletions({ vendor, app });
         const receipts = receive(request).map((receipt) => ({ ...receipt, vendor, keepsToken }));
         if (receipts.length > 0) await outbox.received(receipts, now());
+        return receive.answer;
       };
     },
   };

@@ -24,18 +24,6 @@ export interface ArrivalRecord {
 /** What a device may add to a notification's counts, once each: it was replayed to it, reached it, was opened there. */
 export type ArrivalEvidence = "target_android" | "arrive_android" | "arrive_umeng" | `click_${string}`;
 
-const TOKEN_TYPES = ["apn", "fcm", "harmony", "honor", "huawei", "meizu", "oppo", "vivo", "webpush", "xiaomi"] as const;
-const CLICKS: ReadonlyMap<unknown, ArrivalEvidence> = new Map<unknown, ArrivalEvidence>([
-  ...TOKEN_TYPES.map((type): [string, ArrivalEvidence] => [type, `click_${type}`]),
-  ["apns", "click_apn"],
-]);
-
-/**
- * The counter for a click on what came by this type of token. Umeng's counts with the long connection, and so does what nobody
- * knows: each counter is a row for as long as the statistics are kept, so a client may not invent any.
- */
-export const clickCounter = (type: unknown): ArrivalEvidence => CLICKS.get(type) ?? "click_android";
-
 /**
  * What a vendor counts itself: kept beside what its receipts and the devices tell, as the largest that was seen. The same
  * devices are in both, so they are never added up.

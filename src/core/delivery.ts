@@ -2,6 +2,7 @@
 import type { PushId } from "./device.ts";
 import type { Notification } from "./notification.ts";
 import { expiry } from "./notification.ts";
+import { PLAIN, type Traits } from "./traits.ts";
 import type { AppId, Outcome, VendorName } from "./vendor.ts";
 
 /**
@@ -62,31 +63,6 @@ export type Settlement = { readonly delivery: Delivery } & (
 const FIRST_RETRY = 1000;
 const LONGEST_RETRY = 300_000;
 
-/** Vendors that tell of no arrival: what they accepted is all that is known, and what the contract calls arrived. */
-const TELLS_NO_ARRIVAL: ReadonlySet<VendorName> = new Set(["apns", "fcm", "webpush"]);
-
-/** Whether something may still come in for a delivery that the vendor has accepted. */
-export const tellsOfArrival = (vendor: VendorName): boolean => !TELLS_NO_ARRIVAL.has(vendor);
-
-/** Names in the statistics follow the token types of the first SDKs: `target_apn`, not `target_apns`. */
-export const statisticsName = (vendor: VendorName): string => (vendor === "apns" ? "apn" : vendor);
-
-const counterCache = new Map<string, readonly string[]>();
-
-function counters(vendor: VendorName, event: "accepted" | "failed"): readonly string[] {
-  const key = `${event} ${vendor}`;
-  let names = counterCache.get(key);
-  if (names === undefined) {
-    const name = statisticsName(vendor);
-    names =
-      event === "accepted" && TELLS_NO_ARRIVAL.has(vendor)
-        ? [`accepted_${name}`, `arrive_${name}`]
-        : [`${event}_${name}`];
-    counterCache.set(key, names);
-  }
-  return names;
-}
-
 /**
  * What follows from a vendor's answer.
  * @param dice a number in [0, 1), for the jitter
@@ -97,6 +73,7 @@ export function settle(
   outcome: Outcome,
   now: number,
   dice: number,
+  traits: Traits = PLAIN,
 ): Settlement {
   const { vendor } = delivery.lane;
   switch (outcome.kind) {
@@ -105,7 +82,7 @@ export function settle(
       return {
         delivery,
         kind: "accepted",
-        counters: counters(vendor, "accepted"),
+        counters: traits.counters(vendor, "accepted"),
         ...(receipt === undefined ? {} : { receipt }),
         ...(detour === undefined ? {} : { detour }),
       };
@@ -113,29 +90,43 @@ export function settle(
     case "gone": {
       const forget = outcome.at === undefined ? {} : { registeredBefore: outcome.at };
       const { reason, kept } = outcome;
-      const gone = { delivery, kind: "gone", reason, counters: counters(vendor, "failed") } as const;
+      const gone = { delivery, kind: "gone", reason, counters: traits.counters(vendor, "failed") } as const;
       return kept === true ? gone : { ...gone, forget };
     }
     case "refused": {
       const { reason, detour } = outcome;
       const kept = detour === undefined ? {} : { detour };
-      return { delivery, kind: "refused", reason, counters: counters(vendor, "failed"), ...kept };
+      return { delivery, kind: "refused", reason, counters: traits.counters(vendor, "failed"), ...kept };
     }
     case "retry":
       if (outcome.once === true && delivery.attempts > 0)
-        return { delivery, kind: "refused", reason: outcome.reason, counters: counters(vendor, "failed") };
-      return again(delivery, note, outcome.reason, now + pause(delivery.attempts, outcome.after ?? 0, dice), true);
+        return { delivery, kind: "refused", reason: outcome.reason, counters: traits.counters(vendor, "failed") };
+      return again(
+        delivery,
+        note,
+        outcome.reason,
+        now + pause(delivery.attempts, outcome.after ?? 0, dice),
+        true,
+        traits,
+      );
     // The lane's trouble, not this delivery's: it costs no try, and goes when the lane does, by itself or by hand.
     case "denied":
-      return again(delivery, note, outcome.reason, now, false);
+      return again(delivery, note, outcome.reason, now, false, traits);
     // It may live longer than the pause, and an operator may end that.
     case "paused":
-      return again(delivery, note, outcome.reason, now, false);
+      return again(delivery, note, outcome.reason, now, false, traits);
   }
 }
 
-function again(delivery: Delivery, note: Notification, reason: string, at: number, tried: boolean): Settlement {
-  const failed = { delivery, counters: counters(delivery.lane.vendor, "failed") };
+function again(
+  delivery: Delivery,
+  note: Notification,
+  reason: string,
+  at: number,
+  tried: boolean,
+  traits: Traits,
+): Settlement {
+  const failed = { delivery, counters: traits.counters(delivery.lane.vendor, "failed") };
   if (at >= expiry(note)) return { ...failed, kind: "expired", reason };
   return { delivery, kind: "again", at, reason, tried };
 }

@@ -1,6 +1,5 @@
 // Accepts a notification, and splits a page of its devices into what goes where.
 import type { Lane } from "./delivery.ts";
-import { statisticsName } from "./delivery.ts";
 import type { Device, PushId } from "./device.ts";
 import { PushError } from "./errors.ts";
 import { randomId } from "./id.ts";
@@ -9,6 +8,7 @@ import { checkShown, expiry, showsOnAndroid, showsOnApple, startOf } from "./not
 import type { AcceptOptions, Addressed, ExpandedPage, Lacking, NotificationTarget, Outbox } from "./outbox.ts";
 import type { Packet, Parcel } from "./packet.ts";
 import { deviceChannel, topicChannel } from "./packet.ts";
+import type { Traits } from "./traits.ts";
 
 /** The topic that clients without a vendor's push service join for notifications to everybody. */
 export const NOTI_TOPIC = "noti";
@@ -50,7 +50,7 @@ export async function accept(outbox: Outbox, request: NotifyRequest, now: number
 /** Which lane serves this token of this type in this package; undefined: none does. */
 export type Routing = (type: string, packageName: string | undefined, token: string) => Lane | undefined;
 
-/** Where one device is reached: by a vendor, over its long connection, or both (Umeng's SDK also keeps a connection). */
+/** Where one device is reached: by a vendor, over its long connection, or both, where its SDK also keeps a connection. */
 interface Way {
   readonly lane?: Lane;
   readonly connected: boolean;
@@ -67,8 +67,9 @@ export function split(
   route: Routing,
   cursor: string | undefined,
   now: number,
+  traits: Traits,
 ): ExpandedPage {
-  return pageOf(note, devices, (device) => wayTo(device, route), cursor, now);
+  return pageOf(note, devices, (device) => wayTo(device, route, traits), cursor, now, traits);
 }
 
 /**
@@ -82,6 +83,7 @@ export function splitForAll(
   route: Routing,
   cursor: string | undefined,
   now: number,
+  traits: Traits,
   reached: (pushId: PushId) => boolean = () => false,
 ): ExpandedPage {
   return pageOf(
@@ -89,13 +91,14 @@ export function splitForAll(
     devices,
     (device) => {
       if (device.token === undefined || device.type === undefined) return undefined;
-      const { lane } = wayTo(device, route);
-      if (device.type === "umeng") return lane === undefined ? undefined : { lane, connected: false };
+      const { lane } = wayTo(device, route, traits);
+      if (traits.alsoConnected(device.type)) return lane === undefined ? undefined : { lane, connected: false };
       if (lane === undefined && reached(device.pushId)) return undefined;
       return { connected: lane === undefined && titled(note), ...(lane === undefined ? {} : { lane }) };
     },
     cursor,
     now,
+    traits,
     true,
   );
 }
@@ -119,28 +122,29 @@ export const isLate = (note: Notification, now: number): boolean => expiry(note)
 
 const titled = (note: Notification): boolean => showsOnAndroid(note.content);
 
-function wayTo({ type, token, packageName }: Device, route: Routing): Way {
+function wayTo({ type, token, packageName }: Device, route: Routing, traits: Traits): Way {
   const lane = type === undefined || token === undefined ? undefined : route(type, packageName, token);
-  return lane === undefined ? { connected: true } : { lane, connected: type === "umeng" };
+  return lane === undefined ? { connected: true } : { lane, connected: traits.alsoConnected(type) };
 }
 
 /** Sending only `android` or only `apn` limits the platforms. */
-const shows = (note: Notification, { vendor }: Lane): boolean =>
-  vendor === "apns" ? showsOnApple(note.content) : titled(note);
+const shows = (note: Notification, { vendor }: Lane, traits: Traits): boolean =>
+  traits.shows(vendor) === "apn" ? showsOnApple(note.content) : titled(note);
 
 /** Undefined: it shows it. */
-function lackingAt(note: Notification, { lane, connected }: Way): Lacking | undefined {
-  if (lane !== undefined && !connected) return lane.vendor === "apns" ? "apn" : "title";
+function lackingAt(note: Notification, { lane, connected }: Way, traits: Traits): Lacking | undefined {
+  if (lane !== undefined && !connected) return traits.shows(lane.vendor);
   return titled(note) ? undefined : "title";
 }
 
 function pageOf(
   note: Notification,
   devices: readonly Device[],
-  /** Undefined: with the topic. */
+  /** undefined: the topic's packet already reaches it */
   way: (device: Device) => Way | undefined,
   cursor: string | undefined,
   now: number,
+  traits: Traits,
   toEverybody = false,
 ): ExpandedPage {
   const packet = notiPacket(note);
@@ -159,8 +163,8 @@ function pageOf(
       if (!titled(note)) skipped++; // the topic does not get it either
       continue;
     }
-    const lane = found.lane !== undefined && shows(note, found.lane) ? found.lane : undefined;
-    const lacking = lane === undefined && !late ? lackingAt(note, found) : undefined;
+    const lane = found.lane !== undefined && shows(note, found.lane, traits) ? found.lane : undefined;
+    const lacking = lane === undefined && !late ? lackingAt(note, found, traits) : undefined;
     const who = { pushId: device.pushId, ...(device.uid === undefined ? {} : { uid: device.uid }) };
     if (lacking !== undefined) {
       skipped++;
@@ -177,7 +181,7 @@ function pageOf(
         ...(lane === undefined ? {} : { via: { lane, type: device.type!, token: device.token! } }), // a lane has a token
       });
     if (lane !== undefined) {
-      add(counts, `target_${statisticsName(lane.vendor)}`);
+      add(counts, `target_${traits.statisticsName(lane.vendor)}`);
       if (!late) add(routes, lane.vendor);
     }
     if (found.connected && !(late && lane !== undefined)) {

@@ -6,6 +6,7 @@ import type { Engine } from "../core/engine.ts";
 import type { Notification, NotificationId } from "../core/notification.ts";
 import { isLate, NOTI_TOPIC, type Routing, split, splitForAll, splitForTopic } from "../core/notify.ts";
 import type { ExpandedPage, Unexpanded } from "../core/outbox.ts";
+import type { Traits } from "../core/traits.ts";
 
 /** Devices per page: a few milliseconds of the storage thread. */
 const PAGE = 500;
@@ -27,6 +28,7 @@ export interface ExpanderOptions {
   readonly reached: (pushId: PushId, id: NotificationId) => boolean;
   /** Which vendor serves a token, as it is configured now. */
   readonly route: Routing;
+  readonly traits: Traits;
   /** Lanes that got something to send. */
   readonly filled: (lanes: readonly Lane[]) => void;
   /** So many devices more of a call that names its devices, its users or their tag are to be reached. */
@@ -108,9 +110,9 @@ export function createExpander(options: ExpanderOptions): Expander {
     const from = cursor === FROM_THE_FIRST ? undefined : cursor;
     const { devices, next } = await engine.devices.page(target, from, limit, now());
     const at = dryRun ? notification.acceptedAt : now(); // what only counts is never too late
-    if (target.kind !== "all") return split(notification, devices, route, next, at);
+    if (target.kind !== "all") return split(notification, devices, route, next, at, options.traits);
     const { id } = notification;
-    return splitForAll(notification, devices, route, next, at, (pushId) => options.reached(pushId, id));
+    return splitForAll(notification, devices, route, next, at, options.traits, (pushId) => options.reached(pushId, id));
   }
 
   function topicPage(notification: Notification, dryRun: boolean): ExpandedPage {

@@ -1,11 +1,12 @@
 // One lane at work: claims what is due, gives it to the vendor, settles what that said. Whatever happens here, a vendor that
 // hangs, throttles or refuses us, is felt in no other lane.
 import { type Debug, NO_DEBUG } from "../core/debug.ts";
-import { type Delivery, type Lane, laneName, settle, statisticsName } from "../core/delivery.ts";
+import { type Delivery, type Lane, laneName, settle } from "../core/delivery.ts";
 import type { LaneState, LaneStatus } from "../core/lane.ts";
 import { expiry, type Notification } from "../core/notification.ts";
 import type { LaneDepth, Outbox } from "../core/outbox.ts";
 import { Suspects } from "../core/suspects.ts";
+import type { Traits } from "../core/traits.ts";
 import type { Outcome, Recipient, StoppedWay, Vendor } from "../core/vendor.ts";
 import { Breaker } from "./breaker.ts";
 import { Crowd, type Flight } from "./crowd.ts";
@@ -19,6 +20,7 @@ type LaneChange = "stopped" | "paused" | "holds deletions" | "resumed" | "way st
 
 export interface LaneOptions {
   readonly outbox: Pick<Outbox, "claim" | "settle" | "expire" | "expiring">;
+  readonly traits: Traits;
   /** Shared by all lanes. */
   readonly turns: Turns;
   readonly now: () => number;
@@ -410,7 +412,7 @@ export class LaneRunner {
     else if (this.#more && this.#ready.length === 0) this.#replenish();
     const accepted = outcomes.filter(({ kind }) => kind === "accepted").length;
     if (debug.on) this.#show(debug, note, to.length, accepted, outcomes);
-    this.#options.count(statisticsName(this.lane.vendor), {
+    this.#options.count(this.#options.traits.statisticsName(this.lane.vendor), {
       total: 1,
       success: accepted > 0 ? 1 : 0,
       error: accepted > 0 ? 0 : 1,
@@ -518,7 +520,7 @@ export class LaneRunner {
       const settlement =
         note === undefined
           ? ({ delivery, kind: "again", at: now + RETRY_AFTER, reason: outcome.kind, tried: true } as const)
-          : settle(delivery, note, outcome, now, Math.random());
+          : settle(delivery, note, outcome, now, Math.random(), this.#options.traits);
       if (settlement.kind === "accepted") this.#totals.accepted++;
       else if (settlement.kind === "again") this.#totals.retried++;
       else this.#totals.failed++;

@@ -1,7 +1,7 @@
 // The outbox of a single process, made of the calls of the storage thread: what crosses to it is flattened, what comes back made
 // into the values of core/outbox.ts.
 import { tracedCounters } from "../core/arrival.ts";
-import { type Delivery, type Lane, laneName, type Settlement, statisticsName } from "../core/delivery.ts";
+import { type Delivery, type Lane, laneName, type Settlement } from "../core/delivery.ts";
 import type { PushId, Uid } from "../core/device.ts";
 import { PushError } from "../core/errors.ts";
 import { parseExact } from "../core/exact.ts";
@@ -15,6 +15,7 @@ import type {
   NotificationTarget,
   Outbox,
 } from "../core/outbox.ts";
+import type { Traits } from "../core/traits.ts";
 import type { AppId, VendorName } from "../core/vendor.ts";
 import { isKept, type LocalBroker } from "./broker.ts";
 import type { Queue } from "./calls.ts";
@@ -50,7 +51,13 @@ const parse = ({ notification, target }: Contents): Parts => ({
 });
 
 /** @param goOn told of an order that is not carried out to its end yet: `walkOn` is to follow */
-export function localOutbox(queue: Queue, broker: LocalBroker, goOn: () => void, clock: () => number): Outbox {
+export function localOutbox(
+  queue: Queue,
+  broker: LocalBroker,
+  goOn: () => void,
+  clock: () => number,
+  traits: Traits,
+): Outbox {
   // A list of 100,000 ids is read once, not again for each of its pages.
   const inHand = new Map<number, Parts>();
   const record = (row: DeliveryView): DeliveryRecord => toRecord(row, clock());
@@ -226,9 +233,9 @@ export function localOutbox(queue: Queue, broker: LocalBroker, goOn: () => void,
     },
 
     traceable: (vendor, from, to, limit) =>
-      queue.call("traceable", [`accepted_${statisticsName(vendor)}`, from.at, from.job, to, limit], limit),
+      queue.call("traceable", [`accepted_${traits.statisticsName(vendor)}`, from.at, from.job, to, limit], limit),
 
-    traced: (id, vendor, counts) => queue.call("raise", [id, tracedCounters(statisticsName(vendor), counts)]),
+    traced: (id, vendor, counts) => queue.call("raise", [id, tracedCounters(traits.statisticsName(vendor), counts)]),
   };
 }
 

@@ -8,6 +8,7 @@ import type { PushId, Uid } from "../core/device.ts";
 import type { Counters, DevicePage, Devices, Engine } from "../core/engine.ts";
 import { PushError } from "../core/errors.ts";
 import type { DeviceTarget } from "../core/target.ts";
+import { Traits, type VendorTraits } from "../core/traits.ts";
 import { localBroker } from "./broker.ts";
 import { type BatchFigures, Queue, revive } from "./calls.ts";
 import { databaseFile } from "./directory.ts";
@@ -24,6 +25,8 @@ export interface LocalEngineOptions {
   readonly keep: Keep;
   /** How long a notification's statistics are kept. */
   readonly arrivalDays: number;
+  /** What the statistics and tokens of vendors have of their own. */
+  readonly vendors?: readonly VendorTraits[];
   /** How long a device without uid, token and tags is kept after it was last seen. Absent: for ever. */
   readonly deviceDays?: number;
   /** The storage thread has died: nothing can be stored or read any more. Called at most once. */
@@ -66,13 +69,13 @@ const PIECE = 1000;
 
 /** Rejects with a `PushError` that says what to do when the data directory cannot be used. */
 export async function openLocalEngine(options: LocalEngineOptions): Promise<LocalEngine> {
-  const { synchronous, keep, arrivalDays, onBatch } = options;
+  const { synchronous, keep, arrivalDays, vendors = [], onBatch } = options;
   const start = options.startThread ?? startFromSource;
   const now = options.now ?? Date.now;
   const inMemory = options.dataDir === ":memory:";
   const dataDir = inMemory ? ":memory:" : resolve(options.dataDir);
 
-  const worker = start({ task: "store", dataDir, synchronous, keep, arrivalDays, started: now() });
+  const worker = start({ task: "store", dataDir, synchronous, keep, arrivalDays, vendors, started: now() });
   const first = await firstReply(worker);
   if (first.kind === "ready" && first.trouble !== undefined) options.onTrouble?.(first.trouble);
 
@@ -150,7 +153,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
   return {
     devices: localDevices(queue),
     broker,
-    outbox: localOutbox(queue, broker, walker.now, now),
+    outbox: localOutbox(queue, broker, walker.now, now, new Traits(vendors)),
     counters: localCounters(queue),
     backup(file) {
       if (closing !== undefined) return Promise.reject(new PushError("unavailable", "the store is closed"));

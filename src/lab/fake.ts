@@ -43,8 +43,14 @@ export interface Login {
 
 export interface FakeVendor {
   readonly name: string;
-  /** Whether it speaks HTTP/2; every fake but APNs also speaks HTTP/1.1. */
+  /** Whether it speaks HTTP/2. */
   readonly http2: boolean;
+  /** It refuses HTTP/1.1, which otherwise each of them speaks. */
+  readonly http2Only?: true;
+  /** HTTP/2: streams that it allows a connection before its first success, and after it. As many as come without it. */
+  readonly streams?: { readonly first: number; readonly full: number };
+  /** It is asked for a login before anything is sent. */
+  readonly logsIn?: true;
   /**
    * The configuration entry (`[[vendors.name]]`) that points a server at this fake; may reference files by path written with
    * `write(name, text): path`.

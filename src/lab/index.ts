@@ -28,14 +28,7 @@ export const CONFIG_FILE = "pushbox-lab.toml";
 export const DEVICES_FILE = "devices.json";
 export const FAULTS_FILE = "faults.txt";
 
-/** Apple allows one stream until a first success; Google and browsers' services a hundred. */
-const STREAMS: Readonly<Record<string, { readonly first: number; readonly full: number }>> = {
-  apns: { first: 1, full: 1000 },
-  fcm: { first: 100, full: 100 },
-  webpush: { first: 100, full: 100 },
-};
-
-interface Service {
+export interface Service {
   readonly fake: FakeVendor;
   readonly platform: "ios" | "android" | "browser";
   /** Of the token, as a device tells it. */
@@ -77,6 +70,8 @@ export interface LabOptions {
   /** The URL of a server's API, to which vendors post receipts; they post none without it. */
   readonly receipts?: string;
   readonly now: () => number;
+  /** Those of all vendors without it. */
+  readonly services?: readonly Service[];
   /** One line, without its end. */
   readonly tell: (line: string) => void;
 }
@@ -94,8 +89,8 @@ export interface Lab {
 }
 
 /** Rejects with LabMistake, or as `listen` and writing files do. */
-export async function startLab({ directory, port, faults, receipts, now, tell }: LabOptions): Promise<Lab> {
-  const all = services();
+export async function startLab(options: LabOptions): Promise<Lab> {
+  const { directory, port, faults, receipts, now, tell, services: all = services() } = options;
   const fakes = new Map(all.map(({ fake }) => [fake.name, fake]));
   const choose = (texts: readonly string[]): readonly Chosen[] => texts.flatMap((text) => chosenFrom(text, fakes));
   const chosen = choose(faults);
@@ -122,7 +117,7 @@ export async function startLab({ directory, port, faults, receipts, now, tell }:
       const teller = receipts === undefined ? undefined : TELLERS[name];
       const postman = teller && new Postman({ vendor: name, teller, address, now, tell });
       if (postman !== undefined) postmen.push(postman);
-      const streams = STREAMS[name];
+      const { streams } = fake;
       const server = await serve(fake, {
         certificate,
         now,

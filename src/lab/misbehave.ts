@@ -56,19 +56,16 @@ function ownOf(kind: string, vendors: ReadonlyMap<string, FakeVendor>): Named | 
 const ableOf = (named: Named, vendors: ReadonlyMap<string, FakeVendor>): readonly string[] =>
   [...vendors].filter(([, fake]) => isAble(fake, named)).map(([vendor]) => vendor);
 
-/** Vendors that ask for a login before anything is sent. */
-const LOGGING_IN = ["fcm", "honor", "huawei", "oppo", "vivo"];
-
 function isAble(fake: FakeVendor, named: Named): boolean {
   if (named.vendors !== undefined) return named.vendors.includes(fake.name);
   if ("lifetime" in named) return fake.login !== undefined;
   if ("receipts" in named) return Object.hasOwn(TELLERS, fake.name);
   if ("token" in named) return true;
   const { fault, of } = named;
-  if (of === "logins" || fault.kind === "revoked") return LOGGING_IN.includes(fake.name);
+  if (of === "logins" || fault.kind === "revoked") return fake.logsIn === true;
   if (fault.kind === "own") return fake.kinds?.includes(fault.failure) ?? true;
   if (fault.kind === "no-h2" || fault.kind === "no-ping" || fault.kind === "settings") return fake.http2;
-  return fault.kind !== "no-h1" || fake.name !== "apns";
+  return fault.kind !== "no-h1" || fake.http2Only !== true;
 }
 
 /** From now on these, and no others. */

@@ -122,8 +122,7 @@ class Standing implements LabServer {
     const http2 = new Http2Answers(streams?.full);
     this.#listener = new Listener({
       tls: { ...certificate, ...(ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: false }) },
-      // Apple refuses HTTP/1.1; the others that speak HTTP/2 take both.
-      protocols: vendor.name === "apns" ? ["h2"] : vendor.http2 ? ["h2", "http/1.1"] : ["http/1.1"],
+      protocols: vendor.http2Only ? ["h2"] : vendor.http2 ? ["h2", "http/1.1"] : ["http/1.1"],
       ...(streams === undefined ? {} : { streams: streams.first }),
       interposed: options.interposed ?? false,
       fault: () =>

@@ -287,6 +287,13 @@ function detailed(kind: Verdict, reason: string, said: Fields, reply: HttpReply,
 export const apns: Dialect<ApnsApp> = {
   name: "apns",
   tokenTypes: ["apn", "apns"],
+  statistics: "apn",
+  tellsNoArrival: true,
+  shows: "apn",
+  datesDeaths: true,
+  // Tokens came as `<ab cd>`: the system's own description of bytes.
+  noise: /[<> ]/g,
+  typeAfterDeath: "apnNoToken",
   batch: 1,
   // How many of them are used is for the lane to find out (outbox/turns.ts).
   transport: { http2: true, connections: 2, streams: 500, timeout: 15_000, gate: true },

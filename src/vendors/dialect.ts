@@ -1,8 +1,9 @@
 // What one vendor file has to say: the vendor's document as code. A dialect only translates. It opens no connection, reads no
 // clock (it takes `now`), stores, retries and counts nothing; client.ts makes a Vendor of it.
 import type { Notification } from "../core/notification.ts";
+import type { VendorTraits } from "../core/traits.ts";
 
-import type { AppId, Host, Outcome, Receipt, Recipient, Trace, VendorName } from "../core/vendor.ts";
+import type { AppId, Host, Outcome, Receipt, Recipient, Trace } from "../core/vendor.ts";
 import type { Signatures } from "./signatures.ts";
 
 export interface HttpRequest {
@@ -114,10 +115,7 @@ export type Answer =
    */
   | { readonly kind: "anew"; readonly with: "credential" | "connection" | "time"; readonly outcome: Outcome };
 
-export interface Dialect<App extends CommonApp> {
-  readonly name: VendorName;
-  /** The token types (core/device.ts) this vendor serves. */
-  readonly tokenTypes: readonly string[];
+export interface Dialect<App extends CommonApp> extends VendorTraits {
   readonly batch: number;
   readonly transport: Transport;
   /**
@@ -181,6 +179,8 @@ export interface Dialect<App extends CommonApp> {
   /** One outcome per recipient, same order. An answer that makes no sense is `retry`. */
   decode(app: App, reply: HttpReply, to: readonly Recipient[], now: number, prepared?: string): readonly Answer[];
   readonly trace?: Tracing<App>;
+  /** What it wants to read when it has posted; without it, it takes its call for failed. Absent: the 200 is enough. */
+  readonly receiptAnswer?: Readonly<Record<string, unknown>>;
   /** What the vendor posts to us. @throws PushError("denied") for a wrong signature, PushError("invalid") for nonsense */
   receipts?(
     app: App,

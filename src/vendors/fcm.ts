@@ -41,6 +41,7 @@ const SCOPE = "https://www.googleapis.com/auth/firebase.messaging";
 export const fcm: Dialect<FcmApp> = {
   name: "fcm",
   tokenTypes: ["fcm"],
+  tellsNoArrival: true,
   batch: 1,
   transport: { http2: true, connections: 2, streams: 100, timeout: 15_000, gate: false },
   title: "Google (FCM)",

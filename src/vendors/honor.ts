@@ -5,7 +5,7 @@ import { asList, asText, excerpt, parseObject } from "./answer.ts";
 import type { CommonApp, Dialect, HttpReply } from "./dialect.ts";
 import { check, common, commonKeys, packageName, word } from "./entry.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
-import { decodeReply, openingIntent, receiptsIn } from "./huawei.ts";
+import { decodeReply, openingIntent, RECEIPT_ANSWER, receiptsIn } from "./huawei.ts";
 import { lifetime } from "./lifetime.ts";
 import { notifyId } from "./notify-id.ts";
 import { credentialFrom, form } from "./oauth.ts";
@@ -112,6 +112,8 @@ export const honor: Dialect<HonorApp> = {
 
   // Honor shows the shape to its customers only; it is read as Huawei's, from which it came. Of the results only the one that means
   // arrived is believed: no token is given up for a number whose meaning is a guess.
+  // The service is Huawei's of old; the document does not say.
+  receiptAnswer: RECEIPT_ANSWER,
   receipts: (_app, { body }) => receiptsIn(body, (result) => (result === 0 ? "arrived" : undefined)),
 };
 

@@ -59,6 +59,9 @@ const signatureKeys: readonly Key[] = [
 ];
 const callbackKeys = { callback_secret: word.optional(), callback_user: word.optional() };
 
+/** Without it, Huawei repeats its call. */
+export const RECEIPT_ANSWER = { code: "0", message: "success" };
+
 export const huawei: Dialect<HuaweiApp> = {
   name: "huawei",
   tokenTypes: ["huawei"],
@@ -138,6 +141,7 @@ export const huawei: Dialect<HuaweiApp> = {
   },
 
   decode: (_app, reply, to, now) => decodeReply(reply, tokensOf(to), now, "v1"),
+  receiptAnswer: RECEIPT_ANSWER,
   receipts: (app, request) => receiptsOf(app.callback, request),
 };
 
@@ -229,6 +233,7 @@ export const harmony: Dialect<HarmonyApp> = {
   },
 
   decode: (_app, reply, to, now) => decodeReply(reply, tokensOf(to), now, "v3"),
+  receiptAnswer: RECEIPT_ANSWER,
   receipts: (app, request) => receiptsOf(app.callback, request),
 };
 

@@ -2,6 +2,7 @@
 // the end of this one.
 import { z } from "zod";
 import { PushError } from "../core/errors.ts";
+import type { VendorTraits } from "../core/traits.ts";
 import type { AppId, Receipt, Vendor, VendorName } from "../core/vendor.ts";
 import { apns } from "./apns.ts";
 import { apnsRelay } from "./apns-relay.ts";
@@ -39,6 +40,8 @@ interface Receive {
   (request: CallbackRequest): readonly Receipt[];
   /** The entry's `receipt_secret`: only a URL with it in its path is the vendor's. No two apps of a vendor share one. */
   readonly receiptSecret?: string;
+  /** What the vendor wants to read then, where a 200 is not enough. */
+  readonly answer?: Readonly<Record<string, unknown>>;
 }
 
 export interface Vendors {
@@ -59,8 +62,15 @@ export interface Vendors {
  * closed. To reload, open again, use the new ones when there are no problems, and close the old vendors: that waits for what
  * they are sending.
  */
-export function openVendors(entries: readonly Entry[], read: ReadFile, now: number, network: Network = {}): Vendors {
-  const known = VENDORS.map(({ name }) => name);
+/** @param definitions of the vendors there are */
+export function openVendors(
+  entries: readonly Entry[],
+  read: ReadFile,
+  now: number,
+  network: Network = {},
+  definitions: readonly VendorDefinition[] = VENDORS,
+): Vendors {
+  const known = definitions.map(({ name }) => name);
   const problems = entries
     .filter(({ vendor }) => !known.includes(vendor))
     .map(({ vendor, place }) => `${place}: vendors.${vendor}: unknown vendor; one of ${known.join(", ")}`);
@@ -68,7 +78,7 @@ export function openVendors(entries: readonly Entry[], read: ReadFile, now: numb
   const receipts = new Map<VendorName, ReadonlyMap<AppId, Receive>>();
   const tokenTypes = new Map<string, VendorName>();
   const relayed = new Set<AppId>();
-  for (const definition of VENDORS) {
+  for (const definition of definitions) {
     const own = entries
       .filter((entry) => entry.vendor === definition.name)
       .map((entry, index) => ({ ...entry, which: `vendors.${definition.name}[${index + 1}]` }));
@@ -88,6 +98,7 @@ export interface VendorDefinition {
   readonly name: VendorName;
   readonly title: string;
   readonly tokenTypes: readonly string[];
+  readonly traits: VendorTraits;
   /** All that an entry may hold. */
   readonly keys: readonly Key[];
   /** @param taken apps that have entries elsewhere */
@@ -117,13 +128,14 @@ const secretShape = z
   .regex(/^[\w.~-]{16,}$/, "must be 16 or more letters, digits and - . _ ~")
   .optional();
 
-function define<App extends CommonApp>(dialect: Dialect<App>): VendorDefinition {
+export function define<App extends CommonApp>(dialect: Dialect<App>): VendorDefinition {
   const { name, title, tokenTypes } = dialect;
   const keys = dialect.receipts === undefined ? dialect.keys : [...dialect.keys, receiptSecretKey];
   return {
     name,
     title,
     tokenTypes,
+    traits: traitsOf(dialect),
     keys,
     open(entries, read, now, network, taken = []) {
       const problems: string[] = [];
@@ -158,6 +170,23 @@ function define<App extends CommonApp>(dialect: Dialect<App>): VendorDefinition 
         problems,
       };
     },
+  };
+}
+
+/** Plain values: a thread gets a copy. */
+function traitsOf<App extends CommonApp>(dialect: Dialect<App>): VendorTraits {
+  const { name, tokenTypes, statistics, tellsNoArrival, alsoConnected, shows, datesDeaths, noise, typeAfterDeath } =
+    dialect;
+  return {
+    name,
+    tokenTypes,
+    ...(statistics === undefined ? {} : { statistics }),
+    ...(tellsNoArrival === undefined ? {} : { tellsNoArrival }),
+    ...(alsoConnected === undefined ? {} : { alsoConnected }),
+    ...(shows === undefined ? {} : { shows }),
+    ...(datesDeaths === undefined ? {} : { datesDeaths }),
+    ...(noise === undefined ? {} : { noise }),
+    ...(typeAfterDeath === undefined ? {} : { typeAfterDeath }),
   };
 }
 
@@ -208,7 +237,13 @@ function receive<App extends CommonApp>(
     [...apps].map(([id, app]) => {
       const receiptSecret = secrets.get(id);
       const take = (request: CallbackRequest) => receipts.call(dialect, app, request);
-      return [id, Object.assign(take, receiptSecret === undefined ? {} : { receiptSecret })];
+      return [
+        id,
+        Object.assign(take, {
+          ...(receiptSecret === undefined ? {} : { receiptSecret }),
+          ...(dialect.receiptAnswer === undefined ? {} : { answer: dialect.receiptAnswer }),
+        }),
+      ];
     }),
   );
 }
@@ -264,3 +299,6 @@ export const VENDORS: readonly VendorDefinition[] = [
   define(webpush),
   define(xiaomi),
 ];
+
+/** For who counts, stores and connects without knowing any vendor. */
+export const TRAITS: readonly VendorTraits[] = VENDORS.map(({ traits }) => traits);

@@ -41,6 +41,7 @@ const VERDICTS = verdicts({
 export const umeng: Dialect<UmengApp> = {
   name: "umeng",
   tokenTypes: ["umeng"],
+  alsoConnected: true,
   batch: 500,
   transport: { http2: false, connections: 8, streams: 1, timeout: 60_000, gate: false },
   title: "Umeng",

@@ -27,6 +27,8 @@ const HALF_DAY = 12 * 3_600_000;
 export const webpush: Dialect<WebPushApp> = {
   name: "webpush",
   tokenTypes: ["webpush"],
+  tellsNoArrival: true,
+  typeAfterDeath: null, // a browser has no type of its own
   batch: 1,
   transport: { http2: true, connections: 2, streams: 100, timeout: 15_000, gate: false },
   title: "Browsers (Web Push)",

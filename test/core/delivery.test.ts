@@ -10,7 +10,11 @@ import {
 } from "../../src/core/delivery.ts";
 import type { PushId } from "../../src/core/device.ts";
 import type { Notification } from "../../src/core/notification.ts";
+import { Traits } from "../../src/core/traits.ts";
 import type { Outcome } from "../../src/core/vendor.ts";
+import { TRAITS } from "../../src/vendors/index.ts";
+
+const traits = new Traits(TRAITS);
 
 const T = 1_800_000_000_000;
 const HOUR = 3_600_000;
@@ -38,7 +42,7 @@ const note = (more: Partial<Notification> = {}): Notification => ({
 });
 
 const after = (outcome: Outcome, attempts = 0, now = T, dice = 0.5, about = note()): Settlement =>
-  settle(delivery({ attempts }), about, outcome, now, dice);
+  settle(delivery({ attempts }), about, outcome, now, dice, traits);
 
 t.test("what follows from each outcome", async (t) => {
   t.match(after({ kind: "accepted", receipt: "r1" }), { kind: "accepted", receipt: "r1" });
@@ -112,7 +116,7 @@ t.test("a vendor that is down for days is asked again for as long as the notific
 t.test("what Apple accepted counts as arrived, what Xiaomi accepted does not yet", async (t) => {
   t.same((after({ kind: "accepted" }) as { counters: unknown }).counters, ["accepted_apn", "arrive_apn"]);
   const xiaomi = delivery({ lane: { vendor: "xiaomi", app: "a" } });
-  t.match(settle(xiaomi, note(), { kind: "accepted" }, T, 0), { counters: ["accepted_xiaomi"] });
+  t.match(settle(xiaomi, note(), { kind: "accepted" }, T, 0, traits), { counters: ["accepted_xiaomi"] });
 });
 
 t.test("more than 30 % dead of at least 50 is suspicious", async (t) => {

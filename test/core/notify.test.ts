@@ -3,6 +3,10 @@ import type { Device, PushId, Uid } from "../../src/core/device.ts";
 import type { Notification } from "../../src/core/notification.ts";
 import { accept, type Routing, split, splitForAll, splitForTopic } from "../../src/core/notify.ts";
 import type { NotificationTarget, Outbox } from "../../src/core/outbox.ts";
+import { Traits } from "../../src/core/traits.ts";
+import { TRAITS } from "../../src/vendors/index.ts";
+
+const traits = new Traits(TRAITS);
 
 const note: Notification = {
   id: "n1",
@@ -42,7 +46,14 @@ const route: Routing = (type, packageName = "com.x") => {
 };
 
 t.test("a page of devices becomes one packet each, kept while the notification lives", async (t) => {
-  const page = split(note, [device("device-one", { uid: "u" as Uid }), device("device-two")], route, "cursor", 1100);
+  const page = split(
+    note,
+    [device("device-one", { uid: "u" as Uid }), device("device-two")],
+    route,
+    "cursor",
+    1100,
+    traits,
+  );
   t.same(
     page.parcels.map((parcel) => parcel.channel),
     ["d:device-one", "d:device-two"],
@@ -58,10 +69,11 @@ t.test("a page of devices becomes one packet each, kept while the notification l
   t.same(page.devices, [{ pushId: "device-one", uid: "u" }, { pushId: "device-two" }]);
   t.match(page, { cursor: "cursor", seen: 2, skipped: 0, routes: { connection: 2 } });
   t.equal(
-    split({ ...note, timeToLive: 0 }, [device("device-one")], route, undefined, 1100).parcels[0]?.packet.expires,
+    split({ ...note, timeToLive: 0 }, [device("device-one")], route, undefined, 1100, traits).parcels[0]?.packet
+      .expires,
     0,
   );
-  const later = split({ ...note, sendAt: 9000 }, [device("device-one")], route, undefined, 1100);
+  const later = split({ ...note, sendAt: 9000 }, [device("device-one")], route, undefined, 1100, traits);
   t.equal(later.parcels[0]?.packet.expires, 9500, "the life of a scheduled one begins when it goes out");
 });
 
@@ -75,7 +87,7 @@ t.test("API 15: a vendor's token is served by that vendor alone, Umeng's also by
     ["a vendor that is not configured", device("d", token("huawei", "com.x")), [], true],
   ];
   for (const [name, one, lanes, noti] of ways) {
-    const page = split(note, [one], route, undefined, 1100);
+    const page = split(note, [one], route, undefined, 1100, traits);
     t.same(
       page.devices.flatMap(({ via }) => (via === undefined ? [] : [`${via.lane.vendor} ${via.lane.app}`])),
       lanes,
@@ -84,7 +96,14 @@ t.test("API 15: a vendor's token is served by that vendor alone, Umeng's also by
     t.equal(page.parcels.length === 1, noti, `${name}: noti`);
     t.equal(page.skipped, 0);
   }
-  const counts = split(note, [device("a", token("apn")), device("b", token("umeng"))], route, undefined, 1100).counts;
+  const counts = split(
+    note,
+    [device("a", token("apn")), device("b", token("umeng"))],
+    route,
+    undefined,
+    1100,
+    traits,
+  ).counts;
   t.same(counts, { target_apn: 1, target_umeng: 1, target_android: 1 });
 });
 
@@ -92,11 +111,11 @@ t.test("only android or only apn limits the platforms; what shows nothing is ski
   const forAndroid = { ...note, content: { android: { title: "T", payload: {} } } };
   const forApple = { ...note, content: { android: { payload: {} }, apn: { alert: "A" } } };
   const phones = [device("i", token("apn")), device("x", token("xiaomi")), device("u", token("umeng")), device("n")];
-  const vendors = (about: Notification) => split(about, phones, route, undefined, 1100).routes;
+  const vendors = (about: Notification) => split(about, phones, route, undefined, 1100, traits).routes;
   t.same(vendors(note), { apns: 1, xiaomi: 1, umeng: 1, connection: 2 });
   t.same(vendors(forAndroid), { xiaomi: 1, umeng: 1, connection: 2 });
   t.same(vendors(forApple), { apns: 1 });
-  t.match(split(forApple, phones, route, undefined, 1100), { seen: 4, skipped: 3 });
+  t.match(split(forApple, phones, route, undefined, 1100, traits), { seen: 4, skipped: 3 });
 });
 
 t.test("C3: a device that has nothing to show of it is noted, with what is lacking", async (t) => {
@@ -105,7 +124,7 @@ t.test("C3: a device that has nothing to show of it is noted, with what is lacki
   const empty = { ...note, content: { android: { title: "T", payload: {} }, apn: { sound: "x" } } };
   const phones = [device("i", token("apn")), device("x", token("xiaomi")), device("u", token("umeng")), device("n")];
   const lacking = (about: Notification) =>
-    split(about, phones, route, undefined, 1100).devices.map(({ pushId, lacking }) => [pushId, lacking]);
+    split(about, phones, route, undefined, 1100, traits).devices.map(({ pushId, lacking }) => [pushId, lacking]);
   t.same(lacking(note), [
     ["i", undefined],
     ["x", undefined],
@@ -126,8 +145,16 @@ t.test("C3: a device that has nothing to show of it is noted, with what is lacki
     ["u", "title"],
     ["n", "title"],
   ]);
-  t.equal(split(forApple, phones, route, undefined, 1100).parcels.length, 2, "apps get the event noti all the same");
-  t.same(splitForAll(forApple, phones, route, undefined, 1100).devices.length, 1, "to everybody only their number");
+  t.equal(
+    split(forApple, phones, route, undefined, 1100, traits).parcels.length,
+    2,
+    "apps get the event noti all the same",
+  );
+  t.same(
+    splitForAll(forApple, phones, route, undefined, 1100, traits).devices.length,
+    1,
+    "to everybody only their number",
+  );
 });
 
 t.test("C3: what nobody could see is refused when it is accepted", async (t) => {
@@ -165,7 +192,7 @@ t.test(
   "C3b: a device that the topic has reached is not reached once more for its token that nobody serves",
   async (t) => {
     const phones = [device("h", token("huawei")), device("g", token("huawei")), device("i", token("apn"))];
-    const page = splitForAll(note, phones, route, undefined, 1100, (pushId) => pushId !== "g");
+    const page = splitForAll(note, phones, route, undefined, 1100, traits, (pushId) => pushId !== "g");
     t.same(
       page.devices.map(({ pushId }) => pushId),
       ["g", "i"],
@@ -190,9 +217,13 @@ t.test(
       device("u", token("umeng")),
       device("h", token("huawei")),
     ];
-    const page = splitForAll(note, phones, route, undefined, 1100);
+    const page = splitForAll(note, phones, route, undefined, 1100, traits);
     t.match(page, { seen: 4, skipped: 0 }, "the topic has the one without a token");
-    t.match(splitForAll(untitled, phones, route, undefined, 1100), { seen: 4, skipped: 3, devices: [{ pushId: "i" }] });
+    t.match(splitForAll(untitled, phones, route, undefined, 1100, traits), {
+      seen: 4,
+      skipped: 3,
+      devices: [{ pushId: "i" }],
+    });
     t.same(page.routes, { apns: 1, umeng: 1, connection: 1 });
     t.same(
       page.parcels.map(({ channel }) => channel),
@@ -203,25 +234,25 @@ t.test(
       page.devices.map(({ pushId }) => pushId),
       ["i", "u", "h"],
     );
-    t.same(splitForAll(untitled, phones, route, undefined, 1100).routes, { apns: 1 });
+    t.same(splitForAll(untitled, phones, route, undefined, 1100, traits).routes, { apns: 1 });
   },
 );
 
 t.test("once its time has passed, whoever it was for is noted and gets nothing", async (t) => {
   const phones = [device("x", token("xiaomi")), device("u", token("umeng")), device("n")];
-  const early = split(note, phones, route, undefined, 1499);
+  const early = split(note, phones, route, undefined, 1499, traits);
   t.match(early, { late: undefined, parcels: [{}, {}] });
-  const late = split(note, phones, route, undefined, 1500);
+  const late = split(note, phones, route, undefined, 1500, traits);
   t.match(late, { late: true, seen: 3, skipped: 0 });
   t.same(late.routes, {}, "they go no way");
   t.same(late.parcels, []);
   t.same(late.counts, { target_xiaomi: 1, target_umeng: 1, target_android: 1 });
   t.same(late.devices, early.devices);
   t.same(splitForTopic(note, 99, 1500), { parcels: [], counts: {}, routes: {} });
-  t.match(splitForAll(note, phones, route, undefined, 1500), { late: true, parcels: [] });
+  t.match(splitForAll(note, phones, route, undefined, 1500, traits), { late: true, parcels: [] });
   const forNow = { ...note, timeToLive: 0 };
-  t.notOk("late" in split(forNow, phones, route, undefined, 600_999), "without a time to live: ten minutes");
-  t.ok("late" in split(forNow, phones, route, undefined, 601_000));
+  t.notOk("late" in split(forNow, phones, route, undefined, 600_999, traits), "without a time to live: ten minutes");
+  t.ok("late" in split(forNow, phones, route, undefined, 601_000, traits));
 });
 
 t.test("a notification is accepted for later, and not for a time beyond a year", async (t) => {

@@ -5,12 +5,17 @@ import t from "tap";
 import type { PushId } from "../../src/core/device.ts";
 import type { Engine } from "../../src/core/engine.ts";
 import { accept } from "../../src/core/notify.ts";
+import { Traits } from "../../src/core/traits.ts";
 import { createExpander, type Expander, type ExpanderOptions } from "../../src/delivery/expand.ts";
+import { TRAITS } from "../../src/vendors/index.ts";
 import { openTestEngine } from "../support/engine.ts";
+
+const traits = new Traits(TRAITS);
 
 /** Of which nobody hears, and whose devices have a vendor by the type of their token. */
 const expanderOf = (options: Pick<ExpanderOptions, "engine" | "now" | "failed">): Expander =>
   createExpander({
+    traits,
     count: () => 0,
     reached: () => false,
     route: (type) => ({ vendor: type, app: "com.example" }),

@@ -7,10 +7,14 @@ import type { Lane } from "../../src/core/delivery.ts";
 import type { PushId } from "../../src/core/device.ts";
 import type { Engine } from "../../src/core/engine.ts";
 import type { NotificationTarget } from "../../src/core/outbox.ts";
+import { Traits } from "../../src/core/traits.ts";
 import type { Outcome, Vendor } from "../../src/core/vendor.ts";
 import { type LaneOptions, LaneRunner } from "../../src/delivery/lane.ts";
 import { Turns } from "../../src/delivery/turns.ts";
+import { TRAITS } from "../../src/vendors/index.ts";
 import { openTestEngine } from "../support/engine.ts";
+
+const traits = new Traits(TRAITS);
 
 const LANE: Lane = { vendor: "fcm", app: "com.example" };
 
@@ -75,6 +79,7 @@ const telling = (outbox: LaneOptions["outbox"], events: EventEmitter): LaneOptio
 
 const options = (outbox: LaneOptions["outbox"], events = new EventEmitter()): LaneOptions => ({
   outbox,
+  traits,
   turns: new Turns(),
   now: Date.now,
   count: () => {},

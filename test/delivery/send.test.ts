@@ -7,11 +7,15 @@ import type { Engine } from "../../src/core/engine.ts";
 import type { LaneStatus } from "../../src/core/lane.ts";
 import { accept, type Routing } from "../../src/core/notify.ts";
 import type { Job } from "../../src/core/outbox.ts";
+import { Traits } from "../../src/core/traits.ts";
 import type { Host, Outcome, Vendor } from "../../src/core/vendor.ts";
 import { createExpander, type Expander } from "../../src/delivery/expand.ts";
 import { createSender, type Sender } from "../../src/delivery/send.ts";
 import { FIRST_PLACES } from "../../src/delivery/turns.ts";
+import { TRAITS } from "../../src/vendors/index.ts";
 import { openTestEngine } from "../support/engine.ts";
+
+const traits = new Traits(TRAITS);
 
 const APP = "com.example";
 
@@ -95,6 +99,7 @@ async function stage(t: Test, ...vendors: ScriptedVendor[]): Promise<Stage> {
   };
   const failed = (error: unknown): void => void t.error(error);
   const sender = createSender({
+    traits,
     outbox: watched,
     now: Date.now,
     count: () => undefined,
@@ -111,6 +116,7 @@ async function stage(t: Test, ...vendors: ScriptedVendor[]): Promise<Stage> {
     return host === undefined ? lane : sender.laneOf(lane, host(APP, token));
   };
   const expander = createExpander({
+    traits,
     engine,
     count: () => 0,
     reached: () => false,
@@ -470,6 +476,7 @@ t.test("a bug in a vendor costs no delivery", async (t) => {
   const told: unknown[] = [];
   const failed = (error: unknown): void => void told.push(error);
   const sender = createSender({
+    traits,
     outbox: engine.outbox,
     now: Date.now,
     count: () => undefined,
@@ -479,6 +486,7 @@ t.test("a bug in a vendor costs no delivery", async (t) => {
   sender.use(new Map([["fcm", fcm]]));
   const route: Routing = (type) => ({ vendor: type, app: APP });
   const expander = createExpander({
+    traits,
     engine,
     count: () => 0,
     reached: () => false,

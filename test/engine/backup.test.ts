@@ -6,6 +6,7 @@ import { topicChannel } from "../../src/core/packet.ts";
 import { checkBackup, restore } from "../../src/engine/backup.ts";
 import { type LocalEngine, openLocalEngine } from "../../src/engine/local.ts";
 import { MIGRATIONS } from "../../src/engine/sqlite/schema.ts";
+import { TRAITS } from "../../src/vendors/index.ts";
 import { missed } from "../support/engine.ts";
 import { packet, pushId } from "./steps.ts";
 
@@ -16,6 +17,7 @@ const open = (dataDir: string): Promise<LocalEngine> =>
     synchronous: "NORMAL",
     keep: { default: 10, prefixes: [] },
     arrivalDays: 30,
+    vendors: TRAITS,
     onFatal(error) {
       throw error;
     },

@@ -4,6 +4,7 @@ import { openSync, writeSync } from "node:fs";
 import type { PushId, Uid } from "../../src/core/device.ts";
 import { deviceChannel } from "../../src/core/packet.ts";
 import { openLocalEngine } from "../../src/engine/local.ts";
+import { TRAITS } from "../../src/vendors/index.ts";
 
 const [, , dataDir = "", answers = "", run = ""] = process.argv;
 const engine = await openLocalEngine({
@@ -11,6 +12,7 @@ const engine = await openLocalEngine({
   synchronous: "FULL",
   keep: { default: 10, prefixes: [] },
   arrivalDays: 30,
+  vendors: TRAITS,
   onFatal(error) {
     throw error;
   },

@@ -9,6 +9,7 @@ import t from "tap";
 import type { PushId } from "../../src/core/device.ts";
 import { deviceChannel } from "../../src/core/packet.ts";
 import { openLocalEngine } from "../../src/engine/local.ts";
+import { TRAITS } from "../../src/vendors/index.ts";
 import { missed } from "../support/engine.ts";
 import { unbalanced } from "./balance.ts";
 
@@ -40,6 +41,7 @@ t.test(`what was answered survives ${KILLS} kills, without any repair (holds 1)`
     synchronous: "FULL",
     keep: { default: 10, prefixes: [] },
     arrivalDays: 30,
+    vendors: TRAITS,
     onFatal: (error) => t.error(error),
   });
   const now = Date.now();

@@ -3,6 +3,7 @@ import { setImmediate } from "node:timers/promises";
 import t, { type Test } from "tap";
 import type { Engine } from "../../src/core/engine.ts";
 import { type LocalEngineOptions, openLocalEngine } from "../../src/engine/local.ts";
+import { TRAITS } from "../../src/vendors/index.ts";
 import { conformance } from "./conformance.ts";
 import { ARRIVAL_DAYS, KEEP, type Subject } from "./steps.ts";
 
@@ -12,6 +13,7 @@ function options(t: Test, dataDir: string, startedAt: number): LocalEngineOption
     synchronous: "NORMAL",
     keep: KEEP,
     arrivalDays: ARRIVAL_DAYS,
+    vendors: TRAITS,
     now: () => startedAt,
     onFatal(error) {
       t.error(error);

@@ -16,6 +16,7 @@ import type { FlatClaim } from "../../src/engine/sqlite/deliveries.ts";
 import { State } from "../../src/engine/sqlite/progress.ts";
 import { MIGRATIONS, openDatabase } from "../../src/engine/sqlite/schema.ts";
 import { type Call, type Store, store } from "../../src/engine/sqlite/thread.ts";
+import { TRAITS } from "../../src/vendors/index.ts";
 import { missed } from "../support/engine.ts";
 import { packet, pushId } from "./steps.ts";
 
@@ -27,6 +28,7 @@ const options = (dataDir: string, more?: Partial<LocalEngineOptions>): LocalEngi
   synchronous: "NORMAL",
   keep: { default: 10, prefixes: [] },
   arrivalDays: 30,
+  vendors: TRAITS,
   onFatal() {},
   ...more,
 });
@@ -242,7 +244,15 @@ t.test("a database of the first version goes on: what waited is sent, what was s
 function openStore(t: Test): { readonly db: Database; readonly opened: Store } {
   const db = openDatabase(join(t.testdir(), "pushbox.db"), "FULL");
   const keep = { default: 10, prefixes: [] };
-  const data = { task: "store", dataDir: "", synchronous: "FULL", keep, arrivalDays: 30, started: T } as const;
+  const data = {
+    task: "store",
+    dataDir: "",
+    synchronous: "FULL",
+    keep,
+    arrivalDays: 30,
+    vendors: TRAITS,
+    started: T,
+  } as const;
   t.teardown(() => db.close());
   return { db, opened: store(db, data) };
 }
@@ -609,6 +619,7 @@ t.test("seqs and bindings stay in order over crashes, though not every number is
       synchronous: "FULL",
       keep: { default: 10, prefixes: [] },
       arrivalDays: 30,
+      vendors: TRAITS,
       started: T,
     } as const;
     const opened = store(db, data);

@@ -3,6 +3,7 @@
 import { EventEmitter, once } from "node:events";
 import t, { type Test } from "tap";
 import type { PushId } from "../../src/core/device.ts";
+import { Traits } from "../../src/core/traits.ts";
 import { LaneRunner } from "../../src/delivery/lane.ts";
 import { Turns } from "../../src/delivery/turns.ts";
 import type { FakeVendor } from "../../src/lab/fake.ts";
@@ -16,6 +17,7 @@ import { fakeXiaomi } from "../../src/lab/vendors/xiaomi.ts";
 import { createVendor } from "../../src/vendors/client.ts";
 import type { CommonApp, Dialect } from "../../src/vendors/dialect.ts";
 import { harmony, huawei } from "../../src/vendors/huawei.ts";
+import { TRAITS } from "../../src/vendors/index.ts";
 import { meizu } from "../../src/vendors/meizu.ts";
 import { oppo } from "../../src/vendors/oppo.ts";
 import { vivo } from "../../src/vendors/vivo.ts";
@@ -23,6 +25,8 @@ import { xiaomi } from "../../src/vendors/xiaomi.ts";
 import { openTestEngine } from "../support/engine.ts";
 import { authority, configured, NOW } from "../vendors/conformance.ts";
 import { certificate } from "../vendors/plain.ts";
+
+const traits = new Traits(TRAITS);
 
 /** NOW's day in China ends then. */
 const MIDNIGHT = Date.UTC(2027, 0, 15, 16);
@@ -79,6 +83,7 @@ async function waiting<App extends CommonApp>(
     const paused = once(events, "paused");
     const runner = new LaneRunner(lane, own, {
       outbox,
+      traits,
       turns: new Turns(),
       now: clock,
       count: () => {},

@@ -3,6 +3,7 @@ import type { Test } from "tap";
 import type { Engine } from "../../src/core/engine.ts";
 import type { Channel, From, KeptPacket } from "../../src/core/packet.ts";
 import { type LocalEngine, openLocalEngine } from "../../src/engine/local.ts";
+import { TRAITS } from "../../src/vendors/index.ts";
 
 export async function openTestEngine(t: Test): Promise<LocalEngine> {
   const engine = await openLocalEngine({
@@ -10,6 +11,7 @@ export async function openTestEngine(t: Test): Promise<LocalEngine> {
     synchronous: "FULL",
     keep: { default: 10, prefixes: [] },
     arrivalDays: 30,
+    vendors: TRAITS,
     onFatal: (error) => t.error(error),
   });
   t.teardown(() => engine.close());

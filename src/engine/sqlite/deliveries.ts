@@ -2,7 +2,7 @@
 // With 1,000,000 devices and each commit on the disk, two cores: 50,000 deliveries/s claimed and settled by 500; 87,000 made per
 // second by pages of 1,000, 48,000 where their users are new; 12,000 calls to one device each go all the way in a second.
 import type Database from "better-sqlite3";
-import { tellsOfArrival } from "../../core/delivery.ts";
+import type { Traits } from "../../core/traits.ts";
 import { detours } from "./detours.ts";
 import type { DeviceTable } from "./devices.ts";
 import { CANCELLED, EXPIRED, type Progress, State, type Tally, type Way } from "./progress.ts";
@@ -59,7 +59,12 @@ const LOOK_EVERY = 100;
 /** Among so many that are due first the oldest of a lane is looked for: what is put off again and again is due with the others. */
 const FIRST = 100;
 
-export function deliveries(db: Database, progress: Progress, devices: Pick<DeviceTable, "forgetToken">) {
+export function deliveries(
+  db: Database,
+  progress: Progress,
+  devices: Pick<DeviceTable, "forgetToken">,
+  traits: Traits,
+) {
   const ways = detours(db);
   const lanes = db.prepare<[], Lane>("SELECT lane, vendor, app, host, open FROM lanes WHERE open > 0");
   const findLane = db.prepare<[string, string, string], Lane>(`
@@ -245,7 +250,7 @@ export function deliveries(db: Database, progress: Progress, devices: Pick<Devic
           continue;
         }
         const accepted = state === State.accepted;
-        const keepsToken = accepted && tellsOfArrival(row.vendor) ? 1 : 0;
+        const keepsToken = accepted && traits.tellsOfArrival(row.vendor) ? 1 : 0;
         settle.run(state, accepted ? text : null, accepted ? null : text, now, keepsToken, row.delivery);
         tally.settled(row.job, row, counters[rows[i + 4] as number] ?? [], accepted ? undefined : (text ?? ""));
         const detour = rows[i + 6];

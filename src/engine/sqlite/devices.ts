@@ -13,11 +13,12 @@ import {
 } from "../../core/device.ts";
 import type { Binding, Hello } from "../../core/engine.ts";
 import { deviceChannel } from "../../core/packet.ts";
+import type { Traits } from "../../core/traits.ts";
 import type { Addressees } from "./addressees.ts";
 import type { Packets } from "./packets.ts";
 import type { Presence } from "./presence.ts";
 import type { Sequences } from "./sequences.ts";
-import { clean, hasToken, heard, tokenTime, typeAfter, typeWithoutToken } from "./tokens.ts";
+import { hasToken, heard, tokenTime, typeWithoutToken } from "./tokens.ts";
 
 interface Row {
   readonly device: number;
@@ -66,6 +67,7 @@ export function devices(
   presence: Presence,
   sequences: Sequences,
   addressees: Addressees,
+  traits: Traits,
 ) {
   const find = db.prepare<[string], Row>(`
     SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
@@ -115,7 +117,7 @@ export function devices(
   >(`
     UPDATE devices SET tags = ?, type = ?, token = ?, package = ?, token_time = ?, update_time = ? WHERE device = ?`);
   const dropDetour = db.prepare<[string]>("UPDATE devices SET detour = NULL WHERE push_id = ? AND detour IS NOT NULL");
-  const lately = heard(db);
+  const lately = heard(db, traits);
   const setOnline = db.prepare<[number, number]>(`
     UPDATE devices SET online_run = ?, offline_since = NULL WHERE device = ?`);
   const setOffline = db.prepare<[number, number]>(`
@@ -251,7 +253,7 @@ export function devices(
 
   return {
     connect(hello: Hello, now: number): Device {
-      const token = hello.token && clean(hello.token);
+      const token = hello.token && traits.clean(hello.token);
       const row = find.get(hello.pushId);
       if (row === undefined) return connectNew(hello, token, now);
       presence.set(row.device, true);
@@ -333,7 +335,7 @@ export function devices(
     },
 
     setToken(pushId: PushId, given: Token, now: number): void {
-      const token = clean(given);
+      const token = traits.clean(given);
       const row = find.get(pushId);
       if (row === undefined || token === undefined) return;
       if (hasToken(row, token)) return lately.brought(row, token, now);
@@ -358,7 +360,7 @@ export function devices(
       const since = Math.max(tokenTime(row), lately.time(row.device));
       if (registeredBefore !== undefined && since >= registeredBefore) return;
       note(row, reason, now);
-      update.run(row.tags, typeAfter(type), null, null, null, now, row.device);
+      update.run(row.tags, traits.typeAfter(type), null, null, null, now, row.device);
     },
 
     pastOf(pushIds: readonly PushId[]): readonly DevicePast[] {

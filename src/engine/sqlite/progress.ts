@@ -1,7 +1,7 @@
 // How far jobs and lanes are. What a call changes in many deliveries is summed up and written once per job, lane and counter at
 // its end.
 import type Database from "better-sqlite3";
-import { statisticsName } from "../../core/delivery.ts";
+import type { Traits } from "../../core/traits.ts";
 import type { Counts } from "./counts.ts";
 
 /** What the column `state` of a delivery means. */
@@ -68,7 +68,7 @@ export interface Tally {
 
 export type Progress = ReturnType<typeof progress>;
 
-export function progress(db: Database, counts: Counts) {
+export function progress(db: Database, counts: Counts, traits: Traits) {
   const find = db.prepare<[number], JobRow>("SELECT job, arrival, paused, cancelled, expires FROM jobs WHERE job = ?");
   const advance = db.prepare<[number, number, number, number, number, number]>(`
     UPDATE jobs SET waiting = waiting - ?, accepted = accepted + ?, holding = max(holding, ?),
@@ -162,13 +162,13 @@ export function progress(db: Database, counts: Counts) {
           const sums = sumsOf(number);
           sums.settled++;
           if (reason === undefined) sums.accepted++;
-          else failed(sums, statisticsName(way.vendor), reason);
+          else failed(sums, traits.statisticsName(way.vendor), reason);
           for (const counter of counters) add(sums.counters, counter, 1);
           add(lanes, way.lane, 1);
         },
         unsent(number, way, reason) {
           const sums = sumsOf(number);
-          const name = way === undefined ? CONNECTION : statisticsName(way.vendor);
+          const name = way === undefined ? CONNECTION : traits.statisticsName(way.vendor);
           sums.settled++;
           failed(sums, name, reason);
           add(sums.counters, `failed_${name}`, 1);

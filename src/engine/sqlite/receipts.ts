@@ -1,7 +1,7 @@
 // What vendors tell later of what they accepted, and clients of what a vendor brought. Each event counts once per delivery.
 import type Database from "better-sqlite3";
-import { statisticsName } from "../../core/delivery.ts";
 import type { VendorReceipt } from "../../core/outbox.ts";
+import type { Traits } from "../../core/traits.ts";
 import type { Addressees } from "./addressees.ts";
 import type { Counts } from "./counts.ts";
 import type { DeviceTable } from "./devices.ts";
@@ -25,6 +25,7 @@ export function receipts(
   counts: Counts,
   addressees: Addressees,
   devices: Pick<DeviceTable, "forgetToken">,
+  traits: Traits,
 ) {
   const columns = `d.delivery, d.job, j.arrival, d.push_id, d.type, d.token, l.vendor, d.arrived_at, d.clicked_at
     FROM deliveries d JOIN lanes l ON l.lane = d.lane JOIN jobs j ON j.job = d.job`;
@@ -79,7 +80,7 @@ export function receipts(
   function mark(row: Told, event: "arrive" | "click", at: number): void {
     if ((event === "arrive" ? row.arrived_at : row.clicked_at) !== null) return;
     (event === "arrive" ? arrived : clicked).run(at, row.delivery);
-    if (row.arrival !== null) counts.add(row.arrival, `${event}_${statisticsName(row.vendor)}`, 1);
+    if (row.arrival !== null) counts.add(row.arrival, `${event}_${traits.statisticsName(row.vendor)}`, 1);
   }
 
   return {
@@ -116,7 +117,7 @@ export function receipts(
     reported(id: string, pushId: string, counter: string, now: number): boolean {
       const [event = "", name = ""] = counter.split("_");
       if ((event !== "arrive" && event !== "click") || name === "android") return false;
-      const row = find(id, pushId, ({ vendor }) => statisticsName(vendor) === name);
+      const row = find(id, pushId, ({ vendor }) => traits.statisticsName(vendor) === name);
       if (row === undefined) return false;
       mark(row, event, now);
       return true;

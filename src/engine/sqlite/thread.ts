@@ -5,6 +5,7 @@ import { getPriority, setPriority } from "node:os";
 import type { MessagePort } from "node:worker_threads";
 import type Database from "better-sqlite3";
 import { type ErrorCode, PushError } from "../../core/errors.ts";
+import { Traits, type VendorTraits } from "../../core/traits.ts";
 import { copyDatabase } from "../backup.ts";
 import { databaseFile, lockDirectory } from "../directory.ts";
 import { addressees } from "./addressees.ts";
@@ -34,6 +35,7 @@ export type ThreadData =
       readonly synchronous: Synchronous;
       readonly keep: Keep;
       readonly arrivalDays: number;
+      readonly vendors?: readonly VendorTraits[];
       readonly started: number;
     }
   | { readonly task: "backup"; readonly source: string; readonly target: string };
@@ -81,13 +83,14 @@ function methods(
   kept: Packets,
   counted: Counts,
   tallied: Progress,
+  traits: Traits,
   reading: boolean,
 ) {
   const { append, sweepPackets } = kept;
   const known = addressees(db, numbers.device);
-  const devicesTable = devices(db, kept, presence(db, data.started, reading), numbers, known);
+  const devicesTable = devices(db, kept, presence(db, data.started, reading), numbers, known, traits);
   const repeatable = calls(db, kept);
-  const told = receipts(db, counted, known, devicesTable);
+  const told = receipts(db, counted, known, devicesTable, traits);
   const looking = listing(db, known);
   const { sweepHours, ...figures } = counters(db, looking, told);
   const { jobs, jobsByNumber, jobsOfId, notification, deliveries: deliveriesOf, vendorIds, traceable } = looking;
@@ -96,7 +99,7 @@ function methods(
     sweepPackets,
     ...devicesTable,
     ...outbox(db, kept, counted, tallied, known, repeatable, numbers.delivery),
-    ...deliveries(db, tallied, devicesTable),
+    ...deliveries(db, tallied, devicesTable, traits),
     ...orders(db),
     ...figures,
     ...sweep(db, known, repeatable, sweepHours),
@@ -200,11 +203,12 @@ function waiting(open: () => Store, openReading: () => Store, fault: Error): Sto
 
 /** On an open database; `run` never throws. @param reading it is never written: only `read` is called */
 export function store(db: Database, data: StoreData, reading = false): Store {
+  const traits = new Traits(data.vendors ?? []);
   const numbers = sequences(db);
   const kept = packets(db, data.keep, numbers.seq);
   const counted = counts(db, data.arrivalDays);
-  const tallied = progress(db, counted);
-  const table = methods(db, data, numbers, kept, counted, tallied, reading);
+  const tallied = progress(db, counted, traits);
+  const table = methods(db, data, numbers, kept, counted, tallied, traits, reading);
   const begin = db.prepare<[]>("BEGIN IMMEDIATE");
   const beginReading = db.prepare<[]>("BEGIN");
   const commit = db.prepare<[]>("COMMIT");

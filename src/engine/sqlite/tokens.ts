@@ -1,6 +1,7 @@
 // The token of a device: what is the same one, since when it is known, what a device has instead of one.
 import type Database from "better-sqlite3";
 import type { Token } from "../../core/device.ts";
+import type { Traits } from "../../core/traits.ts";
 
 interface TokenColumns {
   readonly type: string | null;
@@ -13,12 +14,10 @@ interface TokenColumns {
 export const hasToken = (row: TokenColumns, token: Token): boolean =>
   row.token === token.token && row.type === token.type && row.package === (token.packageName ?? null);
 
-const isApple = (type: string): boolean => type === "apn" || type === "apns";
-
 /** When the token was stored or last heard from its device. Older records do not say. */
 export const tokenTime = (row: TokenColumns): number => row.token_time ?? row.update_time;
 
-/** Apple says since when a token is dead: it has to be known within the hour that the device still uses it. */
+/** Some vendors say since when a token is dead: it has to be known within the hour that the device still uses it. */
 const HOUR = 3_600_000;
 /** Devices whose latest word is remembered: those of the last seconds, even in a storm. */
 const MOST_HEARD = 10_000;
@@ -28,14 +27,14 @@ const MOST_HEARD = 10_000;
  * the newest exactly, for a vendor's answer that was on its way meanwhile. They are recorded when the store is closed; a crash
  * forgets them.
  */
-export function heard(db: Database) {
+export function heard(db: Database, traits: Pick<Traits, "datesDeaths">) {
   const times = new Map<number, number>();
   const record = db.prepare<[number, number, number]>(`
     UPDATE devices SET token_time = ? WHERE device = ? AND coalesce(token_time, update_time) < ?`);
   return {
     /** The device brought the token it has. */
     brought(row: TokenColumns & { readonly device: number }, { type }: Token, now: number): void {
-      if (!isApple(type)) return;
+      if (!traits.datesDeaths(type)) return;
       if (now - tokenTime(row) > HOUR) return void record.run(now, row.device, now);
       times.delete(row.device);
       times.set(row.device, now);
@@ -46,18 +45,6 @@ export function heard(db: Database) {
       for (const [device, time] of times) record.run(time, device, time);
     },
   };
-}
-
-/** Apple's tokens came as `<ab cd>` from the system's own description of bytes. Nothing left: no token. */
-export function clean(token: Token): Token | undefined {
-  const text = token.type === "apn" ? token.token.replace(/[<> ]/g, "") : token.token;
-  return text === "" ? undefined : { ...token, token: text };
-}
-
-/** What a device's type is when its token of this type is dead. */
-export function typeAfter(type: string): string | null {
-  if (isApple(type)) return "apnNoToken";
-  return type === "webpush" ? null : "androidNoToken"; // a browser has no type of its own
 }
 
 export function typeWithoutToken(platform: string | undefined): string | undefined {

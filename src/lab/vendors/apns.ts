@@ -189,6 +189,8 @@ export function fakeApns(certificate?: Certified): FakeVendor {
   return {
     name: "apns",
     http2: true,
+    http2Only: true,
+    streams: { first: 1, full: 1000 },
     config: (baseUrl, write) => ({
       bundle_id: BUNDLES[0]!,
       base_url: baseUrl,

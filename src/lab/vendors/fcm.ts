@@ -77,6 +77,8 @@ export function fakeFcm(): FakeVendor {
   return {
     name: "fcm",
     http2: true,
+    streams: { first: 100, full: 100 },
+    logsIn: true,
     config(baseUrl, write) {
       tokenUri = `${baseUrl}/token`;
       const account = {

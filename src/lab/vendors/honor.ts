@@ -82,6 +82,7 @@ export function fakeHonor(): FakeVendor {
   return {
     name: "honor",
     http2: false,
+    logsIn: true,
     config: (baseUrl) => ({
       package_name: "com.example.lab",
       app_id: APP_ID,

@@ -121,6 +121,7 @@ class Push {
     return {
       name: this.#name,
       http2: false,
+      ...(this.#name === "huawei" ? { logsIn: true as const } : {}),
       config,
       handle(request, now) {
         try {

@@ -145,6 +145,7 @@ export function fakeOppo(options: Options = {}): FakeOppo {
   return {
     name: "oppo",
     http2: false,
+    logsIn: true,
     config: (base_url) => ({ package_name: packageName, app_key: appKey, master_secret: masterSecret, base_url }),
     handle,
     shown,

@@ -174,6 +174,7 @@ export function fakeVivo(options: Options = {}): FakeVivo {
   return {
     name: "vivo",
     http2: false,
+    logsIn: true,
     config: (base_url) => ({
       package_name: packageName,
       app_id: appId,

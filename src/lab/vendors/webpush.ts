@@ -89,6 +89,7 @@ export function fakeWebPush(): FakePushService {
   return {
     name: "webpush",
     http2: true,
+    streams: { first: 100, full: 100 },
     config: () => ({
       app: "lab.example.com",
       private_key: Buffer.concat([Buffer.alloc(32), own.getPrivateKey()])

@@ -9,6 +9,7 @@ import { inTurn } from "../../core/pace.ts";
 import type { Channel, KeptPacket } from "../../core/packet.ts";
 import { deviceChannel, topicChannel } from "../../core/packet.ts";
 import type { Report } from "../../core/report.ts";
+import type { Traits } from "../../core/traits.ts";
 import type { SocketApplication } from "../transport/socketio.ts";
 import type { CloseReason, Connection } from "../transport/types.ts";
 import {
@@ -33,6 +34,7 @@ export interface ConversationOptions {
   readonly engine: Pick<Engine, "devices" | "broker">;
   readonly report: Report;
   readonly limits: EventLimits;
+  readonly traits?: Traits;
   /** Devices that were not known before, per address and minute. */
   readonly newDevices: number;
   /** How much of a backlog is read and sent at once, see `sizeOf`. */
@@ -104,7 +106,7 @@ export class Conversation implements SocketApplication<Session> {
     const session = connection.data;
     if (session === undefined) return;
     const refused: Refusal[] = [];
-    const command = parseEvent(name, args, this.#options.limits, refused);
+    const command = parseEvent(name, args, this.#options.limits, refused, this.#options.traits);
     for (const refusal of refused) this.#refuse(session, name, refusal);
     if (command !== undefined) this.#obey(session, name, command);
   }

@@ -1,9 +1,10 @@
 // What a client says, parsed and checked into typed commands. What does not fit is no command at all: it changes nothing, and the
 // client is told so (D2, D19, README 4.12).
-import { type ArrivalEvidence, clickCounter } from "../../core/arrival.ts";
+import type { ArrivalEvidence } from "../../core/arrival.ts";
 import type { PushId, Token, Uid } from "../../core/device.ts";
 import { PUSH_ID_MIN } from "../../core/device.ts";
 import type { PacketId } from "../../core/packet.ts";
+import { PLAIN, type Traits } from "../../core/traits.ts";
 import type { Refusal, RefusalCode } from "./refusals.ts";
 
 export interface EventLimits {
@@ -66,6 +67,7 @@ export function parseEvent(
   args: readonly unknown[],
   limits: EventLimits,
   refused: Refusal[] = [],
+  traits: Pick<Traits, "clickCounter"> = PLAIN,
 ): Command | undefined {
   const [first] = args;
   const refuse = (code: RefusalCode, message: string): undefined => {
@@ -114,7 +116,7 @@ export function parseEvent(
     case "umengReply":
       return arrival(name, first, "arrive_umeng", limits, refuse);
     case "notificationClick":
-      return arrival(name, first, clickCounter(record(first)?.["type"]), limits, refuse);
+      return arrival(name, first, traits.clickCounter(record(first)?.["type"]), limits, refuse);
     case "stats":
       return stats(first, refuse);
     default:

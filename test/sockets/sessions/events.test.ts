@@ -1,10 +1,11 @@
 import t from "tap";
-import { statisticsName } from "../../../src/core/delivery.ts";
+import { Traits } from "../../../src/core/traits.ts";
 import { parseEvent } from "../../../src/sockets/sessions/events.ts";
-import { VENDORS } from "../../../src/vendors/index.ts";
+import { TRAITS, VENDORS } from "../../../src/vendors/index.ts";
 
 const limits = { topicLength: 20, tagLength: 20, tags: 3, idLength: 40, topics: 3, topicBytes: 9999 };
-const parse = (name: string, ...args: unknown[]) => parseEvent(name, args, limits);
+const traits = new Traits(TRAITS);
+const parse = (name: string, ...args: unknown[]) => parseEvent(name, args, limits, [], traits);
 const ID = "abcdefghij0123456";
 
 t.test("SIO 23, 25: malformed events are no commands", async (t) => {
@@ -109,7 +110,7 @@ t.test("SIO 43: clicks and replies name their counter", async (t) => {
   t.equal(counter("notificationClick", { id: "n", type: "xiaomi" }), "click_xiaomi");
   for (const { name, tokenTypes } of VENDORS)
     for (const type of tokenTypes) {
-      const expected = name === "umeng" ? "click_android" : `click_${statisticsName(name)}`;
+      const expected = name === "umeng" ? "click_android" : `click_${traits.statisticsName(name)}`;
       t.equal(counter("notificationClick", { id: "n", type }), expected);
     }
   for (const type of ["../x", "aaa", "android", "__proto__", "", null, 5, ["xiaomi"]])
