@@ -2,6 +2,7 @@
 
 import { createReadStream, createWriteStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
+import { fileURLToPath } from "node:url";
 import { isPacked } from "./app/assets.ts";
 import { boundYoungGeneration, collectSooner, optimiseLater } from "./app/v8.ts";
 import { run } from "./cli/index.ts";
@@ -18,6 +19,7 @@ collectSooner();
 
 run({
   args: process.argv.slice(2),
+  program: isPacked() ? [process.execPath] : [process.execPath, fileURLToPath(import.meta.url)],
   env: process.env,
   terminal: process.stdout.isTTY === true,
   out: (text) => process.stdout.write(text),

@@ -7,6 +7,7 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import t, { type Test } from "tap";
+import { version } from "../src/app/version.ts";
 import { rows } from "../src/config/settings.ts";
 import { createAuthority } from "../src/lab/authority.ts";
 import { openVendors, VENDORS } from "../src/vendors/index.ts";
@@ -321,7 +322,12 @@ t.test("its table of events has each one that the code knows", async (t) => {
 });
 
 t.test("it can be read in ten minutes", async (t) => {
-  t.ok(readme.split(/\s+/).length <= 1800, `${readme.split(/\s+/).length} words`);
+  const [before = ""] = readme.split("\n## Changes\n");
+  t.ok(before.split(/\s+/).length <= 1800, `${before.split(/\s+/).length} words`);
+});
+
+t.test("the changes begin with this version", async (t) => {
+  t.equal(/^## Changes\n\n\*\*([\d.]+)\*\*/m.exec(readme)?.[1], version);
 });
 
 t.test("what it says of SIGHUP is what the table of settings says", async (t) => {

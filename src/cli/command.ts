@@ -8,6 +8,8 @@ import type { Run } from "./serve/run.ts";
 /** The process, as far as a command needs it. */
 export interface Process {
   readonly args: readonly string[];
+  /** The words that start this program, without its arguments: absolute paths. */
+  readonly program: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
   /** A person reads the output. */
   readonly terminal: boolean;

@@ -1,8 +1,13 @@
-// The command `init`: a configuration file to begin with.
+// The command `init`: a configuration file to begin with, or the unit that starts a service with it.
 import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { initText } from "../config/text.ts";
 import { type Cli, failed } from "./command.ts";
+import { systemdUnit } from "./systemd.ts";
+
+/** Where a service finds its configuration. */
+const PLACE = "/etc/pushbox/pushbox.toml";
 
 export function addInit({ program, host, end }: Cli): void {
   program
@@ -11,8 +16,14 @@ export function addInit({ program, host, end }: Cli): void {
     .description(
       "Write a configuration file with every setting, its default and one line of why. Never overwrites a file.",
     )
-    .argument("[file]", "where to write it", "pushbox.toml")
-    .action(async (file: string) => {
+    .argument("[file]", "where to write it (pushbox.toml)")
+    .option("--systemd", `print a unit for systemd instead, which starts this program with that file (${PLACE})`)
+    .action(async (given: string | undefined, { systemd }: { readonly systemd?: true }) => {
+      if (systemd) {
+        host.out(systemdUnit({ program: host.program, config: resolve(given ?? PLACE) }));
+        return;
+      }
+      const file = given ?? "pushbox.toml";
       const { vendorExamples } = await import("../app/vendors.ts");
       const { examples, publicKey } = vendorExamples();
       try {
@@ -32,5 +43,13 @@ export function addInit({ program, host, end }: Cli): void {
       host.out(`${file} written. Start with it: pushbox serve --config ${file}\n`);
       host.out(`It holds a new key for Web Push, whose public half for pages is ${publicKey}\n`);
     })
-    .addHelpText("after", "\nExample:\n  pushbox init /etc/pushbox.toml");
+    .addHelpText(
+      "after",
+      `
+The unit runs pushbox as the user pushbox, which has to be able to read the file: adduser --system --group pushbox.
+
+Example:
+  pushbox init ${PLACE}
+  pushbox init --systemd > /etc/systemd/system/pushbox.service`,
+    );
 }

@@ -1,6 +1,7 @@
 // What an operator sees of a running server: /metrics moves with what happens, /api/config shows what holds and no secret.
 import { spawnSync } from "node:child_process";
 import t from "tap";
+import { version } from "../../src/app/version.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { RawClient } from "../support/clients.ts";
 
@@ -47,7 +48,7 @@ t.test("metrics: every name, and each moves with what it counts", async (t) => {
     'pushbox_events_refused_total{code="topics_limit"}': 1,
     'pushbox_api_calls_total{route="/api/push"}': 2,
     'pushbox_api_errors_total{status="400"}': 1,
-    'pushbox_build_info{version="0.1.0"}': 0,
+    [`pushbox_build_info{version="${version}"}`]: 0,
   };
   // An error that has not happened yet has no sample.
   before.set('pushbox_api_errors_total{status="400"}', 0);

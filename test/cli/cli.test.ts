@@ -1,12 +1,12 @@
 // The command line, as the real process: what it prints, and its exit codes.
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { Agent, get } from "node:http";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import t from "tap";
 import { version } from "../../src/app/version.ts";
-import { free, messages, run, start } from "../support/process.ts";
+import { free, main, messages, run, start } from "../support/process.ts";
 
 t.test("without a command: help with examples and exit codes, 0", async (t) => {
   const { code, out, err } = await run(t.testdir({}));
@@ -127,6 +127,23 @@ t.test("init writes a file for its owner only, once; serve takes it", async (t) 
   t.equal(readFileSync(join(directory, "pushbox.toml"), "utf8"), written);
   t.match(await run(directory, "init", "no/where.toml"), { code: 1, err: /^cannot write no\/where\.toml: ENOENT/ });
 });
+
+t.test(
+  "init --systemd prints a unit that starts this program with the configuration of the service, and writes nothing",
+  async (t) => {
+    const directory = t.testdir({});
+    const { code, out, err } = await run(directory, "init", "--systemd");
+    t.same({ code, err, left: readdirSync(directory) }, { code: 0, err: "", left: [] });
+    const start = (unit: string) => /^ExecStart=(.*)$/m.exec(unit)?.[1];
+    const program = `${process.execPath} ${main}`;
+    t.equal(start(out), `${program} serve --config /etc/pushbox/pushbox.toml`);
+    for (const line of ["User=pushbox", "StateDirectory=pushbox", "ProtectSystem=strict", "LimitNOFILE=1000000"])
+      t.ok(out.includes(`\n${line}\n`), line);
+    t.notMatch(out, /^MemoryDenyWriteExecute/m, "V8 could not start");
+    const elsewhere = await run(directory, "init", "--systemd", "our 5%.toml");
+    t.equal(start(elsewhere.out), `${program} serve --config "${join(directory, "our 5%%.toml")}"`);
+  },
+);
 
 t.test("config prints what holds, without a secret", async (t) => {
   const { code, out } = await start(t.testdir({}), ["config", "--client-port", "5"], {

@@ -1,0 +1,99 @@
+// npm run release [-- --built]: what people download, in dist/: an archive and a Debian package for each of the two kinds of
+// machine, and SHA256SUMS. The same commit makes the same bytes. With --built the executables in dist/ are taken as they are.
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { version } from "../src/app/version.ts";
+import { systemdUnit } from "../src/cli/systemd.ts";
+import { initText } from "../src/config/text.ts";
+import { VENDORS } from "../src/vendors/index.ts";
+import { digest, directory, gzip, tar, text } from "./release/archive.ts";
+import { debian } from "./release/debian.ts";
+import { licences, licencesText } from "./release/licences.ts";
+
+const root = resolve(import.meta.dirname, "..");
+const dist = join(root, "dist");
+const CONFIG = "/etc/pushbox/pushbox.toml";
+
+const { values } = parseArgs({ options: { built: { type: "boolean", default: false } } });
+
+/** Seconds since 1970, of the commit: a file is as old as what is in it. */
+function commitTime(): number {
+  const given = process.env["SOURCE_DATE_EPOCH"];
+  if (given !== undefined && /^\d+$/.test(given)) return Number(given);
+  const git = spawnSync("git", ["log", "-1", "--format=%ct"], { cwd: root, encoding: "utf8" });
+  if (git.status === 0) return Number(git.stdout);
+  throw new Error("this is no clone: set SOURCE_DATE_EPOCH to the seconds since 1970 that the files are to bear");
+}
+
+const host = `${process.platform}-${process.arch}`;
+const executable = (target: string): string => join(dist, target === host ? "pushbox" : `pushbox-${target}`);
+
+function build(target: string): void {
+  const words = ["--disable-warning=ExperimentalWarning", join(root, "build.mjs"), "--target", target];
+  const { status } = spawnSync(process.execPath, words, { cwd: root, stdio: "inherit" });
+  if (status !== 0) throw new Error(`no executable for ${target}`);
+}
+
+/** No key of anybody: whoever installs it makes their own. */
+function exampleConfig(): string {
+  const shown = initText("16-characters-or-more", VENDORS);
+  const relative = '#data = "./pushbox-data"';
+  if (!shown.includes(relative)) throw new Error(`the configuration has no line ${relative}`);
+  return shown.replace(relative, 'data = "/var/lib/pushbox"');
+}
+
+const time = commitTime();
+const readme = readFileSync(join(root, "README.md"), "utf8");
+const licence = readFileSync(join(root, "LICENSE"), "utf8");
+const thirdParty = licencesText(licences(root, `node-${host}`));
+const config = exampleConfig();
+mkdirSync(dist, { recursive: true });
+
+async function release(target: "linux-x64" | "linux-arm64"): Promise<readonly string[]> {
+  if (!values.built) build(target);
+  const bytes = readFileSync(executable(target));
+  const folder = `pushbox-${version}-${target}/`;
+  const archive = tar(
+    [
+      directory(folder),
+      text(`${folder}LICENSE`, licence),
+      text(`${folder}README.md`, readme),
+      text(`${folder}THIRD-PARTY`, thirdParty),
+      { name: `${folder}pushbox`, mode: 0o755, bytes },
+      text(`${folder}pushbox.service`, systemdUnit({ program: ["/usr/local/bin/pushbox"], config: CONFIG })),
+      text(`${folder}pushbox.toml`, config),
+    ],
+    time,
+  );
+  const architecture = target === "linux-x64" ? "amd64" : "arm64";
+  const files = await Promise.all([
+    named(`pushbox-${version}-${target}.tar.gz`, gzip(archive)),
+    named(
+      `pushbox_${version}_${architecture}.deb`,
+      debian({
+        version,
+        architecture,
+        time,
+        executable: bytes,
+        unit: systemdUnit({ program: ["/usr/bin/pushbox"], config: CONFIG }),
+        config,
+        readme,
+        licences: `${licence}\n${thirdParty}`,
+      }),
+    ),
+  ]);
+  return files;
+}
+
+/** Writes it; a line of SHA256SUMS. */
+async function named(name: string, making: Promise<Buffer>): Promise<string> {
+  const bytes = await making;
+  writeFileSync(join(dist, name), bytes);
+  process.stdout.write(`dist/${name}  ${(bytes.length / 1e6).toFixed(0)} MB\n`);
+  return `${digest("sha256", bytes)}  ${name}\n`;
+}
+
+const sums = [...(await release("linux-x64")), ...(await release("linux-arm64"))];
+writeFileSync(join(dist, "SHA256SUMS"), sums.join(""));

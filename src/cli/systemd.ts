@@ -1,0 +1,77 @@
+// The systemd unit: what `pushbox init --systemd` prints, and what the packages hold.
+
+export interface Place {
+  /** The words that start pushbox, without a command. */
+  readonly program: readonly string[];
+  /** Its configuration: an absolute path. */
+  readonly config: string;
+}
+
+/** Settings that are seen from the data directory: `data` in the configuration is relative to it. */
+export function systemdUnit({ program, config }: Place): string {
+  const start = [...program, "serve", "--config", config].map(word).join(" ");
+  return `[Unit]
+Description=pushbox, a push server
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+User=pushbox
+Group=pushbox
+ExecStart=${start}
+ExecReload=/bin/kill -HUP $MAINPID
+Restart=on-failure
+# A configuration with mistakes does not get better by itself.
+RestartPreventExitStatus=2
+# It stops by itself within 10 s.
+TimeoutStopSec=15s
+
+# /var/lib/pushbox. Relative paths are seen from there: with the default the data is in /var/lib/pushbox/pushbox-data.
+# Elsewhere needs ReadWritePaths= of that place.
+StateDirectory=pushbox
+StateDirectoryMode=0700
+WorkingDirectory=%S/pushbox
+UMask=0077
+
+# A connection is an open file.
+LimitNOFILE=1000000
+
+# Ports below 1024, and nothing else that root may.
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE
+AmbientCapabilities=CAP_NET_BIND_SERVICE
+NoNewPrivileges=true
+
+# It reads what it is given, writes its data and a temporary file at start, and speaks IP. The temporary directory must not be
+# noexec; where /tmp is, set Environment=TMPDIR=/var/lib/pushbox.
+# MemoryDenyWriteExecute= is absent because V8 compiles while it runs.
+ProtectSystem=strict
+ProtectHome=true
+PrivateTmp=true
+PrivateDevices=true
+ProtectProc=invisible
+ProtectClock=true
+ProtectControlGroups=true
+ProtectHostname=true
+ProtectKernelLogs=true
+ProtectKernelModules=true
+ProtectKernelTunables=true
+LockPersonality=true
+RemoveIPC=true
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
+RestrictNamespaces=true
+RestrictRealtime=true
+RestrictSUIDSGID=true
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
+
+[Install]
+WantedBy=multi-user.target
+`;
+}
+
+/** A word as systemd reads it: `%` and `$` stand for something, white space ends a word. */
+function word(text: string): string {
+  const escaped = text.replace(/%/g, "%%").replace(/\$/g, "$$$$");
+  return /^[\w@%+=:,./$-]+$/.test(escaped) ? escaped : `"${escaped.replace(/["\\]/g, "\\$&")}"`;
+}
