@@ -19,6 +19,14 @@ export interface Lane {
 export const laneName = ({ vendor, app, host }: Lane): string =>
   host === undefined ? `${vendor} ${app}` : `${vendor} ${app} ${host}`;
 
+/** A claim's hold on its deliveries: until it ends, nobody else is given them. Only the engine decides whether it has. */
+export interface Lease {
+  /** Never given twice. */
+  readonly name: number;
+  /** By the clock of who claimed, epoch milliseconds: counted from before the claim, so the engine ends it no earlier. */
+  readonly until: number;
+}
+
 /** A delivery that a lane has claimed. */
 export interface Delivery {
   /** Unique for ever, and the same at every try. */
@@ -33,8 +41,8 @@ export interface Delivery {
   readonly detour?: string;
   /** Tries so far that came to nothing. */
   readonly attempts: number;
-  /** The lease: after it, the delivery may be claimed again, and a settlement of this claim is ignored. Epoch ms. */
-  readonly leasedUntil: number;
+  /** Under which it was claimed: a settlement is ignored once the delivery was claimed again. */
+  readonly lease: Lease;
 }
 
 /**

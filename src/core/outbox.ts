@@ -197,12 +197,12 @@ export interface Outbox {
   /** How many deliveries of each lane expired or were cancelled before they were sent, since the start. */
   unsent(): Promise<readonly { readonly lane: Lane; readonly total: number }[]>;
   /**
-   * Up to `limit` due deliveries of one lane, leased to the caller for so many milliseconds: those of small calls before those
-   * of calls to many, then in the order they are due. What was leased before a restart is due at once. Deliveries of paused
+   * Up to `limit` deliveries of one lane that are due at `now`, under one lease of at least so many milliseconds: those of small calls before
+   * those of calls to many, then in the order they are due. The engine times the lease, by one clock for all processes. What was leased before a restart is due at once. Deliveries of paused
    * jobs are held back, those of cancelled or expired ones settled on the way.
    */
   claim(lane: Lane, limit: number, now: number, lease: number): Promise<Claim>;
-  /** Records outcomes, forgets dead tokens, counts arrivals, together. Skips those whose lease was lost. */
+  /** Records outcomes, forgets dead tokens, counts arrivals, together. Skips those that were claimed again since. */
   settle(results: readonly Settlement[], now: number): Promise<void>;
   /**
    * Settles, as expired, what waits in a lane although its time has passed: for lanes that are stopped and claim nothing.

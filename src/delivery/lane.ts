@@ -352,7 +352,7 @@ export class LaneRunner {
     if (rests || vendor === undefined) this.#giveBack(to);
     else if (note === undefined) this.#conclude(to, note, []);
     // It waited too long here: nothing is sent after its time, and nothing whose lease could end before the answer.
-    else if (expiry(note) <= now || to[0]!.leasedUntil - now < LEASE / 2) this.#giveBack(to);
+    else if (expiry(note) <= now || to[0]!.lease.until - now < LEASE / 2) this.#giveBack(to);
     else this.#sendOrWait(vendor, note, to, now);
     if (this.#more) this.#replenish();
     return this.#sendable;

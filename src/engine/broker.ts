@@ -9,7 +9,7 @@ import type { Once } from "../core/outbox.ts";
 import { Pace } from "../core/pace.ts";
 import { channelKind, type Parcel } from "../core/packet.ts";
 import type { Queue, Steps } from "./calls.ts";
-import { flatten } from "./sqlite/packets.ts";
+import { packParcels } from "./rows.ts";
 
 /** A long list goes in pieces, each a commit of its own, so that other callers get in between. */
 const PIECE = 1000;
@@ -86,7 +86,7 @@ export function localBroker(queue: Queue): LocalBroker {
 
   async function append(parcels: readonly Parcel[]): Promise<number> {
     let online = 0;
-    await queue.call("append", flatten(parcels), parcels.length, (first) => {
+    await queue.call("append", packParcels(parcels), parcels.length, (first) => {
       // holds 2, 3
       if (parcels.length > 1)
         return handOver(parcels, first, (connections) => {
@@ -120,10 +120,10 @@ export function localBroker(queue: Queue): LocalBroker {
         : parcels.reduce((online, parcel) => online + deliver(parcel, 0), 0);
     },
     async publishOnce(once, { number, last }, id, parcels, now) {
-      const flat = flatten(parcels.filter(isKept));
+      const kept = packParcels(parcels.filter(isKept));
       const made = await queue.call(
         "appendOnce",
-        [once, number, last, id, flat, now],
+        [once, number, last, id, kept, now],
         parcels.length + 1,
         ({ first }) => {
           if (first !== undefined) return handOver(parcels, first, (online) => noteReached(once, number, last, online)); // holds 2, 3

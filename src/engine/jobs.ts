@@ -1,12 +1,13 @@
 // The outbox of a single process, made of the calls of the storage thread: what crosses to it is flattened, what comes back made
 // into the values of core/outbox.ts.
 import { tracedCounters } from "../core/arrival.ts";
-import { type Delivery, type Lane, laneName, type Settlement } from "../core/delivery.ts";
+import { type Delivery, type Lane, type Lease, laneName } from "../core/delivery.ts";
 import type { PushId, Uid } from "../core/device.ts";
 import { PushError } from "../core/errors.ts";
 import { parseExact } from "../core/exact.ts";
 import { expiry, messageText, type Notification } from "../core/notification.ts";
 import type {
+  Addressed,
   DeliveryRecord,
   DeliveryState,
   ExpandedPage,
@@ -16,14 +17,14 @@ import type {
   Outbox,
 } from "../core/outbox.ts";
 import type { Traits } from "../core/traits.ts";
-import type { AppId, VendorName } from "../core/vendor.ts";
 import { isKept, type LocalBroker } from "./broker.ts";
 import type { Queue } from "./calls.ts";
-import type { FlatSettlements } from "./sqlite/deliveries.ts";
-import { type ConnectionState, type Contents, type FlatPage, NO_JOB, placeOf } from "./sqlite/jobs.ts";
+import { type AddressedRow, packAddressed, packParcels, packSettlements, unpackClaimed } from "./rows.ts";
+import type { LaneName } from "./sqlite/deliveries.ts";
+import { type Contents, NO_JOB, type PackedPage } from "./sqlite/jobs.ts";
 import type { DeliveriesView, DeliveryView, JobView, Place } from "./sqlite/listing.ts";
-import { flatten } from "./sqlite/packets.ts";
-import { EXPIRED, State } from "./sqlite/progress.ts";
+import { EXPIRED } from "./sqlite/progress.ts";
+import { type ConnectionState, State } from "./sqlite/state.ts";
 
 /** A longer list goes in pieces, so that other callers get in between. */
 const PIECE = 1000;
@@ -31,6 +32,8 @@ const PIECE = 1000;
 const SMALL = 1000;
 /** Jobs whose contents are kept at hand while they are expanded. */
 const IN_HAND = 16;
+/** Jobs whose notification is kept at hand while their deliveries are claimed. */
+const NOTES_IN_HAND = 64;
 /** Deliveries per piece of an order: a few milliseconds. */
 const WALKED = 500;
 /** Pieces that the caller of an order waits for, about 100 ms: most jobs are done by then. */
@@ -50,6 +53,12 @@ const parse = ({ notification, target }: Contents): Parts => ({
   target: JSON.parse(target) as NotificationTarget,
 });
 
+function keepAtHand<Value>(all: Map<number, Value>, job: number, value: Value, most: number): void {
+  all.delete(job);
+  all.set(job, value);
+  if (all.size > most) all.delete(all.keys().next().value!); // not empty
+}
+
 /** @param goOn told of an order that is not carried out to its end yet: `walkOn` is to follow */
 export function localOutbox(
   queue: Queue,
@@ -60,6 +69,8 @@ export function localOutbox(
 ): Outbox {
   // A list of 100,000 ids is read once, not again for each of its pages.
   const inHand = new Map<number, Parts>();
+  // A notification is parsed once, not again for each claim of its deliveries.
+  const notesInHand = new Map<number, Notification>();
   const record = (row: DeliveryView): DeliveryRecord => toRecord(row, clock());
 
   return {
@@ -88,7 +99,7 @@ export function localOutbox(
       const jobs = work.flatMap(({ job, contents, cursor, rate, dry_run }) => {
         const parts = contents === undefined ? known.get(job) : parse(contents);
         if (parts === undefined) return [];
-        inHand.set(job, parts);
+        keepAtHand(inHand, job, parts, IN_HAND);
         return {
           job,
           ...parts,
@@ -97,10 +108,6 @@ export function localOutbox(
           dryRun: dry_run === 1,
         };
       });
-      for (const oldest of inHand.keys()) {
-        if (inHand.size <= IN_HAND) break;
-        inHand.delete(oldest);
-      }
       return { work: jobs, ...(next !== undefined ? { next } : undefined) };
     },
 
@@ -108,15 +115,15 @@ export function localOutbox(
       const { parcels, devices } = page;
       const deliver = (first: number) => (first === NO_JOB ? undefined : broker.handOver(parcels, first)); // holds 2, 3
       const weight = parcels.length + devices.length + 1;
-      const first = await queue.call("expand", [job, from ?? null, flatPage(page, broker), now], weight, deliver);
+      const first = await queue.call("expand", [job, from ?? null, packPage(page, broker), now], weight, deliver);
       if (page.cursor === undefined) inHand.delete(job);
       return first !== NO_JOB;
     },
 
     async lanes() {
       const rows = await queue.call("lanes", []);
-      return rows.map(([vendor, app, host, depth, oldest]) => ({
-        lane: laneOf(vendor, app, host),
+      return rows.map(({ depth, oldest, ...name }) => ({
+        lane: toLane(name),
         depth,
         ...(oldest !== null ? { oldest } : undefined),
       }));
@@ -124,48 +131,38 @@ export function localOutbox(
 
     async unsent() {
       const rows = await queue.call("unsent", []);
-      return rows.map(([vendor, app, host, total]) => ({ lane: laneOf(vendor, app, host), total }));
+      return rows.map(({ total, ...name }) => ({ lane: toLane(name), total }));
     },
 
-    async claim(lane, limit, now, lease) {
-      const {
-        deliveries: flat,
-        detours,
-        notes,
-        next,
-      } = await queue.call("claim", [lane.vendor, lane.app, lane.host ?? "", limit, now, lease], limit);
-      const deliveries: Delivery[] = [];
-      const leasedUntil = now + lease;
-      for (let i = 0; i + 5 < flat.length; i += 6)
-        deliveries.push({
-          delivery: flat[i] as number, // as `claim` put them
-          job: flat[i + 1] as number,
-          lane,
-          pushId: flat[i + 2] as PushId,
-          type: flat[i + 3] as string,
-          token: flat[i + 4] as string,
-          attempts: flat[i + 5] as number,
-          leasedUntil,
-        });
-      for (const [place, detour] of detours) deliveries[place] = { ...deliveries[place]!, detour }; // one of them
-      return {
-        deliveries,
-        notes: new Map(notes.map(([job, note]) => [job, parseExact(note) as Notification])), // written by `accept`
-        ...(next !== undefined ? { next } : undefined),
-      };
+    async claim(lane, limit, now, time) {
+      const known = new Map(notesInHand);
+      const jobs = [...known.keys()];
+      const claimed = await queue.call("claim", [toName(lane), limit, now, clock(), time, jobs], limit);
+      const lease: Lease = { name: claimed.lease, until: now + time };
+      for (const { job, notification } of claimed.notes) {
+        const note = parseExact(notification) as Notification; // written by `accept`
+        known.set(job, note);
+        keepAtHand(notesInHand, job, note, NOTES_IN_HAND);
+      }
+      const notes = new Map<number, Notification>();
+      const deliveries = unpackClaimed(claimed.deliveries).map(({ detour, pushId, ...row }): Delivery => {
+        const note = notes.has(row.job) ? undefined : known.get(row.job);
+        if (note !== undefined) notes.set(row.job, note);
+        return { ...row, pushId: pushId as PushId, lane, lease, ...(detour === null ? undefined : { detour }) };
+      });
+      return { deliveries, notes, ...(claimed.next !== undefined ? { next: claimed.next } : undefined) };
     },
 
     async settle(results, now) {
       for (let i = 0; i < results.length; i += PIECE) {
         const piece = results.slice(i, i + PIECE);
-        await queue.call("settle", [flatSettlements(piece), now], piece.length);
+        await queue.call("settle", [packSettlements(piece), now], piece.length);
       }
     },
 
-    expire: ({ vendor, app, host = "" }, after, limit, now) =>
-      queue.call("expireLane", [vendor, app, host, after, limit, now], limit),
+    expire: (lane, after, limit, now) => queue.call("expireLane", [toName(lane), after, limit, now], limit),
 
-    expiring: ({ vendor, app, host = "" }, until) => queue.call("expiringIn", [vendor, app, host, until]),
+    expiring: (lane, until) => queue.call("expiringIn", [toName(lane), until]),
 
     async received(receipts, now) {
       for (let i = 0; i < receipts.length; i += PIECE) {
@@ -271,7 +268,7 @@ function isSmall(target: NotificationTarget): boolean {
   }
 }
 
-function flatPage(page: ExpandedPage, broker: LocalBroker): FlatPage {
+function packPage(page: ExpandedPage, broker: LocalBroker): PackedPage {
   const { cursor, notBefore, parcels, devices, late, counts, seen, skipped, routes } = page;
   const kept = parcels.filter(isKept);
   /** What becomes of it at a device that has no lane. What is kept is sent when it is proven to have arrived (holds 9). */
@@ -279,57 +276,35 @@ function flatPage(page: ExpandedPage, broker: LocalBroker): FlatPage {
     if (kept.length > 0) return State.kept;
     return parcels.length > 0 && broker.has(pushId) ? State.sent : State.expired;
   };
-  const lanes: (readonly [string, string, string])[] = [];
+  const lanes: LaneName[] = [];
   const places = new Map<string, number>();
-  const flat: (string | number | null)[] = [];
-  for (const { pushId, uid, via, lacking } of devices) {
-    let place: number;
-    if (lacking !== undefined) place = placeOf(lacking === "apn" ? State.lacksApn : State.lacksTitle);
-    else if (via === undefined) place = placeOf(connected(pushId));
-    else {
-      const { vendor, app, host = "" } = via.lane;
-      const name = laneName(via.lane);
-      place = places.get(name) ?? lanes.push([vendor, app, host]) - 1;
+  function placeOf(lane: Lane): number {
+    const name = laneName(lane);
+    let place = places.get(name);
+    if (place === undefined) {
+      place = lanes.push(toName(lane)) - 1;
       places.set(name, place);
     }
-    flat.push(pushId, uid ?? null, place, via?.type ?? null, via?.token ?? null);
+    return place;
+  }
+  function row({ pushId, via, lacking, ...rest }: Addressed): AddressedRow {
+    const uid = rest.uid ?? null;
+    if (lacking !== undefined) return { pushId, uid, state: lacking === "apn" ? State.lacksApn : State.lacksTitle };
+    if (via === undefined) return { pushId, uid, state: connected(pushId) };
+    return { pushId, uid, lane: placeOf(via.lane), type: via.type, token: via.token };
   }
   return {
     cursor: cursor ?? null,
     notBefore: notBefore ?? null,
-    parcels: flatten(kept),
+    parcels: packParcels(kept),
+    devices: packAddressed(devices.map(row)),
     lanes,
-    devices: flat,
     late: late === true,
     counts,
     seen,
     skipped,
     routes,
   };
-}
-
-function flatSettlements(results: readonly Settlement[]): FlatSettlements {
-  const places = new Map<readonly string[], number>();
-  const rows: (string | number | null)[] = [];
-  for (const result of results) {
-    const { delivery, leasedUntil } = result.delivery;
-    if (result.kind === "again") {
-      rows.push(delivery, leasedUntil, State.queued, result.reason, 0, result.at, result.tried ? 1 : 0);
-      continue;
-    }
-    let place = places.get(result.counters);
-    if (place === undefined) {
-      place = places.size;
-      places.set(result.counters, place);
-    }
-    if (result.kind === "accepted")
-      rows.push(delivery, leasedUntil, State.accepted, result.receipt ?? null, place, -1, result.detour ?? 0);
-    else {
-      const forget = result.forget === undefined ? -1 : (result.forget.registeredBefore ?? 0);
-      rows.push(delivery, leasedUntil, State[result.kind], result.reason, place, forget, result.detour ?? 0);
-    }
-  }
-  return { counters: [...places.keys()], rows };
 }
 
 const toJob = (row: JobView): Job => ({
@@ -386,8 +361,9 @@ const NOT_BACK = "the device did not come back within its time to live";
 const PUSHED_OUT =
   "no longer kept: newer messages took its place before the device came back, or the device was deleted";
 
-const laneOf = (vendor: VendorName, app: AppId, host: string): Lane =>
-  host === "" ? { vendor, app } : { vendor, app, host };
+const toLane = ({ vendor, app, host }: LaneName): Lane => (host === "" ? { vendor, app } : { vendor, app, host });
+
+const toName = ({ vendor, app, host = "" }: Lane): LaneName => ({ vendor, app, host });
 
 const toRecord = (row: DeliveryView, now: number): DeliveryRecord => ({
   pushId: row.push_id as PushId, // the brands were given when they were stored

@@ -241,7 +241,7 @@ function sweep(queue: Queue, now: () => number, deviceDays: number | undefined):
     while (!stopped() && (await queue.call("sweepCounters", [now(), SWEEP_ROWS])));
     if (deviceDays !== undefined)
       while (!stopped() && (await queue.call("sweepDevices", [now() - deviceDays * DAY, SWEEP_ROWS, now()])));
-    if (!stopped()) waiting = (await queue.call("lanes", [])).reduce((sum, [, , , depth]) => sum + depth, 0);
+    if (!stopped()) waiting = (await queue.call("lanes", [])).reduce((sum, { depth }) => sum + depth, 0);
   });
   return { stop, waiting: () => waiting };
 }

@@ -27,7 +27,7 @@ const delivery = (more: Partial<Delivery> = {}): Delivery => ({
   type: "apn",
   token: "ab",
   attempts: 0,
-  leasedUntil: T + 1,
+  lease: { name: 1, until: T + 1 },
   ...more,
 });
 

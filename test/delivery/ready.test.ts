@@ -14,7 +14,7 @@ const delivery = (job: number, number: number): Delivery => ({
   type: "huawei",
   token: `token-${number}`,
   attempts: 0,
-  leasedUntil: 0,
+  lease: { name: 1, until: 0 },
 });
 const note = (id: string): Notification => ({
   id,

@@ -1,78 +1,55 @@
-// The conformance suite on every engine there is: on disk, in memory, and one whose calls each yield first.
-import { setImmediate } from "node:timers/promises";
+// The conformance suite on every engine there is: on disk, in memory, one whose calls each yield first, and two nodes over one
+// store.
 import t, { type Test } from "tap";
 import type { Engine } from "../../src/core/engine.ts";
 import { type LocalEngineOptions, openLocalEngine } from "../../src/engine/local.ts";
 import { TRAITS } from "../../src/vendors/index.ts";
+import { withoutThread } from "../support/store-thread.ts";
 import { conformance } from "./conformance.ts";
+import { alternating, yielding } from "./nodes.ts";
 import { ARRIVAL_DAYS, KEEP, type Subject } from "./steps.ts";
 
-function options(t: Test, dataDir: string, startedAt: number): LocalEngineOptions {
+function options(t: Test, dataDir: string, clock: { readonly now: number }): LocalEngineOptions {
   return {
     dataDir,
     synchronous: "NORMAL",
     keep: KEEP,
     arrivalDays: ARRIVAL_DAYS,
     vendors: TRAITS,
-    now: () => startedAt,
+    now: () => clock.now,
+    startThread: withoutThread,
     onFatal(error) {
       t.error(error);
     },
   };
 }
 
-async function onDisk(t: Test): Promise<Required<Subject>> {
+async function onDisk(t: Test, as: (engine: Engine) => Engine = (engine) => engine): Promise<Required<Subject>> {
   const dataDir = t.testdir();
-  let engine: Engine = await openLocalEngine(options(t, dataDir, 0));
+  const clock = { now: 0 };
+  let engine: Engine = await openLocalEngine(options(t, dataDir, clock));
   t.teardown(() => engine.close());
   return {
-    engine,
+    engine: as(engine),
+    clock,
     async reopen(startedAt) {
       await engine.close();
-      engine = await openLocalEngine(options(t, dataDir, startedAt));
-      return engine;
+      clock.now = startedAt;
+      engine = await openLocalEngine(options(t, dataDir, clock));
+      return as(engine);
     },
   };
 }
 
-async function inMemory(t: Test): Promise<Subject> {
-  const engine = await openLocalEngine(options(t, ":memory:", 0));
+async function inMemory(t: Test, as: (engine: Engine) => Engine = (engine) => engine): Promise<Subject> {
+  const clock = { now: 0 };
+  const engine = await openLocalEngine(options(t, ":memory:", clock));
   t.teardown(() => engine.close());
-  return { engine };
-}
-
-/** As from another machine: a call takes a while to begin, and its answer a while to be seen. */
-function yielding(engine: Engine): Engine {
-  const later = <Part extends object>(part: Part, direct: readonly string[] = []): Part =>
-    new Proxy(part, {
-      get(target, name) {
-        const value: unknown = Reflect.get(target, name);
-        if (typeof value !== "function" || direct.includes(String(name))) return value;
-        return async (...args: unknown[]) => {
-          await setImmediate();
-          const result: unknown = await Reflect.apply(value, target, args);
-          await setImmediate();
-          return result;
-        };
-      },
-    });
-  return {
-    devices: later(engine.devices),
-    broker: later(engine.broker, ["attach"]),
-    outbox: later(engine.outbox),
-    counters: later(engine.counters),
-    backup: (file) => engine.backup(file),
-    close: () => engine.close(),
-  };
+  return { engine: as(engine), clock };
 }
 
 t.setTimeout(120_000);
 
-t.test("on disk", (t) => conformance(t, onDisk));
-t.test("in memory", (t) => conformance(t, inMemory));
-t.test("yielding before each call", (t) =>
-  conformance(t, async (t) => {
-    const subject = await onDisk(t);
-    return { engine: yielding(subject.engine), reopen: async (at) => yielding(await subject.reopen(at)) };
-  }),
-);
+t.test("on disk", (t) => conformance(t, (t) => onDisk(t)));
+t.test("in memory, yielding before and after each call", (t) => conformance(t, (t) => inMemory(t, yielding)));
+t.test("two nodes that take the calls by turns", (t) => conformance(t, (t) => inMemory(t, alternating)));

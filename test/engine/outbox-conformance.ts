@@ -186,7 +186,7 @@ async function queueTests(test: Define): Promise<void> {
       type: "fcm",
       token: "a-token",
       attempts: 0,
-      leasedUntil: T + LEASE,
+      lease: { until: T + LEASE },
     });
     t.same(named(claim.deliveries), ["a", "c"]);
     t.same(claim.notes, new Map([[job, notification("n1")]]));
@@ -316,12 +316,18 @@ async function queueTests(test: Define): Promise<void> {
 
   await test("a lease that has ended gives the delivery to the next claim, and its settlement is ignored", async (t, {
     engine,
+    clock,
   }) => {
     await send(engine, "n1", [via("a"), via("b")]);
-    const [first] = await claimed(engine, 1);
-    t.equal((await engine.outbox.claim(FCM, 1, T, 5000)).next, T + 5000, "the end of the nearest lease");
-    t.same(named(await claimed(engine, 10, T + LEASE - 1)), ["b"], "the shorter lease");
-    const [second] = await claimed(engine, 10, T + LEASE);
+    const [first] = (await engine.outbox.claim(FCM, 1, T, 5000)).deliveries;
+    t.equal((await engine.outbox.claim(FCM, 1, T, LEASE)).next, T + 5000, "the end of the nearest lease");
+    t.same(await claimed(engine, 10, T + HOUR - 1), [], "whose clock is ahead takes nobody's lease");
+    clock.now += 4999;
+    t.same(await claimed(engine), []);
+    clock.now += 1;
+    const [second, another] = await claimed(engine);
+    t.equal(another, undefined, "the other's lease is longer");
+    t.not(second?.lease.name, first?.lease.name);
     t.equal(second?.delivery, first?.delivery, "the same number");
     t.equal(second?.attempts, 0);
     await engine.outbox.settle([refused(first!)], T + LEASE);
@@ -343,7 +349,7 @@ async function queueTests(test: Define): Promise<void> {
     t.same(await engine.outbox.lanes(), [{ lane: FCM, depth: 3, oldest: T }]);
     const claim = await engine.outbox.claim(FCM, 10, T, LEASE);
     t.same(named(claim.deliveries), ["b", "c"]);
-    t.same(claim.deliveries[0], b);
+    t.same(claim.deliveries[0], { ...b, lease: claim.deliveries[0]?.lease });
     t.equal(claim.next, T + 500);
     t.match(await claimed(engine, 10, T + 500), [{ attempts: 1 }]);
   });
@@ -476,18 +482,19 @@ async function queueTests(test: Define): Promise<void> {
       t.same(named(await claimed(engine, 9, T + 2000, apns)), lasting);
     });
 
-  await test("one of many lost leases among 2,000 settlements costs only itself", async (t, { engine }) => {
+  await test("one of many lost leases among 2,000 settlements costs only itself", async (t, { engine, clock }) => {
     const all = Array.from({ length: 2000 }, (_, i) => via(`d${i}`));
     await send(engine, "n1", all, { target: ALL });
     const deliveries = await claimed(engine, 2000);
     t.equal(deliveries.length, 2000);
     const results = deliveries.map((delivery, i) =>
-      i === 1500 ? accepted({ ...delivery, leasedUntil: delivery.leasedUntil - 1 }) : accepted(delivery, `r${i}`),
+      i === 1500 ? accepted({ ...delivery, lease: { ...delivery.lease, name: -1 } }) : accepted(delivery, `r${i}`),
     );
     await engine.outbox.settle(results, T);
     t.match(await view(engine, "n1"), { waiting: 1, accepted: 1999, state: "running" });
     t.same(await counts(engine, "n1"), { accepted_fcm: 1999 });
-    t.same(named(await claimed(engine, 9, T + LEASE)), ["d1500"]);
+    clock.now += LEASE;
+    t.same(named(await claimed(engine)), ["d1500"]);
   });
 
   await test("a number of a delivery is never given twice, also after a restart", async (t, subject) => {

@@ -1,12 +1,16 @@
 // Everything that can happen to notifications, in random order: the sums that are kept beside the deliveries always agree with
 // them, and nothing is sent twice under one lease or after it was settled.
 import t from "tap";
+import type { Delivery, Settlement } from "../../src/core/delivery.ts";
+import { type AddressedRow, packAddressed, packSettlements, unpackClaimed } from "../../src/engine/rows.ts";
+import type { Claimed, LaneName } from "../../src/engine/sqlite/deliveries.ts";
 import { openDatabase } from "../../src/engine/sqlite/schema.ts";
+import { State } from "../../src/engine/sqlite/state.ts";
 import { type Call, store } from "../../src/engine/sqlite/thread.ts";
 import { unbalanced } from "./balance.ts";
 import { pushId } from "./steps.ts";
 
-const STEPS = 12_000;
+const STEPS = 6000;
 const T = 1_800_000_000_000;
 const DAY = 86_400_000;
 
@@ -27,7 +31,7 @@ for (const seed of [1, 2, 3]) {
     const data = { task: "store", dataDir: "", synchronous: "FULL", keep, arrivalDays: 30, started: T } as const;
     let opened = store(db, data);
     let now = T;
-    const leases = new Map<number, number>();
+    const leases = new Map<number, Delivery>();
     const settled = new Set<number>();
     const done = { claimed: 0, settled: 0, orders: 0, dropped: 0 };
 
@@ -37,11 +41,11 @@ for (const seed of [1, 2, 3]) {
       return results[0];
     };
     const id = (): string => `n${roll(12)}`;
-    const lane = (): readonly [string, string, string] => [
-      ["fcm", "xiaomi"][roll(2)] ?? "",
-      "com.x",
-      ["", "h"][roll(2)] ?? "",
-    ];
+    const lane = (): LaneName => ({
+      vendor: ["fcm", "xiaomi"][roll(2)] ?? "",
+      app: "com.x",
+      host: ["", "h"][roll(2)] ?? "",
+    });
     const someone = (): string => pushId(`d${roll(30)}`);
 
     const steps: readonly (() => void)[] = [
@@ -58,35 +62,47 @@ for (const seed of [1, 2, 3]) {
         };
         const one = work[roll(9)];
         if (one === undefined) return;
-        const devices = Array.from({ length: roll(20) }, () => {
-          const way = roll(5) - 1;
-          return [someone(), roll(2) === 0 ? null : `u${roll(9)}`, way, way < 0 ? null : "fcm", way < 0 ? null : "tok"];
-        }).flat();
-        const lanes = ["fcm", "xiaomi"].flatMap((vendor) => ["", "h"].map((host) => [vendor, "com.x", host]));
-        const page = { notBefore: null, parcels: [], lanes, devices, counts: {}, seen: 1, skipped: 0, routes: {} };
+        const devices = Array.from({ length: roll(20) }, (): AddressedRow => {
+          const lane = roll(5) - 1;
+          const who = { pushId: someone(), uid: roll(2) === 0 ? null : `u${roll(9)}` };
+          return lane < 0 ? { ...who, state: State.sent } : { ...who, lane, type: "fcm", token: "tok" };
+        });
+        const lanes = ["fcm", "xiaomi"].flatMap((vendor) => ["", "h"].map((host) => ({ vendor, app: "com.x", host })));
+        const page = {
+          ...{ notBefore: null, parcels: [], lanes, devices: packAddressed(devices) },
+          ...{ counts: {}, seen: 1, skipped: 0, routes: {} },
+        };
         const late = roll(8) === 0;
         call("expand", [one.job, one.cursor, { ...page, late, cursor: roll(2) === 0 ? "c" : null }, now]);
       },
       () => {
-        const { deliveries } = call("claim", [...lane(), 1 + roll(20), now, 500]) as { deliveries: readonly number[] };
-        for (let i = 0; i < deliveries.length; i += 6) {
-          const delivery = deliveries[i] ?? 0;
-          if (settled.has(delivery)) t.fail("a settled delivery was claimed");
-          if ((leases.get(delivery) ?? 0) > now) t.fail("a delivery was claimed under a lease");
-          leases.set(delivery, now + 500);
+        const { lease, deliveries } = call("claim", [lane(), 1 + roll(20), now, now, 500, []]) as Claimed;
+        for (const row of unpackClaimed(deliveries)) {
+          if (settled.has(row.delivery)) t.fail("a settled delivery was claimed");
+          if ((leases.get(row.delivery)?.lease.until ?? 0) > now) t.fail("a delivery was claimed under a lease");
+          const held = { lane: { vendor: "fcm", app: "com.x" }, lease: { name: lease, until: now + 500 } };
+          leases.set(row.delivery, { ...row, ...held } as unknown as Delivery);
           done.claimed++;
         }
       },
       () => {
         const some = [...leases].filter(() => roll(2) === 0);
-        const rows = some.flatMap(([delivery, until]) => {
-          const state = [4, 4, 5, 6, 7, 1][roll(6)] ?? 4;
-          if (state === 1) return [delivery, until, 1, "busy", 0, now + roll(500), roll(2)];
-          return [delivery, until, state, `text ${roll(30)}`, 0, state === 5 ? 0 : -1, 0];
+        const results = some.map(([, delivery]): Settlement => {
+          const text = `text ${roll(30)}`;
+          const kind =
+            (["accepted", "accepted", "gone", "refused", "expired", "again"] as const)[roll(6)] ?? "accepted";
+          switch (kind) {
+            case "again":
+              return { delivery, kind, reason: "busy", at: now + roll(500), tried: roll(2) === 1 };
+            case "accepted":
+              return { delivery, kind, receipt: text, counters: ["x"] };
+            default:
+              return { delivery, kind, reason: text, counters: ["x"], ...(kind === "gone" ? { forget: {} } : {}) };
+          }
         });
         const before =
           db.prepare<[], number>("SELECT count(*) FROM deliveries WHERE due IS NULL").pluck<number>().get() ?? 0;
-        call("settle", [{ counters: [["x"]], rows }, now]);
+        call("settle", [packSettlements(results), now]);
         for (const [delivery] of some) {
           leases.delete(delivery);
           const due = db
@@ -111,7 +127,7 @@ for (const seed of [1, 2, 3]) {
       },
       () => {
         let cursor: unknown;
-        do cursor = call("expireLane", [...lane(), cursor, 1 + roll(9), now]);
+        do cursor = call("expireLane", [lane(), cursor, 1 + roll(9), now]);
         while (cursor !== undefined);
       },
       () => void call("connect", [{ pushId: someone(), token: { type: "fcm", token: `tok${roll(5)}` } }, now]),

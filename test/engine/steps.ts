@@ -17,6 +17,8 @@ export const ARRIVAL_DAYS = 30;
 
 export interface Subject {
   readonly engine: Engine;
+  /** The engine's own clock, by which it times leases: stands still until a test moves it. */
+  readonly clock: { now: number };
   /** Closes the engine and opens it again on the same data; absent where nothing lasts. */
   reopen?(startedAt: number): Promise<Engine>;
 }

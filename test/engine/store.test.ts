@@ -7,14 +7,16 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import Database from "better-sqlite3";
 import t, { type Test } from "tap";
+import type { Delivery, Settlement } from "../../src/core/delivery.ts";
 import type { PushId, Uid } from "../../src/core/device.ts";
 import { PushError } from "../../src/core/errors.ts";
 import { deviceChannel, type Page } from "../../src/core/packet.ts";
 import { lockDirectory } from "../../src/engine/directory.ts";
 import { type LocalEngine, type LocalEngineOptions, openLocalEngine } from "../../src/engine/local.ts";
-import type { FlatClaim } from "../../src/engine/sqlite/deliveries.ts";
-import { State } from "../../src/engine/sqlite/progress.ts";
+import { type AddressedRow, packAddressed, packSettlements, unpackClaimed } from "../../src/engine/rows.ts";
+import type { Claimed } from "../../src/engine/sqlite/deliveries.ts";
 import { MIGRATIONS, openDatabase } from "../../src/engine/sqlite/schema.ts";
+import { State } from "../../src/engine/sqlite/state.ts";
 import { type Call, type Store, store } from "../../src/engine/sqlite/thread.ts";
 import { TRAITS } from "../../src/vendors/index.ts";
 import { missed } from "../support/engine.ts";
@@ -320,6 +322,34 @@ const acceptCall = (id: string, more?: object, once: object | null = null): Call
     once,
   ],
 ];
+const FCM = { vendor: "fcm", app: "com.x", host: "" };
+const inFcm = (name: string, uid: string | null = null): AddressedRow => ({
+  ...{ pushId: pushId(name), uid, lane: 0, type: "fcm", token: name },
+});
+const pageOf = (lane: typeof FCM, devices: readonly AddressedRow[]) => ({
+  ...EMPTY_PAGE,
+  lanes: [lane],
+  devices: packAddressed(devices),
+});
+const claimCall = (limit: number, lane = FCM, now = T): Call => ["claim", [lane, limit, now, now, 1000, []]];
+
+/** Settles these of what was claimed: accepted with this receipt, or refused. */
+function settleCall(
+  claimed: unknown,
+  receipt: unknown,
+  which: (place: number) => boolean = (place) => place === 0,
+): Call {
+  const { lease, deliveries } = claimed as Claimed;
+  const results = unpackClaimed(deliveries)
+    .filter((_, place) => which(place))
+    .map((row): Settlement => {
+      const delivery = { ...row, lane: FCM, lease: { name: lease, until: 0 } } as unknown as Delivery;
+      if (receipt === undefined) return { delivery, kind: "refused", reason: "no", counters: [] };
+      return { delivery, kind: "accepted", receipt: receipt as string, counters: ["accepted_fcm"] };
+    });
+  return ["settle", [packSettlements(results), T]];
+}
+
 const EMPTY_PAGE = {
   cursor: null,
   notBefore: null,
@@ -351,8 +381,7 @@ t.test("a call that throws undoes nothing but itself", async (t) => {
 
 t.test("a call that throws leaves the counts of jobs and lanes as the others made them", async (t) => {
   const { db, opened } = openStore(t);
-  const devices = ["a", "b"].flatMap((name) => [pushId(name), `u${name}`, 0, "fcm", name]);
-  const page = { ...EMPTY_PAGE, lanes: [["fcm", "com.x", ""]], devices };
+  const page = pageOf(FCM, [inFcm("a", "ua"), inFcm("b", "ub")]);
   const wrong = { ...page, counts: { target_fcm: null } };
   const conflict = acceptCall("n3", {}, { key: "k", digest: "other" });
   const reply = opened.run([
@@ -361,16 +390,14 @@ t.test("a call that throws leaves the counts of jobs and lanes as the others mad
     conflict,
     ["expand", [1, null, wrong, T]],
     ["expand", [2, null, page, T]],
-    ["claim", ["fcm", "com.x", "", 1, T, 1000]],
+    claimCall(1),
   ]);
   t.same(
     reply.failures.map(([index]) => index),
     [2, 3],
   );
   t.equal(reply.failures[0]?.[1].code, "conflict");
-  const flat = (reply.results[5] as { readonly deliveries: readonly number[] }).deliveries;
-  const row = (text: unknown) => [flat[0], T + 1000, 4, text, 0, -1, 0];
-  const settle = (text: unknown): Call => ["settle", [{ counters: [["accepted_fcm"]], rows: row(text) }, T]];
+  const settle = (receipt: unknown): Call => settleCall(reply.results[5], receipt);
   const settled = opened.run([settle({}), settle("r"), settle("r")]);
   t.same(
     settled.failures.map(([index]) => index),
@@ -387,23 +414,22 @@ t.test("a call that throws leaves the counts of jobs and lanes as the others mad
 
 t.test("what ended unsent is counted once, also when another call of the same message throws", async (t) => {
   const { opened } = openStore(t);
-  const page = { ...EMPTY_PAGE, lanes: [["fcm", "com.x", ""]], devices: [pushId("a"), null, 0, "fcm", "token"] };
+  const page = pageOf(FCM, [inFcm("a")]);
   opened.run([acceptCall("n1", {}, { key: "k", digest: "x" }), ["expand", [1, null, page, T]]]);
-  const reply = opened.run([
-    ["claim", ["fcm", "com.x", "", 1, T + DAY, 1000]],
-    acceptCall("n2", {}, { key: "k", digest: "other" }),
-  ]);
+  const reply = opened.run([claimCall(1, FCM, T + DAY), acceptCall("n2", {}, { key: "k", digest: "other" })]);
   t.equal(reply.failures.length, 1);
-  t.same(opened.run([["unsent", []]]).results, [[["fcm", "com.x", "", 1]]]);
+  t.same(opened.run([["unsent", []]]).results, [[{ ...FCM, total: 1 }]]);
 });
 
 t.test("an order that was cut short is carried out by the sweeping, and so is the end of what is held", async (t) => {
   const { db, opened } = openStore(t);
-  const devices = Array.from({ length: 5 }, (_, i) => [pushId(`d${i}`), null, 0, "fcm", `t${i}`]).flat();
-  const page = { ...EMPTY_PAGE, lanes: [["fcm", "com.x", ""]], devices };
+  const page = pageOf(
+    FCM,
+    Array.from({ length: 5 }, (_, i) => inFcm(`d${i}`)),
+  );
   const expand = (job: number): Call => ["expand", [job, null, page, T]];
   const order = (id: string, what: string): Call => ["order", [id, what, T]];
-  const claim: Call = ["claim", ["fcm", "com.x", "", 100, T, 1000]];
+  const claim = claimCall(100);
   opened.run([acceptCall("n1"), acceptCall("n2"), acceptCall("n3"), expand(1), expand(2), expand(3)]);
   opened.run([order("n1", "pause"), order("n2", "pause"), order("n3", "pause"), claim]);
   t.equal(db.prepare("SELECT count(*) FROM deliveries WHERE state = 3").pluck().get(), 15);
@@ -435,16 +461,15 @@ t.test("an order that was cut short is carried out by the sweeping, and so is th
 
 t.test("deliveries are claimed and settled by statements that SQLite plans once, not anew for each", async (t) => {
   const { opened } = openStore(t);
-  const devices = Array.from({ length: 40 }, (_, i) => [pushId(`d${i}`), null, 0, "fcm", `t${i}`]).flat();
-  const page = { ...EMPTY_PAGE, lanes: [["fcm", "com.x", ""]], devices };
-  opened.run([acceptCall("n1"), ["expand", [1, page, T]]]);
+  const page = pageOf(
+    FCM,
+    Array.from({ length: 40 }, (_, i) => inFcm(`d${i}`)),
+  );
+  opened.run([acceptCall("n1"), ["expand", [1, null, page, T]]]);
   const some = (): void => {
-    const claim = opened.run([["claim", ["fcm", "com.x", "", 10, T, 1000]]]).results[0] as FlatClaim;
-    const rows = claim.deliveries.flatMap((delivery, i) =>
-      i % 6 === 0 ? [delivery, T + 1000, State.accepted, "r", 0, -1, 0] : [],
-    );
-    t.equal(rows.length, 70);
-    t.same(opened.run([["settle", [{ counters: [[]], rows }, T]]]).failures, []);
+    const claimed = opened.run([claimCall(10)]).results[0] as Claimed;
+    t.equal(unpackClaimed(claimed.deliveries).length, 10);
+    t.same(opened.run([settleCall(claimed, "r", () => true)]).failures, []);
   };
   some();
   // better-sqlite3 compiles a function for the rows of a statement whenever SQLite has planned that anew.
@@ -661,8 +686,12 @@ const LASTING = ["sequences", "runs", "lanes", "sqlite_sequence"];
 t.test("whatever belongs to a notification is forgotten after 30 days", async (t) => {
   const { db, opened } = openStore(t);
   const ids = Array.from({ length: 10 }, (_, i) => pushId(`d${i}`));
-  const devices = ids.flatMap((id, i) => [id, `u${i}`, i % 2 === 0 ? 0 : -1, "huawei", `t${i}`]);
-  const page = { ...EMPTY_PAGE, lanes: [["huawei", "com.x", ""]], devices, counts: { target_android: 10 } };
+  const HUAWEI = { vendor: "huawei", app: "com.x", host: "" };
+  const devices = ids.map((id, i): AddressedRow => {
+    const who = { pushId: id, uid: `u${i}` };
+    return i % 2 === 0 ? { ...who, lane: 0, type: "huawei", token: `t${i}` } : { ...who, state: State.sent };
+  });
+  const page = { ...pageOf(HUAWEI, devices), counts: { target_android: 10 } };
   const evidence = ids.map((id: PushId) => ({ id: "n1", pushId: id, counter: "arrive_android" }));
   const sample = { key: "k", total: 1, success: 0, error: 0, latency: 0 };
   const reply = opened.run([
@@ -673,13 +702,11 @@ t.test("whatever belongs to a notification is forgotten after 30 days", async (t
     ["expand", [2, null, page, T]],
     ["arrived", [evidence, T]],
     ["addSamples", [[sample], T]],
-    ["claim", ["huawei", "com.x", 2, T, 1000]],
+    claimCall(2, HUAWEI),
     ["deleteDevices", [[pushId("d0")]]],
   ]);
   t.same(reply.failures, []);
-  const claimed = reply.results[7] as { readonly deliveries: readonly number[] };
-  const refused = [claimed.deliveries[0], T + 1000, 6, "no", 0, -1, 0];
-  t.same(opened.run([["settle", [{ counters: [[]], rows: refused }, T]]]).failures, []);
+  t.same(opened.run([settleCall(reply.results[7], undefined)]).failures, []);
   t.same(opened.run([["sweepCounters", [T + DAY - 1, 4]]]).results, [false]);
   t.same(opened.run([["sweepCounters", [T + DAY, 4]]]).results, [false], "the key of a call that may be repeated");
   t.equal(db.prepare("SELECT count(*) FROM calls").pluck().get(), 0);

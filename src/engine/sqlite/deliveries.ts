@@ -3,9 +3,11 @@
 // second by pages of 1,000, 48,000 where their users are new; 12,000 calls to one device each go all the way in a second.
 import type Database from "better-sqlite3";
 import type { Traits } from "../../core/traits.ts";
+import { type ClaimedRow, type Packed, type PackedSettlements, packClaimed, unpackSettlements } from "../rows.ts";
 import { detours } from "./detours.ts";
 import type { DeviceTable } from "./devices.ts";
-import { CANCELLED, EXPIRED, type Progress, State, type Tally, type Way } from "./progress.ts";
+import { CANCELLED, EXPIRED, type Progress, type Tally, type Way } from "./progress.ts";
+import { State } from "./state.ts";
 
 interface Waiting {
   readonly delivery: number;
@@ -17,38 +19,26 @@ interface Waiting {
   readonly reason: string | null;
 }
 
-interface Lane {
-  readonly lane: number;
+export interface LaneName {
   readonly vendor: string;
   readonly app: string;
   /** Empty: none. */
   readonly host: string;
+}
+
+interface Lane extends LaneName {
+  readonly lane: number;
   readonly open: number;
 }
 
-export interface FlatClaim {
-  /** One after the other: delivery, job, pushId, type, token, attempts. */
-  readonly deliveries: readonly (string | number)[];
-  /** Of the few of them that have one, and the how many-th delivery it is. */
-  readonly detours: readonly (readonly [place: number, detour: string])[];
-  /** Job and notification, as JSON. */
-  readonly notes: readonly (readonly [job: number, notification: string])[];
+export interface Claimed {
+  /** The name of its lease. */
+  readonly lease: number;
+  readonly deliveries: Packed<ClaimedRow>;
+  /** As JSON, of the jobs among them that the caller does not know. */
+  readonly notes: readonly { readonly job: number; readonly notification: string }[];
   readonly next: number | undefined;
 }
-
-/** What `Settlement.kind` is here. */
-const SETTLED = [State.accepted, State.gone, State.refused, State.expired, State.queued] as const;
-
-export interface FlatSettlements {
-  readonly counters: readonly (readonly string[])[];
-  /**
-   * One after the other: delivery, leasedUntil, state, receipt or reason or null, number of its counters, and:
-   * `queued`: when it is due, tried 1 or 0. Otherwise: the token is to be forgotten -1 no, 0 yes, or when it was registered
-   * before then; 0, or the token's detour.
-   */
-  readonly rows: readonly (string | number | null)[];
-}
-const SETTLEMENT_WIDTH = 7;
 
 /** Deliveries that a claim may pass over, being paused, cancelled or expired, before it answers. */
 const PASSED_OVER = 1000;
@@ -66,46 +56,48 @@ export function deliveries(
   traits: Traits,
 ) {
   const ways = detours(db);
-  const lanes = db.prepare<[], Lane>("SELECT lane, vendor, app, host, open FROM lanes WHERE open > 0");
+  const laneColumns = "lane, vendor, app, host, open";
+  const waiting = "d.delivery, d.job, d.push_id, d.type, d.token, d.attempts, d.reason";
+  const lanes = db.prepare<[], Lane>(`SELECT ${laneColumns} FROM lanes WHERE open > 0`);
   const findLane = db.prepare<[string, string, string], Lane>(`
-    SELECT lane, vendor, app, host, open FROM lanes WHERE vendor = ? AND app = ? AND host = ? AND open > 0`);
-  const laneOf = db.prepare<[number], Lane>("SELECT lane, vendor, app, host, open FROM lanes WHERE lane = ?");
+    SELECT ${laneColumns} FROM lanes WHERE vendor = ? AND app = ? AND host = ? AND open > 0`);
+  const laneOf = db.prepare<[number], Lane>(`SELECT ${laneColumns} FROM lanes WHERE lane = ?`);
   const oldest = db
     .prepare<[number, number, number], number | null>(`
     SELECT min(queued_at) FROM (
       SELECT queued_at FROM deliveries WHERE lane = +? AND state = +? AND bulk = +? AND due IS NOT NULL ORDER BY due LIMIT ${FIRST})`)
     .pluck<number | null>();
   const due = db.prepare<[number, number, number, number], Waiting>(`
-    SELECT delivery, job, push_id, type, token, attempts, reason FROM deliveries
-    WHERE lane = +? AND state = 1 AND bulk = +? AND due <= +? ORDER BY due, delivery LIMIT ? + 0`);
+    SELECT ${waiting} FROM deliveries d
+    WHERE lane = +? AND state = ${State.queued} AND bulk = +? AND due <= +? ORDER BY due, delivery LIMIT ? + 0`);
   const after = db.prepare<[number, number, number, number, number, number], Waiting & { readonly due: number }>(`
-    SELECT delivery, job, push_id, type, token, attempts, reason, due FROM deliveries
-    WHERE lane = ? AND state = 1 AND bulk = ? AND due >= ? AND NOT (due = ? AND delivery <= ?) ORDER BY due, delivery LIMIT ?`);
+    SELECT ${waiting}, d.due FROM deliveries d
+    WHERE lane = ? AND state = ${State.queued} AND bulk = ? AND due >= ? AND NOT (due = ? AND delivery <= ?) ORDER BY due, delivery LIMIT ?`);
   const position = db.prepare<[number, number], { readonly bulk: number; readonly due: number }>(`
-    SELECT bulk, due FROM deliveries WHERE delivery = ? AND lane = ? AND state = 1`);
+    SELECT bulk, due FROM deliveries WHERE delivery = ? AND lane = ? AND state = ${State.queued}`);
   const nextDue = db
     .prepare<[number, number, number], number>(`
     SELECT due FROM deliveries WHERE lane = +? AND state = +? AND bulk = +? AND due IS NOT NULL ORDER BY due LIMIT 1`)
     .pluck<number>();
   const reclaim = db.prepare<[number, number, number, number]>(`
-    UPDATE deliveries SET state = 1 WHERE delivery IN
-      (SELECT delivery FROM deliveries WHERE lane = +? AND state = 2 AND bulk = +? AND due <= +? ORDER BY due LIMIT ? + 0)`);
+    UPDATE deliveries SET state = ${State.queued} WHERE delivery IN
+      (SELECT delivery FROM deliveries WHERE lane = +? AND state = ${State.leased} AND bulk = +? AND due <= +? ORDER BY due LIMIT ? + 0)`);
   const lease = db.prepare<[number, number, number]>(
-    "UPDATE deliveries SET state = 2, due = ?, sent_at = ? WHERE delivery = ?",
+    `UPDATE deliveries SET state = ${State.leased}, due = ?, sent_at = ? WHERE delivery = ?`,
   );
-  const hold = db.prepare<[number]>("UPDATE deliveries SET state = 3 WHERE delivery = ?");
-  const release = db.prepare<[number]>("UPDATE deliveries SET state = 1 WHERE delivery = ?");
+  const hold = db.prepare<[number]>(`UPDATE deliveries SET state = ${State.held} WHERE delivery = ?`);
+  const release = db.prepare<[number]>(`UPDATE deliveries SET state = ${State.queued} WHERE delivery = ?`);
   const noteOf = db.prepare<[number], string>("SELECT notification FROM job_contents WHERE job = ?").pluck<string>();
   // `= +?` beside a join or an order, and `LIMIT ? + 0`: see packets.ts.
   const leased = db.prepare<[number, number], Waiting & Way>(`
-    SELECT d.delivery, d.job, d.push_id, d.type, d.token, d.attempts, d.reason, d.lane, l.vendor
+    SELECT ${waiting}, d.lane, l.vendor
     FROM deliveries d JOIN lanes l ON l.lane = d.lane
-    WHERE d.delivery = +? AND d.state = 2 AND d.due = +?`);
+    WHERE d.delivery = +? AND d.state = ${State.leased} AND d.due = +?`);
   const requeue = db.prepare<[number, number, string | null, number]>(`
-    UPDATE deliveries SET state = 1, due = ?, attempts = attempts + ?, reason = ? WHERE delivery = ?`);
+    UPDATE deliveries SET state = ${State.queued}, due = ?, attempts = attempts + ?, reason = ? WHERE delivery = ?`);
   // Claimed for nothing: the vendor was not asked, or took nothing from us.
   const giveBack = db.prepare<[number, string | null, number]>(`
-    UPDATE deliveries SET state = 1, due = ?, reason = coalesce(nullif(?, ''), reason), sent_at = iif(attempts = 0, NULL, sent_at) WHERE delivery = ?`);
+    UPDATE deliveries SET state = ${State.queued}, due = ?, reason = coalesce(nullif(?, ''), reason), sent_at = iif(attempts = 0, NULL, sent_at) WHERE delivery = ?`);
   const settle = db.prepare<[number, string | null, string | null, number, number, number]>(`
     UPDATE deliveries SET state = ?, due = NULL, receipt = ?, reason = ?, settled_at = ?, token = iif(?, token, NULL)
     WHERE delivery = ?`);
@@ -114,14 +106,14 @@ export function deliveries(
   const expiring = db
     .prepare<[number, number], number>(`
     SELECT count(*) FROM (
-      SELECT job FROM deliveries WHERE lane = ? AND state IN (1, 2) AND due IS NOT NULL LIMIT ${LOOKED_AT}
+      SELECT job FROM deliveries WHERE lane = ? AND state IN (${State.queued}, ${State.leased}) AND due IS NOT NULL LIMIT ${LOOKED_AT}
     ) d JOIN jobs j ON j.job = d.job WHERE j.expires <= ?`)
     .pluck<number>();
   const walking = db.prepare<[number], { readonly walk: number }>(
     "SELECT walk FROM jobs WHERE job = ? AND walk IS NOT NULL",
   );
   const walked = db.prepare<[number, number, number], Waiting & Way & { readonly state: number }>(`
-    SELECT d.delivery, d.job, d.push_id, d.type, d.token, d.attempts, d.reason, d.lane, d.state, l.vendor
+    SELECT ${waiting}, d.lane, d.state, l.vendor
     FROM deliveries d LEFT JOIN lanes l ON l.lane = d.lane
     WHERE d.job = +? AND d.delivery > +? ORDER BY d.delivery LIMIT ? + 0`);
   const resuming = db
@@ -132,8 +124,8 @@ export function deliveries(
 
   // A lease ends with the run that gave it.
   db.prepare<[]>(
-    `UPDATE deliveries SET state = 1, due = queued_at
-     WHERE lane IN (SELECT lane FROM lanes WHERE open > 0) AND state = 2 AND due IS NOT NULL`,
+    `UPDATE deliveries SET state = ${State.queued}, due = queued_at
+     WHERE lane IN (SELECT lane FROM lanes WHERE open > 0) AND state = ${State.leased} AND due IS NOT NULL`,
   ).run();
 
   /** What is to happen with a delivery that waits, apart from being sent. */
@@ -173,103 +165,119 @@ export function deliveries(
     }
   }
 
-  function next(lane: number, now: number): number | undefined {
-    let first = resuming.get() === undefined ? undefined : now + LOOK_EVERY;
-    for (const state of [State.queued, State.leased])
-      for (const bulk of [0, 1]) {
-        const at = nextDue.get(lane, state, bulk);
-        if (at !== undefined && (first === undefined || at < first)) first = at;
-      }
-    return first;
+  function next(lane: number, now: number, clock: number): number | undefined {
+    let first = resuming.get() === undefined ? Number.POSITIVE_INFINITY : now + LOOK_EVERY;
+    for (const bulk of [0, 1]) {
+      first = Math.min(first, nextDue.get(lane, State.queued, bulk) ?? first);
+      const ends = nextDue.get(lane, State.leased, bulk);
+      if (ends !== undefined) first = Math.min(first, now + ends - clock);
+    }
+    return first === Number.POSITIVE_INFINITY ? undefined : first;
+  }
+
+  /** A lease is named by its end, which therefore is no other's, and later than any before. */
+  let latest = 0;
+  function endOfLease(clock: number, time: number): number {
+    latest = Math.max(clock + time, latest + 1);
+    return latest;
   }
 
   return {
-    lanes(): readonly (readonly [vendor: string, app: string, host: string, depth: number, oldest: number | null])[] {
-      return lanes.all().map(({ lane, vendor, app, host, open }) => {
+    lanes(): readonly (LaneName & { readonly depth: number; readonly oldest: number | null })[] {
+      return lanes.all().map(({ lane, open, ...name }) => {
         const first = [State.queued, State.leased]
           .flatMap((state) => [oldest.get(lane, state, 0), oldest.get(lane, state, 1)])
           .filter((at) => typeof at === "number");
-        return [vendor, app, host, open, first.length === 0 ? null : Math.min(...first)];
+        return { ...name, depth: open, oldest: first.length === 0 ? null : Math.min(...first) };
       });
     },
 
     /** Deliveries that expired or were cancelled before they were sent, since the store was opened. */
-    unsent: (): readonly (readonly [vendor: string, app: string, host: string, total: number])[] =>
+    unsent: (): readonly (LaneName & { readonly total: number })[] =>
       progress.unsent().flatMap(([number, total]) => {
-        const lane = laneOf.get(number);
-        return lane === undefined ? [] : [[lane.vendor, lane.app, lane.host, total] as const];
+        const { vendor, app, host } = laneOf.get(number) ?? {};
+        return vendor === undefined || app === undefined || host === undefined ? [] : [{ vendor, app, host, total }];
       }),
 
-    claim(vendor: string, app: string, host: string, limit: number, now: number, leaseTime: number): FlatClaim {
+    /**
+     * @param now by which deliveries are due and expire
+     * @param clock by which the lease is timed
+     * @param leaseTime milliseconds
+     * @param known jobs whose notification the caller has
+     */
+    claim(
+      { vendor, app, host }: LaneName,
+      limit: number,
+      now: number,
+      clock: number,
+      leaseTime: number,
+      known: readonly number[],
+    ): Claimed {
       const way = findLane.get(vendor, app, host);
-      if (way === undefined) return { deliveries: [], detours: [], notes: [], next: undefined };
+      if (way === undefined) return { lease: 0, deliveries: [], notes: [], next: undefined };
       const { lane } = way;
       const tally = progress.tally(now);
-      const flat: (string | number)[] = [];
-      const detoured: (readonly [number, string])[] = [];
+      const ends = endOfLease(clock, leaseTime);
+      const claimed: ClaimedRow[] = [];
       const hasDetours = ways.any();
-      const notes = new Map<number, string>();
-      let taken = 0;
+      const told = new Set(known);
+      const notes: { job: number; notification: string }[] = [];
       let passed = 0;
       for (const bulk of [0, 1]) {
-        reclaim.run(lane, bulk, now, limit);
-        for (let more = true; more && taken < limit && passed < PASSED_OVER; ) {
-          const asked = limit - taken;
+        reclaim.run(lane, bulk, clock, limit);
+        for (let more = true; more && claimed.length < limit && passed < PASSED_OVER; ) {
+          const asked = limit - claimed.length;
           const rows = due.all(lane, bulk, now, asked);
           for (const row of rows) {
             if (passOver(row, way, tally, now)) {
               passed++;
               continue;
             }
-            lease.run(now + leaseTime, now, row.delivery);
-            flat.push(row.delivery, row.job, row.push_id, row.type, row.token, row.attempts);
-            const detour = hasDetours ? ways.of(row.push_id, row.token) : undefined;
-            if (detour !== undefined) detoured.push([taken, detour]);
-            if (!notes.has(row.job)) notes.set(row.job, noteOf.get(row.job) ?? "");
-            taken++;
+            const { delivery, job, push_id: pushId, type, token, attempts } = row;
+            lease.run(ends, now, delivery);
+            const detour = (hasDetours ? ways.of(pushId, token) : undefined) ?? null;
+            claimed.push({ delivery, job, pushId, type, token, attempts, detour });
+            if (told.has(job)) continue;
+            told.add(job);
+            notes.push({ job, notification: noteOf.get(job) ?? "" });
           }
           more = rows.length === asked;
         }
       }
       tally.close();
-      return { deliveries: flat, detours: detoured, notes: [...notes], next: next(lane, now) };
+      return { lease: ends, deliveries: packClaimed(claimed), notes, next: next(lane, now, clock) };
     },
 
-    settle({ rows, counters }: FlatSettlements, now: number): void {
+    settle(settlements: PackedSettlements, now: number): void {
       const tally = progress.tally(now);
-      for (let i = 0; i + SETTLEMENT_WIDTH <= rows.length; i += SETTLEMENT_WIDTH) {
-        const row = leased.get(rows[i] as number, rows[i + 1] as number); // as `flatSettlements` put them
-        if (row === undefined) continue; // its lease was lost
-        const state = rows[i + 2] as (typeof SETTLED)[number];
-        const text = rows[i + 3] as string | null;
-        const number = rows[i + 5] as number;
+      for (const one of unpackSettlements(settlements)) {
+        const row = leased.get(one.delivery, one.lease);
+        if (row === undefined) continue; // it was claimed again since
+        const { state, text, detour, forget } = one;
         if (state === State.queued) {
           if (tally.job(row.job)?.cancelled === 1) cancel({ ...row, reason: text || row.reason }, row, tally, now);
-          else if (rows[i + 6] === 1) requeue.run(number, 1, text, row.delivery);
-          else giveBack.run(number, text, row.delivery);
+          else if (one.tried) requeue.run(one.due, 1, text, row.delivery);
+          else giveBack.run(one.due, text, row.delivery);
           continue;
         }
         const accepted = state === State.accepted;
         const keepsToken = accepted && traits.tellsOfArrival(row.vendor) ? 1 : 0;
         settle.run(state, accepted ? text : null, accepted ? null : text, now, keepsToken, row.delivery);
-        tally.settled(row.job, row, counters[rows[i + 4] as number] ?? [], accepted ? undefined : (text ?? ""));
-        const detour = rows[i + 6];
-        if (typeof detour === "string") ways.set(row.push_id, row.token, detour);
-        if (number >= 0) devices.forgetToken(row.push_id, row, number === 0 ? undefined : number, text ?? "", now);
+        tally.settled(row.job, row, one.counters, accepted ? undefined : (text ?? ""));
+        if (detour !== null) ways.set(row.push_id, row.token, detour);
+        if (forget !== null) devices.forgetToken(row.push_id, row, forget === 0 ? undefined : forget, text ?? "", now);
       }
       tally.close();
     },
 
-    expiringIn(vendor: string, app: string, host: string, until: number): number {
+    expiringIn({ vendor, app, host }: LaneName, until: number): number {
       const way = findLane.get(vendor, app, host);
       return way === undefined ? 0 : (expiring.get(way.lane, until) ?? 0);
     },
 
     /** One piece of a lane; `cursor` is the last delivery that was left as it is. */
     expireLane(
-      vendor: string,
-      app: string,
-      host: string,
+      { vendor, app, host }: LaneName,
       cursor: number | undefined,
       limit: number,
       now: number,

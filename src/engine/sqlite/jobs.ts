@@ -3,11 +3,14 @@ import type Database from "better-sqlite3";
 import type { SentMark } from "../../core/engine.ts";
 import type { Once } from "../../core/outbox.ts";
 import type { Channel, From, Page } from "../../core/packet.ts";
+import { type AddressedRow, type Packed, type ParcelRow, unpackAddressed } from "../rows.ts";
 import type { Addressees } from "./addressees.ts";
 import type { ArrivalHeading, Counts } from "./counts.ts";
+import type { LaneName } from "./deliveries.ts";
 import type { Repeatable } from "./once.ts";
-import type { FlatParcels, Packets } from "./packets.ts";
-import { EXPIRED, type Progress, State, type Tally } from "./progress.ts";
+import type { Packets } from "./packets.ts";
+import { EXPIRED, type Progress, type Tally } from "./progress.ts";
+import { State } from "./state.ts";
 
 /** What is kept of a notification besides its content. */
 export interface Heading extends ArrivalHeading {
@@ -32,14 +35,13 @@ export interface Contents {
   readonly target: string;
 }
 
-export interface FlatPage {
+/** `ExpandedPage` on its way to the thread. */
+export interface PackedPage {
   readonly cursor: string | null;
   readonly notBefore: number | null;
-  readonly parcels: FlatParcels;
-  /** Vendor, app and host, or '', of every lane among the devices. */
-  readonly lanes: readonly (readonly [vendor: string, app: string, host: string])[];
-  /** Device after device: pushId, uid or null, the place of its lane in `lanes` or its `placeOf`, type, token. */
-  readonly devices: readonly (string | number | null)[];
+  readonly parcels: Packed<ParcelRow>;
+  readonly lanes: readonly LaneName[];
+  readonly devices: Packed<AddressedRow>;
   readonly late: boolean;
   readonly counts: Readonly<Record<string, number>>;
   readonly seen: number;
@@ -49,12 +51,6 @@ export interface FlatPage {
 
 /** Lanes of hosts that devices chose; with more of them, those at rest change hands. */
 const MOST_HOSTS = 1024;
-
-/** Of a delivery that has no lane. */
-export type ConnectionState = (typeof State)["sent" | "kept" | "expired" | "lacksApn" | "lacksTitle"];
-/** Below 0, where no lane has its place. */
-export const placeOf = (state: ConnectionState): number => -1 - state;
-const stateAt = (place: number): number => -1 - place;
 
 /** A page that was not taken: there is nothing to hand over. */
 export const NO_JOB = -1;
@@ -135,21 +131,18 @@ export function outbox(
    * Returns how many of the devices were queued: those that have a lane; all of them when they expire at once. And how many a
    * connection took it for.
    */
-  function addDevices(job: number, bulk: number, page: FlatPage, tally: Tally, now: number) {
-    const lanes = page.lanes.map(([vendor, app, host]) => ({
+  function addDevices(job: number, bulk: number, page: PackedPage, tally: Tally, now: number) {
+    const lanes = page.lanes.map(({ vendor, app, host }) => ({
       vendor,
       lane: findLane.get(vendor, app, host) ?? newLane(vendor, app, host),
       added: 0,
     }));
-    const { devices } = page;
     let queued = 0;
     let connected = 0;
-    for (let i = 0; i + 4 < devices.length; i += 5) {
-      const pushId = devices[i] as string; // as `flatPage` put them
-      const uid = devices[i + 1] as string | null;
-      const place = devices[i + 2] as number;
-      const way = lanes[place];
-      const state = way === undefined ? stateAt(place) : State.queued;
+    for (const row of unpackAddressed(page.devices)) {
+      const { pushId, uid } = row;
+      const way = "lane" in row ? lanes[row.lane] : undefined;
+      const state = "lane" in row ? State.queued : row.state;
       const delivery = nextDelivery();
       if (way !== undefined) way.added++;
       if (way !== undefined || page.late) queued++;
@@ -166,8 +159,8 @@ export function outbox(
         now,
         state === State.sent ? now : null,
         pushId,
-        devices[i + 3] as string | null,
-        devices[i + 4] as string | null,
+        "lane" in row ? row.type : null,
+        "lane" in row ? row.token : null,
       );
       if (!page.late) continue;
       expire.run(now, EXPIRED, delivery);
@@ -231,7 +224,7 @@ export function outbox(
     },
 
     /** Returns the first seq of the kept packets, or `NO_JOB`. @param from where the job has to stand */
-    expand(job: number, from: string | null, page: FlatPage, now: number): number {
+    expand(job: number, from: string | null, page: PackedPage, now: number): number {
       const row = expandable.get(job, from);
       if (row === undefined) return NO_JOB;
       const real = row.dry_run === 0;

@@ -1,7 +1,7 @@
 // Looking back: jobs and how far they are, deliveries device by device, and the way to them from a device or a user.
 import type Database from "better-sqlite3";
 import type { Addressees } from "./addressees.ts";
-import { State } from "./progress.ts";
+import { State } from "./state.ts";
 
 export interface JobView {
   readonly job: number;

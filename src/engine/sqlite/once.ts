@@ -3,7 +3,8 @@
 import type Database from "better-sqlite3";
 import { conflict } from "../../core/once.ts";
 import type { Once } from "../../core/outbox.ts";
-import type { FlatParcels, Packets } from "./packets.ts";
+import type { Packed, ParcelRow } from "../rows.ts";
+import type { Packets } from "./packets.ts";
 
 const KEPT = 86_400_000;
 const PUSHED = "success";
@@ -59,14 +60,21 @@ export function calls(db: Database, packets: Pick<Packets, "append">) {
     },
 
     /** Keeps the packets of one piece of a push, unless that was done before. The contract is `Broker.publishOnce`. */
-    appendOnce(once: Once, piece: number, last: boolean, given: string, flat: FlatParcels, now: number): MadePiece {
+    appendOnce(
+      once: Once,
+      piece: number,
+      last: boolean,
+      given: string,
+      parcels: Packed<ParcelRow>,
+      now: number,
+    ): MadePiece {
       const before = known(once, now);
       const id = before?.packet ?? given;
       if (before !== undefined && before.answer !== null)
         return { first: undefined, next: undefined, id, online: before.online };
       const made = before?.pieces ?? 0;
       if (piece !== made) return { first: undefined, next: made, id, online: null };
-      const first = packets.append(flat);
+      const first = packets.append(parcels);
       const answer = last ? PUSHED : null;
       if (before === undefined) add.run(once.key, once.digest, made + 1, answer, id, now + KEPT);
       else advance.run(made + 1, answer, once.key);

@@ -9,23 +9,14 @@ import {
   type From,
   type KeptPacket,
   type Page,
-  type Parcel,
   pageOf,
 } from "../../core/packet.ts";
+import { type Packed, type ParcelRow, unpackParcels } from "../rows.ts";
 
 /** How many packets a channel keeps. Prefixes are of topic names; the longest that fits decides. */
 export interface Keep {
   readonly default: number;
   readonly prefixes: readonly (readonly [prefix: string, count: number])[];
-}
-
-/** Parcels without their structure: channel, id, event, body, expires, and again. Crosses to the thread in half the time. */
-export type FlatParcels = readonly (string | number)[];
-
-export function flatten(parcels: readonly Parcel[]): (string | number)[] {
-  const flat: (string | number)[] = [];
-  for (const { channel, packet } of parcels) flat.push(channel, packet.id, packet.event, packet.body, packet.expires);
-  return flat;
 }
 
 export type Packets = ReturnType<typeof packets>;
@@ -112,11 +103,9 @@ export function packets(db: Database, keep: Keep, nextSeq: () => number) {
      * Adds the parcels to the log; their seqs are the returned one and those that follow it. 0 when there are none.
      * They are in the store after `writeAll`, which the transaction ends with; what reads them here writes them first.
      */
-    append(flat: FlatParcels): number {
+    append(parcels: Packed<ParcelRow>): number {
       let first = 0;
-      for (let i = 0; i + 4 < flat.length; i += 5) {
-        const channel = flat[i] as Channel; // as `flatten` put them
-        const expires = flat[i + 4] as number;
+      for (const { channel, id, event, body, expires } of unpackParcels(parcels)) {
         // Checked here: one that is pushed out by newer ones is never written, so the store would not notice.
         if (!Number.isSafeInteger(expires)) throw new TypeError(`a packet that expires at ${expires} cannot be kept`);
         const tail = tailOf(channel);
@@ -124,7 +113,6 @@ export function packets(db: Database, keep: Keep, nextSeq: () => number) {
         if (first === 0) first = seq;
         tail.place++;
         tail.dropAt = Math.max(expires, tail.dropAt);
-        const [id, event, body] = [flat[i + 1] as string, flat[i + 2] as string, flat[i + 3] as string];
         tail.rows.push([seq, channel, tail.place, id, event, body, expires, tail.dropAt]);
       }
       return first;

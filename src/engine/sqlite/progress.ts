@@ -4,24 +4,6 @@ import type Database from "better-sqlite3";
 import type { Traits } from "../../core/traits.ts";
 import type { Counts } from "./counts.ts";
 
-/** What the column `state` of a delivery means. */
-export const State = {
-  sent: 0,
-  queued: 1,
-  leased: 2,
-  held: 3,
-  accepted: 4,
-  gone: 5,
-  refused: 6,
-  expired: 7,
-  cancelled: 8,
-  /** In the log of the connection, for a device that was away. */
-  kept: 9,
-  /** There is nothing in it that the device could show: no text for Apple, no title for others. */
-  lacksApn: 10,
-  lacksTitle: 11,
-} as const;
-
 export const EXPIRED = "its time to live passed in the queue";
 export const CANCELLED = "cancelled";
 /** The long connection, as the statistics name it. */

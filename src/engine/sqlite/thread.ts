@@ -8,6 +8,7 @@ import { type ErrorCode, PushError } from "../../core/errors.ts";
 import { Traits, type VendorTraits } from "../../core/traits.ts";
 import { copyDatabase } from "../backup.ts";
 import { databaseFile, lockDirectory } from "../directory.ts";
+import type { Packed, ParcelRow } from "../rows.ts";
 import { addressees } from "./addressees.ts";
 import { counters } from "./counters.ts";
 import { type Counts, counts } from "./counts.ts";
@@ -95,7 +96,7 @@ function methods(
   const { sweepHours, ...figures } = counters(db, looking, told);
   const { jobs, jobsByNumber, jobsOfId, notification, deliveries: deliveriesOf, vendorIds, traceable } = looking;
   return {
-    append: (...flat: (string | number)[]): number => append(flat), // see message.ts
+    append: (...parcels: Packed<ParcelRow>): number => append(parcels), // the whole call is one list: see message.ts
     sweepPackets,
     ...devicesTable,
     ...outbox(db, kept, counted, tallied, known, repeatable, numbers.delivery),
@@ -355,6 +356,12 @@ export function runThread(port: MessagePort, data: ThreadData): void {
     return;
   }
   giveWay();
+  serveStore(port, data);
+}
+
+/** Answers what comes by `port` until it is told to close. */
+export function serveStore(port: MessagePort, data: StoreData): void {
+  const reply = (message: Reply): void => port.postMessage(message);
   let opened: Store;
   try {
     opened = openStore(data);

@@ -1,0 +1,49 @@
+// Engines as other machines see one: each call takes a while to begin, and its answer a while to be seen; and two nodes that
+// share a store.
+import { setImmediate } from "node:timers/promises";
+import type { Engine } from "../../src/core/engine.ts";
+
+type Call = (...args: unknown[]) => Promise<unknown>;
+
+/** The parts of an engine whose calls are made by `through`, save `attach`. */
+function wrap(engine: Engine, through: (call: Call) => Call): Engine {
+  const part = <Part extends object>(part: Part): Part =>
+    new Proxy(part, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name);
+        if (typeof value !== "function" || name === "attach") return value;
+        return through(async (...args) => Reflect.apply(value, target, args));
+      },
+    });
+  return {
+    devices: part(engine.devices),
+    broker: part(engine.broker),
+    outbox: part(engine.outbox),
+    counters: part(engine.counters),
+    backup: (file) => engine.backup(file),
+    close: () => engine.close(),
+  };
+}
+
+/** As from another machine. */
+export const yielding = (engine: Engine): Engine =>
+  wrap(engine, (call) => async (...args) => {
+    await setImmediate();
+    const result = await call(...args);
+    await setImmediate();
+    return result;
+  });
+
+/** Two nodes over one store that take the calls by turns: what one has done the other must know. */
+export function alternating(engine: Engine): Engine {
+  const nodes = [yielding(engine), yielding(engine)] as const;
+  let calls = 0;
+  const part = <Name extends "devices" | "broker" | "outbox" | "counters">(name: Name): Engine[Name] =>
+    new Proxy(engine[name], {
+      get: (_, method) => Reflect.get(nodes[method === "attach" ? 0 : calls++ % 2]![name], method),
+    });
+  return {
+    ...nodes[0],
+    ...{ devices: part("devices"), broker: part("broker"), outbox: part("outbox"), counters: part("counters") },
+  };
+}
