@@ -3,7 +3,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -47,13 +47,18 @@ function node() {
 
 install();
 const binary = node();
-const child = spawn(binary, ["--disable-warning=ExperimentalWarning", ...process.argv.slice(2)], {
-  stdio: "inherit",
-  env: {
-    ...process.env,
-    PATH: `${dirname(binary)}${process.platform === "win32" ? ";" : ":"}${process.env.PATH ?? ""}`,
+const preload = pathToFileURL(join(root, "scripts/types.mjs")).href;
+const child = spawn(
+  binary,
+  ["--disable-warning=ExperimentalWarning", `--import=${preload}`, ...process.argv.slice(2)],
+  {
+    stdio: "inherit",
+    env: {
+      ...process.env,
+      PATH: `${dirname(binary)}${process.platform === "win32" ? ";" : ":"}${process.env.PATH ?? ""}`,
+    },
   },
-});
+);
 for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
 // Ctrl-C at a terminal reaches every process there; passed on as well it would be the second one, which ends a server at once.
 process.on("SIGINT", () => {

@@ -1,124 +1,185 @@
-// npm test [-- files or folders]: runs tap, shows failing tests in full and everything else in a line per file, and ends with a
-// line "N passed, N failed" that counts test cases: the top-level tests of each file.
-import { spawn, spawnSync } from "node:child_process";
-import { readdirSync, readFileSync, statSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+// npm test [-- files or folders]: every test file in a process of its own, as many at once as there are cores. Shows failing tests in
+// full and everything else in a line per file, then the slowest files, and ends with a line "N passed, N failed" that counts test
+// cases: the top-level tests of each file.
+//   --grep=WORD   only tests whose name has it (/of a form/i); the others count as skipped
+//   --jobs=N      that many files at once
+//   --bail        no further test of a file after its first failure
+// A file is a program as well: node test/core/notify.test.ts
+import { spawn } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { dirname, join, relative, resolve } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const tap = join(root, "node_modules/tap/dist/esm/run.mjs");
+const kept = join(root, "node_modules/.cache/pushbox/test-times.json");
+/** A file that has not ended after so long is killed, seconds. */
+const PATIENCE = 600;
+const SLOWEST = 8;
 
-/** tap compiles its Test class once per set of plugins; until then it runs with the set it was published with. */
-function buildTap() {
-  const built = readFileSync(join(root, "node_modules/@tapjs/test/test-built/dist/esm/index.js"), "utf8");
-  if (!built.includes("\n@tapjs/typescript")) return;
-  const done = spawnSync(process.execPath, [tap, "build"], { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
-  if (done.status !== 0) process.exit(done.status ?? 1);
-}
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    grep: { type: "string" },
+    jobs: { type: "string", default: String(availableParallelism()) },
+    bail: { type: "boolean", default: false },
+  },
+});
 
-/** Folders become the test files in them; options go to tap as they are. */
-const files = (argument) => {
-  if (argument.startsWith("-") || !statSync(argument, { throwIfNoEntry: false })?.isDirectory()) return [argument];
-  return readdirSync(argument, { recursive: true })
+/** Folders become the test files in them. */
+function files(path) {
+  const full = resolve(root, path);
+  if (!statSync(full, { throwIfNoEntry: false })?.isDirectory()) return [relative(root, full)];
+  return readdirSync(full, { recursive: true })
     .filter((name) => name.endsWith(".test.ts"))
-    .map((name) => relative(root, join(argument, name)));
-};
+    .map((name) => relative(root, join(full, name)));
+}
 
-/** Reads TAP as tap's own reporter writes it: a file's tests are indented by four spaces. */
+/** Milliseconds that each file took the last time: the longest begin first, so that none is left running alone at the end. */
+function times() {
+  try {
+    return JSON.parse(readFileSync(kept, "utf8"));
+  } catch {
+    return {};
+  }
+}
+
+/** Reads what a test file prints: TAP, with its top-level tests at the start of a line. */
 function reader() {
-  const total = { passed: 0, failed: 0, skipped: 0 };
-  let file = { passed: 0, failed: 0, skipped: 0 };
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  const failures = [];
+  const notes = [];
+  /** Since the last top-level test: its subtests, and whatever was printed beside the protocol. */
   let block = [];
-  let failures = [];
-  const stray = [];
-
-  const test = (line) => {
-    const [, not, rest] = /^ {4}(not )?ok\b(.*)$/.exec(line);
-    if (/# (SKIP|TODO)\b/i.test(rest)) file.skipped++;
-    else if (not) file.failed++;
-    else file.passed++;
-    return Boolean(not) && !/# TODO\b/i.test(rest);
-  };
-  const endFile = (line) => {
-    const [, not, name, time = ""] = /^(not )?ok \d+(?: - (.*?))?( # time=\S+)?(?: .*)?$/.exec(line) ?? [];
-    // A file that ended without a failing test of its own: it crashed, timed out or has no test.
-    if (not && file.failed === 0) {
-      file.failed++;
-      failures.push(...block);
+  let planned;
+  /** The diagnosis of a failed test follows it in YAML. */
+  let diagnosing = false;
+  const line = (text) => {
+    if (diagnosing && /^ {2}/.test(text)) {
+      failures.push(text);
+      return;
     }
-    const took = time.replace(" # time=", "  ");
-    process.stdout.write(
-      `${not ? "not ok" : "ok"}  ${name ?? ""}  ${file.passed} passed${file.failed ? `, ${file.failed} failed` : ""}${took}\n`,
-    );
-    if (failures.length > 0) process.stdout.write(`${failures.join("\n")}\n\n`);
-    for (const key of Object.keys(total)) total[key] += file[key];
-    file = { passed: 0, failed: 0, skipped: 0 };
-    block = [];
-    failures = [];
+    diagnosing = false;
+    const [test, not, rest] = /^(not )?ok\b(.*)$/.exec(text) ?? [];
+    if (test !== undefined) {
+      if (/# (SKIP|TODO)\b/i.test(rest)) counts.skipped++;
+      else if (not) {
+        counts.failed++;
+        failures.push(...block, text);
+        diagnosing = true;
+      } else counts.passed++;
+      block = [];
+    } else if (/^1\.\.\d+/.test(text)) planned = Number(text.slice(3).split(" ")[0]);
+    else if (!/^(TAP version|#|\s*$)/.test(text)) {
+      const left = / - (left out: .*)$/.exec(text);
+      if (left !== null) notes.push(left[1]);
+      block.push(text);
+    }
   };
-
-  /** The block of a test goes on after its line with a diagnosis in YAML. */
-  let diagnosis = null;
   return {
-    line(line) {
-      if (diagnosis !== null) {
-        if (diagnosis.indent.test(line)) {
-          if (diagnosis.keep) failures.push(line);
-          if (/^\s+\.\.\.$/.test(line)) diagnosis = null;
-          return;
-        }
-        diagnosis = null;
+    line,
+    /** With what was printed on standard error and how the process ended. */
+    end(errors, code, signal) {
+      const ran = counts.passed + counts.failed + counts.skipped;
+      // It crashed, was killed, or has no test: a failure of its own.
+      if (counts.failed === 0 && (code !== 0 || planned === undefined || ran < planned)) {
+        counts.failed++;
+        failures.push(...block, `ended with ${signal ?? code} after ${ran} tests`);
       }
-      if (/^(not )?ok \d/.test(line)) {
-        endFile(line);
-        diagnosis = { indent: /^ {2}/, keep: false };
-      } else if (/^ {4}(not )?ok\b/.test(line)) {
-        const failed = test(line);
-        if (failed) failures.push(...block, line);
-        block = [];
-        diagnosis = { indent: /^ {6}/, keep: failed };
-      } else if (/^ {4}/.test(line)) {
-        const left = / - (left out: .*)$/.exec(line);
-        if (left !== null) process.stdout.write(`${left[1]}\n`);
-        block.push(line);
-      } else if (!/^(TAP version|1\.\.\d|#|Bail out!|\s*$)/.test(line)) {
-        // What a test or tap itself printed beside the protocol: only of interest when something is wrong.
-        block.push(line);
-        stray.push(line);
-      } else if (/^Bail out!/.test(line)) {
-        total.failed++;
-        process.stdout.write(`${line}\n`);
-      }
+      if (counts.failed > 0 && errors !== "") failures.push("--- standard error", errors);
+      return { ...counts, failures, notes };
     },
-    end: () => ({ total, stray }),
   };
 }
 
-buildTap();
-const [options, paths] = [
-  process.argv.slice(2).filter((a) => a.startsWith("-")),
-  process.argv.slice(2).filter((a) => !a.startsWith("-")),
-];
-const child = spawn(process.execPath, [tap, "run", "--reporter=tap", ...options, ...paths.flatMap(files)], {
-  cwd: root,
-  // Nothing asks in a test; tap colours nothing and watches nothing.
-  stdio: ["ignore", "pipe", "pipe"],
-  env: { ...process.env, TAP: "1", NO_COLOR: "1" },
-});
-let errors = "";
-child.stderr.on("data", (chunk) => {
-  errors = (errors + chunk).slice(-20_000);
-});
-const tests = reader();
-createInterface({ input: child.stdout }).on("line", tests.line);
-child.on("close", (code) => {
-  const { total, stray } = tests.end();
-  const wrong = code !== 0 || total.failed > 0;
-  if (wrong && total.failed === 0) total.failed++;
-  if (wrong && errors !== "") process.stdout.write(`--- standard error of the tests\n${errors}\n`);
-  if (wrong && total.passed === 0 && stray.length > 0) process.stdout.write(`${stray.join("\n")}\n`);
-  if (total.skipped > 0) process.stdout.write(`${total.skipped} skipped\n`);
-  process.stdout.write(`\n${total.passed} passed, ${total.failed} failed\n`);
-  process.exitCode = wrong ? code || 1 : 0;
-});
+const running = new Set();
+
+/** Runs one file to its end. */
+function run(file) {
+  const began = performance.now();
+  const preload = pathToFileURL(join(root, "scripts/types.mjs")).href;
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", `--import=${preload}`, file], {
+    cwd: root,
+    // Nothing asks in a test, and nothing is coloured.
+    stdio: ["ignore", "pipe", "pipe"],
+    env: {
+      ...process.env,
+      TAP: "1",
+      NO_COLOR: "1",
+      TAP_TIMEOUT: String(PATIENCE - 10),
+      ...(options.grep !== undefined && { TAP_GREP: options.grep }),
+      ...(options.bail && { TAP_BAIL: "1" }),
+    },
+  });
+  running.add(child);
+  const late = setTimeout(() => child.kill("SIGKILL"), PATIENCE * 1000);
+  let errors = "";
+  child.stderr.setEncoding("utf8").on("data", (chunk) => {
+    errors = (errors + chunk).slice(-20_000);
+  });
+  const reading = reader();
+  createInterface({ input: child.stdout }).on("line", reading.line);
+  return new Promise((done) => {
+    child.on("close", (code, signal) => {
+      running.delete(child);
+      clearTimeout(late);
+      done({ file, took: Math.round(performance.now() - began), ...reading.end(errors, code, signal) });
+    });
+  });
+}
+
+const seconds = (milliseconds) => `${(milliseconds / 1000).toFixed(1)} s`;
+
+function report({ file, took, passed, failed, skipped, failures, notes }) {
+  for (const note of notes) process.stdout.write(`${note}\n`);
+  const counts = [`${passed} passed`, failed > 0 && `${failed} failed`, skipped > 0 && `${skipped} skipped`];
+  process.stdout.write(
+    `${failed > 0 ? "not ok" : "ok"}  ${file}  ${counts.filter(Boolean).join(", ")}  ${seconds(took)}\n`,
+  );
+  if (failures.length > 0) process.stdout.write(`${failures.join("\n")}\n\n`);
+}
+
+for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) {
+  process.on(signal, () => {
+    for (const child of running) child.kill("SIGKILL");
+    process.exit(1);
+  });
+}
+
+const known = times();
+const expected = (file) => known[file] ?? Number.POSITIVE_INFINITY;
+const waiting = [...new Set((positionals.length > 0 ? positionals : ["test"]).flatMap(files))].sort(
+  (a, b) => expected(b) - expected(a) || a.localeCompare(b),
+);
+const results = [];
+const began = performance.now();
+await Promise.all(
+  Array.from({ length: Math.max(1, Number(options.jobs) || 1) }, async () => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      const result = await run(file);
+      results.push(result);
+      report(result);
+    }
+  }),
+);
+
+const sum = (key) => results.reduce((total, result) => total + result[key], 0);
+try {
+  mkdirSync(dirname(kept), { recursive: true });
+  writeFileSync(
+    kept,
+    JSON.stringify({ ...known, ...Object.fromEntries(results.map(({ file, took }) => [file, took])) }),
+  );
+} catch {
+  // Only the order of the next run.
+}
+if (results.length > 1) {
+  const slowest = results.toSorted((a, b) => b.took - a.took).slice(0, SLOWEST);
+  process.stdout.write(`\n${results.length} files in ${seconds(performance.now() - began)}; the slowest:\n`);
+  for (const { file, took } of slowest) process.stdout.write(`${seconds(took).padStart(8)}  ${file}\n`);
+}
+if (sum("skipped") > 0) process.stdout.write(`${sum("skipped")} skipped\n`);
+process.stdout.write(`\n${sum("passed")} passed, ${sum("failed")} failed\n`);
+process.exitCode = sum("failed") > 0 || results.length === 0 ? 1 : 0;

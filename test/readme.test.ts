@@ -14,7 +14,7 @@ import { openVendors, VENDORS } from "../src/vendors/index.ts";
 import { createVapidKey } from "../src/vendors/webpush.ts";
 import { startTestApp } from "./support/app.ts";
 import { SocketClient, TRANSPORTS } from "./support/clients.ts";
-import { main, run } from "./support/process.ts";
+import { main, nodeArguments, run } from "./support/process.ts";
 import { installed, nginxOf } from "./support/proxies.ts";
 
 const privateKey = (kind: "ec" | "rsa"): string => {
@@ -94,10 +94,7 @@ function place(t: Test): string {
     writeFileSync(join(directory, name), text);
     chmodSync(join(directory, name), 0o755);
   };
-  script(
-    "pushbox",
-    `#!/bin/sh\nunset NODE_OPTIONS\nexec "${process.execPath}" --disable-warning=ExperimentalWarning "${main}" "$@"\n`,
-  );
+  script("pushbox", `#!/bin/sh\nexec "${process.execPath}" ${nodeArguments.join(" ")} "${main}" "$@"\n`);
   script("last/curl", curl);
   return directory;
 }
@@ -157,7 +154,7 @@ t.test("every command runs in the order of the text, and the client gets what is
       continue;
     }
     if (command.includes("topic=news")) {
-      const client = spawn(process.execPath, [file], { stdio: ["ignore", "pipe", "inherit"] });
+      const client = spawn(process.execPath, [...nodeArguments, file], { stdio: ["ignore", "pipe", "inherit"] });
       t.teardown(() => client.kill("SIGKILL"));
       const line = once(client.stdout.setEncoding("utf8"), "data");
       // It has subscribed once the topic counts it.

@@ -176,8 +176,9 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
 }
 
 function startFromSource(data: ThreadData): Worker {
-  // Without the main thread's own arguments, which may be meant for another kind of file.
-  return new Worker(new URL("./sqlite/worker.ts", import.meta.url), { workerData: data, execArgv: [] });
+  // Of the main thread's own arguments only what it preloads: others may be meant for another kind of file.
+  const execArgv = process.execArgv.filter((argument) => argument.startsWith("--import="));
+  return new Worker(new URL("./sqlite/worker.ts", import.meta.url), { workerData: data, execArgv });
 }
 
 /** What a thread says first: that it is ready, done, or why it could not. */

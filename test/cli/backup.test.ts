@@ -4,7 +4,7 @@ import { chmodSync, existsSync, readdirSync, statSync, writeFileSync } from "nod
 import { join } from "node:path";
 import t from "tap";
 import { RawClient } from "../support/clients.ts";
-import { run, type Server, serve } from "../support/process.ts";
+import { main, nodeArguments, run, type Server, serve } from "../support/process.ts";
 
 const port = (server: Server): number => Number(new URL(server.clientUrl).port);
 
@@ -106,9 +106,8 @@ t.test("D7: backup - writes to standard output, restore - reads from standard in
   const server = await serve(t, directory);
   await server.call("uid/bind", { pushId: "backup-device-1", uid: "somebody" });
   await server.stop();
-  const pipe = `"$0" "$1" "$2" backup - | "$0" "$1" "$2" restore - --data other`;
-  const main = join(import.meta.dirname, "../../src/main.ts");
-  const done = spawnSync("bash", ["-c", pipe, process.execPath, "--disable-warning=ExperimentalWarning", main], {
+  const pipe = `"$0" "$@" backup - | "$0" "$@" restore - --data other`;
+  const done = spawnSync("bash", ["-c", pipe, process.execPath, ...nodeArguments, main], {
     cwd: directory,
     env: { PATH: process.env["PATH"] },
     encoding: "utf8",

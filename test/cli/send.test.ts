@@ -55,8 +55,6 @@ const finished = {
   failed: { "apns: expired": 1, "apns: BadDeviceToken": 2 },
 };
 
-t.setTimeout(120_000);
-
 t.test("help teaches with examples, tells the exit codes and where the key comes from", async (t) => {
   const { code, out } = await run(t.testdir({}), "send", "--help");
   t.equal(code, 0);

@@ -33,8 +33,6 @@ const post = ({ key, pushIds }: Call, server: Server) =>
     idempotencyKey: key,
   });
 
-t.setTimeout(120_000);
-
 t.test(`holds 1: ${KILLS} kills among pushes with a key; repeated, each is kept once`, async (t) => {
   const directory = t.testdir({});
   const file = join(directory, "pushbox-data", "pushbox.db");

@@ -11,19 +11,18 @@ import { deviceChannel } from "../../src/core/packet.ts";
 import { openLocalEngine } from "../../src/engine/local.ts";
 import { TRAITS } from "../../src/vendors/index.ts";
 import { missed } from "../support/engine.ts";
+import { nodeArguments } from "../support/process.ts";
 import { unbalanced } from "./balance.ts";
 
 const KILLS = 50;
 const child = fileURLToPath(new URL("./crash-child.ts", import.meta.url));
-
-t.setTimeout(120_000);
 
 t.test(`what was answered survives ${KILLS} kills, without any repair (holds 1)`, async (t) => {
   const dir = t.testdir();
   const dataDir = join(dir, "data");
   const answers = join(dir, "answers");
   for (let run = 0; run < KILLS; run++) {
-    const argv = ["--disable-warning=ExperimentalWarning", child, dataDir, answers, String(run)];
+    const argv = [...nodeArguments, child, dataDir, answers, String(run)];
     const victim = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "inherit"] });
     const ended = once(victim, "exit");
     await Promise.race([once(victim.stdout, "data"), ended]);

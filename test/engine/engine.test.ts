@@ -48,8 +48,6 @@ async function inMemory(t: Test, as: (engine: Engine) => Engine = (engine) => en
   return { engine: as(engine), clock };
 }
 
-t.setTimeout(120_000);
-
 t.test("on disk", (t) => conformance(t, (t) => onDisk(t)));
 t.test("in memory, yielding before and after each call", (t) => conformance(t, (t) => inMemory(t, yielding)));
 t.test("two nodes that take the calls by turns", (t) => conformance(t, (t) => inMemory(t, alternating)));

@@ -20,6 +20,7 @@ import { State } from "../../src/engine/sqlite/state.ts";
 import { type Call, type Store, store } from "../../src/engine/sqlite/thread.ts";
 import { TRAITS } from "../../src/vendors/index.ts";
 import { missed } from "../support/engine.ts";
+import { nodeArguments } from "../support/process.ts";
 import { packet, pushId } from "./steps.ts";
 
 const T = 1_800_000_000_000;
@@ -88,7 +89,7 @@ if (process.platform === "linux")
 t.test("a data directory is used by one process at a time", async (t) => {
   const dataDir = t.testdir();
   const child = spawn(process.execPath, [
-    "--disable-warning=ExperimentalWarning",
+    ...nodeArguments,
     "--input-type=module",
     "-e",
     `

@@ -14,8 +14,6 @@ import { faultsIn, lineOf, services, startLab } from "../../src/lab/index.ts";
 import { Recent } from "../../src/lab/recent.ts";
 import { run, serve, start } from "../support/process.ts";
 
-t.setTimeout(120_000);
-
 const VENDORS = ["apns", "fcm", "harmony", "honor", "huawei", "meizu", "oppo", "umeng", "vivo", "webpush", "xiaomi"];
 
 function note(id: string): Notification {

@@ -14,8 +14,6 @@ import { certificate } from "../vendors/plain.ts";
 
 type Kind = Outcome["kind"];
 
-t.setTimeout(120_000);
-
 /** What the vendor or the network does, and what that means for a notification. */
 const OUTCOMES: Readonly<Record<string, Kind | readonly Kind[]>> = {
   throttle: ["retry", "paused"],

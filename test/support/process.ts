@@ -6,6 +6,12 @@ import type { Test } from "tap";
 
 export const main = resolve(import.meta.dirname, "../../src/main.ts");
 
+/** For another process from source: what this one preloads halves the time to start. */
+export const nodeArguments: readonly string[] = [
+  "--disable-warning=ExperimentalWarning",
+  ...process.execArgv.filter((argument) => argument.startsWith("--import=")),
+];
+
 export interface Ended {
   readonly code: number | null;
   readonly out: string;
@@ -30,9 +36,8 @@ export interface Surroundings {
 }
 
 export function start(cwd: string, args: readonly string[], { env, limit, input }: Surroundings = {}): Running {
-  const command = [process.execPath, "--disable-warning=ExperimentalWarning", main, ...args];
-  // The test runner adds a module of its own to every process below it, by NODE_OPTIONS; it handles signals.
-  const script = `unset NODE_OPTIONS; ${limit === undefined ? "" : `ulimit ${limit};`} exec "$0" "$@"`;
+  const command = [process.execPath, ...nodeArguments, main, ...args];
+  const script = `${limit === undefined ? "" : `ulimit ${limit}; `}exec "$0" "$@"`;
   // With a pipe for its input bash would take itself for a remote login and read the user's settings.
   const child = spawn("bash", ["--norc", "-c", script, ...command], {
     cwd,
