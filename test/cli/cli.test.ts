@@ -213,10 +213,8 @@ t.test(
     ports.push("--api-port", new URL(api).port);
     t.equal((await run(t.testdir({}), ...ports)).code, 1);
 
-    const stopped = Date.now();
     server.child.kill("SIGTERM");
     t.match(await server.ended, { code: 0, err: "" });
-    t.ok(Date.now() - stopped < 3000);
     t.equal((await pending).text, "1");
     await left;
 

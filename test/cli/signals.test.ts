@@ -93,7 +93,6 @@ t.test("SIGTERM: clients of every generation lose the transport, come back and g
   const got = clients.map(({ socket }) => next(socket, "p"));
   await first.call("push", { topic: "news", json: '"before"', timeToLive: "600000" });
   await Promise.all(got);
-  const began = performance.now();
   const ended = first.stop();
   for (const { name, left } of clients) t.match((await left)[0], /^transport (close|error)$/, name);
   await raw.closed;
@@ -103,7 +102,6 @@ t.test("SIGTERM: clients of every generation lose the transport, come back and g
   );
   const { code, out, err } = await ended;
   t.same([code, err], [0, ""]);
-  t.ok(performance.now() - began < 10_000, "within 10 s");
   t.same(messages(out).slice(-2), ["SIGTERM: stopping", "stopped"]);
 
   const back = clients.map(({ socket }) => next(socket, "pushId"));
@@ -167,9 +165,8 @@ async function hanging(t: Test, server: Server): Promise<void> {
 t.test("SIGTERM: a request whose body does not arrive holds nobody up for long", async (t) => {
   const server = await serve(t, t.testdir({}));
   await hanging(t, server);
-  const began = performance.now();
-  t.equal((await server.stop()).code, 0);
-  t.ok(performance.now() - began < 10_000);
+  // 1 would mean that the server's own patience was over.
+  t.match(await server.stop(), { code: 0, out: /stopped"\}\n$/ });
 });
 
 t.test("a second signal ends it at once, with 1", async (t) => {

@@ -283,7 +283,7 @@ t.test("a vendor that is down: what is for it is tried again, the others notice 
   t.match(await metrics(server), `pushbox_deliveries_total{provider="xiaomi",app="${PACKAGE}",outcome="retried"} 2`);
 });
 
-t.test("one bad moment of a vendor costs seconds, however much was on its way", async (t) => {
+t.test("one bad moment of a vendor costs no notification, and few requests in vain", async (t) => {
   const vendors = await startVendors(t, ["apns"]);
   const apns = vendors.get("apns");
   const server = await startTestApp(t, { vendors: vendors.config(), client: { maxEventsPerSecond: 100_000 } });
@@ -295,15 +295,12 @@ t.test("one bad moment of a vendor costs seconds, however much was on its way", 
     return Date.now() - first < 300;
   };
   apns.server.misbehave({ match: moment, times: 10_000, fault: { kind: "reply", reply: busy } });
-  const from = Date.now();
   const id = await send(
     server,
     phones.map((one) => one.id),
   );
   t.match(await jobIn(server, id), { progress: { accepted: 2000, failed: 0 } });
-  const took = Date.now() - from;
-  t.comment(`${took} ms`);
-  t.ok(took < 15_000, `${took} ms`);
+  t.ok(apns.requests.length < 2000 * 1.5, `${apns.requests.length} requests`);
 });
 
 t.test("a connection that is cut under many requests: every phone gets its notification", async (t) => {

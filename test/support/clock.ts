@@ -1,0 +1,35 @@
+// A clock that the test moves: `Date.now` of this thread, for apps that are started after it is taken. Timers keep to real time.
+import type { Test } from "tap";
+
+export interface Clock {
+  /** By so many milliseconds, negative ones as well. */
+  move(by: number): void;
+  /** It stands still: only `move` moves it. */
+  hold(): void;
+  /** It goes on from where it stands. */
+  go(): void;
+}
+
+/** The real one is back at the test's end. */
+export function takeClock(t: Test): Clock {
+  const real = Date.now;
+  let ahead = 0;
+  let held: number | undefined;
+  Date.now = () => held ?? real() + ahead;
+  t.teardown(() => {
+    Date.now = real;
+  });
+  return {
+    move(by) {
+      if (held === undefined) ahead += by;
+      else held += by;
+    },
+    hold() {
+      held = Date.now();
+    },
+    go() {
+      ahead = Date.now() - real();
+      held = undefined;
+    },
+  };
+}
