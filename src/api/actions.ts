@@ -30,7 +30,7 @@ export interface NotificationOptions extends AcceptOptions {
   readonly callerAddress: string;
 }
 
-/** What Apple said of a relayed batch (http-api 3.11). */
+/** What Apple said of a relayed batch (api 3.11). */
 export interface Relayed {
   readonly success: number;
   /** Tokens refused as dead: the caller forgets them. */

@@ -1,4 +1,4 @@
-// /api/apn: sends to Apple here for another server, with the credentials of this one (http-api 3.11).
+// /api/apn: sends to Apple here for another server, with the credentials of this one (api 3.11).
 import { randomId } from "../core/id.ts";
 import { normalise } from "../core/notification.ts";
 import type { Response } from "../http/message.ts";

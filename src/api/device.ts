@@ -1,4 +1,4 @@
-// /api/device/get, /api/isConnected, /api/device/delete (http-api 3.5, 3.6).
+// /api/device/get, /api/isConnected, /api/device/delete (api 3.5, 3.6).
 import type { Device, PushId } from "../core/device.ts";
 import { PushError } from "../core/errors.ts";
 import { Pace } from "../core/pace.ts";

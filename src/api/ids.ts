@@ -1,4 +1,4 @@
-// Ids as callers write them: text, or numbers that stand for their digits (http-api 1.1).
+// Ids as callers write them: text, or numbers that stand for their digits (api 1.1).
 import { PushError } from "../core/errors.ts";
 
 export interface Limits {

@@ -1,4 +1,4 @@
-// /api/notification: what a person sees, by the vendors' services or the long connection (http-api 3.2).
+// /api/notification: what a person sees, by the vendors' services or the long connection (api 3.2).
 import { setTimeout as pause } from "node:timers/promises";
 import { PushError } from "../core/errors.ts";
 import { parseExact } from "../core/exact.ts";

@@ -1,4 +1,4 @@
-// One flat set of parameters from body and query, and the readers that turn them into typed values (http-api 1).
+// One flat set of parameters from body and query, and the readers that turn them into typed values (api 1).
 import { createHash } from "node:crypto";
 import type { PushId, TagFilter, Uid } from "../core/device.ts";
 import { DURATIONS, milliseconds } from "../core/duration.ts";
@@ -73,7 +73,7 @@ export class Params {
     return limited(this.text(name), name, this.#limits.id);
   }
 
-  /** Every array form of http-api 1.1, as strings without duplicates. Undefined: absent; an empty array is present. */
+  /** Every array form of api 1.1, as strings without duplicates. Undefined: absent; an empty array is present. */
   ids(name: string, longest = this.#limits.id): readonly string[] | undefined {
     const value = this.raw(name);
     if (value === undefined) return undefined;

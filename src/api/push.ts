@@ -1,4 +1,4 @@
-// /api/push: data for live sockets, kept for replay when it has a time to live (http-api 3.1).
+// /api/push: data for live sockets, kept for replay when it has a time to live (api 3.1).
 import { PushError } from "../core/errors.ts";
 import type { Response } from "../http/message.ts";
 import type { Actions, PushDraft, PushTarget } from "./actions.ts";

@@ -1,4 +1,4 @@
-// /api/config and /api/heap: the server about itself (http-api 3.12).
+// /api/config and /api/heap: the server about itself (api 3.12).
 import { getHeapSpaceStatistics, getHeapStatistics } from "node:v8";
 import type { Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";

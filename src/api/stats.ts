@@ -1,4 +1,4 @@
-// /api/stats/*: live sessions, hourly sums, arrival rates (http-api 3.8 to 3.10).
+// /api/stats/*: live sessions, hourly sums, arrival rates (api 3.8 to 3.10).
 import type { ArrivalCounts, ArrivalRecord } from "../core/arrival.ts";
 import { rate } from "../core/arrival.ts";
 import type { ArrivalQuery, HourlySum } from "../core/engine.ts";

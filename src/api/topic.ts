@@ -1,4 +1,4 @@
-// /api/topicOnline and /api/topicDevices: who is in a topic now (http-api 3.7).
+// /api/topicOnline and /api/topicDevices: who is in a topic now (api 3.7).
 import type { PushId, Uid } from "../core/device.ts";
 import { PushError } from "../core/errors.ts";
 import { Pace } from "../core/pace.ts";

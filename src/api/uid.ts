@@ -1,4 +1,4 @@
-// /api/uid/bind and /api/uid/remove: which user a device belongs to (http-api 3.3, 3.4).
+// /api/uid/bind and /api/uid/remove: which user a device belongs to (api 3.3, 3.4).
 import type { PushId, Uid } from "../core/device.ts";
 import { PushError } from "../core/errors.ts";
 import type { Response } from "../http/message.ts";

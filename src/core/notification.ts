@@ -4,7 +4,7 @@ import { PushError } from "./errors.ts";
 export type NotificationId = string;
 
 /**
- * Normalised at entry (http-api 4): `android` and `android.payload` are objects, the root `payload` has moved into
+ * Normalised at entry (api 4): `android` and `android.payload` are objects, the root `payload` has moved into
  * `android.payload`, `apn.payload` is gone. Everything else the caller put in passes through.
  */
 export interface NotificationContent {

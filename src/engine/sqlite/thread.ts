@@ -159,7 +159,7 @@ function openOrWait(file: string, data: StoreData): Store {
   try {
     return open();
   } catch (error) {
-    // A new server is told at once; one that served before goes on with what it can (trials D3).
+    // A new server is told at once; one that served before goes on with what it can.
     if (!existed || !isRoomFault(error)) throw error;
     return waiting(open, () => stored(openAlone(file, data.synchronous), data, true), explain(error, file));
   }
@@ -298,7 +298,7 @@ export function store(db: Database, data: StoreData, reading = false): Store {
       beginReading.run();
       const results = calls.map(([name, args], index) => {
         try {
-          // A phone that comes is let in all the same (trials D4).
+          // A phone that comes is let in all the same.
           return performAlone([name === "connect" ? "connectUnstored" : name, args]);
         } catch {
           failures.push([index, refused]);

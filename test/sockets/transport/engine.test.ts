@@ -1,4 +1,4 @@
-// The checklist of protocol.md 6, Engine.IO, frame by frame. An echo application answers.
+// Engine.IO frame by frame (protocol 2), EIO 1 to 18. An echo application answers.
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { connect } from "node:net";

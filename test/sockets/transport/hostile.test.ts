@@ -1,4 +1,4 @@
-// Published faults of neighbours (security.md), each sent on purpose. After every one the server is up, another client notices
+// Published faults of neighbours, each sent on purpose. After every one the server is up, another client notices
 // nothing, nothing of the offender is left, and the offender has been answered or closed within its deadline.
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";

@@ -1,4 +1,4 @@
-// The Socket.IO conversation: protocol.md 3 and its checklist 19 to 22, and what the official SIO5 suite checks.
+// The Socket.IO conversation: protocol 3, SIO 19 to 22, and what the official SIO5 suite checks.
 import t from "tap";
 import { type SocketApplication, socketio } from "../../../src/sockets/transport/socketio.ts";
 import type { Connection } from "../../../src/sockets/transport/types.ts";
