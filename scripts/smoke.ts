@@ -4,10 +4,10 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { io, type Socket } from "socket.io-client4";
+import { freePort } from "../src/http/uws/listeners.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const source = process.argv[2] === "--source";
@@ -46,16 +46,6 @@ function within<T>(promise: Promise<T>): Promise<T> {
 
 function check(right: boolean, otherwise: string): void {
   if (!right) throw new Error(otherwise);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
 
 /** What `npm start` runs, without its last word "serve". */
@@ -215,7 +205,7 @@ try {
         JSON.stringify(done),
       );
     });
-  const [clientPort, apiPort] = [await freePort(), await freePort()];
+  const [clientPort, apiPort] = [(await freePort("127.0.0.1", 0)).port, (await freePort("127.0.0.1", 0)).port];
   child = start(clientPort, apiPort, "--data", data);
   await smoke(child, clientPort, apiPort);
   await step("the copy, restored elsewhere, has its record", async () => {

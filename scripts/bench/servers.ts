@@ -2,9 +2,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../src/http/uws/listeners.ts";
 
 export const root = join(import.meta.dirname, "..", "..");
 /** Removed at the end. */
@@ -32,8 +32,8 @@ export interface Running {
 
 /** @param data its directory, removed with it; @param more further flags of pushbox */
 export async function start(name: ServerName, data = newData(), more: readonly string[] = []): Promise<Running> {
-  const wsPort = await freePort();
-  const httpPort = name === "pushbox" ? await freePort() : wsPort;
+  const wsPort = (await freePort("127.0.0.1", 0)).port;
+  const httpPort = name === "pushbox" ? (await freePort("127.0.0.1", 0)).port : wsPort;
   // Pushbox takes every PUSHBOX_... for a setting of its own, and refuses those it does not know.
   const { PUSHBOX_BINARY: binary, ...env } = process.env;
   const args =
@@ -79,16 +79,6 @@ export async function start(name: ServerName, data = newData(), more: readonly s
 /** What an interrupted measurement would leave behind. */
 export function stopAll(): void {
   for (const child of running) child.kill("SIGKILL");
-}
-
-/** One that nobody listens on: a server left over by somebody else must not be measured. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo; // a TCP server's
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 async function listening(name: string, child: ChildProcess, port: number): Promise<void> {

@@ -1,7 +1,8 @@
 // Who was not let in, for the log: one line per address and minute, so that knocking costs nothing.
+
+import { MINUTE } from "../core/time.ts";
 import { limitedAs } from "../http/uws/address.ts";
 
-const MINUTE = 60_000;
 /** Addresses told of in one minute. */
 const MOST = 1000;
 

@@ -3,13 +3,12 @@ import type { ArrivalCounts, ArrivalRecord } from "../core/arrival.ts";
 import { rate } from "../core/arrival.ts";
 import type { ArrivalQuery, HourlySum } from "../core/engine.ts";
 import { PushError } from "../core/errors.ts";
+import { DAY } from "../core/time.ts";
 import type { Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
 import { json } from "./answer.ts";
 import type { Params } from "./params.ts";
 
-const HOUR = 3_600_000;
-const DAY = 24 * HOUR;
 const CHART_SPAN = 7 * DAY;
 const MOST_ARRIVALS = 50;
 const PLATFORMS = ["ios", "android", "browser"];

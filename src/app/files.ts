@@ -1,5 +1,6 @@
 // Open files: how many this process may have, who gets them, and what happens when there are none.
 import { closeSync, openSync, readFileSync } from "node:fs";
+import { MINUTE } from "../core/time.ts";
 
 /** How many connections each port may have open. */
 export interface Files {
@@ -33,7 +34,6 @@ export interface Port {
 }
 
 const LOOK_EVERY = 500;
-const MINUTE = 60_000;
 
 /**
  * Without a free file accept fails at once, again and again, and the loop does nothing else. So a port is closed while there is

@@ -1,5 +1,4 @@
 // Joins the queue of notifications and the vendors they go through: neither knows the other.
-import { createHash, timingSafeEqual } from "node:crypto";
 import type { Actions, Relayed } from "../api/actions.ts";
 import type { Config } from "../config/index.ts";
 import { type Debug, NO_DEBUG } from "../core/debug.ts";
@@ -15,6 +14,7 @@ import { createExpander } from "../delivery/expand.ts";
 import { createSender, type Sender } from "../delivery/send.ts";
 import { createTracer } from "../delivery/trace.ts";
 import { TRAITS, type Vendors } from "../vendors/index.ts";
+import { sameSecret } from "../vendors/receipt.ts";
 import type { Signatures } from "../vendors/signatures.ts";
 import { showNotification } from "./debug.ts";
 import type { Log } from "./log.ts";
@@ -127,7 +127,7 @@ export function createNotifications(options: NotificationsOptions): Notification
     receiver(vendor, secret) {
       const receivers = [...(vendors.receipts.get(vendor) ?? [])];
       const found = receivers.find(
-        ([, { receiptSecret }]) => receiptSecret !== undefined && same(receiptSecret, secret),
+        ([, { receiptSecret }]) => receiptSecret !== undefined && sameSecret(receiptSecret, secret),
       );
       if (found === undefined) return undefined;
       const [app, receive] = found;
@@ -201,12 +201,6 @@ function relayed(tokens: readonly string[], outcomes: readonly Outcome[]): Relay
 }
 
 const isDead = (outcome: Outcome): boolean => outcome.kind === "gone" && outcome.kept !== true;
-
-/** In a time that does not depend on how much of the two agrees. */
-function same(secret: string, given: string): boolean {
-  const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
-  return timingSafeEqual(digest(secret), digest(given));
-}
 
 function tell(log: Log, lane: string, what: string, reason: string): void {
   switch (what) {

@@ -2,14 +2,13 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
+import { DAY } from "../core/time.ts";
 
 export interface Pair {
   /** Each starts with the setting it is about. */
   readonly problems: readonly string[];
   readonly warnings: readonly string[];
 }
-
-const day = 86_400_000;
 
 export function checkPair(certFile: string, keyFile: string, now: number): Pair {
   const certificate = parsed(certFile, (text) => new X509Certificate(text), notCertificate);
@@ -86,6 +85,6 @@ function validity(certificate: X509Certificate, file: string, now: number): stri
   if (now > to) return [`the certificate in ${file} expired on ${on(to)}: clients refuse it; renew it`];
   if (now < from)
     return [`the certificate in ${file} is valid only from ${on(from)}: clients refuse it; check the clock`];
-  if (to - now < 14 * day) return [`the certificate in ${file} expires on ${on(to)}; renew it and send SIGHUP`];
+  if (to - now < 14 * DAY) return [`the certificate in ${file} expires on ${on(to)}; renew it and send SIGHUP`];
   return [];
 }

@@ -8,6 +8,7 @@ import { checkShown, expiry, showsOnAndroid, showsOnApple, startOf } from "./not
 import type { AcceptOptions, Addressed, ExpandedPage, Lacking, NotificationTarget, Outbox } from "./outbox.ts";
 import type { Packet, Parcel } from "./packet.ts";
 import { deviceChannel, topicChannel } from "./packet.ts";
+import { DAY } from "./time.ts";
 import type { Traits } from "./traits.ts";
 
 /** The topic that clients without a vendor's push service join for notifications to everybody. */
@@ -27,7 +28,7 @@ export interface NotifyRequest extends AcceptOptions {
 }
 
 /** How far ahead a notification may be scheduled. */
-const FURTHEST = 366 * 86_400_000;
+const FURTHEST = 366 * DAY;
 
 /** Makes the notification durable and returns its id: the caller's own, or 12 random alphanumerics. */
 export async function accept(outbox: Outbox, request: NotifyRequest, now: number): Promise<NotificationId> {

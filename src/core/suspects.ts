@@ -1,5 +1,7 @@
 // Tokens of which a vendor gave an answer that may mean that they are dead: they are when it is given again, unless the answer spares
 // them. In memory, and for one lane: after a restart it takes one answer more.
+
+import { Recent } from "./recent.ts";
 import type { Outcome } from "./vendor.ts";
 
 const MOST = 10_000;
@@ -8,7 +10,7 @@ const MANY = 10;
 
 export class Suspects {
   /** From when on the same answer counts, by token; epoch ms. */
-  readonly #from = new Map<string, number>();
+  readonly #from = new Recent<string, number>(MOST);
   /** Tokens that may have been refused for our credentials' sake, while none has been accepted with them. */
   readonly #refused = new Set<string>();
   #proven = false;
@@ -43,7 +45,6 @@ export class Suspects {
       return { kind: suspect.spares === true ? "refused" : "gone", reason: `${reason}, again` };
     }
     if (from === undefined) this.#from.set(token, suspect.from);
-    if (this.#from.size > MOST) this.#from.delete(this.#from.keys().next().value!);
     return outcome;
   }
 }

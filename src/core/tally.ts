@@ -1,7 +1,8 @@
 // Lines about what can happen a thousand times a second: the first of a kind at once, from there once a minute how many there were.
+import { MINUTE } from "./time.ts";
 
 /** Milliseconds for which those of one kind are only counted. */
-const PAUSE = 60_000;
+const PAUSE = MINUTE;
 
 interface Counted<Last> {
   quietUntil: number;

@@ -1,6 +1,8 @@
 // The hosts that share one lane: whatever one of them does is felt by its own devices only. Devices may name any number of hosts
 // that accept and never answer, so a host has a small part of the lane, a smaller one before its first answer, and what hangs
 // soon takes no part of it any more.
+
+import { Recent } from "../core/recent.ts";
 import type { Outcome, Suspicion } from "../core/vendor.ts";
 import { FULL_WINDOW, IMPATIENT, isTrouble, narrower, type Patience, type Window, wider } from "./window.ts";
 
@@ -39,7 +41,7 @@ export interface Flight {
 }
 
 export class Crowd {
-  readonly #members = new Map<string, Member>();
+  readonly #members = new Recent<string, Member>(MOST);
   /** Those in flight that do not hang, the oldest first; how many of them are doubtful, and how many others hang. */
   readonly #prompt = new Set<Flight>();
   #doubtful = 0;
@@ -107,11 +109,8 @@ export class Crowd {
   }
 
   #member(host: string): Member {
-    let member = this.#members.get(host);
-    if (member === undefined) member = { flying: 0, answers: false, window: FULL_WINDOW, turn: 0 };
-    else this.#members.delete(host);
+    const member = this.#members.get(host) ?? { flying: 0, answers: false, window: FULL_WINDOW, turn: 0 };
     this.#members.set(host, member);
-    if (this.#members.size > MOST) this.#members.delete(this.#members.keys().next().value!);
     return member;
   }
 }

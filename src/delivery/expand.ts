@@ -6,6 +6,7 @@ import type { Engine } from "../core/engine.ts";
 import type { Notification, NotificationId } from "../core/notification.ts";
 import { isLate, NOTI_TOPIC, type Routing, split, splitForAll, splitForTopic } from "../core/notify.ts";
 import type { ExpandedPage, Unexpanded } from "../core/outbox.ts";
+import { MINUTE } from "../core/time.ts";
 import type { Traits } from "../core/traits.ts";
 
 /** Devices per page: a few milliseconds of the storage thread. */
@@ -18,7 +19,7 @@ const RETRY_AFTER = 1000;
 /** The cursor behind the topic: devices come from the beginning. */
 const FROM_THE_FIRST = "-";
 /** The clock may be set while a job waits for its time, or the machine sleep: timers know nothing of either. */
-const LONGEST_WAIT = 60_000;
+const LONGEST_WAIT = MINUTE;
 
 export interface ExpanderOptions {
   readonly engine: Pick<Engine, "devices" | "outbox">;

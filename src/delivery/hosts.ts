@@ -1,11 +1,12 @@
 // Where devices choose the host: which hosts have a lane of their own. A device can name hosts without end, so the lanes are counted.
 import { type Lane, laneName } from "../core/delivery.ts";
+import { HOUR } from "../core/time.ts";
 import type { Host } from "../core/vendor.ts";
 
 /** Hosts that have a lane of their own, besides the known ones. A vendor has rarely more than five. */
 const OWN = 256;
 /** A lane that was not asked for so long, in milliseconds, may go to another host. */
-const UNUSED = 3_600_000;
+const UNUSED = HOUR;
 /** While there is no room, it is looked for so often. */
 const LOOK_EVERY = 1000;
 

@@ -6,6 +6,7 @@ import type { LaneState, LaneStatus } from "../core/lane.ts";
 import { expiry, type Notification } from "../core/notification.ts";
 import type { LaneDepth, Outbox } from "../core/outbox.ts";
 import { Suspects } from "../core/suspects.ts";
+import { HOUR } from "../core/time.ts";
 import type { Traits } from "../core/traits.ts";
 import type { Outcome, Recipient, StoppedWay, Vendor } from "../core/vendor.ts";
 import { Breaker } from "./breaker.ts";
@@ -46,7 +47,7 @@ const LOOK_EVERY = 30_000;
 const RETRY_AFTER = 1000;
 /** A lane whose credentials were refused is tried with one request after so long, and twice as long each time, at most an hour. */
 const FIRST_PROBE = 120_000;
-const LONGEST_PROBE = 3_600_000;
+const LONGEST_PROBE = HOUR;
 
 const NO_WAYS: readonly StoppedWay[] = [];
 

@@ -1,10 +1,9 @@
 // Asks the vendors that can be asked how far their messages came: again and again while a notification is young, at growing
 // intervals. Which of them are due follows from when they began, so nothing is noted, and after a restart each is asked about once.
 import type { Moment, Outbox } from "../core/outbox.ts";
+import { HOUR, MINUTE } from "../core/time.ts";
 import type { Trace, Vendor, VendorName } from "../core/vendor.ts";
 
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
 /** How old a notification is when it is asked about. */
 const AGES: readonly number[] = [MINUTE, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 12 * HOUR, 48 * HOUR];
 /** Nobody asks about older ones. */

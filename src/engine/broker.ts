@@ -8,6 +8,7 @@ import type { Broker, Hub, Order } from "../core/engine.ts";
 import type { Once } from "../core/outbox.ts";
 import { Pace } from "../core/pace.ts";
 import { channelKind, type Parcel } from "../core/packet.ts";
+import { Recent } from "../core/recent.ts";
 import type { Queue, Steps } from "./calls.ts";
 import { packParcels } from "./rows.ts";
 
@@ -72,14 +73,12 @@ export function localBroker(queue: Queue): LocalBroker {
   }
 
   /** Connections that repeatable calls were handed to so far. */
-  const reached = new Map<string, number>();
+  const reached = new Recent<string, number>(MOST_REACHED);
 
   function noteReached(once: Once, piece: number, last: boolean, online: number): void {
     const before = piece === 0 ? 0 : reached.get(once.key);
     if (before === undefined) return; // the earlier pieces were made before a restart
-    reached.delete(once.key);
     reached.set(once.key, before + online);
-    if (reached.size > MOST_REACHED) reached.delete(reached.keys().next().value!); // not empty
     // Nobody waits for it. A store that fails says so to its callers.
     if (last) queue.call("handed", [once, before + online]).catch(() => {});
   }

@@ -42,17 +42,19 @@ export function lockDirectory(dataDir: string): Lock {
   }
 }
 
-// Node's own `recursive` never ends where the system refuses a name with ENOENT, as /proc does.
-function makeDirectory(dir: string): void {
-  if (existsSync(dir)) {
-    if (!statSync(dir).isDirectory()) throw new PushError("unavailable", `${dir} is a file, not a directory`);
-    return;
-  }
-  makeDirectory(dirname(dir));
+/**
+ * With those above it, for this user alone. Not `recursive`: where the system refuses a name with ENOENT, as /proc does, Node would
+ * try for ever. @throws the system's error; EEXIST when a file has that name
+ */
+export function makeDirectory(path: string): void {
   try {
-    mkdirSync(dir, { mode: 0o700 });
+    mkdirSync(path, { mode: 0o700 });
   } catch (error) {
-    if (!existsSync(dir)) throw error;
+    const code = faultCode(error);
+    if (code === "EEXIST" && statSync(path).isDirectory()) return;
+    if (code !== "ENOENT" || existsSync(dirname(path))) throw error;
+    makeDirectory(dirname(path));
+    mkdirSync(path, { mode: 0o700 });
   }
 }
 

@@ -8,6 +8,7 @@ import type { PushId, Uid } from "../core/device.ts";
 import type { Counters, DevicePage, Devices, Engine } from "../core/engine.ts";
 import { PushError } from "../core/errors.ts";
 import type { DeviceTarget } from "../core/target.ts";
+import { DAY } from "../core/time.ts";
 import { Traits, type VendorTraits } from "../core/traits.ts";
 import { localBroker } from "./broker.ts";
 import { type BatchFigures, Queue, revive } from "./calls.ts";
@@ -60,7 +61,6 @@ export interface LocalEngine extends Engine {
   statistics(): StoreStatistics;
 }
 
-const DAY = 86_400_000;
 const SWEEP_EVERY = 5_000;
 /** Rows per piece of sweeping: about a millisecond. */
 const SWEEP_ROWS = 200;

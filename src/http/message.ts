@@ -13,7 +13,7 @@ export interface Response {
 /** Gets the whole body, already inflated. Whatever it throws becomes `site.failure`. */
 export type Handler = (head: Head, body: Buffer) => Response | Promise<Response>;
 
-/** Those who answer. A server has one; `mount` makes one of several. */
+/** Those who answer. A server has one. */
 export interface Site {
   /** Sees the head before a byte of the body is kept: refuses at once, or says who goes on once the body is there. */
   open(head: Head): Response | Handler;
@@ -95,30 +95,4 @@ export class Head {
     this.#request = undefined;
     this.#response = undefined;
   }
-}
-
-/** One site of several, each below its own first path segment (`/admin`); everything else belongs to `rest`. */
-export function mount(sites: ReadonlyMap<string, Site>, rest: Site): Site {
-  return {
-    open(head) {
-      const slash = head.path.indexOf("/", 1);
-      const first = slash < 0 ? head.path : head.path.slice(0, slash);
-      const site = sites.get(first.toLowerCase());
-      if (site === undefined) return rest.open(head);
-      try {
-        const next = site.open(head);
-        if (typeof next !== "function") return next;
-        return async (sealed, body) => {
-          try {
-            return await next(sealed, body);
-          } catch (error) {
-            return site.failure(error, head);
-          }
-        };
-      } catch (error) {
-        return site.failure(error, head);
-      }
-    },
-    failure: (error, head) => rest.failure(error, head),
-  };
 }

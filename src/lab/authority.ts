@@ -1,6 +1,7 @@
 // A certificate authority made on the spot: nobody trusts it who was not told to, and its keys never leave the process.
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
 import { isIP, isIPv6 } from "node:net";
+import { DAY } from "../core/time.ts";
 import { bits, der, explicit, identifier, integer, octets, sequence, set, time, utf8, yes } from "./der.ts";
 
 export interface Certified {
@@ -17,8 +18,6 @@ export interface Authority {
   /** For a client, valid between these times. */
   client(name: string, from: number, to: number): Certified;
 }
-
-const DAY = 86_400_000;
 
 export function createAuthority(now: number): Authority {
   const name = "pushbox lab";

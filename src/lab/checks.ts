@@ -1,11 +1,13 @@
-// What the fakes of form and JSON vendors share: reading requests without mercy, and failing when told to.
+// What the fakes share: reading requests without mercy (forms, JSON, and JWTs, verified with node:crypto alone, so that a fault of
+// the library that signs them would show), and failing when told to.
+import { constants, type KeyObject, verify } from "node:crypto";
 import type { FakeReply, FakeRequest } from "./fake.ts";
 
-/** What the vendor's document forbids; the fake answers it with the vendor's code for a bad parameter. */
-export class Wrong extends Error {}
+/** What the vendor's document forbids; the text says which rule. The fake answers it with the vendor's code for a bad parameter. */
+export class Violation extends Error {}
 
-export function ensure(holds: boolean, problem: string): asserts holds {
-  if (!holds) throw new Wrong(problem);
+export function ensure(holds: unknown, problem: string): asserts holds {
+  if (!holds) throw new Violation(problem);
 }
 
 export type Fields = Readonly<Record<string, unknown>>;
@@ -35,18 +37,18 @@ export function readForm(request: FakeRequest): Readonly<Record<string, string>>
 export function readJson(request: FakeRequest): Fields {
   const type = request.headers["content-type"] ?? "";
   ensure(/^application\/json( *; *charset=utf-8)?$/i.test(type), `content type ${type} is not JSON`);
-  return asFields(request.body.toString("utf8"), "body");
+  return jsonIn(request.body.toString("utf8"), "body");
 }
 
 /** The object in a JSON text. */
-export function asFields(text: unknown, name: string): Fields {
+export function jsonIn(text: unknown, where: string): Fields {
+  let value: unknown;
   try {
-    const value: unknown = JSON.parse(String(text));
-    if (isFields(value)) return value;
+    value = JSON.parse(String(text));
   } catch {
-    // Said below.
+    throw new Violation(`${where} is not JSON`);
   }
-  throw new Wrong(`${name} is not a JSON object`);
+  return fieldsIn(value, where);
 }
 
 export function isFields(value: unknown): value is Fields {
@@ -122,3 +124,61 @@ export function commonFault(kind: string | undefined): FakeReply | undefined {
   if (kind === "garbage") return { status: 200, headers: { "content-type": "text/html" }, body: "<html>hello</html>" };
   return undefined;
 }
+
+export function fieldsIn(value: unknown, where: string): Fields {
+  ensure(isFields(value), `${where} is not an object`);
+  return value;
+}
+
+/** Refuses fields the vendor does not know. */
+export function only(fields: Fields, names: readonly string[], where: string): void {
+  const unknown = Object.keys(fields).find((name) => !names.includes(name));
+  if (unknown !== undefined) throw new Violation(`${where} has the unknown field ${unknown}`);
+}
+
+export function textIn(fields: Fields, name: string, where: string): string {
+  const value = fields[name];
+  if (typeof value !== "string" || value === "") throw new Violation(`${where}.${name} is missing or not a text`);
+  return value;
+}
+
+export interface Jwt {
+  readonly header: Fields;
+  readonly claims: Fields;
+}
+
+/** @throws Violation unless the signature is the key's, made as `alg` demands and written raw */
+export function verifiedJwt(token: string, alg: "ES256" | "RS256" | "PS256", key: KeyObject): Jwt {
+  const [header = "", claims = "", signature = "", ...more] = token.split(".");
+  ensure(more.length === 0 && signature !== "" && !/[^\w-]/.test(header + claims + signature), "not a JWT");
+  const said = jsonIn(Buffer.from(header, "base64url"), "the JWT's header");
+  ensure(said["alg"] === alg, `the JWT's alg is not ${alg}`);
+  const how = {
+    ES256: { dsaEncoding: "ieee-p1363" },
+    RS256: { padding: constants.RSA_PKCS1_PADDING },
+    PS256: { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 },
+  } as const;
+  const data = Buffer.from(`${header}.${claims}`);
+  const valid = verify("sha256", data, { key, ...how[alg] }, Buffer.from(signature, "base64url"));
+  ensure(valid, "the JWT's signature is wrong");
+  return { header: said, claims: jsonIn(Buffer.from(claims, "base64url"), "the JWT's claims") };
+}
+
+/** Counts down the failures that a test asked for. */
+export class Failures {
+  readonly #left = new Map<string, number>();
+
+  add(kind: string, times: number): void {
+    this.#left.set(kind, times);
+  }
+
+  /** The first of these kinds that is still to fail. */
+  next(...kinds: readonly string[]): string | undefined {
+    const kind = kinds.find((candidate) => (this.#left.get(candidate) ?? 0) > 0);
+    if (kind !== undefined) this.#left.set(kind, this.#left.get(kind)! - 1);
+    return kind;
+  }
+}
+
+/** Of the past: a lab may run for days. For `Recent`. */
+export const REMEMBERED = 10_000;

@@ -1,7 +1,8 @@
 // A token endpoint as Google, Huawei and Honor have it: issues bearer tokens for a while, and knows which still count.
+
+import { Recent } from "../core/recent.ts";
+import { ensure, REMEMBERED, Violation } from "./checks.ts";
 import type { FakeReply, FakeRequest, Login } from "./fake.ts";
-import { Recent } from "./recent.ts";
-import { need, Violation } from "./strict.ts";
 
 const HOUR = 3600;
 
@@ -13,7 +14,7 @@ export function isLogin({ path }: Pick<FakeRequest, "path">): boolean {
 export class TokenEndpoint implements Login {
   lifetime = HOUR;
   issued = 0;
-  readonly #issued = new Recent<string, number>();
+  readonly #issued = new Recent<string, number>(REMEMBERED);
   readonly #check: (form: URLSearchParams, now: number) => void;
 
   /** `check` throws a Violation for what the client may not have. */
@@ -23,8 +24,8 @@ export class TokenEndpoint implements Login {
 
   handle(request: FakeRequest, now: number): FakeReply {
     try {
-      need(request.method === "POST", "not a POST");
-      need(request.headers["content-type"]?.startsWith("application/x-www-form-urlencoded"), "not a form");
+      ensure(request.method === "POST", "not a POST");
+      ensure(request.headers["content-type"]?.startsWith("application/x-www-form-urlencoded"), "not a form");
       this.#check(new URLSearchParams(request.body.toString()), now);
     } catch (error) {
       if (!(error instanceof Violation)) throw error;

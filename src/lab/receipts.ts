@@ -1,7 +1,7 @@
 // What vendors post about what they delivered, in each one's own form (src/vendors/README.md: receipts), and what of a request and its
 // answer they need for it.
 import { createHmac, randomBytes } from "node:crypto";
-import { asFields, type Fields, isFields, type Receipt } from "./checks.ts";
+import { type Fields, isFields, jsonIn, type Receipt } from "./checks.ts";
 import type { FakeReply, FakeRequest } from "./fake.ts";
 
 /** One device of one message. */
@@ -114,7 +114,7 @@ const FORGED_KEY: CallbackKey = { secret: "another-secret", user: "lab" };
 const huaweiTeller = (form: "nested" | "flat", tag: (body: Fields) => unknown): Teller => ({
   signs: true,
   message({ body }, reply) {
-    const param = text(tag(asFields(body.toString(), "body")));
+    const param = text(tag(jsonIn(body.toString(), "body")));
     return { id: text(said(reply)["requestId"]), param, address: undefined };
   },
   write: (told, known, forged, now) =>
@@ -127,7 +127,7 @@ export const TELLERS: Readonly<Record<string, Teller>> = {
   honor: {
     signs: false,
     message({ body }, reply) {
-      const param = text(member(asFields(body.toString(), "body"), "android")["biTag"]);
+      const param = text(member(jsonIn(body.toString(), "body"), "android")["biTag"]);
       return { id: text(member(said(reply), "data")["requestId"]), param, address: undefined };
     },
     write: (told, known, _forged, now) => huaweiReceipt("nested", told, known ? 0 : 999, now),
@@ -135,7 +135,7 @@ export const TELLERS: Readonly<Record<string, Teller>> = {
   meizu: {
     signs: true,
     message(request, reply) {
-      const extra = member(asFields(formOf(request).get("messageJson"), "messageJson"), "extra");
+      const extra = member(jsonIn(formOf(request).get("messageJson"), "messageJson"), "extra");
       return asked(said(reply)["msgId"], extra["callback.param"], extra["callback"]);
     },
     write: (told, known, forged) => meizuReceipt(told, known ? 1 : 77, forged ? "guessed" : MEIZU_TOKEN),
@@ -156,7 +156,7 @@ export const TELLERS: Readonly<Record<string, Teller>> = {
   vivo: {
     signs: false,
     message({ body }, reply) {
-      const extra = member(asFields(body.toString(), "body"), "extra");
+      const extra = member(jsonIn(body.toString(), "body"), "extra");
       return asked(said(reply)["taskId"], extra["callback.param"], extra["callback"]);
     },
     // Its receipts have no status: a task that nobody knows.
@@ -186,7 +186,7 @@ function asked(id: unknown, param: unknown, address: unknown): Message | undefin
   return typeof address === "string" ? { id: text(id), param: text(param), address } : undefined;
 }
 
-const said = (reply: FakeReply): Fields => asFields(reply.body, "the answer");
+const said = (reply: FakeReply): Fields => jsonIn(reply.body, "the answer");
 const formOf = (request: FakeRequest) => new URLSearchParams(request.body.toString());
 const text = (value: unknown): string => (value === undefined ? "" : String(value));
 

@@ -4,6 +4,7 @@ import { SignJWT } from "jose";
 import { z } from "zod";
 import { PushError } from "../core/errors.ts";
 import { expiry, type Notification } from "../core/notification.ts";
+import { MINUTE } from "../core/time.ts";
 import type { Outcome } from "../core/vendor.ts";
 import { excerpt, parseObject, retryAfter, type Verdict } from "./answer.ts";
 import type { Answer, CommonApp, Credential, Dialect, HttpReply, ReadFile } from "./dialect.ts";
@@ -108,7 +109,7 @@ function routesOf(app: ApnsApp, apps: readonly ApnsApp[]): readonly [ApnsApp, ..
 
 const HALF_HOUR = 1800_000;
 /** Apple punishes a second JWT within 20 minutes. */
-const HELD = 21 * 60_000;
+const HELD = 21 * MINUTE;
 
 async function credentialOf(
   signer: Signer,

@@ -2,6 +2,8 @@
 // Connections are per host and account, so that no vendor's trouble is felt by another. Nothing is retried here, save once
 // with a new credential: the queue does that.
 import type { Notification } from "../core/notification.ts";
+import { Recent } from "../core/recent.ts";
+import { MINUTE } from "../core/time.ts";
 import type { AppId, Host, Outcome, Recipient, Trace, Vendor } from "../core/vendor.ts";
 import { isPrivateHost } from "./address.ts";
 import { Credentials } from "./credentials.ts";
@@ -18,7 +20,7 @@ const LINES = 256;
 /** After so many milliseconds no further peer is asked: the queue's lease on what is being sent must not end meanwhile. */
 const PEERS_TAKE = 120_000;
 /** A token that waits for a closed way looks whether it is open, milliseconds; nobody is asked for that. */
-const LOOKS_AGAIN = 60_000;
+const LOOKS_AGAIN = MINUTE;
 /** Tokens that may be looked for elsewhere at the same time. */
 const PROBES = 10;
 /** Tokens remembered to be reached by another than their first route: what the store has not told us yet, or has not. */
@@ -55,7 +57,7 @@ class Client<App extends CommonApp> {
   readonly #preparations: Preparations<App> | undefined;
   readonly #lines = new Map<string, Line>();
   /** The route that worked for a token, where it was not the first: sandbox tokens cost Apple's patience only once. */
-  readonly #detours = new Map<string, number>();
+  readonly #detours = new Recent<string, number>(DETOURS);
   /** By app: what is kept with tokens that its credentials do not reach. */
   readonly #asides: ReadonlyMap<AppId, string>;
   readonly #sending = new Set<Promise<unknown>>();
@@ -323,9 +325,8 @@ class Client<App extends CommonApp> {
 
   #remember(token: string, index: number, start: number): void {
     if (index === start) return;
-    this.#detours.delete(token);
     if (index > 0) this.#detours.set(token, index);
-    if (this.#detours.size > DETOURS) this.#detours.delete(this.#detours.keys().next().value!);
+    else this.#detours.delete(token);
   }
 
   /** Before anything was accepted, a token that is said to be dead may as well be one of many that our settings are wrong for. */

@@ -1,9 +1,12 @@
 // Keeps each account's credential: one request for it at a time however many wait, a fresh one ahead of need, and no hammering
 // of a token endpoint that refuses.
+
+import { Recent } from "../core/recent.ts";
+import { MINUTE } from "../core/time.ts";
 import type { CommonApp, Credential, Dialect, Exchange } from "./dialect.ts";
 import { Signatures } from "./signatures.ts";
 
-const RENEW_AHEAD = 5 * 60_000;
+const RENEW_AHEAD = 5 * MINUTE;
 /** As young as this, one that a denial brought is not replaced by the next: somebody else may log in whenever we do. */
 const YOUNG = 30_000;
 /** After a failure the same answer is given for so long, without asking again. */
@@ -29,7 +32,7 @@ export class Credentials<App extends CommonApp> {
   readonly #dialect: Dialect<App>;
   readonly #exchange: (app: App) => Exchange;
   readonly #signatures: Signatures;
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Recent<string, Entry>(MOST);
 
   constructor(dialect: Dialect<App>, exchange: (app: App) => Exchange, signatures = new Signatures()) {
     this.#signatures = signatures;
@@ -76,9 +79,7 @@ export class Credentials<App extends CommonApp> {
     if (known !== undefined && this.#entries.size < MOST) return known;
     const entry = known ?? {};
     // The order is that of the latest use, which matters only when there are many.
-    this.#entries.delete(app.account);
     this.#entries.set(app.account, entry);
-    if (this.#entries.size > MOST) this.#entries.delete(this.#entries.keys().next().value!);
     return entry;
   }
 

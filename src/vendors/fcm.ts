@@ -3,6 +3,7 @@ import type { KeyObject } from "node:crypto";
 import { SignJWT } from "jose";
 import { z } from "zod";
 import type { Notification } from "../core/notification.ts";
+import { DAY, MINUTE } from "../core/time.ts";
 import { asText, excerpt, parseObject, retryAfter } from "./answer.ts";
 import type { Answer, CommonApp, Dialect, HttpReply } from "./dialect.ts";
 import { Unsendable } from "./dialect.ts";
@@ -27,14 +28,14 @@ export interface FcmApp extends CommonApp {
 }
 
 const LIMIT = 4096;
-const LONGEST = 28 * 86_400_000;
+const LONGEST = 28 * DAY;
 /** Milliseconds, where an answer of this status does not say. */
 const PATIENCE: ReadonlyMap<number, number> = new Map([
   [429, 60_000],
   [503, 10_000],
 ]);
 /** The first pause, milliseconds: people correct a project's credentials. */
-const MEND = 60_000;
+const MEND = MINUTE;
 const THIRD_PARTIES = "Apple and web tokens of FCM";
 const SCOPE = "https://www.googleapis.com/auth/firebase.messaging";
 

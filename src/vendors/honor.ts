@@ -1,5 +1,6 @@
 // Honor Push: https://developer.honor.com/cn/docs/11002/reference/downlink-message (rendered by script; see also its SDK's samples)
 import { z } from "zod";
+import { DAY } from "../core/time.ts";
 import type { Outcome } from "../core/vendor.ts";
 import { asList, asText, excerpt, parseObject } from "./answer.ts";
 import type { CommonApp, Dialect, HttpReply } from "./dialect.ts";
@@ -24,7 +25,7 @@ export interface HonorApp extends CommonApp {
 /** Bytes of the whole body but for the tokens; and those of it that stand around what is rendered. */
 const LIMIT = 4096;
 const AROUND = ',"token":[]'.length;
-const LONGEST = 15 * 86_400_000;
+const LONGEST = 15 * DAY;
 const ANY_LENGTH = { title: Number.POSITIVE_INFINITY, message: Number.POSITIVE_INFINITY, truncate: false };
 
 export const honor: Dialect<HonorApp> = {

@@ -1,11 +1,12 @@
 // Huawei Push Kit: https://developer.huawei.com/consumer/en/doc/HMSCore-References/https-send-api-0000001050986197 (Android, v1)
 // and https://developer.huawei.com/consumer/en/doc/harmonyos-references/push-scenariozed-api-request-param (HarmonyOS, v3).
 // Two services of one vendor: a phone's token belongs to one of them, and their credentials have nothing in common.
-import { createHmac, type KeyObject, timingSafeEqual } from "node:crypto";
+import { createHmac, type KeyObject } from "node:crypto";
 import { SignJWT } from "jose";
 import { z } from "zod";
 import { PushError } from "../core/errors.ts";
 import type { Notification } from "../core/notification.ts";
+import { DAY } from "../core/time.ts";
 import type { Outcome, Receipt } from "../core/vendor.ts";
 import { asList, asText, excerpt, judge, parseObject, understand, type Verdict } from "./answer.ts";
 import type { CommonApp, Dialect, HttpReply, Key } from "./dialect.ts";
@@ -15,6 +16,7 @@ import { serviceAccountFile } from "./keys.ts";
 import { lifetime, nextDay } from "./lifetime.ts";
 import { notifyId } from "./notify-id.ts";
 import { credentialFrom, form } from "./oauth.ts";
+import { sameSecret } from "./receipt.ts";
 import { fit, sendingKey, shorthand, words } from "./text.ts";
 
 interface Callback {
@@ -46,7 +48,7 @@ export interface HarmonyApp extends CommonApp {
 const LIMIT = 4096;
 const V1_AROUND = '{"message":,"token":[]}'.length;
 const V3_AROUND = ',"target":{"token":[]}'.length;
-const LONGEST = 15 * 86_400_000;
+const LONGEST = 15 * DAY;
 const TOKEN_URL = "https://oauth-login.cloud.huawei.com/oauth2/v3/token";
 const HOST = "https://push-api.cloud.huawei.com";
 const TRANSPORT = { http2: false, connections: 16, streams: 1, timeout: 15_000, gate: false };
@@ -398,9 +400,8 @@ function signed({ secret, user }: Callback, header: string): boolean {
       .map((part) => [part.slice(0, part.indexOf("=")).trim(), part.slice(part.indexOf("=") + 1).trim()]),
   );
   const { timestamp = "", nonce = "", value = "" } = fields;
-  const given = Buffer.from(value, "base64");
+  const given = Buffer.from(value, "base64").toString("hex");
   return [Buffer.from(secret), Buffer.from(secret, "base64")].some((key) => {
-    const own = createHmac("sha256", key).update(`${timestamp}${nonce}${user}`).digest();
-    return own.length === given.length && timingSafeEqual(own, given);
+    return sameSecret(createHmac("sha256", key).update(`${timestamp}${nonce}${user}`).digest("hex"), given);
   });
 }

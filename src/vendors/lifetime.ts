@@ -1,8 +1,8 @@
 // How long a vendor is to keep trying, and the days by which Chinese vendors count.
 import { expiry, type Notification } from "../core/notification.ts";
+import { DAY } from "../core/time.ts";
 
 const SECOND = 1000;
-const DAY = 86_400 * SECOND;
 const CHINA = 8 * 3600 * SECOND;
 
 /** The milliseconds that are left of the notification's life, within what the vendor takes. */

@@ -4,6 +4,7 @@ import { createSecureContext, rootCertificates } from "node:tls";
 import type { Dispatcher } from "undici";
 import { Pool, ProxyAgent } from "undici";
 import { type Debug, NO_DEBUG } from "../core/debug.ts";
+import { HOUR } from "../core/time.ts";
 import type { AppId } from "../core/vendor.ts";
 import { publicAddress, publicLookup } from "./address.ts";
 import type { CommonApp, HttpReply, HttpRequest, Transport } from "./dialect.ts";
@@ -20,7 +21,6 @@ export interface Network {
 }
 
 const BODY_LIMIT = 1_000_000;
-const HOUR = 3_600_000;
 /** So many requests in a row without an answer, for longer than one may take: the connections may be beyond repair. */
 const HOPELESS = 20;
 

@@ -1,9 +1,10 @@
 // Meizu Flyme Push, https://github.com/MEIZUPUSH/PushAPI: each form is signed; up to 100 pushIds; the answer lists only those that
 // failed, and the same number may mean one thing of the call and another of a pushId. `fields` are merged into `messageJson`.
-import { createHash, timingSafeEqual } from "node:crypto";
+import { createHash } from "node:crypto";
 import { z } from "zod";
 import { PushError } from "../core/errors.ts";
 import type { Notification } from "../core/notification.ts";
+import { HOUR } from "../core/time.ts";
 import type { Outcome, Receipt } from "../core/vendor.ts";
 import { asList, asText, excerpt, judge, parseObject, understand } from "./answer.ts";
 import type { CommonApp, Dialect } from "./dialect.ts";
@@ -12,7 +13,7 @@ import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { formPost } from "./form.ts";
 import { lifetime, nextDay } from "./lifetime.ts";
 import { each, listed } from "./listed.ts";
-import { receiptsOf } from "./receipt.ts";
+import { receiptsOf, sameSecret } from "./receipt.ts";
 import { extras, words } from "./text.ts";
 import { verdicts } from "./verdicts.ts";
 
@@ -35,7 +36,6 @@ export interface MeizuApp extends CommonApp, Omit<z.output<typeof entry>, "packa
 const TITLE = 32;
 const MESSAGE = 100;
 const PARAM_BYTES = 64;
-const HOUR = 3_600_000;
 const EVENTS: ReadonlyMap<number, Receipt["event"]> = new Map([
   [1, "arrived"],
   [2, "clicked"],
@@ -122,7 +122,7 @@ export const meizu: Dialect<MeizuApp> = {
 
   receipts(app, request) {
     const form = new URLSearchParams(request.body);
-    if (!same(form.get("access_token") ?? "", app.callback_token)) {
+    if (app.callback_token === undefined || !sameSecret(form.get("access_token") ?? "", app.callback_token)) {
       throw new PushError("denied", "meizu: access_token is not the configured callback_token");
     }
     const callbacks = parseObject(form.get("cb") ?? "");
@@ -181,9 +181,4 @@ function targetOutcome(code: string, now: number): Outcome {
   if (code === DAILY) return { kind: "retry", reason: `pushId: ${code}`, scope: "token", after: nextDay(now) - now };
   // Not authorised, switched off by the user, folded; or unknown.
   return judge(TARGETS.get(code) ?? "refused", excerpt("pushId:", code, []), now);
-}
-
-function same(given: string, wanted: string | undefined): boolean {
-  const digest = (text: string) => createHash("sha256").update(text).digest();
-  return wanted !== undefined && timingSafeEqual(digest(given), digest(wanted));
 }

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { PushError } from "../core/errors.ts";
 import type { Notification } from "../core/notification.ts";
+import { HOUR, MINUTE } from "../core/time.ts";
 import type { Outcome } from "../core/vendor.ts";
 import { asText, excerpt, judge, understand } from "./answer.ts";
 import { type CommonApp, Denied, type Dialect, Unsendable } from "./dialect.ts";
@@ -46,10 +47,9 @@ const LONG = 128;
 const PARAMETERS = 4000;
 const PARAM = 50;
 const REF = 64;
-const MINUTE = 60_000;
 const TEN_DAYS = 864_000_000;
 /** Of the 24 hours a login is good for. */
-const LOGIN = 20 * 3_600_000;
+const LOGIN = 20 * HOUR;
 
 const VERDICTS = verdicts({
   // A stale or missing login, timestamps; then key, signature, blacklist, permissions.

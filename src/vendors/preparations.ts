@@ -1,12 +1,14 @@
 // For vendors that store a message first and then take lists of those who get it: each message is stored once, however many lists
 // there are.
 import type { Notification } from "../core/notification.ts";
+import { Recent } from "../core/recent.ts";
+import { HOUR } from "../core/time.ts";
 import type { Outcome, Recipient } from "../core/vendor.ts";
 import type { CommonApp, Exchange, Prepared, Preparing } from "./dialect.ts";
 
 /** Messages remembered, and for how long: their time to live counts from when they were stored. */
 const MOST = 1000;
-const HOLDS = 3_600_000;
+const HOLDS = HOUR;
 
 interface Message {
   readonly prepared: Promise<Prepared>;
@@ -15,7 +17,7 @@ interface Message {
 
 export class Preparations<App extends CommonApp> {
   readonly #preparing: Preparing<App>;
-  readonly #messages = new Map<string, Message>();
+  readonly #messages = new Recent<string, Message>(MOST);
   /** Accounts that may store nothing now. */
   readonly #resting = new Map<string, Extract<Prepared, { readonly kind: "alone" }>>();
 
@@ -60,9 +62,7 @@ export class Preparations<App extends CommonApp> {
     message.prepared.then((prepared) => {
       if (prepared.kind !== "prepared") forget();
     }, forget);
-    this.#messages.delete(key);
     this.#messages.set(key, message);
-    if (this.#messages.size > MOST) this.#messages.delete(this.#messages.keys().next().value!);
     return message.prepared;
   }
 }

@@ -1,4 +1,5 @@
 // What callbacks of Chinese vendors have in common: one event of one message, told of several tokens at once.
+import { createHash, timingSafeEqual } from "node:crypto";
 import type { Receipt } from "../core/vendor.ts";
 import { asList, asText } from "./answer.ts";
 
@@ -24,4 +25,10 @@ export function receiptsOf(event: Receipt["event"] | undefined, told: Told): rea
     ...(at !== undefined && /^\d{13}$/.test(at) ? { at: Number(at) } : {}),
   };
   return asList(told.targets).map((token) => ({ token, ...common }));
+}
+
+/** Whether two secrets are the same, in a time that does not depend on how much of them is. */
+export function sameSecret(one: string, other: string): boolean {
+  const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
+  return timingSafeEqual(digest(one), digest(other));
 }

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { parseExact } from "../core/exact.ts";
 import type { Notification } from "../core/notification.ts";
+import { DAY, MINUTE } from "../core/time.ts";
 import type { Outcome } from "../core/vendor.ts";
 import { asText, excerpt, judge, understand, type Verdict } from "./answer.ts";
 import type { Answer, CommonApp, Dialect } from "./dialect.ts";
@@ -27,8 +28,7 @@ export interface UmengApp extends CommonApp, Omit<z.output<typeof entry>, "packa
 /** No limit for each text, but for all of the payload. */
 const UNLIMITED = Number.POSITIVE_INFINITY;
 const PAYLOAD_BYTES = 1840;
-const MINUTE = 60_000;
-const WEEK = 7 * 86_400_000;
+const WEEK = 7 * DAY;
 
 /** The request's timestamp: it may have waited for its turn, or our clock is wrong. */
 const CLOCKS: readonly string[] = ["2028", "2036"];

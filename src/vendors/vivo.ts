@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { PushError } from "../core/errors.ts";
 import type { Notification } from "../core/notification.ts";
+import { DAY, HOUR, MINUTE } from "../core/time.ts";
 import type { Outcome, Recipient } from "../core/vendor.ts";
 import { asText, excerpt, judge, parseObject, understand } from "./answer.ts";
 import { type CommonApp, Denied, type Dialect, type HttpRequest, Unsendable } from "./dialect.ts";
@@ -48,13 +49,11 @@ const MESSAGE = 100;
 const CUSTOM = 1024;
 const PARAM = 64;
 const REQUEST_ID = 64;
-const MINUTE = 60_000;
-const DAY = 86_400_000;
 /** Messages to lists; those to single ids are still taken. */
 const LISTS_SPENT = "10252";
 /** A login is good for a day, and vivo asks for a new one every hour or two: one that fails is felt only the next day. */
-const LOGIN = 20 * 3_600_000;
-const RENEW = 2 * 3_600_000;
+const LOGIN = 20 * HOUR;
+const RENEW = 2 * HOUR;
 
 const VERDICTS = verdicts({
   // A stale login; its parameters, signature, clock; another app's.

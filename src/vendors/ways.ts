@@ -1,16 +1,18 @@
 // Ways to a vendor's tokens that are closed to us while others are open: an environment that our key is not for, a service behind
 // the vendor. A closed way is not asked, so what the open ways say of a token does not prove it dead.
 import { createHash } from "node:crypto";
+import { Recent } from "../core/recent.ts";
+import { HOUR, MINUTE } from "../core/time.ts";
 import type { AppId, StoppedWay } from "../core/vendor.ts";
 import { nameOf } from "./detour.ts";
 import type { Answer, CommonApp } from "./dialect.ts";
 
 /** After that a closed way is tried again. */
-const RESTS = 10 * 60_000;
+const RESTS = 10 * MINUTE;
 /** Tokens of which is remembered that the open ways do not know them, so that they are not asked again meanwhile. */
 const MOST = 10_000;
 /** Nothing was heard of it for so long: nobody knows whether it is still closed. */
-const FORGOTTEN = 3_600_000;
+const FORGOTTEN = HOUR;
 const NONE: readonly StoppedWay[] = [];
 
 export type Elsewhere = Extract<Answer, { readonly kind: "elsewhere" }>;
@@ -21,7 +23,7 @@ export class Ways {
   /** As `of` shows them. */
   readonly #lists = new Map<AppId, readonly StoppedWay[]>();
   /** By token and route: what was answered while another way was closed. */
-  readonly #answers = new Map<string, Map<string, Elsewhere>>();
+  readonly #answers = new Recent<string, Map<string, Elsewhere>>(MOST);
   /** Routes on which a token was accepted. */
   readonly #proven = new Set<string>();
 
@@ -56,9 +58,7 @@ export class Ways {
 
   /** The token waits for a closed way. */
   remember(token: string, answers: readonly (readonly [CommonApp, Elsewhere])[]): void {
-    this.#answers.delete(token);
     this.#answers.set(token, new Map(answers.map(([route, answer]) => [nameOf(route), answer])));
-    if (this.#answers.size > MOST) this.#answers.delete(this.#answers.keys().next().value!);
   }
 
   /** A token was accepted there: the way is open, and what it says is said to a credential that it knows. */

@@ -2,6 +2,7 @@
 import { createECDH, createPrivateKey, type KeyObject } from "node:crypto";
 import { SignJWT } from "jose";
 import { z } from "zod";
+import { DAY, HOUR, MINUTE } from "../core/time.ts";
 import type { Host, Outcome } from "../core/vendor.ts";
 import { asText, excerpt, parseObject, retryAfter } from "./answer.ts";
 import type { CommonApp, Dialect, HttpReply } from "./dialect.ts";
@@ -19,10 +20,9 @@ export interface WebPushApp extends CommonApp {
   readonly fields: Fields;
 }
 
-const LONGEST = 28 * 86_400_000;
+const LONGEST = 28 * DAY;
 const SECOND = 1000;
-const MINUTE = 60 * SECOND;
-const HALF_DAY = 12 * 3_600_000;
+const HALF_DAY = 12 * HOUR;
 
 export const webpush: Dialect<WebPushApp> = {
   name: "webpush",

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { PushError } from "../core/errors.ts";
 import type { Notification } from "../core/notification.ts";
+import { DAY, MINUTE } from "../core/time.ts";
 import type { Receipt } from "../core/vendor.ts";
 import { asList, asText, excerpt, judge, parseObject, understand } from "./answer.ts";
 import { type CommonApp, type Dialect, Unsendable } from "./dialect.ts";
@@ -33,8 +34,7 @@ const EXTRAS = 10;
 const EXTRA_CHARACTERS = 1024;
 const JOBKEY = 20;
 const PARAM_BYTES = 64;
-const MINUTE = 60_000;
-const FORTNIGHT = 14 * 86_400_000;
+const FORTNIGHT = 14 * DAY;
 /** Delivered, clicked, invalid target, disabled by the user, filtered, quota exceeded. */
 const EVENTS: ReadonlyMap<number, Receipt["event"]> = new Map([
   [1, "arrived"],

@@ -10,7 +10,7 @@ import type { Test } from "tap";
 import { test } from "tap";
 import { Intake } from "../../src/http/body.ts";
 import type { Handler, Site } from "../../src/http/message.ts";
-import { HttpError, mount } from "../../src/http/message.ts";
+import { HttpError } from "../../src/http/message.ts";
 import type { HttpOptions, HttpServer } from "../../src/http/server.ts";
 import { createServer } from "../../src/http/server.ts";
 
@@ -489,35 +489,6 @@ test("closing with nothing to wait for ends at once, and twice is once", async (
   await client.until(/a 0$/);
   await Promise.all([server.close(), server.close()]);
   t.match(await client.closed, /a 0$/);
-});
-
-test("several sites share a port by the first segment of the path", async (t) => {
-  const named = (name: string): Site => ({
-    open: (head) => {
-      if (head.path.endsWith("/throws")) throw new Error();
-      if (head.path.endsWith("/rejects")) return () => Promise.reject(new Error());
-      return text(200, name);
-    },
-    failure: () => text(500, `${name} failed`),
-  });
-  const server = createServer(
-    { host: "127.0.0.1", port: 0, maxBody: 1, bodyTimeout: 1000, trustedProxies: [] },
-    mount(new Map([["/admin", named("admin")]]), named("rest")),
-  );
-  t.teardown(() => server.close());
-  const port = await server.listen();
-  for (const [path, expected] of [
-    ["/admin", "admin"],
-    ["/Admin/x", "admin"],
-    ["/administrator", "rest"],
-    ["/", "rest"],
-    ["/admin/throws", "admin failed"],
-    ["/admin/rejects", "admin failed"],
-    ["/api/throws", "rest failed"],
-    ["/api/rejects", "rest failed"],
-  ] as const) {
-    t.equal(await (await fetch(`http://127.0.0.1:${port}${path}`)).text(), expected, path);
-  }
 });
 
 test("a reload gives new connections the new certificate and leaves the others alone", async (t) => {

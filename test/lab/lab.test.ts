@@ -7,11 +7,13 @@ import t, { type Test } from "tap";
 import { openVendors, vendorProblems } from "../../src/app/vendors.ts";
 import { readConfig } from "../../src/config/index.ts";
 import type { Notification } from "../../src/core/notification.ts";
+import { Recent } from "../../src/core/recent.ts";
 import type { Outcome } from "../../src/core/vendor.ts";
+import { freePort } from "../../src/http/uws/listeners.ts";
+import { REMEMBERED } from "../../src/lab/checks.ts";
 import type { LabDevice } from "../../src/lab/devices.ts";
 import { FAULTS } from "../../src/lab/faults.ts";
 import { faultsIn, lineOf, services, startLab } from "../../src/lab/index.ts";
-import { Recent } from "../../src/lab/recent.ts";
 import { run, serve, start } from "../support/process.ts";
 
 const VENDORS = ["apns", "fcm", "harmony", "honor", "huawei", "meizu", "oppo", "umeng", "vivo", "webpush", "xiaomi"];
@@ -132,7 +134,7 @@ t.test("faults are chosen at the start and changed while the lab runs, for some 
 
 t.test("a process: what arrived is told to the server, and faults are changed by their file", async (t) => {
   const directory = t.testdir({});
-  const port = await freePort();
+  const port = (await freePort("127.0.0.1", 0)).port;
   const lab = start(directory, ["lab", "--receipts", `http://127.0.0.1:${port}/`, "--fault", "xiaomi=receipt-twice"]);
   t.teardown(() => lab.child.kill("SIGKILL"));
   await lab.printed(/socket\.emit.*\n/);
@@ -191,15 +193,6 @@ t.test("a process: what arrived is told to the server, and faults are changed by
   t.match(out, /^receipt vendor=xiaomi devices=1: 404 /m, "by its address");
   t.equal((await server.stop()).code, 0);
 });
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  await once(probe, "close");
-  return port;
-}
 
 t.test("the help names every fault, and every failure that a fake knows has a name", async (t) => {
   const { out } = await run(t.testdir({}), "lab", "--help");
@@ -273,7 +266,7 @@ t.test("a line is one line whatever was sent, and a long token is shortened", as
 });
 
 t.test("what a fake remembers is bounded", async (t) => {
-  const recent = new Recent<number, true>();
+  const recent = new Recent<number, true>(REMEMBERED);
   for (let n = 0; n < 12_000; n++) recent.set(n, true);
   recent.set(2000, true);
   recent.set(12_000, true);

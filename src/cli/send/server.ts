@@ -1,4 +1,5 @@
 // A running server's API, as the command line calls it.
+import { MINUTE } from "../../core/time.ts";
 
 export interface Answer {
   /** Success, by status and by what the body says. */
@@ -27,7 +28,7 @@ export class ServerTrouble extends Error {
   }
 }
 
-const PATIENCE = 60_000;
+const PATIENCE = MINUTE;
 /** Nothing was sent yet when one of these came. */
 const BEFORE_ANYTHING =
   /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|CERT_|DEPTH_|SELF_|UNABLE_|ERR_TLS)/;

@@ -1,12 +1,12 @@
 // One run of the server: what is checked before, the first log lines, the signals, and what the process answers at the end.
-import { accessSync, constants, existsSync, mkdirSync, statSync } from "node:fs";
+import { accessSync, constants, statSync } from "node:fs";
 import { platform } from "node:os";
-import { dirname, resolve } from "node:path";
+import { resolve } from "node:path";
 import { openFiles, share } from "../../app/files.ts";
 import type { Log } from "../../app/log.ts";
 import { type App, startApp } from "../../app.ts";
 import { type Config, changes, isLoopback, type Reading } from "../../config/index.ts";
-import { lockDirectory } from "../../engine/directory.ts";
+import { lockDirectory, makeDirectory } from "../../engine/directory.ts";
 import { hasIpv6, placeTrouble, withEveryFamily } from "../places.ts";
 import { detail, explain, Trouble } from "../trouble.ts";
 
@@ -175,18 +175,6 @@ function prepareData(data: string, log: Log): void {
   }
   if (platform() !== "win32" && (statSync(path).mode & 0o077) !== 0)
     log.warn(`the data directory ${path} is open to other users of this machine: chmod 700 ${path}`);
-}
-
-/** Not `recursive`: where nothing can be made, as in /proc, Node would try for ever. */
-function makeDirectory(path: string): void {
-  try {
-    mkdirSync(path, { mode: 0o700 });
-  } catch (error) {
-    if (codeOf(error) === "EEXIST" && statSync(path).isDirectory()) return;
-    if (codeOf(error) !== "ENOENT" || existsSync(dirname(path))) throw error;
-    makeDirectory(dirname(path));
-    mkdirSync(path, { mode: 0o700 });
-  }
 }
 
 /** Before anything is opened: a port in use is the usual reason why a second server does not start. */

@@ -2,11 +2,10 @@
 import type Database from "better-sqlite3";
 import type { ArrivalRecord, FailureCounts } from "../../core/arrival.ts";
 import type { ArrivalQuery, Evidence, HourlySum, Sample } from "../../core/engine.ts";
+import { DAY, HOUR } from "../../core/time.ts";
 import type { Listing } from "./listing.ts";
 import type { Receipts } from "./receipts.ts";
 
-const HOUR = 3_600_000;
-const DAY = 24 * HOUR;
 const HOURS_KEPT = 30 * DAY;
 /** A record lists so many of its devices and users; it is found by all of them. */
 const LISTED = 1000;

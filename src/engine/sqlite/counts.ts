@@ -1,7 +1,6 @@
 // What became of each notification, in numbers: written along with its job.
 import type Database from "better-sqlite3";
-
-const DAY = 86_400_000;
+import { DAY } from "../../core/time.ts";
 
 /** What the statistics keep of a notification. */
 export interface ArrivalHeading {

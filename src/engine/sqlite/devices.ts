@@ -13,6 +13,7 @@ import {
 } from "../../core/device.ts";
 import type { Binding, Hello } from "../../core/engine.ts";
 import { deviceChannel } from "../../core/packet.ts";
+import { DAY } from "../../core/time.ts";
 import type { Traits } from "../../core/traits.ts";
 import type { Addressees } from "./addressees.ts";
 import type { Packets } from "./packets.ts";
@@ -50,8 +51,6 @@ export interface UidRows {
   readonly last: number;
 }
 
-/** A connection that changes nothing else moves `updateTime` once a day, so that most reconnects write nothing. */
-const DAY = 86_400_000;
 /** Most disconnects write nothing either. */
 const SEEN_WITHIN = 600_000;
 /** Tokens that a device had before, and characters of each. */
@@ -266,6 +265,7 @@ export function devices(
       const tags = hello.tags === undefined ? before : unique(hello.tags);
       const newTags = tags !== before && !sameTags(tags, before);
       const newToken = token !== undefined && !hasToken(row, token);
+      // A connection that changes nothing else moves `updateTime` once a day, so that most reconnects write nothing.
       if (!ended && !newTags && !newToken && now - row.update_time < DAY) {
         if (token !== undefined) lately.brought(row, token, now);
         return toDevice(row, now);

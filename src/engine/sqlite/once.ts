@@ -3,10 +3,11 @@
 import type Database from "better-sqlite3";
 import { conflict } from "../../core/once.ts";
 import type { Once } from "../../core/outbox.ts";
+import { DAY } from "../../core/time.ts";
 import type { Packed, ParcelRow } from "../rows.ts";
 import type { Packets } from "./packets.ts";
 
-const KEPT = 86_400_000;
+const KEPT = DAY;
 const PUSHED = "success";
 
 interface Known {

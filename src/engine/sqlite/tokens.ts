@@ -1,6 +1,8 @@
 // The token of a device: what is the same one, since when it is known, what a device has instead of one.
 import type Database from "better-sqlite3";
 import type { Token } from "../../core/device.ts";
+import { Recent } from "../../core/recent.ts";
+import { HOUR } from "../../core/time.ts";
 import type { Traits } from "../../core/traits.ts";
 
 interface TokenColumns {
@@ -17,8 +19,6 @@ export const hasToken = (row: TokenColumns, token: Token): boolean =>
 /** When the token was stored or last heard from its device. Older records do not say. */
 export const tokenTime = (row: TokenColumns): number => row.token_time ?? row.update_time;
 
-/** Some vendors say since when a token is dead: it has to be known within the hour that the device still uses it. */
-const HOUR = 3_600_000;
 /** Devices whose latest word is remembered: those of the last seconds, even in a storm. */
 const MOST_HEARD = 10_000;
 
@@ -28,17 +28,16 @@ const MOST_HEARD = 10_000;
  * forgets them.
  */
 export function heard(db: Database, traits: Pick<Traits, "datesDeaths">) {
-  const times = new Map<number, number>();
+  const times = new Recent<number, number>(MOST_HEARD);
   const record = db.prepare<[number, number, number]>(`
     UPDATE devices SET token_time = ? WHERE device = ? AND coalesce(token_time, update_time) < ?`);
   return {
     /** The device brought the token it has. */
     brought(row: TokenColumns & { readonly device: number }, { type }: Token, now: number): void {
       if (!traits.datesDeaths(type)) return;
+      // Some vendors say since when a token is dead: it has to be known within the hour that the device still uses it.
       if (now - tokenTime(row) > HOUR) return void record.run(now, row.device, now);
-      times.delete(row.device);
       times.set(row.device, now);
-      if (times.size > MOST_HEARD) times.delete(times.keys().next().value!); // not empty
     },
     time: (device: number): number => times.get(device) ?? 0,
     store(): void {

@@ -1,5 +1,6 @@
 // The connections of one port from accept on, before anything was said on them: each is an open file, of which there are so many.
 import type { HttpResponse, TemplatedApp } from "uWebSockets.js";
+import { MINUTE } from "../../core/time.ts";
 import { type AddressList, addressText, limitedAs } from "./address.ts";
 
 export interface GateLimits {
@@ -17,7 +18,6 @@ export interface GateLimits {
 
 /** uWS closes a connection on which nothing was asked for so long, at the latest. Milliseconds. */
 const FORGOTTEN = 12_000;
-const MINUTE = 60_000;
 /** From so full on no connection is kept after its answer. */
 const CROWDED = 0.9;
 

@@ -3,11 +3,11 @@
 // "dead" was unregistered an hour ago, "dead=1800000000000" then, "bad" is none, "busy" has had too many notifications, "mute" gets
 // no apns-id in its answer. `fail("patience", n)`: every n-th token that is unknown ends its connection.
 import { generateKeyPairSync } from "node:crypto";
+import { MINUTE } from "../../core/time.ts";
 import type { Certified } from "../authority.ts";
+import { ensure, Failures, type Fields, fieldsIn, jsonIn, only, Violation, verifiedJwt } from "../checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "../fake.ts";
-import { Failures, type Fields, fieldsIn, jsonIn, need, only, Violation, verifiedJwt } from "../strict.ts";
 
-const MINUTE = 60_000;
 /** The first is the one that the lab's configuration names. */
 const BUNDLES = ["com.example.lab", "com.example.second", "com.example.third"];
 const KEY_ID = "LABKEY0001";
@@ -93,7 +93,7 @@ export function fakeApns(certificate?: Certified): FakeVendor {
 
   function issuedAt(jwt: string): number {
     const { header, claims } = verifiedJwt(jwt, "ES256", publicKey);
-    need(header["kid"] === KEY_ID && claims["iss"] === TEAM_ID, "another key or team");
+    ensure(header["kid"] === KEY_ID && claims["iss"] === TEAM_ID, "another key or team");
     only(header, ["alg", "kid", "typ"], "the JWT's header");
     only(claims, ["iss", "iat"], "the JWT's claims");
     return Number(claims["iat"]);
@@ -112,7 +112,7 @@ export function fakeApns(certificate?: Certified): FakeVendor {
       const iat = verified?.jwt === jwt ? verified.iat : issuedAt(jwt);
       verified = { jwt, iat };
       // Seconds, and not from the future: milliseconds would be.
-      need(Number.isInteger(iat) && iat * 1000 <= now + MINUTE, "iat is from the future");
+      ensure(Number.isInteger(iat) && iat * 1000 <= now + MINUTE, "iat is from the future");
       if (iat * 1000 <= now - 60 * MINUTE) throw new Refusal(403, "ExpiredProviderToken");
       const another = issued !== undefined && (countsTexts ? jwt !== issued.jwt : iat !== issued.iat);
       if (another && now - issued!.since < 20 * MINUTE) throw new Refusal(429, "TooManyProviderTokenUpdates");
@@ -148,7 +148,7 @@ export function fakeApns(certificate?: Certified): FakeVendor {
     const aps = fieldsIn(raw, "aps");
     only(aps, APS, "aps");
     if (Object.keys(aps).length === 0) throw new Refusal(400, "PayloadEmpty");
-    need(aps["badge"] === undefined || Number.isInteger(aps["badge"]), "aps.badge is not an integer");
+    ensure(aps["badge"] === undefined || Number.isInteger(aps["badge"]), "aps.badge is not an integer");
     const background = headers["apns-push-type"] === "background";
     if (background && headers["apns-priority"] !== "5") throw new Refusal(400, "BadPriority");
     if (background !== (aps["alert"] === undefined && aps["badge"] === undefined && aps["sound"] === undefined)) {
@@ -172,7 +172,7 @@ export function fakeApns(certificate?: Certified): FakeVendor {
     const [, sandbox, token] = /^(\/sandbox)?\/3\/device\/([0-9a-f]{1,200})$/.exec(request.path) ?? [];
     if (token === undefined) throw new Refusal(404, "BadPath");
     if (request.method !== "POST") throw new Refusal(405, "MethodNotAllowed");
-    need(request.http === 2, "HTTP/1.1");
+    ensure(request.http === 2, "HTTP/1.1");
     const failing = failures.next(...KINDS) ?? "";
     if (FAILURES[failing] !== undefined) throw new Refusal(...FAILURES[failing]);
     const key = KEYS[failing];

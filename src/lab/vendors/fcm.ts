@@ -3,9 +3,9 @@
 // Failures: throttle (Retry-After in seconds), throttle-date (as a date), quota (without), unavailable, unavailable-after, busy (a
 // front end's page), internal, denied, forbidden, expired-credential, not-found, third-party.
 import { generateKeyPairSync } from "node:crypto";
+import { ensure, Failures, type Fields, fieldsIn, jsonIn, only, textIn, Violation, verifiedJwt } from "../checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "../fake.ts";
 import { json, TokenEndpoint } from "../oauth.ts";
-import { Failures, type Fields, fieldsIn, jsonIn, need, only, textIn, Violation, verifiedJwt } from "../strict.ts";
 
 const PROJECT = "lab-project";
 const EMAIL = "pushbox@lab-project.iam.gserviceaccount.com";
@@ -23,14 +23,14 @@ export function fakeFcm(): FakeVendor {
   let count = 0;
 
   const endpoint = new TokenEndpoint((form, now) => {
-    need(form.get("grant_type") === "urn:ietf:params:oauth:grant-type:jwt-bearer", "grant_type");
+    ensure(form.get("grant_type") === "urn:ietf:params:oauth:grant-type:jwt-bearer", "grant_type");
     const { header, claims } = verifiedJwt(form.get("assertion") ?? "", "RS256", publicKey);
-    need(header["kid"] === KEY_ID && header["typ"] === "JWT", "kid or typ");
-    need(claims["iss"] === EMAIL && claims["scope"] === SCOPE && claims["aud"] === tokenUri, "iss, scope or aud");
+    ensure(header["kid"] === KEY_ID && header["typ"] === "JWT", "kid or typ");
+    ensure(claims["iss"] === EMAIL && claims["scope"] === SCOPE && claims["aud"] === tokenUri, "iss, scope or aud");
     const issued = Number(claims["iat"]);
     const expires = Number(claims["exp"]);
-    need(Math.abs(issued * 1000 - now) < 600_000, "iat is not the present in seconds");
-    need(expires > issued && expires <= issued + 3600, "exp is more than an hour after iat");
+    ensure(Math.abs(issued * 1000 - now) < 600_000, "iat is not the present in seconds");
+    ensure(expires > issued && expires <= issued + 3600, "exp is more than an hour after iat");
   });
 
   const known: Readonly<Record<string, (now: number) => FakeReply>> = {
@@ -53,13 +53,13 @@ export function fakeFcm(): FakeVendor {
     const failing = failures.next(...Object.keys(known));
     if (failing !== undefined) return known[failing]!(now);
     if (endpoint.problem(request, now) !== undefined) return failure(401, undefined, "UNAUTHENTICATED");
-    need(request.headers["content-type"] === "application/json", "content-type");
+    ensure(request.headers["content-type"] === "application/json", "content-type");
     const body = jsonIn(request.body, "the body");
     only(body, ["message", "validate_only"], "the body");
     const message = checkMessage(fieldsIn(body["message"], "message"));
     const { token, ...rest } = message;
-    need(typeof token === "string", "message.token");
-    need(Buffer.byteLength(JSON.stringify(rest)) <= 4096, "the message is larger than 4096 bytes");
+    ensure(typeof token === "string", "message.token");
+    ensure(Buffer.byteLength(JSON.stringify(rest)) <= 4096, "the message is larger than 4096 bytes");
     switch (tokens.get(token)) {
       case "dead":
         return failure(404, "UNREGISTERED", "NOT_FOUND");
@@ -126,18 +126,18 @@ function checkMessage(message: Fields): Fields {
     only(fieldsIn(message["notification"], "notification"), ["title", "body", "image"], "notification");
   }
   for (const [key, value] of Object.entries(fieldsIn(message["data"] ?? {}, "data"))) {
-    need(typeof value === "string", `data.${key} is not a text`);
-    need(!/^(from|message_type|google\..*|gcm\..*)$/.test(key), `data.${key} is reserved`);
+    ensure(typeof value === "string", `data.${key} is not a text`);
+    ensure(!/^(from|message_type|google\..*|gcm\..*)$/.test(key), `data.${key} is reserved`);
   }
   const android = fieldsIn(message["android"] ?? {}, "android");
   only(android, ANDROID, "android");
-  need(["NORMAL", "HIGH", undefined].includes(android["priority"] as string | undefined), "android.priority");
+  ensure(["NORMAL", "HIGH", undefined].includes(android["priority"] as string | undefined), "android.priority");
   const [, seconds] = /^(\d+)s$/.exec(String(android["ttl"] ?? "0s")) ?? [];
-  need(seconds !== undefined && Number(seconds) <= 2_419_200, "android.ttl is not at most 2419200s");
+  ensure(seconds !== undefined && Number(seconds) <= 2_419_200, "android.ttl is not at most 2419200s");
   for (const name of ["collapse_key", "restricted_package_name"])
-    need(["undefined", "string"].includes(typeof android[name]), `android.${name} is not a text`);
+    ensure(["undefined", "string"].includes(typeof android[name]), `android.${name} is not a text`);
   for (const [key, value] of Object.entries(fieldsIn(android["data"] ?? {}, "android.data")))
-    need(typeof value === "string", `android.data.${key} is not a text`);
+    ensure(typeof value === "string", `android.data.${key} is not a text`);
   checkAndroid(fieldsIn(android["notification"] ?? {}, "android.notification"));
   return message;
 }
@@ -154,13 +154,13 @@ function checkAndroid(notification: Fields): void {
   const where = "android.notification";
   only(notification, [...TEXTS, ...LISTS, ...FLAGS, "notification_count", "light_settings"], where);
   for (const [name, value] of Object.entries(notification)) {
-    if (TEXTS.includes(name)) need(typeof value === "string", `${where}.${name} is not a text`);
-    if (LISTS.includes(name)) need(Array.isArray(value), `${where}.${name} is not a list`);
-    if (FLAGS.includes(name)) need(typeof value === "boolean", `${where}.${name} is not true or false`);
+    if (TEXTS.includes(name)) ensure(typeof value === "string", `${where}.${name} is not a text`);
+    if (LISTS.includes(name)) ensure(Array.isArray(value), `${where}.${name} is not a list`);
+    if (FLAGS.includes(name)) ensure(typeof value === "boolean", `${where}.${name} is not true or false`);
   }
-  need(Number.isInteger(notification["notification_count"] ?? 0), `${where}.notification_count is not an integer`);
+  ensure(Number.isInteger(notification["notification_count"] ?? 0), `${where}.notification_count is not an integer`);
   const priority = notification["notification_priority"];
-  need(priority === undefined || PRIORITIES.includes(String(priority)), `${where}.notification_priority`);
+  ensure(priority === undefined || PRIORITIES.includes(String(priority)), `${where}.notification_priority`);
 }
 
 function show(token: string, message: Fields): Shown {
@@ -168,7 +168,7 @@ function show(token: string, message: Fields): Shown {
   // The SDK looks for the text that it also sends itself.
   const sent = jsonIn(Buffer.from(textIn(fieldsIn(message["data"], "data"), "payload", "data")), "data.payload");
   only(sent, ["title", "message", "payload", "id"], "data.payload");
-  need(sent["title"] === notification["title"], "data.payload.title is not what is shown");
+  ensure(sent["title"] === notification["title"], "data.payload.title is not what is shown");
   return {
     vendor: "fcm",
     token,

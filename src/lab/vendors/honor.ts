@@ -1,8 +1,9 @@
 // Honor Push: a flat body, times in the header, answers that say 200 and name the tokens they failed.
 // Tokens: "dead" is expired, "failing" is not delivered. Failures: throttle, denied, expired-credential, internal.
+
+import { ensure, Failures, fieldsIn, jsonIn, only, textIn, Violation } from "../checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "../fake.ts";
 import { json, TokenEndpoint } from "../oauth.ts";
-import { Failures, fieldsIn, jsonIn, need, only, textIn, Violation } from "../strict.ts";
 import { clickExtra, pairOf } from "./huawei.ts";
 
 const APP_ID = "900100200";
@@ -26,8 +27,8 @@ export function fakeHonor(): FakeVendor {
   const shown: Shown[] = [];
   let count = 0;
   const endpoint = new TokenEndpoint((form) => {
-    need(form.get("grant_type") === "client_credentials", "grant_type");
-    need(
+    ensure(form.get("grant_type") === "client_credentials", "grant_type");
+    ensure(
       form.get("client_id") === CLIENT.id && form.get("client_secret") === CLIENT.secret,
       "client_id or client_secret",
     );
@@ -38,24 +39,24 @@ export function fakeHonor(): FakeVendor {
     const failing = failures.next(...Object.keys(FAILURES));
     if (failing !== undefined) return FAILURES[failing]!;
     if (endpoint.problem(request, now) !== undefined) return { status: 401 };
-    need(request.headers["content-type"] === "application/json", "content-type");
-    need(
+    ensure(request.headers["content-type"] === "application/json", "content-type");
+    ensure(
       Math.abs(Number(request.headers["timestamp"]) - now) < 600_000,
       "timestamp is not the present in milliseconds",
     );
     const body = jsonIn(request.body, "the body");
     only(body, ["data", "notification", "android", "token"], "the body");
     const { token, ...rest } = body;
-    need(Array.isArray(token) && token.length > 0 && token.length <= 1000, "token is not a list of 1 to 1000");
+    ensure(Array.isArray(token) && token.length > 0 && token.length <= 1000, "token is not a list of 1 to 1000");
     if (Buffer.byteLength(JSON.stringify({ ...rest, token: [] })) > 4096)
       return json(200, { code: "80300008", message: "too big" });
     const android = fieldsIn(body["android"], "android");
     only(android, ["ttl", "biTag", "targetUserType", "notification", "data"], "android");
     const [, seconds] = /^(\d+)s$/.exec(String(android["ttl"])) ?? [];
-    need(Number(seconds) >= 1 && Number(seconds) <= 1_296_000, "android.ttl is not 1s to 1296000s");
+    ensure(Number(seconds) >= 1 && Number(seconds) <= 1_296_000, "android.ttl is not 1s to 1296000s");
     const notification = fieldsIn(android["notification"], "notification");
     only(notification, NOTIFICATION, "notification");
-    need(Number.isInteger(notification["notifyId"]) && Number(notification["notifyId"]) >= 0, "notifyId");
+    ensure(Number.isInteger(notification["notifyId"]) && Number(notification["notifyId"]) >= 0, "notifyId");
     const click = fieldsIn(notification["clickAction"], "clickAction");
     const [id, sent] = pairOf(clickExtra(click, "clickAction"));
     const inState = (state: string) => token.filter((one) => tokens.get(String(one)) === state);

@@ -2,12 +2,23 @@
 // Tokens: "dead" is illegal; for v3 also "unentitled" (the app lacks a right) and "unexplained" (invalid, without a reason).
 // Failures: throttle, quota, denied, expired-credential, internal, no-right (v3).
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
+import { Recent } from "../../core/recent.ts";
+import { DAY } from "../../core/time.ts";
+import {
+  ensure,
+  Failures,
+  type Fields,
+  fieldsIn,
+  jsonIn,
+  only,
+  REMEMBERED,
+  textIn,
+  Violation,
+  verifiedJwt,
+} from "../checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "../fake.ts";
 import { json, TokenEndpoint } from "../oauth.ts";
-import { Recent } from "../recent.ts";
-import { Failures, type Fields, fieldsIn, jsonIn, need, only, textIn, Violation, verifiedJwt } from "../strict.ts";
 
-const DAY = 86_400_000;
 const APP_ID = "10086001";
 const SECRET = "lab-secret+/=";
 const PROJECT = "388421841222";
@@ -28,8 +39,8 @@ const FAILURES: Readonly<Record<string, FakeReply>> = {
 
 export function fakeHuawei(): FakeVendor {
   const endpoint = new TokenEndpoint((form) => {
-    need(form.get("grant_type") === "client_credentials", "grant_type");
-    need(form.get("client_id") === APP_ID && form.get("client_secret") === SECRET, "client_id or client_secret");
+    ensure(form.get("grant_type") === "client_credentials", "grant_type");
+    ensure(form.get("client_id") === APP_ID && form.get("client_secret") === SECRET, "client_id or client_secret");
   });
   const push = new Push("huawei", (request, now) => {
     const problem = endpoint.problem(request, now);
@@ -70,7 +81,7 @@ export function fakeHarmony(): FakeVendor {
       ),
     }),
     (request, now) => {
-      need(request.headers["push-type"] === "0", "push-type");
+      ensure(request.headers["push-type"] === "0", "push-type");
       return push.send(request, now, `/v3/${PROJECT}/messages:send`, readV3);
     },
   );
@@ -80,11 +91,11 @@ function checkJwt(request: FakeRequest, now: number, key: KeyObject): FakeReply 
   try {
     const [, token] = /^Bearer (.+)$/.exec(request.headers["authorization"] ?? "") ?? [];
     const { header, claims } = verifiedJwt(token ?? "", "PS256", key);
-    need(header["kid"] === "lab-key-1" && header["typ"] === "JWT", "kid or typ");
-    need(claims["iss"] === "lab-account" && claims["aud"] === AUDIENCE, "iss or aud");
+    ensure(header["kid"] === "lab-key-1" && header["typ"] === "JWT", "kid or typ");
+    ensure(claims["iss"] === "lab-account" && claims["aud"] === AUDIENCE, "iss or aud");
     const issued = Number(claims["iat"]);
     const expires = Number(claims["exp"]);
-    need(issued * 1000 <= now + 600_000, "iat is not the present in seconds");
+    ensure(issued * 1000 <= now + 600_000, "iat is not the present in seconds");
     if (expires - issued > 86_400) return answer(401, "80300036", "the token lives too long");
     return expires * 1000 <= now ? answer(401, "80200005", "JWT expired") : undefined;
   } catch (error) {
@@ -110,7 +121,7 @@ class Push {
   readonly #failures = new Failures();
   readonly #tokens = new Map<string, string>();
   readonly #shown: Shown[] = [];
-  readonly #seen = new Recent<string, number>();
+  readonly #seen = new Recent<string, number>(REMEMBERED);
 
   constructor(name: string, authorise: (request: FakeRequest, now: number) => FakeReply | undefined) {
     this.#name = name;
@@ -143,9 +154,9 @@ class Push {
     const failing = this.#failures.next(...Object.keys(FAILURES));
     const refusal = failing === undefined ? this.#authorise(request, now) : FAILURES[failing];
     if (refusal !== undefined) return refusal;
-    need(request.headers["content-type"] === "application/json", "content-type");
+    ensure(request.headers["content-type"] === "application/json", "content-type");
     const { tokens, title, message, customize, appMessageId } = read(jsonIn(request.body, "the body"));
-    need(tokens.length > 0 && tokens.every((token) => typeof token === "string"), "no tokens");
+    ensure(tokens.length > 0 && tokens.every((token) => typeof token === "string"), "no tokens");
     if (tokens.length > 1000) return answer(400, "80300010", "too many tokens");
     const [id, android] = pairOf(customize);
     const illegal = (tokens as string[]).filter((token) => ILLEGAL.has(this.#tokens.get(token) ?? ""));
@@ -195,12 +206,12 @@ function readV1(body: Fields): Read {
   const message = fieldsIn(body["message"], "message");
   only(message, ["data", "notification", "android", "token"], "message");
   const { token, ...rest } = message;
-  need(Array.isArray(token), "message.token is not a list");
+  ensure(Array.isArray(token), "message.token is not a list");
   checkSize({ message: { ...rest, token: [] } });
   const android = fieldsIn(message["android"], "android");
   only(android, ANDROID_V1, "android");
   const [, seconds] = /^(\d+)s$/.exec(String(android["ttl"])) ?? [];
-  need(Number(seconds) >= 1 && Number(seconds) <= 1_296_000, "android.ttl is not 1s to 1296000s");
+  ensure(Number(seconds) >= 1 && Number(seconds) <= 1_296_000, "android.ttl is not 1s to 1296000s");
   const notification = fieldsIn(android["notification"], "notification");
   only(notification, NOTIFICATION_V1, "notification");
   checkNotifyId(notification["notify_id"]);
@@ -215,7 +226,7 @@ function readV1(body: Fields): Read {
 
 /** All of the body but the tokens. */
 function checkSize(body: Fields): void {
-  need(Buffer.byteLength(JSON.stringify(body)) <= 4096, "the body is larger than 4096 bytes");
+  ensure(Buffer.byteLength(JSON.stringify(body)) <= 4096, "the body is larger than 4096 bytes");
 }
 
 const NOTIFICATION_V3 = [
@@ -239,20 +250,20 @@ function readV3(body: Fields): Read {
   const { target, ...rest } = body;
   checkSize({ ...rest, target: { token: [] } });
   const tokens = fieldsIn(target, "target")["token"];
-  need(Array.isArray(tokens), "target.token is not a list");
+  ensure(Array.isArray(tokens), "target.token is not a list");
   const options = fieldsIn(body["pushOptions"] ?? {}, "pushOptions");
   only(options, ["testMessage", "ttl", "biTag", "receiptId", "collapseKey"], "pushOptions");
   const ttl = options["ttl"];
-  need(Number.isInteger(ttl) && Number(ttl) >= 1 && Number(ttl) <= 1_296_000, "pushOptions.ttl is not 1 to 1296000");
+  ensure(Number.isInteger(ttl) && Number(ttl) >= 1 && Number(ttl) <= 1_296_000, "pushOptions.ttl is not 1 to 1296000");
   const notification = fieldsIn(fieldsIn(body["payload"], "payload")["notification"], "notification");
   only(notification, NOTIFICATION_V3, "notification");
   textIn(notification, "category", "notification");
   checkNotifyId(notification["notifyId"]);
   const { appMessageId } = notification;
-  need(appMessageId === undefined || /^[A-Za-z0-9+/=_\- ]{1,64}$/.test(String(appMessageId)), "appMessageId");
+  ensure(appMessageId === undefined || /^[A-Za-z0-9+/=_\- ]{1,64}$/.test(String(appMessageId)), "appMessageId");
   const click = fieldsIn(notification["clickAction"], "clickAction");
   const page = click["actionType"] === 1 && (click["action"] ?? click["uri"]) !== undefined;
-  need(click["actionType"] === 0 || page, "clickAction.actionType is not 0, or 1 with action or uri");
+  ensure(click["actionType"] === 0 || page, "clickAction.actionType is not 0, or 1 with action or uri");
   return {
     tokens,
     title: textIn(notification, "title", "notification"),
@@ -263,32 +274,35 @@ function readV3(body: Fields): Read {
 }
 
 function checkNotifyId(id: unknown): void {
-  need(Number.isInteger(id) && Number(id) >= 0 && Number(id) <= 2_147_483_647, "the notify id is not 0 to 2147483647");
+  ensure(
+    Number.isInteger(id) && Number(id) >= 0 && Number(id) <= 2_147_483_647,
+    "the notify id is not 0 to 2147483647",
+  );
 }
 
 /** What a tap hands to the app: the extra of an intent; nothing where it opens an action, a page of the web, or just the app. */
 export function clickExtra(click: Fields, where: string): unknown {
   const { type, intent, action, url } = click;
-  need(type === 1 || type === 2 || type === 3, `${where}.type is not 1, 2 or 3`);
-  need(type !== 2 || /^https:\/\//.test(String(url)), `${where}.url is not https`);
-  need(type !== 1 || (intent === undefined) !== (action === undefined), `${where} has not one of intent and action`);
+  ensure(type === 1 || type === 2 || type === 3, `${where}.type is not 1, 2 or 3`);
+  ensure(type !== 2 || /^https:\/\//.test(String(url)), `${where}.url is not https`);
+  ensure(type !== 1 || (intent === undefined) !== (action === undefined), `${where} has not one of intent and action`);
   return type === 1 && intent !== undefined ? extraOf(textIn(click, "intent", where)) : undefined;
 }
 
 /** The id and what was sent for Android, of what the app is handed; both empty when that is nothing. */
 export function pairOf(customize: unknown): readonly [id: string, android?: Fields] {
   if (customize === undefined) return [""];
-  need(Array.isArray(customize) && customize.length === 2, "customize is not a pair");
+  ensure(Array.isArray(customize) && customize.length === 2, "customize is not a pair");
   return [String(customize[0]), fieldsIn(customize[1], "customize[1]")];
 }
 
 /** The extra `customize` of an intent URI, as Android reads it. */
 export function extraOf(intent: string): unknown {
   const [, extras] = /^intent:#Intent;(.*);end$/.exec(intent) ?? [];
-  need(extras !== undefined, "the intent is no intent URI");
+  ensure(extras !== undefined, "the intent is no intent URI");
   const extra = extras.split(";").find((part) => part.startsWith("S.customize="));
-  need(extra !== undefined, "the intent has no customize");
-  need(extras.split(";").includes(`package=${PACKAGE}`), "the intent opens another app");
+  ensure(extra !== undefined, "the intent has no customize");
+  ensure(extras.split(";").includes(`package=${PACKAGE}`), "the intent opens another app");
   return JSON.parse(decodeURIComponent(extra.slice("S.customize=".length)));
 }
 

@@ -1,8 +1,8 @@
 // A fake Meizu: a signed form, and an answer that lists only those who failed.
 import { createHash } from "node:crypto";
+import { Recent } from "../../core/recent.ts";
 import {
   answerJson,
-  asFields,
   COMMON_FAULTS,
   commonFault,
   ensure,
@@ -13,13 +13,14 @@ import {
   type Fields,
   faults,
   isFields,
+  jsonIn,
+  REMEMBERED,
   type Receipt,
   readForm,
-  Wrong,
+  Violation,
 } from "../checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "../fake.ts";
 import { meizuReceipt } from "../receipts.ts";
-import { Recent } from "../recent.ts";
 
 const ADVANCE = `? notifyKey suspend clearNoticeBar fixDisplay fixStartDisplayTime fixEndDisplayTime notificationType`;
 const EVENTS = { arrived: 1, clicked: 2 } as const;
@@ -44,7 +45,7 @@ export function fakeMeizu(options: Options = {}): FakeMeizu {
   const shown: Shown[] = [];
   const tokens = new Map<string, string>();
   const faultsOf = faults("meizu", [...COMMON_FAULTS, "quota", "throttle", "denied", "expired-credential", "partial"]);
-  const last = new Recent<string, { readonly msgId: string; readonly param: string }>();
+  const last = new Recent<string, { readonly msgId: string; readonly param: string }>(REMEMBERED);
   let count = 0;
 
   function handle(request: FakeRequest): FakeReply {
@@ -59,7 +60,7 @@ export function fakeMeizu(options: Options = {}): FakeMeizu {
     try {
       return push(readForm(request), fault === "partial");
     } catch (problem) {
-      if (problem instanceof Wrong) return error(1005, problem.message);
+      if (problem instanceof Violation) return error(1005, problem.message);
       throw problem;
     }
   }
@@ -81,7 +82,7 @@ export function fakeMeizu(options: Options = {}): FakeMeizu {
     if (form["appId"] !== String(appId)) return error(110000, "appId不合法");
     const pushIds = (form["pushIds"] ?? "").split(",");
     ensure(pushIds.length <= 100, `${pushIds.length} pushIds, 100 allowed`);
-    const message = asFields(form["messageJson"], "messageJson");
+    const message = jsonIn(form["messageJson"], "messageJson");
     checkMessage(message);
     const msgId = `NS${String(++count).padStart(6, "0")}`;
     const failed: Record<string, string[]> = {};
@@ -109,7 +110,7 @@ export function fakeMeizu(options: Options = {}): FakeMeizu {
       token,
       title: String(bar["title"]),
       message: String(bar["content"]),
-      payload: asFields(parameters["payload"] ?? "{}", "payload"),
+      payload: jsonIn(parameters["payload"] ?? "{}", "payload"),
       id: String(parameters["id"]),
     });
   }

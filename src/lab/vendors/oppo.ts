@@ -1,8 +1,9 @@
 // A fake OPPO: a signed login, then forms with one message or a list of them, each with its own answer.
 import { createHash } from "node:crypto";
+import { Recent } from "../../core/recent.ts";
+import { DAY } from "../../core/time.ts";
 import {
   answerJson,
-  asFields,
   COMMON_FAULTS,
   commonFault,
   ensure,
@@ -14,19 +15,19 @@ import {
   faults,
   isCurrent,
   isFields,
+  jsonIn,
+  REMEMBERED,
   type Receipt,
   readForm,
-  Wrong,
+  Violation,
 } from "../checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "../fake.ts";
 import { oppoReceipt } from "../receipts.ts";
-import { Recent } from "../recent.ts";
 
 const NOTIFICATION = `title content ? app_message_id style sub_title click_action_type click_action_activity
   click_action_url action_parameters show_time_type off_line off_line_ttl show_ttl network_type notify_id channel_id
   category notify_level call_back_url call_back_parameter badge_operation_type badge_message_count`;
 const SEND = "/server/v1/message/notification/unicast";
-const DAY = 86_400_000;
 
 type ItemCode = readonly [code: number, message: string];
 
@@ -62,9 +63,9 @@ export function fakeOppo(options: Options = {}): FakeOppo {
     "expired-credential",
     ...Object.keys(PARTIAL),
   ]);
-  const sessions = new Recent<string, number>();
-  const taken = new Recent<string, true>();
-  const last = new Recent<string, { readonly messageId: string; readonly param: string }>();
+  const sessions = new Recent<string, number>(REMEMBERED);
+  const taken = new Recent<string, true>(REMEMBERED);
+  const last = new Recent<string, { readonly messageId: string; readonly param: string }>(REMEMBERED);
   let logins = 0;
   let count = 0;
 
@@ -83,7 +84,7 @@ export function fakeOppo(options: Options = {}): FakeOppo {
       if (!((sessions.get(form["auth_token"] ?? "") ?? 0) > now)) return error(11, "Invalid AuthToken");
       return request.path === SEND ? single(form) : list(request, form, PARTIAL[fault ?? ""]);
     } catch (problem) {
-      if (problem instanceof Wrong) return error(41, problem.message);
+      if (problem instanceof Violation) return error(41, problem.message);
       throw problem;
     }
   }
@@ -101,7 +102,7 @@ export function fakeOppo(options: Options = {}): FakeOppo {
 
   function single(form: Fields): FakeReply {
     ensureNames(form, "form", "auth_token message");
-    const message = checked(asFields(form["message"], "message"));
+    const message = checked(jsonIn(form["message"], "message"));
     const { errorCode, errorMessage, ...data } = deliver(message, undefined);
     return errorCode === undefined ? success(data) : error(errorCode, errorMessage ?? "");
   }
@@ -109,7 +110,7 @@ export function fakeOppo(options: Options = {}): FakeOppo {
   function list(request: FakeRequest, form: Fields, last: ItemCode | undefined): FakeReply {
     ensure(request.path === `${SEND}_batch`, "unknown path");
     ensureNames(form, "form", "auth_token messages");
-    const { messages } = asFields(`{"messages":${form["messages"]}}`, "messages");
+    const { messages } = jsonIn(`{"messages":${form["messages"]}}`, "messages");
     ensure(
       Array.isArray(messages) && messages.length > 0 && messages.length <= 1000,
       "messages is not a list of 1..1000",
@@ -130,13 +131,13 @@ export function fakeOppo(options: Options = {}): FakeOppo {
     if (own !== undefined) taken.set(String(own), true);
     last.set(token, { messageId, param: String(notification["call_back_parameter"] ?? "") });
     const parameters = notification["action_parameters"];
-    const extras = parameters === undefined ? {} : asFields(parameters, "action_parameters");
+    const extras = parameters === undefined ? {} : jsonIn(parameters, "action_parameters");
     shown.push({
       vendor: "oppo",
       token,
       title: String(notification["title"]),
       message: String(notification["content"]),
-      payload: asFields(extras["payload"] ?? "{}", "payload"),
+      payload: jsonIn(extras["payload"] ?? "{}", "payload"),
       id: String(extras["id"]),
     });
     return { messageId, registrationId: token, errorCode: undefined, errorMessage: undefined };
@@ -173,7 +174,7 @@ function checked(message: unknown): { readonly token: string; readonly notificat
   if (notification["off_line"] === true) ensureRange(notification["off_line_ttl"], "off_line_ttl", 1, 864_000);
   if (notification["notify_id"] !== undefined) ensureRange(notification["notify_id"], "notify_id", 0, 0x7fffffff);
   if (notification["action_parameters"] !== undefined) {
-    asFields(ensureText(notification["action_parameters"], "action_parameters", 4000), "action_parameters");
+    jsonIn(ensureText(notification["action_parameters"], "action_parameters", 4000), "action_parameters");
   }
   if (notification["call_back_url"] !== undefined) ensureUrl(notification["call_back_url"], "call_back_url", 200);
   if (notification["call_back_parameter"] !== undefined)

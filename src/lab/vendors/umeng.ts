@@ -1,8 +1,8 @@
 // A fake Umeng: JSON signed over its bytes and the address it was sent to; tokens are never refused.
 import { createHash } from "node:crypto";
+import { DAY } from "../../core/time.ts";
 import {
   answerJson,
-  asFields,
   COMMON_FAULTS,
   commonFault,
   ensure,
@@ -11,8 +11,9 @@ import {
   type Fields,
   faults,
   isFields,
+  jsonIn,
   readJson,
-  Wrong,
+  Violation,
 } from "../checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "../fake.ts";
 
@@ -20,7 +21,7 @@ const NAMES = `appkey timestamp type device_tokens payload
   ? policy production_mode description mipush mi_activity channel_properties`;
 const BODY = `ticker title text after_open
   ? icon largeIcon img sound builder_id play_vibrate play_lights play_sound url activity custom add_badge set_badge`;
-const WEEK = 7 * 86_400_000;
+const WEEK = 7 * DAY;
 
 interface Options {
   readonly appKey?: string;
@@ -51,7 +52,7 @@ export function fakeUmeng(options: Options = {}): FakeVendor {
     try {
       return send(readJson(request), now);
     } catch (problem) {
-      if (problem instanceof Wrong) return fail("1001", problem.message);
+      if (problem instanceof Violation) return fail("1001", problem.message);
       throw problem;
     }
   }
@@ -116,7 +117,7 @@ function viewOf(payload: Fields): Omit<Shown, "vendor" | "token"> {
     "extra holds something else than text",
   );
   if (payload["display_type"] === "message") {
-    const custom = isFields(body["custom"]) ? body["custom"] : asFields(body["custom"], "custom");
+    const custom = isFields(body["custom"]) ? body["custom"] : jsonIn(body["custom"], "custom");
     const { title, message, id } = custom;
     return { title: String(title), message: String(message), payload: custom["payload"], id: String(id) };
   }
@@ -131,7 +132,7 @@ function viewOf(payload: Fields): Omit<Shown, "vendor" | "token"> {
   return {
     title: ensureText(body["title"], "title", 1840),
     message: ensureText(body["text"], "text", 1840),
-    payload: asFields(extra["payload"] ?? "{}", "payload"),
+    payload: jsonIn(extra["payload"] ?? "{}", "payload"),
     id: String(extra["id"]),
   };
 }

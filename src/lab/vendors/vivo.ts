@@ -1,9 +1,10 @@
 // A fake vivo: a signed login with its own header, then JSON for one registration id, or a message that is stored and then sent to
 // lists of 2 to 1000 of them.
 import { createHash } from "node:crypto";
+import { Recent } from "../../core/recent.ts";
+import { DAY } from "../../core/time.ts";
 import {
   answerJson,
-  asFields,
   COMMON_FAULTS,
   commonFault,
   ensure,
@@ -15,13 +16,14 @@ import {
   faults,
   isCurrent,
   isFields,
+  jsonIn,
+  REMEMBERED,
   type Receipt,
   readJson,
-  Wrong,
+  Violation,
 } from "../checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "../fake.ts";
 import { vivoReceipt } from "../receipts.ts";
-import { Recent } from "../recent.ts";
 
 const MESSAGE = `timeToLive skipContent networkType clientCustomMap extra classification category notifyId foregroundShow`;
 const SEND = `appId regId notifyType title content skipType requestId ? pushMode ${MESSAGE}`;
@@ -30,7 +32,6 @@ const LIST = `appId regIds taskId requestId ? pushMode`;
 const PATHS = ["/message/send", "/message/saveListPayload", "/message/pushToList"];
 const SYSTEM = ["IM", "ACCOUNT", "TODO", "DEVICE_REMINDER", "ORDER", "SUBSCRIPTION"];
 const OPERATION = ["NEWS", "CONTENT", "MARKETING", "SOCIAL"];
-const DAY = 86_400_000;
 /** Of those a list is not for: not existing, inactive for 90 days, none of the test devices. */
 const STATUSES: Readonly<Record<string, number>> = { dead: 1, uninstalled: 2, inactive: 3, blocked: 4 };
 
@@ -57,12 +58,12 @@ export function fakeVivo(options: Options = {}): FakeVivo {
     ...COMMON_FAULTS,
     ...["quota", "list-quota", "throttle", "denied", "expired-credential", "partial"],
   ]);
-  const sessions = new Recent<string, number>();
+  const sessions = new Recent<string, number>(REMEMBERED);
   /** By requestId: what it was answered. */
-  const tasks = new Recent<string, string>();
-  const lists = new Recent<string, FakeReply>();
-  const messages = new Recent<string, Fields>();
-  const last = new Recent<string, { readonly taskId: string; readonly param: string }>();
+  const tasks = new Recent<string, string>(REMEMBERED);
+  const lists = new Recent<string, FakeReply>(REMEMBERED);
+  const messages = new Recent<string, Fields>(REMEMBERED);
+  const last = new Recent<string, { readonly taskId: string; readonly param: string }>(REMEMBERED);
   let logins = 0;
   let count = 0;
 
@@ -84,7 +85,7 @@ export function fakeVivo(options: Options = {}): FakeVivo {
       if (request.path === PATHS[1]) return save(body);
       return request.path === PATHS[2] ? sendList(body, fault === "partial") : send(body, fault === "partial");
     } catch (problem) {
-      if (problem instanceof Wrong) return answer(10104, problem.message);
+      if (problem instanceof Violation) return answer(10104, problem.message);
       throw problem;
     }
   }
@@ -166,7 +167,7 @@ export function fakeVivo(options: Options = {}): FakeVivo {
       token,
       title: String(message["title"]),
       message: String(message["content"]),
-      payload: asFields(custom["payload"] ?? "{}", "payload"),
+      payload: jsonIn(custom["payload"] ?? "{}", "payload"),
       id: String(custom["id"]),
     });
   }

@@ -1,8 +1,8 @@
 // A push service for browsers, and the browsers: subscriptions are made here, and what arrives is decrypted with their keys, step
 // by step as RFC 8291 has it. Tokens by endpoint path: "dead" is 410. Failures: throttle, denied, too-large.
 import { createDecipheriv, createECDH, createPublicKey, hkdfSync, randomBytes } from "node:crypto";
+import { ensure, Failures, jsonIn, Violation, verifiedJwt } from "../checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "../fake.ts";
-import { Failures, jsonIn, need, Violation, verifiedJwt } from "../strict.ts";
 
 export interface Browser {
   readonly privateKey: Buffer;
@@ -32,7 +32,7 @@ export function fakeWebPush(): FakePushService {
 
   function authenticate(request: FakeRequest, now: number): void {
     const [, jwt = "", key = ""] = /^vapid t=(\S+), k=(\S+)$/.exec(request.headers["authorization"] ?? "") ?? [];
-    need(key === own.getPublicKey("base64url"), "another key than the one subscribed with");
+    ensure(key === own.getPublicKey("base64url"), "another key than the one subscribed with");
     const point = own.getPublicKey();
     const { header, claims } = verifiedJwt(
       jwt,
@@ -47,18 +47,18 @@ export function fakeWebPush(): FakePushService {
         format: "jwk",
       }),
     );
-    need(header["typ"] === "JWT", "typ");
-    need(claims["aud"] === `https://${request.headers["host"]}`, "aud is not the origin");
+    ensure(header["typ"] === "JWT", "typ");
+    ensure(claims["aud"] === `https://${request.headers["host"]}`, "aud is not the origin");
     const expires = Number(claims["exp"]) * 1000;
-    need(expires > now && expires <= now + 86_400_000, "exp is not within 24 hours");
-    need(/^(mailto:|https:)/.test(String(claims["sub"])), "sub");
+    ensure(expires > now && expires <= now + 86_400_000, "exp is not within 24 hours");
+    ensure(/^(mailto:|https:)/.test(String(claims["sub"])), "sub");
   }
 
   function accept(request: FakeRequest, now: number): FakeReply {
     const { headers, body } = request;
     const failing = failures.next(...Object.keys(FAILURES));
     if (failing !== undefined) return FAILURES[failing]!;
-    need(request.method === "POST", "not a POST");
+    ensure(request.method === "POST", "not a POST");
     const known = browsers.get(request.path.slice("/push/".length));
     if (known === undefined) return { status: 404 };
     try {
@@ -67,11 +67,11 @@ export function fakeWebPush(): FakePushService {
       if (error instanceof Violation) return { status: 403, body: JSON.stringify({ reason: error.message }) };
       throw error;
     }
-    need(/^[1-9]\d*$/.test(headers["ttl"] ?? ""), "TTL");
-    need(/^(very-low|low|normal|high)$/.test(headers["urgency"] ?? "normal"), "Urgency");
-    need(/^[\w-]{1,32}$/.test(headers["topic"] ?? "t"), "Topic");
-    need(headers["content-encoding"] === "aes128gcm", "Content-Encoding");
-    need(headers["content-type"] === "application/octet-stream", "Content-Type");
+    ensure(/^[1-9]\d*$/.test(headers["ttl"] ?? ""), "TTL");
+    ensure(/^(very-low|low|normal|high)$/.test(headers["urgency"] ?? "normal"), "Urgency");
+    ensure(/^[\w-]{1,32}$/.test(headers["topic"] ?? "t"), "Topic");
+    ensure(headers["content-encoding"] === "aes128gcm", "Content-Encoding");
+    ensure(headers["content-type"] === "application/octet-stream", "Content-Type");
     if (body.length > 4096) return { status: 413 };
     if (tokens.get(known.token) === "dead") return { status: 410 };
     const said = jsonIn(decrypt(body, known.browser), "the payload");
@@ -128,10 +128,10 @@ export function fakeWebPush(): FakePushService {
 
 /** What a body of one aes128gcm record says to the browser. @throws Violation */
 export function decrypt(body: Buffer, { privateKey, publicKey, auth }: Browser): Buffer {
-  need(body.length >= 103, "the body is too short");
+  ensure(body.length >= 103, "the body is too short");
   const salt = body.subarray(0, 16);
-  need(body.readUInt32BE(16) >= body.length - 86, "more than one record");
-  need(body[20] === 65, "the key id is not a P-256 point");
+  ensure(body.readUInt32BE(16) >= body.length - 86, "more than one record");
+  ensure(body[20] === 65, "the key id is not a P-256 point");
   const sender = body.subarray(21, 86);
   const curve = createECDH("prime256v1");
   curve.setPrivateKey(privateKey);
@@ -145,7 +145,7 @@ export function decrypt(body: Buffer, { privateKey, publicKey, auth }: Browser):
   try {
     const plain = Buffer.concat([cipher.update(body.subarray(86, -16)), cipher.final()]);
     const end = plain.findLastIndex((byte) => byte !== 0);
-    need(plain[end] === 2, "the record has no end");
+    ensure(plain[end] === 2, "the record has no end");
     return plain.subarray(0, end);
   } catch (error) {
     throw error instanceof Violation ? error : new Violation("the body cannot be decrypted");

@@ -1,8 +1,8 @@
 // A fake Xiaomi: one form, one static secret, HTTP 200 whatever happens.
 
+import { Recent } from "../../core/recent.ts";
 import {
   answerJson,
-  asFields,
   COMMON_FAULTS,
   commonFault,
   ensure,
@@ -12,13 +12,14 @@ import {
   ensureUrl,
   faults,
   isFields,
+  jsonIn,
+  REMEMBERED,
   type Receipt,
   readForm,
-  Wrong,
+  Violation,
 } from "../checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "../fake.ts";
 import { xiaomiReceipt } from "../receipts.ts";
-import { Recent } from "../recent.ts";
 
 const NAMES = `registration_id title description payload restricted_package_name pass_through notify_id time_to_live
   ? notify_type time_to_send`;
@@ -34,9 +35,9 @@ export function fakeXiaomi(options: { readonly appSecret?: string; readonly pack
   const shown: Shown[] = [];
   const tokens = new Map<string, string>();
   const failures = faults("xiaomi", [...COMMON_FAULTS, "quota", "throttle", "denied", "expired-credential", "partial"]);
-  const seen = new Recent<string, true>();
-  const last = new Recent<string, { readonly id: string; readonly param: string }>();
-  const counts = new Recent<string, { readonly resolved: number; readonly delivered: number }>();
+  const seen = new Recent<string, true>(REMEMBERED);
+  const last = new Recent<string, { readonly id: string; readonly param: string }>(REMEMBERED);
+  const counts = new Recent<string, { readonly resolved: number; readonly delivered: number }>(REMEMBERED);
   let count = 0;
 
   function handle(request: FakeRequest, now: number): FakeReply {
@@ -53,7 +54,7 @@ export function fakeXiaomi(options: { readonly appSecret?: string; readonly pack
     try {
       return send(readForm(request), fault === "partial", now);
     } catch (problem) {
-      if (problem instanceof Wrong) return error(10017, problem.message);
+      if (problem instanceof Violation) return error(10017, problem.message);
       throw problem;
     }
   }
@@ -98,7 +99,7 @@ export function fakeXiaomi(options: { readonly appSecret?: string; readonly pack
     const key = `${token} ${form["extra.jobkey"]}`;
     if (tokens.get(token) === "blocked" || (form["extra.jobkey"] !== undefined && seen.has(key))) return;
     seen.set(key, true);
-    const payload = asFields(form["payload"], "payload");
+    const payload = jsonIn(form["payload"], "payload");
     const android = isFields(payload["android"]) ? payload["android"] : {};
     shown.push({
       vendor: "xiaomi",

@@ -8,6 +8,7 @@ import { NOTI_TOPIC } from "../../core/notify.ts";
 import { Pace } from "../../core/pace.ts";
 import type { Channel, From, KeptPacket, Packet, PacketId } from "../../core/packet.ts";
 import { channelKind, channelName, sizeOf, topicChannel } from "../../core/packet.ts";
+import { Recent } from "../../core/recent.ts";
 import type { Gateway } from "../transport/types.ts";
 import { Doubt, type Proof } from "./doubt.ts";
 import { encodeFrame } from "./frames.ts";
@@ -52,7 +53,7 @@ export class Hub implements HubPort, Live, Everybody {
   #tick = 0;
   /** Notifications that went to the topic `noti`, and the number of each of the latest. */
   notiCount = 0;
-  readonly #notis = new Map<PacketId, number>();
+  readonly #notis = new Recent<PacketId, number>(MOST_NOTIS);
 
   /**
    * @param gateway looked up when first needed: hub and gateway refer to each other
@@ -348,9 +349,7 @@ export class Hub implements HubPort, Live, Everybody {
   // ---- notifications to everybody
 
   #noteNoti(id: PacketId): void {
-    this.#notis.delete(id);
     this.#notis.set(id, this.notiCount++);
-    if (this.#notis.size > MOST_NOTIS) this.#notis.delete(this.#notis.keys().next().value!); // not empty
   }
 
   reached(pushId: PushId, id: PacketId): boolean {

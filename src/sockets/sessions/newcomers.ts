@@ -1,7 +1,6 @@
 // How many devices that were not known yet an address may bring in a minute: each takes a row for good, so nobody may add them without
 // end. A mobile network's gateway brings many.
-
-const MINUTE = 60_000;
+import { MINUTE } from "../../core/time.ts";
 
 export class Newcomers {
   readonly #limit: number;

@@ -2,10 +2,11 @@
 // question about a room visits every connection, in pieces; from there its list is kept current until nobody asks for a minute.
 import { LargeMap } from "../../core/large-map.ts";
 import { Pace } from "../../core/pace.ts";
+import { MINUTE } from "../../core/time.ts";
 import type { Client } from "./connection.ts";
 
 /** Milliseconds without a question after which a list goes. */
-const KEPT = 60_000;
+const KEPT = MINUTE;
 /** Lists kept at once: each costs a connection that closes a look-up. */
 const MOST = 64;
 
