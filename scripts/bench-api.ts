@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Actions } from "../src/api/actions.ts";
 import { createApi } from "../src/api/routes.ts";
+import { localLive } from "../src/engine/live.ts";
 import { createServer } from "../src/http/server.ts";
 
 const CONNECTIONS = 50;
@@ -30,13 +31,13 @@ const actions: Actions = {
   unbind: async () => {},
   deleteDevices: async () => {},
   devices: { get: async () => [], byUid: async () => [], past: async () => [] },
-  live: {
+  live: localLive({
     isConnected: () => false,
     count: () => 0,
     members: async () => [],
     sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
     connectionsOf: () => [],
-  },
+  }),
   counters: {
     add: async () => {},
     chart: async () => [],

@@ -18,6 +18,7 @@ import type { Debug } from "./core/debug.ts";
 import { push, pushOnce } from "./core/push.ts";
 import { createReport } from "./core/report.ts";
 import { Traits } from "./core/traits.ts";
+import { localLive } from "./engine/live.ts";
 import { type LocalEngine, openLocalEngine } from "./engine/local.ts";
 import { createServer } from "./http/server.ts";
 import { Conversation } from "./sockets/sessions/conversation.ts";
@@ -84,6 +85,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
 
   const hub: Hub = new Hub(() => gateway, client.maxBackpressure, now);
   engine.broker.attach(hub);
+  const live = localLive(hub);
   const report = createReport(engine.counters, now, (error) => log.error({ err: error }, "statistics not stored"));
   const conversation: Conversation = new Conversation({
     hub,
@@ -113,7 +115,8 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
   );
   const notifications: Notifications = createNotifications({
     engine,
-    live: hub,
+    live,
+    hub,
     report,
     vendors,
     signatures,
@@ -134,7 +137,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     unbind: (who) => unbind(engine, who, now()),
     deleteDevices: (pushIds) => forget(engine, pushIds),
     devices: engine.devices,
-    live: hub,
+    live,
     counters: engine.counters,
     count: (key) => report.count(key, { success: 1 }),
     config: () => maskedConfig(current, openKeys),

@@ -12,6 +12,7 @@ import { push, pushOnce } from "../../src/core/push.ts";
 import { createReport } from "../../src/core/report.ts";
 import { PLAIN } from "../../src/core/traits.ts";
 import { createExpander } from "../../src/delivery/expand.ts";
+import { localLive } from "../../src/engine/live.ts";
 import { openLocalEngine } from "../../src/engine/local.ts";
 import { inflate } from "../../src/http/inflate.ts";
 import type { Head } from "../../src/http/message.ts";
@@ -204,7 +205,7 @@ const api = createApi(
     unbind: (who) => unbind(engine, who, now()),
     deleteDevices: (pushIds) => forget(engine, pushIds),
     devices: engine.devices,
-    live: hub,
+    live: localLive(hub),
     counters: engine.counters,
     count: (key) => report.count(key, { success: 1 }),
     config: () => ({}),

@@ -29,26 +29,28 @@ async function described(
   serverId: string,
   now: number,
 ): Promise<readonly object[]> {
-  const record = (device: Device): object => describe(device, live.isConnected(device.pushId), serverId);
+  const pushIds = devices.map(({ pushId }) => pushId);
+  const connected = await live.isConnected(pushIds);
+  const record = (device: Device, i: number): object => describe(device, connected[i] === true, serverId);
   if (devices.length > MOST_DETAILED) {
     const pace = new Pace();
     const records: object[] = [];
     for (const device of devices) {
-      records.push(record(device));
+      records.push(record(device, records.length));
       if (records.length % 64 === 0 && pace.over()) await pace.turn();
     }
     return records;
   }
-  const known = await stored.past(devices.map(({ pushId }) => pushId));
+  const [known, connections] = await Promise.all([stored.past(pushIds), live.connectionsOf(pushIds)]);
   const pasts = new Map(known.map((past) => [past.pushId, past]));
-  return devices.map((device) => {
-    const present = live.connectionsOf(device.pushId);
+  return devices.map((device, i) => {
+    const present = connections[i] ?? [];
     const { lastSeen, tokenHistory = [] } = pasts.get(device.pushId) ?? {};
     return {
-      ...record(device),
+      ...record(device, i),
       platform: device.platform ?? present.find(({ platform }) => platform !== undefined)?.platform,
       connections: present.map(({ platform: _, since, ...connection }) => ({ ...connection, ...told("since", since) })),
-      ...told("lastSeen", live.isConnected(device.pushId) ? now : lastSeen),
+      ...told("lastSeen", connected[i] === true ? now : lastSeen),
       tokenHistory: tokenHistory.map(({ packageName, at, ...token }) => ({
         ...token,
         package_name: packageName,
@@ -66,11 +68,12 @@ export async function deleteDevice(params: Params, actions: Actions): Promise<Re
 }
 
 /** The key of the form is `pushIdSocketId#<pushId>`: where a store of old kept the device's socket. */
-export function redisGet(params: Params, actions: Actions): Response {
+export async function redisGet(params: Params, actions: Actions): Promise<Response> {
   const key = params.text("key") ?? "";
   const pushId = key.slice(key.indexOf("#") + 1);
   if (!key.includes("#") || pushId === "") throw new PushError("invalid", "key is required: pushIdSocketId#<pushId>");
-  return json(actions.live.isConnected(pushId as PushId) ? { value: 1 } : {});
+  const [connected] = await actions.live.isConnected([pushId as PushId]);
+  return json(connected === true ? { value: 1 } : {});
 }
 
 /** The contract's spelling of a device; absent fields are left out. */

@@ -14,8 +14,8 @@ const MOST_ARRIVALS = 50;
 const PLATFORMS = ["ios", "android", "browser"];
 
 /** One process, so the sums and the only entry of the list agree. Counters that are zero are left out, as ever. */
-export function statsBase(actions: Actions, serverId: string): Response {
-  const { total, byPlatform, packetsIn10s } = actions.live.sessions();
+export async function statsBase(actions: Actions, serverId: string): Promise<Response> {
+  const { total, byPlatform, packetsIn10s } = await actions.live.sessions();
   const counts: Record<string, number> = {};
   if (total > 0) counts["total"] = total;
   for (const platform of PLATFORMS) {

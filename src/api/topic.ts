@@ -32,7 +32,7 @@ export async function topicOnline(
   filter: TopicOnlineFilter | undefined,
 ): Promise<Response> {
   const topic = required(params);
-  const count = topicDetail(filter, topic) === "nothing" ? 0 : actions.live.count(topic);
+  const count = topicDetail(filter, topic) === "nothing" ? 0 : await actions.live.count(topic);
   if (count === 0) return json({ count, devices: 0, users: 0, topic });
   if (count > MOST_COUNTED) return json({ count, topic });
   const pace = new Pace();

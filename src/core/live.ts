@@ -1,4 +1,4 @@
-// Port: what the rest of the server may ask of the live sockets of this process. Immediate, exact, nothing is sampled.
+// Port: what the rest of the server may ask of live sockets. Exact, nothing is sampled.
 import type { PushId, Uid } from "./device.ts";
 
 /** One session in a topic; a device with two connections is two. */
@@ -29,7 +29,8 @@ export interface SessionCounts {
   readonly packetsIn10s: number;
 }
 
-export interface Live {
+/** What a hub answers for the sockets of its own process, at once. */
+export interface Presence {
   /** True while a session of the device lives, and for the disconnect delay after its last one went. */
   isConnected(pushId: PushId): boolean;
   /** Connections subscribed to the topic now. */
@@ -41,10 +42,17 @@ export interface Live {
   connectionsOf(pushId: PushId): readonly Present[];
 }
 
+/** The same of every process that shares the store. Lists are answered in the order asked. */
+export interface Live {
+  isConnected(pushIds: readonly PushId[]): Promise<readonly boolean[]>;
+  count(topic: string): Promise<number>;
+  members(topic: string): Promise<readonly Member[]>;
+  sessions(): Promise<SessionCounts>;
+  connectionsOf(pushIds: readonly PushId[]): Promise<readonly (readonly Present[])[]>;
+}
+
 /** The topic `noti`, which a notification to everybody goes to. */
 export interface Everybody {
-  /** Connections subscribed to a topic now. */
-  count(topic: string): number;
   /** Whether a connection of the device was in the topic when this notification was handed to it. */
   reached(pushId: PushId, id: string): boolean;
 }

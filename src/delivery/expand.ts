@@ -24,7 +24,7 @@ const LONGEST_WAIT = MINUTE;
 export interface ExpanderOptions {
   readonly engine: Pick<Engine, "devices" | "outbox">;
   /** Connections subscribed to a topic now. */
-  readonly count: (topic: string) => number;
+  readonly count: (topic: string) => number | Promise<number>;
   /** Whether a connection of the device got this notification with the topic `noti`. */
   readonly reached: (pushId: PushId, id: NotificationId) => boolean;
   /** Which vendor serves a token, as it is configured now. */
@@ -116,9 +116,9 @@ export function createExpander(options: ExpanderOptions): Expander {
     return splitForAll(notification, devices, route, next, at, options.traits, (pushId) => options.reached(pushId, id));
   }
 
-  function topicPage(notification: Notification, dryRun: boolean): ExpandedPage {
+  async function topicPage(notification: Notification, dryRun: boolean): Promise<ExpandedPage> {
     const at = dryRun ? notification.acceptedAt : now();
-    const page = splitForTopic(notification, options.count(NOTI_TOPIC), at);
+    const page = splitForTopic(notification, await options.count(NOTI_TOPIC), at);
     const late = isLate(notification, at);
     return { ...page, cursor: FROM_THE_FIRST, devices: [], seen: 0, skipped: 0, ...(late ? { late } : {}) };
   }

@@ -7,6 +7,7 @@ import type { Actions } from "../../src/api/actions.ts";
 import type { Api, ApiOptions } from "../../src/api/routes.ts";
 import { createApi } from "../../src/api/routes.ts";
 import type { Counters } from "../../src/core/engine.ts";
+import { localLive } from "../../src/engine/live.ts";
 import type { HttpOptions, HttpServer } from "../../src/http/server.ts";
 import { createServer } from "../../src/http/server.ts";
 
@@ -97,13 +98,13 @@ export async function start(
     unbind: async (who) => record("unbind", who),
     deleteDevices: async (pushIds) => record("delete", pushIds),
     devices: { get: async () => [], byUid: async () => [], past: async () => [] },
-    live: {
+    live: localLive({
       isConnected: () => false,
       count: () => 0,
       members: async () => [],
       sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
       connectionsOf: () => [],
-    },
+    }),
     counters: noCounters,
     count: (key) => void counted.push(key),
     config: () => ({}),

@@ -2,6 +2,7 @@ import { test } from "tap";
 import type { ArrivalRecord } from "../../src/core/arrival.ts";
 import type { Device, PushId, Uid } from "../../src/core/device.ts";
 import type { HourlySum } from "../../src/core/engine.ts";
+import { localLive } from "../../src/engine/live.ts";
 import { error, start, success } from "./harness.ts";
 
 const device = (pushId: string, more: Partial<Device> = {}): Device => ({
@@ -61,7 +62,7 @@ test("API 22, C6: device/get and isConnected, known, unknown, by uid, several", 
             tokenHistory: [{ type: "apn", token: "cd", packageName: "com.x", at: 7, reason: "apns: Unregistered" }],
           })),
       },
-      live: {
+      live: localLive({
         isConnected: (id) => id === full.pushId,
         count: () => 0,
         members: async () => [],
@@ -79,7 +80,7 @@ test("API 22, C6: device/get and isConnected, known, unknown, by uid, several", 
                 },
               ]
             : [],
-      },
+      }),
     },
   );
   const tokenHistory = [
@@ -163,13 +164,13 @@ test("API 23: device/delete takes ids in every form and needs one", async (t) =>
 });
 
 test("API 24: topicOnline and topicDevices under every kind of filter", async (t) => {
-  const live = {
+  const live = localLive({
     isConnected: () => false,
     count: () => 2,
     members: async () => [{ pushId: "a" as PushId, uid: "1" as Uid, platform: "android" }, { pushId: "b" as PushId }],
     sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
     connectionsOf: () => [],
-  };
+  });
   const devices = [
     { pushId: "a", uid: "1", platform: "android", connections: 1 },
     { pushId: "b", connections: 1 },
@@ -213,13 +214,13 @@ test("C4: a topic tells connections, devices and users apart, and lists each dev
     {},
     ...Array.from({ length: 700 }, (_, i) => ({ pushId: `device-${i}` as PushId })),
   ];
-  const live = {
+  const live = localLive({
     isConnected: () => true,
     count: () => members.length,
     members: async () => members,
     sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
     connectionsOf: () => [],
-  };
+  });
   const api = await start(t, {}, { live });
   t.strictSame((await api.get("/api/topicOnline?topic=a")).json, { count: 704, devices: 702, users: 1, topic: "a" });
   const all = (await api.get("/api/topicDevices?topic=a")).json as { devices: { pushId: string }[] };
@@ -266,13 +267,13 @@ test("API 25: stats/base without clients and with three platforms", async (t) =>
     t,
     {},
     {
-      live: {
+      live: localLive({
         isConnected: () => false,
         count: () => 0,
         members: async () => [],
         sessions: () => sessions,
         connectionsOf: () => [],
-      },
+      }),
     },
   );
   t.strictSame((await api.get("/api/stats/base")).json, {

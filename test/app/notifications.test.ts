@@ -24,7 +24,8 @@ t.test("a stop waits four seconds for vendors that hang, and no longer", async (
   };
   const notifications = createNotifications({
     engine,
-    live: { count: () => 0, reached: () => false },
+    live: { count: async () => 0 },
+    hub: { reached: () => false },
     report: { count: () => {} },
     vendors: {
       byName: new Map([["fcm", hanging]]),

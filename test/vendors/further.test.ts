@@ -63,7 +63,8 @@ t.test(
     };
     const notifications = createNotifications({
       engine: { devices: engine.devices, outbox: { ...engine.outbox, settle } },
-      live: { count: () => 0, reached: () => false },
+      live: { count: async () => 0 },
+      hub: { reached: () => false },
       report: { count: () => {} },
       vendors,
       traits,
