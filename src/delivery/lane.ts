@@ -1,7 +1,17 @@
 // One lane at work: claims what is due, gives it to the vendor, settles what that said. Whatever happens here, a vendor that
-// hangs, throttles or refuses us, is felt in no other lane.
+// hangs, throttles or refuses us, is felt in no other lane. What an answer means is judge.ts's to say.
+//
+//   running   claims and sends.
+//     -> paused    a quota is spent (`paused`)                 -> stopped   our credentials are refused (`denied`), or it is not
+//                                                                           configured
+//   paused    lets go of what expires.
+//     -> running   at `until`, or resumed by hand              -> stopped   an answer on its way says so
+//   stopped   the same; sends one delivery now and then, ever more seldom, to see whether that still holds.
+//     -> running   that one is taken or judged, other credentials are configured (`use`), or resumed by hand
+//
+// `stopped` outranks `paused`. Within `running` the window may let it rest for seconds: that is no state, but how much it dares.
 import { type Debug, NO_DEBUG } from "../core/debug.ts";
-import { type Delivery, type Lane, laneName, settle } from "../core/delivery.ts";
+import { type Delivery, type Lane, laneName } from "../core/delivery.ts";
 import type { LaneState, LaneStatus } from "../core/lane.ts";
 import { expiry, type Notification } from "../core/notification.ts";
 import type { LaneDepth, Outbox } from "../core/outbox.ts";
@@ -9,13 +19,19 @@ import { Suspects } from "../core/suspects.ts";
 import { HOUR } from "../core/time.ts";
 import type { Traits } from "../core/traits.ts";
 import type { Outcome, Recipient, StoppedWay, Vendor } from "../core/vendor.ts";
-import { Breaker } from "./breaker.ts";
 import { Crowd, type Flight } from "./crowd.ts";
+import { judge, type Memory, NO_MEMORY, provesCredentials, type Rest, type Verdict } from "./judge.ts";
 import { Rate } from "./rate.ts";
 import { Ready } from "./ready.ts";
 import { Settling } from "./settling.ts";
-import { FIRST_PLACES, FIRST_PLACES_OF_CROWD, FIRST_PLACES_OF_HOST, places, type Turns } from "./turns.ts";
-import { FULL_WINDOW, IMPATIENT, isOfToken, isTrouble, narrower, type Window, wider } from "./window.ts";
+import {
+  concurrency,
+  INITIAL_CONCURRENCY,
+  INITIAL_CONCURRENCY_OF_CROWD,
+  INITIAL_CONCURRENCY_OF_HOST,
+  type Turns,
+} from "./turns.ts";
+import { FULL_WINDOW, isTrouble } from "./window.ts";
 
 type LaneChange = "stopped" | "paused" | "holds deletions" | "resumed" | "way stopped" | "way resumed";
 
@@ -36,7 +52,7 @@ export interface LaneOptions {
 /** Half of it is longer than any request with its credential may take; a restart voids it. */
 const LEASE = 600_000;
 /** Deliveries per claim at most: a few milliseconds of the storage thread. */
-const CLAIM = 500;
+const MAX_CLAIM = 500;
 /** A claim should last so many milliseconds: each costs a commit, and what is claimed has to be taken back when its job is paused. */
 const LASTS = 100;
 /**
@@ -57,10 +73,7 @@ interface Totals {
   retried: number;
 }
 
-type Standing =
-  | { readonly state: "running" }
-  | { readonly state: "paused"; readonly until: number; readonly reason: string }
-  | { readonly state: "stopped"; readonly reason: string };
+type Standing = { readonly state: "running" } | Rest;
 
 export class LaneRunner {
   readonly lane: Lane;
@@ -69,9 +82,10 @@ export class LaneRunner {
   #standing: Standing = { state: "running" };
   /** While it is stopped: when one request tries whether that still holds, and how long it waited for that. */
   #probe = { at: 0, gap: FIRST_PROBE };
-  #window: Window = FULL_WINDOW;
+  /** Of the answers before. */
+  #memory: Memory = NO_MEMORY;
   /** How many requests may be at the vendor, before the window takes its part of it; and how many are. */
-  #places: number;
+  #concurrency: number;
   #flying = 0;
   /** Claimed, not yet sent. */
   readonly #ready = new Ready();
@@ -79,14 +93,13 @@ export class LaneRunner {
   #unsettled = 0;
   readonly #settling: Settling;
   /** How many to claim together, and when that was last done. */
-  #portion = 2 * FIRST_PLACES;
+  #claimSize = 2 * INITIAL_CONCURRENCY;
   #claimedAt = 0;
   /** More may be due than was claimed. */
   #more = true;
   #claiming = false;
   #nudged = false;
   #closed = false;
-  readonly #breaker = new Breaker();
   /** Deliveries that go in a request of their own: the vendor refused one they were in without saying whose fault it was. */
   readonly #alone = new Set<number>();
   readonly #suspects = new Suspects();
@@ -106,7 +119,7 @@ export class LaneRunner {
     const { outbox, now, failed } = options;
     this.lane = lane;
     this.#options = options;
-    this.#places = lane.host === undefined ? FIRST_PLACES : FIRST_PLACES_OF_HOST;
+    this.#concurrency = lane.host === undefined ? INITIAL_CONCURRENCY : INITIAL_CONCURRENCY_OF_HOST;
     this.#settling = new Settling({
       settle: (settlements) => outbox.settle(settlements, now()),
       stored: (settlements) => {
@@ -123,12 +136,12 @@ export class LaneRunner {
   use(vendor: Vendor | undefined): void {
     this.#vendor = vendor?.apps.includes(this.lane.app) === true ? vendor : undefined;
     this.#stoppedWays = NO_WAYS;
-    this.#window = FULL_WINDOW;
+    this.#memory = { ...this.#memory, window: FULL_WINDOW };
     this.#suspects.clear();
     this.#crowd?.forgive();
     if (this.lane.host === undefined && vendor?.host !== undefined && this.#crowd === undefined) {
       this.#crowd = new Crowd();
-      this.#places = FIRST_PLACES_OF_CROWD;
+      this.#concurrency = INITIAL_CONCURRENCY_OF_CROWD;
     }
     if (this.#vendor === undefined) {
       const away = { state: "stopped", reason: "it is not configured" } as const;
@@ -143,14 +156,14 @@ export class LaneRunner {
   /** Lets it go on, whatever held it back. Returns whether anything did. */
   resume(): boolean {
     if (this.#vendor === undefined) return false;
-    const rests = this.#window.until > this.#options.now();
-    const held = this.#standing.state !== "running" || this.#breaker.open || rests || this.#stoppedWays.length > 0;
+    const rests = this.#memory.window.until > this.#options.now();
+    const held =
+      this.#standing.state !== "running" || this.#memory.holdsDeletions || rests || this.#stoppedWays.length > 0;
     this.#vendor.reopen?.(this.lane.app);
     this.#stoppedWays = NO_WAYS;
     this.#standing = { state: "running" };
-    this.#window = FULL_WINDOW;
+    this.#memory = NO_MEMORY;
     this.#crowd?.forgive();
-    this.#breaker.close();
     if (held) this.#goOn();
     else this.nudge();
     return held;
@@ -163,12 +176,12 @@ export class LaneRunner {
 
   /** In trouble, and nothing that it was given was ever accepted. */
   get spoilt(): boolean {
-    const trouble = this.#standing.state !== "running" || this.#window.failures > 0;
+    const trouble = this.#standing.state !== "running" || this.#memory.window.failures > 0;
     return trouble && this.#totals.accepted === 0;
   }
 
   get holdsDeletions(): boolean {
-    return this.#breaker.open;
+    return this.#memory.holdsDeletions;
   }
 
   get totals(): Readonly<Totals> {
@@ -231,7 +244,7 @@ export class LaneRunner {
       ...this.#totals,
       failed: this.#totals.failed + unsent,
       ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
-      holdsDeletions: this.#breaker.open,
+      holdsDeletions: this.#memory.holdsDeletions,
       ...(this.#setAside === 0 ? {} : { setAside: this.#setAside }),
       ...(this.#stoppedWays.length === 0 ? {} : { stoppedWays: this.#stoppedWays }),
     };
@@ -265,11 +278,11 @@ export class LaneRunner {
       await this.#expire();
       return false;
     }
-    if (this.#window.until > now()) {
-      this.#wake(this.#window.until);
+    if (this.#memory.window.until > now()) {
+      this.#wake(this.#memory.window.until);
       return false;
     }
-    const limit = probes ? 1 - this.#unsettled : this.#portionNow(now());
+    const limit = probes ? 1 - this.#unsettled : this.#sizeNow(now());
     if (limit <= 0) {
       if (probes) this.#wake(undefined);
       return false;
@@ -293,12 +306,15 @@ export class LaneRunner {
   }
 
   /** How many to claim now: as many as are sent in a while, once half of those before are sent. */
-  #portionNow(now: number): number {
+  #sizeNow(now: number): number {
     const since = now - this.#claimedAt;
-    const least = Math.min(CLAIM, 2 * this.#limit * (this.#vendor?.batch ?? 1));
-    if (this.#ready.length > Math.max(this.#portion, least) / 2) return 0;
-    this.#portion = Math.max(least, Math.min(CLAIM, since < LASTS ? this.#portion * 2 : Math.ceil(this.#portion / 2)));
-    return this.#portion - this.#ready.length;
+    const least = Math.min(MAX_CLAIM, 2 * this.#limit * (this.#vendor?.batch ?? 1));
+    if (this.#ready.length > Math.max(this.#claimSize, least) / 2) return 0;
+    this.#claimSize = Math.max(
+      least,
+      Math.min(MAX_CLAIM, since < LASTS ? this.#claimSize * 2 : Math.ceil(this.#claimSize / 2)),
+    );
+    return this.#claimSize - this.#ready.length;
   }
 
   /** @param at undefined: whenever it looks again */
@@ -316,7 +332,7 @@ export class LaneRunner {
     if (this.#expireAt <= now()) {
       this.#expireAt = now() + LOOK_EVERY;
       let after: number | undefined;
-      do after = await outbox.expire(this.lane, after, CLAIM, now());
+      do after = await outbox.expire(this.lane, after, MAX_CLAIM, now());
       while (after !== undefined && !this.#closed);
     }
     const until = this.#standing.state === "paused" ? this.#standing.until : undefined;
@@ -330,8 +346,8 @@ export class LaneRunner {
 
   /** Requests that may be at the vendor together. */
   get #limit(): number {
-    const most = Math.max(1, Math.floor((this.#vendor?.parallel(this.lane.app) ?? 1) * this.#window.share));
-    return Math.min(Math.floor(this.#places), most);
+    const most = Math.max(1, Math.floor((this.#vendor?.parallel(this.lane.app) ?? 1) * this.#memory.window.share));
+    return Math.min(Math.floor(this.#concurrency), most);
   }
 
   /** Of the requests in flight those that take no place any more. */
@@ -349,9 +365,9 @@ export class LaneRunner {
     if (this.#closed || !this.#sendable) return false;
     const { note, to } = this.#ready.take(vendor?.batch ?? 1, this.#alone)!;
     const now = this.#options.now();
-    const rests = (this.#standing.state !== "running" && !this.#probes) || this.#window.until > now;
+    const rests = (this.#standing.state !== "running" && !this.#probes) || this.#memory.window.until > now;
     if (rests || vendor === undefined) this.#giveBack(to);
-    else if (note === undefined) this.#conclude(to, note, []);
+    else if (note === undefined) this.#withoutNote(to);
     // It waited too long here: nothing is sent after its time, and nothing whose lease could end before the answer.
     else if (expiry(note) <= now || to[0]!.lease.until - now < LEASE / 2) this.#giveBack(to);
     else this.#sendOrWait(vendor, note, to, now);
@@ -360,7 +376,7 @@ export class LaneRunner {
   };
 
   #replenish(): void {
-    if (this.#ready.length <= this.#portion / 2 && !this.#claiming) this.nudge();
+    if (this.#ready.length <= this.#claimSize / 2 && !this.#claiming) this.nudge();
   }
 
   /** Claimed before the lane came to rest: it waits with the others. */
@@ -400,15 +416,17 @@ export class LaneRunner {
       outcomes = outcomes.map((outcome) => this.#crowd?.told(flight, outcome, now()) ?? outcome);
     }
     const full = this.#flying >= this.#limit && !outcomes.some(isTrouble);
-    this.#places = places(this.#places, turns.answered(), full, vendor.parallel(this.lane.app));
+    this.#concurrency = concurrency(this.#concurrency, turns.answered(), full, vendor.parallel(this.lane.app));
     this.#flying--;
     const current = vendor === this.#vendor;
     if (current) this.#tellWays(vendor.stoppedWays?.(this.lane.app, now()) ?? NO_WAYS);
     const said = outcomes;
     if (current) outcomes = outcomes.map((outcome, i) => this.#suspects.judge(to[i]?.token ?? "", outcome, now()));
-    this.#judge(outcomes, now(), current);
+    const asked = { note, to, outdated: !current, traits: this.#options.traits };
+    const verdict = judge(outcomes, asked, this.#memory, now(), Math.random);
+    this.#heed(verdict, now());
     if (probe && current && this.#standing.state === "stopped") this.#probed(said, now());
-    this.#conclude(to, note, outcomes);
+    this.#settle(verdict);
     if (this.#sendable) turns.add(this.#step);
     else if (this.#more && this.#ready.length === 0) this.#replenish();
     const accepted = outcomes.filter(({ kind }) => kind === "accepted").length;
@@ -429,47 +447,19 @@ export class LaneRunner {
     );
   }
 
-  /**
-   * What the answer to one request means for the lane.
-   * @param current what was sent before a reload went out with other credentials: it says nothing of those in use now
-   */
-  #judge(outcomes: readonly Outcome[], now: number, current: boolean): void {
-    let accepted = 0;
-    let gone = 0;
-    let answered = 0;
-    let after = 0;
-    for (const outcome of outcomes) {
-      if (outcome.kind === "accepted") accepted++;
-      else this.#lastError = { reason: outcome.reason, at: now };
-      if (outcome.kind === "gone") gone++;
-      if (isTrouble(outcome)) after = Math.max(after, outcome.after ?? 0);
-      else if (!isOfToken(outcome)) answered++;
-      if (!current) continue;
-      if (outcome.kind === "denied") this.#rest({ state: "stopped", reason: outcome.reason });
-      if (outcome.kind === "paused") this.#rest({ state: "paused", until: outcome.until, reason: outcome.reason });
-    }
+  #heed({ memory, accepted, lastError, rest, suspicion, unanswered }: Verdict, now: number): void {
+    this.#memory = memory;
+    if (lastError !== undefined) this.#lastError = { reason: lastError, at: now };
     this.#rate.add(accepted, now);
-    const suspicion = this.#breaker.count(accepted, gone, now);
+    if (rest !== undefined) this.#rest(rest);
     if (suspicion !== undefined) this.#options.changed(this.lane, "holds deletions", suspicion);
-    if (!current) return;
-    if (answered > 0) this.#window = wider(this.#window);
-    else if (outcomes.length === 0 || outcomes.some(isTrouble)) {
-      const unanswered = outcomes.some((outcome) => outcome.kind === "retry" && outcome.unanswered === true);
-      this.#window = narrower(this.#window, now, after, unanswered ? IMPATIENT : undefined);
-      if (unanswered) this.#places = Math.min(this.#places, FIRST_PLACES_OF_HOST);
-    }
-    if (this.#window.until > now) this.#giveBack(this.#ready.clear());
+    if (unanswered) this.#concurrency = Math.min(this.#concurrency, INITIAL_CONCURRENCY_OF_HOST);
+    if (memory.window.until > now) this.#giveBack(this.#ready.clear());
   }
 
   /** What came of the request that tried whether a stopped lane may go on: not known, as long as nothing was taken or judged. */
   #probed(outcomes: readonly Outcome[], now: number): void {
-    const settled = outcomes.some(
-      (outcome) =>
-        outcome.kind === "accepted" ||
-        outcome.kind === "gone" ||
-        (outcome.kind === "refused" && outcome.suspect === undefined),
-    );
-    if (settled) {
+    if (provesCredentials(outcomes)) {
       this.#standing = { state: "running" };
       this.#goOn();
       return;
@@ -489,8 +479,8 @@ export class LaneRunner {
     for (const { way } of before) if (!ways.some((one) => one.way === way)) changed(this.lane, "way resumed", way);
   }
 
-  #rest(standing: Exclude<Standing, { state: "running" }>): void {
-    if (this.#standing.state === "stopped") return; // nothing is worse
+  #rest(standing: Rest): void {
+    if (this.#standing.state === "stopped") return; // it outranks `paused`
     const changed = this.#standing.state !== standing.state;
     this.#standing = standing;
     if (standing.state === "stopped") this.#probe = { at: this.#options.now() + FIRST_PROBE, gap: FIRST_PROBE };
@@ -514,22 +504,25 @@ export class LaneRunner {
 
   // ---- settling
 
-  #conclude(to: readonly Delivery[], note: Notification | undefined, outcomes: readonly Outcome[]): void {
-    const now = this.#options.now();
-    for (const [i, delivery] of to.entries()) {
-      const outcome = outcomes[i] ?? { kind: "retry", reason: "the server could not send it" };
-      const settlement =
-        note === undefined
-          ? ({ delivery, kind: "again", at: now + RETRY_AFTER, reason: outcome.kind, tried: true } as const)
-          : settle(delivery, note, outcome, now, Math.random(), this.#options.traits);
+  /** The store does not know the notification: nothing can be sent, and this says nothing of the vendor. */
+  #withoutNote(to: readonly Delivery[]): void {
+    const at = this.#options.now() + RETRY_AFTER;
+    for (const delivery of to) {
+      this.#totals.retried++;
+      this.#settling.add({ delivery, kind: "again", at, reason: "retry", tried: true });
+    }
+  }
+
+  #settle({ settlements, alone }: Verdict): void {
+    for (const settlement of settlements) {
       if (settlement.kind === "accepted") this.#totals.accepted++;
       else if (settlement.kind === "again") this.#totals.retried++;
       else this.#totals.failed++;
       if (settlement.kind === "refused" && settlement.detour !== undefined) this.#setAside++;
-      if (outcome.kind === "retry" && outcome.alone === true) this.#alone.add(delivery.delivery);
-      else if (settlement.kind !== "again") this.#alone.delete(delivery.delivery);
-      this.#settling.add(this.#breaker.pass(settlement));
+      if (settlement.kind !== "again") this.#alone.delete(settlement.delivery.delivery);
+      this.#settling.add(settlement);
     }
+    for (const delivery of alone) this.#alone.add(delivery);
   }
 
   #tellIdle(): void {

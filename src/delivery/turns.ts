@@ -51,18 +51,18 @@ export class Turns {
 }
 
 /** So many requests may be in flight from the beginning. */
-export const FIRST_PLACES = 32;
+export const INITIAL_CONCURRENCY = 32;
 /** To a host that devices chose; it shows what it can do by answering. */
-export const FIRST_PLACES_OF_HOST = 4;
+export const INITIAL_CONCURRENCY_OF_HOST = 4;
 /** Of the lane that hosts share: those that give no answer leave half of it free. */
-export const FIRST_PLACES_OF_CROWD = 128;
+export const INITIAL_CONCURRENCY_OF_CROWD = 128;
 
 /**
  * How many requests of a lane may be in flight. Over a long way to the vendor it takes many to keep it busy, and their answers come
  * spread out; over a short one, many only come back together. So there are more while all of them are needed, by a quarter
  * for each time round, and fewer when a turn was crowded with answers.
  */
-export function places(now: number, crowded: boolean, full: boolean, most: number): number {
-  if (crowded) return Math.max(Math.min(FIRST_PLACES, most), now - 1);
+export function concurrency(now: number, crowded: boolean, full: boolean, most: number): number {
+  if (crowded) return Math.max(Math.min(INITIAL_CONCURRENCY, most), now - 1);
   return full ? Math.min(most, now + 0.25) : now;
 }

@@ -296,7 +296,7 @@ export const apns: Dialect<ApnsApp> = {
   noise: /[<> ]/g,
   typeAfterDeath: "apnNoToken",
   batch: 1,
-  // How many of them are used is for the lane to find out (outbox/turns.ts).
+  // How many of them are used is for the lane to find out (delivery/turns.ts).
   transport: { http2: true, connections: 2, streams: 500, timeout: 15_000, gate: true },
   title: "Apple",
   keys: [

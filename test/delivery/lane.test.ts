@@ -218,8 +218,8 @@ t.test("devices that have had too many notifications slow no other down", async 
   t.teardown(() => mock.timers.reset());
   const runner = new LaneRunner(LANE, fcm, options(outbox, events));
   while (fcm.tokens.length < 40) await once(events, "settled");
+  await runner.close(); // everything asked is settled then
   t.match(await engine.outbox.jobs({ id: "note" }, 1, Date.now()), [{ accepted: 10, waiting: 30 }]);
-  await runner.close();
 });
 
 t.test("a lane that rests because its vendor was down goes on at once when it is resumed", async (t) => {

@@ -12,7 +12,7 @@ import { Traits } from "../../src/core/traits.ts";
 import type { Host, Outcome, Vendor } from "../../src/core/vendor.ts";
 import { createExpander, type Expander } from "../../src/delivery/expand.ts";
 import { createSender, type Sender } from "../../src/delivery/send.ts";
-import { FIRST_PLACES } from "../../src/delivery/turns.ts";
+import { INITIAL_CONCURRENCY } from "../../src/delivery/turns.ts";
 import { TRAITS } from "../../src/vendors/index.ts";
 import { openTestEngine } from "../support/engine.ts";
 
@@ -468,7 +468,7 @@ t.test("a connection lost with all its requests costs its lane a second, not a m
   const apns = new ScriptedVendor("apns", () => lost.promise, 1, 200);
   const on = await stage(t, apns);
   await on.notify(await on.devices("apns", 200));
-  while (apns.requests.length < FIRST_PLACES) await once(apns.events, "request");
+  while (apns.requests.length < INITIAL_CONCURRENCY) await once(apns.events, "request");
   apns.answer = ok;
   lost.resolve({ kind: "retry", reason: "ECONNRESET" });
   for (let passed = 0; passed < 10_000; passed += 500) {

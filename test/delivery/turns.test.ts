@@ -1,6 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import t from "tap";
-import { FIRST_PLACES, places, Turns } from "../../src/delivery/turns.ts";
+import { concurrency, INITIAL_CONCURRENCY, Turns } from "../../src/delivery/turns.ts";
 
 t.test("lanes write one request each in rotation, so one with a million does not hold up one with two", async (t) => {
   const turns = new Turns();
@@ -48,10 +48,10 @@ t.test("a turn is crowded after more answers than it should handle, and the next
 });
 
 t.test("there are more places while all are taken, and fewer when answers come in crowds", async (t) => {
-  t.equal(places(100, false, true, 1000), 100.25);
-  t.equal(places(100, false, false, 1000), 100, "they are not needed");
-  t.equal(places(1000, false, true, 1000), 1000);
-  t.equal(places(100, true, true, 1000), 99);
-  t.equal(places(FIRST_PLACES, true, true, 1000), FIRST_PLACES, "never fewer than at first");
-  t.equal(places(16, true, true, 16), 16, "or than the vendor takes");
+  t.equal(concurrency(100, false, true, 1000), 100.25);
+  t.equal(concurrency(100, false, false, 1000), 100, "they are not needed");
+  t.equal(concurrency(1000, false, true, 1000), 1000);
+  t.equal(concurrency(100, true, true, 1000), 99);
+  t.equal(concurrency(INITIAL_CONCURRENCY, true, true, 1000), INITIAL_CONCURRENCY, "never fewer than at first");
+  t.equal(concurrency(16, true, true, 16), 16, "or than the vendor takes");
 });
