@@ -7,6 +7,7 @@ import { TRAITS } from "../../src/vendors/index.ts";
 import { withoutThread } from "../support/store-thread.ts";
 import { conformance } from "./conformance.ts";
 import { alternating, yielding } from "./nodes.ts";
+import { nodesConformance } from "./nodes-conformance.ts";
 import { ARRIVAL_DAYS, KEEP, type Subject } from "./steps.ts";
 
 function options(t: Test, dataDir: string, clock: { readonly now: number }): LocalEngineOptions {
@@ -51,3 +52,4 @@ async function inMemory(t: Test, as: (engine: Engine) => Engine = (engine) => en
 t.test("on disk", (t) => conformance(t, (t) => onDisk(t)));
 t.test("in memory, yielding before and after each call", (t) => conformance(t, (t) => inMemory(t, yielding)));
 t.test("two nodes that take the calls by turns", (t) => conformance(t, (t) => inMemory(t, alternating)));
+t.test("two nodes at once", (t) => nodesConformance(t, (t) => inMemory(t)));

@@ -1,7 +1,7 @@
 // Engines as other machines see one: each call takes a while to begin, and its answer a while to be seen; and two nodes that
 // share a store.
 import { setImmediate } from "node:timers/promises";
-import type { Engine } from "../../src/core/engine.ts";
+import type { Engine, Hub } from "../../src/core/engine.ts";
 
 type Call = (...args: unknown[]) => Promise<unknown>;
 
@@ -45,5 +45,44 @@ export function alternating(engine: Engine): Engine {
   return {
     ...nodes[0],
     ...{ devices: part("devices"), broker: part("broker"), outbox: part("outbox"), counters: part("counters") },
+  };
+}
+
+/**
+ * A node whose hub hears what is delivered some turns later, in order, as over a connection of its own; the node's calls are
+ * answered once its hub has heard what was delivered before the answer.
+ */
+export function distant(engine: Engine, turns: number): Engine {
+  const heard: (() => void)[] = [];
+  let listening = Promise.resolve();
+  function hear(what: () => void): void {
+    heard.push(what);
+    listening = listening.then(async () => {
+      for (let turn = 0; turn < turns; turn++) await setImmediate();
+      heard.shift()?.();
+    });
+  }
+  const node = wrap(engine, (call) => async (...args) => {
+    await setImmediate();
+    const result = await call(...args);
+    await listening;
+    return result;
+  });
+  return {
+    ...node,
+    broker: new Proxy(node.broker, {
+      get(target, name) {
+        if (name !== "attach") return Reflect.get(target, name);
+        return (hub: Hub): void =>
+          engine.broker.attach({
+            ...hub,
+            deliver(channel, packet) {
+              hear(() => hub.deliver(channel, packet));
+              return 0;
+            },
+            carryOut: (pushId, order) => hear(() => hub.carryOut(pushId, order)),
+          });
+      },
+    }),
   };
 }

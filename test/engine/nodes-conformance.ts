@@ -1,0 +1,122 @@
+// What must hold when two nodes work on one store at once.
+import type { Test } from "tap";
+import type { Engine } from "../../src/core/engine.ts";
+import type { From, KeptPacket, Page } from "../../src/core/packet.ts";
+import { topicChannel } from "../../src/core/packet.ts";
+import { distant } from "./nodes.ts";
+import {
+  ALL,
+  accepted,
+  addsUp,
+  claimed,
+  jobOf,
+  LEASE,
+  lastPage,
+  named,
+  notification,
+  refused,
+  send,
+  via,
+  view,
+} from "./outbox-steps.ts";
+import { recorder, type Subject, T, toTopic } from "./steps.ts";
+
+export async function nodesConformance(t: Test, open: (t: Test) => Promise<Subject>): Promise<void> {
+  const nodes = (engine: Engine): readonly [Engine, Engine] => [distant(engine, 1), distant(engine, 3)];
+
+  await t.test("each hub is given the packets of both nodes in the order of seq (holds 3)", async (t) => {
+    const { engine } = await open(t);
+    const [a, b] = nodes(engine);
+    const hubs = [recorder(), recorder()] as const;
+    a.broker.attach(hubs[0]);
+    b.broker.attach(hubs[1]);
+    await Promise.all(
+      Array.from({ length: 60 }, (_, i) => (i % 2 === 0 ? a : b).broker.publish([toTopic("long", `p${i}`)])),
+    );
+    await Promise.all([a.devices.count(), b.devices.count()]);
+    for (const { delivered } of hubs) {
+      const seqs = delivered.map(({ packet }) => ("seq" in packet ? packet.seq : 0));
+      t.equal(new Set(seqs).size, 60);
+      t.same(
+        seqs,
+        seqs.toSorted((one, other) => one - other),
+      );
+    }
+  });
+
+  await t.test(
+    "who reads a backlog on one node while the other publishes misses and repeats nothing (holds 3)",
+    async (t) => {
+      const { engine } = await open(t);
+      const [a, b] = nodes(engine);
+      const held: KeptPacket[] = [];
+      b.broker.attach({ ...recorder(), deliver: (_, packet) => ("seq" in packet ? held.push(packet) : 0) });
+      await Promise.all(Array.from({ length: 10 }, (_, i) => a.broker.publish([toTopic("long", `p${i}`)])));
+      const publishing = Array.from({ length: 30 }, (_, i) => a.broker.publish([toTopic("long", `p${10 + i}`)]));
+      const got: KeptPacket[] = [];
+      for (let from: From | undefined = { after: "p4" }; from !== undefined; ) {
+        const page: Page = await b.broker.backlog(topicChannel("long"), from, 400, T);
+        const given = new Set(held.map(({ seq }) => seq));
+        for (const { id, seq } of page.packets)
+          if (Number(id.slice(1)) >= 10 && !given.has(seq)) t.fail(`${id} was read before it was handed over`);
+        got.push(...page.packets);
+        from = page.next;
+      }
+      const last = got.at(-1)?.seq ?? 0;
+      await Promise.all(publishing);
+      await b.devices.count();
+      got.push(...held.filter(({ seq }) => seq > last));
+      t.same(
+        got.map(({ id }) => id),
+        Array.from({ length: 35 }, (_, i) => `p${i + 5}`),
+      );
+    },
+  );
+
+  await t.test("a job that both nodes expand reaches each device once", async (t) => {
+    const { engine } = await open(t);
+    await engine.outbox.accept(notification("n1"), ALL);
+    const job = await jobOf(engine, "n1");
+    async function expand(node: Engine): Promise<number> {
+      let taken = 0;
+      for (;;) {
+        const [work] = (await node.outbox.unexpanded(1, T)).work;
+        if (work === undefined) return taken;
+        const place = Number(work.cursor ?? "0");
+        const page = lastPage({ devices: [via(`d${place}`)], ...(place < 19 ? { cursor: `${place + 1}` } : {}) });
+        if (await node.outbox.expand(job, work.cursor, page, T)) taken++;
+      }
+    }
+    const taken = await Promise.all(nodes(engine).map(expand));
+    t.equal(taken[0]! + taken[1]!, 20);
+    t.same(
+      named(await claimed(engine)),
+      Array.from({ length: 20 }, (_, i) => `d${i}`),
+    );
+  });
+
+  await t.test("no delivery is at both nodes, and one that was taken over is settled by its last holder", async (t) => {
+    const { engine, clock } = await open(t);
+    const [a, b] = nodes(engine);
+    const devices = Array.from({ length: 40 }, (_, i) => via(`d${i}`));
+    await send(engine, "n1", devices, { target: ALL });
+    const claims = await Promise.all(Array.from({ length: 8 }, (_, i) => claimed(i % 2 === 0 ? a : b, 5)));
+    t.equal(new Set(claims.flat().map(({ delivery }) => delivery)).size, 40);
+    clock.now += LEASE + 10;
+    const again = await claimed(b);
+    t.equal(again.length, 40);
+    await Promise.all([
+      a.outbox.settle(
+        claims.flat().map((one) => refused(one)),
+        T,
+      ),
+      b.outbox.settle(
+        again.map((one) => accepted(one)),
+        T,
+      ),
+    ]);
+    const job = await view(engine, "n1");
+    t.match(job, { accepted: 40, waiting: 0, failed: {} });
+    addsUp(t, job);
+  });
+}
