@@ -10,8 +10,12 @@ import { told } from "./time.ts";
 export const laneList = async (actions: Actions): Promise<Response> =>
   json({ code: "success", lanes: (await actions.lanes.list()).map(describe) });
 
-/** All lanes, those of one vendor, app or host, or one. Answers with those that go on now. */
-export function laneResume(params: Params, actions: Actions): Response {
+/**
+ * All lanes, those of one vendor, app or host, or one. Answers with those that go on now. It concerns everybody's deliveries and
+ * tokens. @param admitBroadcast throws when the caller may not reach everybody
+ */
+export function laneResume(params: Params, actions: Actions, admitBroadcast: () => void): Response {
+  admitBroadcast();
   const vendor = params.label("provider");
   const app = params.label("app");
   const host = params.label("host");

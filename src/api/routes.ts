@@ -132,7 +132,12 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
       }),
     ),
     { path: "/lane/list", takes: [], answer: () => laneList(actions) },
-    { path: "/lane/resume", takes: ["provider", "app"], answer: (params) => laneResume(params, actions) },
+    {
+      path: "/lane/resume",
+      takes: ["provider", "app", "host"],
+      namesCaller: true,
+      answer: (params, caller) => laneResume(params, actions, () => admitBroadcast(caller)),
+    },
     {
       path: "/uid/bind",
       takes: ["pushId", "uid", "platform", "platformLimit", "timeToLive"],

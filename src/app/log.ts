@@ -37,7 +37,13 @@ export function createLog(level: LogLevel, options: { readonly text: boolean }):
       redact: { paths: secrets, censor: "********" },
     },
     // Nothing but its `write`: given more, pino flushes at each "fatal", past the lines that are just being written.
-    { write: options.text ? (line) => streamOf(line).write(asText(line)) : (line) => streamOf(line).write(line) },
+    {
+      write(line) {
+        const stream = streamOf(line);
+        // A second signal comes when everything is written and closed.
+        if (!(stream as { destroyed?: boolean }).destroyed) stream.write(options.text ? asText(line) : line);
+      },
+    },
   );
   return {
     log,

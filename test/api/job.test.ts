@@ -199,6 +199,24 @@ test("A13: an order on a job to everybody or a tag needs the right to make one",
   }
 });
 
+test("A13: so does letting lanes go on, which concerns everybody's deliveries", async (t) => {
+  const asked: unknown[] = [];
+  const lanes = {
+    list: async () => [],
+    resume(which: unknown) {
+      asked.push(which);
+      return [];
+    },
+  };
+  const keys = ["backend", "ops"].map((name) => ({ name, key: `secret-${name}` }));
+  const api = await start(t, { keys, broadcast: { keys: ["ops"], addresses: [] } }, { lanes });
+  const ask = (key: string) => api.get("/api/lane/resume?provider=webpush&host=push.example", { "x-api-key": key });
+  t.match(await ask("secret-backend"), { status: 401, json: { hint: /api\.broadcast_keys/ } });
+  t.same(asked, []);
+  t.strictSame((await ask("secret-ops")).json, { code: "success", resumed: [] });
+  t.same(asked, [{ vendor: "webpush", host: "push.example" }]);
+});
+
 test("a notification is told with its jobs, its figures and a page of its deliveries", async (t) => {
   const asked: unknown[] = [];
   const page = {
