@@ -192,6 +192,13 @@ export interface Outbox {
    */
   expand(job: number, from: string | undefined, page: ExpandedPage, now: number): Promise<boolean>;
 
+  /**
+   * Makes this process the lane's owner if nobody is, and says whether it is: rates, quotas and breakers are kept by one for all.
+   * Asked before each claim, so that an owner that is gone is followed by another.
+   */
+  own(lane: Lane): boolean | Promise<boolean>;
+  /** Lets another process own what this one does: it sends nothing any more. */
+  disown(): Promise<void>;
   /** The lanes that have something to do, now or later. */
   lanes(): Promise<readonly LaneDepth[]>;
   /** How many deliveries of each lane expired or were cancelled before they were sent, since the start. */

@@ -36,7 +36,7 @@ import { FULL_WINDOW, isTrouble } from "./window.ts";
 type LaneChange = "stopped" | "paused" | "holds deletions" | "resumed" | "way stopped" | "way resumed";
 
 export interface LaneOptions {
-  readonly outbox: Pick<Outbox, "claim" | "settle" | "expire" | "expiring">;
+  readonly outbox: Pick<Outbox, "own" | "claim" | "settle" | "expire" | "expiring">;
   readonly traits: Traits;
   /** Shared by all lanes. */
   readonly turns: Turns;
@@ -287,6 +287,11 @@ export class LaneRunner {
       if (probes) this.#wake(undefined);
       return false;
     }
+    if (!(await outbox.own(this.lane))) {
+      this.#wake(undefined);
+      return false;
+    }
+    if (this.#closed) return false;
     const { deliveries, notes, next } = await outbox.claim(this.lane, limit, now(), LEASE);
     if (this.#closed) return false; // the leases end with this run
     this.#claimedAt = now();

@@ -8,7 +8,7 @@ import { type LaneOptions, LaneRunner } from "./lane.ts";
 import { Turns } from "./turns.ts";
 
 export interface SenderOptions extends Omit<LaneOptions, "outbox" | "turns"> {
-  readonly outbox: Pick<Outbox, "claim" | "settle" | "expire" | "expiring" | "lanes" | "unsent">;
+  readonly outbox: Pick<Outbox, "own" | "disown" | "claim" | "settle" | "expire" | "expiring" | "lanes" | "unsent">;
 }
 
 export interface Sender extends Lanes {
@@ -124,6 +124,7 @@ export function createSender(options: SenderOptions): Sender {
       });
       await Promise.race([ended, tired]);
       clearTimeout(timer);
+      await outbox.disown().catch(options.failed);
     },
   };
 }

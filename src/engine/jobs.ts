@@ -120,6 +120,10 @@ export function localOutbox(
       return first !== NO_JOB;
     },
 
+    // There is no other process.
+    own: () => true,
+    disown: async () => {},
+
     async lanes() {
       const rows = await queue.call("lanes", []);
       return rows.map(({ depth, oldest, ...name }) => ({

@@ -115,6 +115,31 @@ t.test("what is claimed while the lane is closed is not sent, and costs no try",
   );
 });
 
+t.test("a lane that another node owns sends nothing here until it is ours", async (t) => {
+  const engine = await openTestEngine(t);
+  await queue(engine, 3);
+  const events = new EventEmitter();
+  let ours = false;
+  const outbox: LaneOptions["outbox"] = {
+    ...telling(engine.outbox, events),
+    async own() {
+      setImmediate(() => events.emit("asked"));
+      return ours;
+    },
+  };
+  const fcm = new ScriptedVendor(accepted);
+  const asked = once(events, "asked");
+  const runner = new LaneRunner(LANE, fcm, options(outbox, events));
+  await asked;
+  t.same(fcm.tokens, []);
+  ours = true;
+  const settled = once(events, "settled");
+  runner.nudge();
+  await settled;
+  t.ok(fcm.tokens.length > 0);
+  await runner.close();
+});
+
 t.test("refused credentials do not stop a lane that has others by then", async (t) => {
   const engine = await openTestEngine(t);
   await queue(engine, 1);
