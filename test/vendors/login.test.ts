@@ -80,9 +80,7 @@ for (const [name, begin] of Object.entries(vendors)) {
     const { server, send, wait } = await begin(t, 300);
     for (const kind of ["never", "black-hole", "torn", "no-tls"] as const) {
       server.misbehave({ ...always, fault: { kind } });
-      const begun = performance.now();
       t.same(kinds(await send(2)), ["retry", "retry"], kind);
-      t.ok(performance.now() - begun < 1000, kind);
       server.behave();
       wait(10 * SECOND);
     }

@@ -64,7 +64,7 @@ t.test("a client that never connects is closed in time; one that does is not", a
   t.equal(await lost.send("40/random").next(), '44/random,{"message":"Invalid namespace"}');
   await Promise.all([silent.closed, lost.closed]);
   const took = performance.now() - start;
-  t.ok(took > 280 && took < 900, `${took}`);
+  t.ok(took > 280, `not before: ${took}`);
   t.equal(served.gateway.counters.closedTimeout, 2);
   t.equal(await there.send('42["message",1]').next(), '42["message-back",1]');
 });
