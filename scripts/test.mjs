@@ -4,8 +4,10 @@
 //   --grep=WORD   only tests whose name has it (/of a form/i); the others count as skipped
 //   --jobs=N      that many files at once
 //   --bail        no further test of a file after its first failure
+//   --watch       the one file named, again after each change of it or of what it imports, as TAP
 // A file is a program as well: node test/core/notify.test.ts
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
@@ -25,6 +27,7 @@ const { values: options, positionals } = parseArgs({
     grep: { type: "string" },
     jobs: { type: "string", default: String(availableParallelism()) },
     bail: { type: "boolean", default: false },
+    watch: { type: "boolean", default: false },
   },
 });
 
@@ -96,24 +99,34 @@ function reader() {
 
 const running = new Set();
 
+/** The process of one file. */
+function start(file, { stdio, flags = [] }) {
+  const preload = pathToFileURL(join(root, "scripts/types.mjs")).href;
+  const child = spawn(
+    process.execPath,
+    [...flags, "--disable-warning=ExperimentalWarning", `--import=${preload}`, file],
+    {
+      cwd: root,
+      stdio,
+      env: {
+        ...process.env,
+        TAP: "1",
+        NO_COLOR: "1",
+        TAP_TIMEOUT: String(PATIENCE - 10),
+        ...(options.grep !== undefined && { TAP_GREP: options.grep }),
+        ...(options.bail && { TAP_BAIL: "1" }),
+      },
+    },
+  );
+  running.add(child);
+  return child;
+}
+
 /** Runs one file to its end. */
 function run(file) {
   const began = performance.now();
-  const preload = pathToFileURL(join(root, "scripts/types.mjs")).href;
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", `--import=${preload}`, file], {
-    cwd: root,
-    // Nothing asks in a test, and nothing is coloured.
-    stdio: ["ignore", "pipe", "pipe"],
-    env: {
-      ...process.env,
-      TAP: "1",
-      NO_COLOR: "1",
-      TAP_TIMEOUT: String(PATIENCE - 10),
-      ...(options.grep !== undefined && { TAP_GREP: options.grep }),
-      ...(options.bail && { TAP_BAIL: "1" }),
-    },
-  });
-  running.add(child);
+  // Nothing asks in a test, and nothing is coloured.
+  const child = start(file, { stdio: ["ignore", "pipe", "pipe"] });
   const late = setTimeout(() => child.kill("SIGKILL"), PATIENCE * 1000);
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (chunk) => {
@@ -146,6 +159,12 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) {
     for (const child of running) child.kill("SIGKILL");
     process.exit(1);
   });
+}
+
+if (options.watch) {
+  if (positionals.length !== 1) throw new Error("--watch takes one test file");
+  await once(start(positionals[0], { stdio: "inherit", flags: ["--watch"] }), "exit");
+  process.exit();
 }
 
 const known = times();
