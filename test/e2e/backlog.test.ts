@@ -5,7 +5,7 @@ import t from "tap";
 import { startTestApp } from "../support/app.ts";
 import { fresh } from "../support/devices.ts";
 import { Line } from "../support/line.ts";
-import { Phone, WAYS } from "../support/phone.ts";
+import { OnPolling, Phone, REVISIONS, WAYS } from "../support/phone.ts";
 
 const TTL = 600_000;
 const LIMIT = 200_000;
@@ -92,6 +92,62 @@ t.test("B2: a client too slow for what comes live is closed, and has got on when
   }
   t.same(got, [0, 1, 2]);
 });
+
+for (const revision of REVISIONS)
+  t.test(`B2: a kept push that is larger than the limit comes whole, revision ${revision}`, async (t) => {
+    const id = fresh("device");
+    const line = await Line.open(t, server.clientPort, BYTES_PER_MS);
+    const phone = await Phone.open(line.port, { transport: "websocket", revision });
+    t.teardown(() => phone.close());
+    await phone.hello({ id });
+    await keep({ pushId: id }, 0, 10_000_000);
+    await phone.has(0);
+    t.notOk(phone.ended, "not closed because of the ping behind it");
+    t.same(phone.got, [0]);
+  });
+
+t.test("B2: a packet larger than the limit that comes while a backlog is on its way is held", async (t) => {
+  const id = fresh("device");
+  for (const n of upTo(2)) await keep({ pushId: id }, n, 8_000_000);
+  const line = await Line.open(t, server.clientPort, BYTES_PER_MS);
+  const phone = await Phone.open(line.port, WAYS[0]!);
+  t.teardown(() => phone.close());
+  await phone.hello({ id });
+  await keep({ pushId: id }, 2, 2 * LIMIT);
+  await phone.has(2);
+  t.same(phone.got, upTo(3));
+});
+
+for (const probe of [true, false])
+  t.test(
+    `B2, B6: a backlog that waits for a poll moves to the websocket, ${probe ? "with" : "without"} a probe`,
+    async (t) => {
+      const [id, topic] = [fresh("device"), fresh("topic")];
+      for (const n of upTo(2)) await keep({ pushId: id }, n, 10_000_000);
+      const line = await Line.open(t, server.clientPort, BYTES_PER_MS);
+      const phone = new OnPolling(line.port, 4);
+      t.teardown(() => phone.close());
+      await phone.connect();
+      phone.emit("subscribeTopic", { topic });
+      while ((await server.ok("topicOnline", { topic }))["count"] !== 1);
+      phone.pause();
+      await server.ok("push", { topic, json: 100 });
+      await phone.has(100); // no poll is pending any more
+      phone.emit("pushId", { version: 1, id });
+      while ((await server.ok("device/get", { pushId: id }))["connected"] !== true);
+      for (const n of [101, 102]) await server.ok("push", { topic, json: n });
+      await phone.upgrade(probe);
+      await phone.has(1);
+      t.same(
+        phone.got.filter((n) => n >= 100),
+        [100, 101, 102],
+      );
+      t.same(
+        phone.got.filter((n) => n < 100),
+        [0, 1],
+      );
+    },
+  );
 
 t.test("A15: a client that asks for a large topic over and over takes no more memory than one backlog", async (t) => {
   const topic = fresh("topic");

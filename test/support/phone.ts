@@ -36,6 +36,9 @@ export abstract class Phone {
   abstract send(frame: string): void;
   abstract close(): void;
 
+  /** From polling to a websocket (protocol 2.6). @param probe without it as PHP and Arduino clients do */
+  async upgrade(_probe = true): Promise<void> {}
+
   protected take(frame: string): void {
     if (!frame.startsWith("42")) return;
     const [event, value, place] = JSON.parse(frame.slice(2)) as [string, unknown, Place?];
@@ -117,12 +120,15 @@ class OnWebsocket extends Phone {
   }
 }
 
-class OnPolling extends Phone {
+export class OnPolling extends Phone {
   #url: string;
   readonly #revision: 3 | 4;
   readonly #abort = new AbortController();
   /** One POST at a time, as the protocol wants it. */
   #posting: Promise<unknown> = Promise.resolve();
+  #polling: Promise<void> = Promise.resolve();
+  #paused = false;
+  #socket: WebSocket | undefined = undefined;
 
   constructor(port: number, revision: 3 | 4) {
     super();
@@ -151,13 +157,47 @@ class OnPolling extends Phone {
   async connect(): Promise<void> {
     const [first = ""] = this.#packets(await this.#get());
     this.#url += `&sid=${(JSON.parse(first.slice(1)) as { sid: string }).sid}`;
-    void this.#poll();
+    this.poll();
     if (this.#revision === 4) this.send("40");
+  }
+
+  /** Until it pauses. */
+  poll(): void {
+    this.#paused = false;
+    this.#polling = this.#poll();
+  }
+
+  /** Polls no more, once the pending poll has returned. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  override async upgrade(probe = true): Promise<void> {
+    const socket = new WebSocket(`${this.#url.replace("http", "ws").replace("=polling", "=websocket")}`);
+    socket.addEventListener("close", () => this.end());
+    await once(socket, "open");
+    if (probe) {
+      socket.send("2probe");
+      await once(socket, "message");
+    }
+    this.pause();
+    if (probe) await this.#polling;
+    await this.#posting;
+    socket.addEventListener("message", ({ data }) => {
+      if (data === "2") this.send("3");
+      this.take(String(data));
+    });
+    this.#socket = socket;
+    socket.send("5");
+  }
+
+  protected override answered(before: number): void {
+    if (this.#socket !== undefined) this.proven = Math.max(this.proven, before);
   }
 
   async #poll(): Promise<void> {
     try {
-      while (!this.ended) {
+      while (!this.ended && !this.#paused) {
         const before = this.got.length;
         const packets = this.#packets(await this.#get());
         this.proven = before; // of the answers before: this poll said so
@@ -172,6 +212,10 @@ class OnPolling extends Phone {
   }
 
   send(frame: string): void {
+    if (this.#socket !== undefined) {
+      if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(frame);
+      return;
+    }
     const body = this.#revision === 4 ? frame : `${frame.length}:${frame}`;
     const post = () =>
       this.ended
@@ -188,5 +232,6 @@ class OnPolling extends Phone {
   close(): void {
     this.end();
     this.#abort.abort();
+    this.#socket?.close();
   }
 }

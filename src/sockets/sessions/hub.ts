@@ -253,9 +253,10 @@ export class Hub implements HubPort, Presence, Everybody {
     const { joins } = session;
     const joining = joins?.channels.get(channel);
     if (joins === undefined || joining === undefined) return;
+    // What is held decides, not the packet that comes now: a single one may be larger than the limit (B20).
+    if (joins.heldSize > this.#maxHeld) return session.connection.close("slow");
     joining.held.push(packet);
     joins.heldSize += sizeOf(packet);
-    if (joins.heldSize > this.#maxHeld) session.connection.close("slow");
   }
 
   /**

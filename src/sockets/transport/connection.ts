@@ -71,6 +71,8 @@ export class Client<T> implements Connection<T>, Receiver {
   inDoubt = false;
   /** Whether a backlog is on its way. */
   #pacing = false;
+  /** Whether to ask for proof when less waits for it. */
+  #askLater = false;
   /** Pings of its websocket that it has not answered, and whether it ever answered one. */
   #asked = 0;
   #answersPings = false;
@@ -136,7 +138,7 @@ export class Client<T> implements Connection<T>, Receiver {
       return;
     }
     this.together(() => {
-      for (const packet of packets) this.#write(packet);
+      for (const packet of packets) this.post(packet);
       this.#standBeside();
       if (prove) this.ask(this.stamp());
     });
@@ -199,6 +201,7 @@ export class Client<T> implements Connection<T>, Receiver {
   }
 
   drained(): void {
+    if (this.#askLater) this.prove();
     if (!this.#pacing || this.#ws === undefined || this.#ws.getBufferedAmount() > this.#server.lowWater) return;
     this.#heardAt = this.#server.clock.now; // TCP has acknowledged it: who reads is alive
     this.#server.rooms.flush();
@@ -226,6 +229,9 @@ export class Client<T> implements Connection<T>, Receiver {
   ask(stamp: number): void {
     if (this.#beside !== undefined) this.#beside.prove = stamp;
     else if (this.#ws !== undefined) {
+      // Behind a packet that is larger than the limit uWS would drop the ping, and the client with it.
+      this.#askLater = this.#ws.getBufferedAmount() > this.#server.options.maxBackpressure;
+      if (this.#askLater) return;
       this.#asked++;
       this.#ws.ping(String(stamp));
     }
@@ -407,7 +413,11 @@ export class Client<T> implements Connection<T>, Receiver {
       ws.subscribe(room);
     }
     this.#server.counters.upgraded++;
-    for (const packet of packets) this.#write(packet);
+    for (const packet of packets) {
+      if (this.#pacing) this.#standBeside(); // before the next one: uWS would drop it behind a large part of a backlog
+      this.post(packet);
+    }
+    if (this.inDoubt) this.ask(this.stamp()); // the last answer, too, which no poll will follow
     if (!this.#pacing) return;
     this.#standBeside();
     this.#server.lookLater(this);
