@@ -26,9 +26,9 @@ export class Replay {
   /** Goes on with the session's first channel, unless it is busy. */
   next(session: Session): void {
     const { joins } = session;
-    if (joins === undefined || joins.busy) return;
+    if (joins === undefined || joins.page !== "none") return;
     for (const [channel, joining] of joins.channels) {
-      joins.busy = true;
+      joins.page = "read";
       void this.#read(session, joins, channel, joining, this.#page(channel, joining.from));
       return;
     }
@@ -41,18 +41,19 @@ export class Replay {
    */
   claim(session: Session, channel: Channel): ((page: Promise<Page>) => Promise<void>) | undefined {
     const { joins } = session;
-    if (joins === undefined || joins.busy) return undefined;
+    if (joins === undefined || joins.page !== "none") return undefined;
     const joining = joins.channels.get(channel);
     if (joining === undefined || joins.channels.keys().next().value !== channel) return undefined;
-    joins.busy = true;
+    joins.page = "read";
     return (page) => this.#read(session, joins, channel, joining, page);
   }
 
   /** The last page has left. */
   drained(session: Session): void {
     const { joins } = session;
-    if (joins === undefined) return;
-    joins.busy = false;
+    // A page of the client's former session may leave while one for this session is read.
+    if (joins === undefined || joins.page === "read") return;
+    joins.page = "none";
     for (const [channel, joining] of joins.channels) {
       if (joining.read) this.#options.hub.join(session, channel, joining);
       break;
@@ -63,7 +64,7 @@ export class Replay {
   async #read(session: Session, joins: Joins, channel: Channel, joining: Joining, page: Promise<Page>): Promise<void> {
     try {
       const { packets, next } = await page;
-      joins.busy = false;
+      joins.page = "none";
       if (session.gone) return;
       // Not when it was unsubscribed meanwhile, though it may have been subscribed again.
       if (joins.channels.get(channel) === joining) this.#send(session, joins, channel, joining, packets, next);
@@ -88,7 +89,7 @@ export class Replay {
     if (packets.length > 0) {
       joining.last = packets.at(-1)!.seq;
       hub.sendBacklog(session, channel, packets);
-      joins.busy = true; // until `drained`
+      joins.page = "leaving"; // until `drained`
       for (const packet of packets) onSent(session, channel, packet);
     }
     if (next !== undefined) joining.from = next;

@@ -25,8 +25,8 @@ export class Joins {
   readonly channels = new Map<Channel, Joining>();
   /** Of all that is held, see `sizeOf`. */
   heldSize = 0;
-  /** A page is being read, or is on its way to the client. */
-  busy = false;
+  /** A page is read, or is on its way to the client. */
+  page: "none" | "read" | "leaving" = "none";
 }
 
 /**
