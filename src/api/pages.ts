@@ -39,7 +39,8 @@ export function createPages(initial: PageRule): Pages {
       // Without it, it is no browser.
       if (host === lastHost || host === "") return undefined;
       const name = nameIn(host);
-      if (unspecified.has(name)) return `${name} is no address to call: call 127.0.0.1 or [::1]`;
+      if (unspecified.has(name) || name.startsWith(MAPPED))
+        return `${name} is no address to call: call 127.0.0.1 or [::1]`;
       if (name !== "localhost" && isIP(name) === 0 && !names.has(name))
         return `this API has no keys, so it does not answer to the name ${shownText(name)}: call it by its address, or list the name in api.hosts`;
       lastHost = host;
@@ -80,6 +81,8 @@ const USUAL_HEADERS = "Content-Type, Authorization, X-Api-Key, Idempotency-Key";
 
 /** Some systems take these for this machine, browsers do not, and so say nothing of the page that asked. */
 const unspecified = new Set(["0.0.0.0", "::"]);
+/** IPv4 written as IPv6 (`::ffff:7f00:1` is 127.0.0.1): leads here too, and is not among what browsers tell the page's site to. */
+const MAPPED = "::ffff:";
 
 const corsOf = (origin: string): readonly Header[] => [
   ["Access-Control-Allow-Origin", origin],

@@ -7,6 +7,7 @@ import { joined } from "./pieces.ts";
 
 const decoders = new Map([
   ["gzip", createGunzip],
+  ["x-gzip", createGunzip], // the same (RFC 9110, 8.4.1.3)
   ["deflate", createInflate],
 ]);
 

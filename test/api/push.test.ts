@@ -37,6 +37,7 @@ test("API 1: the same push as GET query, GET with body, form, JSON, multipart an
     ["JSON after a byte order mark", "POST", "/api/push", `\ufeff${object}`, json],
     ["multipart", "POST", "/api/push", parts.body, { "content-type": parts.type }],
     ["gzip", "POST", "/api/push", gzipSync(object), { ...json, "content-encoding": "gzip" }],
+    ["gzip by its old name", "POST", "/api/push", gzipSync(object), { ...json, "content-encoding": "x-gzip" }],
     ["deflate", "POST", "/api/push", deflateSync(form), { ...urlencoded, "content-encoding": "deflate" }],
     ["other case, trailing slash", "POST", "/API/Push/", form, urlencoded],
     [
