@@ -24,7 +24,7 @@ import {
   topicsLimit,
 } from "./events.ts";
 import type { Hub } from "./hub.ts";
-import { Newcomers } from "./newcomers.ts";
+import { Newcomers, placesOf } from "./newcomers.ts";
 import { encodeRefusal, type Refusal, RefusalLog } from "./refusals.ts";
 import { Replay } from "./replay.ts";
 import { Session } from "./session.ts";
@@ -59,6 +59,12 @@ const AT_ONCE = 500;
 const STORE_WITHIN = 100;
 
 type Hi = Extract<Command, { kind: "hello" }>;
+
+/** Rows that a connection may have on their way to the store: more than any app asks for in one go. */
+const MOST_WRITING = 300;
+
+/** What an order writes: the record, and its tags. */
+const rowsOf = (command: Command): number => 1 + ("tags" in command ? (command.tags?.length ?? 0) : 0);
 
 export class Conversation implements SocketApplication<Session> {
   readonly namespaces = ["/"];
@@ -157,7 +163,7 @@ export class Conversation implements SocketApplication<Session> {
     const { report } = this.#options;
     switch (command.kind) {
       case "hello":
-        this.#hello(session, event, command);
+        if (this.#mayWrite(session, event, rowsOf(command))) this.#hello(session, event, command);
         return;
       case "subscribe":
         this.#subscribe(session, event, command);
@@ -173,10 +179,35 @@ export class Conversation implements SocketApplication<Session> {
           report.countForClient(path, sums satisfies Omit<StatsEntry, "path">);
         return;
       default:
-        if (session.pushId !== undefined) this.#change(session, session.pushId, command);
-        else
+        if (session.pushId !== undefined) {
+          if (this.#mayWrite(session, event, rowsOf(command))) this.#change(session, session.pushId, command);
+        } else
           this.#refuse(session, event, { code: "push_id_needed", message: `${event} needs a pushId event before it` });
     }
+  }
+
+  /**
+   * The store is everybody's: a connection that asks for more than it writes meanwhile is closed, as one that floods. One order
+   * is taken whatever its size.
+   */
+  #mayWrite(session: Session, event: string, rows: number): boolean {
+    if (session.writing > 0 && session.writing + rows > MOST_WRITING) {
+      const message = "more changes were asked for than are stored meanwhile: the connection is closed";
+      this.#refuse(session, event, { code: "too_many_events", message });
+      session.connection.close();
+      return false;
+    }
+    return true;
+  }
+
+  /** An order that nobody waits for. */
+  #store(session: Session, command: Command, order: Promise<unknown>): void {
+    const rows = rowsOf(command);
+    session.writing += rows;
+    const written = order.finally(() => {
+      session.writing -= rows;
+    });
+    this.#own(written, command.kind);
   }
 
   /** What changes the device's record; its calls keep the order in which the client asked (D20). */
@@ -188,21 +219,21 @@ export class Conversation implements SocketApplication<Session> {
     const { engine, now } = this.#options;
     switch (command.kind) {
       case "setTags":
-        this.#own(engine.devices.setTags(pushId, command.tags, now()), command.kind);
+        this.#store(session, command, engine.devices.setTags(pushId, command.tags, now()));
         return;
       case "changeTag":
-        this.#own(this.#changeTag(session, pushId, command), command.kind);
+        this.#store(session, command, this.#changeTag(session, pushId, command));
         return;
       case "token":
-        this.#own(engine.devices.setToken(pushId, command.token, now()), command.kind);
+        this.#store(session, command, engine.devices.setToken(pushId, command.token, now()));
         return;
       case "unbindUid":
         this.#hub.unbindSession(session);
         this.#options.report.count("unbindUid", { success: 1 });
-        this.#own(unbind(engine, { pushIds: [pushId] }, now()), command.kind);
+        this.#store(session, command, unbind(engine, { pushIds: [pushId] }, now()));
         return;
       case "bindUid":
-        this.#bindUid(session, pushId, command.uid);
+        this.#bindUid(session, pushId, command);
         return;
     }
   }
@@ -217,7 +248,7 @@ export class Conversation implements SocketApplication<Session> {
     this.#refuse(session, present ? "addTag" : "removeTag", { code: "tags_limit", message: tagsLimit(limits) });
   }
 
-  #bindUid(session: Session, pushId: PushId, uid: Extract<Command, { kind: "bindUid" }>["uid"]): void {
+  #bindUid(session: Session, pushId: PushId, command: Extract<Command, { kind: "bindUid" }>): void {
     const { engine, now, report, trustClientUid } = this.#options;
     report.count("bindUid", { total: 1, success: trustClientUid ? 1 : 0 });
     if (!trustClientUid) {
@@ -226,8 +257,9 @@ export class Conversation implements SocketApplication<Session> {
       return;
     }
     const { platform } = session;
+    const { uid } = command;
     const binding = { pushId, uid, platformLimit: 0, timeToLive: 0, ...(platform === undefined ? {} : { platform }) };
-    this.#own(bind(engine, binding, now()), "bindUid");
+    this.#store(session, command, bind(engine, binding, now()));
   }
 
   #arrival(session: Session, { id, counter, sentAt }: Extract<Command, { kind: "arrival" }>): void {
@@ -250,6 +282,7 @@ export class Conversation implements SocketApplication<Session> {
     }
     this.#enter(session, event, hi.subscriptions);
     session.greetings++;
+    session.writing += rowsOf(hi);
     void this.#greet(session, hi);
   }
 
@@ -262,7 +295,8 @@ export class Conversation implements SocketApplication<Session> {
       ...(hi.token === undefined ? {} : { token: hi.token }),
     };
     const { countedAs } = session.connection;
-    const counted = this.#newcomers.take(countedAs);
+    const places = placesOf(hi.tags?.length ?? 0);
+    const counted = this.#newcomers.take(countedAs, places);
     // From here on its backlogs wait for the reply.
     const own = deviceChannel(hi.pushId);
     const from = session.joins?.channels.get(own)?.from;
@@ -277,7 +311,7 @@ export class Conversation implements SocketApplication<Session> {
         goOn === undefined || from === undefined ? undefined : engine.broker.backlog(own, from, pageSize, at);
       page?.catch(() => {}); // told below
       const device = await connected;
-      if (counted && device.createTime !== at) this.#newcomers.giveBack(countedAs);
+      if (counted && device.createTime !== at) this.#newcomers.giveBack(countedAs, places);
       await marked;
       session.greetings--;
       if (session.gone) return;
@@ -292,6 +326,8 @@ export class Conversation implements SocketApplication<Session> {
         "hello failed; the connection is closed so that the client tries again",
       );
       if (!session.gone) session.connection.close(); // (D10)
+    } finally {
+      session.writing -= rowsOf(hi);
     }
   }
 

@@ -55,6 +55,8 @@ export class Session {
   /** Hellos that wait for the store, and the newest order that came meanwhile: it is newer than the record they will get. */
   greetings = 0;
   ordered: Order | undefined = undefined;
+  /** Rows that the store has yet to write for it. */
+  writing = 0;
   /** Further sessions of the same device, of the same user: lists threaded through the sessions themselves. */
   nextOfDevice: Session | undefined = undefined;
   nextOfUid: Session | undefined = undefined;

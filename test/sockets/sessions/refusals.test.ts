@@ -1,7 +1,7 @@
 // What a client is told of what is not done for it, and what the log says of it.
 import { readFileSync } from "node:fs";
 import t from "tap";
-import { Newcomers } from "../../../src/sockets/sessions/newcomers.ts";
+import { Newcomers, placesOf } from "../../../src/sockets/sessions/newcomers.ts";
 import { encodeRefusal, REFUSAL_CODES, RefusalLog } from "../../../src/sockets/sessions/refusals.ts";
 import { startTestApp } from "../../support/app.ts";
 import { RawClient } from "../../support/clients.ts";
@@ -157,14 +157,38 @@ t.test("A11: each address has its own places, and every minute new ones", async 
   let elapsed = 1_000_000;
   const newcomers = new Newcomers(2, () => elapsed);
   t.same(
-    ["a", "a", "a", "b"].map((address) => newcomers.take(address)),
+    ["a", "a", "a", "b"].map((address) => newcomers.take(address, 1)),
     [true, true, false, true],
   );
-  newcomers.giveBack("a");
-  t.same([newcomers.take("a"), newcomers.take("a")], [true, false]);
+  newcomers.giveBack("a", 1);
+  t.same([newcomers.take("a", 1), newcomers.take("a", 1)], [true, false]);
   elapsed += 60_000;
-  newcomers.giveBack("a");
-  t.same([newcomers.take("a"), newcomers.take("a"), newcomers.take("a")], [true, true, false]);
+  newcomers.giveBack("a", 1);
+  t.same([newcomers.take("a", 1), newcomers.take("a", 1), newcomers.take("a", 1)], [true, true, false]);
+});
+
+t.test("A11: a new device with many tags takes more places", async (t) => {
+  const newcomers = new Newcomers(12, () => 0);
+  t.same([0, 9, 10, 100].map(placesOf), [1, 1, 2, 11]);
+  t.same([newcomers.take("a", 11), newcomers.take("a", 2), newcomers.take("a", 1)], [true, false, true]);
+  t.ok(newcomers.take("b", 13), "the first one comes in whatever the limit");
+});
+
+t.test("A11: nobody has more on its way to the store than an app asks for in one go", async (t) => {
+  const { clientPort, ok } = await startTestApp(t);
+  const tags = Array.from({ length: 100 }, (_, i) => `tag-${i}`);
+  const one = await RawClient.open(clientPort, "EIO=3&transport=websocket");
+  for (let i = 0; i < 50; i++) one.emit("pushId", { id: `device-0123456789-${i}`, tags });
+  t.match(await told(one), ["refused", { code: "too_many_events", message: /than are stored meanwhile/ }]);
+  await one.closed;
+  t.same(await ok("device/get", { pushId: "device-0123456789-49" }), {}, "the last ones were not stored");
+  const other = await RawClient.open(clientPort, "EIO=3&transport=websocket");
+  await other.hello({ id: "device-0123456789" });
+  for (const tag of tags) other.emit("addTag", { tag });
+  for (const tag of tags) other.emit("removeTag", { tag });
+  other.emit("setTags", ["last"]);
+  t.same(await other.hello({ id: "device-0123456789" }), { id: "device-0123456789", tags: ["last"] });
+  await other.close();
 });
 
 t.test("A10: who sends too much is told before the connection is closed", async (t) => {
