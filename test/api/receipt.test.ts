@@ -43,17 +43,13 @@ test("a receipt is taken without an API key, by any method, with whatever body, 
   t.match(taken[1]![2], { body: "packed" });
 });
 
-test("each vendor gets the answer it expects", async (t) => {
-  const { receiver } = vendor();
+test("a vendor that expects an answer of its own gets that, any other ours", async (t) => {
+  const receiver: Actions["receiver"] = (vendor) => async () =>
+    vendor === "huawei" ? { code: "0", message: "success" } : undefined;
   const api = await start(t, {}, { receiver });
   for (const [vendor, expected] of [
     ["huawei", { code: "0", message: "success" }],
-    ["harmony", { code: "0", message: "success" }],
-    ["honor", { code: "0", message: "success" }],
     ["xiaomi", success],
-    ["oppo", success],
-    ["vivo", success],
-    ["meizu", success],
   ] as const) {
     const answer = await api.send("POST", `/api/receipt/${vendor}/${SECRET}`, "x");
     t.strictSame([answer.status, answer.json], [200, expected], vendor);

@@ -427,19 +427,7 @@ t.test("the API's own answers are understood: accepted, under way, finished", as
     deliveries: async () => undefined,
   };
   const { port, take } = await startApi(t, {}, { outbox });
-  const args = [
-    "--all",
-    "--title",
-    "T",
-    "--message",
-    "M",
-    "--rate",
-    "5",
-    "--dry-run",
-    "--idempotency-key",
-    "k",
-    "--wait",
-  ];
+  const args = ["--all", "--title", "T", "--message", "M", "--rate", "5", "--idempotency-key", "k", "--wait"];
   t.same(await run(t.testdir({}), "send", "--url", `http://127.0.0.1:${port}`, ...args), {
     code: 0,
     out: [
@@ -455,7 +443,7 @@ t.test("the API's own answers are understood: accepted, under way, finished", as
   });
   t.match(take()[0]!.args, [
     { android: { title: "T", message: "M" }, apn: { alert: { title: "T", body: "M" } } },
-    { target: { kind: "all" }, rate: 5, dryRun: true, once: { key: "k" } },
+    { target: { kind: "all" }, rate: 5, once: { key: "k" } },
   ]);
 });
 
