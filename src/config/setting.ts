@@ -236,7 +236,7 @@ export function apiKeys(why: string, options: Options = {}): Setting<readonly Ap
     name: z.string({ error: keyName.expected }).regex(keyName.pattern, { error: keyName.expected }),
     // What may follow "Bearer" in a header as it is.
     key: z
-      .string({ error: key })
+      .string({ error: `${key}; in a flag, a variable or its file behind a name, as "backend:KEY"` })
       .regex(/^[A-Za-z0-9._~+/=-]{16,256}$/, { error: key, abort: true })
       .refine((text) => !isWeakKey(text), { error: randomKeyHint }),
   });

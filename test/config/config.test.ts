@@ -299,6 +299,11 @@ t.test("D2: each secret may be in a file that a variable names", async (t) => {
   ]);
   t.equal(config.vendors.proxy, "http://user:pass@10.0.0.1:3128");
   t.equal(origins.get("api.keys"), "PUSHBOX_API_KEYS_FILE");
+  t.match(
+    problems(given(undefined, { PUSHBOX_API_KEYS: "0f7h3b4ck3nd0f7h3b4ck3nd" })),
+    [/^PUSHBOX_API_KEYS: api\.keys\[1\]\.key: is missing; .* behind a name, as "backend:KEY"$/],
+    "D2: a key alone",
+  );
   t.same(problems(given(undefined, { PUSHBOX_API_KEYS_FILE: `${directory}/none` })), [
     `PUSHBOX_API_KEYS_FILE: ${directory}/none cannot be read (ENOENT); name a file that this user may read`,
   ]);
