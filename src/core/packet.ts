@@ -68,6 +68,8 @@ export interface Page {
   readonly packets: readonly KeptPacket[];
   /** Gives the next page. */
   readonly next?: number;
+  /** Names the life of the channel's log. Another one than before: the store was lost or restored, and the seqs of then mean nothing. */
+  readonly epoch: string;
 }
 
 /** What a packet takes besides its body, about. */
@@ -82,14 +84,14 @@ export const sizeOf = ({ body }: Packet): number => body.length + ENVELOPE;
  * @param after the seq up to which the client has everything
  * @param size of all packets together, see `sizeOf`
  */
-export function pageOf(log: Iterable<KeptPacket>, after: number, size: number, now: number): Page {
+export function pageOf(log: Iterable<KeptPacket>, after: number, size: number, now: number, epoch: string): Page {
   const packets: KeptPacket[] = [];
   let left = size;
   for (const packet of log) {
     if (packet.seq <= after || packet.expires <= now) continue;
     left -= sizeOf(packet);
-    if (left < 0 && packets.length > 0) return { packets, next: packets.at(-1)!.seq };
+    if (left < 0 && packets.length > 0) return { packets, next: packets.at(-1)!.seq, epoch };
     packets.push(packet);
   }
-  return { packets };
+  return { packets, epoch };
 }

@@ -13,6 +13,7 @@ import {
 import type Database from "better-sqlite3";
 import { PushError } from "../core/errors.ts";
 import { databaseFile, lockDirectory } from "./directory.ts";
+import { renewEpoch } from "./sqlite/epoch.ts";
 import { explain } from "./sqlite/faults.ts";
 import { MIGRATIONS, openFile, recognise, syncDirectory, syncFile } from "./sqlite/schema.ts";
 
@@ -78,6 +79,16 @@ export function checkBackup(file: string): BackupInfo {
   }
 }
 
+/** Clients and nodes that saw what came after the backup tell by it that the log is another one. */
+function beginLife(file: string): void {
+  const db = openFile(file, { fileMustExist: true });
+  try {
+    renewEpoch(db);
+  } finally {
+    db.close();
+  }
+}
+
 /**
  * Puts a backup in the place of a data directory's database, all or nothing. A directory that has one is refused, unless `force`:
  * then the present one is kept beside it as `pushbox.db.replaced`.
@@ -94,6 +105,7 @@ export function restore(file: string, dataDir: string, options: { readonly force
     copyFileSync(file, part, constants.COPYFILE_EXCL);
     chmodSync(part, 0o600);
     const info = checkBackup(part);
+    beginLife(part);
     syncFile(part);
     // Its log belongs to it: left behind, it would be taken for the log of the file that comes.
     for (const end of ["", "-wal"])

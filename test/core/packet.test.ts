@@ -21,15 +21,15 @@ const log = [
 t.test(
   "SIO 30: a page holds what is alive and newer than what the client has, and never nothing for want of room",
   (t) => {
-    const ids = (after: number, size = 1000) => pageOf(log, after, size, NOW).packets.map((packet) => packet.id);
+    const ids = (after: number, size = 1000) => pageOf(log, after, size, NOW, "e").packets.map((packet) => packet.id);
     t.same(ids(0), ["b", "d"], "expired ones never");
     t.same(ids(3), ["b", "d"]);
     t.same(ids(5), ["d"]);
     t.same(ids(12), []);
     t.same(ids(0, 1), ["b"], "one at least");
-    t.same(pageOf(log, 0, 2 * sizeOf(log[1]) - 1, NOW), { packets: [log[1]], next: 5 });
+    t.same(pageOf(log, 0, 2 * sizeOf(log[1]) - 1, NOW, "e"), { packets: [log[1]], next: 5, epoch: "e" });
     t.same(
-      pageOf(log, 0, 2 * sizeOf(log[1]), NOW),
+      pageOf(log, 0, 2 * sizeOf(log[1]), NOW, "e"),
       { packets: [log[1], log[3]] },
       "what fits exactly, and no more to come",
     );

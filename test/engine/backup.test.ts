@@ -5,7 +5,7 @@ import t from "tap";
 import { topicChannel } from "../../src/core/packet.ts";
 import { checkBackup, restore } from "../../src/engine/backup.ts";
 import { type LocalEngine, openLocalEngine } from "../../src/engine/local.ts";
-import { MIGRATIONS } from "../../src/engine/sqlite/schema.ts";
+import { MIGRATIONS, openDatabase } from "../../src/engine/sqlite/schema.ts";
 import { TRAITS } from "../../src/vendors/index.ts";
 import { missed } from "../support/engine.ts";
 import { packet, pushId } from "./steps.ts";
@@ -76,6 +76,33 @@ t.test("restore does not touch a directory that has data or is in use, unless it
   const restored = await open(dataDir);
   t.equal(await restored.devices.count(), 1);
   await restored.close();
+});
+
+t.test("a store that was restored or is new has another epoch: its seqs are others", async (t) => {
+  const dir = t.testdir();
+  const copy = join(dir, "copy.db");
+  const epochs: string[] = [];
+  async function look(dataDir: string): Promise<string> {
+    const engine = await open(dataDir);
+    const { epoch } = await engine.broker.backlog(topicChannel("t"), { after: "0" }, 1, T);
+    if (!existsSync(copy)) await engine.backup(copy);
+    await engine.close();
+    epochs.push(epoch);
+    return epoch;
+  }
+  const first = await look(join(dir, "data"));
+  t.equal(await look(join(dir, "data")), first, "a restart changes nothing");
+  restore(copy, join(dir, "data"), { force: true });
+  await look(join(dir, "data"));
+  restore(copy, join(dir, "other"));
+  await look(join(dir, "other"));
+  await look(join(dir, "new"));
+  const older = join(dir, "older.db");
+  openDatabase(older, "FULL", MIGRATIONS.slice(0, -1)).close();
+  restore(older, join(dir, "updated"));
+  const updated = await look(join(dir, "updated"));
+  t.match(updated, /^[0-9a-f]{16}$/);
+  t.equal(new Set(epochs).size, 5);
 });
 
 t.test("a backup that is damaged, foreign or missing is refused, and nothing is changed", async (t) => {

@@ -393,7 +393,10 @@ async function packetTests(test: Define): Promise<void> {
     t.ok(second > first);
     if (subject.reopen === undefined) return;
     await subject.engine.devices.delete([pushId("a")]);
-    t.ok((await seqOf(await subject.reopen(T), "z")) > second);
+    const { epoch } = await subject.engine.broker.backlog(topic, { after: "0" }, 1, T);
+    const again = await subject.reopen(T);
+    t.ok((await seqOf(again, "z")) > second);
+    t.equal((await again.broker.backlog(topic, { after: "0" }, 1, T)).epoch, epoch, "it is the same log");
   });
 
   await test("only the newest 10 of a channel are kept (holds 3)", async (t, { engine }) => {
@@ -514,7 +517,23 @@ async function packetTests(test: Define): Promise<void> {
     t.equal(page.packets.length, 1);
     t.equal(page.next, page.packets[0]?.seq);
     t.notOk("next" in (await engine.broker.backlog(own, { after: "p8" }, 1, T)), "the last one says so");
-    t.same(await engine.broker.backlog(topicChannel("empty"), { after: "0" }, 1, T), { packets: [] });
+    t.same(await engine.broker.backlog(topicChannel("empty"), { after: "0" }, 1, T), {
+      packets: [],
+      epoch: page.epoch,
+    });
+  });
+
+  await test("every page names the life of the log, which is the same for all callers", async (t, { engine }) => {
+    await engine.broker.publish([toTopic("room", "p1"), toTopic("room", "p2"), toDevice("a", "p1")]);
+    const page = await engine.broker.backlog(topic, { after: "0" }, 1, T);
+    t.match(page.epoch, /^[0-9a-f]{16}$/);
+    for (const [channel, from] of [
+      [topic, page.next ?? 0],
+      [own, "unsent"],
+      [own, { after: "p1" }],
+      [topicChannel("empty"), { after: "0" }],
+    ] as const)
+      t.equal((await engine.broker.backlog(channel, from, 1, T)).epoch, page.epoch);
   });
 
   await test("the next page goes on where the last one ended, whatever was dropped or came meanwhile", async (t, {

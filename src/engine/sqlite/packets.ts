@@ -12,6 +12,7 @@ import {
   pageOf,
 } from "../../core/packet.ts";
 import { type Packed, type ParcelRow, unpackParcels } from "../rows.ts";
+import { readEpoch } from "./epoch.ts";
 
 /** How many packets a channel keeps. Prefixes are of topic names; the longest that fits decides. */
 export interface Keep {
@@ -65,6 +66,7 @@ export function packets(db: Database, keep: Keep, nextSeq: () => number) {
   const sweep = db.prepare<[number, number]>(`
     DELETE FROM packets WHERE seq IN (SELECT seq FROM packets WHERE drop_at <= ? ORDER BY drop_at, seq LIMIT ?)`);
 
+  const epoch = readEpoch(db);
   const longestFirst = [...keep.prefixes].sort((a, b) => b[0].length - a[0].length);
   function keptOn(channel: Channel): number {
     if (longestFirst.length === 0 || channelKind(channel) !== "topic") return keep.default;
@@ -134,12 +136,13 @@ export function packets(db: Database, keep: Keep, nextSeq: () => number) {
       write(channel);
       if (from === "unsent") {
         const sent = sentSeq.get(channelName(channel)) ?? 0;
-        return pageOf(readFrom.iterate(channel, 0), sent, size, now);
+        return pageOf(readFrom.iterate(channel, 0), sent, size, now, epoch);
       }
       // The packet that the page before ended with may have gone: then it is looked for from the channel's oldest one.
-      if (typeof from === "number") return pageOf(readFrom.iterate(channel, placeOf.get(from) ?? 0), from, size, now);
+      if (typeof from === "number")
+        return pageOf(readFrom.iterate(channel, placeOf.get(from) ?? 0), from, size, now, epoch);
       const at = positionOf.get(channel, from.after);
-      const page = pageOf(readFrom.iterate(channel, at?.place ?? 0), at?.seq ?? 0, size, now);
+      const page = pageOf(readFrom.iterate(channel, at?.place ?? 0), at?.seq ?? 0, size, now, epoch);
       // The device names the packet, so it has it and everything before. Other channels have many readers.
       if (at === undefined || channelKind(channel) !== "device") return page;
       for (const { id, expires } of namedUpTo.all(channel, at.place)) onConfirmed(channelName(channel), id, expires);

@@ -179,7 +179,7 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE departed (device INTEGER PRIMARY KEY, push_id TEXT NOT NULL);
   CREATE INDEX departed_by_push_id ON departed (push_id);
 
-  -- One notification at one device. state: see deliveries.ts. lane: NULL when it goes over the long connection only.
+  -- One notification at one device. state: see state.ts. lane: NULL when it goes over the long connection only.
   -- due: from when it may be claimed, or until when it is leased; NULL when it is settled.
   -- token: goes with the settlement unless the vendor may still tell of it.
   CREATE TABLE deliveries (
@@ -321,6 +321,11 @@ export const MIGRATIONS: readonly string[] = [
   `
   -- One word for one thing.
   ALTER TABLE lanes RENAME COLUMN provider TO vendor;
+  `,
+  `
+  -- One row. epoch: names the life of the log of packets, whose seqs begin anew in another one: see epoch.ts.
+  CREATE TABLE log (epoch TEXT NOT NULL);
+  INSERT INTO log (epoch) VALUES (lower(hex(randomblob(8))));
   `,
 ];
 

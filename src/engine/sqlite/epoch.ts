@@ -1,0 +1,11 @@
+// The life of the log: a text made with the store, and another one when a backup takes its place.
+import type Database from "better-sqlite3";
+
+export const readEpoch = (db: Database): string =>
+  db.prepare<[], string>("SELECT epoch FROM log").pluck<string>().get() ?? "";
+
+/** What the file had given out after the backup is lost, and its seqs are given again. An older format gets its first on start. */
+export function renewEpoch(db: Database): void {
+  const known = db.prepare<[], number>("SELECT count(*) FROM sqlite_schema WHERE name = 'log'").pluck<number>().get();
+  if (known === 1) db.exec("UPDATE log SET epoch = lower(hex(randomblob(8)))");
+}
