@@ -117,6 +117,17 @@ export interface Hub {
   carryOut(pushId: PushId, order: Order): void;
   /** Whether the device has a session here. */
   has(pushId: PushId): boolean;
+  /**
+   * From here the engine does not hear what other processes publish and tell, and hands nothing over until the promise of
+   * `regained` has resolved. Where there is one process neither is called.
+   */
+  lost(): void;
+  /**
+   * The engine hears again, and a backlog that is read from here on has what was kept meanwhile; it is answered after this has
+   * resolved, or holds nothing that will be handed over (the fence of `backlog`). Resolves when no session is left that may
+   * have missed something and not know it. What was not kept is lost.
+   */
+  regained(): Promise<void>;
 }
 
 /** A notification that was kept for its device, and has now been received by it. */

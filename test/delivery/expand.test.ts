@@ -8,6 +8,7 @@ import { accept } from "../../src/core/notify.ts";
 import { Traits } from "../../src/core/traits.ts";
 import { createExpander, type Expander, type ExpanderOptions } from "../../src/delivery/expand.ts";
 import { TRAITS } from "../../src/vendors/index.ts";
+import { recorder } from "../engine/steps.ts";
 import { openTestEngine } from "../support/engine.ts";
 
 const traits = new Traits(TRAITS);
@@ -170,7 +171,7 @@ t.test("a rate does not slow a dry run down: it only counts", async (t) => {
 t.test("what a pace or a pause has held beyond its time goes to no socket, and at once", async (t) => {
   const engine = await openTestEngine(t);
   const delivered: string[] = [];
-  engine.broker.attach({ deliver: (channel) => delivered.push(channel), carryOut: () => {}, has: () => true });
+  engine.broker.attach({ ...recorder(), deliver: (channel) => delivered.push(channel), has: () => true });
   const begun = Date.now();
   let passed = 0;
   for (const name of ["device-a", "device-b", "device-c"])

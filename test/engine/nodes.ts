@@ -48,18 +48,25 @@ export function alternating(engine: Engine): Engine {
   };
 }
 
+export interface Distant extends Engine {
+  /** What is delivered from now on does not reach the node's hub. */
+  cut(): void;
+  /** It does again. */
+  mend(): void;
+}
+
 /**
  * A node whose hub hears what is delivered some turns later, in order, as over a connection of its own; the node's calls are
  * answered once its hub has heard what was delivered before the answer.
  */
-export function distant(engine: Engine, turns: number): Engine {
-  const heard: (() => void)[] = [];
+export function distant(engine: Engine, turns: number): Distant {
+  const hubs: Hub[] = [];
+  let isCut = false;
   let listening = Promise.resolve();
-  function hear(what: () => void): void {
-    heard.push(what);
+  function hear(what: () => void | Promise<void>): void {
     listening = listening.then(async () => {
       for (let turn = 0; turn < turns; turn++) await setImmediate();
-      heard.shift()?.();
+      await what();
     });
   }
   const node = wrap(engine, (call) => async (...args) => {
@@ -73,16 +80,34 @@ export function distant(engine: Engine, turns: number): Engine {
     broker: new Proxy(node.broker, {
       get(target, name) {
         if (name !== "attach") return Reflect.get(target, name);
-        return (hub: Hub): void =>
+        return (hub: Hub): void => {
+          hubs.push(hub);
           engine.broker.attach({
-            ...hub,
             deliver(channel, packet) {
-              hear(() => hub.deliver(channel, packet));
+              if (!isCut) hear(() => void hub.deliver(channel, packet));
               return 0;
             },
-            carryOut: (pushId, order) => hear(() => hub.carryOut(pushId, order)),
+            carryOut(pushId, order) {
+              if (!isCut) hear(() => hub.carryOut(pushId, order));
+            },
+            has: (pushId) => hub.has(pushId),
+            lost: () => hear(() => hub.lost()),
+            regained: async () => hear(() => hub.regained()),
           });
+        };
       },
     }),
+    cut() {
+      isCut = true;
+      hear(() => {
+        for (const hub of hubs) hub.lost();
+      });
+    },
+    mend() {
+      isCut = false;
+      hear(async () => {
+        for (const hub of hubs) await hub.regained();
+      });
+    },
   };
 }

@@ -62,6 +62,8 @@ export function recorder(): Recorder {
     },
     carryOut: (pushId, order) => void hub.orders.push({ pushId, order }),
     has: (pushId) => hub.present.has(pushId),
+    lost: () => {},
+    regained: async () => {},
   };
   return hub;
 }

@@ -54,6 +54,8 @@ export class Hub implements HubPort, Presence, Everybody {
   /** Notifications that went to the topic `noti`, and the number of each of the latest. */
   notiCount = 0;
   readonly #notis = new Recent<PacketId, number>(MOST_NOTIS);
+  /** Packets and orders of other processes may have been missed. */
+  #lost = false;
 
   /**
    * @param gateway looked up when first needed: hub and gateway refer to each other
@@ -345,6 +347,30 @@ export class Hub implements HubPort, Presence, Everybody {
 
   has(pushId: PushId): boolean {
     return this.#devices.has(pushId);
+  }
+
+  // ---- other processes
+
+  lost(): void {
+    this.#lost = true;
+  }
+
+  /**
+   * Every connection is closed, a part of them in a turn: its client comes back with its positions, is sent what it missed as after
+   * any break, and its record is read again. Those that come from here on have missed nothing.
+   */
+  async regained(): Promise<void> {
+    if (!this.#lost) return;
+    this.#lost = false;
+    // Who joins a topic without a position from now on has not been sent what was missed: as before the first packet.
+    this.newest = 0;
+    this.#oldest = 0;
+    const pace = new Pace();
+    let closed = 0;
+    for (const connection of [...this.#gateway().connections()]) {
+      connection.close();
+      if (++closed % 64 === 0 && pace.over()) await pace.turn();
+    }
   }
 
   // ---- notifications to everybody
