@@ -31,13 +31,16 @@ const actions: Actions = {
   unbind: async () => {},
   deleteDevices: async () => {},
   devices: { get: async () => [], byUid: async () => [], past: async () => [] },
-  live: localLive({
-    isConnected: () => false,
-    count: () => 0,
-    members: async () => [],
-    sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
-    connectionsOf: () => [],
-  }),
+  live: localLive([
+    {
+      isConnected: () => false,
+      count: () => 0,
+      members: async () => [],
+      sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
+      connectionsOf: () => [],
+      reached: () => false,
+    },
+  ]),
   counters: {
     add: async () => {},
     chart: async () => [],

@@ -18,7 +18,6 @@ import type { Debug } from "./core/debug.ts";
 import { push, pushOnce } from "./core/push.ts";
 import { createReport } from "./core/report.ts";
 import { Traits } from "./core/traits.ts";
-import { localLive } from "./engine/live.ts";
 import { type LocalEngine, openLocalEngine } from "./engine/local.ts";
 import { createServer } from "./http/server.ts";
 import { Conversation } from "./sockets/sessions/conversation.ts";
@@ -85,7 +84,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
 
   const hub: Hub = new Hub(() => gateway, client.maxBackpressure, now);
   engine.broker.attach(hub);
-  const live = localLive(hub);
+  const { live } = engine;
   const report = createReport(engine.counters, now, (error) => log.error({ err: error }, "statistics not stored"));
   const conversation: Conversation = new Conversation({
     hub,
@@ -116,7 +115,6 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
   const notifications: Notifications = createNotifications({
     engine,
     live,
-    hub,
     report,
     vendors,
     signatures,

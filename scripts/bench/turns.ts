@@ -12,7 +12,6 @@ import { push, pushOnce } from "../../src/core/push.ts";
 import { createReport } from "../../src/core/report.ts";
 import { PLAIN } from "../../src/core/traits.ts";
 import { createExpander } from "../../src/delivery/expand.ts";
-import { localLive } from "../../src/engine/live.ts";
 import { openLocalEngine } from "../../src/engine/local.ts";
 import { inflate } from "../../src/http/inflate.ts";
 import type { Head } from "../../src/http/message.ts";
@@ -154,7 +153,7 @@ const expander = createExpander({
   traits: PLAIN,
   engine,
   count: (topic) => hub.count(topic),
-  reached: () => false,
+  reached: async () => [],
   route: () => undefined,
   filled() {},
   addressed() {},
@@ -205,7 +204,7 @@ const api = createApi(
     unbind: (who) => unbind(engine, who, now()),
     deleteDevices: (pushIds) => forget(engine, pushIds),
     devices: engine.devices,
-    live: localLive(hub),
+    live: engine.live,
     counters: engine.counters,
     count: (key) => report.count(key, { success: 1 }),
     config: () => ({}),

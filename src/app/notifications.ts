@@ -4,7 +4,7 @@ import type { Config } from "../config/index.ts";
 import { type Debug, NO_DEBUG } from "../core/debug.ts";
 import { type Lane, laneName } from "../core/delivery.ts";
 import type { Engine } from "../core/engine.ts";
-import type { Everybody, Live } from "../core/live.ts";
+import type { Live } from "../core/live.ts";
 import type { Notification } from "../core/notification.ts";
 import { accept, type Routing } from "../core/notify.ts";
 import type { Report } from "../core/report.ts";
@@ -31,8 +31,7 @@ export interface Notifications {
 
 export interface NotificationsOptions {
   readonly engine: Pick<Engine, "devices" | "outbox">;
-  readonly live: Pick<Live, "count">;
-  readonly hub: Everybody;
+  readonly live: Pick<Live, "count" | "reached">;
   readonly report: Pick<Report, "count">;
   readonly vendors: Vendors;
   /** Of the vendors there are; those of this server without it. */
@@ -66,7 +65,7 @@ export function createNotifications(options: NotificationsOptions): Notification
   const expander = createExpander({
     engine,
     count: (topic) => options.live.count(topic),
-    reached: (pushId, id) => options.hub.reached(pushId, id),
+    reached: (pushIds, id) => options.live.reached(pushIds, id),
     route: (type, packageName, token) => route(type, packageName, token),
     filled: sender.nudge,
     traits,

@@ -6,6 +6,7 @@
 // 1,000 entries may go in several steps, so that other callers get in between.
 import type { ArrivalEvidence, ArrivalRecord } from "./arrival.ts";
 import type { Device, DevicePast, PushId, Token, Uid } from "./device.ts";
+import type { Live, Presence } from "./live.ts";
 import type { NotificationId } from "./notification.ts";
 import type { Once, Outbox } from "./outbox.ts";
 import type { Channel, From, KeptPacket, Packet, PacketId, Page, Parcel } from "./packet.ts";
@@ -14,6 +15,8 @@ import type { DeviceTarget } from "./target.ts";
 export interface Engine {
   readonly devices: Devices;
   readonly broker: Broker;
+  /** Who is online, of every process: the hubs attached to the broker are asked. */
+  readonly live: Live;
   readonly outbox: Outbox;
   readonly counters: Counters;
   /** A consistent copy of everything stored, into a new file, while the engine goes on. Fails when the file exists. */
@@ -111,7 +114,7 @@ export interface Devices {
 export type Order = { readonly kind: "bind"; readonly uid: Uid } | { readonly kind: "unbind" };
 
 /** This process's sessions by channel. */
-export interface Hub {
+export interface Hub extends Presence {
   /** Synchronous; encodes once per call. A kept packet carries its seq. @returns connections that it was handed to */
   deliver(channel: Channel, packet: Packet | KeptPacket): number;
   carryOut(pushId: PushId, order: Order): void;

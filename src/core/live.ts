@@ -40,6 +40,8 @@ export interface Presence {
   sessions(): SessionCounts;
   /** The connections of a device, the newest first. */
   connectionsOf(pushId: PushId): readonly Present[];
+  /** Whether a connection of the device was in the topic `noti` when this notification to everybody was handed to it. */
+  reached(pushId: PushId, id: string): boolean;
 }
 
 /** The same of every process that shares the store. Lists are answered in the order asked. */
@@ -49,10 +51,5 @@ export interface Live {
   members(topic: string): Promise<readonly Member[]>;
   sessions(): Promise<SessionCounts>;
   connectionsOf(pushIds: readonly PushId[]): Promise<readonly (readonly Present[])[]>;
-}
-
-/** The topic `noti`, which a notification to everybody goes to. */
-export interface Everybody {
-  /** Whether a connection of the device was in the topic when this notification was handed to it. */
-  reached(pushId: PushId, id: string): boolean;
+  reached(pushIds: readonly PushId[], id: string): Promise<readonly boolean[]>;
 }

@@ -25,8 +25,8 @@ export interface ExpanderOptions {
   readonly engine: Pick<Engine, "devices" | "outbox">;
   /** Connections subscribed to a topic now. */
   readonly count: (topic: string) => number | Promise<number>;
-  /** Whether a connection of the device got this notification with the topic `noti`. */
-  readonly reached: (pushId: PushId, id: NotificationId) => boolean;
+  /** Whether a connection of each device got this notification with the topic `noti`. */
+  readonly reached: (pushIds: readonly PushId[], id: NotificationId) => Promise<readonly boolean[]>;
   /** Which vendor serves a token, as it is configured now. */
   readonly route: Routing;
   readonly traits: Traits;
@@ -112,8 +112,11 @@ export function createExpander(options: ExpanderOptions): Expander {
     const { devices, next } = await engine.devices.page(target, from, limit, now());
     const at = dryRun ? notification.acceptedAt : now(); // what only counts is never too late
     if (target.kind !== "all") return split(notification, devices, route, next, at, options.traits);
-    const { id } = notification;
-    return splitForAll(notification, devices, route, next, at, options.traits, (pushId) => options.reached(pushId, id));
+    // The others are in the topic `noti`, or nowhere.
+    const asked = devices.flatMap(({ pushId, token }) => (token === undefined ? [] : [pushId]));
+    const answers = await options.reached(asked, notification.id);
+    const reached = new Set(asked.filter((_, i) => answers[i]));
+    return splitForAll(notification, devices, route, next, at, options.traits, (pushId) => reached.has(pushId));
   }
 
   async function topicPage(notification: Notification, dryRun: boolean): Promise<ExpandedPage> {

@@ -5,11 +5,13 @@
 // packet it contains has been.
 import type { PushId } from "../core/device.ts";
 import type { Broker, Hub, Order } from "../core/engine.ts";
+import type { Live } from "../core/live.ts";
 import type { Once } from "../core/outbox.ts";
 import { Pace } from "../core/pace.ts";
 import { channelKind, type Parcel } from "../core/packet.ts";
 import { Recent } from "../core/recent.ts";
 import type { Queue, Steps } from "./calls.ts";
+import { localLive } from "./live.ts";
 import { packParcels } from "./rows.ts";
 
 /** A long list goes in pieces, each a commit of its own, so that other callers get in between. */
@@ -23,6 +25,8 @@ const WRITTEN_AT_ONCE = 128;
 const TOLD_AT_ONCE = 2000;
 
 export interface LocalBroker extends Broker {
+  /** Of the hubs that are attached. */
+  readonly live: Live;
   /** Hands over the parcels of one commit, in steps; `first` is the seq of its first kept one. @param done told the connections */
   handOver(parcels: readonly Parcel[], first: number, done?: (online: number) => void): Steps;
   /** Whether the device has a connection. */
@@ -106,6 +110,7 @@ export function localBroker(queue: Queue): LocalBroker {
 
   return {
     handOver,
+    live: localLive(hubs),
     has: (pushId) => hubs.some((hub) => hub.has(pushId)),
     attach(hub) {
       hubs.push(hub);

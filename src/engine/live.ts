@@ -1,4 +1,4 @@
-// Who is online where there is one process: its hub knows all.
+// Who is online where there is one process: its hubs know all.
 import type { PushId } from "../core/device.ts";
 import type { Live, Presence } from "../core/live.ts";
 import { Pace } from "../core/pace.ts";
@@ -6,7 +6,8 @@ import { Pace } from "../core/pace.ts";
 /** Devices looked up before the clock is. */
 const LOOKED_UP = 256;
 
-export function localLive(hub: Presence): Live {
+/** @param hubs may become more */
+export function localLive(hubs: readonly Presence[]): Live {
   /** A list of 100,000 devices holds nobody up. */
   async function each<Answer>(pushIds: readonly PushId[], ask: (pushId: PushId) => Answer): Promise<Answer[]> {
     const pace = new Pace();
@@ -18,10 +19,29 @@ export function localLive(hub: Presence): Live {
     return answers;
   }
   return {
-    isConnected: (pushIds) => each(pushIds, (pushId) => hub.isConnected(pushId)),
-    count: async (topic) => hub.count(topic),
-    members: (topic) => hub.members(topic),
-    sessions: async () => hub.sessions(),
-    connectionsOf: (pushIds) => each(pushIds, (pushId) => hub.connectionsOf(pushId)),
+    isConnected: (pushIds) => each(pushIds, (pushId) => hubs.some((hub) => hub.isConnected(pushId))),
+    count: async (topic) => hubs.reduce((sum, hub) => sum + hub.count(topic), 0),
+    async members(topic) {
+      const members = await Promise.all(hubs.map((hub) => hub.members(topic)));
+      return members.length === 1 ? members[0]! : members.flat();
+    },
+    async sessions() {
+      const byPlatform = new Map<string, number>();
+      let total = 0;
+      let packetsIn10s = 0;
+      for (const counts of hubs.map((hub) => hub.sessions())) {
+        total += counts.total;
+        packetsIn10s += counts.packetsIn10s;
+        for (const [platform, count] of counts.byPlatform)
+          byPlatform.set(platform, (byPlatform.get(platform) ?? 0) + count);
+      }
+      return { total, byPlatform, packetsIn10s };
+    },
+    connectionsOf: (pushIds) =>
+      each(pushIds, (pushId) => {
+        const found = hubs.flatMap((hub) => hub.connectionsOf(pushId));
+        return hubs.length > 1 ? found.toSorted((a, b) => b.since - a.since) : found;
+      }),
+    reached: (pushIds, id) => each(pushIds, (pushId) => hubs.some((hub) => hub.reached(pushId, id))),
   };
 }

@@ -153,6 +153,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
   return {
     devices: localDevices(queue),
     broker,
+    live: broker.live,
     outbox: localOutbox(queue, broker, walker.now, now, new Traits(vendors)),
     counters: localCounters(queue),
     backup(file) {

@@ -98,13 +98,16 @@ export async function start(
     unbind: async (who) => record("unbind", who),
     deleteDevices: async (pushIds) => record("delete", pushIds),
     devices: { get: async () => [], byUid: async () => [], past: async () => [] },
-    live: localLive({
-      isConnected: () => false,
-      count: () => 0,
-      members: async () => [],
-      sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
-      connectionsOf: () => [],
-    }),
+    live: localLive([
+      {
+        isConnected: () => false,
+        count: () => 0,
+        members: async () => [],
+        sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
+        connectionsOf: () => [],
+        reached: () => false,
+      },
+    ]),
     counters: noCounters,
     count: (key) => void counted.push(key),
     config: () => ({}),

@@ -62,25 +62,28 @@ test("API 22, C6: device/get and isConnected, known, unknown, by uid, several", 
             tokenHistory: [{ type: "apn", token: "cd", packageName: "com.x", at: 7, reason: "apns: Unregistered" }],
           })),
       },
-      live: localLive({
-        isConnected: (id) => id === full.pushId,
-        count: () => 0,
-        members: async () => [],
-        sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
-        connectionsOf: (id) =>
-          id === full.pushId
-            ? [
-                {
-                  transport: "websocket",
-                  revision: 4,
-                  address: "192.0.2.1",
-                  since: 0,
-                  platform: "ios",
-                  topics: ["news"],
-                },
-              ]
-            : [],
-      }),
+      live: localLive([
+        {
+          isConnected: (id) => id === full.pushId,
+          count: () => 0,
+          members: async () => [],
+          sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
+          connectionsOf: (id) =>
+            id === full.pushId
+              ? [
+                  {
+                    transport: "websocket",
+                    revision: 4,
+                    address: "192.0.2.1",
+                    since: 0,
+                    platform: "ios",
+                    topics: ["news"],
+                  },
+                ]
+              : [],
+          reached: () => false,
+        },
+      ]),
     },
   );
   const tokenHistory = [
@@ -164,13 +167,16 @@ test("API 23: device/delete takes ids in every form and needs one", async (t) =>
 });
 
 test("API 24: topicOnline and topicDevices under every kind of filter", async (t) => {
-  const live = localLive({
-    isConnected: () => false,
-    count: () => 2,
-    members: async () => [{ pushId: "a" as PushId, uid: "1" as Uid, platform: "android" }, { pushId: "b" as PushId }],
-    sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
-    connectionsOf: () => [],
-  });
+  const live = localLive([
+    {
+      isConnected: () => false,
+      count: () => 2,
+      members: async () => [{ pushId: "a" as PushId, uid: "1" as Uid, platform: "android" }, { pushId: "b" as PushId }],
+      sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
+      connectionsOf: () => [],
+      reached: () => false,
+    },
+  ]);
   const devices = [
     { pushId: "a", uid: "1", platform: "android", connections: 1 },
     { pushId: "b", connections: 1 },
@@ -214,13 +220,16 @@ test("C4: a topic tells connections, devices and users apart, and lists each dev
     {},
     ...Array.from({ length: 700 }, (_, i) => ({ pushId: `device-${i}` as PushId })),
   ];
-  const live = localLive({
-    isConnected: () => true,
-    count: () => members.length,
-    members: async () => members,
-    sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
-    connectionsOf: () => [],
-  });
+  const live = localLive([
+    {
+      isConnected: () => true,
+      count: () => members.length,
+      members: async () => members,
+      sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
+      connectionsOf: () => [],
+      reached: () => false,
+    },
+  ]);
   const api = await start(t, {}, { live });
   t.strictSame((await api.get("/api/topicOnline?topic=a")).json, { count: 704, devices: 702, users: 1, topic: "a" });
   const all = (await api.get("/api/topicDevices?topic=a")).json as { devices: { pushId: string }[] };
@@ -267,13 +276,16 @@ test("API 25: stats/base without clients and with three platforms", async (t) =>
     t,
     {},
     {
-      live: localLive({
-        isConnected: () => false,
-        count: () => 0,
-        members: async () => [],
-        sessions: () => sessions,
-        connectionsOf: () => [],
-      }),
+      live: localLive([
+        {
+          isConnected: () => false,
+          count: () => 0,
+          members: async () => [],
+          sessions: () => sessions,
+          connectionsOf: () => [],
+          reached: () => false,
+        },
+      ]),
     },
   );
   t.strictSame((await api.get("/api/stats/base")).json, {

@@ -18,7 +18,7 @@ const expanderOf = (options: Pick<ExpanderOptions, "engine" | "now" | "failed">)
   createExpander({
     traits,
     count: () => 0,
-    reached: () => false,
+    reached: async () => [],
     route: (type) => ({ vendor: type, app: "com.example" }),
     filled: () => {},
     addressed: () => {},

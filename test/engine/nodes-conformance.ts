@@ -19,7 +19,7 @@ import {
   via,
   view,
 } from "./outbox-steps.ts";
-import { recorder, type Subject, T, toTopic } from "./steps.ts";
+import { pushId, recorder, type Subject, T, toTopic } from "./steps.ts";
 
 export async function nodesConformance(t: Test, open: (t: Test) => Promise<Subject>): Promise<void> {
   const nodes = (engine: Engine): readonly [Engine, Engine] => [distant(engine, 1), distant(engine, 3)];
@@ -118,5 +118,50 @@ export async function nodesConformance(t: Test, open: (t: Test) => Promise<Subje
     const job = await view(engine, "n1");
     t.match(job, { accepted: 40, waiting: 0, failed: {} });
     addsUp(t, job);
+  });
+
+  await t.test("who is online is the same at both nodes: what their hubs know is put together", async (t) => {
+    const { engine } = await open(t);
+    const [a, b] = nodes(engine);
+    t.same(await a.live.sessions(), { total: 0, byPlatform: new Map(), packetsIn10s: 0 });
+    for (const [i, node] of [a, b].entries()) {
+      const here = (id: string): boolean => id === pushId(`d${i}`) || id === pushId("both");
+      node.broker.attach({
+        ...recorder(),
+        isConnected: here,
+        count: () => 1 + i,
+        members: async () => [{ pushId: pushId(`d${i}`) }],
+        sessions: () => ({
+          total: 1 + i,
+          byPlatform: new Map([
+            ["ios", 1],
+            [`p${i}`, 2],
+          ]),
+          packetsIn10s: 3,
+        }),
+        connectionsOf: (id) =>
+          here(id) ? [{ transport: "polling", revision: 3, address: `${i}`, since: 1000 * i, topics: [] }] : [],
+        reached: (id, noti) => here(id) && noti === "n1",
+      });
+    }
+    const ids = ["d1", "nobody", "d0", "both"].map(pushId);
+    for (const { live } of [a, b]) {
+      t.same(await live.isConnected(ids), [true, false, true, true]);
+      t.same(await live.reached(ids, "n1"), [true, false, true, true]);
+      t.same(await live.reached(ids, "n2"), [false, false, false, false]);
+      t.equal(await live.count("room"), 3);
+      t.same(await live.members("room"), [{ pushId: pushId("d0") }, { pushId: pushId("d1") }]);
+      const byPlatform = new Map([
+        ["ios", 2],
+        ["p0", 2],
+        ["p1", 2],
+      ]);
+      t.same(await live.sessions(), { total: 3, byPlatform, packetsIn10s: 6 });
+      t.same(
+        (await live.connectionsOf(ids)).map((found) => found.map(({ address }) => address)),
+        [["1"], [], ["0"], ["1", "0"]],
+        "the newest first",
+      );
+    }
   });
 }

@@ -2,6 +2,7 @@
 // share a store.
 import { setImmediate } from "node:timers/promises";
 import type { Engine, Hub } from "../../src/core/engine.ts";
+import type { Presence } from "../../src/core/live.ts";
 
 type Call = (...args: unknown[]) => Promise<unknown>;
 
@@ -18,6 +19,7 @@ function wrap(engine: Engine, through: (call: Call) => Call): Engine {
   return {
     devices: part(engine.devices),
     broker: part(engine.broker),
+    live: engine.live,
     outbox: part(engine.outbox),
     counters: part(engine.counters),
     backup: (file) => engine.backup(file),
@@ -47,6 +49,15 @@ export function alternating(engine: Engine): Engine {
     ...{ devices: part("devices"), broker: part("broker"), outbox: part("outbox"), counters: part("counters") },
   };
 }
+
+const presence = (hub: Hub): Presence => ({
+  isConnected: (pushId) => hub.isConnected(pushId),
+  count: (topic) => hub.count(topic),
+  members: (topic) => hub.members(topic),
+  sessions: () => hub.sessions(),
+  connectionsOf: (pushId) => hub.connectionsOf(pushId),
+  reached: (pushId, id) => hub.reached(pushId, id),
+});
 
 export interface Distant extends Engine {
   /** What is delivered from now on does not reach the node's hub. */
@@ -83,6 +94,7 @@ export function distant(engine: Engine, turns: number): Distant {
         return (hub: Hub): void => {
           hubs.push(hub);
           engine.broker.attach({
+            ...presence(hub),
             deliver(channel, packet) {
               if (!isCut) hear(() => void hub.deliver(channel, packet));
               return 0;
@@ -91,8 +103,8 @@ export function distant(engine: Engine, turns: number): Distant {
               if (!isCut) hear(() => hub.carryOut(pushId, order));
             },
             has: (pushId) => hub.has(pushId),
-            lost: () => hear(() => hub.lost()),
-            regained: async () => hear(() => hub.regained()),
+            lost: () => {},
+            regained: async () => {},
           });
         };
       },

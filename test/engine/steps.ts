@@ -2,6 +2,7 @@
 import type { Test } from "tap";
 import type { PushId, Uid } from "../../src/core/device.ts";
 import type { Engine, Hub, Order } from "../../src/core/engine.ts";
+import type { Presence } from "../../src/core/live.ts";
 import {
   type Channel,
   deviceChannel,
@@ -44,6 +45,15 @@ export const toDevice = (name: string, id: string, expires?: number): Parcel => 
   packet: packet(id, expires),
 });
 
+const NOBODY: Presence = {
+  isConnected: () => false,
+  count: () => 0,
+  members: async () => [],
+  sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
+  connectionsOf: () => [],
+  reached: () => false,
+};
+
 /** Writes down what it is given. */
 export interface Recorder extends Hub {
   readonly delivered: { readonly channel: Channel; readonly packet: Packet | KeptPacket }[];
@@ -64,6 +74,7 @@ export function recorder(): Recorder {
     has: (pushId) => hub.present.has(pushId),
     lost: () => {},
     regained: async () => {},
+    ...NOBODY,
   };
   return hub;
 }

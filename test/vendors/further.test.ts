@@ -63,8 +63,7 @@ t.test(
     };
     const notifications = createNotifications({
       engine: { devices: engine.devices, outbox: { ...engine.outbox, settle } },
-      live: { count: async () => 0 },
-      hub: { reached: () => false },
+      live: { count: async () => 0, reached: async () => [] },
       report: { count: () => {} },
       vendors,
       traits,

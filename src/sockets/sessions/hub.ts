@@ -3,7 +3,7 @@
 import type { PushId, Uid } from "../../core/device.ts";
 import type { Hub as HubPort, Order, Replayed, SentMark } from "../../core/engine.ts";
 import { LargeMap } from "../../core/large-map.ts";
-import type { Everybody, Member, Presence, Present, SessionCounts } from "../../core/live.ts";
+import type { Member, Present, SessionCounts } from "../../core/live.ts";
 import { NOTI_TOPIC } from "../../core/notify.ts";
 import { Pace } from "../../core/pace.ts";
 import type { Channel, From, KeptPacket, Packet, PacketId } from "../../core/packet.ts";
@@ -25,7 +25,7 @@ const ASKS = 8;
 /** Sessions asked for proof in one turn. */
 const ASKED_TOGETHER = 1000;
 
-export class Hub implements HubPort, Presence, Everybody {
+export class Hub implements HubPort {
   readonly #gateway: () => Gateway<Session>;
   readonly #now: () => number;
   readonly #maxHeld: number;
