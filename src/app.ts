@@ -121,6 +121,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     log,
     debug,
     now,
+    elapsed: () => performance.now(),
   });
   const api: Api = createApi(apiOptions(config, log, debug), {
     push(target, draft, repeatable) {

@@ -41,6 +41,8 @@ export interface NotificationsOptions {
   readonly log: Log;
   readonly debug?: Debug;
   readonly now: () => number;
+  /** Milliseconds by a clock that is never set. */
+  readonly elapsed: () => number;
 }
 
 /** How long a stop waits for vendors' answers; what they do not answer by then is asked again at the next start. */
@@ -56,6 +58,7 @@ export function createNotifications(options: NotificationsOptions): Notification
     outbox,
     traits,
     now,
+    elapsed: options.elapsed,
     count: report.count,
     debug,
     changed: (lane, what, reason) => tell(log, laneName(lane), what, reason),

@@ -61,7 +61,8 @@ export class Crowd {
   /**
    * Whether a request may go to this host: it is in flight until `told`.
    * @param limit requests of the whole lane that do not hang
-   * @returns otherwise, when to ask again (epoch ms)
+   * @param now milliseconds by a clock that is never set, here and below
+   * @returns otherwise, when to ask again
    */
   admit(host: string, limit: number, now: number): Flight | number {
     const hanging = this.hanging(now);
@@ -80,8 +81,8 @@ export class Crowd {
     return flight;
   }
 
-  /** What the answer means for the delivery: nothing in it concerns the lane. */
-  told(flight: Flight, outcome: Outcome, now: number): Outcome {
+  /** What the answer means for the delivery: nothing in it concerns the lane. @param wall epoch ms */
+  told(flight: Flight, outcome: Outcome, wall: number, now: number): Outcome {
     const { member } = flight;
     member.flying--;
     if (!this.#prompt.delete(flight)) this.#hanging--;
@@ -94,9 +95,9 @@ export class Crowd {
       member.window = narrower(member.window, now, after, unanswered ? NO_PATIENCE : IMPATIENT);
     } else member.window = wider(member.window);
     if (outcome.kind !== "retry" && outcome.kind !== "denied" && outcome.kind !== "paused") return outcome;
-    const { until } = outcome.kind === "paused" ? outcome : member.window;
+    const left = outcome.kind === "paused" ? outcome.until - wall : member.window.until - now;
     const { reason } = outcome;
-    const after = Math.max(until - now, outcome.kind === "retry" ? (outcome.after ?? 0) : 0);
+    const after = Math.max(left, outcome.kind === "retry" ? (outcome.after ?? 0) : 0);
     if (outcome.kind !== "retry") return { kind: "retry", reason, after, scope: "token" };
     const { suspect, ...rest } = outcome;
     const own = suspect && without(suspect);

@@ -27,14 +27,17 @@ export class HostLanes {
   readonly #own = new Map<string, Own>();
   /** Those that are not known. */
   #chosen = 0;
-  #lookedAt = 0;
+  #lookedAt = Number.NEGATIVE_INFINITY;
   readonly #options: HostLanesOptions;
 
   constructor(options: HostLanesOptions) {
     this.#options = options;
   }
 
-  /** The lane of this host of a vendor's app, the same object each time; `shared` where it has none of its own. */
+  /**
+   * The lane of this host of a vendor's app, the same object each time; `shared` where it has none of its own.
+   * @param now milliseconds by a clock that is never set
+   */
   of(shared: Lane, host: Host | undefined, now: number): Lane {
     if (host === undefined) return shared;
     const lane = { ...shared, host: host.name };

@@ -45,6 +45,14 @@ export interface Verdict {
   readonly unanswered: boolean;
 }
 
+/** Of an answer. */
+export interface Moment {
+  /** Epoch milliseconds: by it the store tells when a delivery is due. */
+  readonly now: number;
+  /** Milliseconds by a clock that is never set: what lasts is measured by it. */
+  readonly elapsed: number;
+}
+
 const NOT_SENT: Outcome = { kind: "retry", reason: "the server could not send it" };
 
 /**
@@ -55,7 +63,7 @@ export function judge(
   outcomes: readonly Outcome[],
   { note, to, outdated, traits }: Asked,
   memory: Memory,
-  now: number,
+  { now, elapsed }: Moment,
   dice: () => number,
 ): Verdict {
   let accepted = 0;
@@ -81,11 +89,11 @@ export function judge(
     else if (outcome.kind === "paused" && rest?.state !== "stopped")
       rest = { state: "paused", until: outcome.until, reason: outcome.reason };
   }
-  const deaths = count(memory.deaths, accepted, gone, now);
+  const deaths = count(memory.deaths, accepted, gone, elapsed);
   const holdsDeletions = memory.holdsDeletions || suspicious(deaths);
   let { window } = memory;
   if (!outdated && answered > 0) window = wider(window);
-  else if (!outdated && trouble) window = narrower(window, now, after, unanswered ? IMPATIENT : undefined);
+  else if (!outdated && trouble) window = narrower(window, elapsed, after, unanswered ? IMPATIENT : undefined);
   const alone: number[] = [];
   const settlements = to.map((delivery, i) => {
     const outcome = outcomes[i] ?? NOT_SENT;

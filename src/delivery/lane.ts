@@ -41,6 +41,8 @@ export interface LaneOptions {
   /** Shared by all lanes. */
   readonly turns: Turns;
   readonly now: () => number;
+  /** Milliseconds by a clock that is never set: what lasts is measured by it (B13). */
+  readonly elapsed: () => number;
   /** Adds to the hourly sums of `key`. */
   readonly count: (key: string, sums: { total: number; success: number; error: number; latency: number }) => void;
   /** A lane was stopped, paused, began to hold deletions, goes on. */
@@ -80,8 +82,10 @@ export class LaneRunner {
   readonly #options: LaneOptions;
   #vendor: Vendor | undefined;
   #standing: Standing = { state: "running" };
-  /** While it is stopped: when one request tries whether that still holds, and how long it waited for that. */
+  /** While it is stopped: when (`elapsed`) one request tries whether that still holds, and how long it waited for that. */
   #probe = { at: 0, gap: FIRST_PROBE };
+  /** While it is paused: when (`elapsed`) that is over, if the clock is set back meanwhile. */
+  #pausedUntil = 0;
   /** Of the answers before. */
   #memory: Memory = NO_MEMORY;
   /** How many requests may be at the vendor, before the window takes its part of it; and how many are. */
@@ -92,9 +96,9 @@ export class LaneRunner {
   /** Claimed, and nothing is noted yet of what became of it: the deliveries ready, at the vendor and being settled. */
   #unsettled = 0;
   readonly #settling: Settling;
-  /** How many to claim together, and when that was last done. */
+  /** How many to claim together, and when (`elapsed`) that was last done. */
   #claimSize = 2 * INITIAL_CONCURRENCY;
-  #claimedAt = 0;
+  #claimedAt = Number.NEGATIVE_INFINITY;
   /** More may be due than was claimed. */
   #more = true;
   #claiming = false;
@@ -106,8 +110,8 @@ export class LaneRunner {
   /** Of a lane that the hosts share which have none of their own. */
   #crowd: Crowd | undefined;
   #timer: NodeJS.Timeout | undefined;
-  /** When a lane at rest is looked through again. */
-  #expireAt = 0;
+  /** When (`elapsed`) a lane at rest is looked through again. */
+  #expireAt = Number.NEGATIVE_INFINITY;
   #idle: (() => void) | undefined;
   readonly #rate = new Rate();
   readonly #totals: Totals = { accepted: 0, failed: 0, retried: 0 };
@@ -156,7 +160,7 @@ export class LaneRunner {
   /** Lets it go on, whatever held it back. Returns whether anything did. */
   resume(): boolean {
     if (this.#vendor === undefined) return false;
-    const rests = this.#memory.window.until > this.#options.now();
+    const rests = this.#rests;
     const held =
       this.#standing.state !== "running" || this.#memory.holdsDeletions || rests || this.#stoppedWays.length > 0;
     this.#vendor.reopen?.(this.lane.app);
@@ -229,18 +233,21 @@ export class LaneRunner {
   /** @param unsent deliveries that came to their end in the store, without the lane */
   status(depth: LaneDepth | undefined, unsent: number, expiring?: number): LaneStatus {
     const now = this.#options.now();
+    const elapsed = this.#options.elapsed();
     const standing = this.#standing;
     return {
       ...this.lane,
       state: standing.state satisfies LaneState,
       ...(standing.state === "running" ? {} : { reason: standing.reason }),
       ...(standing.state === "paused" ? { until: standing.until } : {}),
-      ...(standing.state === "stopped" && this.#vendor !== undefined ? { until: this.#probe.at } : {}),
+      ...(standing.state === "stopped" && this.#vendor !== undefined
+        ? { until: now + Math.ceil(this.#probe.at - elapsed) }
+        : {}),
       ...(standing.state === "paused" && expiring !== undefined ? { expiring } : {}),
       depth: depth?.depth ?? 0,
       ...(depth?.oldest === undefined ? {} : { oldest: now - depth.oldest }),
       inFlight: this.#unsettled - this.#ready.length,
-      rate: this.#rate.perSecond(now),
+      rate: this.#rate.perSecond(elapsed),
       ...this.#totals,
       failed: this.#totals.failed + unsent,
       ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
@@ -261,7 +268,7 @@ export class LaneRunner {
       } while ((await this.#claim()) || this.#nudged);
     } catch (error) {
       this.#options.failed(error);
-      this.#wake(this.#options.now() + RETRY_AFTER);
+      this.#wakeIn(RETRY_AFTER);
     } finally {
       this.#claiming = false;
     }
@@ -269,7 +276,7 @@ export class LaneRunner {
 
   /** Returns whether there may be more to claim at once. */
   async #claim(): Promise<boolean> {
-    const { outbox, now } = this.#options;
+    const { outbox, now, elapsed } = this.#options;
     this.#more = true;
     // Settlements first: claimed again after its lease, what is not noted yet would be sent twice.
     if (this.#closed || this.#settling.failing) return false;
@@ -278,41 +285,46 @@ export class LaneRunner {
       await this.#expire();
       return false;
     }
-    if (this.#memory.window.until > now()) {
-      this.#wake(this.#memory.window.until);
+    if (this.#rests) {
+      this.#wakeIn(this.#memory.window.until - elapsed());
       return false;
     }
-    const limit = probes ? 1 - this.#unsettled : this.#sizeNow(now());
+    const limit = probes ? 1 - this.#unsettled : this.#sizeNow(elapsed());
     if (limit <= 0) {
-      if (probes) this.#wake(undefined);
+      if (probes) this.#wakeIn(LOOK_EVERY);
       return false;
     }
     if (!(await outbox.own(this.lane))) {
-      this.#wake(undefined);
+      this.#wakeIn(LOOK_EVERY);
       return false;
     }
     if (this.#closed) return false;
     const { deliveries, notes, next } = await outbox.claim(this.lane, limit, now(), LEASE);
     if (this.#closed) return false; // the leases end with this run
-    this.#claimedAt = now();
+    this.#claimedAt = elapsed();
     this.#ready.add(deliveries, notes);
     this.#unsettled += deliveries.length;
     if (deliveries.length > 0) this.#options.turns.add(this.#step);
     if (next === undefined) this.#alone.clear(); // some of them were cancelled or have expired
     this.#more = next !== undefined && next <= now();
-    if (!this.#more) this.#wake(next);
+    if (!this.#more) this.#wakeAt(next);
     return this.#more;
   }
 
   /** It is stopped, and time to try whether that still holds. */
   get #probes(): boolean {
     const stopped = this.#standing.state === "stopped" && this.#vendor !== undefined;
-    return stopped && this.#options.now() >= this.#probe.at;
+    return stopped && this.#options.elapsed() >= this.#probe.at;
+  }
+
+  /** The window is closed for a while. */
+  get #rests(): boolean {
+    return this.#memory.window.until > this.#options.elapsed();
   }
 
   /** How many to claim now: as many as are sent in a while, once half of those before are sent. */
-  #sizeNow(now: number): number {
-    const since = now - this.#claimedAt;
+  #sizeNow(elapsed: number): number {
+    const since = elapsed - this.#claimedAt;
     const least = Math.min(MAX_CLAIM, 2 * this.#limit * (this.#vendor?.batch ?? 1));
     if (this.#ready.length > Math.max(this.#claimSize, least) / 2) return 0;
     this.#claimSize = Math.max(
@@ -322,29 +334,33 @@ export class LaneRunner {
     return this.#claimSize - this.#ready.length;
   }
 
-  /** @param at undefined: whenever it looks again */
-  #wake(at: number | undefined): void {
+  /** @param at epoch ms; undefined: whenever it looks again */
+  #wakeAt(at: number | undefined): void {
+    this.#wakeIn(at === undefined ? LOOK_EVERY : at - this.#options.now());
+  }
+
+  #wakeIn(milliseconds: number): void {
     if (this.#closed) return;
     clearTimeout(this.#timer);
-    const wait = at === undefined ? LOOK_EVERY : Math.min(Math.max(0, at - this.#options.now()), LOOK_EVERY);
-    this.#timer = setTimeout(() => this.nudge(), wait).unref();
+    this.#timer = setTimeout(() => this.nudge(), Math.min(Math.max(0, milliseconds), LOOK_EVERY)).unref();
   }
 
   /** A lane at rest still lets go of what has expired, a piece at a time. */
   async #expire(): Promise<void> {
-    const { outbox, now } = this.#options;
+    const { outbox, now, elapsed } = this.#options;
     // Not with every nudge: each page of a long job is one.
-    if (this.#expireAt <= now()) {
-      this.#expireAt = now() + LOOK_EVERY;
+    if (this.#expireAt <= elapsed()) {
+      this.#expireAt = elapsed() + LOOK_EVERY;
       let after: number | undefined;
       do after = await outbox.expire(this.lane, after, MAX_CLAIM, now());
       while (after !== undefined && !this.#closed);
     }
     const until = this.#standing.state === "paused" ? this.#standing.until : undefined;
-    if (until !== undefined && until <= now()) {
+    const left = until === undefined ? LOOK_EVERY : Math.min(until - now(), this.#pausedUntil - elapsed());
+    if (left <= 0) {
       this.#standing = { state: "running" };
       this.#nudged = true;
-    } else this.#wake(until);
+    } else this.#wakeIn(left);
   }
 
   // ---- sending
@@ -357,7 +373,7 @@ export class LaneRunner {
 
   /** Of the requests in flight those that take no place any more. */
   get #hanging(): number {
-    return this.#crowd?.hanging(this.#options.now()) ?? 0;
+    return this.#crowd?.hanging(this.#options.elapsed()) ?? 0;
   }
 
   get #sendable(): boolean {
@@ -370,7 +386,7 @@ export class LaneRunner {
     if (this.#closed || !this.#sendable) return false;
     const { note, to } = this.#ready.take(vendor?.batch ?? 1, this.#alone)!;
     const now = this.#options.now();
-    const rests = (this.#standing.state !== "running" && !this.#probes) || this.#memory.window.until > now;
+    const rests = (this.#standing.state !== "running" && !this.#probes) || this.#rests;
     if (rests || vendor === undefined) this.#giveBack(to);
     else if (note === undefined) this.#withoutNote(to);
     // It waited too long here: nothing is sent after its time, and nothing whose lease could end before the answer.
@@ -397,28 +413,29 @@ export class LaneRunner {
     const crowd = this.#crowd;
     if (crowd === undefined) return void this.#send(vendor, note, to);
     const host = vendor.host?.(this.lane.app, to[0]!.token)?.name ?? "";
-    const flight = crowd.admit(host, this.#limit, now);
-    if (typeof flight === "number") this.#putOff(to, flight, "");
+    const elapsed = this.#options.elapsed();
+    const flight = crowd.admit(host, this.#limit, elapsed);
+    if (typeof flight === "number") this.#putOff(to, now + Math.ceil(flight - elapsed), "");
     else void this.#send(vendor, note, to, flight);
   }
 
   /** @param flight where the lane is that of many hosts */
   async #send(vendor: Vendor, note: Notification, to: readonly Delivery[], flight?: Flight): Promise<void> {
-    const { now, turns, debug = NO_DEBUG } = this.#options;
-    const begun = now();
+    const { now, elapsed, turns, debug = NO_DEBUG } = this.#options;
+    const begun = elapsed();
     const probe = this.#standing.state === "stopped";
     this.#flying++;
     let outcomes: readonly Outcome[];
     try {
       const recipients = to.map((delivery) => recipient(delivery, note));
-      outcomes = await vendor.send(this.lane.app, note, recipients, begun);
+      outcomes = await vendor.send(this.lane.app, note, recipients, now());
     } catch (error) {
       this.#options.failed(error); // the port promises not to throw: a bug, which must cost no delivery
       outcomes = [];
     }
     if (flight !== undefined) {
       outcomes = to.map((_, i) => outcomes[i] ?? { kind: "retry", reason: "the server could not send it" });
-      outcomes = outcomes.map((outcome) => this.#crowd?.told(flight, outcome, now()) ?? outcome);
+      outcomes = outcomes.map((outcome) => this.#crowd?.told(flight, outcome, now(), elapsed()) ?? outcome);
     }
     const full = this.#flying >= this.#limit && !outcomes.some(isTrouble);
     this.#concurrency = concurrency(this.#concurrency, turns.answered(), full, vendor.parallel(this.lane.app));
@@ -428,9 +445,9 @@ export class LaneRunner {
     const said = outcomes;
     if (current) outcomes = outcomes.map((outcome, i) => this.#suspects.judge(to[i]?.token ?? "", outcome, now()));
     const asked = { note, to, outdated: !current, traits: this.#options.traits };
-    const verdict = judge(outcomes, asked, this.#memory, now(), Math.random);
-    this.#heed(verdict, now());
-    if (probe && current && this.#standing.state === "stopped") this.#probed(said, now());
+    const verdict = judge(outcomes, asked, this.#memory, { now: now(), elapsed: elapsed() }, Math.random);
+    this.#heed(verdict);
+    if (probe && current && this.#standing.state === "stopped") this.#probed(said);
     this.#settle(verdict);
     if (this.#sendable) turns.add(this.#step);
     else if (this.#more && this.#ready.length === 0) this.#replenish();
@@ -440,7 +457,7 @@ export class LaneRunner {
       total: 1,
       success: accepted > 0 ? 1 : 0,
       error: accepted > 0 ? 0 : 1,
-      latency: accepted > 0 ? now() - begun : 0,
+      latency: accepted > 0 ? Math.round(elapsed() - begun) : 0,
     });
   }
 
@@ -452,25 +469,25 @@ export class LaneRunner {
     );
   }
 
-  #heed({ memory, accepted, lastError, rest, suspicion, unanswered }: Verdict, now: number): void {
+  #heed({ memory, accepted, lastError, rest, suspicion, unanswered }: Verdict): void {
     this.#memory = memory;
-    if (lastError !== undefined) this.#lastError = { reason: lastError, at: now };
-    this.#rate.add(accepted, now);
+    if (lastError !== undefined) this.#lastError = { reason: lastError, at: this.#options.now() };
+    this.#rate.add(accepted, this.#options.elapsed());
     if (rest !== undefined) this.#rest(rest);
     if (suspicion !== undefined) this.#options.changed(this.lane, "holds deletions", suspicion);
     if (unanswered) this.#concurrency = Math.min(this.#concurrency, INITIAL_CONCURRENCY_OF_HOST);
-    if (memory.window.until > now) this.#giveBack(this.#ready.clear());
+    if (this.#rests) this.#giveBack(this.#ready.clear());
   }
 
   /** What came of the request that tried whether a stopped lane may go on: not known, as long as nothing was taken or judged. */
-  #probed(outcomes: readonly Outcome[], now: number): void {
+  #probed(outcomes: readonly Outcome[]): void {
     if (provesCredentials(outcomes)) {
       this.#standing = { state: "running" };
       this.#goOn();
       return;
     }
     const gap = Math.min(this.#probe.gap * 2, LONGEST_PROBE);
-    this.#probe = { at: now + gap, gap };
+    this.#probe = { at: this.#options.elapsed() + gap, gap };
   }
 
   /** The vendor gives the same array as long as nothing changes. */
@@ -488,7 +505,8 @@ export class LaneRunner {
     if (this.#standing.state === "stopped") return; // it outranks `paused`
     const changed = this.#standing.state !== standing.state;
     this.#standing = standing;
-    if (standing.state === "stopped") this.#probe = { at: this.#options.now() + FIRST_PROBE, gap: FIRST_PROBE };
+    if (standing.state === "stopped") this.#probe = { at: this.#options.elapsed() + FIRST_PROBE, gap: FIRST_PROBE };
+    else this.#pausedUntil = this.#options.elapsed() + standing.until - this.#options.now();
     this.#giveBack(this.#ready.clear());
     if (changed && standing.state === "paused") void this.#tellPause(standing);
     else if (changed) this.#options.changed(this.lane, standing.state, standing.reason);

@@ -2,6 +2,7 @@
 
 const SECONDS = 10;
 
+/** `now`: milliseconds by a clock that is never set. */
 export class Rate {
   readonly #sums = new Array<number>(SECONDS).fill(0);
   #second = 0;

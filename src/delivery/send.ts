@@ -82,7 +82,7 @@ export function createSender(options: SenderOptions): Sender {
     async wake() {
       for (const { lane } of await outbox.lanes()) runner(lane).nudge();
     },
-    laneOf: (shared, host) => hosts.of(shared, host, options.now()),
+    laneOf: (shared, host) => hosts.of(shared, host, options.elapsed()),
     nudge(lanes) {
       if (!stopped) for (const lane of lanes) runner(lane).nudge();
     },

@@ -21,7 +21,7 @@ export interface Window {
   readonly failures: number;
   /** Rests in a row. */
   readonly rests: number;
-  /** Nothing is sent before then, epoch milliseconds. */
+  /** Nothing is sent before then; milliseconds by a clock that is never set, as is `now` below. */
   readonly until: number;
 }
 

@@ -2,6 +2,7 @@
 // of a token endpoint that refuses.
 
 import { Recent } from "../core/recent.ts";
+import { Term } from "../core/term.ts";
 import { MINUTE } from "../core/time.ts";
 import type { CommonApp, Credential, Dialect, Exchange } from "./dialect.ts";
 import { Signatures } from "./signatures.ts";
@@ -15,9 +16,13 @@ const FAILURE_HOLDS = 10_000;
 /** Web Push has one for each host, and clients choose the hosts: so many are kept, those of the longest unused account go. */
 const MOST = 1000;
 
-interface Held extends Credential {
-  readonly renew: number;
-  readonly made: number;
+interface Held {
+  readonly value: string;
+  readonly expires: Term;
+  readonly renew: Term;
+  /** A denial does not replace it before; `stated` by the dialect, else because it is young. */
+  readonly keep: Term;
+  readonly stated: boolean;
   /** It replaced one that was denied. */
   readonly substitute: boolean;
 }
@@ -25,7 +30,7 @@ interface Held extends Credential {
 interface Entry {
   credential?: Held;
   pending?: Promise<string>;
-  failure?: { readonly error: unknown; readonly until: number };
+  failure?: { readonly error: unknown; readonly until: Term };
 }
 
 export class Credentials<App extends CommonApp> {
@@ -44,9 +49,9 @@ export class Credentials<App extends CommonApp> {
   get(app: App, now: number): string | Promise<string> {
     const entry = this.#entry(app);
     const { credential, failure } = entry;
-    const failed = failure !== undefined && now < failure.until;
-    if (credential !== undefined && now < credential.expires) {
-      const due = now >= credential.renew;
+    const failed = failure !== undefined && !failure.until.over(now);
+    if (credential !== undefined && !credential.expires.over(now)) {
+      const due = credential.renew.over(now);
       // A failed renewal is felt only once the old credential has expired.
       if (due && !failed && entry.pending === undefined) this.#make(app, entry, now).catch(() => undefined);
       return credential.value;
@@ -68,9 +73,9 @@ export class Credentials<App extends CommonApp> {
     if (used === "" || credential === undefined) return undefined;
     if (credential.value !== used) return credential.value;
     if (pending !== undefined) return other(await pending, used);
-    if (failure !== undefined && now < failure.until) throw failure.error;
-    const young = now < (credential.keep ?? credential.made + YOUNG);
-    if (young && (credential.substitute || (credential.keep !== undefined && !expired))) return undefined;
+    if (failure !== undefined && !failure.until.over(now)) throw failure.error;
+    const kept = !credential.keep.over(now);
+    if (kept && (credential.substitute || (credential.stated && !expired))) return undefined;
     return other(await this.#make(app, entry, now, true, expired ? used : undefined), used);
   }
 
@@ -85,15 +90,22 @@ export class Credentials<App extends CommonApp> {
 
   #make(app: App, entry: Entry, now: number, substitute = false, expired?: string): Promise<string> {
     const pending = this.#dialect.credential(app, now, this.#exchange(app), expired, this.#signatures).then(
-      (credential) => {
-        const ahead = Math.min(RENEW_AHEAD, (credential.expires - now) / 2);
-        entry.credential = { renew: credential.expires - ahead, ...credential, made: now, substitute };
+      ({ value, expires, renew, keep }: Credential) => {
+        const ahead = Math.min(RENEW_AHEAD, (expires - now) / 2);
+        entry.credential = {
+          value,
+          expires: new Term(expires, now),
+          renew: new Term(renew ?? expires - ahead, now),
+          keep: new Term(keep ?? now + YOUNG, now),
+          stated: keep !== undefined,
+          substitute,
+        };
         delete entry.failure;
         delete entry.pending;
-        return credential.value;
+        return value;
       },
       (error: unknown) => {
-        entry.failure = { error, until: now + FAILURE_HOLDS };
+        entry.failure = { error, until: new Term(now + FAILURE_HOLDS, now) };
         delete entry.pending;
         throw error;
       },

@@ -2,6 +2,7 @@
 // there are.
 import type { Notification } from "../core/notification.ts";
 import { Recent } from "../core/recent.ts";
+import { Term } from "../core/term.ts";
 import { HOUR } from "../core/time.ts";
 import type { Outcome, Recipient } from "../core/vendor.ts";
 import type { CommonApp, Exchange, Prepared, Preparing } from "./dialect.ts";
@@ -12,7 +13,7 @@ const HOLDS = HOUR;
 
 interface Message {
   readonly prepared: Promise<Prepared>;
-  readonly until: number;
+  readonly until: Term;
 }
 
 export class Preparations<App extends CommonApp> {
@@ -54,11 +55,11 @@ export class Preparations<App extends CommonApp> {
   /** Lists that wait for the same message ask once for it; what came of a failure is asked again by the next. */
   #message(key: string, now: number, make: () => Promise<Prepared>): Promise<Prepared> {
     const known = this.#messages.get(key);
-    if (known !== undefined && now < known.until) return known.prepared;
+    if (known !== undefined && !known.until.over(now)) return known.prepared;
     const forget = (): void => {
       if (this.#messages.get(key) === message) this.#messages.delete(key);
     };
-    const message: Message = { prepared: make(), until: now + HOLDS };
+    const message: Message = { prepared: make(), until: new Term(now + HOLDS, now) };
     message.prepared.then((prepared) => {
       if (prepared.kind !== "prepared") forget();
     }, forget);

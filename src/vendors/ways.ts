@@ -2,6 +2,7 @@
 // the vendor. A closed way is not asked, so what the open ways say of a token does not prove it dead.
 import { createHash } from "node:crypto";
 import { Recent } from "../core/recent.ts";
+import { Term } from "../core/term.ts";
 import { HOUR, MINUTE } from "../core/time.ts";
 import type { AppId, StoppedWay } from "../core/vendor.ts";
 import { nameOf } from "./detour.ts";
@@ -17,11 +18,16 @@ const NONE: readonly StoppedWay[] = [];
 
 export type Elsewhere = Extract<Answer, { readonly kind: "elsewhere" }>;
 
+interface Stopped extends StoppedWay {
+  readonly closed: Term;
+  readonly remembered: Term;
+}
+
 export class Ways {
   /** By app, then by the way's name. */
-  readonly #stopped = new Map<AppId, Map<string, StoppedWay>>();
+  readonly #stopped = new Map<AppId, Map<string, Stopped>>();
   /** As `of` shows them. */
-  readonly #lists = new Map<AppId, readonly StoppedWay[]>();
+  readonly #lists = new Map<AppId, readonly Stopped[]>();
   /** By token and route: what was answered while another way was closed. */
   readonly #answers = new Recent<string, Map<string, Elsewhere>>(MOST);
   /** Routes on which a token was accepted. */
@@ -30,7 +36,7 @@ export class Ways {
   of(app: AppId, now: number): readonly StoppedWay[] {
     const ways = this.#lists.get(app);
     if (ways === undefined) return NONE;
-    for (const { way, until } of ways) if (now - until > FORGOTTEN) this.open(app, way);
+    for (const { way, remembered } of ways) if (remembered.over(now)) this.open(app, way);
     return this.#lists.get(app) ?? NONE;
   }
 
@@ -41,8 +47,11 @@ export class Ways {
       this.#stopped.set(app, ways);
     }
     const before = ways.get(way);
-    if (before !== undefined && now < before.until && before.reason === reason) return before;
-    const stopped = { way, reason, since: before?.since ?? now, until: now + RESTS };
+    if (before !== undefined && !before.closed.over(now) && before.reason === reason) return before;
+    const until = now + RESTS;
+    const closed = new Term(until, now);
+    const remembered = new Term(until + FORGOTTEN, now);
+    const stopped = { way, reason, since: before?.since ?? now, until, closed, remembered };
     ways.set(way, stopped);
     this.#lists.set(app, [...ways.values()]);
     return stopped;
@@ -51,7 +60,7 @@ export class Ways {
   /** What is known of the token on this route without asking. */
   known(route: CommonApp, token: string, now: number): Elsewhere | undefined {
     const stopped = this.#stopped.get(route.app)?.get(wayOf(route));
-    if (stopped !== undefined && now < stopped.until)
+    if (stopped !== undefined && !stopped.closed.over(now))
       return { kind: "elsewhere", outcome: { kind: "denied", reason: stopped.reason } };
     return this.#answers.get(token)?.get(nameOf(route));
   }

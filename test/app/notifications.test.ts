@@ -35,6 +35,7 @@ t.test("a stop waits four seconds for vendors that hang, and no longer", async (
     },
     log: pino({ level: "silent" }),
     now: Date.now,
+    elapsed: () => performance.now(),
   });
   await notifications.start();
   const pushId = "device" as PushId;

@@ -13,13 +13,13 @@ const going = (crowd: Crowd, host: string, count: number, now = T): readonly Fli
   Array.from({ length: count }, () => crowd.admit(host, LIMIT, now)).filter((flight) => typeof flight !== "number");
 
 const answered = (crowd: Crowd, host: string, outcome: Outcome, now = T): Outcome =>
-  crowd.told(going(crowd, host, 1, now)[0]!, outcome, now);
+  crowd.told(going(crowd, host, 1, now)[0]!, outcome, now, now);
 
 t.test("F1b: a host that has not answered yet gets one request, one that answers gets more", async (t) => {
   const crowd = new Crowd();
   const [first, second] = going(crowd, "new", 10);
   t.equal(second, undefined);
-  crowd.told(first!, ACCEPTED, T);
+  crowd.told(first!, ACCEPTED, T, T);
   t.equal(going(crowd, "new", 100).length, 32);
 });
 
@@ -34,7 +34,7 @@ t.test("F1b: hosts that never answer leave half of the lane to the others, and s
   t.equal(going(crowd, "new", 1, T + 2000).length, 1, "one that nobody has asked yet waits two seconds, no longer");
   t.equal(crowd.hanging(T + 2000), LIMIT / 2 + 32, "they count no more");
   for (const flight of hanging)
-    t.match(crowd.told(flight, SILENT, T + 9000), { kind: "retry", scope: "token", after: 15_000 });
+    t.match(crowd.told(flight, SILENT, T + 9000, T + 9000), { kind: "retry", scope: "token", after: 15_000 });
   t.equal(crowd.hanging(T + 2000), 32);
   t.equal(crowd.admit("silent-0", LIMIT, T + 9000 + 14_999), T + 9000 + 15_000, "each rests after its first");
 });

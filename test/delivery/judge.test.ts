@@ -40,7 +40,13 @@ const PAUSED: Outcome = { kind: "paused", reason: "quota", until: T + 9000 };
 
 const verdict = (outcomes: readonly Outcome[], more: Partial<Asked> = {}, memory: Memory = NO_MEMORY): Verdict => {
   const to = more.to ?? outcomes.map((_, i) => delivery(i));
-  return judge(outcomes, { note, to, outdated: false, traits: PLAIN, ...more }, memory, T, () => 0.5);
+  return judge(
+    outcomes,
+    { note, to, outdated: false, traits: PLAIN, ...more },
+    memory,
+    { now: T, elapsed: T },
+    () => 0.5,
+  );
 };
 const narrowed: Memory = { ...NO_MEMORY, window: narrower(NO_MEMORY.window, T, 0) };
 

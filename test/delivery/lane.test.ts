@@ -7,6 +7,7 @@ import type { Lane } from "../../src/core/delivery.ts";
 import type { PushId } from "../../src/core/device.ts";
 import type { Engine } from "../../src/core/engine.ts";
 import type { NotificationTarget } from "../../src/core/outbox.ts";
+import { HOUR } from "../../src/core/time.ts";
 import { Traits } from "../../src/core/traits.ts";
 import type { Outcome, Vendor } from "../../src/core/vendor.ts";
 import { type LaneOptions, LaneRunner } from "../../src/delivery/lane.ts";
@@ -82,6 +83,7 @@ const options = (outbox: LaneOptions["outbox"], events = new EventEmitter()): La
   traits,
   turns: new Turns(),
   now: Date.now,
+  elapsed: () => performance.now(),
   count: () => {},
   changed: (_lane, what) => void events.emit(what),
   failed: (error) => void events.emit("failed", error),
@@ -184,7 +186,11 @@ t.test(
         events.emit("settled");
       },
     };
-    const runner = new LaneRunner(LANE, fcm, { ...options(outbox, events), now: () => Date.now() + later });
+    const runner = new LaneRunner(LANE, fcm, {
+      ...options(outbox, events),
+      now: () => Date.now() + later,
+      elapsed: () => performance.now() + later,
+    });
     await once(events, "failed");
     later = 400_000; // longer than a lease
     runner.nudge();
@@ -315,7 +321,11 @@ t.test(
     mock.timers.enable({ apis: ["setTimeout"] });
     t.teardown(() => mock.timers.reset());
     const looked = once(events, "looked");
-    const runner = new LaneRunner(LANE, undefined, { ...options(outbox, events), now: () => Date.now() + later });
+    const runner = new LaneRunner(LANE, undefined, {
+      ...options(outbox, events),
+      now: () => Date.now() + later,
+      elapsed: () => performance.now() + later,
+    });
     await looked;
     for (let nudge = 0; nudge < 5; nudge++) {
       runner.nudge();
@@ -375,11 +385,11 @@ t.test("a lane resumed before its quota is there sends all that waits, not only 
   const outbox = telling(engine.outbox, events);
   const runner = new LaneRunner(LANE, xiaomi, options(outbox, events));
   const settled = on(events, "settled");
-  const waits = async (): Promise<boolean> => {
-    const page = await engine.outbox.deliveries("note", undefined, 20);
-    return page?.deliveries.every(({ sentAt, nextTryAt }) => sentAt === undefined && nextTryAt !== undefined) === true;
+  const waits = (): boolean => {
+    const { state, inFlight } = runner.status(undefined, 0);
+    return state === "paused" && inFlight === 0;
   };
-  while (!(await waits())) await settled.next();
+  while (!waits()) await settled.next();
   const asked = xiaomi.tokens.length;
   spent = false;
   t.equal(runner.resume(), true);
@@ -445,6 +455,7 @@ t.test("claims are of whole deliveries, also when a burst has passed and few are
   const runner = new LaneRunner(LANE, fcm, {
     ...options(outbox, events),
     now: () => Date.now() + later,
+    elapsed: () => performance.now() + later,
     failed: (error) => void failures.push(error),
   });
   while (fcm.tokens.length < 1000) await once(events, "settled");
@@ -471,7 +482,11 @@ t.test("what expires after it was given back keeps the vendor's reason", async (
   const events = new EventEmitter();
   const fcm = new ScriptedVendor(() => ({ kind: "retry", reason: "503 UNAVAILABLE" }), 1, 2);
   const outbox = telling(engine.outbox, events);
-  const runner = new LaneRunner(LANE, fcm, { ...options(outbox, events), now: () => Date.now() + later });
+  const runner = new LaneRunner(LANE, fcm, {
+    ...options(outbox, events),
+    now: () => Date.now() + later,
+    elapsed: () => performance.now() + later,
+  });
   while (fcm.tokens.length < 20) await once(events, "settled"); // then the lane rests, and gives back what it had ready
   const [job] = await engine.outbox.jobs({ id: "note" }, 1, Date.now());
   runner.withdraw(job?.job ?? 0);
@@ -557,6 +572,7 @@ t.test(
     const runner = new LaneRunner(LANE, fcm, {
       ...options(telling(engine.outbox, events), events),
       now: () => clock,
+      elapsed: () => clock,
       changed: (_lane, what) => void told.push(what),
     });
     const rests = async () => {
@@ -582,5 +598,65 @@ t.test(
     while (runner.status(undefined, 0).accepted < 3) await once(events, "settled");
     t.same(told, ["stopped", "resumed"]);
     await runner.close();
+  },
+);
+
+t.test(
+  "B13: the clock is set back an hour: a lane that rests goes on when its time is over all the same",
+  async (t) => {
+    const cases: readonly { name: string; state: string; lasts: number; answer(now: number): Outcome }[] = [
+      { name: "stopped", state: "stopped", lasts: 120_000, answer: () => ({ kind: "denied", reason: "401" }) },
+      {
+        name: "paused",
+        state: "paused",
+        lasts: 60_000,
+        answer: (now) => ({ kind: "paused", until: now + 60_000, reason: "quota" }),
+      },
+      {
+        name: "asked to wait",
+        state: "running",
+        lasts: 60_000,
+        answer: () => ({ kind: "retry", reason: "429", after: 60_000 }),
+      },
+    ];
+    for (const { name, state, lasts, answer } of cases)
+      await t.test(name, async (t) => {
+        const engine = await openTestEngine(t);
+        let now = Date.now() + HOUR;
+        let elapsed = 1000;
+        let trouble = true;
+        await queue(engine, 20, "note", 24 * HOUR); // so many failures in a row let it rest
+        const fcm = new ScriptedVendor(() => (trouble ? answer(now) : { kind: "accepted" }), 1, 1);
+        const events = new EventEmitter();
+        const latencies: number[] = [];
+        const runner = new LaneRunner(LANE, fcm, {
+          ...options(telling(engine.outbox, events), events),
+          now: () => now,
+          elapsed: () => elapsed,
+          count: (_key, { latency }) => void latencies.push(latency),
+        });
+        const pass = (milliseconds: number): void => {
+          now += milliseconds;
+          elapsed += milliseconds;
+        };
+        while (fcm.tokens.length < (state === "running" ? 20 : 1) || runner.status(undefined, 0).inFlight > 0)
+          await once(events, "settled");
+        t.equal(runner.status(undefined, 0).state, state);
+        now -= HOUR;
+        trouble = false;
+        await queue(engine, 1, "another");
+        const asked = fcm.tokens.length;
+        pass(lasts - 1);
+        runner.nudge();
+        await engine.outbox.lanes(); // behind a claim, if there is one
+        await new Promise(setImmediate);
+        t.equal(fcm.tokens.length, asked, "not before");
+        pass(1);
+        runner.nudge();
+        while (runner.status(undefined, 0).accepted < 1) await once(events, "settled");
+        t.ok(runner.status(undefined, 0).rate > 0, "what is sent now counts in the rate");
+        t.ok(latencies.every((latency) => latency >= 0));
+        await runner.close();
+      });
   },
 );

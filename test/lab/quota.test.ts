@@ -86,6 +86,7 @@ async function waiting<App extends CommonApp>(
       traits,
       turns: new Turns(),
       now: clock,
+      elapsed: clock,
       count: () => {},
       changed: (_lane, what) => void events.emit(what),
       failed: (error) => void events.emit("error", error),

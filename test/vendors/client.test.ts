@@ -3,6 +3,7 @@
 import { createServer as createHttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { connect as connectTo, createServer, type Socket } from "node:net";
+import { mock } from "node:test";
 import t, { type Test } from "tap";
 import { createAuthority } from "../../src/lab/authority.ts";
 import { serve } from "../../src/lab/server.ts";
@@ -239,6 +240,38 @@ t.test("credentials", async (t) => {
   for (let i = 0; i < 3; i++) await t.rejects(credentials.renew(app, "c4", 7_200_002), { message: "wrong secret" });
   t.equal(asked, 0, "nor by those whose requests it denies");
 });
+
+t.test(
+  "B13: the clock is set back an hour: a credential lasts no longer for it, nor does a failure hold",
+  async (t) => {
+    const HOUR = 3_600_000;
+    let passed = 0;
+    const { now } = performance;
+    t.teardown(() => mock.restoreAll());
+    mock.method(performance, "now", () => now.call(performance) + passed);
+    let answers: Credential | Error = { value: "first", expires: 2 * HOUR };
+    const dialect: Dialect<CommonApp> = {
+      ...plain(),
+      credential: async () => {
+        if (answers instanceof Error) throw answers;
+        return answers;
+      },
+    };
+    const app = appAt("");
+    const credentials = new Credentials(dialect, () => () => Promise.reject(new Error("unused")));
+    t.equal(await credentials.get(app, HOUR), "first");
+    passed += HOUR; // and the clock says the same as before
+    answers = { value: "second", expires: 2 * HOUR };
+    t.equal(await credentials.get(app, HOUR), "second");
+
+    passed += HOUR;
+    answers = new Error("down");
+    await t.rejects(credentials.get(app, HOUR) as Promise<string>, { message: "down" });
+    passed += 10_000;
+    answers = { value: "third", expires: 2 * HOUR };
+    t.equal(await credentials.get(app, 0), "third");
+  },
+);
 
 t.test("no more than a thousand credentials are kept, the latest used", async (t) => {
   let asked = 0;

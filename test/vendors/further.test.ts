@@ -69,6 +69,7 @@ t.test(
       traits,
       log: pino({ level: "silent" }),
       now: Date.now,
+      elapsed: () => performance.now(),
     });
     t.teardown(() => notifications.stop());
     await notifications.start();
