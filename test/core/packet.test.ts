@@ -30,7 +30,7 @@ t.test(
     t.same(pageOf(log, 0, 2 * sizeOf(log[1]) - 1, NOW, "e"), { packets: [log[1]], next: 5, epoch: "e" });
     t.same(
       pageOf(log, 0, 2 * sizeOf(log[1]), NOW, "e"),
-      { packets: [log[1], log[3]] },
+      { packets: [log[1], log[3]], epoch: "e" },
       "what fits exactly, and no more to come",
     );
     t.end();
