@@ -1,10 +1,12 @@
 // npm run bench -- --turns: how long one turn of the main loop takes at most while each API route and each timer does its work, with
 // 1,000,000 sessions whose sockets are simulated. Everything but the sockets is real; the store is in memory, in its thread.
 import { openSync, readSync } from "node:fs";
+import { PerformanceObserver } from "node:perf_hooks";
 import { setTimeout as pause } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { createApi } from "../../src/api/routes.ts";
 import { createMetrics } from "../../src/app/metrics.ts";
+import { boundYoungGeneration, collectSooner, optimiseLater } from "../../src/app/v8.ts";
 import { bind, forget, unbind } from "../../src/core/connect.ts";
 import type { PushId, Uid } from "../../src/core/device.ts";
 import { accept } from "../../src/core/notify.ts";
@@ -21,18 +23,34 @@ import type { Session } from "../../src/sockets/sessions/session.ts";
 import { Client } from "../../src/sockets/transport/connection.ts";
 import type { EngineRequest } from "../../src/sockets/transport/request.ts";
 import { Server } from "../../src/sockets/transport/server.ts";
-import type { Socket } from "../../src/sockets/transport/socket.ts";
+import type { Receiver, Socket } from "../../src/sockets/transport/socket.ts";
 import { socketio } from "../../src/sockets/transport/socketio.ts";
 import { median, short } from "./table.ts";
 
 const SESSIONS = Number(process.env["SESSIONS"] ?? 1_000_000);
 const ROUNDS = Number(process.env["ROUNDS"] ?? 5);
+/** Only rows whose name has it. */
+const ONLY = process.env["ONLY"] ?? "";
 /** Ids of one call. */
 const MANY = 100_000;
 
+/** Clients that were asked for proof: so many answer in one turn, as with one look at the kernel. */
+const asked: (() => void)[] = [];
+const ANSWERED_AT_ONCE = 64;
+function answer(): void {
+  for (const pong of asked.splice(0, ANSWERED_AT_ONCE)) pong();
+  if (asked.length > 0) setImmediate(answer);
+}
+
 /** A websocket of which nothing leaves the process. One topic at most. */
 class Simulated {
+  receiver: Receiver | undefined = undefined;
   #topic = "";
+  ping(stamp: string): number {
+    const data = new Uint8Array(Buffer.from(stamp)).buffer;
+    if (asked.push(() => this.receiver?.ponged(this as unknown as Socket, data)) === 1) setImmediate(answer);
+    return 1;
+  }
   send(): number {
     return 1;
   }
@@ -87,10 +105,17 @@ function look(): void {
   setImmediate(look);
 }
 
+/** The longest pause of the garbage collector, which may be in another turn than the longest one. */
+let collected = 0;
+new PerformanceObserver((list) => {
+  for (const { duration } of list.getEntries()) collected = Math.max(collected, duration);
+}).observe({ entryTypes: ["gc"] });
+
 /** The longest turn, in milliseconds, while the work goes on and just after. */
 async function longestTurn(work: () => unknown): Promise<number> {
   await pause(20);
   longest = 0;
+  collected = 0;
   await work();
   await pause(20);
   return longest;
@@ -231,7 +256,9 @@ function enter(i: number): void {
     counted: { name: `${i}`, connections: 0, fresh: 0 },
   };
   const client = new Client<Session>(gateway, `sid${String(i).padStart(17, "0")}`, request, peer);
-  client.opened(new Simulated() as unknown as Socket);
+  const socket = new Simulated();
+  socket.receiver = client;
+  client.opened(socket as unknown as Socket);
   gateway.app.message(client, "0");
   clients[i] = client;
   hub.name(client.data!, pushIds[i]!, "android");
@@ -311,6 +338,8 @@ const works: readonly (readonly [what: string, most: number, run: (round: number
   ["/api/device/get of 100,000", 20, () => call("/api/device/get", bodies.ids)],
   ["/api/uid/bind", 2, () => call("/api/uid/bind?pushId=device000000001&uid=user1")],
   ["/api/uid/remove of 100,000", 20, () => call("/api/uid/remove", bodies.ids)],
+  ["/api/push to a uid of 20,000 sessions", 2, () => call("/api/push?uid=crowd&json=1")],
+  ["the sessions of that uid all close", 2, () => crowdGoes()],
   ["/api/stats/base", 2, () => call("/api/stats/base")],
   ["/api/stats/chart", 2, () => call("/api/stats/chart?key=call:/push")],
   ["/api/stats/arrival/pushMany", 2, () => call("/api/stats/arrival/pushMany")],
@@ -332,6 +361,23 @@ async function comeAndGo(round: number): Promise<void> {
   if (round > 1e6) next = 0;
 }
 
+/** Sessions of one user, beside those of the others. */
+const CROWD = 20_000;
+async function crowdComes(): Promise<void> {
+  for (let i = 0; i < CROWD; i++) {
+    hub.bindSession(clients[SESSIONS - 1 - i]!.data!, "crowd" as Uid);
+    if (i % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+async function crowdGoes(): Promise<void> {
+  // In the order in which they came: each is the last of the list.
+  for (let i = 0; i < CROWD; i++) {
+    hub.unbindSession(clients[SESSIONS - 1 - i]!.data!);
+    if (i % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  await crowdComes();
+}
+
 async function arrivals(): Promise<void> {
   for (let i = 0; i < MANY; i++) {
     report.evidence({ id: "note", pushId: pushIds[i]!, counter: "arrive_android" });
@@ -341,7 +387,12 @@ async function arrivals(): Promise<void> {
 }
 
 export async function turns(): Promise<void> {
-  console.log(`${SESSIONS} sessions; the longest turn in ms, median and least of ${ROUNDS} rounds\n`);
+  console.log(
+    `${SESSIONS} sessions; the longest turn in ms, median and least of ${ROUNDS} rounds; the last round's longest collection of garbage\n`,
+  );
+  boundYoungGeneration(); // as the server does
+  optimiseLater();
+  collectSooner();
   setImmediate(look);
   await gateway.listen();
   const growing = await longestTurn(async () => {
@@ -353,7 +404,9 @@ export async function turns(): Promise<void> {
   print("connections come: all of them, once", 2, [growing]);
   for (let i = 0; i < MANY; i += 500)
     await Promise.all(many.pushIds.slice(i, i + 500).map((pushId) => engine.devices.connect({ pushId }, now())));
+  await crowdComes();
   for (const [what, most, run] of works) {
+    if (!what.includes(ONLY)) continue;
     const figures: number[] = [];
     for (let round = 0; round < ROUNDS; round++) figures.push(await longestTurn(() => run(round)));
     print(what, most, figures);
@@ -367,5 +420,7 @@ export async function turns(): Promise<void> {
 function print(what: string, most: number, figures: readonly number[]): void {
   const least = Math.min(...figures);
   const bound = most === 0 ? "" : `  <= ${most}${least > most ? "  MISSED" : ""}`;
-  console.log(`${what.padEnd(52)} ${short(median(figures)).padStart(8)} ${short(least).padStart(8)}${bound}`);
+  console.log(
+    `${what.padEnd(52)} ${short(median(figures)).padStart(8)} ${short(least).padStart(8)} ${short(collected).padStart(8)}${bound}`,
+  );
 }

@@ -13,12 +13,15 @@ export const json = (value: unknown, status = 200): Response => ({
   body: JSON.stringify(value),
 });
 
-/** A long list, written in pieces: others get their turn meanwhile. */
-export async function jsonList(items: readonly object[]): Promise<Response> {
+/**
+ * A long list, written in pieces: others get their turn meanwhile.
+ * @param together so many in a piece: fewer of those that are long themselves
+ */
+export async function jsonList(items: readonly object[], together = LISTED_AT_ONCE): Promise<Response> {
   const pace = new Pace();
   const parts: string[] = [];
-  for (let at = 0; at < items.length; at += LISTED_AT_ONCE) {
-    parts.push(JSON.stringify(items.slice(at, at + LISTED_AT_ONCE)).slice(1, -1));
+  for (let at = 0; at < items.length; at += together) {
+    parts.push(JSON.stringify(items.slice(at, at + together)).slice(1, -1));
     if (pace.over()) await pace.turn();
   }
   return { status: 200, headers: JSON_HEADERS, body: `[${parts.join()}]` };

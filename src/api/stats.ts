@@ -6,7 +6,7 @@ import { PushError } from "../core/errors.ts";
 import { DAY } from "../core/time.ts";
 import type { Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
-import { json } from "./answer.ts";
+import { json, jsonList } from "./answer.ts";
 import type { Params } from "./params.ts";
 
 const CHART_SPAN = 7 * DAY;
@@ -51,7 +51,11 @@ export async function statsArrival(
     return json(record === undefined ? {} : describe(record, serverId));
   }
   const records = await actions.counters.arrivals(arrivalQuery(params, type), MOST_ARRIVALS);
-  return json(records.map((record) => describe(record, serverId)));
+  // Each lists up to 1,000 devices.
+  return jsonList(
+    records.map((record) => describe(record, serverId)),
+    1,
+  );
 }
 
 function arrivalQuery(params: Params, type: string): ArrivalQuery {

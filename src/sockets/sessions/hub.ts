@@ -292,8 +292,7 @@ export class Hub implements HubPort {
 
   name(session: Session, pushId: PushId, platform: string | undefined): void {
     session.pushId = pushId;
-    session.nextOfDevice = this.#devices.get(pushId);
-    this.#devices.set(pushId, session);
+    link(this.#devices, pushId, session, OF_DEVICE);
     this.lingering.delete(pushId);
     this.#named++;
     session.platform = platform;
@@ -306,7 +305,7 @@ export class Hub implements HubPort {
     if (pushId === undefined) return false;
     this.#trust(session);
     this.unbindSession(session);
-    unlink(this.#devices, pushId, session, "nextOfDevice");
+    unlink(this.#devices, pushId, session, OF_DEVICE);
     session.pushId = undefined;
     session.platform = undefined;
     this.#named--;
@@ -322,13 +321,12 @@ export class Hub implements HubPort {
     if (session.uid === uid) return;
     this.unbindSession(session);
     session.uid = uid;
-    session.nextOfUid = this.#users.get(uid);
-    this.#users.set(uid, session);
+    link(this.#users, uid, session, OF_UID);
   }
 
   unbindSession(session: Session): void {
     if (session.uid === undefined) return;
-    unlink(this.#users, session.uid, session, "nextOfUid");
+    unlink(this.#users, session.uid, session, OF_UID);
     session.uid = undefined;
   }
 
@@ -455,24 +453,34 @@ function member({ pushId, uid, platform }: Session): Member {
   };
 }
 
+/** The names of a list's two links. */
+interface Links {
+  readonly next: "nextOfDevice" | "nextOfUid";
+  readonly before: "beforeOfDevice" | "beforeOfUid";
+}
+const OF_DEVICE: Links = { next: "nextOfDevice", before: "beforeOfDevice" };
+const OF_UID: Links = { next: "nextOfUid", before: "beforeOfUid" };
+
+function link<K extends string>(heads: LargeMap<K, Session>, key: K, session: Session, { next, before }: Links): void {
+  const head = heads.get(key);
+  session[next] = head;
+  if (head !== undefined) head[before] = session;
+  heads.set(key, session);
+}
+
+/** Both ways, so that a list of any length is left at once: all sessions of a user may close together. */
 function unlink<K extends string>(
   heads: LargeMap<K, Session>,
   key: K,
   session: Session,
-  link: "nextOfDevice" | "nextOfUid",
+  { next, before }: Links,
 ): void {
-  const next = session[link];
-  session[link] = undefined;
-  const head = heads.get(key);
-  if (head === session) {
-    if (next === undefined) heads.delete(key);
-    else heads.set(key, next);
-    return;
-  }
-  for (let at = head; at !== undefined; at = at[link]) {
-    if (at[link] === session) {
-      at[link] = next;
-      return;
-    }
-  }
+  const later = session[next];
+  const earlier = session[before];
+  session[next] = undefined;
+  session[before] = undefined;
+  if (later !== undefined) later[before] = earlier;
+  if (earlier !== undefined) earlier[next] = later;
+  else if (later === undefined) heads.delete(key);
+  else heads.set(key, later);
 }

@@ -60,6 +60,8 @@ export class Session {
   /** Further sessions of the same device, of the same user: lists threaded through the sessions themselves. */
   nextOfDevice: Session | undefined = undefined;
   nextOfUid: Session | undefined = undefined;
+  beforeOfDevice: Session | undefined = undefined;
+  beforeOfUid: Session | undefined = undefined;
 
   constructor(connection: Connection<Session>) {
     this.connection = connection;
