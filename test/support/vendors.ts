@@ -21,6 +21,9 @@ import { fakeVivo } from "../../src/lab/vendors/vivo.ts";
 import { type FakePushService, fakeWebPush } from "../../src/lab/vendors/webpush.ts";
 import { fakeXiaomi } from "../../src/lab/vendors/xiaomi.ts";
 
+/** Milliseconds without a request after which a test has failed: far more than any needs, on a busy machine too. */
+const HANGS = 120_000;
+
 const makers = {
   apns: () => fakeApns(),
   fcm: fakeFcm,
@@ -142,11 +145,11 @@ async function startVendor(
       for (;;) {
         const found = fake.shown.filter((one) => one.id === id);
         if (found.length >= count) return found;
-        await once(events, "request", { signal: AbortSignal.timeout(20_000) });
+        await once(events, "request", { signal: AbortSignal.timeout(HANGS) });
       }
     },
     async asked(count) {
-      do await once(events, "request", { signal: AbortSignal.timeout(20_000) });
+      do await once(events, "request", { signal: AbortSignal.timeout(HANGS) });
       while (server.requests.length < (count ?? 0));
     },
   };
