@@ -1,6 +1,7 @@
-// Signatures of webhooks: what the standard's own example says, and which secrets are taken.
+// Signatures of webhooks: what the standard's own example and its published library say, and which secrets are taken.
 import { randomBytes } from "node:crypto";
 import { inspect } from "node:util";
+import { Webhook } from "standardwebhooks";
 import t from "tap";
 import { secretBytes, secretText } from "../../src/core/secret.ts";
 import { parseSecret, sign, signedHeaders } from "../../src/hooks/sign.ts";
@@ -69,3 +70,32 @@ t.test("a secret that gets into a log does not show itself", (t) => {
   }
   t.end();
 });
+
+const seconds = (): number => Math.floor(Date.now() / 1000);
+
+t.test("integration 7: the published library takes what we sign, with the old secret and the new one", (t) => {
+  const [old, next] = [secretText(randomBytes(24)), secretText(randomBytes(64))];
+  const body = JSON.stringify({ type: "events", data: { events: [{ id: "evt_1", data: { uid: "ünï 💡" } }] } });
+  const headers = signedHeaders([parseSecret(next), parseSecret(old)], "msg_1", seconds(), body);
+  for (const secret of [old, next]) t.strictSame(new Webhook(secret).verify(body, { ...headers }), JSON.parse(body));
+  t.end();
+});
+
+t.test(
+  "integration 7: it refuses another secret, another body, another id, and a timestamp of long ago or to come",
+  (t) => {
+    const secret = secretText(randomBytes(32));
+    const body = '{"type":"events"}';
+    const at = (timestamp: number) => ({ ...signedHeaders([parseSecret(secret)], "msg_1", timestamp, body) });
+    const refused = (text: string, headers: Record<string, string>, why: RegExp, by = secret): void => {
+      t.throws(() => new Webhook(by).verify(text, headers), why);
+    };
+    t.doesNotThrow(() => new Webhook(secret).verify(body, at(seconds())));
+    refused(body, at(seconds()), /No matching signature/, secretText(randomBytes(32)));
+    refused(`${body} `, at(seconds()), /No matching signature/);
+    refused(body, { ...at(seconds()), "webhook-id": "msg_2" }, /No matching signature/);
+    refused(body, at(seconds() - 301), /timestamp too old/);
+    refused(body, at(seconds() + 310), /timestamp too new/);
+    t.end();
+  },
+);
