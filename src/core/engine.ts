@@ -6,6 +6,7 @@
 // 1,000 entries may go in several steps, so that other callers get in between.
 import type { ArrivalEvidence, ArrivalRecord } from "./arrival.ts";
 import type { Device, DevicePast, PushId, Token, Uid } from "./device.ts";
+import type { BoundBy, Departures, Events } from "./events.ts";
 import type { Live, Presence } from "./live.ts";
 import type { NotificationId } from "./notification.ts";
 import type { Once, Outbox } from "./outbox.ts";
@@ -19,6 +20,7 @@ export interface Engine {
   readonly live: Live;
   readonly outbox: Outbox;
   readonly counters: Counters;
+  readonly events: Events;
   /** A consistent copy of everything stored, into a new file, while the engine goes on. Fails when the file exists. */
   backup(file: string): Promise<void>;
   /** Resolves after everything called before has been committed and the store is closed. */
@@ -51,6 +53,8 @@ export interface Binding {
    * A crash takes every device offline at the next start.
    */
   readonly timeToLive: number;
+  /** Told with the event. Absent: the API. */
+  readonly by?: BoundBy;
 }
 
 /** One page of devices, in a stable order. `next` absent: there is no further page. */
@@ -71,8 +75,12 @@ export interface Devices {
    * offline is gone. From here the device counts as online. When nothing else changes, `updateTime` moves once a day only.
    */
   connect(hello: Hello, now: number): Promise<Device>;
-  /** The devices are offline since `now`: the clock of a binding's timeToLive starts. Unknown ones are skipped. */
-  disconnect(pushIds: readonly PushId[], now: number): Promise<void>;
+  /**
+   * The devices are offline since `now`: the clock of a binding's timeToLive starts. Unknown ones are skipped.
+   * @param gone why and when they went, for the events; null: they were sent away by a server that stops and are expected back,
+   * so they are told of only when they stay away (core/events.ts)
+   */
+  disconnect(pushIds: readonly PushId[], now: number, gone?: Departures | null): Promise<void>;
   /** Replaces the tags of an existing record; a deleted device does not reappear. */
   setTags(pushId: PushId, tags: readonly string[], now: number): Promise<void>;
   /**
@@ -88,6 +96,7 @@ export interface Devices {
   unbind(
     who: { readonly pushIds: readonly PushId[] } | { readonly uids: readonly Uid[] },
     now: number,
+    by?: BoundBy,
   ): Promise<readonly PushId[]>;
   /** Known devices, in the order asked. */
   get(pushIds: readonly PushId[], now: number): Promise<readonly Device[]>;
@@ -102,8 +111,8 @@ export interface Devices {
     limit: number,
     now: number,
   ): Promise<DevicePage>;
-  /** Forgets the devices: token, tags, uid and kept packets. */
-  delete(pushIds: readonly PushId[]): Promise<void>;
+  /** Forgets the devices: token, tags, uid and kept packets. @param now the engine's own clock without it */
+  delete(pushIds: readonly PushId[], now?: number): Promise<void>;
   /** How many are stored. */
   count(): Promise<number>;
 }

@@ -13,6 +13,7 @@ import { Traits, type VendorTraits } from "../core/traits.ts";
 import { localBroker } from "./broker.ts";
 import { type BatchFigures, Queue, revive } from "./calls.ts";
 import { databaseFile } from "./directory.ts";
+import { localEvents } from "./events.ts";
 import { localOutbox, walkOn } from "./jobs.ts";
 import type { Keep } from "./sqlite/packets.ts";
 import type { Synchronous } from "./sqlite/schema.ts";
@@ -38,6 +39,8 @@ export interface LocalEngineOptions {
   readonly startThread?: (data: ThreadData) => Worker;
   /** The clock by which things expire. */
   readonly now?: () => number;
+  /** Milliseconds by a clock that is never set. */
+  readonly elapsed?: () => number;
   /** Told of each message that was committed, for metrics. */
   readonly onBatch?: (figures: BatchFigures) => void;
 }
@@ -62,10 +65,13 @@ export interface LocalEngine extends Engine {
 }
 
 const SWEEP_EVERY = 5_000;
+const SWEEP_EVENTS_EVERY = 1_000;
 /** Rows per piece of sweeping: about a millisecond. */
 const SWEEP_ROWS = 200;
 /** A longer list of ids goes in pieces, so that other callers get in between. */
 const PIECE = 1000;
+/** Each device that goes offline may write several events: about 5 ms. */
+const DEPARTURES = 100;
 
 /** Rejects with a `PushError` that says what to do when the data directory cannot be used. */
 export async function openLocalEngine(options: LocalEngineOptions): Promise<LocalEngine> {
@@ -96,6 +102,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
     switch (reply.kind) {
       case "batch":
         queue.answered(reply);
+        events.committed(reply);
         if (reply.trouble !== undefined) options.onTrouble?.(reply.trouble);
         break;
       case "backup":
@@ -125,6 +132,8 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
   const send = (request: Request): void => worker.postMessage(request);
   const broker = localBroker(queue);
   const sweeper = sweep(queue, now, options.deviceDays);
+  const events = localEvents(queue, now, options.elapsed ?? (() => performance.now()));
+  const sweepingEvents = repeat(SWEEP_EVENTS_EVERY, (stopped) => events.sweep(stopped));
   const walker = repeat(SWEEP_EVERY, (stopped) => walkOn(queue, now, stopped));
 
   /** In memory the copy is made by the thread itself, else by one of its own. */
@@ -140,6 +149,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
 
   async function close(): Promise<void> {
     sweeper.stop();
+    sweepingEvents.stop();
     walker.stop();
     const empty = queue.drain(new PushError("unavailable", "the store is closed"));
     await Promise.all([empty, backups]);
@@ -151,7 +161,8 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
   }
 
   return {
-    devices: localDevices(queue),
+    devices: localDevices(queue, now),
+    events,
     broker,
     live: broker.live,
     outbox: localOutbox(queue, broker, walker.now, now, new Traits(vendors)),
@@ -260,31 +271,42 @@ async function inPieces<Item, Result>(
   return results;
 }
 
-function localDevices(queue: Queue): Devices {
+function localDevices(queue: Queue, clock: () => number): Devices {
   return {
     connect: (hello, now) => queue.call("connect", [hello, now]),
-    async disconnect(pushIds, now) {
-      await inPieces(pushIds, async (piece) => {
-        await queue.call("disconnect", [piece, now], piece.length);
-        return [];
-      });
+    async disconnect(pushIds, now, gone) {
+      if (gone === undefined || gone === null) {
+        await inPieces(pushIds, async (piece) => {
+          await queue.call("disconnect", [piece, now, gone], piece.length);
+          return [];
+        });
+        return;
+      }
+      // All at once: the next connection of one of them may come in this very turn.
+      const calls: Promise<void>[] = [];
+      for (let i = 0; i < pushIds.length; i += DEPARTURES) {
+        const cut = <Item>(list: readonly Item[]): readonly Item[] => list.slice(i, i + DEPARTURES);
+        const piece = { reasons: cut(gone.reasons), times: cut(gone.times) };
+        calls.push(queue.call("disconnect", [cut(pushIds), now, piece], 4 * DEPARTURES));
+      }
+      await Promise.all(calls);
     },
     setTags: (pushId, tags, now) => queue.call("setTags", [pushId, tags, now]),
     changeTag: (pushId, tag, present, now, most) => queue.call("changeTag", [pushId, tag, present, now, most]),
     setToken: (pushId, token, now) => queue.call("setToken", [pushId, token, now]),
     bind: (binding, now) => queue.call("bind", [binding, now]),
-    unbind: (who, now) =>
+    unbind: (who, now, by) =>
       "pushIds" in who
-        ? inPieces(who.pushIds, (piece) => queue.call("unbindDevices", [piece, now], piece.length))
-        : inPieces(who.uids, (piece) => queue.call("unbindUids", [piece, now], piece.length)),
+        ? inPieces(who.pushIds, (piece) => queue.call("unbindDevices", [piece, now, by], piece.length))
+        : inPieces(who.uids, (piece) => queue.call("unbindUids", [piece, now, by], piece.length)),
     get: (pushIds, now) =>
       inPieces(pushIds, (piece) => queue.call("getDevices", [piece, undefined, now], piece.length)),
     past: (pushIds) => inPieces(pushIds, (piece) => queue.call("pastOf", [piece], piece.length)),
     byUid: (uids, now) => inPieces(uids, (piece) => queue.call("devicesByUid", [piece, now], piece.length)),
     page: (target, after, limit, now) => page(queue, target, after, limit, now),
-    async delete(pushIds) {
+    async delete(pushIds, now = clock()) {
       await inPieces(pushIds, async (piece) => {
-        await queue.call("deleteDevices", [piece], piece.length);
+        await queue.call("deleteDevices", [piece, now], piece.length);
         return [];
       });
     },

@@ -14,6 +14,7 @@ import {
 } from "../../src/core/packet.ts";
 import type { DeviceTarget } from "../../src/core/target.ts";
 import { missed } from "../support/engine.ts";
+import { eventTests } from "./events-conformance.ts";
 import { outboxConformance } from "./outbox-conformance.ts";
 import { lastPage, notification, over } from "./outbox-steps.ts";
 import { type Define, HOUR, packet, pushId, recorder, type Subject, T, toDevice, toTopic, uid } from "./steps.ts";
@@ -46,6 +47,7 @@ export async function conformance(t: Test, open: (t: Test) => Promise<Subject>):
   await packetTests(test);
   await outboxConformance(test);
   await counterTests(test);
+  await eventTests(test);
 }
 
 async function deviceTests(test: Define): Promise<void> {

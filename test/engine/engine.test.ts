@@ -18,6 +18,7 @@ function options(t: Test, dataDir: string, clock: { readonly now: number }): Loc
     arrivalDays: ARRIVAL_DAYS,
     vendors: TRAITS,
     now: () => clock.now,
+    elapsed: () => clock.now,
     startThread: withoutThread,
     onFatal(error) {
       t.error(error);

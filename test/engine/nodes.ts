@@ -6,13 +6,16 @@ import type { Presence } from "../../src/core/live.ts";
 
 type Call = (...args: unknown[]) => Promise<unknown>;
 
-/** The parts of an engine whose calls are made by `through`, save `attach`. */
+/** What is answered where it is asked, in every engine. */
+const AT_ONCE: ReadonlySet<string | symbol> = new Set(["attach", "wants", "watches", "onWritten", "onGap", "seqOf"]);
+
+/** The parts of an engine whose calls are made by `through`, save those. */
 function wrap(engine: Engine, through: (call: Call) => Call): Engine {
   const part = <Part extends object>(part: Part): Part =>
     new Proxy(part, {
       get(target, name) {
         const value: unknown = Reflect.get(target, name);
-        if (typeof value !== "function" || name === "attach") return value;
+        if (typeof value !== "function" || AT_ONCE.has(name)) return value;
         return through(async (...args) => Reflect.apply(value, target, args));
       },
     });
@@ -22,6 +25,7 @@ function wrap(engine: Engine, through: (call: Call) => Call): Engine {
     live: engine.live,
     outbox: part(engine.outbox),
     counters: part(engine.counters),
+    events: part(engine.events),
     backup: (file) => engine.backup(file),
     close: () => engine.close(),
   };
@@ -40,13 +44,14 @@ export const yielding = (engine: Engine): Engine =>
 export function alternating(engine: Engine): Engine {
   const nodes = [yielding(engine), yielding(engine)] as const;
   let calls = 0;
-  const part = <Name extends "devices" | "broker" | "outbox" | "counters">(name: Name): Engine[Name] =>
+  const part = <Name extends "devices" | "broker" | "outbox" | "counters" | "events">(name: Name): Engine[Name] =>
     new Proxy(engine[name], {
-      get: (_, method) => Reflect.get(nodes[method === "attach" ? 0 : calls++ % 2]![name], method),
+      get: (_, method) => Reflect.get(nodes[AT_ONCE.has(method) ? 0 : calls++ % 2]![name], method),
     });
   return {
     ...nodes[0],
     ...{ devices: part("devices"), broker: part("broker"), outbox: part("outbox"), counters: part("counters") },
+    events: part("events"),
   };
 }
 

@@ -12,10 +12,13 @@ import {
   type Uid,
 } from "../../core/device.ts";
 import type { Binding, Hello } from "../../core/engine.ts";
+import { type BoundBy, type Departures, deviceKey } from "../../core/events.ts";
 import { deviceChannel } from "../../core/packet.ts";
 import { DAY } from "../../core/time.ts";
 import type { Traits } from "../../core/traits.ts";
 import type { Addressees } from "./addressees.ts";
+import { type EventLog, iso } from "./events.ts";
+import type { Online } from "./online.ts";
 import type { Packets } from "./packets.ts";
 import type { Presence } from "./presence.ts";
 import type { Sequences } from "./sequences.ts";
@@ -67,6 +70,8 @@ export function devices(
   sequences: Sequences,
   addressees: Addressees,
   traits: Traits,
+  told: Pick<Online, "came" | "went" | "rebound">,
+  log: Pick<EventLog, "wants" | "write">,
 ) {
   const find = db.prepare<[string], Row>(`
     SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
@@ -131,6 +136,15 @@ export function devices(
   const idle = db.prepare<[number, number], { device: number; push_id: string }>(`
     SELECT device, push_id FROM devices INDEXED BY devices_idle
     WHERE uid IS NULL AND token IS NULL AND tags IS NULL AND update_time < ? ORDER BY update_time LIMIT ? + 0`);
+  // The named index: without statistics SQLite takes another one.
+  const overdue = db.prepare<[number, number], { device: number; push_id: string; uid: string }>(`
+    SELECT device, push_id, uid FROM devices INDEXED BY devices_by_end
+    WHERE uid_ttl > 0 AND offline_since + uid_ttl <= ? ORDER BY offline_since + uid_ttl LIMIT ? + 0`);
+  const leftBehind = db.prepare<[number, number], { device: number; online_run: number }>(`
+    SELECT device, online_run FROM devices INDEXED BY devices_by_run WHERE online_run < ? ORDER BY online_run LIMIT ? + 0`);
+  const setLeft = db.prepare<[number, number]>(
+    "UPDATE devices SET online_run = NULL, offline_since = ? WHERE device = ?",
+  );
   const deviceOf = db.prepare<[string], number>("SELECT device FROM devices WHERE push_id = ?").pluck<number>();
   const bindTo = db.prepare<[string, number, number, number | null, number | null, string | null, number, number]>(`
     UPDATE devices SET uid = ?, bound = ?, uid_ttl = ?, online_run = ?, offline_since = ?, platform = ?, update_time = ?
@@ -179,7 +193,15 @@ export function devices(
     if (stored !== undefined) stored--;
   }
 
-  function forget(row: Row): void {
+  /** The uid of the record until now. One whose time is over is taken off first. */
+  function uidBefore(row: Row, now: number): string | null {
+    if (row.uid === null || !presence.ended(row, now)) return row.uid;
+    told.rebound(row.push_id, row.uid, null, "binding_ttl", now);
+    return null;
+  }
+
+  function forget(row: Row, by: BoundBy, now: number): void {
+    told.rebound(row.push_id, uidBefore(row, now), null, by, now);
     for (const tag of tagsOf(row)) removeTag.run(tag, row.device);
     drop(row.device, row.push_id);
     packets.drop(deviceChannel(row.push_id as PushId));
@@ -189,10 +211,10 @@ export function devices(
    * The device has another token than before. Deletes every other one that has this token: the app was installed again under a
    * new pushId (holds 6).
    */
-  function claim(pushId: string, token: Token): void {
+  function claim(pushId: string, token: Token, now: number): void {
     dropDetour.run(pushId);
     for (const other of findOthersByToken.all(token.token, token.type, token.packageName ?? null, pushId))
-      forget(other);
+      forget(other, "token_claimed", now);
   }
 
   /** The device's token is one of the past. */
@@ -213,7 +235,7 @@ export function devices(
 
   function connectNew(hello: Hello, token: Token | undefined, now: number): Device {
     const tags = unique(hello.tags ?? []);
-    if (token !== undefined) claim(hello.pushId, token);
+    if (token !== undefined) claim(hello.pushId, token, now);
     const type = token?.type ?? typeWithoutToken(hello.platform);
     const device = sequences.device();
     add(
@@ -229,6 +251,7 @@ export function devices(
     );
     replaceTags(device, [], tags);
     presence.set(device, true);
+    told.came(hello.pushId, undefined, hello.platform, now, now);
     setLastSeen.run(now, device, now);
     return {
       pushId: hello.pushId,
@@ -246,7 +269,10 @@ export function devices(
     const rows = platform === "all" ? newestBound.all(uid) : newestBoundOnPlatform.all(uid, platform);
     const alive = rows.filter((row) => !presence.ended(row, now));
     const evicted = alive.slice(limit);
-    for (const row of evicted) clearUid.run(now, row.device);
+    for (const row of evicted) {
+      clearUid.run(now, row.device);
+      told.rebound(row.push_id, row.uid, null, "platform_limit", now);
+    }
     return evicted.map((row) => row.push_id as PushId);
   }
 
@@ -258,8 +284,17 @@ export function devices(
       presence.set(row.device, true);
 
       const ended = row.uid !== null && presence.ended(row, now);
-      if (ended) clearUid.run(now, row.device);
-      else if (row.uid_ttl > 0 && row.online_run !== presence.run) setOnline.run(presence.run, row.device);
+      if (ended) {
+        clearUid.run(now, row.device);
+        told.rebound(row.push_id, row.uid, null, "binding_ttl", now);
+      } else if (row.uid_ttl > 0 && row.online_run !== presence.run) setOnline.run(presence.run, row.device);
+      told.came(
+        row.push_id,
+        ended ? undefined : (row.uid ?? undefined),
+        hello.platform ?? row.platform ?? undefined,
+        now,
+        now,
+      );
 
       const before = tagsOf(row);
       const tags = hello.tags === undefined ? before : unique(hello.tags);
@@ -273,7 +308,7 @@ export function devices(
 
       if (newToken) {
         note(row, REPLACED, now);
-        claim(row.push_id, token);
+        claim(row.push_id, token, now);
       }
       if (newTags) replaceTags(row.device, before, tags);
       const after = {
@@ -299,8 +334,10 @@ export function devices(
       return { pushId: hello.pushId, tags: [], ...(type && { type }), createTime: now, updateTime: now };
     },
 
-    disconnect(pushIds: readonly PushId[], now: number): void {
-      for (const pushId of pushIds) {
+    /** @param gone null: they are expected back, being sent away by a server that stops */
+    disconnect(pushIds: readonly PushId[], now: number, gone?: Departures | null): void {
+      for (const [i, pushId] of pushIds.entries()) {
+        if (gone !== null) told.went(pushId, gone?.times[i] ?? now, gone?.reasons[i] ?? "transport close", now);
         const device = deviceOf.get(pushId);
         if (device === undefined) continue;
         presence.set(device, false);
@@ -340,7 +377,7 @@ export function devices(
       if (row === undefined || token === undefined) return;
       if (hasToken(row, token)) return lately.brought(row, token, now);
       note(row, REPLACED, now);
-      claim(pushId, token);
+      claim(pushId, token, now);
       update.run(row.tags, token.type, token.token, token.packageName ?? null, now, now, row.device);
     },
 
@@ -354,6 +391,7 @@ export function devices(
       registeredBefore: number | undefined,
       reason: string,
       now: number,
+      app?: string,
     ): void {
       const row = find.get(pushId);
       if (row === undefined || row.token !== token || row.type !== type) return;
@@ -361,6 +399,10 @@ export function devices(
       if (registeredBefore !== undefined && since >= registeredBefore) return;
       note(row, reason, now);
       update.run(row.tags, traits.typeAfter(type), null, null, null, now, row.device);
+      if (!log.wants("token.dead")) return;
+      const uid = row.uid !== null && !presence.ended(row, now) ? row.uid : undefined;
+      const data = { pushId, uid, type, app: row.package ?? app, reason, at: iso(now) };
+      log.write("token.dead", deviceKey(pushId), data, now);
     },
 
     pastOf(pushIds: readonly PushId[]): readonly DevicePast[] {
@@ -393,29 +435,35 @@ export function devices(
       const online = presence.isOnline(device);
       const onlineRun = binding.timeToLive > 0 && online ? presence.run : null;
       const offlineSince = binding.timeToLive > 0 && !online ? now : null;
-      const { uid, timeToLive, platformLimit } = binding;
+      const { uid, timeToLive, platformLimit, by = "api" } = binding;
+      const before = row === undefined ? null : uidBefore(row, now);
       bindTo.run(uid, sequences.bound(), timeToLive, onlineRun, offlineSince, platform, now, device);
+      told.rebound(binding.pushId, before, uid, by, now);
       if (platformLimit <= 0) return [];
       return evict(uid, binding.platform === "all" ? "all" : platform, platformLimit, now);
     },
 
-    unbindDevices(pushIds: readonly PushId[], now: number): readonly PushId[] {
+    unbindDevices(pushIds: readonly PushId[], now: number, by: BoundBy = "api"): readonly PushId[] {
       const had: PushId[] = [];
       for (const pushId of pushIds) {
         const row = find.get(pushId);
         if (row === undefined || row.uid === null) continue;
-        if (!presence.ended(row, now)) had.push(pushId);
+        const before = uidBefore(row, now);
+        if (before !== null) had.push(pushId);
         clearUid.run(now, row.device);
+        told.rebound(pushId, before, null, by, now);
       }
       return had;
     },
 
-    unbindUids(uids: readonly Uid[], now: number): readonly PushId[] {
+    unbindUids(uids: readonly Uid[], now: number, by: BoundBy = "api"): readonly PushId[] {
       const had: PushId[] = [];
       for (const uid of uids)
         for (const row of findByUid.all(uid)) {
-          if (!presence.ended(row, now)) had.push(row.push_id as PushId);
+          const before = uidBefore(row, now);
+          if (before !== null) had.push(row.push_id as PushId);
           clearUid.run(now, row.device);
+          told.rebound(row.push_id, before, null, by, now);
         }
       return had;
     },
@@ -464,10 +512,10 @@ export function devices(
       return page(pageOfAll.all(after, limit), limit, undefined, now);
     },
 
-    deleteDevices(pushIds: readonly PushId[]): void {
+    deleteDevices(pushIds: readonly PushId[], now: number): void {
       for (const pushId of pushIds) {
         const row = find.get(pushId);
-        if (row !== undefined) forget(row);
+        if (row !== undefined) forget(row, "deleted", now);
         else packets.drop(deviceChannel(pushId));
       }
     },
@@ -475,6 +523,18 @@ export function devices(
     countDevices(): number {
       stored ??= total.get() ?? 0;
       return stored;
+    },
+
+    /** Takes the uid off devices whose binding has ended, so that it is told of. @returns whether there may be more */
+    endBindings(now: number, limit: number): boolean {
+      const left = leftBehind.all(presence.run, limit);
+      for (const { device, online_run } of left) setLeft.run(presence.endOf(online_run), device);
+      const rows = overdue.all(now, limit);
+      for (const { device, push_id, uid } of rows) {
+        clearUid.run(now, device);
+        told.rebound(push_id, uid, null, "binding_ttl", now);
+      }
+      return left.length === limit || rows.length === limit;
     },
 
     /** What was counted may not hold: a transaction was undone. */

@@ -13,6 +13,8 @@ export interface Presence {
   readonly run: number;
   isOnline(device: number): boolean;
   set(device: number, online: boolean): void;
+  /** When a device that was online in an earlier run went offline. */
+  endOf(run: number): number;
   /** Whether the binding's time has passed while the device was offline. */
   ended(clock: BindingClock, now: number): boolean;
 }
@@ -41,6 +43,7 @@ export function presence(db: Database, started: number, reading: boolean): Prese
       const bit = 1 << (device & 7);
       bits[device >>> 3] = online ? (bits[device >>> 3] ?? 0) | bit : (bits[device >>> 3] ?? 0) & ~bit;
     },
+    endOf: (earlier) => starts.get(earlier + 1) ?? started,
     ended({ uid_ttl, online_run, offline_since }, now) {
       if (uid_ttl === 0 || online_run === run) return false;
       const since = online_run === null ? offline_since : starts.get(online_run + 1);

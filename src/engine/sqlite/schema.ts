@@ -327,6 +327,60 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE log (epoch TEXT NOT NULL);
   INSERT INTO log (epoch) VALUES (lower(hex(randomblob(8))));
   `,
+  `
+  -- What business servers are told. time: when it was written. data: JSON.
+  CREATE TABLE events (
+    seq INTEGER PRIMARY KEY,
+    type TEXT NOT NULL,
+    key TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    data TEXT NOT NULL
+  );
+  CREATE INDEX events_by_key ON events (key, seq);
+  CREATE INDEX events_by_time ON events (time);
+  INSERT INTO sequences (name, value) VALUES ('event', 0);
+
+  -- An event that an endpoint is to be told. state: see hooks.ts. subject: of a state event, what it is about.
+  -- due: from when it may be sent, or until when it is leased.
+  CREATE TABLE hook_events (
+    hook TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    subject TEXT,
+    state INTEGER NOT NULL DEFAULT 0,
+    due INTEGER NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    reason TEXT,
+    PRIMARY KEY (hook, seq)
+  ) WITHOUT ROWID;
+  CREATE INDEX hook_events_by_seq ON hook_events (seq);
+  CREATE INDEX hook_events_by_key ON hook_events (hook, key, seq) WHERE state < 2;
+  CREATE INDEX hook_events_by_subject ON hook_events (hook, subject) WHERE state = 0 AND subject IS NOT NULL;
+
+  -- Who is connected, as far as somebody is told of it. run: the start of the server in which it last was.
+  CREATE TABLE online (
+    push_id TEXT NOT NULL PRIMARY KEY,
+    uid TEXT,
+    platform TEXT,
+    since INTEGER NOT NULL,
+    run INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE TABLE online_users (uid TEXT NOT NULL PRIMARY KEY, devices INTEGER NOT NULL, since INTEGER NOT NULL) WITHOUT ROWID;
+  -- push_id '': connections that did not say which device they are.
+  CREATE TABLE topic_members (
+    push_id TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    run INTEGER NOT NULL,
+    PRIMARY KEY (push_id, topic)
+  ) WITHOUT ROWID;
+  CREATE TABLE topics_occupied (topic TEXT NOT NULL PRIMARY KEY, members INTEGER NOT NULL, since INTEGER NOT NULL)
+    WITHOUT ROWID;
+
+  -- Bindings in the order in which they end; and those of devices that were online when an earlier run ended.
+  CREATE INDEX devices_by_end ON devices (offline_since + uid_ttl) WHERE uid_ttl > 0;
+  CREATE INDEX devices_by_run ON devices (online_run) WHERE online_run IS NOT NULL;
+  `,
 ];
 
 export type Synchronous = "FULL" | "NORMAL";

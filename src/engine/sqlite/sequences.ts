@@ -11,13 +11,15 @@ export interface Sequences {
   device(): number;
   /** The newest delivery. */
   delivery(): number;
+  /** The newest event. */
+  event(): number;
   /** Within the transaction that stores what the numbers were given to. */
   save(): void;
   /** After that transaction's commit. A failed one leaves a gap, which is harmless. */
   saved(): void;
 }
 
-const NAMES = ["seq", "bound", "device", "delivery"] as const;
+const NAMES = ["seq", "bound", "device", "delivery", "event"] as const;
 
 /** So many numbers are taken from the store at once. */
 const BLOCK = 10_000;
@@ -25,7 +27,7 @@ const BLOCK = 10_000;
 export function sequences(db: Database): Sequences {
   const read = db.prepare<[string], number>("SELECT value FROM sequences WHERE name = ?").pluck<number>();
   const write = db.prepare<[number, string]>("UPDATE sequences SET value = ? WHERE name = ?");
-  const now = { seq: 0, bound: 0, device: 0, delivery: 0 };
+  const now = { seq: 0, bound: 0, device: 0, delivery: 0, event: 0 };
   for (const name of NAMES) now[name] = read.get(name) ?? 0;
   const stored = { ...now };
   const written = { ...now };
@@ -40,6 +42,7 @@ export function sequences(db: Database): Sequences {
     bound: () => ++now.bound,
     device: () => ++now.device,
     delivery: () => ++now.delivery,
+    event: () => ++now.event,
     save() {
       for (const name of NAMES) reserve(name);
     },

@@ -5,6 +5,7 @@ import { getPriority, setPriority } from "node:os";
 import type { MessagePort } from "node:worker_threads";
 import type Database from "better-sqlite3";
 import { type ErrorCode, PushError } from "../../core/errors.ts";
+import type { Wanted } from "../../core/events.ts";
 import { Traits, type VendorTraits } from "../../core/traits.ts";
 import { copyDatabase } from "../backup.ts";
 import { databaseFile, lockDirectory } from "../directory.ts";
@@ -14,11 +15,14 @@ import { counters } from "./counters.ts";
 import { type Counts, counts } from "./counts.ts";
 import { deliveries } from "./deliveries.ts";
 import { devices } from "./devices.ts";
+import { type EventLog, eventLog, Wants } from "./events.ts";
 import { explain, isRoomFault, isStoreFault } from "./faults.ts";
+import { hookQueue } from "./hooks.ts";
 import { outbox } from "./jobs.ts";
 import { listing, type Place } from "./listing.ts";
 import { type PackedCalls, unpack } from "./message.ts";
 import { calls } from "./once.ts";
+import { online } from "./online.ts";
 import { orders } from "./orders.ts";
 import { type Keep, type Packets, packets } from "./packets.ts";
 import { presence } from "./presence.ts";
@@ -60,6 +64,8 @@ export interface BatchReply {
   /** Milliseconds in the calls, and in the commit. */
   readonly work: number;
   readonly commit: number;
+  /** The newest event, if any was written. */
+  readonly events?: number;
   /** Why nothing could be written. */
   readonly trouble?: string;
 }
@@ -85,11 +91,15 @@ function methods(
   counted: Counts,
   tallied: Progress,
   traits: Traits,
+  log: EventLog,
+  wants: Wants,
   reading: boolean,
 ) {
   const { append, sweepPackets } = kept;
   const known = addressees(db, numbers.device);
-  const devicesTable = devices(db, kept, presence(db, data.started, reading), numbers, known, traits);
+  const here = presence(db, data.started, reading);
+  const present = online(db, log, wants, here.run, data.started);
+  const devicesTable = devices(db, kept, here, numbers, known, traits, present, log);
   const repeatable = calls(db, kept);
   const told = receipts(db, counted, known, devicesTable, traits);
   const looking = listing(db, known);
@@ -115,6 +125,21 @@ function methods(
     },
     vendorIds,
     traceable,
+    /** What was written before is not undone. @returns the epoch of the log */
+    want(wanted: Wanted, topicsChanged: boolean): string {
+      wants.use(wanted);
+      if (!wants.tracksDevices) present.drop("devices");
+      if (!wants.tracksTopics || topicsChanged) present.drop("topics");
+      return log.epoch;
+    },
+    noteEvents: present.noteEvents,
+    presentDevices: present.presentDevices,
+    listEvents: log.list,
+    newestEvent: log.newest,
+    tellAbsent: present.tellAbsent,
+    /** Whether there may be more to do. */
+    sweepEvents: (now: number, keep: number, limit: number): boolean =>
+      (log.wants("uid.unbound") && devicesTable.endBindings(now, limit)) || log.sweepLog(now - keep, limit),
     appendOnce: repeatable.appendOnce,
     handed: repeatable.handed,
   };
@@ -132,11 +157,12 @@ export interface Store {
 
 /** @throws PushError when the store cannot be used; but a full disk is no reason to serve nobody: see `trouble` */
 function openStore(data: StoreData): Store {
-  if (data.dataDir === ":memory:") return store(openDatabase(":memory:", data.synchronous), data);
+  const wants = new Wants();
+  if (data.dataDir === ":memory:") return store(openDatabase(":memory:", data.synchronous), data, false, wants);
   const lock = lockDirectory(data.dataDir);
   const file = databaseFile(data.dataDir);
   try {
-    const opened = openOrWait(file, data);
+    const opened = openOrWait(file, data, wants);
     return {
       ...opened,
       close() {
@@ -153,22 +179,22 @@ function openStore(data: StoreData): Store {
 /** Milliseconds between two looks whether there is room again. */
 const LOOK_FOR_ROOM = 1000;
 
-function openOrWait(file: string, data: StoreData): Store {
-  const open = (): Store => stored(openDatabase(file, data.synchronous), data, false);
+function openOrWait(file: string, data: StoreData, wants: Wants): Store {
+  const open = (): Store => stored(openDatabase(file, data.synchronous), data, false, wants);
   const existed = existsSync(file) && statSync(file).size > 0;
   try {
     return open();
   } catch (error) {
     // A new server is told at once; one that served before goes on with what it can.
     if (!existed || !isRoomFault(error)) throw error;
-    return waiting(open, () => stored(openAlone(file, data.synchronous), data, true), explain(error, file));
+    return waiting(open, () => stored(openAlone(file, data.synchronous), data, true, wants), explain(error, file));
   }
 }
 
 /** Closes what cannot be made a store of: open, it would keep the next one out. */
-function stored(db: Database, data: StoreData, reading: boolean): Store {
+function stored(db: Database, data: StoreData, reading: boolean, wants: Wants): Store {
   try {
-    return store(db, data, reading);
+    return store(db, data, reading, wants);
   } catch (error) {
     db.close();
     throw error;
@@ -203,13 +229,14 @@ function waiting(open: () => Store, openReading: () => Store, fault: Error): Sto
 }
 
 /** On an open database; `run` never throws. @param reading it is never written: only `read` is called */
-export function store(db: Database, data: StoreData, reading = false): Store {
+export function store(db: Database, data: StoreData, reading = false, wants = new Wants()): Store {
   const traits = new Traits(data.vendors ?? []);
   const numbers = sequences(db);
   const kept = packets(db, data.keep, numbers.seq);
   const counted = counts(db, data.arrivalDays);
   const tallied = progress(db, counted, traits);
-  const table = methods(db, data, numbers, kept, counted, tallied, traits, reading);
+  const log = eventLog(db, wants, hookQueue(db), numbers.event);
+  const table = methods(db, data, numbers, kept, counted, tallied, traits, log, wants, reading);
   const begin = db.prepare<[]>("BEGIN IMMEDIATE");
   const beginReading = db.prepare<[]>("BEGIN");
   const commit = db.prepare<[]>("COMMIT");
@@ -258,7 +285,9 @@ export function store(db: Database, data: StoreData, reading = false): Store {
     commit.run();
     numbers.saved();
     tallied.saved();
-    return { results, failures, work: worked - started, commit: performance.now() - worked };
+    const events = log.takeWritten();
+    const figures = { results, failures, work: worked - started, commit: performance.now() - worked };
+    return events === 0 ? figures : { ...figures, events };
   }
 
   /** A call threw: the same again, so that only its own changes are undone. The usual batch need not pay for savepoints. */
@@ -312,6 +341,7 @@ export function store(db: Database, data: StoreData, reading = false): Store {
     } finally {
       tallied.forget();
       table.recount();
+      log.takeWritten();
       if (db.inTransaction) rollback.run();
       db.pragma("query_only = OFF");
     }

@@ -1,0 +1,118 @@
+// The log of events of a single process, made of the calls of the storage thread; and what is known here without asking it.
+import {
+  type Events,
+  type EventType,
+  NOTHING_WANTED,
+  tracksDevices,
+  tracksTopics,
+  type Wanted,
+  wantedTypes,
+} from "../core/events.ts";
+import type { Queue } from "./calls.ts";
+import type { Walk } from "./sqlite/online.ts";
+
+/** A longer list goes in pieces, so that other callers get in between. */
+const PIECE = 100;
+/** Rows per piece of sweeping: about a millisecond. */
+const SWEEP_ROWS = 100;
+
+const FROM_THE_FIRST: Walk = { pushId: "" };
+
+export interface LocalEvents extends Events {
+  /** The thread has answered a message. */
+  committed(reply: { readonly events?: number; readonly trouble?: string }): void;
+  /** Tells of those who did not come back after a restart, of bindings that have ended, and forgets what is old. */
+  sweep(stopped: () => boolean): Promise<void>;
+}
+
+/** @param elapsed milliseconds by a clock that is never set */
+export function localEvents(queue: Queue, now: () => number, elapsed: () => number): LocalEvents {
+  let wanted = NOTHING_WANTED;
+  let types: ReadonlySet<EventType> = new Set();
+  let devices = false;
+  let topics = false;
+  let epoch = "";
+  /** The thread does not know yet what is wanted. */
+  let untold = false;
+  let topicsChanged = false;
+  /** From when (`elapsed`) whoever is not back will not come, and how far the look for them is. */
+  let settled: number | undefined;
+  let walk: Walk | undefined = FROM_THE_FIRST;
+  /** The store could not be written: what it was told meanwhile it does not know. */
+  let troubled = false;
+  /** There are none in the log. */
+  let empty = false;
+  const writtenListeners: ((newest: number) => void)[] = [];
+  const gapListeners: (() => void)[] = [];
+
+  const gap = (): void => {
+    for (const listener of gapListeners) listener();
+  };
+
+  async function tell(): Promise<void> {
+    epoch = await queue.call("want", [wanted, topicsChanged]);
+    untold = false;
+    topicsChanged = false;
+  }
+
+  return {
+    async want(next: Wanted) {
+      const before = { devices, topics, prefixes: JSON.stringify(wanted.topics) };
+      const first = settled === undefined;
+      wanted = next;
+      types = wantedTypes(next);
+      devices = tracksDevices(types);
+      topics = tracksTopics(types);
+      settled ??= elapsed() + next.grace;
+      untold = true;
+      const otherTopics = topics && before.topics && before.prefixes !== JSON.stringify(next.topics);
+      topicsChanged ||= otherTopics;
+      const told = tell();
+      if (!first && ((devices && !before.devices) || (topics && !before.topics) || otherTopics)) gap();
+      await told;
+    },
+    wants: (type) => types.has(type),
+    get tracksDevices() {
+      return devices;
+    },
+    watches: (topic) => topics && wanted.topics.some((prefix) => topic.startsWith(prefix)),
+    async note(happenings) {
+      for (let i = 0; i < happenings.length; i += PIECE) {
+        const piece = happenings.slice(i, i + PIECE);
+        await queue.call("noteEvents", [piece, now()], 4 * piece.length);
+      }
+    },
+    async present(list, at) {
+      for (let i = 0; i < list.length; i += PIECE) {
+        const piece = list.slice(i, i + PIECE);
+        await queue.call("presentDevices", [piece, at], 4 * piece.length);
+      }
+    },
+    onWritten: (listener) => void writtenListeners.push(listener),
+    onGap: (listener) => void gapListeners.push(listener),
+    list: (query, limit) => queue.call("listEvents", [query, limit], 100),
+    newest: () => queue.call("newestEvent", []),
+    seqOf(id) {
+      const start = `evt_${epoch}_`;
+      const seq = id.startsWith(start) ? Number(id.slice(start.length)) : Number.NaN;
+      return Number.isSafeInteger(seq) && seq > 0 ? seq : undefined;
+    },
+    committed({ events, trouble }) {
+      if (events !== undefined) empty = false;
+      if (events !== undefined) for (const listener of writtenListeners) listener(events);
+      if (trouble !== undefined) troubled = true;
+      else if (troubled) {
+        troubled = false;
+        if (devices || topics) gap();
+      }
+    },
+    async sweep(stopped) {
+      if (untold && settled !== undefined) await tell();
+      if (settled !== undefined && elapsed() >= settled && (devices || topics))
+        while (walk !== undefined && !stopped()) walk = await queue.call("tellAbsent", [walk, SWEEP_ROWS, now()]);
+      if (types.size === 0 && empty) return;
+      while (!stopped() && (await queue.call("sweepEvents", [now(), wanted.keep, SWEEP_ROWS], SWEEP_ROWS)));
+      if (types.size === 0) empty = (await queue.call("newestEvent", [])) === 0;
+    },
+  };
+}

@@ -1,0 +1,145 @@
+// The log of events. Whatever causes one writes it in the same transaction; what nobody wants is not written.
+import type Database from "better-sqlite3";
+import {
+  type Event,
+  type EventPage,
+  type EventQuery,
+  type EventType,
+  type HookPatterns,
+  NOTHING_WANTED,
+  subjectOf,
+  takes,
+  tracksDevices,
+  tracksTopics,
+  type Wanted,
+  wantedTypes,
+} from "../../core/events.ts";
+import { readEpoch } from "./epoch.ts";
+import type { HookQueue } from "./hooks.ts";
+
+/** What is wanted, while the thread lives: a store that is opened once there is room on the disk goes on with it. */
+export class Wants {
+  #types: ReadonlySet<EventType> = new Set();
+  #hooks: ReadonlyMap<EventType, readonly HookPatterns[]> = new Map();
+  topics = "";
+  tracksDevices = false;
+  tracksTopics = false;
+
+  constructor() {
+    this.use(NOTHING_WANTED);
+  }
+
+  use(wanted: Wanted): void {
+    this.#types = wantedTypes(wanted);
+    const hooksOf = (type: EventType): HookPatterns[] =>
+      wanted.hooks.filter(({ events }) => events.some((pattern) => takes(pattern, type)));
+    this.#hooks = new Map([...this.#types].map((type) => [type, hooksOf(type)]));
+    this.topics = JSON.stringify(wanted.topics);
+    this.tracksDevices = tracksDevices(this.#types);
+    this.tracksTopics = tracksTopics(this.#types);
+  }
+
+  has(type: EventType): boolean {
+    return this.#types.has(type);
+  }
+
+  hooksOf(type: EventType): readonly HookPatterns[] {
+    return this.#hooks.get(type) ?? [];
+  }
+}
+
+interface Row {
+  readonly seq: number;
+  readonly type: EventType;
+  readonly key: string;
+  readonly time: number;
+  readonly data: string;
+}
+
+/** Rows that are looked through for one page, and the size of their data that ends one early. */
+const LOOKED_THROUGH = 1000;
+const PAGE_SIZE = 1_000_000;
+
+/** The data of an event, times in it as ISO text. */
+export type EventData = Readonly<Record<string, string | number | boolean | object | null | undefined>>;
+
+export const iso = (time: number): string => new Date(time).toISOString();
+
+export type EventLog = ReturnType<typeof eventLog>;
+
+export function eventLog(db: Database, wants: Wants, hooks: HookQueue, nextSeq: () => number) {
+  const epoch = readEpoch(db);
+  const insert = db.prepare<[number, string, string, number, string]>(
+    "INSERT INTO events (seq, type, key, time, data) VALUES (?, ?, ?, ?, ?)",
+  );
+  const after = db.prepare<[number, number], Row>(`
+    SELECT seq, type, key, time, data FROM events WHERE seq > +? ORDER BY seq LIMIT ? + 0`);
+  const afterOfKey = db.prepare<[string, number, number], Row>(`
+    SELECT seq, type, key, time, data FROM events WHERE key = +? AND seq > +? ORDER BY seq LIMIT ? + 0`);
+  const firstSince = db
+    .prepare<[number], number>("SELECT seq FROM events WHERE time >= +? ORDER BY time, seq LIMIT 1")
+    .pluck<number>();
+  const newest = db.prepare<[], number | null>("SELECT max(seq) FROM events").pluck<number | null>();
+  const old = db.prepare<[number, number]>(`
+    DELETE FROM events WHERE seq IN (
+      SELECT seq FROM events e
+      WHERE time < +? AND NOT EXISTS (SELECT 1 FROM hook_events h WHERE h.seq = e.seq) ORDER BY time LIMIT ? + 0)`);
+  /** The newest that this transaction has written; 0: none. */
+  let written = 0;
+
+  return {
+    wants: (type: EventType): boolean => wants.has(type),
+
+    /** @param member of a topic's event: the device */
+    write(type: EventType, key: string, data: EventData | string, now: number, member?: string): void {
+      if (!wants.has(type)) return;
+      const seq = nextSeq();
+      insert.run(seq, type, key, now, typeof data === "string" ? data : JSON.stringify(data));
+      const subject = subjectOf(type, key, member);
+      for (const hook of wants.hooksOf(type)) hooks.enqueue(hook, seq, key, subject);
+      written = seq;
+    },
+
+    /** The newest that was written since the last call; 0: none. */
+    takeWritten(): number {
+      const taken = written;
+      written = 0;
+      return taken;
+    },
+
+    list({ after: from = 0, types, key, from: since, to }: EventQuery, limit: number): EventPage {
+      const first = since === undefined ? 0 : firstSince.get(since);
+      if (first === undefined) return { events: [] };
+      const start = Math.max(from, first - 1);
+      const rows = key === undefined ? after.all(start, LOOKED_THROUGH) : afterOfKey.all(key, start, LOOKED_THROUGH);
+      const events: Event[] = [];
+      let size = 0;
+      let last = start;
+      for (const row of rows) {
+        if (to !== undefined && row.time >= to) return { events };
+        if (events.length >= limit || size > PAGE_SIZE) return { events, next: last };
+        last = row.seq;
+        if (types !== undefined && !types.includes(row.type)) continue;
+        if (since !== undefined && row.time < since) continue;
+        events.push(toEvent(row, epoch));
+        size += row.data.length;
+      }
+      return rows.length < LOOKED_THROUGH ? { events } : { events, next: last };
+    },
+
+    newest: (): number => newest.get() ?? 0,
+    epoch,
+
+    /** Forgets up to `limit` events that were written before then and that no endpoint waits for. Whether there may be more. */
+    sweepLog: (before: number, limit: number): boolean => old.run(before, limit).changes === limit,
+  };
+}
+
+const toEvent = ({ seq, type, key, time, data }: Row, epoch: string): Event => ({
+  seq,
+  id: `evt_${epoch}_${seq}`,
+  type,
+  key,
+  time,
+  data,
+});
