@@ -5,7 +5,7 @@ import type { Notification } from "../core/notification.ts";
 import { Recent } from "../core/recent.ts";
 import { MINUTE } from "../core/time.ts";
 import type { AppId, Host, Outcome, Recipient, Trace, Vendor } from "../core/vendor.ts";
-import { isPrivateHost } from "./address.ts";
+import { isPrivateHost } from "../http/public.ts";
 import { Credentials } from "./credentials.ts";
 import { nameOf, placeOf, sparing } from "./detour.ts";
 import type { Answer, CommonApp, Dialect, HttpReply, HttpRequest, Transport } from "./dialect.ts";

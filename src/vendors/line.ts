@@ -6,7 +6,7 @@ import { Pool, ProxyAgent } from "undici";
 import { type Debug, NO_DEBUG } from "../core/debug.ts";
 import { HOUR } from "../core/time.ts";
 import type { AppId } from "../core/vendor.ts";
-import { publicAddress, publicLookup } from "./address.ts";
+import { publicAddress, publicLookup } from "../http/public.ts";
 import type { CommonApp, HttpReply, HttpRequest, Transport } from "./dialect.ts";
 import type { Signatures } from "./signatures.ts";
 

@@ -1,4 +1,5 @@
-// Keeps requests whose host a device chose (Web Push) out of our own network: only public addresses are connected to.
+// Keeps requests to hosts that others choose, a device (Web Push) or whoever a name belongs to (webhooks), out of our own network:
+// only public addresses are connected to.
 import type { LookupAddress, LookupOptions } from "node:dns";
 import { lookup } from "node:dns";
 import { BlockList, isIP } from "node:net";
@@ -46,6 +47,10 @@ export function isPrivateHost(hostname: string): boolean {
   const address = hostname.replace(/^\[|\]$/g, "");
   return isIP(address) !== 0 && !isPublic(address);
 }
+
+/** Whether a URL's host is by its very name of this machine or a network of our own: such an address, or localhost (RFC 6761). */
+export const namesPrivate = (hostname: string): boolean =>
+  isPrivateHost(hostname) || /^([^.]+\.)*localhost\.?$/i.test(hostname);
 
 function notPublicError(hostname: string): NodeJS.ErrnoException {
   return Object.assign(new Error(`${hostname} has no public address`), { code: "ENOTPUBLIC" });

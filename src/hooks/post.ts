@@ -1,0 +1,138 @@
+// The way to one place of the business server: POST, signed, within a time. undici is at home here. Nothing is followed or retried.
+import { createSecureContext, rootCertificates } from "node:tls";
+import { Pool } from "undici";
+import { namesPrivate, publicLookup } from "../http/public.ts";
+import { type HookSecret, signedHeaders } from "./sign.ts";
+
+export interface Destination {
+  /** Without user and password. */
+  readonly url: string;
+  readonly secrets: readonly HookSecret[];
+  /** PEM certificates to trust besides the usual ones. */
+  readonly ca?: string;
+  /** A name may lead to an address of our own network. An address that the URL itself names, or localhost, always may. */
+  readonly allowPrivate: boolean;
+  /** Milliseconds from the beginning to the last byte of the answer. */
+  readonly timeout: number;
+  /** Requests at once. */
+  readonly connections: number;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly retryAfter: string | undefined;
+  /** The beginning. */
+  readonly body: string;
+}
+
+/** There was no answer, or nobody knows what became of the request. The message is for the operator. */
+export class Unanswered extends Error {
+  readonly late: boolean;
+  constructor(message: string, options: { readonly late: boolean; readonly cause?: unknown }) {
+    super(message, { cause: options.cause });
+    this.late = options.late;
+  }
+}
+
+/** Bytes of an answer that are read: a hundred ids, or what a question is answered with. */
+const BODY_LIMIT = 262_144;
+
+export class Post {
+  readonly #destination: Destination;
+  readonly #pool: Pool;
+  readonly #path: string;
+
+  /** Opens no connection before it is used. */
+  constructor(destination: Destination) {
+    this.#destination = destination;
+    const { origin, pathname, search, hostname } = new URL(destination.url);
+    this.#path = `${pathname}${search}`;
+    const { ca, timeout, connections } = destination;
+    this.#pool = new Pool(origin, {
+      connections,
+      pipelining: 1,
+      headersTimeout: timeout,
+      bodyTimeout: timeout,
+      connect: {
+        timeout: Math.min(10_000, timeout),
+        ...(origin.startsWith("https:")
+          ? { secureContext: createSecureContext(ca === undefined ? {} : { ca: [...rootCertificates, ca] }) }
+          : {}),
+        // What was checked is what is connected to. Sockets look up names only.
+        ...(destination.allowPrivate || namesPrivate(hostname) ? {} : { lookup: publicLookup }),
+      },
+    });
+  }
+
+  /** One request. Rejects with `Unanswered`. @param id of the message, the same in every attempt */
+  async send(id: string, body: string, now: number): Promise<Answer> {
+    const { secrets, timeout } = this.#destination;
+    const deadline = new AbortController();
+    const timer = setTimeout(() => deadline.abort(), timeout);
+    try {
+      const answer = await this.#pool.request({
+        path: this.#path,
+        method: "POST",
+        headers: {
+          "content-type": "application/json",
+          "user-agent": "pushbox",
+          ...signedHeaders(secrets, id, Math.floor(now / 1000), body),
+        },
+        body,
+        signal: deadline.signal,
+      });
+      let text = "";
+      answer.body.setEncoding("utf8");
+      for await (const piece of answer.body) {
+        text += piece as string;
+        if (text.length > BODY_LIMIT) break; // which closes the connection
+      }
+      return { status: answer.statusCode, retryAfter: one(answer.headers["retry-after"]), body: text };
+    } catch (error) {
+      if (deadline.signal.aborted)
+        throw new Unanswered(`no complete answer within ${timeout} ms`, { late: true, cause: error });
+      throw new Unanswered(this.#explained(error), { late: false, cause: error });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Cuts off what is still under way. */
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+
+  #explained(error: unknown): string {
+    const code = codeOf(error);
+    const { hostname } = new URL(this.#destination.url);
+    if (code === "ENOTPUBLIC")
+      return `${hostname} leads to an address that is not public: write the address itself into url, or set allow_private = true`;
+    if (UNTRUSTED.test(code))
+      return `its certificate is not trusted (${code}): name the authority's certificate with ca_file`;
+    return CAUSES[code] ?? `the request failed (${code})`;
+  }
+}
+
+const one = (value: string | string[] | undefined): string | undefined => (Array.isArray(value) ? value[0] : value);
+
+const UNTRUSTED = /SELF_SIGNED|UNABLE_TO_(GET_ISSUER|VERIFY)|CERT_UNTRUSTED|INVALID_CA/;
+
+const CAUSES: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "nobody listens there (ECONNREFUSED)",
+  ENOTFOUND: "there is no such name (ENOTFOUND)",
+  EAI_AGAIN: "the name could not be looked up (EAI_AGAIN)",
+  ECONNRESET: "the connection was closed before the answer (ECONNRESET)",
+  UND_ERR_SOCKET: "the connection was closed before the answer",
+  UND_ERR_CONNECT_TIMEOUT: "no connection in time",
+  UND_ERR_HEADERS_TIMEOUT: "no answer in time",
+  UND_ERR_BODY_TIMEOUT: "no complete answer in time",
+  UND_ERR_DESTROYED: "pushbox is stopping",
+  CERT_HAS_EXPIRED: "its certificate has expired",
+  ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another name",
+};
+
+/** Node's and undici's codes say what happened; their texts may quote what was sent. */
+function codeOf(error: unknown): string {
+  const { code, name } = error as NodeJS.ErrnoException;
+  return typeof code === "string" ? code : String(name);
+}
