@@ -39,6 +39,9 @@ const actions: Actions = {
       sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
       connectionsOf: () => [],
       reached: () => false,
+      seen: async () => [],
+      topics: async () => [],
+      order: async () => 0,
     },
   ]),
   counters: {

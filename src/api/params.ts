@@ -114,16 +114,19 @@ export class Params {
 
   /** Milliseconds, of a number of them or a duration like `1h`; 0 when absent. Throws `PushError("invalid")` for anything else. */
   timeToLive(): number {
-    const value = this.raw("timeToLive");
-    if (value === undefined) return 0;
-    const timeToLive = typeof value === "string" ? milliseconds(value) : value;
-    if (typeof timeToLive !== "number" || !(timeToLive >= 0)) {
-      throw new PushError("invalid", `timeToLive must be a number of milliseconds, or a duration like ${DURATIONS}`);
+    return this.duration("timeToLive", LONGEST_TIME_TO_LIVE) ?? 0;
+  }
+
+  /** The same under any name, undefined when absent. */
+  duration(name: string, longest: number): number | undefined {
+    const value = this.raw(name);
+    if (value === undefined) return undefined;
+    const time = typeof value === "string" ? milliseconds(value) : value;
+    if (typeof time !== "number" || !(time >= 0)) {
+      throw new PushError("invalid", `${name} must be a number of milliseconds, or a duration like ${DURATIONS}`);
     }
-    if (timeToLive > LONGEST_TIME_TO_LIVE) {
-      throw new PushError("invalid", `timeToLive is larger than ${LONGEST_TIME_TO_LIVE} ms`);
-    }
-    return Math.trunc(timeToLive);
+    if (time > longest) throw new PushError("invalid", `${name} is larger than ${longest} ms`);
+    return Math.trunc(time);
   }
 
   flag(name: string): boolean {

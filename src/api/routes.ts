@@ -15,6 +15,7 @@ import { deleteDevice, getDevice, redisGet } from "./device.ts";
 import type { Limits } from "./ids.ts";
 import { JOB_ORDERS, jobGet, jobList, jobOrder } from "./job.ts";
 import { laneList, laneResume } from "./lane.ts";
+import { disconnect, presence, subscribe, unsubscribe } from "./live.ts";
 import { notification } from "./notification.ts";
 import { createPages, type PageRule, preflightHeaders, shownText } from "./pages.ts";
 import type { Params } from "./params.ts";
@@ -26,7 +27,7 @@ import { REPEAT_HEADER } from "./repeat.ts";
 import { config, heap } from "./server.ts";
 import { statsArrival, statsBase, statsChart, statsKeys } from "./stats.ts";
 import type { TopicOnlineFilter } from "./topic.ts";
-import { topicDevices, topicOnline } from "./topic.ts";
+import { topicDevices, topicList, topicOnline } from "./topic.ts";
 import { bindUid, removeUid } from "./uid.ts";
 import { unknownNames } from "./unknown.ts";
 
@@ -153,6 +154,23 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
       takes: ["topic", "limit", "after"],
       answer: (params) => topicDevices(params, actions, topicOnlineFilter),
     },
+    {
+      path: "/topic/list",
+      takes: ["prefix", "limit", "after"],
+      answer: (params) => topicList(params, actions, limits, topicOnlineFilter),
+    },
+    {
+      path: "/disconnect",
+      takes: ["pushId", "uid", "topic", "reconnect"],
+      answer: (params) => disconnect(params, actions),
+    },
+    { path: "/subscribe", takes: ["topic", "pushId", "uid"], answer: (params) => subscribe(params, actions) },
+    {
+      path: "/unsubscribe",
+      takes: ["topic", "pushId", "uid", "hold"],
+      answer: (params) => unsubscribe(params, actions),
+    },
+    { path: "/presence", takes: ["pushId", "uid"], answer: (params) => presence(params, actions) },
     { path: "/stats/base", takes: [], answer: () => statsBase(actions, serverId) },
     { path: "/stats/chart", takes: ["key"], answer: (params) => statsChart(params, actions) },
     { path: "/stats/getQueryDataKeys", takes: [], answer: () => statsKeys(actions) },

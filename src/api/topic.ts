@@ -1,10 +1,11 @@
-// /api/topicOnline and /api/topicDevices: who is in a topic now (api 3.7).
+// /api/topicOnline, /api/topicDevices and /api/topic/list: who is in a topic now (api 3.7), and which topics there are (api 3.16).
 import type { PushId, Uid } from "../core/device.ts";
 import { PushError } from "../core/errors.ts";
 import { Pace } from "../core/pace.ts";
 import type { Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
-import { json } from "./answer.ts";
+import { json, jsonMembers } from "./answer.ts";
+import { type Limits, limited } from "./ids.ts";
 import type { Params } from "./params.ts";
 
 type TopicDetail = "count" | "devices";
@@ -80,6 +81,26 @@ export async function topicDevices(
   const devices = await pageOf(found.values(), after, limit + 1, pace);
   const next = devices.length > limit ? devices[limit - 1]!.pushId : undefined;
   return json({ topic, devices: devices.slice(0, limit), total: found.size, next });
+}
+
+const USUAL_TOPICS = 100;
+
+/** Pages are in the order of names, so that none is missed while counts change; within a page the largest come first. */
+export async function topicList(
+  params: Params,
+  { live }: Actions,
+  limits: Limits,
+  filter: TopicOnlineFilter | undefined,
+): Promise<Response> {
+  const prefix = limited(params.text("prefix"), "prefix", limits.topic) ?? "";
+  const after = limited(params.text("after"), "after", limits.topic) ?? "";
+  const limit = params.whole("limit", 1, MOST_LISTED) ?? USUAL_TOPICS;
+  const page = await live.topics(prefix, after, limit);
+  const next = page.length < limit ? undefined : page.at(-1)?.topic;
+  const topics = page
+    .filter(({ topic }) => topicDetail(filter, topic) !== "nothing")
+    .sort((a, b) => b.count - a.count || (a.topic < b.topic ? -1 : 1));
+  return jsonMembers({ code: "success", next }, "topics", topics);
 }
 
 const SHELVES = 256;

@@ -29,6 +29,38 @@ export interface SessionCounts {
   readonly packetsIn10s: number;
 }
 
+/** Whose sessions. */
+export type Who =
+  | { readonly pushIds: readonly PushId[] }
+  | { readonly uids: readonly Uid[] }
+  | { readonly topic: string };
+
+/**
+ * What live sessions are made to do.
+ * - `close`: their transport, so that the clients come back; with `reconnect` false they are told to stay away
+ * - `unsubscribe`: and for `hold` milliseconds nobody named comes back into the topic, whoever connects meanwhile. 0: they may at once
+ * - `subscribe`: which ends such a hold
+ */
+export type LiveOrder =
+  | { readonly kind: "close"; readonly reconnect: boolean }
+  | { readonly kind: "subscribe"; readonly topic: string }
+  | { readonly kind: "unsubscribe"; readonly topic: string; readonly hold: number };
+
+/** Whether a device, or a user, is online: as `isConnected`, so for the disconnect delay too. */
+export interface Seen {
+  readonly online: boolean;
+  /** The devices that are. */
+  readonly devices: readonly PushId[];
+  /** When the oldest of the connections came, epoch milliseconds of a whole second. */
+  readonly since?: number;
+}
+
+export interface TopicCount {
+  readonly topic: string;
+  /** Connections. */
+  readonly count: number;
+}
+
 /** What a hub answers for the sockets of its own process, at once. */
 export interface Presence {
   /** True while a session of the device lives, and for the disconnect delay after its last one went. */
@@ -42,6 +74,15 @@ export interface Presence {
   connectionsOf(pushId: PushId): readonly Present[];
   /** Whether a connection of the device was in the topic `noti` when this notification to everybody was handed to it. */
   reached(pushId: PushId, id: string): boolean;
+  /** Of each that is asked about, in that order. */
+  seen(who: Exclude<Who, { topic: string }>): Promise<readonly Seen[]>;
+  /**
+   * The first `limit` topics with a connection that begin with the prefix and come after `after`, by name; "" is before all. The first
+   * question costs a look at every connection. What comes between two pages may be missing in the later one.
+   */
+  topics(prefix: string, after: string, limit: number): Promise<readonly TopicCount[]>;
+  /** @returns sessions that did it. Rejects with `PushError("unavailable")` when no more can be held out of topics. */
+  order(who: Who, order: LiveOrder): Promise<number>;
 }
 
 /** The same of every process that shares the store. Lists are answered in the order asked. */
@@ -52,4 +93,7 @@ export interface Live {
   sessions(): Promise<SessionCounts>;
   connectionsOf(pushIds: readonly PushId[]): Promise<readonly (readonly Present[])[]>;
   reached(pushIds: readonly PushId[], id: string): Promise<readonly boolean[]>;
+  seen(who: Exclude<Who, { topic: string }>): Promise<readonly Seen[]>;
+  topics(prefix: string, after: string, limit: number): Promise<readonly TopicCount[]>;
+  order(who: Who, order: LiveOrder): Promise<number>;
 }

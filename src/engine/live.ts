@@ -1,6 +1,6 @@
 // Who is online where there is one process: its hubs know all.
 import type { PushId } from "../core/device.ts";
-import type { Live, Presence } from "../core/live.ts";
+import type { Live, Presence, Seen, TopicCount } from "../core/live.ts";
 import { Pace } from "../core/pace.ts";
 
 /** Devices looked up before the clock is. */
@@ -43,5 +43,36 @@ export function localLive(hubs: readonly Presence[]): Live {
         return hubs.length > 1 ? found.toSorted((a, b) => b.since - a.since) : found;
       }),
     reached: (pushIds, id) => each(pushIds, (pushId) => hubs.some((hub) => hub.reached(pushId, id))),
+    async seen(who) {
+      const [first = [], ...more] = await Promise.all(hubs.map((hub) => hub.seen(who)));
+      return more.reduce((joined, seen) => joined.map((one, i) => together(one, seen[i]!)), first);
+    },
+    async topics(prefix, after, limit) {
+      const [first = [], ...more] = await Promise.all(hubs.map((hub) => hub.topics(prefix, after, limit)));
+      return more.length === 0 ? first : merged([first, ...more], limit);
+    },
+    async order(who, order) {
+      const done = await Promise.all(hubs.map((hub) => hub.order(who, order)));
+      return done.reduce((sum, sessions) => sum + sessions, 0);
+    },
   };
+}
+
+function together(a: Seen, b: Seen): Seen {
+  const since = Math.min(a.since ?? Number.POSITIVE_INFINITY, b.since ?? Number.POSITIVE_INFINITY);
+  return {
+    online: a.online || b.online,
+    devices: [...new Set([...a.devices, ...b.devices])],
+    ...(since === Number.POSITIVE_INFINITY ? {} : { since }),
+  };
+}
+
+/** The first `limit` of all by name: whoever has more has told of so many. */
+function merged(pages: readonly (readonly TopicCount[])[], limit: number): readonly TopicCount[] {
+  const counts = new Map<string, number>();
+  for (const { topic, count } of pages.flat()) counts.set(topic, (counts.get(topic) ?? 0) + count);
+  return [...counts]
+    .map(([topic, count]) => ({ topic, count }))
+    .sort((a, b) => (a.topic < b.topic ? -1 : 1))
+    .slice(0, limit);
 }

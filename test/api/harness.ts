@@ -10,6 +10,7 @@ import type { Counters } from "../../src/core/engine.ts";
 import { localLive } from "../../src/engine/live.ts";
 import type { HttpOptions, HttpServer } from "../../src/http/server.ts";
 import { createServer } from "../../src/http/server.ts";
+import { nobody } from "../support/presence.ts";
 
 export interface Answer {
   readonly status: number;
@@ -98,16 +99,7 @@ export async function start(
     unbind: async (who) => record("unbind", who),
     deleteDevices: async (pushIds) => record("delete", pushIds),
     devices: { get: async () => [], byUid: async () => [], past: async () => [] },
-    live: localLive([
-      {
-        isConnected: () => false,
-        count: () => 0,
-        members: async () => [],
-        sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
-        connectionsOf: () => [],
-        reached: () => false,
-      },
-    ]),
+    live: localLive([nobody]),
     counters: noCounters,
     count: (key) => void counted.push(key),
     config: () => ({}),

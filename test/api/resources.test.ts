@@ -3,6 +3,7 @@ import type { ArrivalRecord } from "../../src/core/arrival.ts";
 import type { Device, PushId, Uid } from "../../src/core/device.ts";
 import type { HourlySum } from "../../src/core/engine.ts";
 import { localLive } from "../../src/engine/live.ts";
+import { nobody } from "../support/presence.ts";
 import { error, start, success } from "./harness.ts";
 
 const device = (pushId: string, more: Partial<Device> = {}): Device => ({
@@ -64,6 +65,7 @@ test("API 22, C6: device/get and isConnected, known, unknown, by uid, several", 
       },
       live: localLive([
         {
+          ...nobody,
           isConnected: (id) => id === full.pushId,
           count: () => 0,
           members: async () => [],
@@ -169,6 +171,7 @@ test("API 23: device/delete takes ids in every form and needs one", async (t) =>
 test("API 24: topicOnline and topicDevices under every kind of filter", async (t) => {
   const live = localLive([
     {
+      ...nobody,
       isConnected: () => false,
       count: () => 2,
       members: async () => [{ pushId: "a" as PushId, uid: "1" as Uid, platform: "android" }, { pushId: "b" as PushId }],
@@ -222,6 +225,7 @@ test("C4: a topic tells connections, devices and users apart, and lists each dev
   ];
   const live = localLive([
     {
+      ...nobody,
       isConnected: () => true,
       count: () => members.length,
       members: async () => members,
@@ -278,6 +282,7 @@ test("API 25: stats/base without clients and with three platforms", async (t) =>
     {
       live: localLive([
         {
+          ...nobody,
           isConnected: () => false,
           count: () => 0,
           members: async () => [],

@@ -1,6 +1,8 @@
 // What must hold when two nodes work on one store at once.
 import type { Test } from "tap";
+import type { Uid } from "../../src/core/device.ts";
 import type { Engine } from "../../src/core/engine.ts";
+import type { LiveOrder, Who } from "../../src/core/live.ts";
 import type { From, KeptPacket, Page } from "../../src/core/packet.ts";
 import { topicChannel } from "../../src/core/packet.ts";
 import { distant } from "./nodes.ts";
@@ -124,6 +126,7 @@ export async function nodesConformance(t: Test, open: (t: Test) => Promise<Subje
     const { engine } = await open(t);
     const [a, b] = nodes(engine);
     t.same(await a.live.sessions(), { total: 0, byPlatform: new Map(), packetsIn10s: 0 });
+    const orders: (readonly [node: number, who: Who, order: LiveOrder])[] = [];
     for (const [i, node] of [a, b].entries()) {
       const here = (id: string): boolean => id === pushId(`d${i}`) || id === pushId("both");
       node.broker.attach({
@@ -142,6 +145,19 @@ export async function nodesConformance(t: Test, open: (t: Test) => Promise<Subje
         connectionsOf: (id) =>
           here(id) ? [{ transport: "polling", revision: 3, address: `${i}`, since: 1000 * i, topics: [] }] : [],
         reached: (id, noti) => here(id) && noti === "n1",
+        seen: async (who) =>
+          ("uids" in who ? who.uids.map(() => pushId("both")) : who.pushIds).map((id) =>
+            here(id) ? { online: true, devices: [id], since: 1000 * (i + 1) } : { online: false, devices: [] },
+          ),
+        topics: async (prefix, after, limit) =>
+          ["r1", `r${2 + i}`, "r9"]
+            .filter((topic) => topic.startsWith(prefix) && topic > after)
+            .slice(0, limit)
+            .map((topic) => ({ topic, count: i + 1 })),
+        order: async (who, order) => {
+          orders.push([i, who, order]);
+          return i + 1;
+        },
       });
     }
     const ids = ["d1", "nobody", "d0", "both"].map(pushId);
@@ -157,6 +173,25 @@ export async function nodesConformance(t: Test, open: (t: Test) => Promise<Subje
         ["p1", 2],
       ]);
       t.same(await live.sessions(), { total: 3, byPlatform, packetsIn10s: 6 });
+      t.same(await live.seen({ pushIds: ids }), [
+        { online: true, devices: [pushId("d1")], since: 2000 },
+        { online: false, devices: [] },
+        { online: true, devices: [pushId("d0")], since: 1000 },
+        { online: true, devices: [pushId("both")], since: 1000 },
+      ]);
+      t.match(await live.seen({ uids: ["u" as Uid] }), [{ online: true, devices: [pushId("both")] }]);
+      t.same(
+        (await live.topics("r", "", 3)).map(({ topic, count }) => `${topic}:${count}`),
+        ["r1:3", "r2:1", "r3:2"],
+      );
+      t.same(await live.topics("r", "r3", 3), [{ topic: "r9", count: 3 }]);
+      orders.length = 0;
+      const order = { kind: "close", reconnect: true } as const;
+      t.equal(await live.order({ topic: "room" }, order), 3);
+      t.same(
+        orders.toSorted(([a], [b]) => a - b),
+        [0, 1].map((i) => [i, { topic: "room" }, order]),
+      );
       t.same(
         (await live.connectionsOf(ids)).map((found) => found.map(({ address }) => address)),
         [["1"], [], ["0"], ["1", "0"]],

@@ -2,7 +2,6 @@
 import type { Test } from "tap";
 import type { PushId, Uid } from "../../src/core/device.ts";
 import type { Engine, Hub, Order } from "../../src/core/engine.ts";
-import type { Presence } from "../../src/core/live.ts";
 import {
   type Channel,
   deviceChannel,
@@ -11,6 +10,7 @@ import {
   type Parcel,
   topicChannel,
 } from "../../src/core/packet.ts";
+import { nobody } from "../support/presence.ts";
 
 /** The engine under test keeps 10 packets per channel, and 50 of topics that start with "long". */
 export const KEEP = { default: 10, prefixes: [["lo", 3] as const, ["long", 50] as const] };
@@ -45,15 +45,6 @@ export const toDevice = (name: string, id: string, expires?: number): Parcel => 
   packet: packet(id, expires),
 });
 
-const NOBODY: Presence = {
-  isConnected: () => false,
-  count: () => 0,
-  members: async () => [],
-  sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
-  connectionsOf: () => [],
-  reached: () => false,
-};
-
 /** Writes down what it is given. */
 export interface Recorder extends Hub {
   readonly delivered: { readonly channel: Channel; readonly packet: Packet | KeptPacket }[];
@@ -74,7 +65,7 @@ export function recorder(): Recorder {
     has: (pushId) => hub.present.has(pushId),
     lost: () => {},
     regained: async () => {},
-    ...NOBODY,
+    ...nobody,
   };
   return hub;
 }

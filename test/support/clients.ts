@@ -18,7 +18,10 @@ interface Socket {
   on(event: string, listener: (...args: never[]) => void): void;
   emit(event: string, ...args: unknown[]): void;
   disconnect(): void;
-  io: { engine: { transport: { name: string }; once(event: string, listener: () => void): void } };
+  io: {
+    skipReconnect?: boolean;
+    engine: { transport: { name: string }; once(event: string, listener: () => void): void };
+  };
 }
 type Io = (url: string, options: object) => Socket;
 
@@ -65,9 +68,9 @@ export class SocketClient {
   readonly socket: Socket;
   readonly #inboxes = new Map<string, Inbox>();
 
-  constructor(generation: Generation, url: string, transports: readonly string[]) {
+  constructor(generation: Generation, url: string, transports: readonly string[], options: object = {}) {
     const io = require(`socket.io-client${generation}`) as Io;
-    this.socket = io(url, { transports: [...transports], forceNew: true, reconnection: false });
+    this.socket = io(url, { transports: [...transports], forceNew: true, reconnection: false, ...options });
     for (const event of ["connect", "disconnect", "connect_error", "pushId", "p", "noti", "push"]) {
       const inbox = new Inbox();
       this.#inboxes.set(event, inbox);

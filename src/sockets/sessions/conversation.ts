@@ -6,7 +6,7 @@ import type { Device, PushId } from "../../core/device.ts";
 import type { Engine, Hello } from "../../core/engine.ts";
 import { NOTI_TOPIC } from "../../core/notify.ts";
 import { inTurn } from "../../core/pace.ts";
-import type { Channel, KeptPacket } from "../../core/packet.ts";
+import type { Channel, KeptPacket, PacketId } from "../../core/packet.ts";
 import { deviceChannel, topicChannel } from "../../core/packet.ts";
 import type { Report } from "../../core/report.ts";
 import type { Traits } from "../../core/traits.ts";
@@ -53,6 +53,8 @@ export interface ConversationOptions {
 /** The latency of a notification's reply is a sample only within so many milliseconds. */
 const REPLY_WINDOW = 10_000;
 const TICK = 1000;
+/** For a client that is told to stay away. */
+const HANGS_UP_WITHIN = 5000;
 /** Devices that are taken offline in one turn. */
 const AT_ONCE = 500;
 /** What is proven to have arrived is stored within so many milliseconds: a crash before then repeats it to a client without position. */
@@ -62,6 +64,11 @@ type Hi = Extract<Command, { kind: "hello" }>;
 
 /** Rows that a connection may have on their way to the store: more than any app asks for in one go. */
 const MOST_WRITING = 300;
+
+const heldOut = (topic: string): Refusal => ({
+  code: "topic_held",
+  message: `the backend keeps this client out of the topic ${topic} for a while`,
+});
 
 /** What an order writes: the record, and its tags. */
 const rowsOf = (command: Command): number => 1 + ("tags" in command ? (command.tags?.length ?? 0) : 0);
@@ -98,6 +105,14 @@ export class Conversation implements SocketApplication<Session> {
       onError: (err, channel) =>
         log.error({ err, channel }, "replay failed; the connection is closed so that the client tries again"),
     });
+    hub.actor = {
+      close: (session, reconnect) => this.#close(session, reconnect),
+      join: (session, topic) => this.#join(session, topic),
+      leave: (session, topic) => this.#unsubscribe(session, topic),
+      held: (session, topic) => {
+        if (this.#unsubscribe(session, topic)) this.#refuse(session, "subscribeTopic", heldOut(topic));
+      },
+    };
     this.#ticking = setInterval(() => this.#tick(), TICK);
     this.#ticking.unref();
   }
@@ -118,10 +133,13 @@ export class Conversation implements SocketApplication<Session> {
   }
 
   disconnect(connection: Connection<Session>): void {
-    const session = connection.data;
-    if (session === undefined) return;
+    if (connection.data !== undefined) this.#end(connection, connection.data, "transport close");
+  }
+
+  /** The session is over, the connection stays. */
+  #end(connection: Connection<Session>, session: Session, reason: CloseReason): void {
     connection.leaveAll();
-    this.#leave(session, "transport close");
+    this.#leave(session, reason);
     connection.data = undefined;
   }
 
@@ -369,11 +387,30 @@ export class Conversation implements SocketApplication<Session> {
     this.#replay.next(session);
   }
 
+  // ---- orders of the backend
+
+  /** Whoever is told to stay away hangs up by itself: an end of the transport that overtook it would look like any other. */
+  #close(session: Session, reconnect: boolean): void {
+    const { connection } = session;
+    if (reconnect) return connection.close();
+    connection.send("41");
+    connection.expect(HANGS_UP_WITHIN);
+    this.#end(connection, session, "forced close");
+  }
+
+  /** Whatever the limits on what clients ask for. */
+  #join(session: Session, topic: string): boolean {
+    const channel = topicChannel(topic);
+    if (!session.isJoining(channel) && !session.connection.in(channel)) this.#admit(session, topic, undefined);
+    return true;
+  }
+
   /** Joins topics at once, or with a position after what was missed of them. */
   #enter(session: Session, event: string, subscriptions: readonly Subscription[]): void {
     const { limits } = this.#options;
     let full = false;
     let large = false;
+    let held: string | undefined;
     for (const { topic, after } of subscriptions) {
       const channel = topicChannel(topic);
       if (session.isJoining(channel)) continue;
@@ -382,6 +419,10 @@ export class Conversation implements SocketApplication<Session> {
         if (after === undefined || unseen === undefined) continue; // a second replay would repeat what was sent (B14)
         session.joined(channel);
         this.#hub.holdAgain(session, channel, { after }, unseen);
+        continue;
+      }
+      if (this.#hub.holds.has(topic, session.pushId, session.uid)) {
+        held = topic;
         continue;
       }
       if (session.topics >= limits.topics) {
@@ -393,19 +434,25 @@ export class Conversation implements SocketApplication<Session> {
         large = true;
         continue;
       }
-      session.topics++;
-      session.topicBytes = bytes;
-      if (topic === NOTI_TOPIC) session.notiSince = this.#hub.notiCount;
-      if (after === undefined) {
-        session.joined(channel, this.#hub.newest);
-        session.connection.join(channel);
-      } else {
-        session.joined(channel);
-        this.#hub.hold(session, channel, { after });
-      }
+      this.#admit(session, topic, after);
     }
+    if (held !== undefined) this.#refuse(session, event, heldOut(held));
     if (full) this.#refuse(session, event, { code: "topics_limit", message: topicsLimit(limits) });
     if (large) this.#refuse(session, event, { code: "topic_bytes_limit", message: topicBytesLimit(limits) });
+  }
+
+  #admit(session: Session, topic: string, after: PacketId | undefined): void {
+    const channel = topicChannel(topic);
+    session.topics++;
+    session.topicBytes += topicCost(topic);
+    if (topic === NOTI_TOPIC) session.notiSince = this.#hub.notiCount;
+    if (after === undefined) {
+      session.joined(channel, this.#hub.newest);
+      session.connection.join(channel);
+    } else {
+      session.joined(channel);
+      this.#hub.hold(session, channel, { after });
+    }
   }
 
   /** Those who were online are counted when it is sent to everybody; those who come later, now. */
@@ -414,14 +461,16 @@ export class Conversation implements SocketApplication<Session> {
       this.#options.report.evidence({ id, pushId, counter: "target_android" });
   }
 
-  #unsubscribe(session: Session, topic: string): void {
+  /** @returns whether it was subscribed */
+  #unsubscribe(session: Session, topic: string): boolean {
     const channel = topicChannel(topic);
     if (session.isJoining(channel)) this.#hub.release(session, channel);
-    else if (!session.connection.leave(channel)) return;
+    else if (!session.connection.leave(channel)) return false;
     session.left(channel);
     session.topics--;
     session.topicBytes -= topicCost(topic);
     if (topic === NOTI_TOPIC) session.notiSince = -1;
+    return true;
   }
 
   // ---- goodbye
@@ -434,7 +483,7 @@ export class Conversation implements SocketApplication<Session> {
 
   /** The record changes after the delay, unless a newer session of the device has come (holds 7). */
   #unname(session: Session, reason: CloseReason): void {
-    const { pushId } = session;
+    const { pushId, uid, connection } = session;
     if (pushId === undefined) return;
     this.#hub.release(session, deviceChannel(pushId));
     if (this.#debug.on) this.#debug.line({ pushId, address: session.connection.address, reason }, "device left");
@@ -443,8 +492,7 @@ export class Conversation implements SocketApplication<Session> {
     if (reason === "ping timeout" || disconnectDelay === 0) {
       this.#own(engine.devices.disconnect([pushId], now()), "disconnect");
     } else {
-      this.#hub.lingering.delete(pushId); // so that the map stays in order of time
-      this.#hub.lingering.set(pushId, elapsed() + disconnectDelay);
+      this.#hub.lingering.set(pushId, { until: elapsed() + disconnectDelay, uid, since: connection.since });
     }
   }
 
@@ -461,17 +509,7 @@ export class Conversation implements SocketApplication<Session> {
   /** A part of them in a turn: after a break of the network very many end together. */
   #endDelays(): void {
     const { elapsed, engine, now } = this.#options;
-    const { lingering } = this.#hub;
-    const time = elapsed();
-    const over: PushId[] = [];
-    for (const part of lingering.parts) {
-      for (const [pushId, until] of part) {
-        // Each waits equally long by a clock that only goes on: the first is the next.
-        if (until > time || over.length === AT_ONCE) break;
-        over.push(pushId);
-      }
-    }
-    for (const pushId of over) lingering.delete(pushId);
+    const over = this.#hub.lingering.over(elapsed(), AT_ONCE);
     if (over.length > 0) this.#own(engine.devices.disconnect(over, now()), "disconnect");
     if (over.length === AT_ONCE) inTurn(() => this.#endDelays());
   }

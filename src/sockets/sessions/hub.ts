@@ -2,8 +2,9 @@
 // a device or a user has so few sessions that they are written to directly.
 import type { PushId, Uid } from "../../core/device.ts";
 import type { Hub as HubPort, Order, Replayed, SentMark } from "../../core/engine.ts";
+import { PushError } from "../../core/errors.ts";
 import { LargeMap } from "../../core/large-map.ts";
-import type { Member, Present, SessionCounts } from "../../core/live.ts";
+import type { LiveOrder, Member, Present, Seen, SessionCounts, TopicCount, Who } from "../../core/live.ts";
 import { NOTI_TOPIC } from "../../core/notify.ts";
 import { Pace } from "../../core/pace.ts";
 import type { Channel, From, KeptPacket, Packet, PacketId } from "../../core/packet.ts";
@@ -12,6 +13,9 @@ import { Recent } from "../../core/recent.ts";
 import type { Gateway } from "../transport/types.ts";
 import { Doubt, type Proof } from "./doubt.ts";
 import { encodeFrame } from "./frames.ts";
+import { Holds } from "./holds.ts";
+import { Lingering } from "./lingering.ts";
+import { Names } from "./names.ts";
 import { type Joining, Joins, type Session } from "./session.ts";
 
 const TOPIC = topicChannel("");
@@ -25,6 +29,17 @@ const ASKS = 8;
 /** Sessions asked for proof in one turn. */
 const ASKED_TOGETHER = 1000;
 
+/** What the conversation does to its sessions. */
+export interface Actor {
+  close(session: Session, reconnect: boolean): void;
+  /** @returns whether it is in the topic now */
+  join(session: Session, topic: string): boolean;
+  /** @returns whether it was in it */
+  leave(session: Session, topic: string): boolean;
+  /** It has just been given a user who is held out of the topic. */
+  held(session: Session, topic: string): void;
+}
+
 export class Hub implements HubPort {
   readonly #gateway: () => Gateway<Session>;
   readonly #now: () => number;
@@ -35,8 +50,13 @@ export class Hub implements HubPort {
   readonly #joining = new Map<Channel, Set<Session>>();
   /** Sessions that were written to after they were asked often enough in this tick: they are asked again in the next one. */
   readonly #toAsk = new Set<Session>();
-  /** Devices whose last session went within the disconnect delay, and the end of it, by the clock that is never set. */
-  readonly lingering = new LargeMap<PushId, number>();
+  /** Devices whose last session went within the disconnect delay. */
+  readonly lingering = new Lingering();
+  /** Who is held out of topics. */
+  readonly holds: Holds;
+  /** Set by the conversation. */
+  actor: Actor | undefined = undefined;
+  readonly #names: Names;
   readonly #platforms = new Map<string, number>();
   #named = 0;
   /** The first and the last kept packet that was handed over, of any channel: 0 until there was one. */
@@ -65,6 +85,9 @@ export class Hub implements HubPort {
     this.#gateway = gateway;
     this.#maxHeld = maxHeld;
     this.#now = now;
+    const elapsed = (): number => performance.now();
+    this.holds = new Holds(elapsed);
+    this.#names = new Names(() => this.#topicsOfAll(), elapsed);
   }
 
   // ---- packets
@@ -322,6 +345,11 @@ export class Hub implements HubPort {
     this.unbindSession(session);
     session.uid = uid;
     link(this.#users, uid, session, OF_UID);
+    if (!this.holds.isEmpty) this.#holdBack(session, uid);
+  }
+
+  #holdBack(session: Session, uid: Uid): void {
+    for (const topic of topicsOf(session)) if (this.holds.has(topic, undefined, uid)) this.actor?.held(session, topic);
   }
 
   unbindSession(session: Session): void {
@@ -331,6 +359,7 @@ export class Hub implements HubPort {
   }
 
   carryOut(pushId: PushId, order: Order): void {
+    this.lingering.rebind(pushId, order.kind === "bind" ? order.uid : undefined);
     for (let session = this.#devices.get(pushId); session !== undefined; session = session.nextOfDevice) {
       if (session.greetings > 0) session.ordered = order;
       if (order.kind === "bind") this.bindSession(session, order.uid);
@@ -412,18 +441,135 @@ export class Hub implements HubPort {
   connectionsOf(pushId: PushId): Present[] {
     const found: Present[] = [];
     for (let session = this.#devices.get(pushId); session !== undefined; session = session.nextOfDevice) {
-      const { connection, platform, joins } = session;
-      const channels = [...connection.rooms(), ...(joins?.channels.keys() ?? [])] as Channel[]; // pings have rooms too
-      const age = performance.now() - 1000 * connection.since;
+      const { connection, platform } = session;
       found.push({
         transport: connection.transport,
         revision: connection.revision,
         address: connection.address,
-        since: 1000 * Math.floor((this.#now() - age) / 1000),
+        since: this.#moment(connection.since),
         ...(platform === undefined ? {} : { platform }),
-        topics: channels.filter((channel) => channel.startsWith(TOPIC)).map(channelName),
+        topics: topicsOf(session),
       });
     }
+    return found;
+  }
+
+  /** Epoch milliseconds of a second of the process's own clock. */
+  #moment(second: number): number {
+    const age = performance.now() - 1000 * second;
+    return 1000 * Math.floor((this.#now() - age) / 1000);
+  }
+
+  async seen(who: Exclude<Who, { topic: string }>): Promise<Seen[]> {
+    const pace = new Pace();
+    const answers: Seen[] = [];
+    const ofUsers = "uids" in who;
+    for (const id of ofUsers ? who.uids : who.pushIds) {
+      const devices = new Set<PushId>();
+      let since = Number.POSITIVE_INFINITY;
+      await this.#visit(ofUsers, id, pace, ({ pushId, connection }) => {
+        if (pushId !== undefined) devices.add(pushId);
+        since = Math.min(since, connection.since);
+      });
+      for (const pushId of ofUsers ? this.lingering.of(id as Uid) : [id as PushId]) {
+        const gone = this.lingering.get(pushId);
+        if (gone === undefined) continue;
+        devices.add(pushId);
+        since = Math.min(since, gone.since);
+      }
+      const online = devices.size > 0;
+      answers.push({ online, devices: [...devices], ...(online ? { since: this.#moment(since) } : {}) });
+    }
+    return answers;
+  }
+
+  /** The sessions of a user or a device, in pieces: one may be visited twice when others leave meanwhile. */
+  async #visit(ofUser: boolean, id: string, pace: Pace, visit: (session: Session) => void): Promise<void> {
+    const first = (): Session | undefined => (ofUser ? this.#users.get(id as Uid) : this.#devices.get(id as PushId));
+    let session = first();
+    while (session !== undefined) {
+      visit(session);
+      if (pace.over()) {
+        await pace.turn();
+        if ((ofUser ? session.uid : session.pushId) !== id) {
+          session = first();
+          continue;
+        }
+      }
+      session = ofUser ? session.nextOfUid : session.nextOfDevice;
+    }
+    if (pace.over()) await pace.turn();
+  }
+
+  *#topicsOfAll(): Iterable<Iterable<string>> {
+    for (const { data } of this.#gateway().connections()) if (data !== undefined) yield topicsOf(data);
+  }
+
+  async topics(prefix: string, after: string, limit: number): Promise<TopicCount[]> {
+    const pace = new Pace();
+    const page: TopicCount[] = [];
+    let looked = 0;
+    for (const topic of await this.#names.list(prefix, after)) {
+      const count = this.count(topic);
+      if (count > 0) page.push({ topic, count });
+      if (page.length === limit) break;
+      if (++looked % 64 === 0 && pace.over()) await pace.turn();
+    }
+    return page;
+  }
+
+  async order(who: Who, order: LiveOrder): Promise<number> {
+    if (order.kind !== "close") this.#setHolds(who, order);
+    const pace = new Pace();
+    let done = 0;
+    let looked = 0;
+    for (const session of await this.#sessionsOf(who, pace)) {
+      if (!session.gone && this.#act(session, order)) done++;
+      if (++looked % 16 === 0 && pace.over()) await pace.turn();
+    }
+    return done;
+  }
+
+  #act(session: Session, order: LiveOrder): boolean {
+    const { actor } = this;
+    if (actor === undefined) return false;
+    switch (order.kind) {
+      case "close":
+        actor.close(session, order.reconnect);
+        return true;
+      case "subscribe":
+        return actor.join(session, order.topic);
+      case "unsubscribe":
+        return actor.leave(session, order.topic);
+    }
+  }
+
+  #setHolds(who: Who, order: Exclude<LiveOrder, { kind: "close" }>): void {
+    const { topic } = order;
+    const time = order.kind === "unsubscribe" ? order.hold : 0;
+    const named = "pushIds" in who ? who.pushIds.length : "uids" in who ? who.uids.length : 0;
+    if (time === 0 && this.holds.isEmpty) return;
+    if (time > 0 && !this.holds.takes(named))
+      throw new PushError("unavailable", "too many are held out of topics: ask again later, or for shorter holds");
+    if ("pushIds" in who) for (const pushId of who.pushIds) this.holds.holdDevice(topic, pushId, time);
+    if ("uids" in who) for (const uid of who.uids) this.holds.holdUser(topic, uid, time);
+  }
+
+  /** As they are now: what is done to them may change the lists that they are in. */
+  async #sessionsOf(who: Who, pace: Pace): Promise<Iterable<Session>> {
+    const found = new Set<Session>();
+    if ("topic" in who) {
+      const channel = topicChannel(who.topic);
+      for (const session of this.#joining.get(channel) ?? []) found.add(session);
+      for (const { data } of await this.#gateway().members(channel)) {
+        if (data !== undefined) found.add(data);
+        if (found.size % 64 === 0 && pace.over()) await pace.turn();
+      }
+      return found;
+    }
+    const ofUsers = "uids" in who;
+    for (const id of ofUsers ? who.uids : who.pushIds)
+      await this.#visit(ofUsers, id, pace, (session) => found.add(session));
     return found;
   }
 
@@ -441,8 +587,16 @@ export class Hub implements HubPort {
     this.#writtenAtTick = this.written;
     this.#perSecond[this.#tick++ % WINDOW] = count;
     this.#askAll();
+    this.holds.tick();
+    this.#names.tick();
     return count;
   }
+}
+
+/** Joined and joining. */
+function topicsOf({ connection, joins }: Session): string[] {
+  const channels = [...connection.rooms(), ...(joins?.channels.keys() ?? [])] as Channel[]; // pings have rooms too
+  return channels.filter((channel) => channel.startsWith(TOPIC)).map(channelName);
 }
 
 function member({ pushId, uid, platform }: Session): Member {

@@ -12,6 +12,7 @@ export const REFUSAL_CODES = [
   "topic_reserved",
   "topics_limit",
   "topic_bytes_limit",
+  "topic_held",
   "tag_invalid",
   "tags_limit",
   "token_invalid",

@@ -1,0 +1,14 @@
+// A hub where nobody is.
+import type { Presence } from "../../src/core/live.ts";
+
+export const nobody: Presence = {
+  isConnected: () => false,
+  count: () => 0,
+  members: async () => [],
+  sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
+  connectionsOf: () => [],
+  reached: () => false,
+  seen: async () => [],
+  topics: async () => [],
+  order: async () => 0,
+};
