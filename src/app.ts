@@ -17,6 +17,7 @@ import { bind, forget, unbind } from "./core/connect.ts";
 import type { Debug } from "./core/debug.ts";
 import { push, pushOnce } from "./core/push.ts";
 import { createReport } from "./core/report.ts";
+import { Tally } from "./core/tally.ts";
 import { Traits } from "./core/traits.ts";
 import { type LocalEngine, openLocalEngine } from "./engine/local.ts";
 import { createServer } from "./http/server.ts";
@@ -84,6 +85,12 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
 
   const hub: Hub = new Hub(() => gateway, client.maxBackpressure, now);
   engine.broker.attach(hub);
+  const leftOut = new Tally<string, string>((reason, count, topic) =>
+    log.warn({ reason, count, topic }, `packets that are not kept went to nobody: ${leftOutTexts[reason]}`),
+  );
+  const limit = ({ maxPacketsPerSecond, topicRate }: Config["client"]): void =>
+    hub.limit({ packetsPerSecond: maxPacketsPerSecond, topicRate }, (reason, topic) => leftOut.add(reason, topic));
+  limit(client);
   const { live } = engine;
   const report = createReport(engine.counters, now, (error) => log.error({ err: error }, "statistics not stored"));
   const conversation: Conversation = new Conversation({
@@ -179,6 +186,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
         await Promise.all([gateway.reloadTls(), server.reloadTls()]);
         useVendors();
         api.setAccess(access(next.api));
+        limit(next.client);
         current = next;
       },
       stop,
@@ -190,6 +198,11 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     throw error;
   }
 }
+
+const leftOutTexts: Readonly<Record<string, string>> = {
+  overload: "more than client.max_packets_per_second were to be written to clients",
+  topic_rate: "a topic had more than client.topic_rate",
+};
 
 const fullTexts: Readonly<Record<Full["what"], string>> = {
   all: "clients are refused: client.max_connections is reached; the address is that with most connections",
@@ -279,6 +292,7 @@ function figures(
     },
     sessions: hub.sessions(),
     packetsSent: hub.written,
+    packetsLeftOut: { ...hub.leftOut.totals },
     eventsRefused: conversation.refused,
     apiCalls: api.counters.calls,
     apiErrors: api.counters.errors,

@@ -193,6 +193,7 @@ const metrics = createMetrics(
     closed: {},
     sessions: hub.sessions(),
     packetsSent: hub.written,
+    packetsLeftOut: {},
     eventsRefused: {},
     apiCalls: api.counters.calls,
     apiErrors: api.counters.errors,

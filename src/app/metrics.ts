@@ -14,6 +14,7 @@ export interface Figures {
   readonly closed: Totals;
   readonly sessions: { readonly total: number; readonly byPlatform: ReadonlyMap<string, number> };
   readonly packetsSent: number;
+  readonly packetsLeftOut: Totals;
   readonly eventsRefused: Totals;
   readonly apiCalls: Totals;
   readonly apiErrors: Totals;
@@ -99,6 +100,12 @@ export function createMetrics(
     sessions.set({ platform: "other" }, other);
   });
   total("packets_sent_total", "Packets written to clients, once for each client", (now) => now.packetsSent);
+  totals(
+    "packets_left_out_total",
+    "Packets to topics that went to nobody because there was too much",
+    "reason",
+    (now) => now.packetsLeftOut,
+  );
   totals("events_refused_total", "What clients asked for and were refused", "code", (now) => now.eventsRefused);
 
   totals("api_calls_total", "API calls let in", "route", (now) => now.apiCalls);

@@ -164,6 +164,7 @@ function byPrefix<T>(
   expected: string,
   argument: string,
   why: string,
+  options: Options = {},
 ): Setting<Readonly<Record<string, T>>> {
   return {
     schema: z.record(z.string(), value).readonly(),
@@ -178,10 +179,16 @@ function byPrefix<T>(
           .map(([k, v]) => [k, fromText(v)]),
       ),
     list: true,
+    ...options,
   };
 }
 
-export const countByPrefix = (min: number, max: number, why: string): Setting<Readonly<Record<string, number>>> => {
+export const countByPrefix = (
+  min: number,
+  max: number,
+  why: string,
+  options: Options = {},
+): Setting<Readonly<Record<string, number>>> => {
   const expected = `a whole number from ${count(min)} to ${count(max)} for each prefix, as in { "chat" = 100 }`;
   return byPrefix(
     z.number({ error: expected }).int(expected).min(min, expected).max(max, expected),
@@ -189,6 +196,7 @@ export const countByPrefix = (min: number, max: number, why: string): Setting<Re
     expected,
     "<prefix=number>",
     why,
+    options,
   );
 };
 

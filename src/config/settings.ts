@@ -95,6 +95,19 @@ export const settings = {
       1_000_000_000,
       "Bytes one connection may send per second before it is closed.",
     ),
+    max_packets_per_second: integer(
+      0,
+      0,
+      1_000_000_000,
+      "Packets to clients per second, one for each client; beyond it topics are left out, fairly, of what is not kept. 0: no limit.",
+      { live: true },
+    ),
+    topic_rate: countByPrefix(
+      1,
+      1_000_000,
+      "Packets per second of a topic that starts with a prefix; of more of them that are not kept the newest go.",
+      { live: true },
+    ),
     max_topics: integer(1000, 1, 1_000_000, "Topics one connection may subscribe to."),
     max_topic_bytes: integer(
       262_144,

@@ -59,6 +59,8 @@ export interface TopicCount {
   readonly topic: string;
   /** Connections. */
   readonly count: number;
+  /** Packets that went to none of them, because there was too much, since the start. */
+  readonly leftOut?: number;
 }
 
 /** What a hub answers for the sockets of its own process, at once. */

@@ -69,10 +69,12 @@ function together(a: Seen, b: Seen): Seen {
 
 /** The first `limit` of all by name: whoever has more has told of so many. */
 function merged(pages: readonly (readonly TopicCount[])[], limit: number): readonly TopicCount[] {
-  const counts = new Map<string, number>();
-  for (const { topic, count } of pages.flat()) counts.set(topic, (counts.get(topic) ?? 0) + count);
-  return [...counts]
-    .map(([topic, count]) => ({ topic, count }))
-    .sort((a, b) => (a.topic < b.topic ? -1 : 1))
-    .slice(0, limit);
+  const found = new Map<string, TopicCount>();
+  for (const one of pages.flat()) {
+    const other = found.get(one.topic);
+    const leftOut = (one.leftOut ?? 0) + (other?.leftOut ?? 0);
+    const count = one.count + (other?.count ?? 0);
+    found.set(one.topic, { topic: one.topic, count, ...(leftOut > 0 ? { leftOut } : {}) });
+  }
+  return [...found.values()].sort((a, b) => (a.topic < b.topic ? -1 : 1)).slice(0, limit);
 }

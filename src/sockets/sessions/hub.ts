@@ -16,6 +16,7 @@ import { encodeFrame } from "./frames.ts";
 import { Holds } from "./holds.ts";
 import { Lingering } from "./lingering.ts";
 import { Names } from "./names.ts";
+import { LeftOut, Overload, type OverloadLimits } from "./overload.ts";
 import { type Joining, Joins, type Session } from "./session.ts";
 
 const TOPIC = topicChannel("");
@@ -57,6 +58,9 @@ export class Hub implements HubPort {
   /** Set by the conversation. */
   actor: Actor | undefined = undefined;
   readonly #names: Names;
+  /** Undefined: nothing is left out. */
+  #overload: Overload | undefined = undefined;
+  readonly leftOut = new LeftOut();
   readonly #platforms = new Map<string, number>();
   #named = 0;
   /** The first and the last kept packet that was handed over, of any channel: 0 until there was one. */
@@ -100,15 +104,8 @@ export class Hub implements HubPort {
     let online = 0;
     switch (channelKind(channel)) {
       case "topic": {
-        const joining = this.#joining.size > 0 ? this.#joining.get(channel) : undefined;
-        if (joining !== undefined) for (const session of joining) this.#keepBack(session, channel, packet);
-        if (channel === NOTI_CHANNEL && packet.event === "noti") this.#noteNoti(packet.id);
-        const receivers = this.#gateway().count(channel);
-        online = receivers + (joining?.size ?? 0);
-        if (receivers === 0) return online;
-        this.written += receivers;
-        this.#gateway().publish(channel, encodeFrame(channel, packet, this.#now()));
-        return online;
+        if (this.#overload !== undefined && !this.#overload.admits(channel, packet)) return 0;
+        return this.#publish(channel, packet);
       }
       case "device": {
         let session = this.#devices.get(channelName(channel) as PushId);
@@ -132,6 +129,40 @@ export class Hub implements HubPort {
         return online;
       }
     }
+  }
+
+  #publish(channel: Channel, packet: Packet | KeptPacket): number {
+    const joining = this.#joining.size > 0 ? this.#joining.get(channel) : undefined;
+    if (joining !== undefined) for (const session of joining) this.#keepBack(session, channel, packet);
+    if (channel === NOTI_CHANNEL && packet.event === "noti") this.#noteNoti(packet.id);
+    const receivers = this.#gateway().count(channel);
+    const online = receivers + (joining?.size ?? 0);
+    if (receivers === 0) return online;
+    this.written += receivers;
+    this.#gateway().publish(channel, encodeFrame(channel, packet, this.#now()));
+    return online;
+  }
+
+  /**
+   * What is left out from now on.
+   * @param told of each packet that went to nobody
+   */
+  limit(limits: OverloadLimits, told: (reason: string, topic: string) => void): void {
+    this.#overload?.end();
+    const isOn = limits.packetsPerSecond > 0 || Object.keys(limits.topicRate).length > 0;
+    this.#overload = isOn
+      ? new Overload({
+          limits,
+          written: () => this.written,
+          count: (channel) => this.#gateway().count(channel),
+          publish: (channel, packet) => void this.#publish(channel, packet),
+          leftOut: (reason, channel) => {
+            this.leftOut.add(reason, channel);
+            told(reason, channelName(channel));
+          },
+          elapsed: () => performance.now(),
+        })
+      : undefined;
   }
 
   /** Writes one packet to one session; one of its device's own channel is in doubt until it is proven to have arrived. */
@@ -511,7 +542,8 @@ export class Hub implements HubPort {
     let looked = 0;
     for (const topic of await this.#names.list(prefix, after)) {
       const count = this.count(topic);
-      if (count > 0) page.push({ topic, count });
+      const leftOut = this.leftOut.of(topicChannel(topic));
+      if (count > 0) page.push({ topic, count, ...(leftOut > 0 ? { leftOut } : {}) });
       if (page.length === limit) break;
       if (++looked % 64 === 0 && pace.over()) await pace.turn();
     }
