@@ -7,6 +7,7 @@
 import type { ArrivalEvidence, ArrivalRecord } from "./arrival.ts";
 import type { Device, DevicePast, PushId, Token, Uid } from "./device.ts";
 import type { BoundBy, Departures, Events } from "./events.ts";
+import type { HookQueue } from "./hooks.ts";
 import type { Live, Presence } from "./live.ts";
 import type { NotificationId } from "./notification.ts";
 import type { Once, Outbox } from "./outbox.ts";
@@ -21,6 +22,7 @@ export interface Engine {
   readonly outbox: Outbox;
   readonly counters: Counters;
   readonly events: Events;
+  readonly hooks: HookQueue;
   /** A consistent copy of everything stored, into a new file, while the engine goes on. Fails when the file exists. */
   backup(file: string): Promise<void>;
   /** Resolves after everything called before has been committed and the store is closed. */

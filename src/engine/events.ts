@@ -19,6 +19,10 @@ const SWEEP_ROWS = 100;
 const FROM_THE_FIRST: Walk = { pushId: "" };
 
 export interface LocalEvents extends Events {
+  /** Milliseconds for which events are kept. */
+  readonly keep: number;
+  /** None is wanted, and there is none. */
+  readonly idle: boolean;
   /** The thread has answered a message. */
   committed(reply: { readonly events?: number; readonly trouble?: string }): void;
   /** Tells of those who did not come back after a restart, of bindings that have ended, and forgets what is old. */
@@ -72,6 +76,12 @@ export function localEvents(queue: Queue, now: () => number, elapsed: () => numb
       await told;
     },
     wants: (type) => types.has(type),
+    get keep() {
+      return wanted.keep;
+    },
+    get idle() {
+      return types.size === 0 && empty;
+    },
     get tracksDevices() {
       return devices;
     },

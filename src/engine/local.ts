@@ -14,6 +14,7 @@ import { localBroker } from "./broker.ts";
 import { type BatchFigures, Queue, revive } from "./calls.ts";
 import { databaseFile } from "./directory.ts";
 import { localEvents } from "./events.ts";
+import { localHooks } from "./hooks.ts";
 import { localOutbox, walkOn } from "./jobs.ts";
 import type { Keep } from "./sqlite/packets.ts";
 import type { Synchronous } from "./sqlite/schema.ts";
@@ -133,7 +134,11 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
   const broker = localBroker(queue);
   const sweeper = sweep(queue, now, options.deviceDays);
   const events = localEvents(queue, now, options.elapsed ?? (() => performance.now()));
-  const sweepingEvents = repeat(SWEEP_EVENTS_EVERY, (stopped) => events.sweep(stopped));
+  const hooks = localHooks(queue, events, now);
+  const sweepingEvents = repeat(SWEEP_EVENTS_EVERY, async (stopped) => {
+    await events.sweep(stopped);
+    await hooks.sweep(stopped);
+  });
   const walker = repeat(SWEEP_EVERY, (stopped) => walkOn(queue, now, stopped));
 
   /** In memory the copy is made by the thread itself, else by one of its own. */
@@ -163,6 +168,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
   return {
     devices: localDevices(queue, now),
     events,
+    hooks,
     broker,
     live: broker.live,
     outbox: localOutbox(queue, broker, walker.now, now, new Traits(vendors)),

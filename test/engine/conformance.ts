@@ -15,6 +15,7 @@ import {
 import type { DeviceTarget } from "../../src/core/target.ts";
 import { missed } from "../support/engine.ts";
 import { eventTests } from "./events-conformance.ts";
+import { hookTests } from "./hooks-conformance.ts";
 import { outboxConformance } from "./outbox-conformance.ts";
 import { lastPage, notification, over } from "./outbox-steps.ts";
 import { type Define, HOUR, packet, pushId, recorder, type Subject, T, toDevice, toTopic, uid } from "./steps.ts";
@@ -48,6 +49,7 @@ export async function conformance(t: Test, open: (t: Test) => Promise<Subject>):
   await outboxConformance(test);
   await counterTests(test);
   await eventTests(test);
+  await hookTests(test);
 }
 
 async function deviceTests(test: Define): Promise<void> {

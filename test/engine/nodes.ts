@@ -7,7 +7,15 @@ import type { Presence } from "../../src/core/live.ts";
 type Call = (...args: unknown[]) => Promise<unknown>;
 
 /** What is answered where it is asked, in every engine. */
-const AT_ONCE: ReadonlySet<string | symbol> = new Set(["attach", "wants", "watches", "onWritten", "onGap", "seqOf"]);
+const AT_ONCE: ReadonlySet<string | symbol> = new Set([
+  "attach",
+  "wants",
+  "watches",
+  "onWritten",
+  "onGap",
+  "seqOf",
+  "bound",
+]);
 
 /** The parts of an engine whose calls are made by `through`, save those. */
 function wrap(engine: Engine, through: (call: Call) => Call): Engine {
@@ -26,6 +34,7 @@ function wrap(engine: Engine, through: (call: Call) => Call): Engine {
     outbox: part(engine.outbox),
     counters: part(engine.counters),
     events: part(engine.events),
+    hooks: part(engine.hooks),
     backup: (file) => engine.backup(file),
     close: () => engine.close(),
   };
@@ -44,7 +53,9 @@ export const yielding = (engine: Engine): Engine =>
 export function alternating(engine: Engine): Engine {
   const nodes = [yielding(engine), yielding(engine)] as const;
   let calls = 0;
-  const part = <Name extends "devices" | "broker" | "outbox" | "counters" | "events">(name: Name): Engine[Name] =>
+  const part = <Name extends "devices" | "broker" | "outbox" | "counters" | "events" | "hooks">(
+    name: Name,
+  ): Engine[Name] =>
     new Proxy(engine[name], {
       get: (_, method) => Reflect.get(nodes[AT_ONCE.has(method) ? 0 : calls++ % 2]![name], method),
     });
@@ -52,6 +63,7 @@ export function alternating(engine: Engine): Engine {
     ...nodes[0],
     ...{ devices: part("devices"), broker: part("broker"), outbox: part("outbox"), counters: part("counters") },
     events: part("events"),
+    hooks: part("hooks"),
   };
 }
 

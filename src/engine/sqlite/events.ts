@@ -15,7 +15,7 @@ import {
   wantedTypes,
 } from "../../core/events.ts";
 import { readEpoch } from "./epoch.ts";
-import type { HookQueue } from "./hooks.ts";
+import type { HookTable } from "./hooks.ts";
 
 /** What is wanted, while the thread lives: a store that is opened once there is room on the disk goes on with it. */
 export class Wants {
@@ -67,7 +67,7 @@ export const iso = (time: number): string => new Date(time).toISOString();
 
 export type EventLog = ReturnType<typeof eventLog>;
 
-export function eventLog(db: Database, wants: Wants, hooks: HookQueue, nextSeq: () => number) {
+export function eventLog(db: Database, wants: Wants, hooks: HookTable, nextSeq: () => number) {
   const epoch = readEpoch(db);
   const insert = db.prepare<[number, string, string, number, string]>(
     "INSERT INTO events (seq, type, key, time, data) VALUES (?, ?, ?, ?, ?)",
@@ -94,9 +94,10 @@ export function eventLog(db: Database, wants: Wants, hooks: HookQueue, nextSeq: 
     write(type: EventType, key: string, data: EventData | string, now: number, member?: string): void {
       if (!wants.has(type)) return;
       const seq = nextSeq();
-      insert.run(seq, type, key, now, typeof data === "string" ? data : JSON.stringify(data));
+      const text = typeof data === "string" ? data : JSON.stringify(data);
+      insert.run(seq, type, key, now, text);
       const subject = subjectOf(type, key, member);
-      for (const hook of wants.hooksOf(type)) hooks.enqueue(hook, seq, key, subject);
+      for (const hook of wants.hooksOf(type)) hooks.enqueue(hook, seq, key, subject, key.length + text.length);
       written = seq;
     },
 

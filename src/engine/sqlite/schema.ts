@@ -381,6 +381,62 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX devices_by_end ON devices (offline_since + uid_ttl) WHERE uid_ttl > 0;
   CREATE INDEX devices_by_run ON devices (online_run) WHERE online_run IS NOT NULL;
   `,
+  `
+  -- size: bytes on the wire, about. Of each key only the oldest row has a due time at which it can be claimed.
+  ALTER TABLE hook_events ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX hook_events_by_due ON hook_events (hook, due, seq) WHERE state = 0;
+  CREATE INDEX hook_events_leased ON hook_events (hook) WHERE state = 1;
+  CREATE INDEX hook_events_happened ON hook_events (seq) WHERE subject IS NULL;
+
+  -- Events that an endpoint did not take in time, whole: the log forgets them. at: when they were given up.
+  CREATE TABLE hook_dead (
+    hook TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    key TEXT NOT NULL,
+    subject TEXT,
+    time INTEGER NOT NULL,
+    data TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    reason TEXT,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (hook, seq)
+  ) WITHOUT ROWID;
+  CREATE INDEX hook_dead_by_time ON hook_dead (at);
+
+  -- Rows and bytes of the tables above, by hook; of the log itself under ''. dropped: those that there was no room for.
+  CREATE TABLE hook_sums (
+    hook TEXT NOT NULL PRIMARY KEY,
+    waiting INTEGER NOT NULL DEFAULT 0,
+    dead INTEGER NOT NULL DEFAULT 0,
+    size INTEGER NOT NULL DEFAULT 0,
+    dropped INTEGER NOT NULL DEFAULT 0
+  ) WITHOUT ROWID;
+  INSERT INTO hook_sums (hook, waiting, size) SELECT '', count(*), ifnull(sum(length(key) + length(data)), 0) FROM events;
+  INSERT INTO hook_sums (hook, waiting) SELECT hook, count(*) FROM hook_events GROUP BY hook;
+  CREATE TRIGGER hook_waits AFTER INSERT ON hook_events BEGIN
+    INSERT INTO hook_sums (hook, waiting, size) VALUES (new.hook, 1, new.size)
+      ON CONFLICT DO UPDATE SET waiting = waiting + 1, size = size + new.size;
+  END;
+  CREATE TRIGGER hook_waits_no_more AFTER DELETE ON hook_events BEGIN
+    UPDATE hook_sums SET waiting = waiting - 1, size = size - old.size WHERE hook = old.hook;
+  END;
+  CREATE TRIGGER hook_died AFTER INSERT ON hook_dead BEGIN
+    UPDATE hook_sums SET dead = dead + 1, size = size + length(new.key) + length(new.data) WHERE hook = new.hook;
+  END;
+  CREATE TRIGGER hook_dead_no_more AFTER DELETE ON hook_dead BEGIN
+    UPDATE hook_sums SET dead = dead - 1, size = size - length(old.key) - length(old.data) WHERE hook = old.hook;
+  END;
+  CREATE TRIGGER event_logged AFTER INSERT ON events BEGIN
+    UPDATE hook_sums SET waiting = waiting + 1, size = size + length(new.key) + length(new.data) WHERE hook = '';
+  END;
+  CREATE TRIGGER event_logged_no_more AFTER DELETE ON events BEGIN
+    UPDATE hook_sums SET waiting = waiting - 1, size = size - length(old.key) - length(old.data) WHERE hook = '';
+  END;
+
+  -- What senders and readers of events remember beyond a restart. text: JSON.
+  CREATE TABLE hook_memory (name TEXT NOT NULL PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
+  `,
 ];
 
 export type Synchronous = "FULL" | "NORMAL";

@@ -17,7 +17,7 @@ import { deliveries } from "./deliveries.ts";
 import { devices } from "./devices.ts";
 import { type EventLog, eventLog, Wants } from "./events.ts";
 import { explain, isRoomFault, isStoreFault } from "./faults.ts";
-import { hookQueue } from "./hooks.ts";
+import { type HookTable, hookTable } from "./hooks.ts";
 import { outbox } from "./jobs.ts";
 import { listing, type Place } from "./listing.ts";
 import { type PackedCalls, unpack } from "./message.ts";
@@ -92,6 +92,7 @@ function methods(
   tallied: Progress,
   traits: Traits,
   log: EventLog,
+  hooks: HookTable,
   wants: Wants,
   reading: boolean,
 ) {
@@ -128,6 +129,7 @@ function methods(
     /** What was written before is not undone. @returns the epoch of the log */
     want(wanted: Wanted, topicsChanged: boolean): string {
       wants.use(wanted);
+      hooks.use(wanted.hooks);
       if (!wants.tracksDevices) present.drop("devices");
       if (!wants.tracksTopics || topicsChanged) present.drop("topics");
       return log.epoch;
@@ -140,6 +142,16 @@ function methods(
     /** Whether there may be more to do. */
     sweepEvents: (now: number, keep: number, limit: number): boolean =>
       (log.wants("uid.unbound") && devicesTable.endBindings(now, limit)) || log.sweepLog(now - keep, limit),
+    claimEvents: hooks.claimEvents,
+    settleEvents: hooks.settleEvents,
+    hurryEvents: hooks.hurryEvents,
+    hookDepths: hooks.hookDepths,
+    deadLetters: hooks.deadLetters,
+    replayDead: hooks.replayDead,
+    replayEvents: hooks.replayEvents,
+    sweepHooks: hooks.sweepHooks,
+    hookMemory: hooks.hookMemory,
+    memorize: hooks.memorize,
     appendOnce: repeatable.appendOnce,
     handed: repeatable.handed,
   };
@@ -235,8 +247,10 @@ export function store(db: Database, data: StoreData, reading = false, wants = ne
   const kept = packets(db, data.keep, numbers.seq);
   const counted = counts(db, data.arrivalDays);
   const tallied = progress(db, counted, traits);
-  const log = eventLog(db, wants, hookQueue(db), numbers.event);
-  const table = methods(db, data, numbers, kept, counted, tallied, traits, log, wants, reading);
+  const hooks = hookTable(db);
+  if (!reading) hooks.release();
+  const log = eventLog(db, wants, hooks, numbers.event);
+  const table = methods(db, data, numbers, kept, counted, tallied, traits, log, hooks, wants, reading);
   const begin = db.prepare<[]>("BEGIN IMMEDIATE");
   const beginReading = db.prepare<[]>("BEGIN");
   const commit = db.prepare<[]>("COMMIT");

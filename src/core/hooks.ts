@@ -1,0 +1,69 @@
+// Port: events on their way to the endpoints of the business server. Each endpoint ("hook") has a queue of its own, by its name,
+// into which the engine puts what it is wanted for (`Events.want`). What engine.ts says of order and failure holds here as well.
+import type { Event, EventQuery } from "./events.ts";
+
+export interface HookEvent extends Event {
+  /** Tries that this very event has failed. */
+  readonly attempts: number;
+}
+
+interface HookClaim {
+  /** Of distinct keys, the oldest of each. From here they are the caller's, until they are settled or the process ends. */
+  readonly events: readonly HookEvent[];
+  /** When the next one is due; absent: none waits but those behind another one of their key. */
+  readonly next?: number;
+}
+
+/** What became of claimed events, by seq. A state event that goes back while a newer one of its subject waits gives way to it. */
+export interface HookSettlement {
+  readonly delivered: readonly number[];
+  /** Failed by themselves: not again before `due`. */
+  readonly retry: readonly { readonly seq: number; readonly due: number; readonly reason: string }[];
+  /** As if they had not been claimed. */
+  readonly back: readonly number[];
+}
+
+export interface HookDepth {
+  readonly hook: string;
+  /** Not settled yet. */
+  readonly waiting: number;
+  /** When the oldest of these was written. */
+  readonly oldest?: number;
+  /** Given up. */
+  readonly dead: number;
+  /** Forgotten for want of room (`HookBounds`). */
+  readonly dropped: number;
+}
+
+/** Given up: it was not taken while events are kept. */
+export interface DeadLetter extends HookEvent {
+  /** Why it was not taken the last time. */
+  readonly reason?: string;
+  /** When it was given up. */
+  readonly at: number;
+}
+
+/** What is kept at most, in the log and of what waits each. What is more is forgotten: what happened before what is, oldest first. */
+export interface HookBounds {
+  readonly events: number;
+  readonly bytes: number;
+}
+
+export interface HookQueue {
+  /** @param size bytes of what is sent, about; one event at least, whatever its size */
+  claim(hook: string, limit: number, size: number, now: number): Promise<HookClaim>;
+  settle(hook: string, settlement: HookSettlement): Promise<void>;
+  /** The endpoint answers again: whatever waits for its next try is due. */
+  hurry(hook: string): Promise<void>;
+  /** Of those that something waits for, or did. */
+  depths(): Promise<readonly HookDepth[]>;
+  /** Oldest first. @param after seq of the last one listed */
+  dead(hook: string, after: number, limit: number): Promise<readonly DeadLetter[]>;
+  /** Queues dead letters, or events of the log, once more; those that wait are left. @returns how many */
+  replay(hook: string, from: "dead" | "log", query: EventQuery): Promise<number>;
+  /** From the next look on. Events that wait longer than `Wanted.keep` become dead letters. */
+  bound(bounds: HookBounds): void;
+  /** What is remembered beyond the life of the process, by name. */
+  memory(): Promise<ReadonlyMap<string, string>>;
+  memorize(name: string, text: string): Promise<void>;
+}

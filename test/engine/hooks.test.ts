@@ -1,0 +1,201 @@
+// What the store forgets and gives up of the queues of endpoints: by age, by number, by bytes.
+
+import { join } from "node:path";
+import t, { type Test } from "tap";
+import type { Happening } from "../../src/core/events.ts";
+import type { HookBounds } from "../../src/core/hooks.ts";
+import { MIGRATIONS, openDatabase } from "../../src/engine/sqlite/schema.ts";
+import { type Call, type MethodName, type Methods, type Store, store } from "../../src/engine/sqlite/thread.ts";
+import { ARRIVAL_DAYS, HOUR, KEEP, pushId, T } from "./steps.ts";
+
+const ROOM: HookBounds = { events: 1e9, bytes: 1e12 };
+const DAY = 24 * HOUR;
+
+interface Opened {
+  call<Name extends MethodName>(name: Name, ...args: Parameters<Methods[Name]>): ReturnType<Methods[Name]>;
+  /** Until there is nothing more to do. */
+  sweep(before: number, bounds?: HookBounds, now?: number): void;
+  waiting(): number[];
+  /** Seqs of the log. */
+  log(): number[];
+}
+
+function open(t: Test): Opened {
+  const db = openDatabase(":memory:", "NORMAL");
+  const opened: Store = store(db, {
+    task: "store",
+    dataDir: ":memory:",
+    synchronous: "NORMAL",
+    keep: KEEP,
+    arrivalDays: ARRIVAL_DAYS,
+    started: T,
+  });
+  t.teardown(() => opened.close());
+  const call: Opened["call"] = (name, ...args) => {
+    const { results, failures } = opened.run([[name, args] as Call]);
+    if (failures.length > 0) throw new Error(failures[0]?.[1].message);
+    return results[0] as never;
+  };
+  const numbers = (sql: string): number[] => db.prepare<[], number>(sql).pluck<number>().all();
+  return {
+    call,
+    sweep(before, bounds = ROOM, now = before) {
+      while (call("sweepHooks", before, bounds, now, 3));
+    },
+    waiting: () => numbers("SELECT seq FROM hook_events ORDER BY seq"),
+    log: () => numbers("SELECT seq FROM events ORDER BY seq"),
+  };
+}
+
+const want = { log: [], topics: [], grace: 0, keep: 72 * HOUR };
+const hook = (coalesce = true) => ({ name: "main", events: ["*"], coalesce });
+
+const packets = (count: number, at: number, name = "a"): Happening[] =>
+  Array.from({ length: count }, (_, i) => ({
+    kind: "packet",
+    pushId: pushId(name),
+    path: `${i}`,
+    sequenceId: "1",
+    at,
+  }));
+
+t.test(
+  "integration 8: what was not taken in time is a dead letter, with why; it can be sent again after the log forgot it",
+  (t) => {
+    const { call, sweep, log } = open(t);
+    call("want", { ...want, hooks: [hook()] }, false);
+    call("noteEvents", packets(5, T), T);
+    const { events } = call("claimEvents", "main", 10, 1e6, T);
+    t.equal(events.length, 1);
+    call("settleEvents", "main", {
+      delivered: [],
+      back: [],
+      retry: [{ seq: events[0]!.seq, due: T + HOUR, reason: "500" }],
+    });
+    call("noteEvents", packets(1, T + DAY, "b"), T + DAY);
+
+    sweep(T);
+    t.strictSame(call("hookDepths"), [{ hook: "main", waiting: 6, dead: 0, dropped: 0, oldest: T }]);
+    sweep(T + 1, ROOM, T + 2 * DAY);
+    t.strictSame(call("hookDepths"), [{ hook: "main", waiting: 1, dead: 5, dropped: 0, oldest: T + DAY }]);
+    const dead = call("deadLetters", "main", 0, 10);
+    t.match(dead[0], { id: events[0]?.id, attempts: 1, reason: "500", at: T + 2 * DAY, data: events[0]?.data });
+    t.strictSame(
+      dead.map(({ data }) => (JSON.parse(data) as { path: string }).path),
+      ["0", "1", "2", "3", "4"],
+    );
+    t.strictSame(call("deadLetters", "main", dead[3]!.seq, 10), [dead[4]]);
+
+    while (call("sweepEvents", T + DAY + 72 * HOUR, 72 * HOUR, 3));
+    t.equal(log().length, 1, "the log has forgotten them");
+    t.strictSame(call("replayDead", "main", { types: ["device.online"] }, 100), { count: 0 });
+    t.strictSame(call("replayDead", "main", { after: dead[3]!.seq }, 100), { count: 1 });
+    t.strictSame(call("replayDead", "main", {}, 2), { count: 2, next: dead[1]!.seq });
+    t.strictSame(call("replayDead", "main", {}, 100), { count: 2 });
+    t.strictSame(call("deadLetters", "main", 0, 10), []);
+    const order: string[] = [];
+    for (let i = 0; i < 5; i++) {
+      const { events: next } = call("claimEvents", "main", 10, 1e6, T + 2 * DAY);
+      order.push(
+        ...next.filter(({ key }) => key.includes(":a-")).map(({ data }) => (JSON.parse(data) as { path: string }).path),
+      );
+      call("settleEvents", "main", { delivered: next.map(({ seq }) => seq), back: [], retry: [] });
+    }
+    t.strictSame(order, ["0", "1", "2", "3", "4"]);
+    t.strictSame(call("hookDepths"), [{ hook: "main", waiting: 0, dead: 0, dropped: 0 }]);
+    t.end();
+  },
+);
+
+t.test("integration 8: a dead letter is forgotten after 30 days", (t) => {
+  const { call, sweep } = open(t);
+  call("want", { ...want, hooks: [hook()] }, false);
+  call("noteEvents", packets(5, T), T);
+  sweep(T + 1);
+  sweep(T + 1, ROOM, T + 30 * DAY);
+  t.equal(call("hookDepths")[0]?.dead, 5);
+  sweep(T + 1, ROOM, T + 2 + 30 * DAY);
+  t.equal(call("hookDepths")[0]?.dead, 0);
+  t.end();
+});
+
+t.test("what is under way is not given up", (t) => {
+  const { call, sweep } = open(t);
+  call("want", { ...want, hooks: [hook()] }, false);
+  call("noteEvents", packets(2, T), T);
+  const { events } = call("claimEvents", "main", 10, 1e6, T);
+  sweep(T + 1);
+  t.match(call("hookDepths"), [{ waiting: 1, dead: 1 }]);
+  call("settleEvents", "main", { delivered: events.map(({ seq }) => seq), back: [], retry: [] });
+  t.match(call("hookDepths"), [{ waiting: 0, dead: 1 }]);
+  t.end();
+});
+
+t.test("where there is no room what happened goes before what is, the oldest first, and it is counted", (t) => {
+  for (const bounds of [
+    { events: 4, bytes: 1e12 },
+    { events: 1e9, bytes: 1200 },
+  ]) {
+    const { call, sweep, waiting, log } = open(t);
+    call("want", { ...want, hooks: [hook()] }, false);
+    call("connect", { pushId: pushId("a") }, T);
+    call("noteEvents", packets(5, T, "b"), T);
+    call("connect", { pushId: pushId("c") }, T);
+    const before = waiting();
+    t.equal(before.length, 7);
+    sweep(0, bounds, T);
+    const { waiting: left = 0, dropped = 0 } = call("hookDepths")[0]!;
+    t.equal(left + dropped, 7);
+    if (bounds.events === 4) t.strictSame(waiting(), [before[0], before[4], before[5], before[6]]);
+    t.ok(waiting().includes(before[0]!) && waiting().includes(before[6]!), "both states");
+    t.ok(dropped > 0 && left > 1);
+    if (bounds.events === 4) t.equal(log().length, left, "nor does the log keep more");
+    sweep(0, { events: 1, bytes: 1e12 }, T + HOUR);
+    t.strictSame(waiting(), [before[6]], "of states the newest");
+    const { events } = call("claimEvents", "main", 10, 1e6, T);
+    t.equal(events.length, 1, "and it can be sent");
+  }
+  t.end();
+});
+
+t.test("a log that only readers want is bounded too", (t) => {
+  const { call, sweep, log } = open(t);
+  call("want", { ...want, log: ["*"], hooks: [] }, false);
+  call("noteEvents", packets(10, T), T);
+  const all = log();
+  sweep(0, { events: 4, bytes: 1e12 }, T);
+  t.strictSame(log(), all.slice(6));
+  t.end();
+});
+
+t.test("events that an older store had queued are counted and sent by this one", (t) => {
+  const file = join(t.testdir(), "pushbox.db");
+  const before = MIGRATIONS.slice(
+    0,
+    MIGRATIONS.findIndex((text) => text.includes("hook_sums")),
+  );
+  const old = openDatabase(file, "NORMAL", before);
+  old.exec(
+    "INSERT INTO events VALUES (1, 'user.online', 'user:ann', 5, '{}'), (2, 'user.online', 'user:bob', 6, '{}')",
+  );
+  old.exec("INSERT INTO hook_events (hook, seq, key) VALUES ('main', 1, 'user:ann'), ('main', 2, 'user:bob')");
+  old.close();
+  const db = openDatabase(file, "NORMAL");
+  const data = {
+    task: "store",
+    dataDir: file,
+    synchronous: "NORMAL",
+    keep: KEEP,
+    arrivalDays: 30,
+    started: T,
+  } as const;
+  const opened = store(db, data);
+  const { results } = opened.run([
+    ["hookDepths", []],
+    ["claimEvents", ["main", 10, 1e6, T]],
+  ]);
+  t.strictSame(results[0], [{ hook: "main", waiting: 2, dead: 0, dropped: 0, oldest: 5 }]);
+  t.equal((results[1] as { events: unknown[] }).events.length, 2);
+  opened.close();
+  t.end();
+});
