@@ -80,8 +80,11 @@ class Device {
       await cut();
     } else {
       await this.#hello(phone);
-      await this.#push(upTo(4));
-      if (chance(0.3)) await phone.has(this.figures.pushed);
+      const count = upTo(4);
+      const pushes = this.#push(count);
+      if (chance(0.5)) await phone.upgrade(); // while they come
+      await pushes;
+      if (chance(0.3) && count > 0) await phone.has(this.figures.pushed);
       if (chance(0.5)) await phone.hello({ id: this.#id }); // its answer comes after the proof
       await cut();
     }

@@ -129,6 +129,7 @@ export class OnPolling extends Phone {
   #polling: Promise<void> = Promise.resolve();
   #paused = false;
   #socket: WebSocket | undefined = undefined;
+  #asked = false;
 
   constructor(port: number, revision: 3 | 4) {
     super();
@@ -191,8 +192,11 @@ export class OnPolling extends Phone {
     socket.send("5");
   }
 
+  /** The server asked for proof of the last polls when it took the websocket: maybe after this client's first question on it. */
   protected override answered(before: number): void {
-    if (this.#socket !== undefined) this.proven = Math.max(this.proven, before);
+    if (this.#socket === undefined) return;
+    if (this.#asked) this.proven = Math.max(this.proven, before);
+    this.#asked = true;
   }
 
   async #poll(): Promise<void> {

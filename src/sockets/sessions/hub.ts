@@ -176,7 +176,10 @@ export class Hub implements HubPort {
   sendBacklog(session: Session, channel: Channel, packets: readonly KeptPacket[]): void {
     this.written += packets.length;
     let prove = false;
-    if (channelKind(channel) === "device") for (const packet of packets) prove = this.#doubt(session, packet) || prove;
+    if (channelKind(channel) === "device" && packets.length > 0) {
+      for (const packet of packets) this.#wrote(session, packet);
+      prove = this.#mayAsk(session);
+    }
     session.connection.sendBacklog(
       packets.map((packet) => this.#encode(channel, packet)),
       prove,
@@ -197,19 +200,28 @@ export class Hub implements HubPort {
 
   /** @returns whether to ask for proof with this very packet */
   #doubt(session: Session, packet: KeptPacket): boolean {
+    this.#wrote(session, packet);
+    return this.#mayAsk(session);
+  }
+
+  #wrote(session: Session, packet: KeptPacket): void {
     const { connection } = session;
     session.doubt ??= new Doubt();
     connection.inDoubt = true;
     const { event, id, expires, seq } = packet;
     const replayed = event === "noti" ? { id, expires, at: this.#now() } : undefined;
     session.doubt.wrote(seq, sizeOf(packet), connection.stamp(), performance.now(), replayed);
+  }
+
+  /** Proof of all that was written; when it was asked for often, within a second. */
+  #mayAsk(session: Session): boolean {
     const first = this.#tick * ASKS;
     if (session.asks === first + ASKS) {
       this.#toAsk.add(session);
       return false;
     }
     session.asks = Math.max(session.asks, first) + 1;
-    session.doubt.asked();
+    session.doubt?.asked();
     return true;
   }
 
