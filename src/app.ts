@@ -248,6 +248,7 @@ function apiOptions({ api, client }: Config, log: Log, debug: Debug): Parameters
     insecure: api.insecure,
     ...(Object.keys(filter).length === 0 ? {} : { topicOnlineFilter: filter }),
     limits: { id: client.maxIdLength, topic: client.maxTopicLength },
+    quietElse: api.quietHoursElse,
     serverId: `${hostAddress()}:1`,
     report: (error) => log.error({ err: error }, "an API call failed"),
     warn: (text) => log.warn(text),

@@ -4,7 +4,7 @@ import type { PushId, Uid } from "../core/device.ts";
 import type { Binding, Counters, Devices } from "../core/engine.ts";
 import type { Lanes } from "../core/lane.ts";
 import type { Live } from "../core/live.ts";
-import type { NotificationContent, NotificationId } from "../core/notification.ts";
+import type { NotificationContent, NotificationId, QuietHours } from "../core/notification.ts";
 import type { AcceptOptions, NotificationTarget, Once, Outbox } from "../core/outbox.ts";
 import type { Pushed } from "../core/push.ts";
 import type { Target } from "../core/target.ts";
@@ -27,6 +27,7 @@ export interface NotificationOptions extends AcceptOptions {
   readonly type?: string;
   /** Epoch milliseconds. */
   readonly sendAt?: number;
+  readonly quiet?: QuietHours;
   readonly callerAddress: string;
 }
 

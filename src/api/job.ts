@@ -8,14 +8,14 @@ import { json } from "./answer.ts";
 import type { Params } from "./params.ts";
 import { told } from "./time.ts";
 
-const STATES: readonly JobState[] = ["scheduled", "running", "paused", "cancelled", "finished"];
+const STATES: readonly JobState[] = ["scheduled", "deferred", "running", "paused", "cancelled", "finished"];
 const USUAL = 50;
 const MOST = 1000;
 
 /** An order, and the states in which a job already is what it asks for. */
 const ORDERS = {
   pause: ["paused"],
-  resume: ["scheduled", "running"],
+  resume: ["scheduled", "deferred", "running"],
   cancel: ["cancelled"],
 } as const satisfies Readonly<Record<JobOrder, readonly JobState[]>>;
 
@@ -99,6 +99,7 @@ export const describeJob = (job: Job): object => ({
   rate: job.rate,
   ...told("acceptedAt", job.acceptedAt),
   ...told("sendAt", job.sendAt),
+  ...told("deferred", job.deferred),
   ...told("finishedAt", job.finishedAt),
   progress: {
     seen: job.seen,

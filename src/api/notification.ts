@@ -3,8 +3,9 @@ import { setTimeout as pause } from "node:timers/promises";
 import { PushError } from "../core/errors.ts";
 import { parseExact } from "../core/exact.ts";
 import type { NotificationContent, NotificationId } from "../core/notification.ts";
-import { isObject, normalise, showsOnAndroid, showsOnApple } from "../core/notification.ts";
+import { isObject, normalise, type QuietHours, showsOnAndroid, showsOnApple } from "../core/notification.ts";
 import type { NotificationTarget } from "../core/outbox.ts";
+import { quietAt, quietHours } from "../core/quiet.ts";
 import type { Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
 import { json } from "./answer.ts";
@@ -13,6 +14,7 @@ import type { Limits } from "./ids.ts";
 import { memberText } from "./json.ts";
 import type { Params } from "./params.ts";
 import { onceOf } from "./repeat.ts";
+import { told } from "./time.ts";
 
 /** How much of a text that is not JSON the error repeats. */
 const LONGEST_ECHO = 1000;
@@ -25,6 +27,7 @@ export async function notification(
   admitBroadcast: () => void,
   caller: Pick<Caller, "address" | "repeatKey">,
   limits: Limits,
+  quietElse: QuietHours["otherwise"],
 ): Promise<Response> {
   const given = contentOf(params);
   const target = targetOf(params);
@@ -41,11 +44,14 @@ export async function notification(
   const sendAt = params.time("sendAt");
   const rate = params.whole("rate", 0, HIGHEST_RATE) ?? 0;
   const dryRun = params.strictFlag("dryRun");
+  const quiet = quietOf(params, quietElse);
   const once = await onceOf(params, caller.repeatKey, "/notification");
+  const timeToLive = params.timeToLive();
   const accepted = await actions.notify(content, {
     ...(id === undefined ? {} : { id }),
     target,
-    timeToLive: params.timeToLive(),
+    timeToLive,
+    ...(quiet === undefined || dryRun ? {} : { quiet }),
     ...(type === undefined ? {} : { type }),
     ...(sendAt === undefined ? {} : { sendAt }),
     ...(rate === 0 ? {} : { rate }),
@@ -55,8 +61,24 @@ export async function notification(
   });
   if (dryRun && sendAt === undefined)
     return json({ code: "success", id: accepted, ...(await counted(accepted, actions)) });
-  return json({ code: "success", id: accepted });
+  if (quiet === undefined || dryRun) return json({ code: "success", id: accepted });
+  const now = Date.now();
+  const note = { timeToLive, quiet, acceptedAt: now, ...(sendAt === undefined || sendAt < now ? {} : { sendAt }) };
+  return json({ code: "success", id: accepted, ...quietTold(quietAt(note, now)) });
 }
+
+/** Throws `PushError("invalid")`. */
+function quietOf(params: Params, otherwise: QuietHours["otherwise"]): QuietHours | undefined {
+  const hours = params.text("quietHours");
+  const zone = params.text("timeZone");
+  if (hours !== undefined) return quietHours(hours, zone, otherwise);
+  if (zone !== undefined) throw new PushError("invalid", "timeZone is that of quietHours, which is missing");
+  return undefined;
+}
+
+/** What the caller learns: until when it waits, or that it goes nowhere. */
+const quietTold = (quiet: ReturnType<typeof quietAt>): object =>
+  quiet === "drop" ? { dropped: true } : told("deferred", quiet);
 
 /** A dry run of some ten thousand devices is over by then. */
 const COUNTED_WITHIN = 1000;

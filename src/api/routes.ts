@@ -1,6 +1,7 @@
 // The HTTP API: who may call, which function answers, what a mistake looks like. Any method runs any route, save OPTIONS.
 import { type Debug, NO_DEBUG } from "../core/debug.ts";
 import { PushError } from "../core/errors.ts";
+import type { QuietHours } from "../core/notification.ts";
 import { Tally } from "../core/tally.ts";
 import type { Head, Response, Site } from "../http/message.ts";
 import { HttpError } from "../http/message.ts";
@@ -43,6 +44,7 @@ export interface ApiOptions extends Access {
   readonly insecure: boolean;
   readonly topicOnlineFilter?: TopicOnlineFilter;
   readonly limits: Limits;
+  readonly quietElse?: QuietHours["otherwise"];
   /** How this process names itself in statistics: `<ip>:<number>`. */
   readonly serverId: string;
   /** Gets what was thrown and is no caller's mistake. */
@@ -111,11 +113,12 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
       path: "/notification",
       takes: [
         ...["notification", "pushAll", "tag", "pushId", "uid", "timeToLive", "type", "idempotencyKey"],
-        ...["sendAt", "rate", "dryRun", ...FILTER],
+        ...["sendAt", "rate", "dryRun", "quietHours", "timeZone", ...FILTER],
       ],
       namesCaller: true,
       repeatable: true,
-      answer: (params, caller) => notification(params, actions, () => admitBroadcast(caller), caller, limits),
+      answer: (params, caller) =>
+        notification(params, actions, () => admitBroadcast(caller), caller, limits, options.quietElse ?? "send"),
     },
     {
       path: "/notification/get",

@@ -164,6 +164,11 @@ export const settings = {
       "Topics, by prefix, whose online count or devices the API tells; noti is always counted. Empty: all of them.",
     ),
     trusted_proxies: list([], network, "<network>", "Proxies whose X-Forwarded-For is believed on the API port."),
+    quiet_hours_else: choice(
+      "send",
+      ["send", "drop"],
+      "What becomes of a notification that does not live until its quietHours end: send it at once, or drop it.",
+    ),
     metrics: yesNo(true, "Serve Prometheus metrics at /metrics on the API port."),
     keys: apiKeys(
       "Keys that callers of the API present, each with a name for the log. Prefer file or environment: flags show in ps.",

@@ -15,6 +15,15 @@ export interface NotificationContent {
   readonly [field: string]: unknown;
 }
 
+/** From and to are minutes since midnight, by the wall clock of the zone (IANA). */
+export interface QuietHours {
+  readonly from: number;
+  readonly to: number;
+  readonly zone: string;
+  /** What happens to a notification that does not outlive them. */
+  readonly otherwise: "drop" | "send";
+}
+
 export interface Notification {
   readonly id: NotificationId;
   readonly content: NotificationContent;
@@ -25,17 +34,20 @@ export interface Notification {
   readonly acceptedAt: number;
   /** When it is to go out, where that is later. */
   readonly sendAt?: number;
+  readonly quiet?: QuietHours;
   readonly callerAddress: string;
 }
 
 /** For the connected only (timeToLive 0) means this much at a vendor: a phone that dozes wakes up now and then. */
 const BRIEF = 600_000;
 
+type Life = Pick<Notification, "sendAt" | "acceptedAt" | "timeToLive">;
+
 /** From when its time to live counts. */
-export const startOf = (note: Notification): number => note.sendAt ?? note.acceptedAt;
+export const startOf = (note: Life): number => note.sendAt ?? note.acceptedAt;
 
 /** No vendor is asked from then on. */
-export const expiry = (note: Notification): number => startOf(note) + (note.timeToLive > 0 ? note.timeToLive : BRIEF);
+export const expiry = (note: Life): number => startOf(note) + (note.timeToLive > 0 ? note.timeToLive : BRIEF);
 
 const DEEPEST_CONTENT = 64;
 

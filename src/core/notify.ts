@@ -3,11 +3,12 @@ import type { Lane } from "./delivery.ts";
 import type { Device, PushId } from "./device.ts";
 import { PushError } from "./errors.ts";
 import { randomId } from "./id.ts";
-import type { Notification, NotificationContent, NotificationId } from "./notification.ts";
+import type { Notification, NotificationContent, NotificationId, QuietHours } from "./notification.ts";
 import { checkShown, expiry, showsOnAndroid, showsOnApple, startOf } from "./notification.ts";
-import type { AcceptOptions, Addressed, ExpandedPage, Lacking, NotificationTarget, Outbox } from "./outbox.ts";
+import type { AcceptOptions, Addressed, ExpandedPage, Lacking, Late, NotificationTarget, Outbox } from "./outbox.ts";
 import type { Packet, Parcel } from "./packet.ts";
 import { deviceChannel, topicChannel } from "./packet.ts";
+import { quietAt } from "./quiet.ts";
 import { DAY } from "./time.ts";
 import type { Traits } from "./traits.ts";
 
@@ -24,6 +25,7 @@ export interface NotifyRequest extends AcceptOptions {
   readonly type?: string;
   /** Epoch milliseconds; the past is now. */
   readonly sendAt?: number;
+  readonly quiet?: QuietHours;
   readonly callerAddress: string;
 }
 
@@ -32,7 +34,7 @@ const FURTHEST = 366 * DAY;
 
 /** Makes the notification durable and returns its id: the caller's own, or 12 random alphanumerics. */
 export async function accept(outbox: Outbox, request: NotifyRequest, now: number): Promise<NotificationId> {
-  const { id, content, target, timeToLive, type, sendAt, callerAddress, ...options } = request;
+  const { id, content, target, timeToLive, type, sendAt, quiet, callerAddress, ...options } = request;
   if (sendAt !== undefined && sendAt > now + FURTHEST)
     throw new PushError("invalid", "sendAt is more than a year away: give milliseconds since 1970, or an ISO time");
   checkShown(content);
@@ -43,6 +45,7 @@ export async function accept(outbox: Outbox, request: NotifyRequest, now: number
     type: type ?? (target.kind === "all" ? "pushAll" : "pushMany"),
     acceptedAt: now,
     ...(sendAt !== undefined && sendAt > now ? { sendAt } : {}),
+    ...(quiet === undefined ? {} : { quiet }),
     callerAddress,
   };
   return await outbox.accept(note, target, options);
@@ -119,7 +122,13 @@ export function splitForTopic(
 }
 
 /** Whether it waited for its expansion beyond its time: paced, paused, or because the server was away. */
-export const isLate = (note: Notification, now: number): boolean => expiry(note) <= now;
+export const isLate = (note: Notification, now: number): boolean => lateness(note, now) !== undefined;
+
+/** Why it goes nowhere any more. */
+export function lateness(note: Notification, now: number): Late | undefined {
+  if (expiry(note) <= now) return "expired";
+  return quietAt(note, now) === "drop" ? "quiet" : undefined;
+}
 
 const titled = (note: Notification): boolean => showsOnAndroid(note.content);
 
@@ -149,7 +158,8 @@ function pageOf(
   toEverybody = false,
 ): ExpandedPage {
   const packet = notiPacket(note);
-  const late = isLate(note, now);
+  const lateAs = lateness(note, now);
+  const late = lateAs !== undefined;
   const parcels: Parcel[] = [];
   const addressed: Addressed[] = [];
   const counts: Record<string, number> = {};
@@ -196,7 +206,7 @@ function pageOf(
     ...(cursor === undefined ? {} : { cursor }),
     parcels,
     devices: addressed,
-    ...(late ? { late } : {}),
+    ...(late ? { late: lateAs } : {}),
     counts,
     seen: devices.length,
     skipped,

@@ -51,6 +51,12 @@ export interface Addressed {
   readonly via?: { readonly lane: Lane; readonly type: string; readonly token: string };
 }
 
+/** What the cursor of a job that waits for the end of its quiet hours begins with; what follows is where it stands. */
+export const DEFERRED = "~";
+
+/** The notification's time has passed, or ends in the quiet hours. */
+export type Late = "expired" | "quiet";
+
 /** What one page of devices came to. */
 export interface ExpandedPage {
   /** Absent: this was the last page. */
@@ -59,8 +65,8 @@ export interface ExpandedPage {
   readonly notBefore?: number;
   readonly parcels: readonly Parcel[];
   readonly devices: readonly Addressed[];
-  /** The notification's time has passed: its devices are noted as expired, and nothing goes to any of them. */
-  readonly late?: true;
+  /** Why nothing goes to any of its devices, which are noted as expired. */
+  readonly late?: Late;
   /** Added to the arrival statistics. */
   readonly counts: Readonly<Record<string, number>>;
   /** Devices looked at, and those of them that have nothing to show of this notification. */
@@ -90,7 +96,8 @@ export interface LaneDepth {
 
 // ---- looking back
 
-export type JobState = "scheduled" | "running" | "paused" | "cancelled" | "finished";
+/** `deferred`: it waits for the end of its quiet hours. */
+export type JobState = "scheduled" | "deferred" | "running" | "paused" | "cancelled" | "finished";
 
 /** One call of /api/notification and how far it is. */
 export interface Job {
@@ -104,6 +111,8 @@ export interface Job {
   readonly acceptedAt: number;
   /** When it was to begin, where that was later. */
   readonly sendAt?: number;
+  /** Until when it is deferred. */
+  readonly deferred?: number;
   readonly finishedAt?: number;
   readonly rate?: number;
   readonly dryRun: boolean;

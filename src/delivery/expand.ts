@@ -4,8 +4,9 @@ import type { Lane } from "../core/delivery.ts";
 import type { PushId } from "../core/device.ts";
 import type { Engine } from "../core/engine.ts";
 import type { Notification, NotificationId } from "../core/notification.ts";
-import { isLate, NOTI_TOPIC, type Routing, split, splitForAll, splitForTopic } from "../core/notify.ts";
-import type { ExpandedPage, Unexpanded } from "../core/outbox.ts";
+import { isLate, lateness, NOTI_TOPIC, type Routing, split, splitForAll, splitForTopic } from "../core/notify.ts";
+import { DEFERRED, type ExpandedPage, type Unexpanded } from "../core/outbox.ts";
+import { quietAt } from "../core/quiet.ts";
 import { MINUTE } from "../core/time.ts";
 import type { Traits } from "../core/traits.ts";
 
@@ -92,11 +93,16 @@ export function createExpander(options: ExpanderOptions): Expander {
   }
 
   async function expandPage(item: Unexpanded): Promise<void> {
+    const until = item.dryRun ? undefined : quietAt(item.notification, now());
+    if (typeof until === "number") {
+      await engine.outbox.expand(item.job, item.cursor, deferred(item.cursor, until), now());
+      return;
+    }
     // What only counts burdens nobody, and what is too late goes nowhere: there is nothing to pace.
     const rate = item.dryRun || isLate(item.notification, now()) ? undefined : item.rate;
     const page = paced(await nextPage(item, rate), rate);
     const taken = await engine.outbox.expand(item.job, item.cursor, item.dryRun ? counted(page) : page, now());
-    if (!taken || item.dryRun || page.late === true) return;
+    if (!taken || item.dryRun || page.late !== undefined) return;
     const addressed = page.devices.filter(({ lacking }) => lacking === undefined).length;
     if (item.target.kind !== "all" && addressed > 0) options.addressed(addressed);
     const lanes = new Set(page.devices.flatMap(({ via }) => (via === undefined ? [] : [via.lane])));
@@ -104,7 +110,8 @@ export function createExpander(options: ExpanderOptions): Expander {
   }
 
   async function nextPage(item: Unexpanded, rate: number | undefined): Promise<ExpandedPage> {
-    const { notification, target, cursor, dryRun } = item;
+    const { notification, target, dryRun } = item;
+    const cursor = standing(item.cursor);
     const limit = rate === undefined ? PAGE : Math.min(PAGE, Math.ceil(rate / BEATS));
     // The topic comes first, in a page of its own: of each device that follows it is known whether that has reached it.
     if (target.kind === "all" && cursor === undefined) return topicPage(notification, dryRun);
@@ -122,8 +129,15 @@ export function createExpander(options: ExpanderOptions): Expander {
   async function topicPage(notification: Notification, dryRun: boolean): Promise<ExpandedPage> {
     const at = dryRun ? notification.acceptedAt : now();
     const page = splitForTopic(notification, await options.count(NOTI_TOPIC), at);
-    const late = isLate(notification, at);
-    return { ...page, cursor: FROM_THE_FIRST, devices: [], seen: 0, skipped: 0, ...(late ? { late } : {}) };
+    const late = lateness(notification, at);
+    return {
+      ...page,
+      cursor: FROM_THE_FIRST,
+      devices: [],
+      seen: 0,
+      skipped: 0,
+      ...(late === undefined ? {} : { late }),
+    };
   }
 
   function paced(page: ExpandedPage, rate: number | undefined): ExpandedPage {
@@ -141,6 +155,24 @@ export function createExpander(options: ExpanderOptions): Expander {
     },
   };
 }
+
+/** Where the next page starts, of a job that was deferred too. */
+function standing(cursor: string | undefined): string | undefined {
+  if (cursor?.startsWith(DEFERRED) !== true) return cursor;
+  return cursor === DEFERRED ? undefined : cursor.slice(DEFERRED.length);
+}
+
+/** No page, until then. */
+const deferred = (cursor: string | undefined, until: number): ExpandedPage => ({
+  cursor: `${DEFERRED}${standing(cursor) ?? ""}`,
+  notBefore: until,
+  parcels: [],
+  devices: [],
+  counts: {},
+  seen: 0,
+  skipped: 0,
+  routes: {},
+});
 
 /** A dry run only counts. */
 const counted = (page: ExpandedPage): ExpandedPage => ({ ...page, parcels: [], devices: [], counts: {} });

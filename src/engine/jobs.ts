@@ -303,7 +303,7 @@ function packPage(page: ExpandedPage, broker: LocalBroker): PackedPage {
     parcels: packParcels(kept),
     devices: packAddressed(devices.map(row)),
     lanes,
-    late: late === true,
+    late: late === undefined ? null : late === "quiet" ? QUIET : EXPIRED,
     counts,
     seen,
     skipped,
@@ -320,6 +320,7 @@ const toJob = (row: JobView): Job => ({
   state: row.state as JobState, // named by the query
   acceptedAt: row.accepted_at,
   ...(row.send_at !== null ? { sendAt: row.send_at } : undefined),
+  ...(row.state === "deferred" ? { deferred: row.due } : undefined),
   ...(row.finished_at !== null ? { finishedAt: row.finished_at } : undefined),
   ...(row.rate !== null ? { rate: row.rate } : undefined),
   dryRun: row.dry_run === 1,
@@ -353,13 +354,14 @@ function overConnection(row: DeliveryView, now: number): Pick<DeliveryRecord, "s
   if (state === State.lacksApn || state === State.lacksTitle)
     return { state: "skipped", reason: state === State.lacksApn ? NO_ALERT : NO_TITLE, settledAt: queuedAt };
   if (state === State.expired)
-    return { state: "expired", reason: expires > queuedAt ? NOT_KEPT : EXPIRED, settledAt: queuedAt };
+    return { state: "expired", reason: row.reason ?? (expires > queuedAt ? NOT_KEPT : EXPIRED), settledAt: queuedAt };
   if (state !== State.kept || row.arrived_at !== null || row.clicked_at !== null) return { state: "sent" };
   if (expires <= now) return { state: "expired", reason: NOT_BACK, settledAt: expires };
   return row.in_log === 1 ? { state: "queued" } : { state: "expired", reason: PUSHED_OUT };
 }
 const NO_ALERT = "nothing to show on Apple's devices: apn.alert is missing";
 const NO_TITLE = "nothing to show there: android.title is missing";
+const QUIET = "its time to live ends within its quiet hours";
 const NOT_KEPT = "the device was away, and without timeToLive nothing is kept for it";
 const NOT_BACK = "the device did not come back within its time to live";
 const PUSHED_OUT =

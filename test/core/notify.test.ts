@@ -243,13 +243,13 @@ t.test("once its time has passed, whoever it was for is noted and gets nothing",
   const early = split(note, phones, route, undefined, 1499, traits);
   t.match(early, { late: undefined, parcels: [{}, {}] });
   const late = split(note, phones, route, undefined, 1500, traits);
-  t.match(late, { late: true, seen: 3, skipped: 0 });
+  t.match(late, { late: "expired", seen: 3, skipped: 0 });
   t.same(late.routes, {}, "they go no way");
   t.same(late.parcels, []);
   t.same(late.counts, { target_xiaomi: 1, target_umeng: 1, target_android: 1 });
   t.same(late.devices, early.devices);
   t.same(splitForTopic(note, 99, 1500), { parcels: [], counts: {}, routes: {} });
-  t.match(splitForAll(note, phones, route, undefined, 1500, traits), { late: true, parcels: [] });
+  t.match(splitForAll(note, phones, route, undefined, 1500, traits), { late: "expired", parcels: [] });
   const forNow = { ...note, timeToLive: 0 };
   t.notOk("late" in split(forNow, phones, route, undefined, 600_999, traits), "without a time to live: ten minutes");
   t.ok("late" in split(forNow, phones, route, undefined, 601_000, traits));

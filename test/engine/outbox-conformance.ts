@@ -150,9 +150,9 @@ async function lateTests(test: Define): Promise<void> {
     const job = await jobOf(engine, "late");
     const counted = { target_fcm: 1, target_android: 1 };
     const first = lastPage({ devices: [via("a"), over("b")], cursor: "c", counts: counted });
-    await engine.outbox.expand(job, undefined, { ...first, late: true }, T + HOUR);
+    await engine.outbox.expand(job, undefined, { ...first, late: "expired" }, T + HOUR);
     t.match(await view(engine, "late"), { state: "running", queued: 2, waiting: 0, finishedAt: undefined });
-    await engine.outbox.expand(job, "c", lastPage({ devices: [over("c")], late: true }), T + HOUR + 1);
+    await engine.outbox.expand(job, "c", lastPage({ devices: [over("c")], late: "expired" }), T + HOUR + 1);
     t.same(await engine.outbox.lanes(), []);
     t.same(await claimed(engine, 10, T + HOUR), []);
     const reason = "its time to live passed in the queue";

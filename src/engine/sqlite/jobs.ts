@@ -9,7 +9,7 @@ import type { ArrivalHeading, Counts } from "./counts.ts";
 import type { LaneName } from "./deliveries.ts";
 import type { Repeatable } from "./once.ts";
 import type { Packets } from "./packets.ts";
-import { EXPIRED, type Progress, type Tally } from "./progress.ts";
+import type { Progress, Tally } from "./progress.ts";
 import { State } from "./state.ts";
 
 /** What is kept of a notification besides its content. */
@@ -42,7 +42,8 @@ export interface PackedPage {
   readonly parcels: Packed<ParcelRow>;
   readonly lanes: readonly LaneName[];
   readonly devices: Packed<AddressedRow>;
-  readonly late: boolean;
+  /** Why its devices are noted as expired. */
+  readonly late: string | null;
   readonly counts: Readonly<Record<string, number>>;
   readonly seen: number;
   readonly skipped: number;
@@ -145,7 +146,7 @@ export function outbox(
       const state = "lane" in row ? State.queued : row.state;
       const delivery = nextDelivery();
       if (way !== undefined) way.added++;
-      if (way !== undefined || page.late) queued++;
+      if (way !== undefined || page.late !== null) queued++;
       else if (state === State.sent) connected++;
       addDelivery.run(
         delivery,
@@ -162,9 +163,9 @@ export function outbox(
         "lane" in row ? row.type : null,
         "lane" in row ? row.token : null,
       );
-      if (!page.late) continue;
-      expire.run(now, EXPIRED, delivery);
-      tally.unsent(job, way, EXPIRED);
+      if (page.late === null) continue;
+      expire.run(now, page.late, delivery);
+      tally.unsent(job, way, page.late);
     }
     for (const { lane, added } of lanes) if (added > 0) open.run(added, lane);
     return { queued, connected };

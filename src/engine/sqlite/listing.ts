@@ -1,5 +1,6 @@
 // Looking back: jobs and how far they are, deliveries device by device, and the way to them from a device or a user.
 import type Database from "better-sqlite3";
+import { DEFERRED } from "../../core/outbox.ts";
 import type { Addressees } from "./addressees.ts";
 import { State } from "./state.ts";
 
@@ -12,6 +13,8 @@ export interface JobView {
   readonly state: string;
   readonly accepted_at: number;
   readonly send_at: number | null;
+  /** When its next page is wanted. */
+  readonly due: number;
   readonly finished_at: number | null;
   readonly rate: number | null;
   readonly dry_run: number;
@@ -71,10 +74,10 @@ export type Listing = ReturnType<typeof listing>;
 
 export function listing(db: Database, addressees: Addressees) {
   const columns = `
-    job, id, type, text, target_kind, accepted_at, send_at, finished_at, rate, dry_run, seen, skipped, routes, queued, waiting,
+    job, id, type, text, target_kind, accepted_at, send_at, due, finished_at, rate, dry_run, seen, skipped, routes, queued, waiting,
     accepted, connected,
     CASE WHEN cancelled = 1 THEN 'cancelled' WHEN finished_at IS NOT NULL THEN 'finished' WHEN paused = 1 THEN 'paused'
-         WHEN send_at > ? THEN 'scheduled' ELSE 'running' END AS state`;
+         WHEN send_at > ? THEN 'scheduled' WHEN cursor LIKE '${DEFERRED}%' THEN 'deferred' ELSE 'running' END AS state`;
   const byId = db.prepare<[number, string, number, string | null, string | null, number], JobView>(`
     SELECT ${columns} FROM jobs WHERE id = ? AND job < ? AND (? IS NULL OR state = ?) ORDER BY job DESC LIMIT ?`);
   const listed = db.prepare<[number, number, string | null, string | null, number], JobView>(`
