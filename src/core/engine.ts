@@ -200,12 +200,14 @@ export interface Broker {
    * device's own channel confirms receipt: it and everything before it is dropped. A cursor stays findable while any older
    * packet of its channel is alive, even after its own expiry. Between two pages packets may expire, or be pushed out by newer
    * ones: those are not in the later page.
+   * @param epoch the client's, "" when it has none: then the first page tells where it stands, and a position of another epoch brings
+   * all that is alive. Absent: nobody asks
    * A fence: when the promise resolves, every packet in it has already been handed to this process's hub, in order, and
    * possibly newer ones too. A page without `next` holds every packet of the channel after `from` that is alive and was handed
    * over before the call. So a session that holds live packets back from its first call on, and after such a page drops of them
    * those up to the last seq that it was given, misses nothing and sees nothing twice, however many pages it took (holds 3).
    */
-  backlog(channel: Channel, from: From, size: number, now: number): Promise<Page>;
+  backlog(channel: Channel, from: From, size: number, now: number, epoch?: string): Promise<Page>;
   /** Raises the marks that `unsent` reads, and records the notifications that were received as sent. */
   sent(marks: readonly SentMark[]): Promise<void>;
   /** Has the device's sessions, wherever they are, carry out the order. Orders of one device arrive in the order told. */

@@ -56,9 +56,11 @@ export interface Parcel {
 /**
  * Where a returning client stands on one channel:
  * - an id: what came after it; everything alive when the log does not know it (any more)
+ * - a seq: what came after it; where `Standing` once told the client to be
  * - `unsent`: only for a device's own channel, what none of its connections has proven to have received (holds 9)
+ * - `newest`: nothing; it has just come
  */
-type Position = { readonly after: PacketId } | "unsent";
+type Position = { readonly after: PacketId } | { readonly since: number } | "unsent" | "newest";
 
 /** Where a client stands, or where the page before has ended: the seq of its last packet. */
 export type From = Position | number;
@@ -70,6 +72,16 @@ export interface Page {
   readonly next?: number;
   /** Names the life of the channel's log. Another one than before: the store was lost or restored, and the seqs of then mean nothing. */
   readonly epoch: string;
+  /** With the first page, where the client's epoch was given. */
+  readonly standing?: Standing;
+}
+
+/** Where a client stands that keeps exact positions (sockets 4.16). */
+export interface Standing {
+  /** Its position from now on, as a seq, until it gets the next packet. */
+  readonly at: number;
+  /** Whether all that it has missed is in the pages; false too when its position is of another epoch. */
+  readonly recovered: boolean;
 }
 
 /** What a packet takes besides its body, about. */

@@ -137,7 +137,7 @@ export function localBroker(queue: Queue): LocalBroker {
       const online = made.online ?? reached.get(once.key);
       return { id: made.id, ...(online === undefined ? {} : { online }) };
     },
-    backlog: (channel, from, size, now) => queue.call("backlog", [channel, from, size, now]),
+    backlog: (channel, from, size, now, epoch) => queue.call("backlog", [channel, from, size, now, epoch]),
     async sent(marks) {
       for (let i = 0; i < marks.length; i += PIECE) {
         const piece = marks.slice(i, i + PIECE);

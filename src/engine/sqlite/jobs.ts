@@ -220,8 +220,10 @@ export function outbox(
         for (const { id, expires, at } of replayed ?? []) received(pushId, id, expires, at);
     },
 
-    backlog(channel: Channel, from: From, size: number, now: number): Page {
-      return packets.backlog(channel, from, size, now, (pushId, id, expires) => received(pushId, id, expires, now));
+    backlog(channel: Channel, from: From, size: number, now: number, epoch?: string): Page {
+      return packets.backlog(channel, from, size, now, epoch, (pushId, id, expires) =>
+        received(pushId, id, expires, now),
+      );
     },
 
     /** Returns the first seq of the kept packets, or `NO_JOB`. @param from where the job has to stand */

@@ -10,9 +10,11 @@ import {
   type KeptPacket,
   type Page,
   pageOf,
+  type Standing,
 } from "../../core/packet.ts";
 import { type Packed, type ParcelRow, unpackParcels } from "../rows.ts";
 import { readEpoch } from "./epoch.ts";
+import type { Sequences } from "./sequences.ts";
 
 /** How many packets a channel keeps. Prefixes are of topic names; the longest that fits decides. */
 export interface Keep {
@@ -25,6 +27,8 @@ export type Packets = ReturnType<typeof packets>;
 /** The newest end of a channel's log: what this transaction has added to it and not written yet. */
 interface Tail {
   readonly kept: number;
+  /** Seq and place of the newest. */
+  seq: number;
   place: number;
   dropAt: number;
   readonly rows: Row[];
@@ -39,20 +43,58 @@ type Row = readonly [
   body: string,
   expires: number,
   dropAt: number,
+  previous: number,
 ];
 
-export function packets(db: Database, keep: Keep, nextSeq: () => number) {
+interface Swept {
+  readonly seq: number;
+  readonly channel: string;
+  readonly id: string;
+}
+
+/** Channels share these: one may be told that it missed something because another one's packet expired. Few are. */
+const BUCKETS = 65_536;
+
+/** FNV-1a, as good as any to spread names. */
+function bucketOf(channel: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < channel.length; i++) hash = Math.imul(hash ^ channel.charCodeAt(i), 0x01000193);
+  return (hash >>> 0) % BUCKETS;
+}
+
+export function packets(db: Database, keep: Keep, numbers: Pick<Sequences, "seq" | "lastSeq">) {
   // `= +?` beside ORDER BY or a join, `LIMIT ? + 0`: with the bare `?` SQLite plans the statement anew each time a value is bound,
   // which takes ten times as long as running it.
-  const newest = db.prepare<[string], { place: number; drop_at: number }>(`
-    SELECT place, drop_at FROM packets WHERE channel = +? ORDER BY place DESC LIMIT 1`);
+  const newest = db.prepare<[string], { seq: number; place: number; drop_at: number }>(`
+    SELECT seq, place, drop_at FROM packets WHERE channel = +? ORDER BY place DESC LIMIT 1`);
   const insert = db.prepare<Row>(`
-    INSERT INTO packets (seq, channel, place, id, event, body, expires, drop_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`);
+    INSERT INTO packets (seq, channel, place, id, event, body, expires, drop_at, previous)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   const trim = db.prepare<[string, number]>("DELETE FROM packets WHERE channel = ? AND place <= ?");
   // Walks back from the newest, where nearly every cursor is found at once.
   const positionOf = db.prepare<[string, string], { place: number; seq: number }>(
     "SELECT place, seq FROM packets WHERE channel = +? AND id = +? ORDER BY place DESC LIMIT 1",
   );
+  const placeUpTo = db
+    .prepare<[string, number], number>(
+      "SELECT place FROM packets WHERE channel = +? AND seq <= +? ORDER BY place DESC LIMIT 1",
+    )
+    .pluck<number>();
+  const previousOfNext = db
+    .prepare<[string, number, number], number>(
+      "SELECT previous FROM packets WHERE channel = +? AND place >= ? AND seq > +? ORDER BY place LIMIT 1",
+    )
+    .pluck<number>();
+  const expiredAfter = db
+    .prepare<[string, number, number, number], number>(
+      "SELECT 1 FROM packets WHERE channel = +? AND place >= ? AND seq > +? AND expires <= +? LIMIT 1",
+    )
+    .pluck<number>();
+  const sweptOf = db.prepare<[number], Swept>("SELECT seq, channel, id FROM swept WHERE bucket = ?");
+  const noteSwept = db.prepare<[number, number, string, string]>(`
+    INSERT INTO swept (bucket, seq, channel, id) VALUES (?, ?, ?, ?)
+    ON CONFLICT (bucket) DO UPDATE SET seq = excluded.seq, channel = excluded.channel, id = excluded.id
+      WHERE excluded.seq > seq`);
   const placeOf = db.prepare<[number], number>("SELECT place FROM packets WHERE seq = ?").pluck<number>();
   const readFrom = db.prepare<[string, number], KeptPacket>(`
     SELECT seq, id, event, body, expires FROM packets WHERE channel = +? AND place >= ? ORDER BY place`);
@@ -63,8 +105,9 @@ export function packets(db: Database, keep: Keep, nextSeq: () => number) {
     "SELECT id, expires FROM packets WHERE channel = ? AND place <= ? AND event = 'noti'",
   );
   const drop = db.prepare<[string]>("DELETE FROM packets WHERE channel = ?");
-  const sweep = db.prepare<[number, number]>(`
-    DELETE FROM packets WHERE seq IN (SELECT seq FROM packets WHERE drop_at <= ? ORDER BY drop_at, seq LIMIT ?)`);
+  const sweep = db.prepare<[number, number], Swept>(`
+    DELETE FROM packets WHERE seq IN (SELECT seq FROM packets WHERE drop_at <= ? ORDER BY drop_at, seq LIMIT ?)
+    RETURNING seq, channel, id`);
 
   const epoch = readEpoch(db);
   const longestFirst = [...keep.prefixes].sort((a, b) => b[0].length - a[0].length);
@@ -81,7 +124,8 @@ export function packets(db: Database, keep: Keep, nextSeq: () => number) {
     let tail = tails.get(channel);
     if (tail === undefined) {
       const before = newest.get(channel);
-      tail = { kept: keptOn(channel), place: before?.place ?? 0, dropAt: before?.drop_at ?? 0, rows: [] };
+      const { seq = 0, place = 0, drop_at: dropAt = 0 } = before ?? {};
+      tail = { kept: keptOn(channel), seq, place, dropAt, rows: [] };
       tails.set(channel, tail);
     }
     return tail;
@@ -100,6 +144,45 @@ export function packets(db: Database, keep: Keep, nextSeq: () => number) {
     if (tails.size > 0) for (const channel of tails.keys()) write(channel);
   }
 
+  /** Up to which place and seq the client has everything. Not known: it may have been anywhere. */
+  function positionIn(
+    channel: Channel,
+    from: Exclude<From, number | "newest">,
+    clientEpoch: string | undefined,
+  ): { readonly known: boolean; readonly place: number; readonly after: number } {
+    if (from === "unsent") return { known: true, place: 0, after: sentSeq.get(channelName(channel)) ?? 0 };
+    if ("since" in from) {
+      const known = clientEpoch === epoch && from.since <= numbers.lastSeq();
+      if (!known) return { known, place: 0, after: 0 };
+      return { known, place: placeUpTo.get(channel, from.since) ?? 0, after: from.since };
+    }
+    // A restored log may hold the packet though what came after it was lost with the old one.
+    const at = positionOf.get(channel, from.after);
+    if (at !== undefined) return { known: clientEpoch === epoch, place: at.place, after: at.seq };
+    // The last one that the client got may have expired since, with nothing behind it.
+    const last = clientEpoch === epoch ? sweptOf.get(bucketOf(channel)) : undefined;
+    const known = last?.channel === channel && last.id === from.after;
+    return { known, place: 0, after: known ? last.seq : 0 };
+  }
+
+  function standing(
+    channel: Channel,
+    known: boolean,
+    place: number,
+    after: number,
+    { packets }: Page,
+    now: number,
+  ): Standing {
+    const next = packets[0];
+    const at = next === undefined ? numbers.lastSeq() : Math.max(after, next.seq - 1);
+    const recovered =
+      known &&
+      (previousOfNext.get(channel, place, after) ?? 0) <= after && // nothing was pushed out by newer ones
+      expiredAfter.get(channel, place, after, now) === undefined &&
+      (sweptOf.get(bucketOf(channel))?.seq ?? 0) <= after;
+    return { at, recovered };
+  }
+
   return {
     /**
      * Adds the parcels to the log; their seqs are the returned one and those that follow it. 0 when there are none.
@@ -111,11 +194,12 @@ export function packets(db: Database, keep: Keep, nextSeq: () => number) {
         // Checked here: one that is pushed out by newer ones is never written, so the store would not notice.
         if (!Number.isSafeInteger(expires)) throw new TypeError(`a packet that expires at ${expires} cannot be kept`);
         const tail = tailOf(channel);
-        const seq = nextSeq();
+        const seq = numbers.seq();
         if (first === 0) first = seq;
         tail.place++;
         tail.dropAt = Math.max(expires, tail.dropAt);
-        tail.rows.push([seq, channel, tail.place, id, event, body, expires, tail.dropAt]);
+        tail.rows.push([seq, channel, tail.place, id, event, body, expires, tail.dropAt, tail.seq]);
+        tail.seq = seq;
       }
       return first;
     },
@@ -131,23 +215,23 @@ export function packets(db: Database, keep: Keep, nextSeq: () => number) {
       from: From,
       size: number,
       now: number,
+      clientEpoch: string | undefined,
       onConfirmed: (pushId: string, id: string, expires: number) => void,
     ): Page {
       write(channel);
-      if (from === "unsent") {
-        const sent = sentSeq.get(channelName(channel)) ?? 0;
-        return pageOf(readFrom.iterate(channel, 0), sent, size, now, epoch);
-      }
       // The packet that the page before ended with may have gone: then it is looked for from the channel's oldest one.
       if (typeof from === "number")
         return pageOf(readFrom.iterate(channel, placeOf.get(from) ?? 0), from, size, now, epoch);
-      const at = positionOf.get(channel, from.after);
-      const page = pageOf(readFrom.iterate(channel, at?.place ?? 0), at?.seq ?? 0, size, now, epoch);
-      // The device names the packet, so it has it and everything before. Other channels have many readers.
-      if (at === undefined || channelKind(channel) !== "device") return page;
-      for (const { id, expires } of namedUpTo.all(channel, at.place)) onConfirmed(channelName(channel), id, expires);
-      trim.run(channel, at.place);
-      return page;
+      if (from === "newest") return { packets: [], epoch, standing: { at: numbers.lastSeq(), recovered: true } };
+      const { known, place, after } = positionIn(channel, from, clientEpoch);
+      const page = pageOf(readFrom.iterate(channel, place), after, size, now, epoch);
+      const told =
+        clientEpoch === undefined ? page : { ...page, standing: standing(channel, known, place, after, page, now) };
+      // The device names what it has: it has everything up to there. Other channels have many readers.
+      if (from === "unsent" || place === 0 || channelKind(channel) !== "device") return told;
+      for (const { id, expires } of namedUpTo.all(channel, place)) onConfirmed(channelName(channel), id, expires);
+      trim.run(channel, place);
+      return told;
     },
 
     sent(marks: readonly SentMark[]): void {
@@ -162,7 +246,14 @@ export function packets(db: Database, keep: Keep, nextSeq: () => number) {
     /** Drops up to `limit` packets whose time has passed. Returns whether there may be more. */
     sweepPackets(now: number, limit: number): boolean {
       writeAll();
-      return sweep.run(now, limit).changes === limit;
+      const dropped = sweep.all(now, limit);
+      const swept = new Map<number, Swept>();
+      for (const packet of dropped) {
+        const bucket = bucketOf(packet.channel);
+        if (packet.seq > (swept.get(bucket)?.seq ?? 0)) swept.set(bucket, packet);
+      }
+      for (const [bucket, { seq, channel, id }] of swept) noteSwept.run(bucket, seq, channel, id);
+      return dropped.length === limit;
     },
   };
 }

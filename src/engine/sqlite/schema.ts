@@ -437,6 +437,12 @@ export const MIGRATIONS: readonly string[] = [
   -- What senders and readers of events remember beyond a restart. text: JSON.
   CREATE TABLE hook_memory (name TEXT NOT NULL PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
   `,
+  `
+  -- previous: the seq of the channel's packet before, 0 when there was none; it tells whether one is missing in between.
+  -- swept: the newest packet that was dropped because its time was over, of the channels that share a bucket: see packets.ts.
+  ALTER TABLE packets ADD COLUMN previous INTEGER NOT NULL DEFAULT 0;
+  CREATE TABLE swept (bucket INTEGER PRIMARY KEY, seq INTEGER NOT NULL, channel TEXT NOT NULL, id TEXT NOT NULL);
+  `,
 ];
 
 export type Synchronous = "FULL" | "NORMAL";

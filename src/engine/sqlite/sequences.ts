@@ -5,6 +5,8 @@ import type Database from "better-sqlite3";
 export interface Sequences {
   /** The newest packet. */
   seq(): number;
+  /** The last one given, or one that no packet before the start has exceeded. */
+  lastSeq(): number;
   /** The newest binding. */
   bound(): number;
   /** The newest device. */
@@ -39,6 +41,7 @@ export function sequences(db: Database): Sequences {
   }
   return {
     seq: () => ++now.seq,
+    lastSeq: () => now.seq,
     bound: () => ++now.bound,
     device: () => ++now.device,
     delivery: () => ++now.delivery,

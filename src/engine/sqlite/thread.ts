@@ -244,7 +244,7 @@ function waiting(open: () => Store, openReading: () => Store, fault: Error): Sto
 export function store(db: Database, data: StoreData, reading = false, wants = new Wants()): Store {
   const traits = new Traits(data.vendors ?? []);
   const numbers = sequences(db);
-  const kept = packets(db, data.keep, numbers.seq);
+  const kept = packets(db, data.keep, numbers);
   const counted = counts(db, data.arrivalDays);
   const tallied = progress(db, counted, traits);
   const hooks = hookTable(db);

@@ -6,7 +6,7 @@ import type { Device, PushId } from "../../core/device.ts";
 import type { Engine, Hello } from "../../core/engine.ts";
 import { NOTI_TOPIC } from "../../core/notify.ts";
 import { inTurn } from "../../core/pace.ts";
-import type { Channel, KeptPacket, PacketId } from "../../core/packet.ts";
+import type { Channel, From, KeptPacket } from "../../core/packet.ts";
 import { deviceChannel, topicChannel } from "../../core/packet.ts";
 import type { Report } from "../../core/report.ts";
 import type { Traits } from "../../core/traits.ts";
@@ -15,6 +15,7 @@ import type { CloseReason, Connection } from "../transport/types.ts";
 import {
   type Command,
   type EventLimits,
+  type Given,
   parseEvent,
   type StatsEntry,
   type Subscription,
@@ -189,6 +190,9 @@ export class Conversation implements SocketApplication<Session> {
       case "unsubscribe":
         this.#unsubscribe(session, command.topic);
         return;
+      case "check":
+        session.connection.send('42["check",{}]');
+        return;
       case "arrival":
         this.#arrival(session, command);
         return;
@@ -232,7 +236,7 @@ export class Conversation implements SocketApplication<Session> {
   #change(
     session: Session,
     pushId: PushId,
-    command: Exclude<Command, { kind: "hello" | "subscribe" | "unsubscribe" | "arrival" | "stats" }>,
+    command: Exclude<Command, { kind: "hello" | "subscribe" | "unsubscribe" | "check" | "arrival" | "stats" }>,
   ): void {
     const { engine, now } = this.#options;
     switch (command.kind) {
@@ -296,7 +300,8 @@ export class Conversation implements SocketApplication<Session> {
     if (session.pushId !== hi.pushId) {
       if (session.pushId !== undefined) this.#unname(session, "transport close"); // another device on the same socket (D21)
       hub.name(session, hi.pushId, hi.platform);
-      hub.hold(session, own, hi.lastUnicastId === undefined ? "unsent" : { after: hi.lastUnicastId });
+      session.epoch = hi.epoch;
+      hub.hold(session, own, positionOf(session, hi.own ?? {}) ?? "unsent");
     }
     this.#enter(session, event, hi.subscriptions);
     session.greetings++;
@@ -326,7 +331,7 @@ export class Conversation implements SocketApplication<Session> {
       const connected = engine.devices.connect(hello, at);
       // In the same turn, so in one commit with the record.
       const page =
-        goOn === undefined || from === undefined ? undefined : engine.broker.backlog(own, from, pageSize, at);
+        goOn === undefined || from === undefined ? undefined : engine.broker.backlog(own, from, pageSize, at, hi.epoch);
       page?.catch(() => {}); // told below
       const device = await connected;
       if (counted && device.createTime !== at) this.#newcomers.giveBack(countedAs, places);
@@ -369,6 +374,7 @@ export class Conversation implements SocketApplication<Session> {
       ...(device.tags.length > 0 ? { tags: device.tags } : {}),
       ...(device.token === undefined ? {} : { token: device.token }),
       ...(uid === undefined ? {} : { uid }),
+      ...(session.epoch === undefined ? {} : { positions: session.joins?.channels.size ?? 0 }),
     };
     session.connection.send(`42["pushId",${JSON.stringify(reply)}]`);
     if (this.#debug.on) this.#showDevice(session, device);
@@ -411,7 +417,8 @@ export class Conversation implements SocketApplication<Session> {
     let full = false;
     let large = false;
     let held: string | undefined;
-    for (const { topic, after } of subscriptions) {
+    for (const subscription of subscriptions) {
+      const { topic, after } = subscription;
       const channel = topicChannel(topic);
       if (session.isJoining(channel)) continue;
       if (session.connection.in(channel)) {
@@ -434,24 +441,24 @@ export class Conversation implements SocketApplication<Session> {
         large = true;
         continue;
       }
-      this.#admit(session, topic, after);
+      this.#admit(session, topic, positionOf(session, subscription));
     }
     if (held !== undefined) this.#refuse(session, event, heldOut(held));
     if (full) this.#refuse(session, event, { code: "topics_limit", message: topicsLimit(limits) });
     if (large) this.#refuse(session, event, { code: "topic_bytes_limit", message: topicBytesLimit(limits) });
   }
 
-  #admit(session: Session, topic: string, after: PacketId | undefined): void {
+  #admit(session: Session, topic: string, from: From | undefined): void {
     const channel = topicChannel(topic);
     session.topics++;
     session.topicBytes += topicCost(topic);
     if (topic === NOTI_TOPIC) session.notiSince = this.#hub.notiCount;
-    if (after === undefined) {
+    if (from === undefined) {
       session.joined(channel, this.#hub.newest);
       session.connection.join(channel);
     } else {
       session.joined(channel);
-      this.#hub.hold(session, channel, { after });
+      this.#hub.hold(session, channel, from);
     }
   }
 
@@ -560,4 +567,11 @@ export class Conversation implements SocketApplication<Session> {
   async #offline(pushIds: readonly PushId[]): Promise<void> {
     if (pushIds.length > 0) await this.#options.engine.devices.disconnect(pushIds, this.#options.now());
   }
+}
+
+/** Undefined: it gave none. What an SDK of old calls a position is an id. */
+function positionOf({ epoch }: Session, { after, since, fresh }: Given): From | undefined {
+  if (after !== undefined) return { after };
+  if (epoch === undefined) return undefined;
+  return since === undefined ? (fresh ? "newest" : undefined) : { since };
 }

@@ -21,9 +21,16 @@ export interface EventLimits {
   readonly topicBytes: number;
 }
 
-export interface Subscription {
-  readonly topic: string;
+/** A position that a client gave: a packet's id, or where it was told to be (README 4.16). Absent: it gave none. */
+export interface Given {
   readonly after?: PacketId;
+  readonly since?: number;
+  /** `null`: it has none yet and wants to be told one. */
+  readonly fresh?: true;
+}
+
+export interface Subscription extends Given {
+  readonly topic: string;
 }
 
 export type Command =
@@ -32,12 +39,16 @@ export type Command =
       readonly pushId: PushId;
       readonly platform?: string;
       readonly subscriptions: readonly Subscription[];
-      readonly lastUnicastId?: PacketId;
+      /** Of its device's own channel. */
+      readonly own?: Given;
+      /** The client keeps exact positions; those that it gives are of this epoch, "" when it has none. */
+      readonly epoch?: string;
       readonly tags?: readonly string[];
       readonly token?: Token;
     }
   | ({ readonly kind: "subscribe" } & Subscription)
   | { readonly kind: "unsubscribe"; readonly topic: string }
+  | { readonly kind: "check" }
   | { readonly kind: "setTags"; readonly tags: readonly string[] }
   | { readonly kind: "changeTag"; readonly tag: string; readonly present: boolean }
   | { readonly kind: "token"; readonly token: Token }
@@ -56,6 +67,7 @@ export interface StatsEntry {
 /** Reserved by the server this one succeeds; a client's topic of that name is not joined (D1). */
 const RESERVED_TOPIC = "uid:";
 const MAX_TOKEN = 4096;
+const MAX_EPOCH = 64;
 const MAX_STATS_ENTRIES = 100;
 
 /**
@@ -80,14 +92,14 @@ export function parseEvent(
     case "subscribeTopic": {
       const fields = record(first);
       const topic = topicName(fields?.["topic"], limits, refuse);
-      return topic === undefined
-        ? undefined
-        : { kind: "subscribe", ...subscription(topic, fields?.["lastPacketId"], limits) };
+      return topic === undefined ? undefined : { kind: "subscribe", topic, ...given(fields?.["lastPacketId"], limits) };
     }
     case "unsubscribeTopic": {
       const topic = topicName(record(first)?.["topic"], limits, refuse);
       return topic === undefined ? undefined : { kind: "unsubscribe", topic };
     }
+    case "check":
+      return { kind: "check" };
     case "setTags": {
       if (first === null) return undefined; // SDKs send it for "no change"
       const tags = tagList(first, limits, refuse);
@@ -139,7 +151,8 @@ function hello(value: unknown, limits: EventLimits, refuse: Refuse): Command | u
   if (pushId === undefined || pushId.length < PUSH_ID_MIN)
     return refuse("push_id_invalid", `id must be a string of ${PUSH_ID_MIN} to ${limits.idLength} characters`);
   const platform = text(fields["platform"], 64)?.toLowerCase();
-  const lastUnicastId = text(fields["lastUnicastId"], limits.idLength);
+  const own = absent(fields["lastUnicastId"]) ? {} : given(fields["lastUnicastId"], limits);
+  const epoch = absent(fields["epoch"]) ? undefined : (text(fields["epoch"], MAX_EPOCH) ?? "");
   const tags = absent(fields["tags"]) ? undefined : tagList(fields["tags"], limits, refuse);
   const token = absent(fields["token"]) ? undefined : deviceToken(fields["token"], limits);
   if (token === undefined && !absent(fields["token"])) refuse("token_invalid", TOKEN_EXPECTED);
@@ -148,7 +161,8 @@ function hello(value: unknown, limits: EventLimits, refuse: Refuse): Command | u
     pushId: pushId as PushId,
     subscriptions: subscriptions(fields["topics"], record(fields["lastPacketIds"]) ?? {}, limits, refuse),
     ...(platform === undefined ? {} : { platform }),
-    ...(lastUnicastId === undefined ? {} : { lastUnicastId }),
+    ...(Object.keys(own).length === 0 ? {} : { own }),
+    ...(epoch === undefined ? {} : { epoch }),
     ...(tags === undefined ? {} : { tags }),
     ...(token === undefined ? {} : { token }),
   };
@@ -180,14 +194,17 @@ function subscriptions(
     if (name !== undefined && names.size < limits.topics) names.add(name);
     else if (name !== undefined && !names.has(name)) once("topics_limit", topicsLimit(limits));
   }
-  return [...names].map((name) =>
-    subscription(name, Object.hasOwn(positions, name) ? positions[name] : undefined, limits),
-  );
+  return [...names].map((topic) => ({
+    topic,
+    ...given(Object.hasOwn(positions, topic) ? positions[topic] : undefined, limits),
+  }));
 }
 
-function subscription(topic: string, lastPacketId: unknown, limits: EventLimits): Subscription {
-  const after = text(lastPacketId, limits.idLength);
-  return after === undefined ? { topic } : { topic, after };
+function given(position: unknown, limits: EventLimits): Given {
+  if (position === null) return { fresh: true };
+  if (Number.isSafeInteger(position) && (position as number) >= 0) return { since: position as number };
+  const after = text(position, limits.idLength);
+  return after === undefined ? {} : { after };
 }
 
 function topicName(value: unknown, limits: EventLimits, refuse: Refuse): string | undefined {

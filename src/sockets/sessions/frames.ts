@@ -1,5 +1,5 @@
 // A packet as the text that shipped SDKs decode. The body is spliced in as it came; R-numbers are rules that an SDK breaks on.
-import type { Channel, Packet } from "../../core/packet.ts";
+import type { Channel, Packet, Standing } from "../../core/packet.ts";
 import { channelKind, channelName } from "../../core/packet.ts";
 
 /**
@@ -15,6 +15,12 @@ export function encodeFrame(channel: Channel, packet: Packet, now: number): stri
     case "push":
       return `42["push",{${inner(packet.body).slice(1)}${packet.expires > 0 ? `,"id":"${packet.id}"` : ""}${kept(channel, packet)}}]`;
   }
+}
+
+/** Where a client stands that keeps exact positions; without `topic` on its device's own channel (README 4.16). */
+export function encodeStanding(channel: Channel, { at, recovered }: Standing, epoch: string): string {
+  const topic = channelKind(channel) === "topic" ? { topic: channelName(channel) } : {};
+  return `42["position",${JSON.stringify({ ...topic, epoch, at, recovered })}]`;
 }
 
 /** `["room2","hnDztbJWD9XV",0]`: exactly three, the last one a number (R3, R4). */

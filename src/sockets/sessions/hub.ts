@@ -172,18 +172,18 @@ export class Hub implements HubPort {
     session.connection.send(this.#encode(channel, packet), prove);
   }
 
-  /** A page of a channel's backlog; not to be followed by another one before the connection is drained. */
-  sendBacklog(session: Session, channel: Channel, packets: readonly KeptPacket[]): void {
+  /**
+   * A page of a channel's backlog; not to be followed by another one before the connection is drained.
+   * @param first a frame that goes before it
+   */
+  sendBacklog(session: Session, channel: Channel, packets: readonly KeptPacket[], first: readonly string[]): void {
     this.written += packets.length;
     let prove = false;
     if (channelKind(channel) === "device" && packets.length > 0) {
       for (const packet of packets) this.#wrote(session, packet);
       prove = this.#mayAsk(session);
     }
-    session.connection.sendBacklog(
-      packets.map((packet) => this.#encode(channel, packet)),
-      prove,
-    );
+    session.connection.sendBacklog([...first, ...packets.map((packet) => this.#encode(channel, packet))], prove);
   }
 
   /** A list of 100,000 ids carries the same packet: without a position its frame is the same too. */

@@ -1,7 +1,8 @@
 // Sends a session what it has missed, one channel after the other, a page at a time: the next one is read when the last one has
 // left, so that a backlog takes no more memory than a page, however slowly the client reads and whatever it asks for.
 import type { Broker } from "../../core/engine.ts";
-import { type Channel, type From, type KeptPacket, type Page, sizeOf } from "../../core/packet.ts";
+import { type Channel, type From, type KeptPacket, type Page, type Standing, sizeOf } from "../../core/packet.ts";
+import { encodeStanding } from "./frames.ts";
 import type { Hub } from "./hub.ts";
 import type { Joining, Joins, Session } from "./session.ts";
 
@@ -29,7 +30,7 @@ export class Replay {
     if (joins === undefined || joins.page !== "none") return;
     for (const [channel, joining] of joins.channels) {
       joins.page = "read";
-      void this.#read(session, joins, channel, joining, this.#page(channel, joining.from));
+      void this.#read(session, joins, channel, joining, this.#page(session, channel, joining.from));
       return;
     }
     session.joins = undefined;
@@ -63,11 +64,11 @@ export class Replay {
 
   async #read(session: Session, joins: Joins, channel: Channel, joining: Joining, page: Promise<Page>): Promise<void> {
     try {
-      const { packets, next } = await page;
+      const answer = await page;
       joins.page = "none";
       if (session.gone) return;
       // Not when it was unsubscribed meanwhile, though it may have been subscribed again.
-      if (joins.channels.get(channel) === joining) this.#send(session, joins, channel, joining, packets, next);
+      if (joins.channels.get(channel) === joining) this.#send(session, joins, channel, joining, answer);
       this.next(session);
     } catch (error) {
       this.#options.onError(error, channel);
@@ -80,26 +81,32 @@ export class Replay {
     joins: Joins,
     channel: Channel,
     joining: Joining,
-    page: readonly KeptPacket[],
-    next: number | undefined,
+    { packets: page, next, standing, epoch }: Page,
   ): void {
     const { hub, onSent, pageSize } = this.#options;
     const packets = page.filter(({ seq }) => seq <= joining.until);
     const size = packets.reduce((sum, packet) => sum + sizeOf(packet), 0);
+    const told = standing === undefined ? [] : [encodeStanding(channel, before(joining, standing), epoch)];
     if (packets.length > 0) {
       joining.last = packets.at(-1)!.seq;
-      hub.sendBacklog(session, channel, packets);
+      hub.sendBacklog(session, channel, packets, told);
       joins.page = "leaving"; // until `drained`
       for (const packet of packets) onSent(session, channel, packet);
-    }
+    } else for (const frame of told) session.connection.send(frame);
     if (next !== undefined) joining.from = next;
     joining.read = next === undefined || next > joining.until;
     // What is held may follow at once, unless it would have to wait behind a packet that is larger than a page.
     if (joining.read && size <= pageSize) hub.join(session, channel, joining);
   }
 
-  #page(channel: Channel, from: From): Promise<Page> {
+  #page({ epoch }: Session, channel: Channel, from: From): Promise<Page> {
     const { broker, now, pageSize } = this.#options;
-    return broker.backlog(channel, from, pageSize, now());
+    return broker.backlog(channel, from, pageSize, now(), epoch);
   }
+}
+
+/** Before the first packet that is held: should it get lost on the way, it is still missing. */
+function before({ held }: Joining, standing: Standing): Standing {
+  const first = held.find((packet) => "seq" in packet);
+  return first === undefined || first.seq > standing.at ? standing : { ...standing, at: first.seq - 1 };
 }

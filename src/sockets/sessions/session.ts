@@ -46,6 +46,8 @@ export class Session {
   /** How many notifications had gone to the topic `noti` when it subscribed to it; -1: it is not in it. */
   notiSince = -1;
   joins: Joins | undefined = undefined;
+  /** It keeps exact positions: the epoch of those that it has, "" when it has none (README 4.16). */
+  epoch: string | undefined = undefined;
   /** Topics joined without a position: what was kept up to that seq they were not sent. Those that differ are in the map. */
   #unseen: number | undefined = undefined;
   #others: Map<Channel, number> | undefined = undefined;

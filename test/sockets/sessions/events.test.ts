@@ -55,8 +55,8 @@ t.test("a hello with everything", async (t) => {
     kind: "hello",
     pushId: ID,
     platform: "ios",
-    subscriptions: [{ topic: "a" }, { topic: "b", after: "p1" }, { topic: "c" }],
-    lastUnicastId: "u1",
+    subscriptions: [{ topic: "a" }, { topic: "b", after: "p1" }, { topic: "c", fresh: true }],
+    own: { after: "u1" },
     tags: ["t1", "t2"],
     token: { type: "huawei", token: "tok", packageName: "com.x" },
   });
