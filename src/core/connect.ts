@@ -1,6 +1,7 @@
 // What is done to a device's record and reaches its live sessions as well: bind, unbind, forget.
 import type { PushId, Uid } from "./device.ts";
 import type { Binding, Engine } from "./engine.ts";
+import type { BoundBy } from "./events.ts";
 
 type Ports = Pick<Engine, "devices" | "broker">;
 
@@ -18,8 +19,9 @@ export async function unbind(
   ports: Ports,
   who: { readonly pushIds: readonly PushId[] } | { readonly uids: readonly Uid[] },
   now: number,
+  by: BoundBy = "api",
 ): Promise<void> {
-  const released = await ports.devices.unbind(who, now);
+  const released = await ports.devices.unbind(who, now, by);
   await ports.broker.tell(released, { kind: "unbind" });
 }
 

@@ -196,8 +196,8 @@ export interface Events {
   want(wanted: Wanted): Promise<void>;
   /** Whether events of this type are written: what live code asks before it gathers anything. */
   wants(type: EventType): boolean;
-  /** Whether devices have to say why and when they went. */
-  readonly tracksDevices: boolean;
+  /** Whether it is to be told why and when devices went. */
+  readonly tracks: boolean;
   /** Whether it has to be told who is in this topic. */
   watches(topic: string): boolean;
   /** Durable when it resolves. */
@@ -206,8 +206,11 @@ export interface Events {
   present(devices: readonly PresentDevice[], now: number): Promise<void>;
   /** Told after each commit that wrote events, with the newest seq. */
   onWritten(listener: (newest: number) => void): void;
-  /** Told that live code has to say who is present and in which topics: the engine cannot know. */
-  onGap(listener: () => void): void;
+  /**
+   * Told that live code has to say again who is present and in which topics: the engine cannot know.
+   * @param listener `afresh`: it knows of nobody in any topic
+   */
+  onGap(listener: (afresh: boolean) => void): void;
   list(query: EventQuery, limit: number): Promise<EventPage>;
   /** The seq of the newest event; 0: there is none. */
   newest(): Promise<number>;

@@ -47,10 +47,10 @@ export function localEvents(queue: Queue, now: () => number, elapsed: () => numb
   /** There are none in the log. */
   let empty = false;
   const writtenListeners: ((newest: number) => void)[] = [];
-  const gapListeners: (() => void)[] = [];
+  const gapListeners: ((afresh: boolean) => void)[] = [];
 
-  const gap = (): void => {
-    for (const listener of gapListeners) listener();
+  const gap = (afresh: boolean): void => {
+    for (const listener of gapListeners) listener(afresh);
   };
 
   async function tell(): Promise<void> {
@@ -62,7 +62,6 @@ export function localEvents(queue: Queue, now: () => number, elapsed: () => numb
   return {
     async want(next: Wanted) {
       const before = { devices, topics, prefixes: JSON.stringify(wanted.topics) };
-      const first = settled === undefined;
       wanted = next;
       types = wantedTypes(next);
       devices = tracksDevices(types);
@@ -72,7 +71,8 @@ export function localEvents(queue: Queue, now: () => number, elapsed: () => numb
       const otherTopics = topics && before.topics && before.prefixes !== JSON.stringify(next.topics);
       topicsChanged ||= otherTopics;
       const told = tell();
-      if (!first && ((devices && !before.devices) || (topics && !before.topics) || otherTopics)) gap();
+      const afresh = otherTopics || (topics && !before.topics);
+      if (afresh || (devices && !before.devices)) gap(afresh);
       await told;
     },
     wants: (type) => types.has(type),
@@ -82,8 +82,8 @@ export function localEvents(queue: Queue, now: () => number, elapsed: () => numb
     get idle() {
       return types.size === 0 && empty;
     },
-    get tracksDevices() {
-      return devices;
+    get tracks() {
+      return devices || topics;
     },
     watches: (topic) => topics && wanted.topics.some((prefix) => topic.startsWith(prefix)),
     async note(happenings) {
@@ -113,7 +113,7 @@ export function localEvents(queue: Queue, now: () => number, elapsed: () => numb
       if (trouble !== undefined) troubled = true;
       else if (troubled) {
         troubled = false;
-        if (devices || topics) gap();
+        if (devices || topics) gap(false);
       }
     },
     async sweep(stopped) {

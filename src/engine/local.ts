@@ -293,7 +293,7 @@ function localDevices(queue: Queue, clock: () => number): Devices {
       for (let i = 0; i < pushIds.length; i += DEPARTURES) {
         const cut = <Item>(list: readonly Item[]): readonly Item[] => list.slice(i, i + DEPARTURES);
         const piece = { reasons: cut(gone.reasons), times: cut(gone.times) };
-        calls.push(queue.call("disconnect", [cut(pushIds), now, piece], 4 * DEPARTURES));
+        calls.push(queue.call("disconnect", [cut(pushIds), now, piece], 4 * piece.times.length));
       }
       await Promise.all(calls);
     },

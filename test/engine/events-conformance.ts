@@ -307,9 +307,9 @@ export async function eventTests(test: Define): Promise<void> {
   await test("events: wanted no more, forgotten; wanted again, whoever is present is told of", async (t, {
     engine,
   }) => {
+    await engine.events.want(wanted({ log: ["device.*"] }));
     let gaps = 0;
     engine.events.onGap(() => gaps++);
-    await engine.events.want(wanted({ log: ["device.*"] }));
     await engine.devices.connect({ pushId: a }, T);
     await engine.events.want(wanted({ log: [] }));
     await engine.devices.connect({ pushId: b }, T + 1);

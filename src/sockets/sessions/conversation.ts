@@ -4,8 +4,10 @@ import { bind, unbind } from "../../core/connect.ts";
 import { type Debug, NO_DEBUG } from "../../core/debug.ts";
 import type { Device, PushId } from "../../core/device.ts";
 import type { Engine, Hello } from "../../core/engine.ts";
+import type { Departures, Happening, PresentDevice } from "../../core/events.ts";
+import { LargeMap } from "../../core/large-map.ts";
 import { NOTI_TOPIC } from "../../core/notify.ts";
-import { inTurn } from "../../core/pace.ts";
+import { inTurn, Pace } from "../../core/pace.ts";
 import type { Channel, From, KeptPacket } from "../../core/packet.ts";
 import { deviceChannel, topicChannel } from "../../core/packet.ts";
 import type { Report } from "../../core/report.ts";
@@ -17,6 +19,7 @@ import {
   type EventLimits,
   type Given,
   parseEvent,
+  parsePacket,
   type StatsEntry,
   type Subscription,
   tagsLimit,
@@ -24,7 +27,8 @@ import {
   topicCost,
   topicsLimit,
 } from "./events.ts";
-import type { Hub } from "./hub.ts";
+import { type Hub, topicsOf } from "./hub.ts";
+import { Members } from "./members.ts";
 import { Newcomers, placesOf } from "./newcomers.ts";
 import { encodeRefusal, type Refusal, RefusalLog } from "./refusals.ts";
 import { Replay } from "./replay.ts";
@@ -32,7 +36,7 @@ import { Session } from "./session.ts";
 
 export interface ConversationOptions {
   readonly hub: Hub;
-  readonly engine: Pick<Engine, "devices" | "broker">;
+  readonly engine: Pick<Engine, "devices" | "broker" | "events">;
   readonly report: Report;
   readonly limits: EventLimits;
   readonly traits?: Traits;
@@ -58,8 +62,19 @@ const TICK = 1000;
 const HANGS_UP_WITHIN = 5000;
 /** Devices that are taken offline in one turn. */
 const AT_ONCE = 500;
+/** Devices that are told of together as being present. */
+const PRESENT_AT_ONCE = 64;
 /** What is proven to have arrived is stored within so many milliseconds: a crash before then repeats it to a client without position. */
 const STORE_WITHIN = 100;
+
+/** Why and when a device went, epoch milliseconds. */
+interface Gone {
+  readonly reason: string;
+  readonly at: number;
+}
+
+/** The reason of connections that the server closes when it stops: their devices are expected back at the next one. */
+const SHUTDOWN: CloseReason = "server shutting down";
 
 type Hi = Extract<Command, { kind: "hello" }>;
 
@@ -86,6 +101,13 @@ export class Conversation implements SocketApplication<Session> {
   /** How often what was refused to clients, since the start. */
   readonly refused: Readonly<Record<string, number>>;
   #storing: NodeJS.Timeout | undefined = undefined;
+  /** Devices that are offline, which could not be stored. */
+  readonly #unstored = new LargeMap<PushId, Gone>();
+  readonly #members: Members;
+  /** Who is present is being told; how often that was to be done; and whether the engine has forgotten the topics. */
+  #telling = false;
+  #gaps = 0;
+  #afresh = false;
   /** Until the next tick: a full disk is not asked with every proof. */
   #storeFails = false;
 
@@ -96,7 +118,7 @@ export class Conversation implements SocketApplication<Session> {
     this.#refusals = new RefusalLog((fields, message) => options.log.warn(fields, message), options.elapsed);
     this.refused = this.#refusals.totals;
     this.#newcomers = new Newcomers(options.newDevices, options.elapsed);
-    const { engine, hub, log, now, pageSize } = options;
+    const { disconnectDelay, elapsed, engine, hub, log, now, pageSize } = options;
     this.#replay = new Replay({
       hub,
       broker: engine.broker,
@@ -114,6 +136,9 @@ export class Conversation implements SocketApplication<Session> {
         if (this.#unsubscribe(session, topic)) this.#refuse(session, "subscribeTopic", heldOut(topic));
       },
     };
+    const note = (happenings: readonly Happening[]): void => this.#note(happenings);
+    this.#members = new Members({ events: engine.events, note, disconnectDelay, now, elapsed });
+    engine.events.onGap((afresh) => this.#tellAll(afresh));
     this.#ticking = setInterval(() => this.#tick(), TICK);
     this.#ticking.unref();
   }
@@ -128,6 +153,7 @@ export class Conversation implements SocketApplication<Session> {
     const session = connection.data;
     if (session === undefined) return;
     const refused: Refusal[] = [];
+    if (name === "packetProxy") return this.#packet(session, args[0]);
     const command = parseEvent(name, args, this.#options.limits, refused, this.#options.traits);
     for (const refusal of refused) this.#refuse(session, name, refusal);
     if (command !== undefined) this.#obey(session, name, command);
@@ -252,7 +278,7 @@ export class Conversation implements SocketApplication<Session> {
       case "unbindUid":
         this.#hub.unbindSession(session);
         this.#options.report.count("unbindUid", { success: 1 });
-        this.#store(session, command, unbind(engine, { pushIds: [pushId] }, now()));
+        this.#store(session, command, unbind(engine, { pushIds: [pushId] }, now(), "client"));
         return;
       case "bindUid":
         this.#bindUid(session, pushId, command);
@@ -281,7 +307,35 @@ export class Conversation implements SocketApplication<Session> {
     const { platform } = session;
     const { uid } = command;
     const binding = { pushId, uid, platformLimit: 0, timeToLive: 0, ...(platform === undefined ? {} : { platform }) };
-    this.#store(session, command, bind(engine, binding, now()));
+    this.#store(session, command, bind(engine, { ...binding, by: "client" }, now()));
+  }
+
+  /** Somebody has to want it: else it is ignored, whatever it is. */
+  #packet(session: Session, value: unknown): void {
+    const { engine, limits, now } = this.#options;
+    if (!engine.events.wants("client.packet")) return;
+    const { pushId, uid } = session;
+    if (pushId === undefined)
+      return this.#refuse(session, "packetProxy", {
+        code: "push_id_needed",
+        message: "packetProxy needs a pushId event before it",
+      });
+    const refused: Refusal[] = [];
+    const packet = parsePacket(value, limits, refused);
+    for (const refusal of refused) this.#refuse(session, "packetProxy", refusal);
+    if (packet === undefined || !this.#mayWrite(session, "packetProxy", 1)) return;
+    const happening: Happening = {
+      kind: "packet",
+      pushId,
+      ...(uid === undefined ? {} : { uid }),
+      ...packet,
+      at: now(),
+    };
+    session.writing++;
+    const written = engine.events.note([happening]).finally(() => {
+      session.writing--;
+    });
+    this.#own(written, "packetProxy");
   }
 
   #arrival(session: Session, { id, counter, sentAt }: Extract<Command, { kind: "arrival" }>): void {
@@ -298,8 +352,10 @@ export class Conversation implements SocketApplication<Session> {
     const hub = this.#hub;
     const own = deviceChannel(hi.pushId);
     if (session.pushId !== hi.pushId) {
-      if (session.pushId !== undefined) this.#unname(session, "transport close"); // another device on the same socket (D21)
+      const before = session.pushId;
+      if (before !== undefined) this.#unname(session, "transport close"); // another device on the same socket (D21)
       hub.name(session, hi.pushId, hi.platform);
+      this.#members.renamed(session, before);
       session.epoch = hi.epoch;
       hub.hold(session, own, positionOf(session, hi.own ?? {}) ?? "unsent");
     }
@@ -329,6 +385,10 @@ export class Conversation implements SocketApplication<Session> {
       const marked = this.#storeMarks(); // before the backlog is read: an older socket of the device may just have got some
       const at = now();
       const connected = engine.devices.connect(hello, at);
+      this.#members.flush();
+      // It left while it was looked up: that has been told already.
+      if (!counted && !this.#hub.isConnected(hi.pushId))
+        void this.#tellGone([hi.pushId], [{ reason: "transport close", at }]);
       // In the same turn, so in one commit with the record.
       const page =
         goOn === undefined || from === undefined ? undefined : engine.broker.backlog(own, from, pageSize, at, hi.epoch);
@@ -390,6 +450,7 @@ export class Conversation implements SocketApplication<Session> {
 
   #subscribe(session: Session, event: string, subscription: Subscription): void {
     this.#enter(session, event, [subscription]);
+    this.#members.flush();
     this.#replay.next(session);
   }
 
@@ -408,6 +469,7 @@ export class Conversation implements SocketApplication<Session> {
   #join(session: Session, topic: string): boolean {
     const channel = topicChannel(topic);
     if (!session.isJoining(channel) && !session.connection.in(channel)) this.#admit(session, topic, undefined);
+    this.#members.flush();
     return true;
   }
 
@@ -460,6 +522,7 @@ export class Conversation implements SocketApplication<Session> {
       session.joined(channel);
       this.#hub.hold(session, channel, from);
     }
+    this.#members.entered(session, topic);
   }
 
   /** Those who were online are counted when it is sent to everybody; those who come later, now. */
@@ -474,6 +537,7 @@ export class Conversation implements SocketApplication<Session> {
     if (session.isJoining(channel)) this.#hub.release(session, channel);
     else if (!session.connection.leave(channel)) return false;
     session.left(channel);
+    this.#members.unsubscribed(session, topic);
     session.topics--;
     session.topicBytes -= topicCost(topic);
     if (topic === NOTI_TOPIC) session.notiSince = -1;
@@ -485,8 +549,11 @@ export class Conversation implements SocketApplication<Session> {
   #leave(session: Session, reason: CloseReason): void {
     session.gone = true;
     for (const channel of session.joins?.channels.keys() ?? []) this.#hub.release(session, channel);
+    if (reason !== SHUTDOWN) this.#members.gone(session, reason, this.#atOnce(reason));
     this.#unname(session, reason);
   }
+
+  #atOnce = (reason: CloseReason): boolean => reason === "ping timeout" || this.#options.disconnectDelay === 0;
 
   /** The record changes after the delay, unless a newer session of the device has come (holds 7). */
   #unname(session: Session, reason: CloseReason): void {
@@ -496,11 +563,15 @@ export class Conversation implements SocketApplication<Session> {
     if (this.#debug.on) this.#debug.line({ pushId, address: session.connection.address, reason }, "device left");
     if (!this.#hub.unname(session)) return;
     const { disconnectDelay, elapsed, engine, now } = this.#options;
-    if (reason === "ping timeout" || disconnectDelay === 0) {
-      this.#own(engine.devices.disconnect([pushId], now()), "disconnect");
-    } else {
-      this.#hub.lingering.set(pushId, { until: elapsed() + disconnectDelay, uid, since: connection.since });
-    }
+    if (!this.#atOnce(reason)) {
+      this.#hub.lingering.set(pushId, {
+        reason,
+        until: elapsed() + disconnectDelay,
+        uid,
+        since: connection.since,
+      });
+    } else if (reason === SHUTDOWN) this.#own(engine.devices.disconnect([pushId], now(), null), "disconnect");
+    else void this.#tellGone([pushId], [{ reason, at: now() }]);
   }
 
   #tick(): void {
@@ -510,15 +581,124 @@ export class Conversation implements SocketApplication<Session> {
     this.#storeFails = false;
     this.#storeSoon(); // what could not be stored the last time
     this.#refusals.tick();
+    void this.#tellUnstored();
     this.#endDelays();
   }
 
   /** A part of them in a turn: after a break of the network very many end together. */
   #endDelays(): void {
-    const { elapsed, engine, now } = this.#options;
-    const over = this.#hub.lingering.over(elapsed(), AT_ONCE);
-    if (over.length > 0) this.#own(engine.devices.disconnect(over, now()), "disconnect");
-    if (over.length === AT_ONCE) inTurn(() => this.#endDelays());
+    const { disconnectDelay, elapsed, now } = this.#options;
+    const time = elapsed();
+    const over = this.#hub.lingering.over(time, AT_ONCE);
+    const gone = over.map(
+      ([, { reason, until }]): Gone => ({ reason, at: Math.round(now() - (time - until) - disconnectDelay) }),
+    );
+    const pushIds = over.map(([pushId]) => pushId);
+    if (over.length > 0) void this.#tellGone(pushIds, gone);
+    if (over.length === AT_ONCE) return inTurn(() => this.#endDelays());
+    this.#endDelaysOfMembers();
+  }
+
+  #endDelaysOfMembers(): void {
+    const more = this.#members.endDelays(AT_ONCE, (pushId) => !this.#hub.isConnected(pushId));
+    if (more) inTurn(() => this.#endDelaysOfMembers());
+  }
+
+  /** What cannot be stored is stored later, unless they have come back. */
+  async #tellGone(pushIds: readonly PushId[], gone: readonly Gone[]): Promise<void> {
+    const { engine, now } = this.#options;
+    this.#members.flush();
+    try {
+      await engine.devices.disconnect(pushIds, now(), this.#departures(gone));
+    } catch (error) {
+      this.#storeFailed(error, "disconnect");
+      for (const [i, pushId] of pushIds.entries())
+        if (!this.#hub.isConnected(pushId)) this.#unstored.set(pushId, gone[i]!);
+    }
+  }
+
+  #departures(gone: readonly Gone[]): Departures | undefined {
+    if (!this.#options.engine.events.tracks) return undefined;
+    return { reasons: gone.map(({ reason }) => reason), times: gone.map(({ at }) => at) };
+  }
+
+  async #tellUnstored(): Promise<void> {
+    const pushIds: PushId[] = [];
+    const gone: Gone[] = [];
+    for (const part of this.#unstored.parts)
+      for (const [pushId, one] of part) {
+        if (pushIds.length === AT_ONCE) break;
+        pushIds.push(pushId);
+        gone.push(one);
+      }
+    if (pushIds.length === 0) return;
+    for (const pushId of pushIds) this.#unstored.delete(pushId);
+    await this.#tellGone(pushIds, gone);
+    if (!this.#storeFails) await this.#tellUnstored();
+  }
+
+  /** Told once a second at most. */
+  #storeFailed(error: unknown, what: string): void {
+    if (!this.#storeFails) this.#options.log.error({ err: error }, `${what} could not be stored; trying again`);
+    this.#storeFails = true;
+  }
+
+  // ---- events
+
+  #note(happenings: readonly Happening[]): void {
+    const { engine } = this.#options;
+    engine.events.note(happenings).catch((error: unknown) => {
+      this.#storeFailed(error, "events");
+      this.#members.again(happenings);
+    });
+  }
+
+  /** Says who is present and in which topics: the engine does not know, or not any more. */
+  #tellAll(afresh: boolean): void {
+    if (afresh) {
+      this.#members.clear();
+      this.#afresh = true;
+    }
+    this.#gaps++;
+    if (!this.#telling) this.#own(this.#tellEverybody(), "who is present");
+  }
+
+  async #tellEverybody(): Promise<void> {
+    this.#telling = true;
+    try {
+      for (let gaps = -1; gaps !== this.#gaps; ) {
+        gaps = this.#gaps;
+        await this.#tellEach(this.#afresh);
+        if (gaps === this.#gaps) this.#afresh = false;
+      }
+    } finally {
+      this.#telling = false; // when the store cannot be written: it says so again once it can
+    }
+  }
+
+  async #tellEach(afresh: boolean): Promise<void> {
+    const pace = new Pace();
+    let present: PresentDevice[] = [];
+    let seen = 0;
+    for (const session of this.#hub.everybody()) {
+      if (afresh) for (const topic of topicsOf(session)) this.#members.entered(session, topic);
+      this.#members.repeat(session);
+      const { pushId, platform } = session;
+      const since = this.#hub.since(session);
+      if (pushId !== undefined) present.push(platform === undefined ? { pushId, since } : { pushId, platform, since });
+      if (++seen % PRESENT_AT_ONCE > 0) continue;
+      await this.#tellPresent(present);
+      present = [];
+      if (pace.over()) await pace.turn();
+    }
+    await this.#tellPresent(present);
+  }
+
+  async #tellPresent(devices: readonly PresentDevice[]): Promise<void> {
+    const { engine, now } = this.#options;
+    const told = devices.length === 0 ? undefined : engine.events.present(devices, now());
+    this.#members.flush();
+    await told;
   }
 
   #storeSoon(): void {
@@ -550,6 +730,8 @@ export class Conversation implements SocketApplication<Session> {
     clearInterval(this.#ticking);
     clearTimeout(this.#storing);
     const marked = this.#storeMarks();
+    this.#members.flush();
+    await this.#tellUnstored();
     for (const gone of [this.#hub.present(), this.#hub.lingering.keys()]) {
       let offline: PushId[] = [];
       for (const pushId of gone) {
@@ -565,7 +747,7 @@ export class Conversation implements SocketApplication<Session> {
   }
 
   async #offline(pushIds: readonly PushId[]): Promise<void> {
-    if (pushIds.length > 0) await this.#options.engine.devices.disconnect(pushIds, this.#options.now());
+    if (pushIds.length > 0) await this.#options.engine.devices.disconnect(pushIds, this.#options.now(), null);
   }
 }
 

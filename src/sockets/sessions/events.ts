@@ -3,6 +3,7 @@
 import type { ArrivalEvidence } from "../../core/arrival.ts";
 import type { PushId, Token, Uid } from "../../core/device.ts";
 import { PUSH_ID_MIN } from "../../core/device.ts";
+import { randomId } from "../../core/id.ts";
 import type { PacketId } from "../../core/packet.ts";
 import { PLAIN, type Traits } from "../../core/traits.ts";
 import type { Refusal, RefusalCode } from "./refusals.ts";
@@ -56,6 +57,30 @@ export type Command =
   | { readonly kind: "unbindUid" }
   | { readonly kind: "arrival"; readonly id: string; readonly counter: ArrivalEvidence; readonly sentAt?: number }
   | { readonly kind: "stats"; readonly entries: readonly StatsEntry[] };
+
+/** What a client says to the business server. */
+export interface ClientPacket {
+  readonly path: string;
+  readonly sequenceId: string;
+  /** JSON. */
+  readonly data?: string;
+}
+
+const MOST_PATH = 256;
+const MOST_PACKET_DATA = 65_536;
+
+/** The argument of `packetProxy`, which is only looked at where somebody wants it. */
+export function parsePacket(value: unknown, limits: EventLimits, refused: Refusal[]): ClientPacket | undefined {
+  const fields = record(value);
+  const path = text(fields?.["path"], MOST_PATH);
+  const data = absent(fields?.["data"]) ? undefined : JSON.stringify(fields?.["data"]);
+  const refuse = (message: string): undefined => void refused.push({ code: "event_malformed", message });
+  if (path === undefined) return refuse(`packetProxy must have a path, a string of 1 to ${MOST_PATH} characters`);
+  if (data !== undefined && data.length > MOST_PACKET_DATA)
+    return refuse(`data of packetProxy may have ${MOST_PACKET_DATA} characters as JSON`);
+  const sequenceId = identifier(fields?.["sequenceId"], limits.idLength) ?? randomId();
+  return data === undefined ? { path, sequenceId } : { path, sequenceId, data };
+}
 
 export interface StatsEntry {
   readonly path: string;

@@ -415,6 +415,16 @@ export class Hub implements HubPort {
     return this.#devices.keys();
   }
 
+  /** All there are, those that did not say who they are too. What comes or goes meanwhile may be seen or not. */
+  *everybody(): IterableIterator<Session> {
+    for (const { data } of this.#gateway().connections()) if (data !== undefined) yield data;
+  }
+
+  /** Since when it is connected, epoch milliseconds, to the second. */
+  since({ connection }: Session): number {
+    return this.#moment(connection.since);
+  }
+
   has(pushId: PushId): boolean {
     return this.#devices.has(pushId);
   }
@@ -638,7 +648,7 @@ export class Hub implements HubPort {
 }
 
 /** Joined and joining. */
-function topicsOf({ connection, joins }: Session): string[] {
+export function topicsOf({ connection, joins }: Session): string[] {
   const channels = [...connection.rooms(), ...(joins?.channels.keys() ?? [])] as Channel[]; // pings have rooms too
   return channels.filter((channel) => channel.startsWith(TOPIC)).map(channelName);
 }

@@ -3,6 +3,8 @@ import type { PushId, Uid } from "../../core/device.ts";
 import { LargeMap } from "../../core/large-map.ts";
 
 interface Gone {
+  /** Why its last session went. */
+  readonly reason: string;
   /** The end of the delay, by the clock that is never set. */
   readonly until: number;
   readonly uid: Uid | undefined;
@@ -69,15 +71,15 @@ export class Lingering {
   }
 
   /** Takes out those whose delay is over, about `most` of them. */
-  over(now: number, most: number): PushId[] {
-    const over: PushId[] = [];
+  over(now: number, most: number): [PushId, Gone][] {
+    const over: [PushId, Gone][] = [];
     for (const part of this.#devices.parts)
-      for (const [pushId, { until }] of part) {
+      for (const entry of part) {
         // The first is the next.
-        if (until > now || over.length === most) break;
-        over.push(pushId);
+        if (entry[1].until > now || over.length === most) break;
+        over.push(entry);
       }
-    for (const pushId of over) this.delete(pushId);
+    for (const [pushId] of over) this.delete(pushId);
     return over;
   }
 

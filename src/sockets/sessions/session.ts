@@ -18,6 +18,12 @@ export interface Joining {
   readonly held: (Packet | KeptPacket)[];
 }
 
+/** Its topics that are told of, as counted since `Members.clear` was last called. */
+interface Watched {
+  readonly generation: number;
+  readonly topics: Set<string>;
+}
+
 const NOTHING = -1;
 
 /** The channels that a session joins, one after the other. */
@@ -59,6 +65,7 @@ export class Session {
   ordered: Order | undefined = undefined;
   /** Rows that the store has yet to write for it. */
   writing = 0;
+  watched: Watched | undefined = undefined;
   /** Further sessions of the same device, of the same user: lists threaded through the sessions themselves. */
   nextOfDevice: Session | undefined = undefined;
   nextOfUid: Session | undefined = undefined;

@@ -71,14 +71,14 @@ t.test("a hold lasts its time, and no more are kept than there is room for", (t)
 t.test("a device that has just gone is the user's whose it is now", (t) => {
   const lingering = new Lingering();
   const [a, b] = ["ann" as Uid, "bob" as Uid];
-  lingering.set("d1" as PushId, { until: 10, uid: a, since: 1 });
-  lingering.set("d2" as PushId, { until: 20, uid: a, since: 1 });
+  lingering.set("d1" as PushId, { reason: "r", until: 10, uid: a, since: 1 });
+  lingering.set("d2" as PushId, { reason: "r", until: 20, uid: a, since: 1 });
   t.same([...lingering.of(a)], ["d1", "d2"]);
   lingering.rebind("d1" as PushId, b);
   t.same([[...lingering.of(a)], [...lingering.of(b)]], [["d2"], ["d1"]]);
   lingering.rebind("d1" as PushId, undefined);
   t.same([...lingering.of(b)], []);
-  t.same(lingering.over(10, 5), ["d1"]);
+  t.match(lingering.over(10, 5), [["d1", { reason: "r" }]]);
   lingering.delete("d2" as PushId);
   t.same([[...lingering.of(a)], lingering.over(99, 5)], [[], []]);
   t.end();

@@ -1,75 +1,15 @@
 // A node that did not hear of the others for a while, with real sockets.
 import { EventEmitter, once } from "node:events";
-import t, { type Test } from "tap";
+import t from "tap";
 import { bind } from "../../../src/core/connect.ts";
 import type { PushId, Uid } from "../../../src/core/device.ts";
-import type { Engine } from "../../../src/core/engine.ts";
 import { deviceChannel, type Packet, topicChannel, uidChannel } from "../../../src/core/packet.ts";
-import { createReport } from "../../../src/core/report.ts";
-import { Conversation } from "../../../src/sockets/sessions/conversation.ts";
-import { Hub } from "../../../src/sockets/sessions/hub.ts";
-import type { Session } from "../../../src/sockets/sessions/session.ts";
-import { createGateway } from "../../../src/sockets/transport/server.ts";
-import { socketio } from "../../../src/sockets/transport/socketio.ts";
-import type { Gateway } from "../../../src/sockets/transport/types.ts";
 import { distant } from "../../engine/nodes.ts";
 import { RawClient } from "../../support/clients.ts";
 import { openTestEngine } from "../../support/engine.ts";
+import { sockets } from "../../support/sockets.ts";
 
 const CLIENTS = 30;
-const MANY = 100_000;
-
-/** The sockets of one node, on a port. */
-async function listen(t: Test, engine: Engine): Promise<number> {
-  const hub: Hub = new Hub(() => gateway, MANY, Date.now);
-  engine.broker.attach(hub);
-  const fail = (error: unknown): void => void t.error(error);
-  const report = createReport(engine.counters, Date.now, fail);
-  const conversation = new Conversation({
-    hub,
-    engine,
-    report,
-    limits: { topics: 10, topicBytes: MANY, topicLength: 64, tags: 10, tagLength: 64, idLength: 64 },
-    newDevices: MANY,
-    pageSize: 1000,
-    disconnectDelay: 0,
-    trustClientUid: false,
-    now: Date.now,
-    elapsed: () => performance.now(),
-    log: { warn: () => {}, error: fail },
-  });
-  const heartbeat = { pingInterval: 25_000, pingTimeout: 20_000 };
-  const gateway: Gateway<Session> = createGateway(
-    {
-      path: "/socket.io/",
-      host: "127.0.0.1",
-      port: 0,
-      heartbeat: { 3: heartbeat, 4: heartbeat },
-      maxPayload: MANY,
-      maxBackpressure: MANY,
-      upgradeTimeout: 10_000,
-      requestTimeout: 30_000,
-      maxConnections: MANY,
-      maxConnectionsPerAddress: MANY,
-      maxFreshPerAddress: MANY,
-      firstPollTimeout: 10_000,
-      maxEventsPerSecond: MANY,
-      maxBytesPerSecond: MANY,
-      origins: ["*"],
-      trustedProxies: [],
-      strictEio: false,
-      onFull: fail,
-      onError: fail,
-    },
-    socketio(conversation, { connectTimeout: 10_000 }),
-  );
-  t.teardown(async () => {
-    await gateway.close();
-    await conversation.stop();
-    await report.stop();
-  });
-  return gateway.listen();
-}
 
 const packet = (said: string, expires = Date.now() + 600_000): Packet => ({
   event: "p",
@@ -130,7 +70,7 @@ t.test("a node that missed packets of another has its clients read them: no gap,
   const engine = await openTestEngine(t);
   const a = distant(engine, 1);
   const b = distant(engine, 3);
-  const port = await listen(t, b);
+  const { port } = await sockets(t, b);
   const devices = await Promise.all(Array.from({ length: CLIENTS }, (_, i) => device(port, `device-${i}-0123456789`)));
   t.teardown(() => Promise.all(devices.map((each) => each.close())));
   let count = 0;
@@ -168,7 +108,7 @@ t.test("a node that missed packets of another has its clients read them: no gap,
 
 t.test("a node that says it hears again without having been deaf closes nobody", async (t) => {
   const b = distant(await openTestEngine(t), 1);
-  const one = await device(await listen(t, b), "device-0123456789");
+  const one = await device((await sockets(t, b)).port, "device-0123456789");
   b.mend();
   await b.devices.count();
   await one.until(() => true);
@@ -181,7 +121,7 @@ t.test(
   async (t) => {
     const engine = await openTestEngine(t);
     const b = distant(engine, 1);
-    const port = await listen(t, b);
+    const { port } = await sockets(t, b);
     const publish = (said: string) => engine.broker.publish([{ channel: topicChannel("room"), packet: packet(said) }]);
     await publish("t1");
     b.cut();

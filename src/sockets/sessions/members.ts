@@ -1,0 +1,176 @@
+// Which devices are in the topics that somebody is told of (core/events.ts). A device counts once, however many connections it
+// has there; connections that did not say which device they are count together. Without such topics nothing is kept.
+import type { PushId } from "../../core/device.ts";
+import type { Events, Happening } from "../../core/events.ts";
+import { LargeMap } from "../../core/large-map.ts";
+import type { Session } from "./session.ts";
+
+/** A member whose last connection in the topic went. */
+interface Leaving {
+  readonly topic: string;
+  readonly pushId: PushId | undefined;
+  readonly reason: string;
+  /** When it went, epoch milliseconds. */
+  readonly at: number;
+  /** By the clock that is never set: from then on it has left. */
+  readonly until: number;
+}
+
+type Pair = string;
+const pairOf = (pushId: string, topic: string): Pair => `${pushId.length} ${pushId}${topic}`;
+
+export interface MembersOptions {
+  readonly events: Pick<Events, "watches">;
+  /** Tells the engine, at once. */
+  readonly note: (happenings: readonly Happening[]) => void;
+  readonly disconnectDelay: number;
+  readonly now: () => number;
+  readonly elapsed: () => number;
+}
+
+export class Members {
+  readonly #options: MembersOptions;
+  /** Connections of each member. */
+  readonly #connections = new LargeMap<Pair, number>();
+  /** In the order of time. */
+  readonly #leaving = new LargeMap<Pair, Leaving>();
+  #generation = 0;
+  /** What is to be told once the device itself is known to the engine. */
+  #joined: Happening[] = [];
+
+  constructor(options: MembersOptions) {
+    this.#options = options;
+  }
+
+  /** The session is in the topic, or is joining it. Told with `flush`. */
+  entered(session: Session, topic: string): void {
+    if (!this.#options.events.watches(topic)) return;
+    let topics = this.#topicsOf(session);
+    if (topics === undefined) {
+      topics = new Set();
+      session.watched = { generation: this.#generation, topics };
+    }
+    if (topics.has(topic)) return;
+    topics.add(topic);
+    this.#add(session, topic);
+  }
+
+  #topicsOf({ watched }: Session): Set<string> | undefined {
+    return watched?.generation === this.#generation ? watched.topics : undefined;
+  }
+
+  #add(session: Session, topic: string): void {
+    const pair = pairOf(session.pushId ?? "", topic);
+    const connections = this.#connections.get(pair) ?? 0;
+    this.#connections.set(pair, connections + 1);
+    if (connections > 0 || this.#leaving.delete(pair)) return;
+    this.#joined.push(joined(session, topic, this.#options.now()));
+  }
+
+  flush(): void {
+    if (this.#joined.length === 0) return;
+    const joined = this.#joined;
+    this.#joined = [];
+    this.#options.note(joined);
+  }
+
+  /** It was unsubscribed: that is no accident, and told at once. */
+  unsubscribed(session: Session, topic: string): void {
+    if (this.#topicsOf(session)?.delete(topic)) this.#remove(session.pushId, topic, "unsubscribed", true);
+  }
+
+  /** The session is gone from all of its topics. @param atOnce nobody is given time to come back */
+  gone(session: Session, reason: string, atOnce: boolean): void {
+    const topics = this.#topicsOf(session);
+    if (topics === undefined) return;
+    session.watched = undefined;
+    const { pushId } = session;
+    for (const topic of topics) this.#remove(pushId, topic, reason, atOnce || pushId === undefined);
+  }
+
+  /** The session is another device from now on, or said only now which one it is. */
+  renamed(session: Session, before: PushId | undefined): void {
+    for (const topic of this.#topicsOf(session) ?? []) {
+      this.#add(session, topic);
+      this.flush();
+      this.#remove(before, topic, "transport close", before === undefined);
+    }
+  }
+
+  #remove(pushId: PushId | undefined, topic: string, reason: string, atOnce: boolean): void {
+    const pair = pairOf(pushId ?? "", topic);
+    const connections = this.#connections.get(pair) ?? 0;
+    if (connections > 1) this.#connections.set(pair, connections - 1);
+    else this.#connections.delete(pair);
+    if (connections !== 1) return;
+    const { disconnectDelay, now, elapsed } = this.#options;
+    const at = now();
+    this.flush();
+    if (atOnce) this.#options.note([left(topic, pushId, reason, at)]);
+    else this.#leaving.set(pair, { topic, pushId, reason, at, until: elapsed() + disconnectDelay });
+  }
+
+  /** Could not be stored: it is told again with the next look. */
+  again(happenings: readonly Happening[]): void {
+    for (const one of happenings) {
+      if (one.kind !== "left") continue;
+      const pair = pairOf(one.pushId ?? "", one.topic);
+      if (this.#connections.has(pair)) continue;
+      const { topic, pushId, reason, at } = one;
+      this.#leaving.set(pair, { topic, pushId, reason, at, until: this.#options.elapsed() });
+    }
+  }
+
+  /**
+   * Tells of members whose time to come back is over.
+   * @param told whether the device itself is gone, which says the same
+   * @returns whether there are more
+   */
+  endDelays(limit: number, told: (pushId: PushId) => boolean): boolean {
+    const time = this.#options.elapsed();
+    const over: [Pair, Leaving][] = [];
+    for (const part of this.#leaving.parts) {
+      for (const entry of part) {
+        if (entry[1].until > time || over.length === limit) break;
+        over.push(entry);
+      }
+    }
+    const happenings: Happening[] = [];
+    for (const [pair, { topic, pushId, reason, at }] of over) {
+      this.#leaving.delete(pair);
+      if (pushId === undefined || !told(pushId)) happenings.push(left(topic, pushId, reason, at));
+    }
+    if (happenings.length > 0) this.#options.note(happenings);
+    return over.length === limit;
+  }
+
+  /** What the engine was told of the session may be lost: told again with `flush`. */
+  repeat(session: Session): void {
+    const at = this.#options.now();
+    for (const topic of this.#topicsOf(session) ?? []) this.#joined.push(joined(session, topic, at));
+  }
+
+  /** The topics that are told of are others now, and the engine has forgotten all: everybody is counted anew, with `entered`. */
+  clear(): void {
+    this.#generation++;
+    this.#connections.clear();
+    this.#leaving.clear();
+    this.#joined = [];
+  }
+}
+
+const joined = ({ pushId, platform }: Session, topic: string, at: number): Happening => ({
+  kind: "joined",
+  topic,
+  ...(pushId === undefined ? {} : { pushId }),
+  ...(platform === undefined ? {} : { platform }),
+  at,
+});
+
+const left = (topic: string, pushId: PushId | undefined, reason: string, at: number): Happening => ({
+  kind: "left",
+  topic,
+  ...(pushId === undefined ? {} : { pushId }),
+  reason,
+  at,
+});
