@@ -7,6 +7,8 @@ const HEARD_AFTER = 2000;
 const SLOWEST = 8;
 /** What was written within so many milliseconds is proven together. */
 const TOGETHER = 50;
+/** Groups that may wait: at eight questions a second, two minutes in which none was answered. */
+const MOST = 1000;
 
 /** Packets that are proven together: all of them were written before `stamp`. */
 interface Group {
@@ -33,6 +35,11 @@ export class Doubt {
 
   get isEmpty(): boolean {
     return this.#groups.length === 0;
+  }
+
+  /** It has answered nothing for long: whoever it was that answered before does so no more. */
+  get isFull(): boolean {
+    return this.#groups.length >= MOST;
   }
 
   /**

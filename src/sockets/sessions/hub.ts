@@ -211,6 +211,7 @@ export class Hub implements HubPort {
     const { event, id, expires, seq } = packet;
     const replayed = event === "noti" ? { id, expires, at: this.#now() } : undefined;
     session.doubt.wrote(seq, sizeOf(packet), connection.stamp(), performance.now(), replayed);
+    if (session.doubt.isFull) connection.close("ping timeout"); // what it did not prove comes to the next one
   }
 
   /** Proof of all that was written; when it was asked for often, within a second. */

@@ -11,12 +11,13 @@ const newHub = (): Hub => new Hub(() => ({ count: () => 0 }) as unknown as Gatew
 let stamps = 0;
 
 /** A session that notes the bodies it is sent. */
-function sessionWith(got: string[]): Session {
+function sessionWith(got: string[], closed: string[] = []): Session {
   const connection = {
     inDoubt: false,
     stamp: () => ++stamps,
     send: (frame: string) => void got.push(frame),
     prove() {},
+    close: (reason: string) => void closed.push(reason),
   };
   return new Session(connection as unknown as Connection<Session>);
 }
@@ -59,5 +60,30 @@ t.test("a session that leaves one user and comes to another gets that one's pack
   t.same(got, []);
   t.equal(hub.deliver(uidChannel("b" as Uid), packet(2)), 1);
   t.equal(got.length, 1);
+  t.end();
+});
+
+t.test("holds 9: a client that proves nothing for minutes is closed, so what is in doubt stays bounded", (t) => {
+  const hub = newHub();
+  const closed: string[] = [];
+  const session = sessionWith([], closed);
+  hub.name(session, "device" as PushId, undefined);
+  let sent = 0;
+  while (closed.length === 0 && sent < 2000) {
+    hub.deliver(deviceChannel("device" as PushId), packet(++sent));
+    if (sent % 8 === 0) hub.tick();
+  }
+  t.same(closed, ["ping timeout"]);
+  t.ok(sent >= 1000, `only after ${sent} packets, asked about in two minutes`);
+
+  const patient = sessionWith([], closed);
+  hub.name(patient, "other" as PushId, undefined);
+  for (let seq = 1; seq <= 2000; seq++) {
+    hub.deliver(deviceChannel("other" as PushId), packet(seq));
+    if (seq % 8 !== 0) continue;
+    hub.proven(patient, ++stamps);
+    hub.tick();
+  }
+  t.equal(closed.length, 1, "one that answers stays");
   t.end();
 });
