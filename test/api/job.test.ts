@@ -91,7 +91,7 @@ test("jobs are listed newest first, by state, page by page", async (t) => {
     [{ state: "paused", before: 7 }, 1000, "number"],
   ]);
   for (const [query, message] of [
-    ["state=done", "state must be one of scheduled, running, paused, cancelled, finished"],
+    ["state=done", "state must be one of scheduled, deferred, running, paused, cancelled, finished"],
     ["limit=0", "limit must be a whole number from 1 to 1000"],
     ["limit=1001", "limit must be a whole number from 1 to 1000"],
     ["limit=x", "limit must be a whole number from 1 to 1000"],
