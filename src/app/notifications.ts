@@ -30,7 +30,7 @@ export interface Notifications {
 }
 
 export interface NotificationsOptions {
-  readonly engine: Pick<Engine, "devices" | "outbox">;
+  readonly engine: Pick<Engine, "devices" | "outbox" | "events">;
   readonly live: Pick<Live, "count" | "reached">;
   readonly report: Pick<Report, "count">;
   readonly vendors: Vendors;
@@ -61,7 +61,10 @@ export function createNotifications(options: NotificationsOptions): Notification
     elapsed: options.elapsed,
     count: report.count,
     debug,
-    changed: (lane, what, reason) => tell(log, laneName(lane), what, reason),
+    changed(lane, what, reason, pause) {
+      tell(log, laneName(lane), what, reason);
+      if (what === "stopped" || what === "paused" || what === "resumed") tellBackend(lane, what, pause ?? { reason });
+    },
     failed: (error) => log.error({ err: error }, "deliveries could not be claimed or recorded; trying again"),
   });
   let route = routing(vendors, sender.laneOf);
@@ -84,6 +87,17 @@ export function createNotifications(options: NotificationsOptions): Notification
       log.error({ err: error }, "vendors could not be asked what became of notifications; trying again"),
   });
   sender.use(vendors.byName);
+
+  function tellBackend(
+    lane: Lane,
+    change: "stopped" | "paused" | "resumed",
+    why: { readonly reason: string; readonly until?: number },
+  ): void {
+    if (!engine.events.wants(`lane.${change}`)) return;
+    engine.events
+      .note([{ kind: "lane", change, lane, ...why, at: now() }])
+      .catch((error: unknown) => log.error({ err: error }, `that ${laneName(lane)} is ${change} could not be stored`));
+  }
 
   /** Bundle ids that Apple refuses to relay for: told once. */
   const refused = new Set<AppId>();

@@ -58,6 +58,7 @@ export const eventJson = ({ id, type, time, key, seq, data }: Event): string =>
 export const deviceKey = (pushId: string): string => `device:${pushId}`;
 export const userKey = (uid: string): string => `user:${uid}`;
 export const topicKey = (topic: string): string => `topic:${topic}`;
+export const notificationKey = (id: string): string => `notification:${id}`;
 export const laneKey = ({ vendor, app, host }: Lane): string =>
   host === undefined ? `lane:${vendor}/${app}` : `lane:${vendor}/${app}/${host}`;
 

@@ -35,6 +35,12 @@ import { FULL_WINDOW, isTrouble } from "./window.ts";
 
 type LaneChange = "stopped" | "paused" | "holds deletions" | "resumed" | "way stopped" | "way resumed";
 
+/** Why it is paused, and until when, epoch milliseconds. */
+interface Pause {
+  readonly reason: string;
+  readonly until: number;
+}
+
 export interface LaneOptions {
   readonly outbox: Pick<Outbox, "own" | "claim" | "settle" | "expire" | "expiring">;
   readonly traits: Traits;
@@ -46,7 +52,7 @@ export interface LaneOptions {
   /** Adds to the hourly sums of `key`. */
   readonly count: (key: string, sums: { total: number; success: number; error: number; latency: number }) => void;
   /** A lane was stopped, paused, began to hold deletions, goes on. */
-  readonly changed: (lane: Lane, what: LaneChange, reason: string) => void;
+  readonly changed: (lane: Lane, what: LaneChange, reason: string, pause?: Pause) => void;
   readonly failed: (error: unknown) => void;
   readonly debug?: Debug;
 }
@@ -516,7 +522,7 @@ export class LaneRunner {
   }
 
   /** With what will be lost by it, while there is time to do something. */
-  async #tellPause({ until, reason }: { readonly until: number; readonly reason: string }): Promise<void> {
+  async #tellPause({ until, reason }: Pause): Promise<void> {
     const { changed, outbox, failed } = this.#options;
     const expiring = await outbox.expiring(this.lane, until).catch((error: unknown) => {
       failed(error);
@@ -524,7 +530,7 @@ export class LaneRunner {
     });
     const loss =
       expiring === 0 ? "" : `; ${expiring} of what waits will have expired by then, unless it is resumed before`;
-    changed(this.lane, "paused", `${reason}, until ${new Date(until).toISOString()}${loss}`);
+    changed(this.lane, "paused", `${reason}, until ${new Date(until).toISOString()}${loss}`, { reason, until });
   }
 
   // ---- settling

@@ -118,7 +118,7 @@ export function localEvents(queue: Queue, now: () => number, elapsed: () => numb
     },
     async sweep(stopped) {
       if (untold && settled !== undefined) await tell();
-      if (settled !== undefined && elapsed() >= settled && (devices || topics))
+      if (settled !== undefined && elapsed() >= settled && types.size > 0)
         while (walk !== undefined && !stopped()) walk = await queue.call("tellAbsent", [walk, SWEEP_ROWS, now()]);
       if (types.size === 0 && empty) return;
       while (!stopped() && (await queue.call("sweepEvents", [now(), wanted.keep, SWEEP_ROWS], SWEEP_ROWS)));

@@ -1,6 +1,7 @@
 // What every engine must do with events (core/events.ts): written with what causes them, in order per key, only when wanted.
 import type { Engine } from "../../src/core/engine.ts";
 import { type Event, type EventQuery, eventJson, type Happening, type Wanted } from "../../src/core/events.ts";
+import { ALL, accepted, claimed, jobOf, lastPage, notification, send, toList, via, XIAOMI } from "./outbox-steps.ts";
 import { type Define, HOUR, pushId, T, toDevice, uid } from "./steps.ts";
 
 const wanted = (more: Partial<Wanted> = {}): Wanted => ({
@@ -341,6 +342,128 @@ export async function eventTests(test: Define): Promise<void> {
     t.notOk("data" in dataOf(bare!));
     t.match(paused, { type: "lane.paused", key: "lane:fcm/com.x" });
     t.match(dataOf(paused!), { provider: "fcm", app: "com.x", until: new Date(T + 5).toISOString() });
+  });
+
+  await test("events: that a notification has arrived or was clicked is told once per device", async (t, {
+    engine,
+  }) => {
+    await engine.events.want(wanted({ log: ["notification.*"] }));
+    await bind(engine, a, "ann", T);
+    await engine.devices.connect({ pushId: a, token: { type: "xiaomi", token: "a-token" } }, T);
+    await send(engine, "n1", [via("a", XIAOMI), { pushId: b }], { target: toList(["a", "b"]) });
+    const deliveries = await claimed(engine, 100, T, XIAOMI);
+    await engine.outbox.settle(
+      deliveries.map((delivery) => accepted(delivery, "r1")),
+      T + 1,
+    );
+    const reported = { vendor: "xiaomi", receipt: "r1", token: "a-token" };
+    await engine.outbox.received([{ ...reported, event: "arrived", at: T + 2 }], T + 3);
+    await engine.outbox.received([{ ...reported, event: "arrived" }], T + 4);
+    const evidence = (pushId: typeof a, counter: "arrive_android" | "click_android" | "click_xiaomi") =>
+      engine.counters.arrived([{ id: "n1", pushId, counter }], T + 5);
+    await evidence(a, "arrive_android");
+    await evidence(b, "arrive_android");
+    await evidence(b, "arrive_android");
+    await evidence(b, "click_android");
+    await evidence(a, "click_xiaomi");
+    await engine.outbox.received([{ ...reported, event: "clicked" }], T + 6);
+    await engine.counters.arrived([{ id: "unknown", pushId: a, counter: "arrive_android" }], T + 7);
+    const events = await log(engine);
+    t.same(
+      events.map((event) => [event.type, event.key, dataOf(event)["pushId"], dataOf(event)["provider"]]),
+      [
+        ["notification.arrived", "notification:n1", a, "xiaomi"],
+        ["notification.arrived", "notification:n1", b, "connection"],
+        ["notification.clicked", "notification:n1", b, "connection"],
+        ["notification.clicked", "notification:n1", a, "xiaomi"],
+      ],
+    );
+    t.match(dataOf(events[0]!), { id: "n1", uid: "ann", at: new Date(T + 2).toISOString() });
+  });
+
+  await test("events: a token is dead when a vendor's word made us forget it", async (t, { engine }) => {
+    await engine.events.want(wanted({ log: ["token.dead"] }));
+    await bind(engine, a, "ann", T);
+    for (const device of [a, b])
+      await engine.devices.connect(
+        { pushId: device, token: { type: "fcm", token: `${device === a ? "a" : "b"}-token` } },
+        T,
+      );
+    await send(engine, "n1", [via("a"), via("b")], { target: toList(["a", "b"]) });
+    const deliveries = await claimed(engine);
+    await engine.devices.setToken(b, { type: "fcm", token: "newer" }, T + 1);
+    await engine.outbox.settle(
+      deliveries.map((delivery) => ({ delivery, kind: "gone", reason: "UNREGISTERED", forget: {}, counters: [] })),
+      T + 2,
+    );
+    const events = await log(engine);
+    t.same(told(events), ["token.dead device:a (ann, UNREGISTERED)"]);
+    t.match(dataOf(events[0]!), { pushId: a, type: "fcm", app: "com.x" });
+  });
+
+  await test("events: a call to many, or for later, is told of when it has ended", async (t, { engine }) => {
+    await engine.events.want(wanted({ log: ["job.finished"] }));
+    await send(engine, "few", [], { target: toList(["a"]) });
+    await send(engine, "dry", [], { target: ALL, accept: { dryRun: true } });
+    await send(engine, "all", [via("a"), via("b"), { pushId: pushId("c") }], { target: ALL });
+    t.same(await log(engine), [], "two of them wait");
+    const [first, second] = await claimed(engine);
+    await engine.outbox.settle([accepted(first!, "r1")], T + 1);
+    t.same(await log(engine), []);
+    await engine.outbox.settle(
+      [{ delivery: second!, kind: "refused", reason: "too large", counters: ["failed_fcm"] }],
+      T + 2,
+    );
+    await engine.outbox.accept(notification("later", { sendAt: T + HOUR }), toList(["a"]));
+    await engine.outbox.order("later", "cancel", T + 3);
+    await engine.outbox.accept(notification("empty"), ALL);
+    await engine.outbox.expand(await jobOf(engine, "empty"), undefined, lastPage(), T + 4);
+    const events = await log(engine);
+    t.same(
+      events.map((event) => [event.key, dataOf(event)["state"]]),
+      [
+        ["notification:all", "finished"],
+        ["notification:later", "cancelled"],
+        ["notification:empty", "finished"],
+      ],
+    );
+    t.match(dataOf(events[0]!), {
+      id: "all",
+      target: "all",
+      counts: { seen: 3, queued: 2, connected: 0, accepted: 1, failed: 1 },
+      failures: { "too large": 1 },
+      at: new Date(T + 2).toISOString(),
+    });
+  });
+
+  await test("events: a lane that rested before a restart is told of as resumed", async (t, subject) => {
+    if (subject.reopen === undefined) {
+      t.pass("nothing lasts");
+      return;
+    }
+    const { clock } = subject;
+    clock.now = T;
+    await subject.engine.events.want(wanted({ log: ["lane.*"] }));
+    for (const [app, change] of [
+      ["one", "stopped"],
+      ["two", "stopped"],
+      ["two", "resumed"],
+      ["three", "paused"],
+    ] as const)
+      await subject.engine.events.note([{ kind: "lane", change, lane: { vendor: "fcm", app }, reason: "r", at: T }]);
+    const after = await subject.engine.events.newest();
+    const engine = await subject.reopen(T + 1000);
+    await engine.events.want(wanted({ log: ["lane.*"] }));
+    clock.now = T + 2000;
+    await engine.events.note([
+      { kind: "lane", change: "paused", lane: { vendor: "fcm", app: "three" }, reason: "again", at: T + 2000 },
+    ]);
+    clock.now = T + 60_000;
+    await until(async () => (await log(engine, { after })).length === 2);
+    t.same(told(await log(engine, { after })), [
+      "lane.paused lane:fcm/three (again)",
+      "lane.resumed lane:fcm/one (server_restart)",
+    ]);
   });
 }
 

@@ -62,7 +62,7 @@ t.test(
       settled.emit("settled");
     };
     const notifications = createNotifications({
-      engine: { devices: engine.devices, outbox: { ...engine.outbox, settle } },
+      engine: { devices: engine.devices, outbox: { ...engine.outbox, settle }, events: engine.events },
       live: { count: async () => 0, reached: async () => [] },
       report: { count: () => {} },
       vendors,

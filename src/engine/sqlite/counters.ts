@@ -20,7 +20,7 @@ interface ArrivalRow {
   readonly caller_address: string;
 }
 
-export function counters(db: Database, listing: Listing, receipts: Pick<Receipts, "reported">) {
+export function counters(db: Database, listing: Listing, receipts: Pick<Receipts, "reported" | "witnessed">) {
   const addHour = db.prepare<[string, number, number, number, number, number]>(`
     INSERT INTO hours (key, hour, total, success, error, latency) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (key, hour) DO UPDATE SET total = total + excluded.total, success = success + excluded.success,
@@ -122,7 +122,10 @@ export function counters(db: Database, listing: Listing, receipts: Pick<Receipts
         const arrival = arrivalOf.get(id);
         if (arrival === undefined) continue;
         const count = findCount.get(arrival, counter) ?? countFor.get(arrival, counter);
-        if (count !== undefined && addEvidence.run(count, pushId, now).changes === 1) countOne.run(count);
+        if (count !== undefined && addEvidence.run(count, pushId, now).changes === 1) {
+          countOne.run(count);
+          receipts.witnessed(id, pushId, counter, now);
+        }
       }
     },
 

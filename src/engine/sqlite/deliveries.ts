@@ -89,8 +89,8 @@ export function deliveries(
   const release = db.prepare<[number]>(`UPDATE deliveries SET state = ${State.queued} WHERE delivery = ?`);
   const noteOf = db.prepare<[number], string>("SELECT notification FROM job_contents WHERE job = ?").pluck<string>();
   // `= +?` beside a join or an order, and `LIMIT ? + 0`: see packets.ts.
-  const leased = db.prepare<[number, number], Waiting & Way>(`
-    SELECT ${waiting}, d.lane, l.vendor
+  const leased = db.prepare<[number, number], Waiting & Way & { readonly app: string }>(`
+    SELECT ${waiting}, d.lane, l.vendor, l.app
     FROM deliveries d JOIN lanes l ON l.lane = d.lane
     WHERE d.delivery = +? AND d.state = ${State.leased} AND d.due = +?`);
   const requeue = db.prepare<[number, number, string | null, number]>(`
@@ -265,7 +265,8 @@ export function deliveries(
         settle.run(state, accepted ? text : null, accepted ? null : text, now, keepsToken, row.delivery);
         tally.settled(row.job, row, one.counters, accepted ? undefined : (text ?? ""));
         if (detour !== null) ways.set(row.push_id, row.token, detour);
-        if (forget !== null) devices.forgetToken(row.push_id, row, forget === 0 ? undefined : forget, text ?? "", now);
+        if (forget !== null)
+          devices.forgetToken(row.push_id, row, forget === 0 ? undefined : forget, text ?? "", now, row.app);
       }
       tally.close();
     },

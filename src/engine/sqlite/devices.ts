@@ -391,7 +391,7 @@ export function devices(
       registeredBefore: number | undefined,
       reason: string,
       now: number,
-      app?: string,
+      app: string,
     ): void {
       const row = find.get(pushId);
       if (row === undefined || row.token !== token || row.type !== type) return;
@@ -401,7 +401,7 @@ export function devices(
       update.run(row.tags, traits.typeAfter(type), null, null, null, now, row.device);
       if (!log.wants("token.dead")) return;
       const uid = row.uid !== null && !presence.ended(row, now) ? row.uid : undefined;
-      const data = { pushId, uid, type, app: row.package ?? app, reason, at: iso(now) };
+      const data = { pushId, uid, type, app, reason, at: iso(now) };
       log.write("token.dead", deviceKey(pushId), data, now);
     },
 

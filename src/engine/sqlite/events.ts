@@ -84,6 +84,8 @@ export function eventLog(db: Database, wants: Wants, hooks: HookTable, nextSeq: 
     DELETE FROM events WHERE seq IN (
       SELECT seq FROM events e
       WHERE time < +? AND NOT EXISTS (SELECT 1 FROM hook_events h WHERE h.seq = e.seq) ORDER BY time LIMIT ? + 0)`);
+  const newestOfLanes = db.prepare<[], Row>(`
+    SELECT type, key, time, data, max(seq) AS seq FROM events WHERE key >= 'lane:' AND key < 'lane;' GROUP BY key`);
   /** The newest that this transaction has written; 0: none. */
   let written = 0;
 
@@ -127,6 +129,10 @@ export function eventLog(db: Database, wants: Wants, hooks: HookTable, nextSeq: 
       }
       return rows.length < LOOKED_THROUGH ? { events } : { events, next: last };
     },
+
+    /** Lanes that are told of as stopped or paused by what was written before then. */
+    restingLanes: (before: number): readonly { readonly key: string; readonly data: string }[] =>
+      newestOfLanes.all().filter(({ type, time }) => type !== "lane.resumed" && time < before),
 
     newest: (): number => newest.get() ?? 0,
     epoch,

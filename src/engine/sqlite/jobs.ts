@@ -7,6 +7,7 @@ import { type AddressedRow, type Packed, type ParcelRow, unpackAddressed } from 
 import type { Addressees } from "./addressees.ts";
 import type { ArrivalHeading, Counts } from "./counts.ts";
 import type { LaneName } from "./deliveries.ts";
+import type { Finished } from "./finished.ts";
 import type { Repeatable } from "./once.ts";
 import type { Packets } from "./packets.ts";
 import type { Progress, Tally } from "./progress.ts";
@@ -71,6 +72,7 @@ export function outbox(
   progress: Progress,
   addressees: Addressees,
   calls: Repeatable,
+  ends: Finished,
   nextDelivery: () => number,
 ) {
   const insert = db.prepare<(string | number | null)[]>(`
@@ -240,8 +242,10 @@ export function outbox(
       const next = page.notBefore ?? now;
       const routes = merge(row.routes, page.routes);
       const { seen, skipped } = page;
-      advance.run(page.cursor, next, last, seen, skipped, routes, queued, queued, connected, last, queued, now, job);
-      tally.close();
+      ends.around(job, now, () => {
+        advance.run(page.cursor, next, last, seen, skipped, routes, queued, queued, connected, last, queued, now, job);
+        tally.close();
+      });
       // A long list was only needed to get here.
       if (last === 1 && row.bulk === 1 && row.target_kind.endsWith("s")) dropTarget.run(job);
       return first;

@@ -164,6 +164,15 @@ export function online(db: Database, log: EventLog, wants: Wants, run: number, s
     log.write("topic.vacated", key, { topic, count: 0, since: iso(at), stayed, reason, at: iso(at) }, now);
   }
 
+  /** A lane that rested in an earlier run and does not in this one began anew with the start. */
+  function resumeLanes(now: number): void {
+    for (const { key, data } of log.restingLanes(started)) {
+      const { provider, app, host } = JSON.parse(data) as Readonly<Record<string, string>>; // written below
+      const why = { state: "resumed", reason: RESTARTED, at: iso(started) };
+      log.write("lane.resumed", key, { provider, app, host, ...why }, now);
+    }
+  }
+
   return {
     came,
     went,
@@ -218,7 +227,10 @@ export function online(db: Database, log: EventLog, wants: Wants, run: number, s
         db.exec("DELETE FROM topic_members; DELETE FROM topics_occupied");
     },
 
-    /** Tells of those who were here in an earlier run and did not come back, `limit` looked at. Returns where to go on. */
+    /**
+     * Tells of those who were here in an earlier run and did not come back, `limit` looked at, and at the end of lanes that
+     * rested then. Returns where to go on.
+     */
     tellAbsent(walk: Walk, limit: number, now: number): Walk | undefined {
       const { pushId, topic } = walk;
       if (topic === undefined) {
@@ -229,6 +241,7 @@ export function online(db: Database, log: EventLog, wants: Wants, run: number, s
       const rows = wants.tracksTopics ? membersAfter.all(pushId, topic, limit) : [];
       for (const one of rows) if (one.run !== run) left(one.topic, one.push_id, started, RESTARTED, now);
       const last = rows.length === limit ? rows.at(-1) : undefined;
+      if (last === undefined) resumeLanes(now);
       return last && { pushId: last.push_id, topic: last.topic };
     },
   };

@@ -1,5 +1,6 @@
 // Jobs paused, resumed and cancelled. The order takes effect at once; what it means for each delivery follows in pieces.
 import type Database from "better-sqlite3";
+import type { Finished } from "./finished.ts";
 
 /** Jobs of a notification. `all` 0: only those to named devices and users. */
 interface Which {
@@ -8,7 +9,7 @@ interface Which {
   readonly all: 0 | 1;
 }
 
-export function orders(db: Database) {
+export function orders(db: Database, ends: Finished) {
   const pause = db
     .prepare<[Which], number>(`
     UPDATE jobs SET paused = 1, walk = NULL
@@ -57,6 +58,7 @@ export function orders(db: Database) {
           const jobs = cancel.all(which).sort((a, b) => a - b);
           for (const job of jobs) {
             dropTarget.run(job);
+            ends.tell(job, now);
             const arrival = withdraw.get(job, now);
             if (arrival === undefined) continue;
             leaveArrival.run(job);

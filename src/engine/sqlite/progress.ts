@@ -3,6 +3,7 @@
 import type Database from "better-sqlite3";
 import type { Traits } from "../../core/traits.ts";
 import type { Counts } from "./counts.ts";
+import type { Finished } from "./finished.ts";
 
 export const EXPIRED = "its time to live passed in the queue";
 export const CANCELLED = "cancelled";
@@ -50,7 +51,7 @@ export interface Tally {
 
 export type Progress = ReturnType<typeof progress>;
 
-export function progress(db: Database, counts: Counts, traits: Traits) {
+export function progress(db: Database, counts: Counts, traits: Traits, ends: Finished) {
   const find = db.prepare<[number], JobRow>("SELECT job, arrival, paused, cancelled, expires FROM jobs WHERE job = ?");
   const advance = db.prepare<[number, number, number, number, number, number]>(`
     UPDATE jobs SET waiting = waiting - ?, accepted = accepted + ?, holding = max(holding, ?),
@@ -164,12 +165,14 @@ export function progress(db: Database, counts: Counts, traits: Traits) {
         close() {
           for (const [number, { settled, accepted, held, failures, counters }] of jobs) {
             const arrival = job(number)?.arrival;
-            advance.run(settled, accepted, held ? 1 : 0, settled, now, number);
-            for (const [name, byReason] of failures)
-              for (const [reason, n] of byReason) {
-                addFailure(number, reason, n);
-                if (typeof arrival === "number") addArrivalFailure(arrival, name, reason, n);
-              }
+            ends.around(number, now, () => {
+              advance.run(settled, accepted, held ? 1 : 0, settled, now, number);
+              for (const [name, byReason] of failures)
+                for (const [reason, n] of byReason) {
+                  addFailure(number, reason, n);
+                  if (typeof arrival === "number") addArrivalFailure(arrival, name, reason, n);
+                }
+            });
             if (typeof arrival === "number") for (const [counter, n] of counters) counts.add(arrival, counter, n);
           }
           for (const [lane, n] of lanes) close.run(n, lane);

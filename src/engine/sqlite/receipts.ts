@@ -1,10 +1,12 @@
 // What vendors tell later of what they accepted, and clients of what a vendor brought. Each event counts once per delivery.
 import type Database from "better-sqlite3";
+import { notificationKey } from "../../core/events.ts";
 import type { VendorReceipt } from "../../core/outbox.ts";
 import type { Traits } from "../../core/traits.ts";
 import type { Addressees } from "./addressees.ts";
 import type { Counts } from "./counts.ts";
 import type { DeviceTable } from "./devices.ts";
+import { type EventLog, iso } from "./events.ts";
 
 interface Told {
   readonly delivery: number;
@@ -14,9 +16,15 @@ interface Told {
   readonly type: string | null;
   readonly token: string | null;
   readonly vendor: string;
+  readonly app: string;
+  readonly id: string;
   readonly arrived_at: number | null;
   readonly clicked_at: number | null;
 }
+
+const EVENTS = { arrive: "notification.arrived", click: "notification.clicked" } as const;
+/** The long connection, as counters name it. */
+const CONNECTION = "android";
 
 export type Receipts = ReturnType<typeof receipts>;
 
@@ -26,8 +34,9 @@ export function receipts(
   addressees: Addressees,
   devices: Pick<DeviceTable, "forgetToken">,
   traits: Traits,
+  log: Pick<EventLog, "wants" | "write">,
 ) {
-  const columns = `d.delivery, d.job, j.arrival, d.push_id, d.type, d.token, l.vendor, d.arrived_at, d.clicked_at
+  const columns = `d.delivery, d.job, j.arrival, d.push_id, d.type, d.token, l.vendor, l.app, j.id, d.arrived_at, d.clicked_at
     FROM deliveries d JOIN lanes l ON l.lane = d.lane JOIN jobs j ON j.job = d.job`;
   const byReceipt = db.prepare<[string, string], Told>(`
     SELECT ${columns} WHERE d.receipt = ? AND l.vendor = ? AND d.token IS NOT NULL LIMIT 2`);
@@ -43,6 +52,14 @@ export function receipts(
     SELECT ${columns} WHERE d.device = ? AND d.job = ? ORDER BY d.delivery DESC`);
   const arrived = db.prepare<[number, number]>("UPDATE deliveries SET arrived_at = ? WHERE delivery = ?");
   const clicked = db.prepare<[number, number]>("UPDATE deliveries SET clicked_at = ? WHERE delivery = ?");
+  const uidOf = db.prepare<[string], string | null>("SELECT uid FROM devices WHERE push_id = ?").pluck<string | null>();
+  const evidence = db
+    .prepare<[string, string, string], number>(`
+    SELECT count(*) FROM arrivals a
+      JOIN arrival_counts c ON c.arrival = a.arrival
+      JOIN arrival_evidence e ON e.count = c.count AND e.push_id = +?
+    WHERE a.id = ? AND substr(c.counter, 1, 6) = ?`)
+    .pluck<number>();
   const note = db.prepare<[string, number]>("UPDATE deliveries SET reason = ? WHERE delivery = ?");
 
   /** The newest delivery of a notification to a device. */
@@ -77,8 +94,32 @@ export function receipts(
     return undefined;
   }
 
-  function mark(row: Told, event: "arrive" | "click", at: number): void {
+  /** How many kinds of evidence there are beside what vendors tell. */
+  const witnesses = (event: "arrive" | "click", id: string, pushId: string): number =>
+    evidence.get(pushId, id, event === "arrive" ? "arrive" : "click_") ?? 0;
+
+  /** Tells that it has arrived at the device, or was clicked there. */
+  function tell(
+    event: "arrive" | "click",
+    id: string,
+    pushId: string,
+    provider: string,
+    at: number,
+    now: number,
+  ): void {
+    const type = EVENTS[event];
+    const uid = uidOf.get(pushId) ?? undefined;
+    log.write(type, notificationKey(id), { id, pushId, uid, provider, at: iso(at) }, now);
+  }
+
+  /** Whether a vendor's delivery of it is marked so. */
+  const isMarked = (event: "arrive" | "click", id: string, pushId: string): boolean =>
+    find(id, pushId, (row) => (event === "arrive" ? row.arrived_at : row.clicked_at) !== null) !== undefined;
+
+  function mark(row: Told, event: "arrive" | "click", at: number, now: number): void {
     if ((event === "arrive" ? row.arrived_at : row.clicked_at) !== null) return;
+    if (log.wants(EVENTS[event]) && witnesses(event, row.id, row.push_id) === 0)
+      tell(event, row.id, row.push_id, row.vendor, at, now);
     (event === "arrive" ? arrived : clicked).run(at, row.delivery);
     if (row.arrival !== null) counts.add(row.arrival, `${event}_${traits.statisticsName(row.vendor)}`, 1);
   }
@@ -91,16 +132,16 @@ export function receipts(
         const { event, at, vendor } = receipt;
         switch (event) {
           case "arrived":
-            mark(row, "arrive", at ?? now);
+            mark(row, "arrive", at ?? now, now);
             break;
           case "clicked":
-            mark(row, "click", at ?? now);
+            mark(row, "click", at ?? now, now);
             break;
           case "gone": {
             const dead = `${vendor} says later that the token is dead`;
             note.run(dead, row.delivery);
             if (row.type !== null && row.token !== null && receipt.keepsToken !== true)
-              devices.forgetToken(row.push_id, { type: row.type, token: row.token }, at, dead, now);
+              devices.forgetToken(row.push_id, { type: row.type, token: row.token }, at, dead, now, row.app);
             break;
           }
           case "suppressed":
@@ -119,8 +160,16 @@ export function receipts(
       if ((event !== "arrive" && event !== "click") || name === "android") return false;
       const row = find(id, pushId, ({ vendor }) => traits.statisticsName(vendor) === name);
       if (row === undefined) return false;
-      mark(row, event, now);
+      mark(row, event, now, now);
       return true;
+    },
+
+    /** There is evidence of this kind for the first time, beside what vendors tell. */
+    witnessed(id: string, pushId: string, counter: string, now: number): void {
+      const [event = "", way = ""] = counter.split("_");
+      if ((event !== "arrive" && event !== "click") || !log.wants(EVENTS[event])) return;
+      if (witnesses(event, id, pushId) > 1 || isMarked(event, id, pushId)) return;
+      tell(event, id, pushId, way === CONNECTION ? "connection" : way, now, now);
     },
   };
 }

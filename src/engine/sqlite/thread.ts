@@ -17,6 +17,7 @@ import { deliveries } from "./deliveries.ts";
 import { devices } from "./devices.ts";
 import { type EventLog, eventLog, Wants } from "./events.ts";
 import { explain, isRoomFault, isStoreFault } from "./faults.ts";
+import { type Finished, finished } from "./finished.ts";
 import { type HookTable, hookTable } from "./hooks.ts";
 import { outbox } from "./jobs.ts";
 import { listing, type Place } from "./listing.ts";
@@ -92,6 +93,7 @@ function methods(
   tallied: Progress,
   traits: Traits,
   log: EventLog,
+  ends: Finished,
   hooks: HookTable,
   wants: Wants,
   reading: boolean,
@@ -102,7 +104,7 @@ function methods(
   const present = online(db, log, wants, here.run, data.started);
   const devicesTable = devices(db, kept, here, numbers, known, traits, present, log);
   const repeatable = calls(db, kept);
-  const told = receipts(db, counted, known, devicesTable, traits);
+  const told = receipts(db, counted, known, devicesTable, traits, log);
   const looking = listing(db, known);
   const { sweepHours, ...figures } = counters(db, looking, told);
   const { jobs, jobsByNumber, jobsOfId, notification, deliveries: deliveriesOf, vendorIds, traceable } = looking;
@@ -110,9 +112,9 @@ function methods(
     append: (...parcels: Packed<ParcelRow>): number => append(parcels), // the whole call is one list: see message.ts
     sweepPackets,
     ...devicesTable,
-    ...outbox(db, kept, counted, tallied, known, repeatable, numbers.delivery),
+    ...outbox(db, kept, counted, tallied, known, repeatable, ends, numbers.delivery),
     ...deliveries(db, tallied, devicesTable, traits),
-    ...orders(db),
+    ...orders(db, ends),
     ...figures,
     ...sweep(db, known, repeatable, sweepHours),
     received: told.received,
@@ -246,11 +248,12 @@ export function store(db: Database, data: StoreData, reading = false, wants = ne
   const numbers = sequences(db);
   const kept = packets(db, data.keep, numbers);
   const counted = counts(db, data.arrivalDays);
-  const tallied = progress(db, counted, traits);
   const hooks = hookTable(db);
   if (!reading) hooks.release();
   const log = eventLog(db, wants, hooks, numbers.event);
-  const table = methods(db, data, numbers, kept, counted, tallied, traits, log, hooks, wants, reading);
+  const ends = finished(db, log);
+  const tallied = progress(db, counted, traits, ends);
+  const table = methods(db, data, numbers, kept, counted, tallied, traits, log, ends, hooks, wants, reading);
   const begin = db.prepare<[]>("BEGIN IMMEDIATE");
   const beginReading = db.prepare<[]>("BEGIN");
   const commit = db.prepare<[]>("COMMIT");
