@@ -356,6 +356,7 @@ const EMPTY_PAGE = {
   notBefore: null,
   parcels: [],
   lanes: [],
+  late: null,
   devices: [],
   counts: {},
   seen: 0,
