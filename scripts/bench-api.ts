@@ -29,6 +29,7 @@ const actions: Actions = {
   receiver: () => undefined,
   bind: async () => {},
   unbind: async () => {},
+  revoke: async () => 0,
   deleteDevices: async () => {},
   devices: { get: async () => [], byUid: async () => [], past: async () => [] },
   live: localLive([

@@ -7,14 +7,17 @@ import { createDebug, showPush } from "./app/debug.ts";
 import { type Files, watchFiles } from "./app/files.ts";
 import { hostAddress } from "./app/host.ts";
 import type { Log } from "./app/log.ts";
+import { Logins } from "./app/login.ts";
 import { createMetrics, type Figures } from "./app/metrics.ts";
 import { createNotifications, type Notifications } from "./app/notifications.ts";
 import { openKeys, openVendors } from "./app/vendors.ts";
 import { version } from "./app/version.ts";
-import type { Config } from "./config/index.ts";
+import { type Config, hasLogin } from "./config/index.ts";
 import { maskedConfig } from "./config/text.ts";
 import { bind, forget, unbind } from "./core/connect.ts";
 import type { Debug } from "./core/debug.ts";
+import { PushError } from "./core/errors.ts";
+import { LEEWAY, type Revocation } from "./core/login.ts";
 import { push, pushOnce } from "./core/push.ts";
 import { createReport } from "./core/report.ts";
 import { Tally } from "./core/tally.ts";
@@ -22,7 +25,9 @@ import { Traits } from "./core/traits.ts";
 import { type LocalEngine, openLocalEngine } from "./engine/local.ts";
 import { createServer } from "./http/server.ts";
 import { Conversation } from "./sockets/sessions/conversation.ts";
+import type { Gate } from "./sockets/sessions/gate.ts";
 import { Hub } from "./sockets/sessions/hub.ts";
+import { TOKEN_HEADER } from "./sockets/sessions/login.ts";
 import type { Session } from "./sockets/sessions/session.ts";
 import { pageSize } from "./sockets/transport/backlog.ts";
 import { createGateway } from "./sockets/transport/server.ts";
@@ -60,12 +65,14 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
   const { client, storage } = config;
   const thread = threadSource();
   let current = config;
+  const logins = new Logins(log, () => performance.now());
+  const login = logins.open(client);
   const signatures = new Signatures(join(config.data, "apns-jwts.json"));
   const vendors = openVendors(config.vendors, now(), { signatures, debug });
   const metrics = config.api.metrics
     ? createMetrics(
         version,
-        () => figures(gateway, hub, conversation, api, engine),
+        () => figures(gateway, hub, conversation, logins, api, engine),
         () => notifications.actions.lanes.list(),
         () => engine.devices.count(),
       )
@@ -110,14 +117,23 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     pageSize: pageSize(client.maxBackpressure),
     disconnectDelay: client.disconnectDelay,
     trustClientUid: config.trustClientUid,
+    loginTimeout: client.connectTimeout,
     now,
     elapsed: () => performance.now(),
     log,
     debug,
   });
+  const { gate } = conversation;
+  gate.set(login);
+  engine.revocations.attach((revocations) => gate.revoke(revocations));
+  const options: GatewayOptions = {
+    ...gatewayOptions(client, log, debug),
+    wish: () => (gate.on ? HANDSHAKE : undefined),
+    ...(files === undefined ? {} : { maxSockets: files.client }),
+  };
   const gateway: Gateway<Session> = createGateway(
-    { ...gatewayOptions(client, log, debug), ...(files === undefined ? {} : { maxSockets: files.client }) },
-    socketio(conversation, { connectTimeout: client.connectTimeout }),
+    options,
+    socketio(conversation, { connectTimeout: client.connectTimeout, onError: options.onError }),
   );
   const notifications: Notifications = createNotifications({
     engine,
@@ -141,6 +157,12 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     ...notifications.actions,
     bind: (binding) => bind(engine, binding, now()),
     unbind: (who) => unbind(engine, who, now()),
+    async revoke(tokens) {
+      if (!hasLogin(current))
+        throw new PushError("invalid", "there are no tokens: client.auth has neither keys nor jwks_url");
+      const until = now() + current.client.auth.maxLifetime + 2 * LEEWAY;
+      return await engine.revocations.add(tokens.map((token) => ({ ...token, until })));
+    },
     deleteDevices: (pushIds) => forget(engine, pushIds),
     devices: engine.devices,
     live,
@@ -175,6 +197,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
   }
 
   try {
+    await recall(engine, gate, now());
     const clientPort = await gateway.listen();
     const apiPort = await server.listen();
     await notifications.start();
@@ -183,8 +206,10 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
       apiUrl: url(config.api, apiPort),
       async reload(next) {
         const useVendors = notifications.reload(next.vendors);
+        const nextLogin = logins.open(next.client);
         await Promise.all([gateway.reloadTls(), server.reloadTls()]);
         useVendors();
+        gate.set(nextLogin);
         api.setAccess(access(next.api));
         limit(next.client);
         current = next;
@@ -203,6 +228,21 @@ const leftOutTexts: Readonly<Record<string, string>> = {
   overload: "more than client.max_packets_per_second were to be written to clients",
   topic_rate: "a topic had more than client.topic_rate",
 };
+
+/** What is kept of handshakes where clients have tokens. */
+const HANDSHAKE = { headers: [TOKEN_HEADER] };
+/** Revocations read at once. */
+const RECALLED = 1000;
+
+/** Tokens that were revoked before this start. */
+async function recall({ revocations }: LocalEngine, gate: Gate, now: number): Promise<void> {
+  for (let last: Revocation | undefined; ; ) {
+    const page = await revocations.page(last, RECALLED, now);
+    gate.remember(page);
+    last = page.at(-1);
+    if (page.length < RECALLED) return;
+  }
+}
 
 const fullTexts: Readonly<Record<Full["what"], string>> = {
   all: "clients are refused: client.max_connections is reached; the address is that with most connections",
@@ -268,6 +308,7 @@ function figures(
   { size, counters }: Gateway<Session>,
   hub: Hub,
   conversation: Conversation,
+  logins: Logins,
   api: Api,
   engine: LocalEngine,
 ): Figures {
@@ -295,6 +336,8 @@ function figures(
     packetsSent: hub.written,
     packetsLeftOut: { ...hub.leftOut.totals },
     eventsRefused: conversation.refused,
+    logins: conversation.gate.counts,
+    keyFetches: logins.fetches,
     apiCalls: api.counters.calls,
     apiErrors: api.counters.errors,
     store: engine.statistics(),

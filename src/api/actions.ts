@@ -4,6 +4,7 @@ import type { PushId, Uid } from "../core/device.ts";
 import type { Binding, Counters, Devices } from "../core/engine.ts";
 import type { Lanes } from "../core/lane.ts";
 import type { Live } from "../core/live.ts";
+import type { Revocation } from "../core/login.ts";
 import type { NotificationContent, NotificationId, QuietHours } from "../core/notification.ts";
 import type { AcceptOptions, NotificationTarget, Once, Outbox } from "../core/outbox.ts";
 import type { Pushed } from "../core/push.ts";
@@ -78,6 +79,8 @@ export interface Actions {
   ): ((request: ReceiptRequest) => Promise<ReceiptAnswer | undefined>) | undefined;
   bind(binding: Binding): Promise<void>;
   unbind(who: { readonly pushIds: readonly PushId[] } | { readonly uids: readonly Uid[] }): Promise<void>;
+  /** Resolves once it would survive a crash and the sessions are closed, with how many. Rejects where tokens are not looked at. */
+  revoke(tokens: readonly Omit<Revocation, "until">[]): Promise<number>;
   deleteDevices(pushIds: readonly PushId[]): Promise<void>;
   readonly devices: Pick<Devices, "get" | "byUid" | "past">;
   readonly live: Live;

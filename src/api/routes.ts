@@ -17,6 +17,7 @@ import type { Limits } from "./ids.ts";
 import { JOB_ORDERS, jobGet, jobList, jobOrder } from "./job.ts";
 import { laneList, laneResume } from "./lane.ts";
 import { disconnect, presence, subscribe, unsubscribe } from "./live.ts";
+import { revoke } from "./login.ts";
 import { notification } from "./notification.ts";
 import { createPages, type PageRule, preflightHeaders, shownText } from "./pages.ts";
 import type { Params } from "./params.ts";
@@ -146,6 +147,11 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
       path: "/uid/bind",
       takes: ["pushId", "uid", "platform", "platformLimit", "timeToLive"],
       answer: (params) => bindUid(params, actions),
+    },
+    {
+      path: "/auth/revoke",
+      takes: ["uid", "jti", "issuedBefore"],
+      answer: (params) => revoke(params, actions, options.now ?? Date.now),
     },
     { path: "/uid/remove", takes: ["pushId", "uid"], answer: (params) => removeUid(params, actions) },
     { path: "/device/get", takes: ["pushId", "uid"], answer: (params) => getDevice(params, actions, serverId) },

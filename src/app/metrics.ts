@@ -16,6 +16,8 @@ export interface Figures {
   readonly packetsSent: number;
   readonly packetsLeftOut: Totals;
   readonly eventsRefused: Totals;
+  readonly logins: Totals;
+  readonly keyFetches: Totals;
   readonly apiCalls: Totals;
   readonly apiErrors: Totals;
   readonly store: {
@@ -107,6 +109,8 @@ export function createMetrics(
     (now) => now.packetsLeftOut,
   );
   totals("events_refused_total", "What clients asked for and were refused", "code", (now) => now.eventsRefused);
+  totals("logins_total", "Tokens of clients that were taken, and what was refused", "result", (now) => now.logins);
+  totals("login_key_fetches_total", "Fetches of the issuer's keys", "result", (now) => now.keyFetches);
 
   totals("api_calls_total", "API calls let in", "route", (now) => now.apiCalls);
   totals("api_errors_total", "API calls answered with an error", "status", (now) => now.apiErrors);

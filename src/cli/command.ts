@@ -100,6 +100,7 @@ export async function readEverything(given: Given): Promise<Reading> {
 const headings: Readonly<Record<string, string>> = {
   "": "General:",
   client: "Clients:",
+  "client.auth": "Login of clients (JWT):",
   api: "API:",
   storage: "Storage:",
   vendors: "Push services of vendors:",

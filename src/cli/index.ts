@@ -11,6 +11,7 @@ import { addLab } from "./lab.ts";
 import { addRestore } from "./restore.ts";
 import { addSend } from "./send.ts";
 import { addServe } from "./serve.ts";
+import { addToken } from "./token.ts";
 
 /** Runs what the arguments ask for. Returns the exit code. */
 export async function run(host: Process): Promise<number> {
@@ -57,7 +58,18 @@ Flags beat variables, variables beat the file, the file beats the defaults. A se
 Exit codes: 0 done, 1 failed at run time, 2 wrong command line or configuration.`,
     );
 
-  for (const add of [addServe, addCheck, addConfig, addInit, addBackup, addRestore, addLab, addHealthcheck, addSend])
+  for (const add of [
+    addServe,
+    addCheck,
+    addConfig,
+    addInit,
+    addBackup,
+    addRestore,
+    addLab,
+    addHealthcheck,
+    addSend,
+    addToken,
+  ])
     add({ program, host, end });
   program
     .command("version")

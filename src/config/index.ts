@@ -11,6 +11,7 @@ import { literal } from "./setting.ts";
 import {
   type Config,
   camel,
+  pathOf,
   type Row,
   rows,
   sections,
@@ -18,7 +19,7 @@ import {
   type VendorEntry,
   valueIn,
 } from "./settings.ts";
-import { checkAuthorities, checkPair } from "./tls.ts";
+import { authKeyProblems, checkAuthorities, checkPair } from "./tls.ts";
 
 export type { Config } from "./settings.ts";
 
@@ -129,21 +130,31 @@ function readFile(file: string, draft: Draft): void {
 type At = (path: Path) => string;
 
 function readSection(section: string, table: Table, file: string, at: At, draft: Draft): void {
-  for (const [key, value] of Object.entries(table)) readKey(section, key, value, file, at, draft);
+  for (const [key, value] of Object.entries(table)) {
+    const inner = `${section}.${key}`;
+    if (sections.includes(inner) && isTable(value)) readSection(inner, value, file, at, draft);
+    else readKey(section, key, value, file, at, draft);
+  }
 }
 
 function readKey(section: string, key: string, value: unknown, file: string, at: At, draft: Draft): void {
-  const path = section === "" ? [key] : [section, key];
+  const path = section === "" ? [key] : [...section.split("."), key];
   const row = rows.find((candidate) => candidate.section === section && candidate.key === key);
-  const beside = row?.setting.beside === true && typeof value === "string" && value !== "";
   if (row !== undefined) {
-    const seen = beside ? resolve(dirname(file), value) : value;
-    take(row, seen, at(path), draft, (rest) => at([...path, ...rest]));
+    take(row, besideFile(row, value, dirname(file)), at(path), draft, (rest) => at([...path, ...rest]));
   } else if (section === "vendors" && (isTable(value) || isTables(value))) readVendor(key, value, at, draft);
   else
     draft.problems.push(
       `${at(path)}: unknown ${isTable(value) ? "section" : "setting"} ${path.join(".")}${otherName(section, key)}`,
     );
+}
+
+/** With its paths as they are seen from the file's directory. */
+function besideFile({ setting: { beside } }: Row, value: unknown, directory: string): unknown {
+  const seen = (path: unknown): unknown => (typeof path === "string" && path !== "" ? resolve(directory, path) : path);
+  if (beside === true) return seen(value);
+  if (typeof beside !== "string" || !isTables(value)) return value;
+  return value.map((entry) => (entry[beside] === undefined ? entry : { ...entry, [beside]: seen(entry[beside]) }));
 }
 
 /** `[[vendors.NAME]]`: which names and keys there are is known to those who speak to the vendors. */
@@ -248,9 +259,9 @@ function assemble(values: ReadonlyMap<string, unknown>, entries: VendorEntries):
   const root: Record<string, unknown> = {};
   for (const row of rows) {
     let section = root;
-    if (row.section !== "") {
-      section = (root[camel(row.section)] ?? {}) as Record<string, unknown>;
-      root[camel(row.section)] = section;
+    for (const part of pathOf(row)) {
+      section[part] ??= {};
+      section = section[part] as Record<string, unknown>;
     }
     section[camel(row.key)] = values.get(row.name);
   }
@@ -333,6 +344,22 @@ function join(config: Config, draft: Draft, warnings: string[]): void {
     const guess = similar(unknown, names);
     return `api.broadcast_keys: no key is called ${JSON.stringify(unknown)}; ${guess === undefined ? "name one of api.keys" : `did you mean ${JSON.stringify(guess)}?`}`;
   });
+  const { auth } = client;
+  rule(["client.auth.keys", "client.auth.jwks_url", "client.auth.required", "client.auth.required_topics"], () =>
+    !hasLogin(config) && (auth.required || auth.requiredTopics.length > 0)
+      ? `client.auth.${auth.required ? "required" : "required_topics"} is set and no token could be checked; add [[client.auth.keys]] or jwks_url`
+      : undefined,
+  );
+  rule(["client.auth.jwks_url", "client.auth.issuer", "client.auth.audience"], () => {
+    if (auth.jwksUrl === "") return undefined;
+    const missing = (["issuer", "audience"] as const).filter((name) => auth[name] === "");
+    if (auth.jwksUrl.startsWith("http:") && !isLoopback(new URL(auth.jwksUrl).hostname))
+      warnings.push("client.auth.jwks_url is not https: whoever is on the way there can make tokens");
+    return missing.length === 0
+      ? undefined
+      : `client.auth.jwks_url needs client.auth.${missing.join(" and client.auth.")}: its keys sign tokens for others too`;
+  });
+  rule(["client.auth.keys"], () => authKeyProblems(auth.keys));
   rule(["vendors.ca_file"], () => {
     const { caFile } = config.vendors;
     return caFile === "" ? undefined : checkAuthorities(caFile).map((problem) => `vendors.ca_file: ${problem}`);
@@ -342,6 +369,10 @@ function join(config: Config, draft: Draft, warnings: string[]): void {
   if (api.origins.includes("*") && api.keys.length === 0)
     warnings.push('api.origins is "*" and there is no key: any web page that somebody here looks at can push');
 }
+
+/** Whether tokens of clients are looked at. */
+export const hasLogin = ({ client: { auth } }: Pick<Config, "client">): boolean =>
+  auth.keys.length > 0 || auth.jwksUrl !== "";
 
 // ---- changes at run time
 
@@ -366,7 +397,9 @@ export function changes(old: Config, next: Config): Change {
     const changed = literal(before) !== literal(after);
     // An API that asks for keys does not begin to let everybody in.
     const opened = row.name === "api.keys" && old.api.keys.length > 0 && next.api.keys.length === 0;
-    const live = row.setting.live === true && !opened;
+    // Nor does a port that looks at tokens.
+    const blinded = row.section === "client.auth" && hasLogin(old) && !hasLogin(next);
+    const live = row.setting.live === true && !opened && !blinded;
     values.set(row.name, live ? after : before);
     if (changed) (live ? applied : restart).push(row.name);
   }

@@ -1,6 +1,7 @@
 // One setting: what may be written, what holds when nothing is, and how a flag's or a variable's text becomes a value.
 import { isIP } from "node:net";
 import { z } from "zod";
+import { ALGORITHMS, type Algorithm } from "../core/login.ts";
 import { isWeakKey } from "./weak.ts";
 
 export interface Setting<T> {
@@ -19,8 +20,10 @@ export interface Setting<T> {
   readonly boolean?: boolean;
   /** The value is never shown. */
   readonly secret?: boolean;
-  /** A path that in the file is seen from the file's own directory. */
-  readonly beside?: boolean;
+  /** Of a secret list of tables: the keys that are shown all the same. Absent: `name`. */
+  readonly open?: readonly string[];
+  /** A path that in the file is seen from the file's own directory; of a list of tables, the key that is one. */
+  readonly beside?: boolean | string;
   /** SIGHUP applies a change; any other setting needs a restart. */
   readonly live?: boolean;
   /** Where it is not the section and the name with dashes. */
@@ -261,6 +264,64 @@ export function apiKeys(why: string, options: Options = {}): Setting<readonly Ap
     list: true,
     secret: true,
     example: (randomKey) => `[[api.keys]]\nname = "backend"\nkey = "${randomKey}"`,
+    ...options,
+  };
+}
+
+export interface AuthKey {
+  readonly id: string;
+  readonly alg: Algorithm;
+  /** Of HS256. */
+  readonly secret?: string | undefined;
+  /** PEM, of all others; as the file spells it. */
+  readonly public_key_file?: string | undefined;
+}
+
+export function authKeys(why: string, options: Options = {}): Setting<readonly AuthKey[]> {
+  const alg = `one of ${ALGORITHMS.map((name) => JSON.stringify(name)).join(", ")}`;
+  const id = "the id that tokens name as kid, of 1 to 128 characters";
+  const secret = "a secret of 32 characters or more, as RFC 7518 asks for";
+  const pem = "the path of a PEM file";
+  const entry = z
+    .strictObject({
+      id: z.string({ error: id }).regex(/^[\x21-\x7e]{1,128}$/, { error: id }),
+      alg: z.enum(ALGORITHMS, { error: alg }),
+      secret: z
+        .string({ error: secret })
+        .min(32, { error: secret, abort: true })
+        .refine((text) => !isWeakKey(text), { error: randomKeyHint })
+        .optional(),
+      public_key_file: z
+        .string({ error: pem })
+        .regex(/^[^\0]+$/, { error: pem })
+        .optional(),
+    })
+    .superRefine((key, context) => {
+      const [needs, other] =
+        key.alg === "HS256" ? (["secret", "public_key_file"] as const) : (["public_key_file", "secret"] as const);
+      if (key[needs] === undefined)
+        context.addIssue({ code: "custom", path: [needs], message: needs === "secret" ? secret : pem });
+      if (key[other] !== undefined)
+        context.addIssue({ code: "custom", path: [other], message: `nothing here: ${key.alg} has a ${needs}` });
+    });
+  return {
+    schema: z.array(entry).max(32).readonly(),
+    fallback: [],
+    why,
+    expected: "at most 32 [[client.auth.keys]], each with id, alg and secret or public_key_file",
+    argument: "<id:alg:secret or file>",
+    fromText: (texts) =>
+      parts(texts).map((part) => {
+        const [name, rest = ""] = pair(part, ":");
+        const [algorithm, value] = pair(rest, ":");
+        return { id: name, alg: algorithm, [algorithm === "HS256" ? "secret" : "public_key_file"]: value };
+      }),
+    list: true,
+    secret: true,
+    open: ["id", "alg", "public_key_file"],
+    beside: "public_key_file",
+    example: (randomKey) =>
+      `[[client.auth.keys]]\nid = "1"\nalg = "HS256"                # or RS256, ES256, EdDSA with public_key_file\nsecret = "${randomKey}"`,
     ...options,
   };
 }

@@ -2,6 +2,7 @@
 // A further section is a further entry here; its type, flags, variables and checks follow from it.
 import {
   apiKeys,
+  authKeys,
   choice,
   countByPrefix,
   host,
@@ -126,6 +127,43 @@ export const settings = {
     ),
     max_id_length: integer(128, 10, 1024, "Characters of a pushId or uid."),
     trusted_proxies: list([], network, "<network>", "Proxies whose X-Forwarded-For is believed on the client port."),
+    auth: {
+      required: yesNo(false, "Refuse clients without a valid token.", { live: true }),
+      required_topics: list(
+        [],
+        { test: (prefix) => prefix !== "", expected: 'the beginning of a topic, such as "private:"' },
+        "<prefix>",
+        "Topics with these prefixes need a token that allows them, whether all clients need one or not.",
+        { live: true },
+      ),
+      jwks_url: text(
+        "",
+        (url) => url === "" || (/^https?:\/\//.test(url) && URL.canParse(url)),
+        'the URL of the issuer\'s keys, such as "https://idp.example.com/jwks.json"',
+        "<url>",
+        "Where the public keys of the issuer of tokens are (JWKS).",
+        { live: true },
+      ),
+      issuer: text("", /^/, "the iss of tokens", "<issuer>", "The iss that tokens must have; empty: any.", {
+        live: true,
+      }),
+      audience: text("", /^/, "the aud of tokens", "<audience>", "The aud that tokens must have; empty: any.", {
+        live: true,
+      }),
+      max_lifetime: integer(
+        31_622_400_000,
+        60_000,
+        315_360_000_000,
+        "A token whose exp is further away is refused; for so long it is remembered that tokens were revoked.",
+        { live: true },
+      ),
+      keys: authKeys(
+        "Keys that tokens of clients (JWT) are signed with; with none, and no jwks_url, tokens are ignored.",
+        {
+          live: true,
+        },
+      ),
+    },
   },
   api: {
     host: host("127.0.0.1", "Address of the API. Any but this machine's own needs keys."),
@@ -218,6 +256,7 @@ export const settings = {
   },
 };
 
+/** A section may have sections of its own: `client.auth`. */
 type Camel<S extends string> = S extends `${infer Head}_${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : S;
 type Values<T> = {
   readonly [K in keyof T & string as Camel<K>]: T[K] extends Setting<infer V> ? V : Values<T[K]>;
@@ -243,7 +282,7 @@ export type Config = Values<typeof settings> & { readonly vendors: VendorEntries
 
 /** One row of the table, with all of its names. */
 export interface Row {
-  /** "" at the top. */
+  /** "" at the top; `client.auth`. */
   readonly section: string;
   readonly key: string;
   /** As in the file: `client.max_payload`. */
@@ -259,22 +298,28 @@ const isSetting = (entry: unknown): entry is Setting<unknown> =>
   typeof entry === "object" && entry !== null && "schema" in entry && "fallback" in entry;
 
 function row(section: string, key: string, setting: Setting<unknown>): Row {
-  const path = section === "" ? [key] : [section, key];
+  const path = section === "" ? [key] : [...section.split("."), key];
   const flag = setting.flag ?? path.join("-").replaceAll("_", "-");
   return { section, key, name: path.join("."), flag, variable: `PUSHBOX_${path.join("_").toUpperCase()}`, setting };
 }
 
-export const rows: readonly Row[] = Object.entries(settings).flatMap(([key, entry]) =>
-  isSetting(entry) ? [row("", key, entry)] : Object.entries(entry).map(([inner, setting]) => row(key, inner, setting)),
-);
+const rowsIn = (section: string, table: object): readonly Row[] =>
+  Object.entries(table).flatMap(([key, entry]: [string, unknown]) =>
+    isSetting(entry) ? [row(section, key, entry)] : rowsIn(section === "" ? key : `${section}.${key}`, entry as object),
+  );
+
+export const rows: readonly Row[] = rowsIn("", settings);
 
 export const sections: readonly string[] = [...new Set(rows.map((entry) => entry.section))];
 
 export const camel = (key: string): string => key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 
+/** Of a row's section, as it is written in TypeScript. */
+export const pathOf = ({ section }: Row): readonly string[] => (section === "" ? [] : section.split(".").map(camel));
+
 /** The value of a row in a configuration. */
 export function valueIn(config: Config, row: Row): unknown {
   const root = config as unknown as Readonly<Record<string, unknown>>;
-  const section = row.section === "" ? root : (root[camel(row.section)] as Readonly<Record<string, unknown>>);
+  const section = pathOf(row).reduce((table, part) => table[part] as typeof root, root);
   return section[camel(row.key)];
 }

@@ -78,8 +78,12 @@ export function maskedConfig(config: Config, open: OpenKeys): Readonly<Record<st
   const tree: Record<string, unknown> = {};
   for (const section of sections) {
     const inside = rows.filter((row) => row.section === section).map((row) => [row.key, shown(config, row)]);
-    if (section === "") Object.assign(tree, Object.fromEntries(inside));
-    else tree[section] = Object.fromEntries(inside);
+    let table = tree;
+    for (const part of section === "" ? [] : section.split(".")) {
+      table[part] ??= {};
+      table = table[part] as Record<string, unknown>;
+    }
+    Object.assign(table, Object.fromEntries(inside));
   }
   const { entries } = config.vendors;
   const names = [...new Set(entries.map(({ vendor }) => vendor))];
@@ -97,15 +101,15 @@ function shownEntry({ vendor, value }: VendorEntry, open: OpenKeys): Readonly<Re
 
 function shown(config: Config, row: Row): unknown {
   const value = valueIn(config, row);
-  return row.setting.secret && value !== "" ? masked(value) : value;
+  return row.setting.secret && value !== "" ? masked(value, row.setting.open ?? ["name"]) : value;
 }
 
-/** Every text of a secret but its name. */
-function masked(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(masked);
+/** Every text of a secret but those of these keys. */
+function masked(value: unknown, open: readonly string[]): unknown {
+  if (Array.isArray(value)) return value.map((item) => masked(item, open));
   if (typeof value === "object" && value !== null)
     return Object.fromEntries(
-      Object.entries(value).map(([key, inner]) => [key, key === "name" ? inner : masked(inner)]),
+      Object.entries(value).map(([key, inner]) => [key, open.includes(key) ? inner : masked(inner, open)]),
     );
   return mask;
 }

@@ -1,8 +1,10 @@
-// Whether a certificate and a key can serve: found out before native code is given their names.
-import { createPrivateKey, X509Certificate } from "node:crypto";
+// Whether a certificate and its key, or the public key of tokens, can serve: found out before anything is opened with them.
+import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
+import type { Algorithm } from "../core/login.ts";
 import { DAY } from "../core/time.ts";
+import type { AuthKey } from "./setting.ts";
 
 export interface Pair {
   /** Each starts with the setting it is about. */
@@ -45,6 +47,45 @@ export function checkAuthorities(file: string): readonly string[] {
   );
   return typeof parts === "string" ? [parts] : [];
 }
+
+/** What is wrong with the keys of tokens. */
+export function authKeyProblems(keys: readonly AuthKey[]): readonly string[] {
+  const ids = keys.map(({ id }) => id);
+  const twice = ids.find((id, at) => ids.indexOf(id) !== at);
+  const problems = twice === undefined ? [] : [`two client.auth.keys have the id ${JSON.stringify(twice)}`];
+  for (const [index, { alg, public_key_file: file }] of keys.entries()) {
+    if (file === undefined) continue;
+    const name = `client.auth.keys[${index + 1}].public_key_file`;
+    const key = parsed(file, publicHalf, notPublicKey);
+    if (typeof key === "string") problems.push(`${name}: ${key}`);
+    else if (!isFor(key, alg))
+      problems.push(`${name}: ${file} holds another kind of key; ${alg} needs ${KIND_OF[alg]}`);
+  }
+  return problems;
+}
+
+const KIND_OF: Readonly<Record<Algorithm, string>> = {
+  HS256: "a secret",
+  RS256: "RSA of 2,048 bits or more",
+  ES256: "P-256",
+  EdDSA: "Ed25519",
+};
+
+function isFor({ asymmetricKeyType: type, asymmetricKeyDetails: details }: KeyObject, alg: Algorithm): boolean {
+  if (alg === "RS256") return type === "rsa" && (details?.modulusLength ?? 0) >= 2048;
+  return alg === "ES256" ? type === "ec" && details?.namedCurve === "prime256v1" : type === "ed25519";
+}
+
+/** @throws Error also for a private key, which signs tokens and does not belong here */
+function publicHalf(text: string): KeyObject {
+  if (text.includes("PRIVATE KEY")) throw new Error("private");
+  return createPublicKey(text);
+}
+
+const notPublicKey = (text: string): string =>
+  text.includes("PRIVATE KEY")
+    ? "is a private key, which only who signs tokens should have; write the public one: openssl pkey -in OLD -pubout -out NEW"
+    : "is not a public key in PEM form (-----BEGIN PUBLIC KEY-----)";
 
 const pemCertificate = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 

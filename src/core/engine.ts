@@ -9,6 +9,7 @@ import type { Device, DevicePast, PushId, Token, Uid } from "./device.ts";
 import type { BoundBy, Departures, Events } from "./events.ts";
 import type { HookQueue } from "./hooks.ts";
 import type { Live, Presence } from "./live.ts";
+import type { Revocation } from "./login.ts";
 import type { NotificationId } from "./notification.ts";
 import type { Once, Outbox } from "./outbox.ts";
 import type { Channel, From, KeptPacket, Packet, PacketId, Page, Parcel } from "./packet.ts";
@@ -23,6 +24,7 @@ export interface Engine {
   readonly counters: Counters;
   readonly events: Events;
   readonly hooks: HookQueue;
+  readonly revocations: Revocations;
   /** A consistent copy of everything stored, into a new file, while the engine goes on. Fails when the file exists. */
   backup(file: string): Promise<void>;
   /** Resolves after everything called before has been committed and the store is closed. */
@@ -212,6 +214,20 @@ export interface Broker {
   sent(marks: readonly SentMark[]): Promise<void>;
   /** Has the device's sessions, wherever they are, carry out the order. Orders of one device arrive in the order told. */
   tell(pushIds: readonly PushId[], order: Order): Promise<void>;
+}
+
+// ---- client login
+
+export interface Revocations {
+  /** Each process has one: it closes the sessions that these are about, and lets none of them in again. @returns how many it closed */
+  attach(listener: (revocations: readonly Revocation[]) => Promise<number>): void;
+  /**
+   * Remembers them, durably, then tells every process. One that is known says no less than before.
+   * @returns sessions that were closed, as far as they are this process's
+   */
+  add(revocations: readonly Revocation[]): Promise<number>;
+  /** Those that hold at `now`. @param after the last of the page before */
+  page(after: Revocation | undefined, limit: number, now: number): Promise<readonly Revocation[]>;
 }
 
 // ---- statistics

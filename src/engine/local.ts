@@ -16,6 +16,7 @@ import { databaseFile } from "./directory.ts";
 import { localEvents } from "./events.ts";
 import { localHooks } from "./hooks.ts";
 import { localOutbox, walkOn } from "./jobs.ts";
+import { localRevocations } from "./revocations.ts";
 import type { Keep } from "./sqlite/packets.ts";
 import type { Synchronous } from "./sqlite/schema.ts";
 import type { Reply, Request, ThreadData } from "./sqlite/thread.ts";
@@ -173,6 +174,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
     live: broker.live,
     outbox: localOutbox(queue, broker, walker.now, now, new Traits(vendors)),
     counters: localCounters(queue),
+    revocations: localRevocations(queue),
     backup(file) {
       if (closing !== undefined) return Promise.reject(new PushError("unavailable", "the store is closed"));
       const done = backups.then(() => copy(resolve(file)));
@@ -258,6 +260,7 @@ function sweep(queue: Queue, now: () => number, deviceDays: number | undefined):
   const { stop } = repeat(SWEEP_EVERY, async (stopped) => {
     while (!stopped() && (await queue.call("sweepPackets", [now(), SWEEP_ROWS])));
     while (!stopped() && (await queue.call("sweepCounters", [now(), SWEEP_ROWS])));
+    while (!stopped() && (await queue.call("sweepRevocations", [now(), SWEEP_ROWS])));
     if (deviceDays !== undefined)
       while (!stopped() && (await queue.call("sweepDevices", [now() - deviceDays * DAY, SWEEP_ROWS, now()])));
     if (!stopped()) waiting = (await queue.call("lanes", [])).reduce((sum, { depth }) => sum + depth, 0);

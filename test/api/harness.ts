@@ -97,6 +97,10 @@ export async function start(
     receiver: (...args) => void record("receiver", ...args),
     bind: async (binding) => record("bind", binding),
     unbind: async (who) => record("unbind", who),
+    async revoke(tokens) {
+      record("revoke", tokens);
+      return 0;
+    },
     deleteDevices: async (pushIds) => record("delete", pushIds),
     devices: { get: async () => [], byUid: async () => [], past: async () => [] },
     live: localLive([nobody]),

@@ -1,12 +1,12 @@
 // Configuration: precedence, every kind of mistake with its message, what init and config write, what a reload may change.
 import { generateKeyPairSync, randomBytes, randomUUID } from "node:crypto";
 import { chmodSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import t from "tap";
 import { changes, type Given, readConfig } from "../../src/config/index.ts";
 import { lineOf } from "../../src/config/line.ts";
 import { rows, settings } from "../../src/config/settings.ts";
-import { effectiveText, initText } from "../../src/config/text.ts";
+import { effectiveText, initText, maskedConfig } from "../../src/config/text.ts";
 import { checkPair } from "../../src/config/tls.ts";
 import { similar } from "../../src/core/similar.ts";
 import { createAuthority } from "../../src/lab/authority.ts";
@@ -284,7 +284,7 @@ t.test("D2: each secret may be in a file that a variable names", async (t) => {
     wrong: "a:hunter2",
   });
   const secret = rows.filter((row) => row.setting.secret).map((row) => row.variable);
-  t.same(secret.sort(), ["PUSHBOX_API_KEYS", "PUSHBOX_VENDORS_PROXY"]);
+  t.same(secret.sort(), ["PUSHBOX_API_KEYS", "PUSHBOX_CLIENT_AUTH_KEYS", "PUSHBOX_VENDORS_PROXY"]);
   const { config, origins } = valid(
     given(undefined, {
       PUSHBOX_API_KEYS_FILE: `${directory}/keys`,
@@ -531,13 +531,18 @@ t.test("certificate and key", async (t) => {
 });
 
 t.test("what init writes changes nothing, and holds every default", async (t) => {
-  const text = initText(key);
+  const secret = `${key}-${key}`;
+  const text = initText(secret);
   const asWritten = files(t, { "a.toml": text, "b.toml": text.replace(/^#(?=[a-z_0-9]+ = |\[\[)/gm, "") });
   t.same(valid(given(asWritten)).config, valid(given(undefined)).config);
   const uncommented = valid(given(asWritten.replace("a.toml", "b.toml")));
   t.same(uncommented.config, {
     ...valid(given(undefined)).config,
-    api: { ...valid(given(undefined)).config.api, keys: [{ name: "backend", key }] },
+    api: { ...valid(given(undefined)).config.api, keys: [{ name: "backend", key: secret }] },
+    client: {
+      ...valid(given(undefined)).config.client,
+      auth: { ...valid(given(undefined)).config.client.auth, keys: [{ id: "1", alg: "HS256", secret }] },
+    },
   });
   t.notOk([...uncommented.origins.values()].includes("default"), "every setting is there");
 });
@@ -563,6 +568,111 @@ t.test("a reload applies what can change while running and names what cannot", a
   t.equal(change.config.client.port, old.client.port);
   t.equal(change.config.logLevel, "debug");
   t.same(changes(old, old), { config: old, applied: [], restart: [] });
+});
+
+const SECRET = "n3-kQ8zV1xW0pL7rT5yB2mD9fH6jC4sA";
+const publicPem = (type: "rsa" | "ec"): string =>
+  String(
+    generateKeyPairSync(
+      type as "rsa",
+      { modulusLength: 2048, namedCurve: "P-256" } as { modulusLength: number },
+    ).publicKey.export({ type: "spki", format: "pem" }),
+  );
+
+t.test(
+  "integration 11: keys of tokens are read from the file, a flag or a variable, and shown without their secrets",
+  async (t) => {
+    const rsa = publicPem("rsa");
+    const file = files(t, {
+      "p.toml": `[client]\nport = 5\n[client.auth]\nrequired = true\nrequired_topics = ["private:"]\n[[client.auth.keys]]\nid = "a"\nalg = "HS256"\nsecret = "${SECRET}"\n[[client.auth.keys]]\nid = "b"\nalg = "RS256"\npublic_key_file = "rsa.pem"\n`,
+      "rsa.pem": rsa,
+    });
+    const { config, origins } = valid(given(file));
+    const pem = join(dirname(file), "rsa.pem");
+    const keys = [
+      { id: "a", alg: "HS256", secret: SECRET },
+      { id: "b", alg: "RS256", public_key_file: pem },
+    ];
+    t.match(config.client, { port: 5, auth: { required: true, requiredTopics: ["private:"], keys } });
+    const texts = `a:HS256:${SECRET},b:RS256:${pem}`;
+    t.same(valid(given(undefined, {}, "client-auth-keys", texts)).config.client.auth.keys, keys);
+    t.same(valid(given(undefined, { PUSHBOX_CLIENT_AUTH_KEYS: texts })).config.client.auth.keys, keys);
+    const text = effectiveText(config, origins, () => new Set());
+    t.notMatch(text, SECRET);
+    t.match(text, /^\[client\.auth\]$/m);
+    const again = readConfig(given(files(t, { "again.toml": text.replace("********", SECRET), "rsa.pem": rsa })));
+    t.same("config" in again && again.config, config);
+    t.match(
+      maskedConfig(config, () => new Set()),
+      {
+        client: {
+          port: 5,
+          auth: {
+            required: true,
+            keys: [
+              { id: "a", secret: "********" },
+              { id: "b", public_key_file: pem },
+            ],
+          },
+        },
+      },
+    );
+  },
+);
+
+t.test("integration 11: mistakes in the login of clients are told with the way out", async (t) => {
+  const wrong: [text: string, problem: RegExp][] = [
+    ["required = true", /client\.auth\.required is set and no token could be checked; add \[\[client\.auth\.keys\]\]/],
+    ['required_topics = ["a:"]', /required_topics is set/],
+    ['keys = [{ id = "a", alg = "none", secret = "x" }]', /keys\[1\]\.alg: does not fit; write one of "HS256"/],
+    ['keys = [{ id = "a", alg = "HS256", secret = "short" }]', /secret: does not fit; write a secret of 32 characters/],
+    ['keys = [{ id = "a", alg = "HS256" }]', /secret: is missing/],
+    [`keys = [{ id = "a", alg = "RS256", secret = "${SECRET}" }]`, /public_key_file: is missing/],
+    [`keys = [{ alg = "HS256", secret = "${SECRET}" }]`, /id: is missing/],
+    [`keys = [{ id = "a", alg = "HS256", secret = "${SECRET}", kid = "b" }]`, /unknown .*kid/],
+    ['keys = [{ id = "a", alg = "RS256", public_key_file = "none.pem" }]', /there is no file .*none\.pem/],
+    ['keys = [{ id = "a", alg = "RS256", public_key_file = "ec.pem" }]', /RS256 needs RSA of 2,048 bits/],
+    ['keys = [{ id = "a", alg = "EdDSA", public_key_file = "ec.pem" }]', /EdDSA needs Ed25519/],
+    ['keys = [{ id = "a", alg = "RS256", public_key_file = "private.pem" }]', /is a private key/],
+    ['keys = [{ id = "a", alg = "RS256", public_key_file = "p.toml" }]', /is not a public key in PEM form/],
+    [
+      `keys = [{ id = "a", alg = "HS256", secret = "${SECRET}" }, { id = "a", alg = "HS256", secret = "${SECRET}" }]`,
+      /two client\.auth\.keys/,
+    ],
+    ['jwks_url = "idp.example.com"', /jwks_url: "idp\.example\.com" does not fit/],
+    ['jwks_url = "https://idp.example.com/jwks"\nissuer = "x"', /needs client\.auth\.audience/],
+    ["keys = true", /does not fit; write at most 32/],
+  ];
+  for (const [text, problem] of wrong) {
+    const file = files(t, {
+      "p.toml": `[client.auth]\n${text}\n`,
+      "ec.pem": publicPem("ec"),
+      "private.pem": certificateKey,
+    });
+    const found = problems(given(file));
+    t.match(found, [problem], text);
+    t.notMatch(found.join(), SECRET);
+  }
+  const plain = { issuer: "i", audience: "a" };
+  const flags = (url: string) => [
+    "client-auth-jwks-url",
+    url,
+    ...Object.entries(plain).flatMap(([k, v]) => [`client-auth-${k}`, v]),
+  ];
+  t.match(valid(given(undefined, {}, ...flags("http://idp.example.com/jwks"))).warnings, [/is not https/]);
+  t.same(valid(given(undefined, {}, ...flags("http://127.0.0.1/jwks"))).warnings, []);
+});
+
+t.test("integration 11: a reload changes the keys of tokens, and does not take the last one away", async (t) => {
+  const keys = (...ids: string[]) =>
+    valid(given(undefined, {}, "client-auth-keys", ids.map((id) => `${id}:HS256:${SECRET}`).join())).config;
+  const [one, other, none] = [keys("a"), keys("b"), valid(given(undefined)).config];
+  t.match(changes(one, other), {
+    applied: ["client.auth.keys"],
+    config: { client: { auth: { keys: [{ id: "b" }] } } },
+  });
+  t.match(changes(one, none), { restart: ["client.auth.keys"], config: { client: { auth: { keys: [{ id: "a" }] } } } });
+  t.match(changes(none, one).applied, ["client.auth.keys"]);
 });
 
 t.test("a listener begins to speak TLS only with a restart", async (t) => {

@@ -35,6 +35,7 @@ function wrap(engine: Engine, through: (call: Call) => Call): Engine {
     counters: part(engine.counters),
     events: part(engine.events),
     hooks: part(engine.hooks),
+    revocations: part(engine.revocations),
     backup: (file) => engine.backup(file),
     close: () => engine.close(),
   };

@@ -25,6 +25,12 @@ interface Socket {
 }
 type Io = (url: string, options: object) => Socket;
 
+/** What tests wait for. */
+const EVENTS = [
+  ...["connect", "disconnect", "connect_error", "pushId", "p", "noti", "push"],
+  ...["refused", "authorized", "tokenExpires", "packetProxy"],
+];
+
 /** A queue of what arrived, with promises for what is yet to come. */
 class Inbox {
   readonly #arrived: unknown[][] = [];
@@ -68,10 +74,11 @@ export class SocketClient {
   readonly socket: Socket;
   readonly #inboxes = new Map<string, Inbox>();
 
+  /** @param options further ones of the library's own */
   constructor(generation: Generation, url: string, transports: readonly string[], options: object = {}) {
     const io = require(`socket.io-client${generation}`) as Io;
     this.socket = io(url, { transports: [...transports], forceNew: true, reconnection: false, ...options });
-    for (const event of ["connect", "disconnect", "connect_error", "pushId", "p", "noti", "push"]) {
+    for (const event of EVENTS) {
       const inbox = new Inbox();
       this.#inboxes.set(event, inbox);
       this.socket.on(event, (...args: unknown[]) => inbox.put(args));

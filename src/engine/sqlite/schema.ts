@@ -443,6 +443,17 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE packets ADD COLUMN previous INTEGER NOT NULL DEFAULT 0;
   CREATE TABLE swept (bucket INTEGER PRIMARY KEY, seq INTEGER NOT NULL, channel TEXT NOT NULL, id TEXT NOT NULL);
   `,
+  `
+  -- Tokens of clients. kind: uid, of those issued before a time in milliseconds; or jti. drop_at: they have expired.
+  CREATE TABLE revocations (
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    before INTEGER NOT NULL,
+    drop_at INTEGER NOT NULL,
+    PRIMARY KEY (kind, name)
+  ) WITHOUT ROWID;
+  CREATE INDEX revocations_by_drop ON revocations (drop_at);
+  `,
 ];
 
 export type Synchronous = "FULL" | "NORMAL";

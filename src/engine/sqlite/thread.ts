@@ -29,6 +29,7 @@ import { type Keep, type Packets, packets } from "./packets.ts";
 import { presence } from "./presence.ts";
 import { type Progress, progress } from "./progress.ts";
 import { receipts } from "./receipts.ts";
+import { revocations } from "./revocations.ts";
 import { openAlone, openDatabase, openFile, type Synchronous } from "./schema.ts";
 import { type Sequences, sequences } from "./sequences.ts";
 import { sweep } from "./sweep.ts";
@@ -115,6 +116,7 @@ function methods(
     ...outbox(db, kept, counted, tallied, known, repeatable, ends, numbers.delivery),
     ...deliveries(db, tallied, devicesTable, traits),
     ...orders(db, ends),
+    ...revocations(db),
     ...figures,
     ...sweep(db, known, repeatable, sweepHours),
     received: told.received,

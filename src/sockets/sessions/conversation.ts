@@ -2,17 +2,20 @@
 
 import { bind, unbind } from "../../core/connect.ts";
 import { type Debug, NO_DEBUG } from "../../core/debug.ts";
-import type { Device, PushId } from "../../core/device.ts";
-import type { Engine, Hello } from "../../core/engine.ts";
+import type { Device, PushId, Uid } from "../../core/device.ts";
+import type { Binding, Engine, Hello } from "../../core/engine.ts";
+import { PushError } from "../../core/errors.ts";
 import type { Departures, Happening, PresentDevice } from "../../core/events.ts";
 import { LargeMap } from "../../core/large-map.ts";
+import { isFault, LOGIN_MESSAGES, type Login, type LoginFault } from "../../core/login.ts";
 import { NOTI_TOPIC } from "../../core/notify.ts";
 import { inTurn, Pace } from "../../core/pace.ts";
 import type { Channel, From, KeptPacket } from "../../core/packet.ts";
-import { deviceChannel, topicChannel } from "../../core/packet.ts";
+import { channelKind, channelName, deviceChannel, topicChannel } from "../../core/packet.ts";
 import type { Report } from "../../core/report.ts";
+import { Tally } from "../../core/tally.ts";
 import type { Traits } from "../../core/traits.ts";
-import type { SocketApplication } from "../transport/socketio.ts";
+import type { ConnectRefusal, SocketApplication } from "../transport/socketio.ts";
 import type { CloseReason, Connection } from "../transport/types.ts";
 import {
   type Command,
@@ -27,7 +30,9 @@ import {
   topicCost,
   topicsLimit,
 } from "./events.ts";
+import { Gate } from "./gate.ts";
 import { type Hub, topicsOf } from "./hub.ts";
+import { payloadToken, tokenOf } from "./login.ts";
 import { Members } from "./members.ts";
 import { Newcomers, placesOf } from "./newcomers.ts";
 import { encodeRefusal, type Refusal, RefusalLog } from "./refusals.ts";
@@ -48,6 +53,8 @@ export interface ConversationOptions {
   readonly disconnectDelay: number;
   /** Whether a client's own `bindUid` is believed. */
   readonly trustClientUid: boolean;
+  /** For a revision 3 client that needs a token and came without one to bring it, milliseconds. */
+  readonly loginTimeout?: number;
   readonly now: () => number;
   /** Milliseconds by a clock that is never set: durations are measured by it (B13). */
   readonly elapsed: () => number;
@@ -86,6 +93,18 @@ const heldOut = (topic: string): Refusal => ({
   message: `the backend keeps this client out of the topic ${topic} for a while`,
 });
 
+/** Of a token that names its device. */
+const OTHER_DEVICE = "the token is for another pushId";
+
+const bindingOf = (pushId: PushId, uid: Uid, platform: string | undefined): Binding => ({
+  pushId,
+  uid,
+  platformLimit: 0,
+  timeToLive: 0,
+  by: "client",
+  ...(platform === undefined ? {} : { platform }),
+});
+
 /** What an order writes: the record, and its tags. */
 const rowsOf = (command: Command): number => 1 + ("tags" in command ? (command.tags?.length ?? 0) : 0);
 
@@ -96,8 +115,12 @@ export class Conversation implements SocketApplication<Session> {
   readonly #replay: Replay;
   readonly #ticking: NodeJS.Timeout;
   readonly #refusals: RefusalLog;
+  /** Tokens that could not be checked. */
+  readonly #keyless: Tally<string, { readonly address: string; readonly err: unknown }>;
   readonly #debug: Debug;
   readonly #newcomers: Newcomers;
+  /** Who clients are by their tokens; off unless it is set. */
+  readonly gate: Gate;
   /** How often what was refused to clients, since the start. */
   readonly refused: Readonly<Record<string, number>>;
   #storing: NodeJS.Timeout | undefined = undefined;
@@ -117,7 +140,24 @@ export class Conversation implements SocketApplication<Session> {
     this.#debug = options.debug ?? NO_DEBUG;
     this.#refusals = new RefusalLog((fields, message) => options.log.warn(fields, message), options.elapsed);
     this.refused = this.#refusals.totals;
+    this.#keyless = new Tally(
+      (_, count, last) =>
+        options.log.warn(
+          { count, ...last },
+          "a client's token could not be checked, its connection is closed so that it tries again",
+        ),
+      options.elapsed,
+    );
     this.#newcomers = new Newcomers(options.newDevices, options.elapsed);
+    this.gate = new Gate({
+      now: options.now,
+      elapsed: options.elapsed,
+      onExpiring: (session, within) => session.connection.send(`42["tokenExpires",{"in":${within}}]`),
+      onEnd: (session, fault) => {
+        this.#refuseLogin(session, "", fault);
+        session.connection.close();
+      },
+    });
     const { disconnectDelay, elapsed, engine, hub, log, now, pageSize } = options;
     this.#replay = new Replay({
       hub,
@@ -145,18 +185,53 @@ export class Conversation implements SocketApplication<Session> {
 
   // ---- the gateway's side
 
-  connect(connection: Connection<Session>): void {
-    connection.data = new Session(connection);
+  admit(
+    connection: Connection<Session>,
+    payload: string | undefined,
+  ): ConnectRefusal | undefined | Promise<ConnectRefusal | undefined> {
+    if (!this.gate.on) return undefined;
+    const { handshake, revision } = connection;
+    connection.handshake = undefined;
+    const session = connection.data ?? new Session(connection);
+    connection.data = session;
+    const token = payloadToken(payload) ?? tokenOf(handshake);
+    if (token !== undefined) return this.#identify(token, connection, (read) => this.#judge(session, read));
+    if (!this.gate.required) return undefined;
+    if (revision === 4) return this.#turnedAway(session, { code: "token_missing", reason: "CONNECT without a token" });
+    connection.expect(this.#options.loginTimeout ?? 0); // it may say `authorize`
+    return undefined;
   }
 
-  event(connection: Connection<Session>, _namespace: string, name: string, args: readonly unknown[]): void {
+  connect(connection: Connection<Session>): void {
+    connection.data ??= new Session(connection);
+    if (connection.data.seat !== undefined) this.#joinOwn(connection.data);
+  }
+
+  event(
+    connection: Connection<Session>,
+    _namespace: string,
+    name: string,
+    args: readonly unknown[],
+  ): undefined | Promise<void> {
     const session = connection.data;
-    if (session === undefined) return;
+    if (session === undefined) return undefined;
+    if (this.gate.on) {
+      if (name === "authorize") return this.#authorize(session, args[0]);
+      if (session.seat === undefined && this.gate.required) {
+        this.#turnedAway(session, { code: "token_missing", reason: "an event without a token" });
+        connection.close();
+        return undefined;
+      }
+    }
+    if (name === "packetProxy") {
+      this.#packet(session, args[0]);
+      return undefined;
+    }
     const refused: Refusal[] = [];
-    if (name === "packetProxy") return this.#packet(session, args[0]);
     const command = parseEvent(name, args, this.#options.limits, refused, this.#options.traits);
     for (const refusal of refused) this.#refuse(session, name, refusal);
     if (command !== undefined) this.#obey(session, name, command);
+    return undefined;
   }
 
   disconnect(connection: Connection<Session>): void {
@@ -193,15 +268,131 @@ export class Conversation implements SocketApplication<Session> {
     this.#storeSoon();
   }
 
+  // ---- login
+
+  /** Reads a token. When its key cannot be had now, the connection is closed, so that the client tries again. */
+  #identify<Result>(
+    token: string,
+    connection: Connection<Session>,
+    judge: (read: Login | LoginFault) => Result | undefined,
+  ): Result | undefined | Promise<Result | undefined> {
+    const read = this.gate.read(token);
+    if (!(read instanceof Promise)) return judge(read);
+    return read.then(
+      (late) => (connection.open ? judge(late) : undefined),
+      (error: unknown) => {
+        this.#keyless.add("", { address: connection.address, err: error });
+        connection.close();
+        return undefined;
+      },
+    );
+  }
+
+  #judge(session: Session, read: Login | LoginFault): ConnectRefusal | undefined {
+    if (isFault(read)) return this.#turnedAway(session, read);
+    this.gate.seat(session, read);
+    // A client of revision 4 joins when it has been told that it is in.
+    if (session.connection.revision === 3) this.#joinOwn(session);
+    return undefined;
+  }
+
+  /** One of revision 4 is told by the CONNECT_ERROR that is made of this, and may come again; one of revision 3 is in already. */
+  #turnedAway(session: Session, fault: LoginFault): ConnectRefusal {
+    const { connection } = session;
+    const told = this.#refuseLogin(session, "connect", fault, connection.revision === 3);
+    if (connection.revision === 3) connection.close();
+    return { message: told.message, data: told };
+  }
+
+  #refuseLogin(session: Session, event: string, fault: LoginFault, tell = true): Refusal {
+    const { code, reason, detail } = fault;
+    this.gate.counts[code]++;
+    const refusal: Refusal = { code, message: LOGIN_MESSAGES[code] };
+    this.#noteRefusal(session, refusal, { event, reason, detail });
+    if (tell) session.connection.send(encodeRefusal(refusal));
+    return refusal;
+  }
+
+  /** A token that comes later: the first, or a newer one. One that is refused leaves what the session had. */
+  #authorize(session: Session, argument: unknown): undefined | Promise<void> {
+    const token = (argument as { readonly token?: unknown } | null | undefined)?.token;
+    const refuse = (fault: LoginFault): undefined => {
+      this.#refuseLogin(session, "authorize", fault);
+      if (session.seat === undefined && this.gate.required) session.connection.close();
+      return undefined;
+    };
+    if (typeof token !== "string" || token === "")
+      return refuse({ code: "token_missing", reason: "authorize must have a token" });
+    const done = this.#identify(token, session.connection, (read): true | undefined => {
+      if (session.gone) return undefined;
+      if (isFault(read)) return refuse(read);
+      const { pushId, seat } = session;
+      if (seat !== undefined && seat.login.uid !== read.uid)
+        return refuse({ code: "not_allowed", reason: "a new token must have the same sub" });
+      if (pushId !== undefined && read.pushId !== undefined && read.pushId !== pushId)
+        return refuse({ code: "not_allowed", reason: OTHER_DEVICE });
+      if (seat === undefined) session.connection.expect(0);
+      if (this.gate.guardsTopics) this.#leaveForbidden(session, read);
+      this.gate.seat(session, read);
+      this.#authorized(session, pushId, read);
+      return true;
+    });
+    return done instanceof Promise ? done.then(() => undefined) : undefined;
+  }
+
+  #authorized(session: Session, pushId: PushId | undefined, login: Login): void {
+    const { engine, now } = this.#options;
+    if (pushId !== undefined && session.uid !== login.uid) {
+      const rows = { kind: "bindUid", uid: login.uid } as const;
+      this.#store(session, rows, bind(engine, bindingOf(pushId, login.uid, session.platform), now()));
+    }
+    session.connection.send(`42["authorized",${JSON.stringify({ uid: login.uid, expires: login.expires })}]`);
+    this.#joinOwn(session);
+  }
+
+  /** Topics of the token's own. */
+  #joinOwn(session: Session): void {
+    const { join } = session.seat!.login;
+    if (join.length === 0) return;
+    this.#enter(
+      session,
+      "authorize",
+      join.map((topic) => ({ topic })),
+    );
+    this.#replay.next(session);
+  }
+
+  /** Topics that the former token allowed, and this one does not. Where the backend had it join it stays. */
+  #leaveForbidden(session: Session, login: Login): void {
+    let fault: LoginFault | undefined;
+    const channels = [...session.connection.rooms(), ...(session.joins?.channels.keys() ?? [])] as Channel[];
+    for (const channel of channels) {
+      if (channelKind(channel) !== "topic") continue;
+      const topic = channelName(channel);
+      if (this.gate.topicFault(session.seat?.login, topic) !== undefined) continue;
+      const forbidden = this.gate.topicFault(login, topic);
+      if (forbidden !== undefined) this.#unsubscribe(session, topic);
+      fault ??= forbidden;
+    }
+    if (fault !== undefined) this.#refuseLogin(session, "authorize", fault);
+  }
+
   // ---- commands
 
   /** Tells the client and the log. */
   #refuse(session: Session, event: string, refusal: Refusal): void {
-    const { connection, pushId } = session;
-    const refused = { event, address: connection.address, pushId };
+    this.#noteRefusal(session, refusal, { event });
+    session.connection.send(encodeRefusal(refusal));
+  }
+
+  #noteRefusal(
+    { connection, pushId }: Session,
+    refusal: Refusal,
+    about: { readonly event: string; readonly reason?: string; readonly detail?: string | undefined },
+  ): void {
+    const refused = { ...about, address: connection.address, pushId };
     this.#refusals.add(refusal, refused);
     if (this.#debug.on) this.#debug.line({ code: refusal.code, ...refused }, `refused to a client: ${refusal.message}`);
-    connection.send(encodeRefusal(refusal));
   }
 
   #obey(session: Session, event: string, command: Command): void {
@@ -298,16 +489,14 @@ export class Conversation implements SocketApplication<Session> {
 
   #bindUid(session: Session, pushId: PushId, command: Extract<Command, { kind: "bindUid" }>): void {
     const { engine, now, report, trustClientUid } = this.#options;
-    report.count("bindUid", { total: 1, success: trustClientUid ? 1 : 0 });
-    if (!trustClientUid) {
+    const trusted = trustClientUid || session.seat?.login.uid === command.uid;
+    report.count("bindUid", { total: 1, success: trusted ? 1 : 0 });
+    if (!trusted) {
       const message = "nobody vouches for a client's own uid: bind with /api/uid/bind, or set trust_client_uid";
       this.#refuse(session, "bindUid", { code: "uid_not_trusted", message });
       return;
     }
-    const { platform } = session;
-    const { uid } = command;
-    const binding = { pushId, uid, platformLimit: 0, timeToLive: 0, ...(platform === undefined ? {} : { platform }) };
-    this.#store(session, command, bind(engine, { ...binding, by: "client" }, now()));
+    this.#store(session, command, bind(engine, bindingOf(pushId, command.uid, session.platform), now()));
   }
 
   /** Somebody has to want it: else it is ignored, whatever it is. */
@@ -350,6 +539,11 @@ export class Conversation implements SocketApplication<Session> {
 
   #hello(session: Session, event: string, hi: Hi): void {
     const hub = this.#hub;
+    const login = session.seat?.login;
+    if (login?.pushId !== undefined && login.pushId !== hi.pushId) {
+      this.#refuseLogin(session, event, { code: "not_allowed", reason: OTHER_DEVICE });
+      return;
+    }
     const own = deviceChannel(hi.pushId);
     if (session.pushId !== hi.pushId) {
       const before = session.pushId;
@@ -394,6 +588,9 @@ export class Conversation implements SocketApplication<Session> {
         goOn === undefined || from === undefined ? undefined : engine.broker.backlog(own, from, pageSize, at, hi.epoch);
       page?.catch(() => {}); // told below
       const device = await connected;
+      const login = session.seat?.login;
+      if (login !== undefined && device.uid !== login.uid && !session.gone)
+        await this.#bindLogin(session, hi.pushId, login.uid);
       if (counted && device.createTime !== at) this.#newcomers.giveBack(countedAs, places);
       await marked;
       session.greetings--;
@@ -411,6 +608,17 @@ export class Conversation implements SocketApplication<Session> {
       if (!session.gone) session.connection.close(); // (D10)
     } finally {
       session.writing -= rowsOf(hi);
+    }
+  }
+
+  /** A store that cannot write keeps nobody out: the session has its uid, and the record gets it another time. */
+  async #bindLogin(session: Session, pushId: PushId, uid: Uid): Promise<void> {
+    const { engine, now } = this.#options;
+    try {
+      await bind(engine, bindingOf(pushId, uid, session.platform), now());
+    } catch (error) {
+      if (!(error instanceof PushError && error.code === "unavailable")) throw error;
+      session.ordered = { kind: "bind", uid };
     }
   }
 
@@ -476,6 +684,8 @@ export class Conversation implements SocketApplication<Session> {
   /** Joins topics at once, or with a position after what was missed of them. */
   #enter(session: Session, event: string, subscriptions: readonly Subscription[]): void {
     const { limits } = this.#options;
+    const guarded = this.gate.guardsTopics;
+    let forbidden: LoginFault | undefined;
     let full = false;
     let large = false;
     let held: string | undefined;
@@ -483,6 +693,11 @@ export class Conversation implements SocketApplication<Session> {
       const { topic, after } = subscription;
       const channel = topicChannel(topic);
       if (session.isJoining(channel)) continue;
+      if (guarded) {
+        const fault = this.gate.topicFault(session.seat?.login, topic);
+        forbidden ??= fault;
+        if (fault !== undefined) continue;
+      }
       if (session.connection.in(channel)) {
         const unseen = after === undefined ? undefined : session.unseen(channel);
         if (after === undefined || unseen === undefined) continue; // a second replay would repeat what was sent (B14)
@@ -506,6 +721,7 @@ export class Conversation implements SocketApplication<Session> {
       this.#admit(session, topic, positionOf(session, subscription));
     }
     if (held !== undefined) this.#refuse(session, event, heldOut(held));
+    if (forbidden !== undefined) this.#refuseLogin(session, event, forbidden);
     if (full) this.#refuse(session, event, { code: "topics_limit", message: topicsLimit(limits) });
     if (large) this.#refuse(session, event, { code: "topic_bytes_limit", message: topicBytesLimit(limits) });
   }
@@ -548,6 +764,7 @@ export class Conversation implements SocketApplication<Session> {
 
   #leave(session: Session, reason: CloseReason): void {
     session.gone = true;
+    this.gate.leave(session);
     for (const channel of session.joins?.channels.keys() ?? []) this.#hub.release(session, channel);
     if (reason !== SHUTDOWN) this.#members.gone(session, reason, this.#atOnce(reason));
     this.#unname(session, reason);
@@ -582,6 +799,8 @@ export class Conversation implements SocketApplication<Session> {
     this.#storeSoon(); // what could not be stored the last time
     this.#refusals.tick();
     void this.#tellUnstored();
+    this.#keyless.tick();
+    this.gate.tick();
     this.#endDelays();
   }
 

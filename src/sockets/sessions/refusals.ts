@@ -16,6 +16,10 @@ export const REFUSAL_CODES = [
   "tag_invalid",
   "tags_limit",
   "token_invalid",
+  "token_missing",
+  "token_expired",
+  "token_revoked",
+  "not_allowed",
   "uid_invalid",
   "uid_not_trusted",
   "devices_limit",
@@ -37,25 +41,30 @@ export interface Refused {
   readonly event: string;
   readonly address: string;
   readonly pushId: string | undefined;
+  /** Of a login: what is wrong with the token, one of few texts, and what it has there. Not told to the client. */
+  readonly reason?: string;
+  readonly detail?: string | undefined;
 }
 
 /** At most one line per kind and minute, whoever sends what. */
 export class RefusalLog {
-  readonly #tally: Tally<RefusalCode, Refused & { readonly message: string }>;
+  /** By the code, and the reason where there is one. */
+  readonly #tally: Tally<string, Refused & Refusal>;
   /** Since the start. */
   readonly totals: Record<RefusalCode, number>;
 
   /** @param elapsed milliseconds by a clock that is never set */
   constructor(warn: (fields: object, message: string) => void, elapsed: () => number) {
-    this.#tally = new Tally((code, count, { event, address, pushId, message }) => {
-      warn({ code, count, event, address, pushId }, `refused to a client: ${message}`);
+    this.#tally = new Tally((_, count, { code, event, address, pushId, message, reason, detail }) => {
+      const why = reason === undefined ? message : `${message} (${reason})`;
+      warn({ code, count, event, address, pushId, detail }, `refused to a client: ${why}`);
     }, elapsed);
     this.totals = Object.fromEntries(REFUSAL_CODES.map((code) => [code, 0])) as Record<RefusalCode, number>;
   }
 
   add({ code, message }: Refusal, last: Refused): void {
     this.totals[code]++;
-    this.#tally.add(code, { ...last, message });
+    this.#tally.add(last.reason === undefined ? code : `${code} ${last.reason}`, { ...last, code, message });
   }
 
   /** Writes what was counted in a minute that is over. */

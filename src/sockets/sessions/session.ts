@@ -1,6 +1,8 @@
 // One live socket's part in the push layer: a few fields, no closure, timer or promise of its own.
+import { Entry } from "../../core/agenda.ts";
 import type { PushId, Uid } from "../../core/device.ts";
 import type { Order } from "../../core/engine.ts";
+import type { Login } from "../../core/login.ts";
 import type { Channel, From, KeptPacket, Packet } from "../../core/packet.ts";
 import type { Connection } from "../transport/types.ts";
 import type { Doubt } from "./doubt.ts";
@@ -35,6 +37,21 @@ export class Joins {
   page: "none" | "read" | "leaving" = "none";
 }
 
+/** Of a session that has logged in. */
+export class Seat {
+  readonly session: Session;
+  readonly login: Login;
+  /** That its token expires. */
+  told = false;
+  readonly due: Entry<Seat>;
+
+  constructor(session: Session, login: Login) {
+    this.session = session;
+    this.login = login;
+    this.due = new Entry<Seat>(this);
+  }
+}
+
 /**
  * Fresh until its first valid `pushId` event, then named, at the end gone. A fresh session may subscribe to topics already.
  * Its channels are joined, or *joining*: live packets are held while the backlog is read and sent.
@@ -54,6 +71,8 @@ export class Session {
   joins: Joins | undefined = undefined;
   /** It keeps exact positions: the epoch of those that it has, "" when it has none (README 4.16). */
   epoch: string | undefined = undefined;
+  /** It has logged in with a token (`Gate`). */
+  seat: Seat | undefined = undefined;
   /** Topics joined without a position: what was kept up to that seq they were not sent. Those that differ are in the map. */
   #unseen: number | undefined = undefined;
   #others: Map<Channel, number> | undefined = undefined;

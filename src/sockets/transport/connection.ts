@@ -7,7 +7,14 @@ import { type Form, formOf, Polling } from "./polling.ts";
 import type { Reply } from "./reply.ts";
 import type { EngineRequest } from "./request.ts";
 import type { Receiver, Socket } from "./socket.ts";
-import type { CloseReason, Connection, EngineApplication, GatewayCounters, GatewayOptions } from "./types.ts";
+import type {
+  CloseReason,
+  Connection,
+  EngineApplication,
+  GatewayCounters,
+  GatewayOptions,
+  Handshake,
+} from "./types.ts";
 
 const TOO_BIG = 1009;
 
@@ -61,6 +68,7 @@ export class Client<T> implements Connection<T>, Receiver {
   readonly since = Math.floor(performance.now() / 1000);
   data: T | undefined = undefined;
   conversation = 0;
+  handshake: Handshake | undefined;
   /** Exactly one of the two while open, none after. */
   polling: Polling | undefined;
   #ws: Socket | undefined = undefined;
@@ -97,6 +105,7 @@ export class Client<T> implements Connection<T>, Receiver {
         ? new Polling(formOf(request), server.firstDueAt(), server.stampPosted)
         : undefined;
     this.#base64 = request.base64;
+    this.handshake = request.handshake;
     this.#heardAt = server.clock.now;
     this.#pingedAt = server.firstPing();
   }
@@ -467,8 +476,9 @@ export class Client<T> implements Connection<T>, Receiver {
     if (polling !== undefined) {
       this.#server.cameBack(this, polling);
       if (reason === "flood") polling.probe?.cut();
-      const unsaid = polling.end(farewell);
-      if (reason === "forced close" || farewell === "6") this.#server.sayLater(this, polling.form, unsaid);
+      const later = reason === "forced close" || farewell === "6";
+      const unsaid = polling.end(farewell, later);
+      if (later) this.#server.sayLater(this, polling.form, unsaid);
       for (const room of polling.rooms) this.#server.rooms.remove(room, this);
     }
     this.#server.gone(this, reason, polling?.post);

@@ -117,8 +117,10 @@ export class Polling {
   /**
    * Says goodbye, `1` when the server closes, `6` when the client has closed: to the pending poll, or else in what is returned,
    * for the next one.
+   * @param apart what was said before has a poll of its own: 4.x clients pass over what comes with the end
    */
-  end(farewell: "1" | "6"): readonly EnginePacket[] {
+  end(farewell: "1" | "6", apart: boolean): readonly EnginePacket[] {
+    if (apart && this.#poll !== undefined && this.#waiting.length > 0) this.#answer();
     this.#waiting.push(farewell);
     if (this.#poll !== undefined) this.#answer();
     this.probe?.end();

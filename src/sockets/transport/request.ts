@@ -3,6 +3,7 @@ import type { HttpRequest } from "uWebSockets.js";
 import type { OriginList } from "../../http/origins.ts";
 import type { Framing } from "../../http/uws/framing.ts";
 import type { Revision } from "../wire/engineio.ts";
+import type { Handshake, HandshakeWish } from "./types.ts";
 
 export interface EngineRequest {
   readonly method: string;
@@ -17,6 +18,8 @@ export interface EngineRequest {
   readonly contentType: string;
   /** Declared length of the body; 0 when it is not declared. */
   readonly contentLength: number;
+  /** Only of a handshake, and as wished for. */
+  readonly handshake: Handshake | undefined;
 }
 
 export interface Refusal {
@@ -52,7 +55,11 @@ export function originOf(req: HttpRequest): string {
 export function readRequest(
   req: HttpRequest,
   body: Framing,
-  rules: { readonly strictEio: boolean; readonly origins: OriginList },
+  rules: {
+    readonly strictEio: boolean;
+    readonly origins: OriginList;
+    readonly wish: (() => HandshakeWish | undefined) | undefined;
+  },
 ): EngineRequest | Refusal {
   if (body.kind === "wrong") return AMBIGUOUS;
   const origin = req.getHeader("origin");
@@ -76,5 +83,12 @@ export function readRequest(
     jsonp: (revision === 3 && req.getQuery("j")?.replace(/\D/g, "").slice(0, 10)) || undefined,
     contentType: req.getHeader("content-type"),
     contentLength: (body.kind === "body" && body.length) || 0,
+    handshake: sid === undefined && rules.wish !== undefined ? readHandshake(req, rules.wish()) : undefined,
   };
+}
+
+function readHandshake(req: HttpRequest, wish: HandshakeWish | undefined): Handshake | undefined {
+  if (wish === undefined) return undefined;
+  const headers = wish.headers.map((name) => [name, req.getHeader(name)] as const).filter(([, value]) => value !== "");
+  return { query: req.getQuery(), headers: Object.fromEntries(headers) };
 }

@@ -124,7 +124,7 @@ export class Server<T> implements Gateway<T>, Host<T> {
     );
     this.app = guard(app, options.onError);
     this.#door = new Door(options, this.counters, options.onFull);
-    this.#rules = { strictEio: options.strictEio, origins: originList(options.origins) };
+    this.#rules = { strictEio: options.strictEio, origins: originList(options.origins), wish: options.wish };
     this.#intake = new Intake({
       inAll: BODIES_IN_ALL * options.maxPayload,
       perAddress: BODIES_PER_ADDRESS * options.maxPayload,

@@ -1,5 +1,6 @@
 // The Socket.IO conversation on an Engine.IO connection: who is in which namespace, whole events out of packets and their
 // attachments, and what each revision forgives (protocol 3).
+import { inTurn } from "../../core/pace.ts";
 import {
   ACK,
   BINARY_ACK,
@@ -23,27 +24,46 @@ export interface SocketApplication<T> {
   /** Those a client may connect to; others are answered "Invalid namespace". */
   readonly namespaces: readonly string[];
   /**
+   * Whether a client may come in. A revision 4 client, which asks with CONNECT, is refused with what this gives back, and may ask
+   * again. A revision 3 client is in already, so this is called after `connect`: it is for the application to tell and close it.
+   * What the client says until a promise has resolved waits; it never rejects.
+   * @param payload see `connect`
+   */
+  admit?(
+    connection: Connection<T>,
+    payload: string | undefined,
+  ): ConnectRefusal | undefined | Promise<ConnectRefusal | undefined>;
+  /**
    * The reply has been sent. `payload` is JSON text, an object's. A revision 3 client is in "/" from the start and without
    * payload.
    */
   connect(connection: Connection<T>, namespace: string, payload: string | undefined): void;
-  /** `name` is no reserved one. `args` are parsed, attachments in place. `ackId` is digits when the client wants an answer. */
+  /**
+   * `name` is no reserved one. `args` are parsed, attachments in place. `ackId` is digits when the client wants an answer.
+   * @returns a promise, which never rejects, or nothing: what the client says until it has resolved waits
+   */
   event(
     connection: Connection<T>,
     namespace: string,
     name: string,
     args: readonly unknown[],
     ackId: string | undefined,
-  ): void;
+  ): unknown;
   /** Left the namespace; the connection stays. Not called when the connection ends. */
   disconnect(connection: Connection<T>, namespace: string): void;
-  /** As in `EngineApplication`; only for one that is in "/". */
+  /** As in `EngineApplication`, and when too much waits; only for one that is in "/". */
   flooded?(connection: Connection<T>): void;
   close(connection: Connection<T>, reason: CloseReason): void;
   /** As in `EngineApplication`. */
   drained?(connection: Connection<T>): void;
   proven?(connection: Connection<T>, stamp: number): void;
   heard?(connection: Connection<T>): void;
+}
+
+/** Goes into a CONNECT_ERROR. */
+export interface ConnectRefusal {
+  readonly message: string;
+  readonly data: object;
 }
 
 export interface SocketOptions {
@@ -53,7 +73,22 @@ export interface SocketOptions {
   readonly attachmentTimeout?: number;
   /** Bytes of all attachments of one packet. */
   readonly maxAttachments?: number;
+  /** As in `GatewayOptions`: of what is handled later than its message came. */
+  onError?(error: unknown): void;
 }
+
+/** What a client has said while something that it said before is being decided. */
+interface Waiting {
+  readonly messages: (string | Buffer)[];
+  size: number;
+}
+
+/** Messages of one client that may wait, and what those before the last may take; and those of all together. */
+const MOST_WAITING = 256;
+const MOST_WAITING_SIZE = 65_536;
+const MOST_WAITING_IN_ALL = 67_108_864;
+/** Of those that waited, handled in one turn. */
+const AT_ONCE = 16;
 
 /** A packet whose attachments are arriving. */
 interface Incomplete {
@@ -66,12 +101,15 @@ interface Incomplete {
 const IN_ROOT = 1;
 const INCOMPLETE = 2;
 const IN_OTHERS = 4;
+const WAITING = 8;
 
 export function socketio<T>(app: SocketApplication<T>, options: SocketOptions): EngineApplication<T> {
-  const { connectTimeout, attachmentTimeout = 10_000, maxAttachments = 1_000_000 } = options;
+  const { connectTimeout, attachmentTimeout = 10_000, maxAttachments = 1_000_000, onError = () => {} } = options;
   // Only for the few connections that need them.
   const incomplete = new Map<Connection<T>, Incomplete>();
   const others = new Map<Connection<T>, Set<string>>();
+  const waiting = new Map<Connection<T>, Waiting>();
+  let waitingInAll = 0;
 
   const isIn = (connection: Connection<T>, namespace: string): boolean =>
     namespace === "/"
@@ -107,10 +145,88 @@ export function socketio<T>(app: SocketApplication<T>, options: SocketOptions): 
     }
     if (isIn(connection, namespace)) return breach(connection);
     if (connection.revision === 3 && namespace === "/") return; // left it with 41, which is final
+    const payload = packet.json === "" ? undefined : packet.json;
+    const refusal = app.admit?.(connection, payload);
+    if (refusal instanceof Promise)
+      wait(
+        connection,
+        refusal.then((late) => letIn(connection, namespace, payload, late)),
+      );
+    else letIn(connection, namespace, payload, refusal);
+  }
+
+  function letIn(
+    connection: Connection<T>,
+    namespace: string,
+    payload: string | undefined,
+    refusal: ConnectRefusal | undefined,
+  ): void {
+    if (!connection.open) return;
+    if (refusal !== undefined) {
+      connection.send(encodeConnectError(connection.revision, namespace, refusal.message, refusal.data));
+      return;
+    }
     enter(connection, namespace);
     connection.expect(0);
     connection.send(encodeConnect(namespace, connection.revision === 3 ? undefined : newSid()));
-    app.connect(connection, namespace, packet.json === "" ? undefined : packet.json);
+    app.connect(connection, namespace, payload);
+  }
+
+  // ---- what waits for an answer
+
+  /** What the connection says from now on waits until `done`, which is only then gone on from. */
+  function wait(connection: Connection<T>, done: Promise<unknown>): void {
+    if (!connection.open) return;
+    connection.conversation |= WAITING;
+    const own: Waiting = { messages: [], size: 0 };
+    waiting.set(connection, own);
+    done.then(
+      () => goOn(connection),
+      (error: unknown) => fail(connection, error),
+    );
+  }
+
+  function keep(connection: Connection<T>, data: string | Buffer): void {
+    const own = waiting.get(connection)!;
+    if (own.messages.length >= MOST_WAITING || own.size > MOST_WAITING_SIZE || waitingInAll > MOST_WAITING_IN_ALL) {
+      if (isIn(connection, "/")) app.flooded?.(connection);
+      connection.close("flood");
+      return;
+    }
+    own.messages.push(data);
+    own.size += data.length;
+    waitingInAll += data.length;
+  }
+
+  function forget(connection: Connection<T>): readonly (string | Buffer)[] {
+    const { messages, size } = waiting.get(connection)!;
+    waiting.delete(connection);
+    waitingInAll -= size;
+    connection.conversation &= ~WAITING;
+    return messages;
+  }
+
+  function goOn(connection: Connection<T>): void {
+    if ((connection.conversation & WAITING) === 0) return; // it has ended meanwhile
+    const messages = forget(connection);
+    let done = 0;
+    connection.together(() => {
+      try {
+        while (done < messages.length && done < AT_ONCE && (connection.conversation & WAITING) === 0 && connection.open)
+          hear(connection, messages[done++]!);
+      } catch (error) {
+        fail(connection, error);
+      }
+    });
+    if (done === messages.length || !connection.open) return;
+    if ((connection.conversation & WAITING) === 0) wait(connection, new Promise<void>(inTurn));
+    // Nothing came in between: these were said before all that comes.
+    for (const data of messages.slice(done)) keep(connection, data);
+  }
+
+  function fail(connection: Connection<T>, error: unknown): void {
+    onError(error);
+    connection.close();
   }
 
   function complete(connection: Connection<T>, packet: SocketPacket, attachments: readonly Buffer[]): void {
@@ -121,7 +237,15 @@ export function socketio<T>(app: SocketApplication<T>, options: SocketOptions): 
     const [name, ...args] = payload as [string, ...unknown[]];
     // `error` was reserved too for the old clients, and ended the process of a server that passed it on.
     if (RESERVED.has(name) || (connection.revision === 3 && name === "error")) return breach(connection);
-    app.event(connection, packet.namespace, name, args, packet.ackId);
+    const done = app.event(connection, packet.namespace, name, args, packet.ackId);
+    if (done instanceof Promise) wait(connection, done);
+  }
+
+  function hear(connection: Connection<T>, data: string | Buffer): void {
+    if (typeof data !== "string") return attach(connection, data);
+    const packet = (connection.conversation & INCOMPLETE) === 0 ? decode(data) : undefined;
+    if (packet === undefined) connection.close("parse error");
+    else take(connection, packet);
   }
 
   function take(connection: Connection<T>, packet: SocketPacket): void {
@@ -167,12 +291,16 @@ export function socketio<T>(app: SocketApplication<T>, options: SocketOptions): 
       enter(connection, "/");
       connection.send(encodeConnect("/", undefined));
       app.connect(connection, "/", undefined);
+      const admitted = app.admit?.(connection, undefined);
+      if (admitted instanceof Promise)
+        wait(
+          connection,
+          admitted.then(() => undefined),
+        );
     },
     message(connection, data) {
-      if (typeof data !== "string") return attach(connection, data);
-      const packet = (connection.conversation & INCOMPLETE) === 0 ? decode(data) : undefined;
-      if (packet === undefined) connection.close("parse error");
-      else take(connection, packet);
+      if ((connection.conversation & WAITING) === 0) hear(connection, data);
+      else keep(connection, data);
     },
     flooded(connection) {
       if (isIn(connection, "/")) app.flooded?.(connection);
@@ -180,6 +308,7 @@ export function socketio<T>(app: SocketApplication<T>, options: SocketOptions): 
     close(connection, reason) {
       if ((connection.conversation & INCOMPLETE) !== 0) incomplete.delete(connection);
       if ((connection.conversation & IN_OTHERS) !== 0) others.delete(connection);
+      if ((connection.conversation & WAITING) !== 0) forget(connection);
       app.close(connection, reason);
     },
     drained: (connection) => app.drained?.(connection),

@@ -9,6 +9,20 @@ interface Heartbeat {
   readonly pingTimeout: number;
 }
 
+/** What an application wants of handshakes, besides what the transport reads itself. */
+export interface HandshakeWish {
+  /** In lower case. */
+  readonly headers: readonly string[];
+}
+
+/** Untrusted text. The query may hold a client's token: never to be logged. */
+export interface Handshake {
+  /** Without its question mark. */
+  readonly query: string;
+  /** Those that came, of those that were wished for. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 /** Times in milliseconds. */
 export interface GatewayOptions extends Place {
   /** Begins and ends with a slash: `/socket.io/`. */
@@ -45,6 +59,8 @@ export interface GatewayOptions extends Place {
   readonly library?: Uint8Array | undefined;
   /** Refuses a request without `EIO` instead of taking it for revision 3. */
   readonly strictEio: boolean;
+  /** Asked at each handshake; undefined: nothing of it is kept. */
+  readonly wish?: () => HandshakeWish | undefined;
   /** Somebody is refused because a limit on connections is reached. Told once a minute for each limit. */
   onFull(full: Full): void;
   /** Gets what a handler of the application threw: a bug. The connection is closed. */
@@ -97,6 +113,8 @@ export interface Connection<T> {
   data: T | undefined;
   /** A small number that belongs to the layer right above (the Socket.IO conversation). */
   conversation: number;
+  /** What was wished for of its handshake, for the application to take: it may be long. */
+  handshake: Handshake | undefined;
   readonly open: boolean;
   /**
    * Sends one Engine.IO message packet already encoded, leading "4" included. Its order with `publish` is kept.

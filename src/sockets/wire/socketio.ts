@@ -54,9 +54,9 @@ export function encodeEvent(name: string, ...json: readonly string[]): string {
 export const encodeConnect = (namespace: string, sid: string | undefined): string =>
   `40${prefix(namespace)}${sid === undefined ? "" : JSON.stringify({ sid })}`;
 
-/** Why a namespace was refused: a bare string for revision 3, an object for revision 4. */
-export const encodeConnectError = (revision: 3 | 4, namespace: string, message: string): string =>
-  `44${prefix(namespace)}${JSON.stringify(revision === 3 ? message : { message })}`;
+/** Why a namespace was refused: a bare string for revision 3, an object for revision 4, with `data` for programs. */
+export const encodeConnectError = (revision: 3 | 4, namespace: string, message: string, data?: object): string =>
+  `44${prefix(namespace)}${JSON.stringify(revision === 3 ? message : { message, data })}`;
 
 /** A packet and the binary messages to send right after it. */
 export interface EncodedPacket {
