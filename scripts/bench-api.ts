@@ -24,6 +24,11 @@ const actions: Actions = {
     notification: async () => undefined,
     deliveries: async () => undefined,
   },
+  failures: {
+    failed: async () => ({ deliveries: [] }),
+    failedGroups: async () => ({ groups: [], complete: true }),
+    retry: async () => ({ retried: 0, ids: new Set(), dead: 0, late: 0 }),
+  },
   lanes: { list: async () => [], resume: () => [] },
   relay: async () => undefined,
   receiver: () => undefined,

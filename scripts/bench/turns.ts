@@ -225,6 +225,11 @@ const api = createApi(
       return id;
     },
     outbox: engine.outbox,
+    failures: {
+      failed: engine.outbox.failed,
+      failedGroups: engine.outbox.failedGroups,
+      retry: (filter, options) => engine.outbox.retry(filter, options, now()),
+    },
     lanes: { list: async () => [], resume: () => [] },
     relay: async () => undefined,
     receiver: () => undefined,

@@ -6,7 +6,15 @@ import type { Lanes } from "../core/lane.ts";
 import type { Live } from "../core/live.ts";
 import type { Revocation } from "../core/login.ts";
 import type { NotificationContent, NotificationId, QuietHours } from "../core/notification.ts";
-import type { AcceptOptions, NotificationTarget, Once, Outbox } from "../core/outbox.ts";
+import type {
+  AcceptOptions,
+  FailedFilter,
+  NotificationTarget,
+  Once,
+  Outbox,
+  Retried,
+  RetryOptions,
+} from "../core/outbox.ts";
 import type { Pushed } from "../core/push.ts";
 import type { Target } from "../core/target.ts";
 import type { AppId, VendorName } from "../core/vendor.ts";
@@ -60,6 +68,10 @@ export interface Actions {
   /** Resolves once the notification would survive a crash. */
   notify(content: NotificationContent, options: NotificationOptions): Promise<NotificationId>;
   readonly outbox: Pick<Outbox, "jobs" | "order" | "notification" | "deliveries">;
+  readonly failures: Pick<Outbox, "failed" | "failedGroups"> & {
+    /** Resolves once the jobs would survive a crash. */
+    retry(filter: FailedFilter, options: RetryOptions): Promise<Retried>;
+  };
   readonly lanes: Lanes;
   /** Sends at once, with the credentials of this server. Undefined: there are none for this bundle id. */
   relay(

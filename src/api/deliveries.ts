@@ -1,5 +1,7 @@
-// /api/notification/get: one notification, its figures, and what became of it device by device.
-import type { DeliveryRecord } from "../core/outbox.ts";
+// /api/notification/get: one notification, its figures, and what became of it device by device. /api/delivery/*: deliveries that
+// failed (api 3.19).
+import { PushError } from "../core/errors.ts";
+import type { DeliveryRecord, FailedDelivery, FailedFilter, FailedGroup, FailedState } from "../core/outbox.ts";
 import type { Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
 import { json } from "./answer.ts";
@@ -57,4 +59,111 @@ const describe = ({ lane, ...delivery }: DeliveryRecord): object => ({
   nextTryAt: delivery.nextTryAt,
   arrivedAt: delivery.arrivedAt,
   clickedAt: delivery.clickedAt,
+});
+
+const FAILED: readonly FailedState[] = ["gone", "refused", "expired"];
+/** Of the last so many failed deliveries groups are counted. */
+const MOST_COUNTED = 200_000;
+/** Deliveries that a call may retry, and that may be named in one. */
+const MOST_RETRIED = 100_000;
+
+export async function deliveryList(params: Params, actions: Actions): Promise<Response> {
+  const filter = filterOf(params);
+  const after = params.text("after");
+  const limit = params.whole("limit", 1, MOST) ?? USUAL;
+  const [page, counted] = await Promise.all([
+    actions.failures.failed(filter, after, limit),
+    // They are the same on each page.
+    after === undefined ? actions.failures.failedGroups(filter, MOST_COUNTED) : undefined,
+  ]);
+  return json({
+    code: "success",
+    groups: counted?.groups.map(describeGroup),
+    partial: counted?.complete === false ? true : undefined,
+    deliveries: page.deliveries.map(describeFailed),
+    next: page.next,
+  });
+}
+
+/** It may reach everybody whom a broadcast failed to. @param admitBroadcast throws when the caller may not */
+export async function deliveryRetry(params: Params, actions: Actions, admitBroadcast: () => void): Promise<Response> {
+  admitBroadcast();
+  const deliveries = idsOf(params);
+  const filter = { ...filterOf(params), ...(deliveries === undefined ? {} : { deliveries }) };
+  if (Object.keys(filter).length === 0)
+    throw new PushError(
+      "invalid",
+      "delivery, state, provider, app, reason, from or to is required: which deliveries to retry",
+    );
+  const timeToLive = params.timeToLive();
+  const after = params.text("after");
+  const dryRun = params.strictFlag("dryRun");
+  const { retried, ids, dead, late, next } = await actions.failures.retry(filter, {
+    ...(timeToLive === 0 ? {} : { timeToLive }),
+    ...(after === undefined ? {} : { after }),
+    dryRun,
+    limit: params.whole("limit", 1, MOST_RETRIED) ?? MOST_RETRIED,
+  });
+  return json({
+    code: "success",
+    dryRun,
+    retried,
+    dead,
+    late,
+    notifications: ids.size,
+    ids: [...ids].slice(0, USUAL),
+    next,
+  });
+}
+
+function idsOf(params: Params): readonly number[] | undefined {
+  const ids = params.ids("delivery");
+  if (ids === undefined) return undefined;
+  if (ids.length > MOST_RETRIED)
+    throw new PushError("too_large", `delivery has ${ids.length} ids: name at most ${MOST_RETRIED} in one call`);
+  if (!ids.every((id) => /^\d{1,15}$/.test(id)))
+    throw new PushError("invalid", "delivery must be the number of a failed delivery, or a list of them");
+  return ids.map(Number);
+}
+
+function filterOf(params: Params): FailedFilter {
+  const state = params.text("state");
+  const failed = FAILED.find((one) => one === state);
+  if (state !== undefined && failed === undefined)
+    throw new PushError("invalid", `state must be one of ${FAILED.join(", ")}`);
+  const vendor = params.label("provider");
+  const app = params.label("app");
+  const reason = params.text("reason");
+  const from = params.time("from");
+  const to = params.time("to");
+  return {
+    ...(failed === undefined ? {} : { state: failed }),
+    ...(vendor === undefined ? {} : { vendor }),
+    ...(app === undefined ? {} : { app }),
+    ...(reason === undefined ? {} : { reason }),
+    ...(from === undefined ? {} : { from }),
+    ...(to === undefined ? {} : { to }),
+  };
+}
+
+const describeGroup = ({ vendor, app, state, reason, count }: FailedGroup): object => ({
+  provider: vendor,
+  app,
+  state,
+  reason,
+  count,
+});
+
+const describeFailed = ({ vendor, queuedAt, settledAt, ...delivery }: FailedDelivery): object => ({
+  delivery: delivery.delivery,
+  id: delivery.id,
+  pushId: delivery.pushId,
+  uid: delivery.uid,
+  provider: vendor,
+  app: delivery.app,
+  state: delivery.state,
+  reason: delivery.reason,
+  retries: delivery.retries,
+  queuedAt,
+  ...told("settledAt", settledAt),
 });

@@ -10,7 +10,7 @@ export interface Limits {
 /** Characters of a vendor's token. No vendor promises a length; the longest known, a Web Push address, has some hundred. */
 export const LONGEST_TOKEN = 4096;
 /** Parameters that have every array form. */
-export const LISTS: ReadonlySet<string> = new Set(["pushId", "uid", "tokens"]);
+export const LISTS: ReadonlySet<string> = new Set(["pushId", "uid", "tokens", "delivery"]);
 
 export const longestOf = (name: string, limits: Limits): number => (name === "tokens" ? LONGEST_TOKEN : limits.id);
 

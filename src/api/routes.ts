@@ -11,7 +11,7 @@ import { allowing, failed, HEALTHY, STATUS_OF, shown, withWarnings } from "./ans
 import { apn } from "./apn.ts";
 import type { ApiKey, BroadcastRule, Caller } from "./auth.ts";
 import { createAuth } from "./auth.ts";
-import { getNotification } from "./deliveries.ts";
+import { deliveryList, deliveryRetry, getNotification } from "./deliveries.ts";
 import { deleteDevice, getDevice, redisGet } from "./device.ts";
 import type { Limits } from "./ids.ts";
 import { JOB_ORDERS, jobGet, jobList, jobOrder } from "./job.ts";
@@ -136,6 +136,20 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
         answer: (params, caller) => jobOrder(params, actions, order, () => admitBroadcast(caller)),
       }),
     ),
+    {
+      path: "/delivery/list",
+      takes: ["state", "provider", "app", "reason", "from", "to", "limit", "after"],
+      answer: (params) => deliveryList(params, actions),
+    },
+    {
+      path: "/delivery/retry",
+      takes: [
+        ...["delivery", "state", "provider", "app", "reason", "from", "to", "limit", "after"],
+        ...["timeToLive", "dryRun"],
+      ],
+      namesCaller: true,
+      answer: (params, caller) => deliveryRetry(params, actions, () => admitBroadcast(caller)),
+    },
     { path: "/lane/list", takes: [], answer: () => laneList(actions) },
     {
       path: "/lane/resume",

@@ -21,7 +21,7 @@ import type { Log } from "./log.ts";
 import { openVendors } from "./vendors.ts";
 
 export interface Notifications {
-  readonly actions: Pick<Actions, "notify" | "outbox" | "lanes" | "relay" | "receiver">;
+  readonly actions: Pick<Actions, "notify" | "outbox" | "failures" | "lanes" | "relay" | "receiver">;
   /** Takes up what an earlier run left. */
   start(): Promise<void>;
   /** Opens these vendors; throws when they are not as they should be. They are used once the result is called. */
@@ -128,6 +128,15 @@ export function createNotifications(options: NotificationsOptions): Notification
           await sender.wake();
         } else sender.withdraw(jobs.map(({ job }) => job));
         return jobs;
+      },
+    },
+    failures: {
+      failed: outbox.failed,
+      failedGroups: outbox.failedGroups,
+      async retry(filter, options) {
+        const retried = await outbox.retry(filter, options, now());
+        expander.nudge();
+        return retried;
       },
     },
     lanes: sender,

@@ -5,7 +5,7 @@ import type { PushId, Uid } from "./device.ts";
 import type { Notification, NotificationId } from "./notification.ts";
 import type { Parcel } from "./packet.ts";
 import type { Target } from "./target.ts";
-import type { Receipt, VendorName } from "./vendor.ts";
+import type { AppId, Receipt, VendorName } from "./vendor.ts";
 
 export type NotificationTarget = Exclude<Target, { kind: "topic" }>;
 
@@ -168,6 +168,61 @@ export interface DeliveryPage {
   readonly next?: string;
 }
 
+/** Which failed deliveries: those that fit all that is given. Times are when they failed, both included. */
+export interface FailedFilter {
+  readonly state?: FailedState;
+  readonly vendor?: VendorName;
+  readonly app?: AppId;
+  readonly reason?: string;
+  readonly from?: number;
+  readonly to?: number;
+  /** Their numbers. */
+  readonly deliveries?: readonly number[];
+}
+
+export type FailedState = "gone" | "refused" | "expired";
+
+export interface FailedDelivery {
+  readonly delivery: number;
+  readonly id: NotificationId;
+  readonly pushId: PushId;
+  readonly uid?: Uid;
+  readonly vendor?: VendorName;
+  readonly app?: AppId;
+  readonly state: FailedState;
+  readonly reason?: string;
+  readonly retries: number;
+  readonly queuedAt: number;
+  readonly settledAt: number;
+}
+
+/** How many failed alike. */
+export interface FailedGroup extends Pick<FailedDelivery, "vendor" | "app" | "state" | "reason"> {
+  readonly count: number;
+}
+
+export interface RetryOptions {
+  /** A life of its own, milliseconds from now; without it what is left of the notification's. */
+  readonly timeToLive?: number;
+  /** Only counts. */
+  readonly dryRun?: boolean;
+  /** The `next` of an earlier call. */
+  readonly after?: string;
+  /** Deliveries looked at, about. */
+  readonly limit: number;
+}
+
+export interface Retried {
+  /** Deliveries that jobs were made of, and the notifications of these jobs: their devices are told by the notification's id. */
+  readonly retried: number;
+  readonly ids: ReadonlySet<NotificationId>;
+  /** Left out: their token is dead, their time is over. */
+  readonly dead: number;
+  readonly late: number;
+  /** There may be more behind it. */
+  readonly next?: string;
+}
+
 /** A place in the order in which notifications began. */
 export interface Moment {
   /** Epoch milliseconds. */
@@ -251,6 +306,22 @@ export interface Outbox {
   notification(id: NotificationId): Promise<Notification | undefined>;
   /** What became of a notification, call by call and device by device as it was expanded. Undefined: the id is unknown. */
   deliveries(id: NotificationId, after: string | undefined, limit: number): Promise<DeliveryPage | undefined>;
+  /** Failed deliveries that were not retried, those that failed last first. Dry runs have none. */
+  failed(
+    filter: FailedFilter,
+    after: string | undefined,
+    limit: number,
+  ): Promise<{ readonly deliveries: readonly FailedDelivery[]; readonly next?: string }>;
+  /** The same counted, the largest group first, of the last `most` failed deliveries. */
+  failedGroups(
+    filter: FailedFilter,
+    most: number,
+  ): Promise<{ readonly groups: readonly FailedGroup[]; readonly complete: boolean }>;
+  /**
+   * Makes jobs of failed deliveries, one or more for each notification, with the same id. Each delivery once, whatever crashes: in the
+   * same step as its job it is noted as retried. `dead` tokens, and without a new life what has expired, are left out.
+   */
+  retry(filter: FailedFilter, options: RetryOptions, now: number): Promise<Retried>;
   /** The vendor's ids of what it accepted of this notification, newest first, each once. */
   receipts(id: NotificationId, vendor: VendorName, limit: number): Promise<readonly string[]>;
   /**

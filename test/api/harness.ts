@@ -86,6 +86,11 @@ export async function start(
       notification: async () => undefined,
       deliveries: async (...args) => void record("deliveries", ...args),
     },
+    failures: {
+      failed: async () => ({ deliveries: [] }),
+      failedGroups: async () => ({ groups: [], complete: true }),
+      retry: async () => ({ retried: 0, ids: new Set(), dead: 0, late: 0 }),
+    },
     lanes: {
       list: async () => [],
       resume: (which) => {

@@ -178,30 +178,39 @@ export function outbox(
     for (const job of sentLater.all(at, pushId, id, expires)) connect.run(job);
   }
 
+  /** Returns the job. */
+  function add(heading: Heading, notification: string, target: string): number {
+    const { id, acceptedAt, sendAt, dryRun } = heading;
+    const listed = ["all", "tag"].includes(heading.targetKind) || sendAt !== undefined || dryRun;
+    const job = insert.run(
+      dryRun ? null : counts.open(heading),
+      id,
+      heading.type,
+      heading.text,
+      heading.targetKind,
+      heading.small ? 0 : 1,
+      listed || heading.rate !== undefined ? 1 : 0,
+      heading.rate ?? null,
+      dryRun ? 1 : 0,
+      acceptedAt,
+      sendAt ?? null,
+      heading.expires,
+      sendAt ?? acceptedAt,
+      dryRun ? counts.dropAt(heading) : null,
+    );
+    addContents.run(Number(job.lastInsertRowid), notification, target);
+    return Number(job.lastInsertRowid);
+  }
+
   return {
+    add,
+
     /** Both parts come as JSON: a list of 100,000 devices then crosses to the thread as one string. */
     accept(heading: Heading, notification: string, target: string, once: Once | null): string {
-      const { id, acceptedAt, sendAt, dryRun } = heading;
+      const { id, acceptedAt } = heading;
       const earlier = once === null ? undefined : calls.answer(once, acceptedAt);
       if (earlier !== undefined) return earlier;
-      const listed = ["all", "tag"].includes(heading.targetKind) || sendAt !== undefined || dryRun;
-      const job = insert.run(
-        dryRun ? null : counts.open(heading),
-        id,
-        heading.type,
-        heading.text,
-        heading.targetKind,
-        heading.small ? 0 : 1,
-        listed || heading.rate !== undefined ? 1 : 0,
-        heading.rate ?? null,
-        dryRun ? 1 : 0,
-        acceptedAt,
-        sendAt ?? null,
-        heading.expires,
-        sendAt ?? acceptedAt,
-        dryRun ? counts.dropAt(heading) : null,
-      );
-      addContents.run(Number(job.lastInsertRowid), notification, target);
+      add(heading, notification, target);
       if (once !== null) calls.finish(once, id, acceptedAt);
       return id;
     },

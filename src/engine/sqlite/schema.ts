@@ -454,6 +454,12 @@ export const MIGRATIONS: readonly string[] = [
   ) WITHOUT ROWID;
   CREATE INDEX revocations_by_drop ON revocations (drop_at);
   `,
+  `
+  -- retried: 1 when another job was made of a delivery that had failed.
+  ALTER TABLE deliveries ADD COLUMN retried INTEGER;
+  CREATE INDEX deliveries_failed ON deliveries (settled_at, delivery)
+    WHERE state IN (5, 6, 7) AND settled_at IS NOT NULL AND retried IS NULL;
+  `,
 ];
 
 export type Synchronous = "FULL" | "NORMAL";

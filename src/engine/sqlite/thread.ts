@@ -16,6 +16,7 @@ import { type Counts, counts } from "./counts.ts";
 import { deliveries } from "./deliveries.ts";
 import { devices } from "./devices.ts";
 import { type EventLog, eventLog, Wants } from "./events.ts";
+import { failures } from "./failures.ts";
 import { explain, isRoomFault, isStoreFault } from "./faults.ts";
 import { type Finished, finished } from "./finished.ts";
 import { type HookTable, hookTable } from "./hooks.ts";
@@ -108,12 +109,14 @@ function methods(
   const told = receipts(db, counted, known, devicesTable, traits, log);
   const looking = listing(db, known);
   const { sweepHours, ...figures } = counters(db, looking, told);
+  const { add, ...accepting } = outbox(db, kept, counted, tallied, known, repeatable, ends, numbers.delivery);
   const { jobs, jobsByNumber, jobsOfId, notification, deliveries: deliveriesOf, vendorIds, traceable } = looking;
   return {
     append: (...parcels: Packed<ParcelRow>): number => append(parcels), // the whole call is one list: see message.ts
     sweepPackets,
     ...devicesTable,
-    ...outbox(db, kept, counted, tallied, known, repeatable, ends, numbers.delivery),
+    ...accepting,
+    ...failures(db, add),
     ...deliveries(db, tallied, devicesTable, traits),
     ...orders(db, ends),
     ...revocations(db),

@@ -65,6 +65,8 @@ export function fakeFcm(): FakeVendor {
         return failure(404, "UNREGISTERED", "NOT_FOUND");
       case "malformed":
         return invalid("The registration token is not a valid FCM registration token", "message.token");
+      case "refused":
+        return invalid("Request contains an invalid argument.", "message");
       case "third-party":
         return failure(401, "THIRD_PARTY_AUTH_ERROR", "UNAUTHENTICATED");
       case "foreign":
