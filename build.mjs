@@ -20,6 +20,7 @@ import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { build } from "esbuild";
+import { ensureClient, sizes } from "./scripts/client.mjs";
 
 const root = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
@@ -44,6 +45,7 @@ export async function pack({ entry, thread, target, out }) {
   const chosen = targets[target];
   if (chosen === undefined) throw new Error(`unknown target ${target}; one of ${Object.keys(targets).join(", ")}`);
   if (process.versions.modules !== abi) throw new Error(`this needs Node 22: use npm run build`);
+  await ensureClient();
   const work = mkdtempSync(join(tmpdir(), "pushbox-build-"));
   try {
     const main = join(work, "main.cjs");
@@ -55,6 +57,7 @@ export async function pack({ entry, thread, target, out }) {
       "socket.io.js": join(root, "node_modules/socket.io-client2/dist/socket.io.js"),
       "uWebSockets.node": join(root, "node_modules/uWebSockets.js/dist/bin", `uws_${chosen.uws}_${abi}.node`),
       "better-sqlite3.node": join(root, "node_modules/better-sqlite3/prebuilds", `${target}.node`),
+      ...folder("dist/client", "client"),
       ...folder("dist/console", "console"),
     };
     const nodePath = base(chosen.base, chosen.platform === "win");
@@ -195,6 +198,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { values } = parseArgs({
     options: { target: { type: "string", multiple: true }, out: { type: "string" } },
   });
+  await ensureClient();
+  process.stdout.write(`${sizes().join("\n")}\n`);
   for (const target of values.target ?? [host]) {
     const windows = target.startsWith("win32") ? ".exe" : "";
     const out = values.out ?? (target === host ? `dist/pushbox${windows}` : `dist/pushbox-${target}${windows}`);

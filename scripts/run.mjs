@@ -46,6 +46,9 @@ function node() {
 }
 
 install();
+// Of another project's scripts, or without development dependencies, there is nothing to make.
+const { ensureClient } = await import("./client.mjs");
+await ensureClient();
 const binary = node();
 const preload = pathToFileURL(join(root, "scripts/types.mjs")).href;
 const child = spawn(

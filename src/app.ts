@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { type Access, type Api, createApi } from "./api/routes.ts";
 import { clientLibrary, threadSource } from "./app/assets.ts";
+import { clientFiles } from "./app/client-files.ts";
 import { createDebug, showPush } from "./app/debug.ts";
 import { type Files, watchFiles } from "./app/files.ts";
 import { hostAddress } from "./app/host.ts";
@@ -10,7 +11,7 @@ import type { Log } from "./app/log.ts";
 import { Logins } from "./app/login.ts";
 import { createMetrics, type Figures } from "./app/metrics.ts";
 import { createNotifications, type Notifications } from "./app/notifications.ts";
-import { openKeys, openVendors } from "./app/vendors.ts";
+import { openKeys, openVendors, webPushKeys } from "./app/vendors.ts";
 import { version } from "./app/version.ts";
 import { type Config, hasLogin } from "./config/index.ts";
 import { maskedConfig } from "./config/text.ts";
@@ -126,8 +127,10 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
   const { gate } = conversation;
   gate.set(login);
   engine.revocations.attach((revocations) => gate.revoke(revocations));
+  let publicKeys = webPushKeys(config.vendors);
   const options: GatewayOptions = {
     ...gatewayOptions(client, log, debug),
+    files: clientFiles(client.examples, () => publicKeys),
     wish: () => (gate.on ? HANDSHAKE : undefined),
     ...(files === undefined ? {} : { maxSockets: files.client }),
   };
@@ -213,6 +216,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
         api.setAccess(access(next.api));
         limit(next.client);
         current = next;
+        publicKeys = webPushKeys(next.vendors);
       },
       stop,
       settled: () => report.flush(),

@@ -12,7 +12,15 @@ const root = resolve(import.meta.dirname, "..");
 t.test("npm run dev serves from source with the flags behind --, and starts again when a file changes", async (t) => {
   const copy = t.testdir({});
   mkdirSync(join(copy, "scripts"));
-  for (const name of ["src", "scripts/run.mjs", "scripts/types.mjs", "package.json", "package-lock.json"])
+  for (const name of [
+    "src",
+    "scripts/run.mjs",
+    "scripts/types.mjs",
+    "scripts/client.mjs",
+    "LICENSE",
+    "package.json",
+    "package-lock.json",
+  ])
     cpSync(join(root, name), join(copy, name), { recursive: true });
   symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
   const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: { dev: string } };

@@ -30,6 +30,13 @@ export function clientLibrary(): Uint8Array | undefined {
   return existsSync(file) ? readFileSync(file) : undefined;
 }
 
+/** A file of dist/client, which scripts/client.mjs makes of src/client. Undefined when run from source and not made. */
+export function clientFile(name: string): Uint8Array | undefined {
+  if (isPacked()) return asset(`client/${name}`);
+  const file = new URL(`../../dist/client/${name}`, import.meta.url);
+  return existsSync(file) ? readFileSync(file) : undefined;
+}
+
 /**
  * Loads a packed addon. The loader wants a real file, so it gets one in a directory that only this user can enter, and that is
  * gone when this returns: nothing is left behind, whatever ends the process.

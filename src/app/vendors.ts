@@ -5,7 +5,7 @@ import type { Config } from "../config/index.ts";
 import type { OpenKeys, VendorExample } from "../config/text.ts";
 import { openVendors as openEntries, VENDORS, type Vendors } from "../vendors/index.ts";
 import type { Network } from "../vendors/line.ts";
-import { createVapidKey } from "../vendors/webpush.ts";
+import { createVapidKey, publicKeyOf } from "../vendors/webpush.ts";
 
 /** What outlives a reload. */
 type Shared = Pick<Network, "signatures" | "debug">;
@@ -59,6 +59,23 @@ export function vendorExamples(): { readonly examples: readonly VendorExample[];
     ),
   }));
   return { examples, publicKey };
+}
+
+/** The public keys of Web Push by app, as pages need them; of entries that were checked. */
+export function webPushKeys({ entries, directory }: Config["vendors"]): Readonly<Record<string, string>> {
+  const own = entries.filter(({ vendor }) => vendor === "webpush").map(({ value }) => Object(value) as Entry);
+  return Object.fromEntries(
+    own.map(({ app, private_key: key, private_key_file: file }) => [
+      app,
+      publicKeyOf(key ?? readNamed(resolve(directory, String(file))).trim()),
+    ]),
+  );
+}
+
+interface Entry {
+  readonly app: string;
+  readonly private_key?: string;
+  readonly private_key_file?: string;
 }
 
 function readNamed(file: string): string {

@@ -127,6 +127,10 @@ export const settings = {
     ),
     max_id_length: integer(128, 10, 1024, "Characters of a pushId or uid."),
     trusted_proxies: list([], network, "<network>", "Proxies whose X-Forwarded-For is believed on the client port."),
+    examples: yesNo(
+      true,
+      "Serve a page of examples at /client/ on the client port, and let its visitors send to each other.",
+    ),
     auth: {
       required: yesNo(false, "Refuse clients without a valid token.", { live: true }),
       required_topics: list(

@@ -152,6 +152,9 @@ export function createVapidKey(): { readonly privateKey: string; readonly public
   return { privateKey: Buffer.concat([Buffer.alloc(32 - bytes.length), bytes]).toString("base64url"), publicKey };
 }
 
+/** What pages subscribe with. @param privateKey of an entry, checked */
+export const publicKeyOf = (privateKey: string): string => vapidKey(privateKey).publicKey;
+
 function vapidKey(privateKey: string): { readonly key: KeyObject; readonly publicKey: string } {
   const curve = createECDH("prime256v1");
   curve.setPrivateKey(privateKey, "base64url");

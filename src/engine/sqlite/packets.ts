@@ -230,7 +230,12 @@ export function packets(db: Database, keep: Keep, numbers: Pick<Sequences, "seq"
       // The device names what it has: it has everything up to there. Other channels have many readers.
       if (from === "unsent" || place === 0 || channelKind(channel) !== "device") return told;
       for (const { id, expires } of namedUpTo.all(channel, place)) onConfirmed(channelName(channel), id, expires);
-      trim.run(channel, place);
+      if (clientEpoch === undefined) trim.run(channel, place);
+      else {
+        // The packet itself stays: should the client not hear where it stands, it says the same again.
+        trim.run(channel, place - 1);
+        mark.run(after, channelName(channel), after);
+      }
       return told;
     },
 

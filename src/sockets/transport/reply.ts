@@ -6,6 +6,8 @@ import { addressText } from "../../http/uws/address.ts";
 import { endAndShut, endBare, endWith } from "../../http/uws/ending.ts";
 import type { Closes, Framing } from "../../http/uws/framing.ts";
 
+export type Headers = readonly (readonly [name: string, value: string])[];
+
 /** Of all replies of a server. */
 export interface Host {
   /** The server is closing or crowded: every answer ends its connection. */
@@ -46,14 +48,22 @@ export class Reply {
   }
 
   /** Answers, unless the client has gone or has been answered. @param closing the connection ends with it */
-  send(status: string, type: string, body: string | Uint8Array, closing = false, cache = "no-store"): void {
+  send(
+    status: string,
+    type: string,
+    body: string | Uint8Array,
+    closing = false,
+    cache = "no-store",
+    headers: Headers = [],
+  ): void {
     const response = this.#take();
     if (response === undefined) return;
     const hangUp = closing || this.#host.sendsAway;
     if (hangUp || this.#closes !== "open") this.#host.leaving(response);
     response.cork(() => {
       this.#head(response, status, type, cache);
-      if (this.#bare) endBare(response, Buffer.byteLength(body), this.#closes, hangUp);
+      for (const [name, value] of headers) response.writeHeader(name, value);
+      if (this.#bare || status.startsWith("304")) endBare(response, Buffer.byteLength(body), this.#closes, hangUp);
       else endWith(response, body, this.#closes, hangUp);
     });
   }

@@ -17,7 +17,7 @@ import { Clock, tickFor } from "./clock.ts";
 import { Client, type Host } from "./connection.ts";
 import { Door } from "./door.ts";
 import { guard } from "./guard.ts";
-import { routeLibrary } from "./library.ts";
+import { routeFiles, routeLibrary } from "./library.ts";
 import type { Peer } from "./peers.ts";
 import { answerPoll, decodePost, type Form, formOf, type Polling } from "./polling.ts";
 import { Reply } from "./reply.ts";
@@ -206,6 +206,7 @@ export class Server<T> implements Gateway<T>, Host<T> {
       },
     });
     routeLibrary(app, path, this.options.library, this.#door);
+    routeFiles(app, this.options.files ?? [], this.#door);
     app.any(`${path}*`, (res, req) => this.#request(res, req));
     app.any("/*", (res, req) => this.#elsewhere(res, req));
   }

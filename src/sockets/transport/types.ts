@@ -57,6 +57,8 @@ export interface GatewayOptions extends Place {
   readonly trustedProxies: readonly string[];
   /** What `socket.io.js` under the path is: the client library. */
   readonly library?: Uint8Array | undefined;
+  /** What else is served to pages, outside `path`. */
+  readonly files?: readonly ServedFile[];
   /** Refuses a request without `EIO` instead of taking it for revision 3. */
   readonly strictEio: boolean;
   /** Asked at each handshake; undefined: nothing of it is kept. */
@@ -65,6 +67,20 @@ export interface GatewayOptions extends Place {
   onFull(full: Full): void;
   /** Gets what a handler of the application threw: a bug. The connection is closed. */
   onError(error: unknown): void;
+}
+
+/** A file that pages may load, whatever their origin. */
+export interface ServedFile {
+  /** From the root: `/client/pushbox.js`. */
+  readonly path: string;
+  readonly type: string;
+  /** Read with each request. */
+  readonly body: () => string | Uint8Array;
+  /** The same compressed with gzip. */
+  readonly gzip?: Uint8Array;
+  /** Names this very content: a browser that has it is told so. */
+  readonly tag?: string;
+  readonly headers?: readonly (readonly [name: string, value: string])[];
 }
 
 export interface Full {

@@ -1,0 +1,650 @@
+// The client: keeps a connection, says who it is, hands out what comes, each kept message once, and knows when it missed some.
+// src/sockets/README.md is the protocol; its numbers are cited.
+import type {
+  ClientError,
+  EmitOptions,
+  Events,
+  Gap,
+  Message,
+  Notification,
+  Options,
+  PushClient,
+  State,
+  SubscribeOptions,
+} from "./api.ts";
+import type { Environment } from "./environment.ts";
+import { type Line, openPolling, openSocket } from "./line.ts";
+import { channelOf, NOWHERE, OWN, openPositions } from "./positions.ts";
+import { tokens } from "./token.ts";
+
+/** Milliseconds. */
+const FIRST_DELAY = 1000;
+const LONGEST_DELAY = 30_000;
+/** A connection that has lasted so long was no accident: the next try is the first again. */
+const STABLE = 10_000;
+const OPEN_WITHIN = 20_000;
+const CHECK_WITHIN = 5000;
+const TICK = 5000;
+/** A tick that comes so much later: the device has slept. */
+const SLEPT = 10_000;
+const ANSWER_WITHIN = 10_000;
+/** Events that wait for a connection. */
+const MOST_WAITING = 100;
+/** Websockets that did not open, in a row, before polling is tried. */
+const FAILURES = 2;
+
+const ID_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+type Fields = Readonly<Record<string, unknown>>;
+type Place = readonly [topic: string, id: string, unicast: number];
+type Handler = (event: never) => unknown;
+
+interface Asked {
+  answered(data: unknown): void;
+  failed(code: string): void;
+}
+
+/** @param onHello told what the server answers to each hello, before anything is replayed */
+export function createClient(
+  given: string | undefined,
+  options: Options,
+  environment: Environment,
+  onHello?: (answer: Fields) => void,
+): PushClient {
+  const { now, random, after } = environment;
+  const url = (given ?? environment.origin()).replace(/\/+$/, "");
+  const { platform = "browser", transports = ["websocket", "polling"] } = options;
+  const WebSocket = options.WebSocket ?? environment.WebSocket;
+  const makeId = (): string =>
+    Array.from({ length: 16 }, () => ID_CHARACTERS[Math.floor(random() * ID_CHARACTERS.length)]).join("");
+  const name = `pushbox:${url}${options.pushId === undefined ? "" : `:${options.pushId}`}`;
+  const positions = openPositions(options.storage ?? environment.storage(), name, options.pushId, makeId);
+  const credentials = tokens(options.token, environment);
+
+  const handlers: { [Name in keyof Events]?: Set<Handler> } = {};
+  /** How each topic is replayed; one that has a position goes on from there. */
+  const topics = new Map<string, boolean | "all">();
+  let state: State = "offline";
+  let uid: string | undefined;
+  let inBackground = false;
+
+  // ---- to the app
+
+  function fire<Name extends keyof Events>(name: Name, event: Events[Name]): unknown {
+    const running: unknown[] = [];
+    for (const handler of handlers[name] ?? []) {
+      try {
+        const result = handler(event as never);
+        if (result instanceof Promise) running.push(result.catch(tell));
+      } catch (error) {
+        tell(error);
+      }
+    }
+    return running.length > 0 ? Promise.all(running) : undefined;
+  }
+
+  /** A handler's own fault: as if nobody had called it. */
+  function tell(error: unknown): void {
+    after(0, () => {
+      throw error;
+    });
+  }
+
+  const fault = (code: string, message = code): ClientError => Object.assign(new Error(message), { code });
+
+  function become(next: State): void {
+    if (next === state) return;
+    state = next;
+    fire("state", next);
+  }
+
+  /** What handlers are run for, one after the other: one that returns a promise holds up those behind it. */
+  let tasks: (() => unknown)[] = [];
+  let busy = false;
+  /** The kept packet that is being handled. */
+  let handling: string | undefined;
+
+  function run(task: () => unknown): void {
+    tasks.push(task);
+    if (!busy) work();
+  }
+
+  function work(): void {
+    busy = true;
+    for (let task = tasks.shift(); task !== undefined; task = tasks.shift()) {
+      const running = task();
+      if (running instanceof Promise) {
+        running.then(work);
+        return;
+      }
+    }
+    busy = false;
+  }
+
+  // ---- the connection
+
+  let line: Line | undefined;
+  /** Counts them: what belongs to an earlier one is not done. */
+  let lines = 0;
+  /** The hello was sent; it was answered. */
+  let greeted = false;
+  let ready = false;
+  let wanted = false;
+  let tries = 0;
+  let failures = 0;
+  let opened = false;
+  let heardAt = 0;
+  let silence = 0;
+  /** Timers of this connection, and the one that waits for the next try. */
+  let cancels: (() => void)[] = [];
+  let cancelCheck: (() => void) | undefined;
+  /** Positions that are still to be told, and what they said so far. */
+  let untold = new Set<string>();
+  let left = 0;
+  let recovered = false;
+  let asked = new Map<string, Asked>();
+  let waiting: [event: string, argument: unknown][] = [];
+
+  function drop(): void {
+    lines++;
+    line?.close();
+    line = undefined;
+    greeted = ready = false;
+    for (const cancel of cancels) cancel();
+    cancels = [];
+    cancelCheck = undefined;
+    const lost = asked;
+    asked = new Map();
+    for (const { failed } of lost.values()) failed("disconnected");
+  }
+
+  /** Lost, or it never came to be: again later. */
+  function lose(): void {
+    const polling = transport === "polling";
+    drop();
+    // Polling was a way out: the next time a websocket may do.
+    if (!opened) failures = polling ? 0 : failures + 1;
+    else failures = polling ? FAILURES - 1 : 0;
+    if (!wanted) return;
+    const delay = random() * Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** tries++);
+    cancels.push(after(delay, open));
+    become(environment.online() ? "waiting" : "offline");
+  }
+
+  /** Not before `connect()`. */
+  function stop(last: State): void {
+    wanted = false;
+    drop();
+    for (const end of unwatch) end();
+    unwatch = [];
+    become(last);
+  }
+
+  let transport: string | undefined;
+
+  function open(): void {
+    drop();
+    const mine = lines;
+    opened = false;
+    become("connecting");
+    cancels.push(after(OPEN_WITHIN, lose));
+    credentials.get().then(
+      (token) => {
+        if (mine === lines) dial(token);
+      },
+      (error: unknown) => {
+        if (mine !== lines) return;
+        fire("error", fault("token", String(error)));
+        opened = true; // the network is not to blame
+        lose();
+      },
+    );
+  }
+
+  function dial(token: string | undefined): void {
+    const mine = lines;
+    const ways = transports.filter((way) => (way === "websocket" ? WebSocket : environment.polling));
+    transport = ways[failures < FAILURES ? 0 : 1] ?? ways[0];
+    const events = {
+      packet(packet: string): void {
+        if (mine !== lines) return;
+        try {
+          hear(packet, token);
+        } catch {
+          lose(); // some proxy's words
+        }
+      },
+      closed(): void {
+        if (mine === lines) lose();
+      },
+    };
+    try {
+      if (transport === "websocket" && WebSocket) line = openSocket(url, WebSocket, events);
+      else if (transport) line = openPolling(url, events);
+      else throw fault("transport", "neither WebSocket nor fetch");
+    } catch (error) {
+      fire("error", fault("transport", String(error)));
+      lose();
+    }
+  }
+
+  function hear(packet: string, token: string | undefined): void {
+    heardAt = now();
+    cancelCheck?.();
+    cancelCheck = undefined;
+    const body = packet.slice(1);
+    if (packet[0] === "2") line?.send("3");
+    else if (packet[0] === "0") {
+      const { pingInterval, pingTimeout } = JSON.parse(body) as { pingInterval: number; pingTimeout: number };
+      silence = pingInterval + pingTimeout;
+      opened = true;
+      failures = 0;
+      line?.send(`40${token === undefined ? "" : JSON.stringify({ token })}`);
+    } else if (packet[0] === "4") converse(body);
+    else if (packet[0] === "1") lose();
+  }
+
+  function converse(packet: string): void {
+    const [, type, ack = "", json = ""] = /^(\d)(\d*)(.*)$/s.exec(packet) ?? [];
+    if (type === "0") hello();
+    else if (type === "2") {
+      const [event, ...args] = JSON.parse(json) as [string, ...unknown[]];
+      take(event, args, ack);
+    } else if (type === "4") {
+      const { message, data } = JSON.parse(json) as { message: string; data?: Fields };
+      refused(String(data?.["code"] ?? message), message, true);
+    } else if (type === "1") {
+      fire("error", fault("disconnected", "the server has sent this client away"));
+      stop("refused");
+    }
+  }
+
+  const send = (event: string, ...args: unknown[]): void => line?.send(`42${JSON.stringify([event, ...args])}`);
+
+  /** At once, or when there is a connection. */
+  function say(event: string, argument?: unknown): void {
+    if (ready) send(event, ...(argument === undefined ? [] : [argument]));
+    else if (waiting.push([event, argument]) > MOST_WAITING) waiting.shift();
+  }
+
+  const positionOf = (topic: string): unknown =>
+    positions.get(channelOf(topic)) ?? (topics.get(topic) === "all" ? NOWHERE : null);
+
+  function hello(): void {
+    greeted = true;
+    positions.said();
+    const kept = [...topics.keys()].filter((topic) => topics.get(topic) !== false);
+    const own = positions.get(OWN);
+    recovered = positions.epoch !== "";
+    untold = new Set([OWN, ...kept.map(channelOf)]);
+    send("pushId", {
+      id: positions.pushId,
+      platform,
+      topics: [...topics.keys()],
+      lastPacketIds: Object.fromEntries(kept.map((topic) => [topic, positionOf(topic)])),
+      ...(own === undefined ? {} : { lastUnicastId: own }),
+      epoch: positions.epoch,
+      ack: true,
+      ...(inBackground ? { background: true } : {}),
+    });
+  }
+
+  function take(event: string, [first, second]: unknown[], ack: string): void {
+    const fields = Object(first) as Fields;
+    const mine = lines;
+    const done = (): void => {
+      if (ack && mine === lines) line?.send(`43${ack}[]`);
+    };
+    switch (event) {
+      case "pushId":
+        if (!ready) welcome(fields);
+        return;
+      case "position":
+        return standing(fields);
+      case "p": {
+        const [topic, id, unicast] = (second ?? []) as Partial<Place>;
+        const message: Message = {
+          data: first,
+          ...(topic === undefined || unicast ? {} : { topic }),
+          ...(id === undefined ? {} : { id }),
+        };
+        return handle("message", message, unicast ? OWN : topic, id, "", done);
+      }
+      case "push": {
+        // The form of 2015: data as base64 of JSON.
+        const { data, d, j, topic, id, unicast } = fields as Record<string, string>;
+        const text = data ?? d;
+        const message: Message = {
+          data: text === undefined ? j : decode(text),
+          ...(topic === undefined || unicast ? {} : { topic }),
+          ...(id === undefined ? {} : { id }),
+        };
+        return handle("message", message, fields["ttl"] ? (unicast ? OWN : topic) : undefined, id, "", done);
+      }
+      case "noti": {
+        const { android, ttl, topic, unicast, ...rest } = fields as Fields & {
+          readonly id: string;
+          readonly timestamp: number;
+          readonly android: { readonly title?: string; readonly message?: string; readonly payload?: unknown };
+          readonly topic?: string;
+        };
+        const { id, timestamp } = rest;
+        const { title, message, payload } = android;
+        const notification: Notification = {
+          ...rest,
+          payload,
+          ...(title === undefined ? {} : { title }),
+          ...(message === undefined ? {} : { message }),
+        };
+        // One id may be used for several.
+        const content = JSON.stringify(android);
+        const channel = ttl ? (unicast ? OWN : topic) : undefined;
+        return handle("notification", notification, channel, id, content, () =>
+          say("notificationReply", { id, timestamp }),
+        );
+      }
+      case "packetProxy":
+        return asked.get(String(fields["sequenceId"]))?.answered(fields["data"]);
+      case "tokenExpires":
+        credentials.spent();
+        return renew();
+      case "refused":
+        return refused(String(fields["code"]), String(fields["message"]), false);
+    }
+  }
+
+  /**
+   * @param channel of a kept one: a topic, or `OWN`
+   * @param content what tells it from others of the same id
+   */
+  function handle<Name extends "message" | "notification">(
+    name: Name,
+    event: Events[Name],
+    place: string | undefined,
+    id: string | undefined,
+    content: string,
+    done: () => void,
+  ): void {
+    const kept = place !== undefined && id !== undefined;
+    const channel = place ? channelOf(place) : OWN;
+    const packet = `${channel} ${id}${content === "" ? "" : ` ${hash(content)}`}`;
+    const fresh = !kept || positions.fresh(packet);
+    run(() => {
+      const handled = (): void => {
+        if (kept) positions.handled(channel, id, packet, place === OWN || (topics.get(place) ?? false) !== false);
+        handling = undefined;
+        done();
+      };
+      if (kept) handling = packet;
+      const running = fresh ? fire(name, event) : undefined;
+      return running instanceof Promise ? running.then(handled) : handled();
+    });
+  }
+
+  function welcome(fields: Fields): void {
+    ready = true;
+    uid = fields["uid"] as string | undefined;
+    cancels[0]?.(); // it is open
+    cancels.push(
+      after(STABLE, () => {
+        tries = 0;
+      }),
+    );
+    welcomed = fields;
+    onHello?.(fields);
+    become("connected");
+    const late = waiting;
+    waiting = [];
+    for (const [event, argument] of late) say(event, argument);
+    left = Number(fields["positions"] ?? 0);
+    if (left === 0) run(connected);
+  }
+
+  let welcomed: Fields = {};
+
+  function connected(): unknown {
+    const { tags } = welcomed as { readonly tags?: readonly string[] };
+    return fire("connect", {
+      pushId: positions.pushId,
+      ...(uid === undefined ? {} : { uid }),
+      ...(tags === undefined ? {} : { tags }),
+      recovered,
+    });
+  }
+
+  /** One of those that were asked for with the hello is told, or is not to come. */
+  function settle(channel: string): void {
+    if (untold.delete(channel) && left > 0 && --left === 0) run(connected);
+  }
+
+  /** In its place among the messages: those that came before are of before. */
+  function standing(fields: Fields): void {
+    const topic = fields["topic"] as string | undefined;
+    const channel = topic === undefined ? OWN : channelOf(topic);
+    const { epoch, at } = fields as { readonly epoch: string; readonly at: number };
+    const whole = fields["recovered"] === true;
+    run(() => {
+      const before = positions.get(channel);
+      if (topic === undefined || topics.has(topic)) positions.told(channel, at, epoch);
+      if (whole || before === undefined) return;
+      recovered = false;
+      const gap: Gap = topic === undefined ? {} : { topic };
+      return fire("gap", gap);
+    });
+    settle(channel);
+  }
+
+  // ---- the token
+
+  function refused(code: string, message: string, final: boolean): void {
+    fire("error", fault(code, message));
+    if (/^token_/.test(code)) {
+      credentials.spent();
+      if (credentials.renewable) lose();
+      else stop("refused");
+    } else if (final) stop("refused");
+  }
+
+  let renewing = false;
+
+  function renew(): void {
+    if (!credentials.renewable || renewing) return;
+    const mine = lines;
+    renewing = true;
+    credentials
+      .get()
+      .then(
+        (token) => {
+          if (mine === lines && ready) send("authorize", { token });
+        },
+        (error: unknown) => void fire("error", fault("token", String(error))),
+      )
+      .then(() => {
+        renewing = false;
+      });
+  }
+
+  // ---- looking after it
+
+  /** The page is seen again, the network is back, the device has slept. */
+  function look(): void {
+    if (!wanted || state === "connecting") return;
+    if (!ready || now() - heardAt > silence) return open();
+    if (cancelCheck !== undefined) return;
+    send("check");
+    cancelCheck = after(CHECK_WITHIN, open);
+    cancels.push(() => cancelCheck?.());
+  }
+
+  let tickAt = 0;
+  let unwatch: (() => void)[] = [];
+
+  function tick(): void {
+    const slept = Math.abs(now() - tickAt) > TICK + SLEPT;
+    tickAt = now();
+    if (slept) look();
+    else if (ready && now() - heardAt > silence) open();
+    else if (ready && credentials.due()) renew();
+    unwatch[0] = after(TICK, tick);
+  }
+
+  const watcher = {
+    look,
+    lost() {
+      if (!wanted) return;
+      drop();
+      tries = 0;
+      // It may be wrong.
+      cancels.push(after(LONGEST_DELAY, open));
+      become("offline");
+    },
+    background: () => background(true),
+    foreground() {
+      background(false);
+      look();
+    },
+  };
+
+  function background(hidden: boolean): void {
+    if (inBackground === hidden) return;
+    inBackground = hidden;
+    if (greeted) send(hidden ? "background" : "foreground");
+  }
+
+  let start = true;
+
+  function connect(): void {
+    if (wanted) return look();
+    wanted = true;
+    tries = 0;
+    tickAt = now();
+    unwatch = [after(TICK, tick), environment.watch(watcher)];
+    if (options.watch !== undefined) unwatch.push(options.watch(watcher));
+    open();
+  }
+
+  function close(): void {
+    start = false;
+    stop("offline");
+    tasks = [];
+    waiting = [];
+    positions.forget(handling);
+  }
+
+  // ---- what an app says
+
+  function subscribe(topic: string, { replay = true }: SubscribeOptions = {}): void {
+    const before = topics.get(topic);
+    if (before === replay) return;
+    if (before !== undefined) unsubscribe(topic);
+    topics.set(topic, replay);
+    if (replay === false) positions.drop(channelOf(topic));
+    if (greeted) send("subscribeTopic", { topic, ...(replay === false ? {} : { lastPacketId: positionOf(topic) }) });
+  }
+
+  function unsubscribe(topic: string): void {
+    if (!topics.delete(topic)) return;
+    const channel = channelOf(topic);
+    positions.drop(channel);
+    if (greeted) send("unsubscribeTopic", { topic });
+    settle(channel);
+  }
+
+  function emit(path: string, data?: unknown, { timeout = ANSWER_WITHIN }: EmitOptions = {}): Promise<unknown> {
+    const sequenceId = makeId();
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        cancel();
+        asked.delete(sequenceId);
+        off();
+      };
+      const failed = (code: string): void => {
+        end();
+        reject(fault(code));
+      };
+      const ask = (): void => {
+        asked.set(sequenceId, {
+          answered(answer) {
+            end();
+            resolve(answer);
+          },
+          failed,
+        });
+        send("packetProxy", { path, sequenceId, data });
+      };
+      const cancel = after(timeout, () => failed("timeout"));
+      const off = on("state", (next) => {
+        if (next === "connected" && !asked.has(sequenceId)) ask();
+        if (!wanted) failed("closed");
+      });
+      if (ready) ask();
+    });
+  }
+
+  function on<Name extends keyof Events>(name: Name, handler: (event: Events[Name]) => unknown): () => void {
+    handlers[name] = (handlers[name] ?? new Set<Handler>()).add(handler as Handler);
+    return () => off(name, handler);
+  }
+
+  function off<Name extends keyof Events>(name: Name, handler: (event: Events[Name]) => unknown): void {
+    handlers[name]?.delete(handler as Handler);
+  }
+
+  for (const topic of options.topics ?? []) topics.set(topic, true);
+  if (options.notifications === true) topics.set("noti", true);
+  // The app has its handlers by then.
+  Promise.resolve().then(() => {
+    if (start) connect();
+  });
+
+  return {
+    pushId: positions.pushId,
+    get state() {
+      return state;
+    },
+    get uid() {
+      return uid;
+    },
+    on,
+    off,
+    subscribe,
+    unsubscribe,
+    setTags: (tags) => say("setTags", tags),
+    addTag: (tag) => say("addTag", { tag }),
+    removeTag: (tag) => say("removeTag", { tag }),
+    bindUid: (user) => say("bindUid", typeof user === "string" ? { uid: user } : user),
+    unbindUid() {
+      uid = undefined;
+      say("unbindUid");
+    },
+    emit,
+    clicked: (id) => say("notificationClick", { id }),
+    setToken: ({ type, token, app }) =>
+      say("token", { type, token, ...(app === undefined ? {} : { package_name: app }) }),
+    background: watcher.background,
+    foreground: watcher.foreground,
+    connect,
+    close,
+  };
+}
+
+/** Of base64: JSON, or else the text. */
+function decode(data: string): unknown {
+  try {
+    const text = new TextDecoder().decode(Uint8Array.from(atob(data), (byte) => byte.charCodeAt(0)));
+    try {
+      return JSON.parse(text);
+    } catch {
+      return text;
+    }
+  } catch {
+    return data;
+  }
+}
+
+/** FNV-1a: short, and good enough to tell a few texts of the same id apart. */
+function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (let at = 0; at < text.length; at++) value = Math.imul(value ^ text.charCodeAt(at), 0x01000193);
+  return value >>> 0;
+}

@@ -1,0 +1,117 @@
+// Up to where this device has handled what is kept, per channel, and which packets those were; in the app's storage.
+import type { Storage } from "./api.ts";
+
+/** The id of a packet, or a number that the server told. */
+type Position = string | number;
+
+/** The device's own channel; topics have their names, behind a sign. */
+export const OWN = "";
+export const channelOf = (topic: string): string => `t${topic}`;
+
+/** A position that no log knows: all that is alive comes. */
+export const NOWHERE = "0";
+
+/** Handled packets that are remembered, and received ones: as many come again after a restored backup, or from before a break. */
+const MOST_HANDLED = 100;
+const MOST_RECEIVED = 1000;
+/** Channels with a position: those of earlier visits count. */
+const MOST_CHANNELS = 1000;
+
+interface Stored {
+  /** pushId */
+  i?: string;
+  /** epoch */
+  e?: string;
+  /** positions */
+  p?: Record<string, Position>;
+  /** handled */
+  h?: string[];
+}
+
+export function openPositions(storage: Storage, name: string, pushId: string | undefined, make: () => string) {
+  let stored: Stored = {};
+  try {
+    stored = (JSON.parse(storage.getItem(name) ?? "{}") ?? {}) as Stored;
+  } catch {
+    // Somebody else's, or cut off: as if there were none.
+  }
+  const id = pushId ?? stored.i ?? make();
+  if (id !== stored.i) stored = { i: id };
+  const at = new Map(Object.entries(stored.p ?? {}));
+  const handled = stored.h ?? [];
+  const received = new Set(handled);
+  let epoch = stored.e ?? "";
+  /** Channels whose position has moved on since it was said. */
+  let moved = new Set<string>();
+
+  function store(): void {
+    const value: Stored = { i: id, e: epoch, p: Object.fromEntries(at), h: handled };
+    try {
+      storage.setItem(name, JSON.stringify(value));
+    } catch {
+      // Full, or forbidden: then it lasts as long as the page.
+    }
+  }
+  /** The newest are last. */
+  function move(channel: string, position: Position): void {
+    at.delete(channel);
+    at.set(channel, position);
+    if (at.size > MOST_CHANNELS) at.delete(first(at.keys()));
+  }
+
+  store();
+
+  return {
+    pushId: id,
+    get epoch() {
+      return epoch;
+    },
+    get: (channel: string) => at.get(channel),
+    /** They are said to the server now. */
+    said() {
+      moved = new Set();
+    },
+    /** Where the server says that the client is. */
+    told(channel: string, position: number, its: string): void {
+      if (its !== epoch) {
+        // Numbers of another epoch mean nothing in this one.
+        for (const other of at.keys()) at.set(other, NOWHERE);
+        epoch = its;
+      }
+      if (!moved.has(channel)) move(channel, position);
+      store();
+    },
+    /** Whether this packet has not come before. */
+    fresh(packet: string): boolean {
+      if (received.has(packet)) return false;
+      received.add(packet);
+      if (received.size > MOST_RECEIVED) received.delete(first(received));
+      return true;
+    },
+    /** The app has handled it. @param keep a topic that is left, or has no replay, has no position */
+    handled(channel: string, position: string, packet: string, keep: boolean): void {
+      if (keep) {
+        move(channel, position);
+        moved.add(channel);
+      }
+      if (!handled.includes(packet)) handled.push(packet);
+      if (handled.length > MOST_HANDLED) handled.shift();
+      store();
+    },
+    /** What has come and was not handled is to come again, but for this one. */
+    forget(handling: string | undefined): void {
+      received.clear();
+      for (const packet of handled) received.add(packet);
+      if (handling !== undefined) received.add(handling);
+    },
+    drop(channel: string): void {
+      if (at.delete(channel)) store();
+    },
+  };
+}
+
+/** Of what is not empty. */
+function first(items: Iterable<string>): string {
+  for (const item of items) return item;
+  return "";
+}

@@ -1,0 +1,50 @@
+// The token that a client shows at the server's door: a text, or a function that gets a new one in time.
+import type { Options } from "./api.ts";
+import type { Environment } from "./environment.ts";
+
+/** Of its life, at which a new one is asked for: so much, less up to a tenth, so that not all clients ask at once. */
+const RENEW_AT = 0.9;
+const SPREAD = 0.1;
+
+export interface Tokens {
+  /** Whether a new one can be had. */
+  readonly renewable: boolean;
+  /** One that may be shown now. */
+  get(): Promise<string | undefined>;
+  /** Whether most of its life is over. */
+  due(): boolean;
+  /** It was refused, or will be soon: the next one is a new one. */
+  spent(): void;
+}
+
+export function tokens(source: Options["token"], { now, random }: Pick<Environment, "now" | "random">): Tokens {
+  let current: string | undefined;
+  let renewAt = 0;
+  return {
+    renewable: typeof source === "function",
+    async get() {
+      if (typeof source !== "function") return source;
+      if (current === undefined || now() >= renewAt) {
+        current = await source();
+        const life = lifeOf(current);
+        renewAt = life > 0 ? now() + life * (RENEW_AT - SPREAD * random()) : 0;
+      }
+      return current;
+    },
+    due: () => current !== undefined && renewAt > 0 && now() >= renewAt,
+    spent() {
+      renewAt = 0;
+    },
+  };
+}
+
+/** Milliseconds, as if it had been made now: a device's clock may be wrong. Of what is no JWT with both times, none. */
+function lifeOf(token: string): number {
+  try {
+    const text = (token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/");
+    const { exp, iat } = JSON.parse(atob(text)) as { exp: number; iat: number };
+    return 1000 * (exp - iat) || 0;
+  } catch {
+    return 0;
+  }
+}

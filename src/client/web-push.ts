@@ -1,0 +1,71 @@
+// Web Push: the browser's subscription as this device's token, and what the service worker (sw.ts) tells its pages.
+import type { PushClient, RegisterWebPush } from "./api.ts";
+
+interface Registration {
+  readonly pushManager: {
+    getSubscription(): Promise<Subscription | null>;
+    subscribe(options: { userVisibleOnly: true; applicationServerKey: Uint8Array }): Promise<Subscription>;
+  };
+}
+interface Subscription {
+  readonly options?: { readonly applicationServerKey?: ArrayBuffer | null };
+  unsubscribe(): Promise<boolean>;
+  toJSON(): object;
+}
+interface Browser {
+  readonly navigator: {
+    readonly serviceWorker?: {
+      readonly ready: Promise<Registration>;
+      register(worker: string, options: object): Promise<unknown>;
+      addEventListener(name: "message", act: (event: { readonly data: unknown }) => void): void;
+    };
+  };
+  readonly Notification?: { requestPermission(): Promise<string> };
+}
+
+const listening = new WeakSet<PushClient>();
+
+export const registerWebPush: RegisterWebPush = async (client, options = {}) => {
+  const { worker = "/client/sw.js", scope } = options;
+  let { app, publicKey } = options;
+  const { navigator, Notification } = globalThis as unknown as Browser;
+  const workers = navigator.serviceWorker;
+  if (workers === undefined || Notification === undefined)
+    throw new Error("this browser has no Web Push, or the page is not on https");
+  if (publicKey === undefined || app === undefined) {
+    const keys = (await (await fetch(new URL("webpush.json", new URL(worker, location.href)))).json()) as Record<
+      string,
+      string
+    >;
+    app ??= Object.keys(keys)[0] ?? "";
+    publicKey ??= keys[app];
+  }
+  if (publicKey === undefined) throw new Error("the server has no entry vendors.webpush for this app");
+  if ((await Notification.requestPermission()) !== "granted") throw new Error("notifications are not allowed here");
+  await workers.register(worker, scope === undefined ? {} : { scope });
+  const { pushManager } = await workers.ready;
+  const key = bytes(publicKey);
+  let subscription = await pushManager.getSubscription();
+  // Made with a key of before: its push service would refuse ours.
+  const before = subscription?.options?.applicationServerKey;
+  if (before && String(new Uint8Array(before)) !== String(key)) {
+    await subscription?.unsubscribe();
+    subscription = null;
+  }
+  subscription ??= await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
+  client.setToken({ type: "webpush", token: subscription.toJSON(), app });
+  if (listening.has(client)) return;
+  listening.add(client);
+  workers.addEventListener("message", ({ data }) => {
+    const { pushbox, id } = Object(data) as { readonly pushbox?: string; readonly id?: string };
+    if (pushbox === "clicked" && id !== undefined) client.clicked(id);
+  });
+  // A click that opened this page.
+  const [, id] = /[#&]pushbox=([^&]+)/.exec(location.hash) ?? [];
+  if (id !== undefined) client.clicked(decodeURIComponent(id));
+};
+
+declare const location: { readonly href: string; readonly hash: string };
+
+const bytes = (base64url: string): Uint8Array =>
+  Uint8Array.from(atob(base64url.replace(/-/g, "+").replace(/_/g, "/")), (byte) => byte.charCodeAt(0));

@@ -1,0 +1,134 @@
+// What pages and packages get: the files of dist/client, as the server serves them and as npm packs them.
+import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { gzipSync } from "node:zlib";
+import t from "tap";
+import { startTestApp } from "../support/app.ts";
+import { serve } from "../support/process.ts";
+
+const root = resolve(import.meta.dirname, "../..");
+const dist = join(root, "dist/client");
+
+t.test("integration 18: the client is at most 8 KB compressed", async (t) => {
+  for (const file of ["pushbox.js", "pushbox.umd.js", "legacy.js"])
+    t.ok(gzipSync(readFileSync(join(dist, file)), { level: 9 }).length <= 8192, file);
+});
+
+t.test("pages get the client from the client port, compressed, and keep it until it changes", async (t) => {
+  const server = await startTestApp(t);
+  for (const [path, type, file] of [
+    ["pushbox.js", "text/javascript; charset=UTF-8", "pushbox.js"],
+    ["pushbox.umd.js", "text/javascript; charset=UTF-8", "pushbox.umd.js"],
+    ["legacy.js", "text/javascript; charset=UTF-8", "legacy.js"],
+    ["sw.js", "text/javascript; charset=UTF-8", "sw.js"],
+    ["pushbox.d.ts", "text/plain; charset=UTF-8", "pushbox.d.ts"],
+    ["", "text/html; charset=UTF-8", "index.html"],
+    ["examples.js", "text/javascript; charset=UTF-8", "examples.js"],
+    ["examples.css", "text/css; charset=UTF-8", "examples.css"],
+  ] as const) {
+    const url = `${server.clientUrl}/client/${path}`;
+    const text = readFileSync(join(dist, file), "utf8");
+    const answer = await fetch(url);
+    t.equal(await answer.text(), text, file);
+    t.match(Object.fromEntries(answer.headers), {
+      "content-type": type,
+      "content-encoding": "gzip",
+      "cache-control": "no-cache",
+      "access-control-allow-origin": "*",
+      "x-content-type-options": "nosniff",
+    });
+    const plain = await fetch(url, { headers: { "accept-encoding": "identity" } });
+    t.notOk(plain.headers.get("content-encoding"));
+    t.equal(await plain.text(), text);
+    const again = await fetch(url, { headers: { "if-none-match": answer.headers.get("etag") ?? "" } });
+    t.same([again.status, await again.text()], [304, ""]);
+    const head = await fetch(url, { method: "HEAD", headers: { "accept-encoding": "identity" } });
+    t.same([head.status, head.headers.get("content-length")], [200, String(Buffer.byteLength(text))]);
+  }
+  const page = await fetch(`${server.clientUrl}/client/`);
+  t.match(page.headers.get("content-security-policy"), /^default-src 'none'; script-src 'self';/);
+  const html = await page.text();
+  t.notMatch(html, /<script>|style="|onclick=/, "nothing in it that its policy forbids");
+  t.equal((await fetch(`${server.clientUrl}/client/none`)).status, 404);
+});
+
+t.test("the page of examples can be switched off, the client stays", async (t) => {
+  const server = await startTestApp(t, { client: { examples: false } });
+  const status = async (path: string) => (await fetch(`${server.clientUrl}/client/${path}`)).status;
+  t.equal(await status(""), 404);
+  t.equal(await status("examples.js"), 404);
+  t.equal(await status("pushbox.js"), 200);
+});
+
+t.test("a page can ask for the public key of Web Push", async (t) => {
+  const privateKey = Buffer.alloc(32, 7).toString("base64url");
+  const cwd = t.testdir({
+    "pushbox.toml": `[[vendors.webpush]]\napp = "shop"\nprivate_key = "${privateKey}"\nsubject = "mailto:a@example.com"\n`,
+  });
+  const server = await serve(t, cwd, ["--config", "pushbox.toml"]);
+  const keys = (await (await fetch(`${server.clientUrl}/client/webpush.json`)).json()) as Record<string, string>;
+  t.match(keys, { shop: /^B[\w-]{86}$/ });
+});
+
+t.test("scripts get it as a module, by require and by a script tag; the types fit", async (t) => {
+  const module = (await import(pathToFileURL(join(dist, "pushbox.js")).href)) as Record<string, unknown>;
+  const required = createRequire(import.meta.url)(join(dist, "pushbox.umd.cjs")) as Record<string, unknown>;
+  for (const given of [module, required])
+    t.match(given, { PushClient: Function, registerWebPush: Function, miniProgram: Function });
+  t.type(createRequire(import.meta.url)(join(dist, "legacy.cjs")), "function");
+  const page: Record<string, unknown> = {};
+  new Function("globalThis", "module", "define", readFileSync(join(dist, "pushbox.umd.js"), "utf8"))(page);
+  t.match(page, { pushbox: { PushClient: Function } });
+  const cwd = t.testdir();
+  writeFileSync(
+    join(cwd, "app.ts"),
+    `import { PushClient, registerWebPush, miniProgram, type Message } from ${JSON.stringify(join(dist, "pushbox.js"))};
+     const client = new PushClient("https://push.example.com", { topics: ["news"], token: async () => "t" });
+     const stop: () => void = client.on("message", ({ data, topic }: Message) => console.log(data, topic));
+     client.on("connect", ({ recovered }) => { const known: boolean = recovered; return known; });
+     client.subscribe("room", { replay: "all" });
+     const answer: Promise<unknown> = client.emit("/path", { a: 1 });
+     void registerWebPush(client).then(stop, () => answer);
+     // @ts-expect-error there is no such event
+     client.on("nothing", () => {});
+     new PushClient(undefined, miniProgram({}));
+    `,
+  );
+  const flags = [
+    "--ignoreConfig",
+    "--noEmit",
+    "--strict",
+    "--module",
+    "nodenext",
+    "--lib",
+    "es2022,dom",
+    "--types",
+    "",
+    "app.ts",
+  ];
+  const checked = spawnSync(join(root, "node_modules/.bin/tsc"), flags, { cwd, encoding: "utf8" });
+  t.equal(checked.stdout, "");
+});
+
+t.test("npm packs it", async (t) => {
+  const packed = spawnSync("npm", ["pack", "--dry-run", "--json", "--offline"], { cwd: dist, encoding: "utf8" });
+  const [{ name, files }] = JSON.parse(packed.stdout) as [{ name: string; files: { path: string }[] }];
+  t.equal(name, "pushbox-client");
+  t.same(files.map(({ path }) => path).sort(), [
+    "LICENSE",
+    "README.md",
+    "legacy.cjs",
+    "legacy.js",
+    "node.d.ts",
+    "node.js",
+    "package.json",
+    "pushbox.d.ts",
+    "pushbox.js",
+    "pushbox.umd.cjs",
+    "pushbox.umd.js",
+    "sw.js",
+  ]);
+});
