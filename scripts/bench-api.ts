@@ -58,6 +58,7 @@ const actions: Actions = {
     arrivals: async () => [],
   },
   count: () => {},
+  ready: async () => [],
   config: () => ({}),
 };
 

@@ -11,6 +11,7 @@ import type { Log } from "./app/log.ts";
 import { Logins } from "./app/login.ts";
 import { createMetrics, type Figures } from "./app/metrics.ts";
 import { createNotifications, type Notifications } from "./app/notifications.ts";
+import { createReadiness } from "./app/ready.ts";
 import { openKeys, openVendors, webPushKeys } from "./app/vendors.ts";
 import { version } from "./app/version.ts";
 import { type Config, hasLogin } from "./config/index.ts";
@@ -68,6 +69,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
   let current = config;
   const logins = new Logins(log, () => performance.now());
   const login = logins.open(client);
+  let stopping = false;
   const signatures = new Signatures(join(config.data, "apns-jwts.json"));
   const vendors = openVendors(config.vendors, now(), { signatures, debug });
   const metrics = config.api.metrics
@@ -150,12 +152,12 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     elapsed: () => performance.now(),
   });
   const api: Api = createApi(apiOptions(config, log, debug), {
-    push(target, draft, repeatable) {
+    push(target, draft, repeatable, requestId) {
       const pushed =
         repeatable === undefined
           ? push(engine, target, draft, now())
           : pushOnce(engine, target, draft, repeatable, now());
-      return debug.on ? showPush(debug, target, draft, pushed) : pushed;
+      return debug.on ? showPush(debug, target, draft, requestId, pushed) : pushed;
     },
     ...notifications.actions,
     bind: (binding) => bind(engine, binding, now()),
@@ -171,6 +173,12 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     live,
     counters: engine.counters,
     count: (key) => report.count(key, { success: 1 }),
+    ready: createReadiness({
+      probe: () => engine.probe(),
+      lanes: () => notifications.actions.lanes.list(),
+      stopping: () => stopping,
+      elapsed: () => performance.now(),
+    }),
     config: () => maskedConfig(current, openKeys),
     ...(metrics === undefined ? {} : { metrics }),
   });
@@ -190,6 +198,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
   const stopWatching = watchFiles([gateway, server], (text) => log.warn(text));
 
   async function stop(): Promise<void> {
+    stopping = true;
     stopWatching();
     await server.close();
     await notifications.stop();
@@ -294,8 +303,8 @@ function apiOptions({ api, client }: Config, log: Log, debug: Debug): Parameters
     limits: { id: client.maxIdLength, topic: client.maxTopicLength },
     quietElse: api.quietHoursElse,
     serverId: `${hostAddress()}:1`,
-    report: (error) => log.error({ err: error }, "an API call failed"),
-    warn: (text) => log.warn(text),
+    report: (error, requestId) => log.error({ err: error, requestId }, "an API call failed"),
+    warn: (text, requestId) => log.warn({ requestId }, text),
     debug,
   };
 }
@@ -344,6 +353,7 @@ function figures(
     keyFetches: logins.fetches,
     apiCalls: api.counters.calls,
     apiErrors: api.counters.errors,
+    apiDurations: api.counters.durations,
     store: engine.statistics(),
   };
 }

@@ -63,10 +63,13 @@ export interface ReceiptRequest {
 type ReceiptAnswer = Readonly<Record<string, unknown>>;
 
 export interface Actions {
-  /** A promise resolves once the packet is as safe as the caller asked for; otherwise that was so before it returned. */
-  push(target: PushTarget, draft: PushDraft, once?: Once): Pushed | Promise<Pushed>;
-  /** Resolves once the notification would survive a crash. */
-  notify(content: NotificationContent, options: NotificationOptions): Promise<NotificationId>;
+  /**
+   * A promise resolves once the packet is as safe as the caller asked for; otherwise that was so before it returned.
+   * @param requestId for the log
+   */
+  push(target: PushTarget, draft: PushDraft, once: Once | undefined, requestId: string): Pushed | Promise<Pushed>;
+  /** Resolves once the notification would survive a crash. @param requestId for the log */
+  notify(content: NotificationContent, options: NotificationOptions, requestId: string): Promise<NotificationId>;
   readonly outbox: Pick<Outbox, "jobs" | "order" | "notification" | "deliveries">;
   readonly failures: Pick<Outbox, "failed" | "failedGroups"> & {
     /** Resolves once the jobs would survive a crash. */
@@ -99,6 +102,8 @@ export interface Actions {
   readonly counters: Counters;
   /** One more call, for the statistics. */
   count(key: string): void;
+  /** Why this server should be given no work now; none: it is ready. */
+  ready(): Promise<readonly string[]>;
   /** What is configured, every secret masked. */
   config(): unknown;
   /** In Prometheus' text format; undefined: not shown. */

@@ -47,9 +47,12 @@ export const pushed = ({ id, online }: Pushed): Response => ({
   body: `{"code":"success","id":"${id}"${online === undefined ? "" : `,"online":${online}`}}`,
 });
 
-/** @param hint what a caller can do about it, where the message stays as callers know it */
-export function failed(status: number, message: string, hint?: string): Response {
-  const answer = json({ code: "error", message, hint }, status);
+/**
+ * @param hint what a caller can do about it, where the message stays as callers know it
+ * @param requestId by which the call is found in the log
+ */
+export function failed(status: number, message: string, hint?: string, requestId?: string): Response {
+  const answer = json({ code: "error", message, hint, requestId }, status);
   return status === 401 ? { ...answer, headers: [...answer.headers, CHALLENGE] } : answer;
 }
 

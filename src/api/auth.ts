@@ -24,6 +24,7 @@ export interface Caller {
   readonly address: string;
   /** The header Idempotency-Key; empty when absent. */
   readonly repeatKey: string;
+  readonly requestId: string;
 }
 
 export interface Auth {

@@ -25,7 +25,7 @@ export async function notification(
   params: Params,
   actions: Actions,
   admitBroadcast: () => void,
-  caller: Pick<Caller, "address" | "repeatKey">,
+  caller: Pick<Caller, "address" | "repeatKey" | "requestId">,
   limits: Limits,
   quietElse: QuietHours["otherwise"],
 ): Promise<Response> {
@@ -47,18 +47,22 @@ export async function notification(
   const quiet = quietOf(params, quietElse);
   const once = await onceOf(params, caller.repeatKey, "/notification");
   const timeToLive = params.timeToLive();
-  const accepted = await actions.notify(content, {
-    ...(id === undefined ? {} : { id }),
-    target,
-    timeToLive,
-    ...(quiet === undefined || dryRun ? {} : { quiet }),
-    ...(type === undefined ? {} : { type }),
-    ...(sendAt === undefined ? {} : { sendAt }),
-    ...(rate === 0 ? {} : { rate }),
-    ...(dryRun ? { dryRun } : {}),
-    ...(once === undefined ? {} : { once }),
-    callerAddress: caller.address,
-  });
+  const accepted = await actions.notify(
+    content,
+    {
+      ...(id === undefined ? {} : { id }),
+      target,
+      timeToLive,
+      ...(quiet === undefined || dryRun ? {} : { quiet }),
+      ...(type === undefined ? {} : { type }),
+      ...(sendAt === undefined ? {} : { sendAt }),
+      ...(rate === 0 ? {} : { rate }),
+      ...(dryRun ? { dryRun } : {}),
+      ...(once === undefined ? {} : { once }),
+      callerAddress: caller.address,
+    },
+    caller.requestId,
+  );
   if (dryRun && sendAt === undefined)
     return json({ code: "success", id: accepted, ...(await counted(accepted, actions)) });
   if (quiet === undefined || dryRun) return json({ code: "success", id: accepted });

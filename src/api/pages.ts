@@ -77,7 +77,7 @@ export function preflightHeaders(head: Head): readonly Header[] {
 }
 
 const METHODS = "GET, POST, PUT, DELETE, OPTIONS";
-const USUAL_HEADERS = "Content-Type, Authorization, X-Api-Key, Idempotency-Key";
+const USUAL_HEADERS = "Content-Type, Authorization, X-Api-Key, Idempotency-Key, X-Request-Id";
 
 /** Some systems take these for this machine, browsers do not, and so say nothing of the page that asked. */
 const unspecified = new Set(["0.0.0.0", "::"]);
@@ -86,6 +86,7 @@ const MAPPED = "::ffff:";
 
 const corsOf = (origin: string): readonly Header[] => [
   ["Access-Control-Allow-Origin", origin],
+  ["Access-Control-Expose-Headers", "X-Request-Id"],
   ...(origin === "*" ? [] : [["Vary", "Origin"] as const]),
 ];
 

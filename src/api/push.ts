@@ -3,12 +3,16 @@ import { PushError } from "../core/errors.ts";
 import type { Response } from "../http/message.ts";
 import type { Actions, PushDraft, PushTarget } from "./actions.ts";
 import { pushed } from "./answer.ts";
+import type { Caller } from "./auth.ts";
 import { isJson } from "./json.ts";
 import type { Params } from "./params.ts";
 import { onceOf } from "./repeat.ts";
 
-/** @param repeatKey of the header; empty when absent */
-export function push(params: Params, actions: Actions, repeatKey: string): Response | Promise<Response> {
+export function push(
+  params: Params,
+  actions: Actions,
+  { repeatKey, requestId }: Pick<Caller, "repeatKey" | "requestId">,
+): Response | Promise<Response> {
   const topic = params.topic();
   const pushIds = params.pushIds();
   const uids = params.uids();
@@ -24,8 +28,8 @@ export function push(params: Params, actions: Actions, repeatKey: string): Respo
   const once = onceOf(params, repeatKey, "/push");
   const done =
     once instanceof Promise
-      ? once.then((known) => actions.push(target, draft, known))
-      : actions.push(target, draft, once);
+      ? once.then((known) => actions.push(target, draft, known, requestId))
+      : actions.push(target, draft, once, requestId);
   return done instanceof Promise ? done.then(pushed) : pushed(done);
 }
 

@@ -6,17 +6,17 @@ import { limitedAs } from "../http/uws/address.ts";
 /** Addresses told of in one minute. */
 const MOST = 1000;
 
-/** @param warn gets the text of a line */
-export function createRefusals(warn: (text: string) => void, now: () => number) {
+/** @param warn gets the text of a line, and the id of the request */
+export function createRefusals(warn: (text: string, requestId: string) => void, now: () => number) {
   const told = new Set<string>();
   let minute = 0;
-  return (address: string, what: string): void => {
+  return (address: string, what: string, requestId: string): void => {
     const current = Math.floor(now() / MINUTE);
     if (current !== minute) told.clear();
     minute = current;
     const who = limitedAs(address);
     if (told.has(who) || told.size >= MOST) return;
     told.add(who);
-    warn(`refused ${address}: ${what}; further ones of this address are not told for a minute`);
+    warn(`refused ${address}: ${what}; further ones of this address are not told for a minute`, requestId);
   };
 }

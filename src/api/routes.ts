@@ -7,12 +7,13 @@ import type { Head, Response, Site } from "../http/message.ts";
 import { HttpError } from "../http/message.ts";
 import { routes } from "../http/routes.ts";
 import type { Actions } from "./actions.ts";
-import { allowing, failed, HEALTHY, STATUS_OF, shown, withWarnings } from "./answer.ts";
+import { allowing, failed, HEALTHY, json, STATUS_OF, shown, withWarnings } from "./answer.ts";
 import { apn } from "./apn.ts";
 import type { ApiKey, BroadcastRule, Caller } from "./auth.ts";
 import { createAuth } from "./auth.ts";
 import { deliveryList, deliveryRetry, getNotification } from "./deliveries.ts";
 import { deleteDevice, getDevice, redisGet } from "./device.ts";
+import { Durations, type Histogram } from "./durations.ts";
 import type { Limits } from "./ids.ts";
 import { JOB_ORDERS, jobGet, jobList, jobOrder } from "./job.ts";
 import { laneList, laneResume } from "./lane.ts";
@@ -49,11 +50,13 @@ export interface ApiOptions extends Access {
   /** How this process names itself in statistics: `<ip>:<number>`. */
   readonly serverId: string;
   /** Gets what was thrown and is no caller's mistake. */
-  report(error: unknown): void;
+  report(error: unknown, requestId: string | undefined): void;
   /** Gets a line for the log on who was not let in. */
-  warn(text: string): void;
+  warn(text: string, requestId: string): void;
   readonly debug?: Debug;
   readonly now?: () => number;
+  /** Milliseconds by a clock that is never set. */
+  readonly elapsed?: () => number;
 }
 
 export interface Api {
@@ -69,6 +72,8 @@ interface ApiCounters {
   readonly calls: Readonly<Record<string, number>>;
   /** Answers that say what is wrong, by status. */
   readonly errors: Readonly<Record<string, number>>;
+  /** From the end of the request to its answer, by path; only of paths that were called. */
+  readonly durations: Readonly<Record<string, Histogram>>;
 }
 
 interface Endpoint {
@@ -86,19 +91,22 @@ interface Endpoint {
 const FILTER = ["tagStart", "tagLessThan", "tagGreaterThan"];
 
 export function createApi(options: ApiOptions, actions: Actions): Api {
-  const { limits, serverId, topicOnlineFilter, debug = NO_DEBUG } = options;
+  const { limits, serverId, topicOnlineFilter, debug = NO_DEBUG, elapsed = () => performance.now() } = options;
   const auth = createAuth(options.keys, options.insecure, options.broadcast);
   const pages = createPages(options);
   const refusal = createRefusals(options.warn, options.now ?? Date.now);
-  const limited = new Tally<number, string>((status, count, last) =>
-    options.warn(`${count === 1 ? "a call was" : `${count} calls were`} refused with ${status}, the last: ${last}`),
+  const limited = new Tally<number, { readonly text: string; readonly requestId: string }>((status, count, last) =>
+    options.warn(
+      `${count === 1 ? "a call was" : `${count} calls were`} refused with ${status}, the last: ${last.text}`,
+      last.requestId,
+    ),
   );
 
   function admitBroadcast(caller: Caller): void {
     try {
       auth.admitBroadcast(caller);
     } catch (error) {
-      refusal(caller.address, textOf(error));
+      refusal(caller.address, textOf(error), caller.requestId);
       throw error;
     }
   }
@@ -108,7 +116,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
       path: "/push",
       takes: ["topic", "pushId", "uid", "json", "data", "timeToLive", "idempotencyKey", ...FILTER],
       repeatable: true,
-      answer: (params, caller) => push(params, actions, caller.repeatKey),
+      answer: (params, caller) => push(params, actions, caller),
     },
     {
       path: "/notification",
@@ -218,6 +226,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
       takes: new Set(endpoint.takes),
       key: `call:${endpoint.path.replace("/:type", "")}`,
       served: 0,
+      durations: new Durations(),
     },
   }));
   const find = routes(table);
@@ -228,6 +237,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     if (debug.on) head.learnAddress();
     // Whoever asks learns nothing from this and changes nothing.
     if (head.path === "/healthz" && head.method !== "options") return HEALTHY;
+    if (head.path === "/readyz" && head.method !== "options") return ready;
     const address = receiptAddress(head.path);
     if (address !== undefined) return head.method === "options" ? allowing([]) : openReceipt(head, address);
     const asksMetrics = head.path === "/metrics" && actions.metrics !== undefined;
@@ -242,15 +252,39 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
       keyName,
       address: endpoint.namesCaller ? head.address : "",
       repeatKey: endpoint.repeatable ? head.header(REPEAT_HEADER) : "",
+      requestId: head.requestId,
     };
     actions.count(endpoint.key);
     endpoint.served++;
     return (sealed, body) => {
-      const params = readParams(sealed, body, limits);
-      return params instanceof Promise
-        ? params.then((read) => answer(endpoint, read, caller, rest, sealed))
-        : answer(endpoint, params, caller, rest, sealed);
+      const began = elapsed();
+      const ended = (): void => endpoint.durations.add(elapsed() - began);
+      let answered: Response | Promise<Response>;
+      try {
+        const params = readParams(sealed, body, limits);
+        answered =
+          params instanceof Promise
+            ? params.then((read) => answer(endpoint, read, caller, rest, sealed))
+            : answer(endpoint, params, caller, rest, sealed);
+      } catch (error) {
+        ended();
+        throw error;
+      }
+      if (answered instanceof Promise) void answered.then(ended, ended);
+      else ended();
+      if (debug.on)
+        void Promise.resolve(answered).then(
+          (done) => showCall(sealed, done, elapsed() - began),
+          () => {},
+        );
+      return answered;
     };
+  }
+
+  /** One that is refused has a line of its own. */
+  function showCall({ method, path, address, requestId }: Head, { status }: Response, took: number): void {
+    const ms = Math.round(took * 1000) / 1000;
+    debug.line({ method, path: shownText(path), address, status, ms, requestId }, "call answered");
   }
 
   function answer(
@@ -281,7 +315,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     const why =
       (auth.open ? pages.refusesHost(head) : undefined) ?? (asksMetrics ? undefined : pages.refusesPage(head));
     if (why === undefined) return;
-    refusal(head.address, `${head.method.toUpperCase()} ${shownText(head.path)}: ${why}`);
+    refusal(head.address, `${head.method.toUpperCase()} ${shownText(head.path)}: ${why}`, head.requestId);
     throw new HttpError(403, why);
   }
 
@@ -289,7 +323,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     try {
       return auth.admit(head);
     } catch (error) {
-      refusal(head.address, `${head.method.toUpperCase()} ${shownText(head.path)}: ${textOf(error)}`);
+      refusal(head.address, `${head.method.toUpperCase()} ${shownText(head.path)}: ${textOf(error)}`, head.requestId);
       throw error;
     }
   }
@@ -306,23 +340,27 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     return shown(actions.metrics?.contentType ?? "", (await actions.metrics?.text()) ?? "");
   }
 
+  async function ready(head: Head): Promise<Response> {
+    const reasons = await actions.ready();
+    return reasons.length === 0
+      ? json({ code: "success", ready: true })
+      : json({ code: "error", message: `not ready: ${reasons.join("; ")}`, reasons, requestId: head.requestId }, 503);
+  }
+
   function failure(error: unknown, head?: Head): Response {
     if (error instanceof PushError) return refused(STATUS_OF[error.code], error.message, head, error.hint);
     if (error instanceof HttpError) return refused(error.status, error.message, head);
-    options.report(error);
+    options.report(error, head?.requestId);
     return refused(500, "internal error", head);
   }
 
   function refused(status: number, message: string, head: Head | undefined, hint?: string): Response {
     errors[status] = (errors[status] ?? 0) + 1;
     const path = shownText(head?.path ?? "");
-    if (OF_A_LIMIT.has(status)) limited.add(status, `${path}: ${message}`);
-    if (debug.on)
-      debug.line(
-        { method: head?.method, path, address: head?.address, status, error: hint ?? message },
-        "call refused",
-      );
-    return failed(status, message, hint);
+    const { method, address, requestId } = head ?? {};
+    if (OF_A_LIMIT.has(status)) limited.add(status, { text: `${path}: ${message}`, requestId: requestId ?? "" });
+    if (debug.on) debug.line({ method, path, address, status, error: hint ?? message, requestId }, "call refused");
+    return failed(status, message, hint, requestId);
   }
 
   return {
@@ -333,7 +371,13 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     },
     get counters() {
       const calls = Object.fromEntries(table.map(({ path, handler }) => [path, handler.served]));
-      return { calls: { ...calls, "/api/receipt": receipts }, errors };
+      const durations = Object.fromEntries(
+        table.flatMap(({ path, handler: { durations } }) => {
+          const { histogram } = durations;
+          return histogram === undefined ? [] : [[path, histogram]];
+        }),
+      );
+      return { calls: { ...calls, "/api/receipt": receipts }, errors, durations };
     },
   };
 }

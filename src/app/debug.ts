@@ -25,10 +25,11 @@ export function showPush(
   debug: Debug,
   target: PushTarget,
   { event, body, timeToLive }: PushDraft,
+  requestId: string,
   done: Pushed | Promise<Pushed>,
 ): Pushed | Promise<Pushed> {
   const show = ({ id, online }: Pushed): void =>
-    debug.line({ id, event, ...shownTarget(target), size: body.length, timeToLive, online }, "push");
+    debug.line({ id, event, ...shownTarget(target), size: body.length, timeToLive, online, requestId }, "push");
   if (!(done instanceof Promise)) show(done);
   else done.then(show, () => undefined);
   return done;
@@ -39,9 +40,11 @@ export function showNotification(
   id: NotificationId,
   content: NotificationContent,
   { target, type, sendAt, rate, dryRun, timeToLive }: NotificationOptions,
+  requestId: string,
 ): void {
   const size = JSON.stringify(content).length;
-  debug.line({ id, ...shownTarget(target), size, timeToLive, type, sendAt, rate, dryRun }, "notification");
+  const fields = { id, ...shownTarget(target), size, timeToLive, type, sendAt, rate, dryRun, requestId };
+  debug.line(fields, "notification");
 }
 
 function shownTarget(target: Target): object {

@@ -20,12 +20,21 @@ export interface Figures {
   readonly keyFetches: Totals;
   readonly apiCalls: Totals;
   readonly apiErrors: Totals;
+  /** By route, in seconds. */
+  readonly apiDurations: Readonly<Record<string, Durations>>;
   readonly store: {
     readonly queued: number;
     readonly calls: number;
     readonly databaseBytes: number;
     readonly logBytes: number;
   };
+}
+
+interface Durations {
+  /** What took at most so long. */
+  readonly buckets: readonly (readonly [bound: number, count: number])[];
+  readonly sum: number;
+  readonly count: number;
 }
 
 export interface Metrics {
@@ -205,7 +214,21 @@ export function createMetrics(
       );
       const now = figures();
       for (const read of readers) read(now);
-      return registry.metrics();
+      return `${await registry.metrics()}${durationsText(now.apiDurations)}`;
     },
   };
+}
+
+/** The library's histograms cost each call a microsecond; these are counted where the calls are, and only written here. */
+function durationsText(byRoute: Readonly<Record<string, Durations>>): string {
+  const name = "pushbox_api_request_seconds";
+  const lines = Object.entries(byRoute).flatMap(([route, { buckets, sum, count }]) => [
+    ...buckets.map(([bound, below]) => `${name}_bucket{le="${bound}",route="${route}"} ${below}`),
+    `${name}_bucket{le="+Inf",route="${route}"} ${count}`,
+    `${name}_sum{route="${route}"} ${sum}`,
+    `${name}_count{route="${route}"} ${count}`,
+  ]);
+  if (lines.length === 0) return "";
+  const help = "Time from the end of an API request to its answer";
+  return `${[`\n# HELP ${name} ${help}`, `# TYPE ${name} histogram`, ...lines].join("\n")}\n`;
 }

@@ -111,10 +111,10 @@ export function createNotifications(options: NotificationsOptions): Notification
   }
 
   const actions: Notifications["actions"] = {
-    async notify(content, request) {
+    async notify(content, request, requestId) {
       const id = await accept(outbox, { content, ...request }, now());
       expander.nudge();
-      if (debug.on) showNotification(debug, id, content, request);
+      if (debug.on) showNotification(debug, id, content, request, requestId);
       return id;
     },
     outbox: {

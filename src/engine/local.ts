@@ -63,6 +63,8 @@ export interface StoreStatistics {
 }
 
 export interface LocalEngine extends Engine {
+  /** Writes something. Rejects with `PushError("unavailable")` while the store cannot. */
+  probe(): Promise<void>;
   statistics(): StoreStatistics;
 }
 
@@ -185,6 +187,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
       closing ??= close();
       return closing;
     },
+    probe: () => queue.call("probe", []),
     statistics: () => ({
       ...totals,
       queued: queue.length,

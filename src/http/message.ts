@@ -1,5 +1,6 @@
 // Requests and responses as plain values, and the port between this layer and those who answer.
 import type { HttpRequest, HttpResponse } from "uWebSockets.js";
+import { requestIdOf } from "./request-id.ts";
 import { type AddressList, addressText, callerAddress } from "./uws/address.ts";
 
 export type Header = readonly [name: string, value: string];
@@ -21,6 +22,8 @@ export interface Site {
   failure(error: unknown, head?: Head): Response;
 }
 
+const REQUEST_ID = "x-request-id";
+
 /** What is wrong with a request as HTTP, whatever it asks for. */
 export class HttpError extends Error {
   readonly status: number;
@@ -41,6 +44,8 @@ export class Head {
   readonly path: string;
   /** Without the question mark; empty when there is none. */
   readonly query: string;
+  /** The caller's X-Request-Id, or one made here: in the answer, in the body of an error and in the log. */
+  readonly requestId: string;
   /** Both empty when the request has no body. */
   contentType = "";
   contentEncoding = "";
@@ -57,6 +62,7 @@ export class Head {
     this.method = request.getMethod();
     this.path = request.getUrl();
     this.query = request.getQuery() ?? "";
+    this.requestId = requestIdOf(request.getHeader(REQUEST_ID));
     this.#request = request;
     this.#response = response;
     this.#trusted = trustedProxies;

@@ -71,10 +71,10 @@ test("A4: however many addresses knock, the log stays readable", async (t) => {
     (text) => void lines.push(text),
     () => now,
   );
-  for (let i = 0; i < 5000; i++) refusal(`9.9.${i >> 8}.${i & 255}`, "no key");
+  for (let i = 0; i < 5000; i++) refusal(`9.9.${i >> 8}.${i & 255}`, "no key", "r");
   t.equal(lines.length, 1000);
   now = 60_000;
-  refusal("9.9.9.9", "no key");
+  refusal("9.9.9.9", "no key", "r");
   t.equal(lines.length, 1001);
 });
 

@@ -16,6 +16,7 @@ export interface Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
+  /** Without `requestId`, which every error has. */
   readonly json: unknown;
 }
 
@@ -112,6 +113,7 @@ export async function start(
     counters: noCounters,
     count: (key) => void counted.push(key),
     config: () => ({}),
+    ready: async () => [],
     ...actions,
   };
   const api = createApi(
@@ -173,13 +175,27 @@ function exchange(
           const text = Buffer.concat(chunks).toString();
           const isJson = incoming.headers["content-type"]?.startsWith("application/json") ?? false;
           const json: unknown = isJson && text !== "" ? JSON.parse(text) : undefined;
-          resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, text, json });
+          const status = incoming.statusCode ?? 0;
+          try {
+            resolve({ status, headers: incoming.headers, text, json: withoutRequestId(json, incoming.headers) });
+          } catch (error) {
+            reject(error);
+          }
         });
       },
     );
     outgoing.on("error", reject);
     outgoing.end(body);
   });
+}
+
+/** Every answer names its request, an error in its body too. */
+function withoutRequestId(json: unknown, { "x-request-id": named }: IncomingHttpHeaders): unknown {
+  if (named === undefined) throw new Error("an answer without X-Request-Id");
+  if (typeof json !== "object" || json === null || !("code" in json) || json.code !== "error") return json;
+  const { requestId, ...rest } = json as Record<string, unknown>;
+  if (requestId !== named) throw new Error(`an error of the request ${named} names ${String(requestId)}`);
+  return rest;
 }
 
 export const error = (message: string): object => ({ code: "error", message });

@@ -48,10 +48,14 @@ t.test("metrics: every name, and each moves with what it counts", async (t) => {
     'pushbox_events_refused_total{code="topics_limit"}': 1,
     'pushbox_api_calls_total{route="/api/push"}': 2,
     'pushbox_api_errors_total{status="400"}': 1,
+    'pushbox_api_request_seconds_count{route="/api/push"}': 2,
+    'pushbox_api_request_seconds_bucket{le="+Inf",route="/api/push"}': 2,
     [`pushbox_build_info{version="${version}"}`]: 0,
   };
-  // An error that has not happened yet has no sample.
-  before.set('pushbox_api_errors_total{status="400"}', 0);
+  // What has not happened yet has no sample.
+  for (const name of ['api_errors_total{status="400"}', 'api_request_seconds_count{route="/api/push"}'])
+    before.set(`pushbox_${name}`, 0);
+  before.set('pushbox_api_request_seconds_bucket{le="+Inf",route="/api/push"}', 0);
   for (const [name, by] of Object.entries(expected)) t.equal(moved(name), by, name);
   for (const name of ["pushbox_store_calls_total", "pushbox_store_transaction_seconds_count"])
     t.ok(moved(name) >= 3, `${name}: two hellos and a kept packet`);
@@ -70,7 +74,9 @@ t.test("metrics: every name, and each moves with what it counts", async (t) => {
 
 t.test("D8: promtool check metrics finds nothing to say", async (t) => {
   const app = await startTestApp(t, {});
+  await app.ok("push", { topic: "news", json: "1" });
   const text = await (await fetch(`${app.apiUrl}/metrics`)).text();
+  t.match(text, /^pushbox_api_request_seconds_bucket\{le="0\.0005",route="\/api\/push"\} \d$/m);
   // The rule that was broken, for where promtool is not installed.
   for (const [, name, type] of text.matchAll(/^# TYPE (\S+) (\S+)$/gm))
     t.equal(name?.endsWith("_total"), type === "counter", `${name} is a ${type}`);

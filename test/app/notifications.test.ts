@@ -44,6 +44,7 @@ t.test("a stop waits four seconds for vendors that hang, and no longer", async (
   await notifications.actions.notify(
     { id: "note", android: { title: "T", payload: {} } },
     { target: { kind: "pushIds", pushIds: [pushId] }, timeToLive: 60_000, callerAddress: "" },
+    "request",
   );
   await asked;
   mock.timers.enable({ apis: ["setTimeout"] });

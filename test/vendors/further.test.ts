@@ -86,6 +86,7 @@ t.test(
       notifications.actions.notify(
         { android: { title: "Coo", payload: {} } },
         { id, target: { kind: "pushIds", pushIds: [pushId] }, timeToLive: 60_000, callerAddress: "" },
+        "request",
       );
     const counts = async (id: string) => (await engine.counters.arrivals({ id }, 1))[0]?.counts;
 

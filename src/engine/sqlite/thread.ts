@@ -28,6 +28,7 @@ import { online } from "./online.ts";
 import { orders } from "./orders.ts";
 import { type Keep, type Packets, packets } from "./packets.ts";
 import { presence } from "./presence.ts";
+import { probe } from "./probe.ts";
 import { type Progress, progress } from "./progress.ts";
 import { receipts } from "./receipts.ts";
 import { revocations } from "./revocations.ts";
@@ -159,6 +160,7 @@ function methods(
     sweepHooks: hooks.sweepHooks,
     hookMemory: hooks.hookMemory,
     memorize: hooks.memorize,
+    probe: probe(db),
     appendOnce: repeatable.appendOnce,
     handed: repeatable.handed,
   };
