@@ -39,7 +39,8 @@ export type HookTable = ReturnType<typeof hookTable>;
 export function hookTable(db: Database) {
   const epoch = readEpoch(db);
   const replace = db.prepare<[string, string]>(`
-    DELETE FROM hook_events WHERE hook = ? AND subject = ? AND state = ${WAITING}`);
+    DELETE FROM hook_events INDEXED BY hook_events_by_subject
+    WHERE hook = ? AND subject = ? AND subject IS NOT NULL AND state = ${WAITING}`);
   const add = db.prepare<[string, number, string, string | null, number, number]>(
     "INSERT OR IGNORE INTO hook_events (hook, seq, key, subject, size, due) VALUES (?, ?, ?, ?, ?, ?)",
   );
