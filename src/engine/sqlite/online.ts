@@ -181,10 +181,11 @@ export function online(db: Database, log: EventLog, wants: Wants, run: number, s
     rebound(pushId: string, before: string | null, after: string | null, by: BoundBy, now: number): void {
       if (before === after) return;
       const key = deviceKey(pushId);
-      if (before !== null) log.write("uid.unbound", key, { pushId, uid: before, by, at: iso(now) }, now);
-      if (after !== null) log.write("uid.bound", key, { pushId, uid: after, by, at: iso(now) }, now);
-      if (!wants.tracksDevices) return;
-      const row = find.get(pushId);
+      const row = wants.tracksDevices ? find.get(pushId) : undefined;
+      // What holds of the device is in each event of its key, as far as it is known.
+      const known = wants.tracksDevices ? { online: row !== undefined } : undefined;
+      if (before !== null) log.write("uid.unbound", key, { pushId, uid: before, by, ...known, at: iso(now) }, now);
+      if (after !== null) log.write("uid.bound", key, { pushId, uid: after, by, ...known, at: iso(now) }, now);
       if (row !== undefined) moveUser(pushId, row.uid, after, by === "deleted" ? "deleted" : "unbound", now);
     },
 
