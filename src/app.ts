@@ -12,6 +12,7 @@ import { Logins } from "./app/login.ts";
 import { createMetrics, type Figures } from "./app/metrics.ts";
 import { createNotifications, type Notifications } from "./app/notifications.ts";
 import { createReadiness } from "./app/ready.ts";
+import { createTelling, type Telling } from "./app/telling.ts";
 import { openKeys, openVendors, webPushKeys } from "./app/vendors.ts";
 import { version } from "./app/version.ts";
 import { type Config, hasLogin } from "./config/index.ts";
@@ -77,6 +78,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
         version,
         () => figures(gateway, hub, conversation, logins, api, engine),
         () => notifications.actions.lanes.list(),
+        () => telling.actions.hooks.list(),
         () => engine.devices.count(),
       )
     : undefined;
@@ -151,6 +153,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     now,
     elapsed: () => performance.now(),
   });
+  const telling: Telling = createTelling(config, { engine, log, now });
   const api: Api = createApi(apiOptions(config, log, debug), {
     push(target, draft, repeatable, requestId) {
       const pushed =
@@ -160,6 +163,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
       return debug.on ? showPush(debug, target, draft, requestId, pushed) : pushed;
     },
     ...notifications.actions,
+    ...telling.actions,
     bind: (binding) => bind(engine, binding, now()),
     unbind: (who) => unbind(engine, who, now()),
     async revoke(tokens) {
@@ -204,12 +208,14 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     await notifications.stop();
     await gateway.close();
     await conversation.stop();
+    await telling.stop();
     await report.stop();
     await engine.close();
   }
 
   try {
     await recall(engine, gate, now());
+    await telling.start();
     const clientPort = await gateway.listen();
     const apiPort = await server.listen();
     await notifications.start();
@@ -219,8 +225,10 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
       async reload(next) {
         const useVendors = notifications.reload(next.vendors);
         const nextLogin = logins.open(next.client);
+        const useHooks = telling.reload(next);
         await Promise.all([gateway.reloadTls(), server.reloadTls()]);
         useVendors();
+        useHooks();
         gate.set(nextLogin);
         api.setAccess(access(next.api));
         limit(next.client);

@@ -237,17 +237,22 @@ t.test("every configuration in it is right, and every setting it names exists", 
     );
   }
   const names = new Set(rows.map((row) => row.name));
-  for (const [, name = ""] of readme.matchAll(/`((?:client|api|storage|vendors)\.\w+)(?: = [^`]*)?`/g))
+  for (const [, name = ""] of readme.matchAll(/`((?:client|api|storage|hooks|vendors)\.\w+)(?: = [^`]*)?`/g))
     t.ok(names.has(name), name);
-  const defaults = new Map(rows.map((row) => [row.key, row.setting.fallback]));
+  const defaults = new Map(rows.map((row) => [row.name, row.setting.fallback]));
   t.match(
-    ["keep", "max_payload", "max_body", "max_id_length", "max_topic_length", "device_days"].map((key) =>
-      defaults.get(key),
-    ),
+    [
+      "storage.keep",
+      "client.max_payload",
+      "api.max_body",
+      "client.max_id_length",
+      "client.max_topic_length",
+      "storage.device_days",
+    ].map((key) => defaults.get(key)),
     [10, 1_000_000, 104_857_600, 128, 256, 90],
     "the numbers in the text",
   );
-  t.equal(Number(defaults.get("ping_interval_v3")) + Number(defaults.get("ping_timeout_v3")), 115_000);
+  t.equal(Number(defaults.get("client.ping_interval_v3")) + Number(defaults.get("client.ping_timeout_v3")), 115_000);
 });
 
 t.test("its table of vendors has all of them, with the keys that each needs, and no more", async (t) => {

@@ -203,6 +203,7 @@ const metrics = createMetrics(
     store: engine.statistics(),
   }),
   async () => [],
+  async () => [],
   async () => 0,
 );
 const api = createApi(
@@ -232,6 +233,14 @@ const api = createApi(
       retry: (filter, options) => engine.outbox.retry(filter, options, now()),
     },
     lanes: { list: async () => [], resume: () => [] },
+    hooks: { list: async () => [], resume: () => [], test: async () => undefined },
+    events: {
+      list: async () => ({ events: [] }),
+      seqOf: () => undefined,
+      dead: async () => [],
+      replay: async () => 0,
+      follow: async () => ({ newest: 0, close() {} }),
+    },
     relay: async () => undefined,
     receiver: () => undefined,
     bind: (binding) => bind(engine, binding, now()),

@@ -2,6 +2,8 @@
 
 import type { PushId, Uid } from "../core/device.ts";
 import type { Binding, Counters, Devices } from "../core/engine.ts";
+import type { EventQuery, Events } from "../core/events.ts";
+import type { HookQueue, Hooks } from "../core/hooks.ts";
 import type { Lanes } from "../core/lane.ts";
 import type { Live } from "../core/live.ts";
 import type { Revocation } from "../core/login.ts";
@@ -62,6 +64,19 @@ export interface ReceiptRequest {
 
 type ReceiptAnswer = Readonly<Record<string, unknown>>;
 
+/** Who reads events as they are written. */
+interface Following {
+  /** The seq of the newest event. */
+  readonly newest: number;
+  close(): void;
+}
+
+interface EventActions extends Pick<Events, "list" | "seqOf">, Pick<HookQueue, "dead"> {
+  replay(hook: string, from: "dead" | "log", query: EventQuery): Promise<number>;
+  /** From here on events of these patterns are written. @param written gets the newest seq after each commit that wrote some */
+  follow(patterns: readonly string[], written: (newest: number) => void): Promise<Following>;
+}
+
 export interface Actions {
   /**
    * A promise resolves once the packet is as safe as the caller asked for; otherwise that was so before it returned.
@@ -76,6 +91,8 @@ export interface Actions {
     retry(filter: FailedFilter, options: RetryOptions): Promise<Retried>;
   };
   readonly lanes: Lanes;
+  readonly hooks: Hooks;
+  readonly events: EventActions;
   /** Sends at once, with the credentials of this server. Undefined: there are none for this bundle id. */
   relay(
     app: AppId,

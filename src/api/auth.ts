@@ -25,6 +25,8 @@ export interface Caller {
   /** The header Idempotency-Key; empty when absent. */
   readonly repeatKey: string;
   readonly requestId: string;
+  /** The header Last-Event-ID; empty when absent. */
+  readonly lastEventId: string;
 }
 
 export interface Auth {

@@ -14,6 +14,8 @@ import { createAuth } from "./auth.ts";
 import { deliveryList, deliveryRetry, getNotification } from "./deliveries.ts";
 import { deleteDevice, getDevice, redisGet } from "./device.ts";
 import { Durations, type Histogram } from "./durations.ts";
+import { eventList, eventReplay } from "./event.ts";
+import { hookDead, hookList, hookResume, hookTest } from "./hook.ts";
 import type { Limits } from "./ids.ts";
 import { JOB_ORDERS, jobGet, jobList, jobOrder } from "./job.ts";
 import { laneList, laneResume } from "./lane.ts";
@@ -29,6 +31,7 @@ import { createRefusals } from "./refusals.ts";
 import { REPEAT_HEADER } from "./repeat.ts";
 import { config, heap } from "./server.ts";
 import { statsArrival, statsBase, statsChart, statsKeys } from "./stats.ts";
+import { createStreams } from "./stream.ts";
 import type { TopicOnlineFilter } from "./topic.ts";
 import { topicDevices, topicList, topicOnline } from "./topic.ts";
 import { bindUid, removeUid } from "./uid.ts";
@@ -84,6 +87,8 @@ interface Endpoint {
   readonly namesCaller?: boolean;
   /** The call may carry the header Idempotency-Key. */
   readonly repeatable?: boolean;
+  /** The call may carry the header Last-Event-ID. */
+  readonly resumable?: boolean;
   answer(params: Params, caller: Caller, rest: string): Response | Promise<Response>;
 }
 
@@ -94,6 +99,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
   const { limits, serverId, topicOnlineFilter, debug = NO_DEBUG, elapsed = () => performance.now() } = options;
   const auth = createAuth(options.keys, options.insecure, options.broadcast);
   const pages = createPages(options);
+  const streams = createStreams();
   const refusal = createRefusals(options.warn, options.now ?? Date.now);
   const limited = new Tally<number, { readonly text: string; readonly requestId: string }>((status, count, last) =>
     options.warn(
@@ -164,6 +170,26 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
       takes: ["provider", "app", "host"],
       namesCaller: true,
       answer: (params, caller) => laneResume(params, actions, () => admitBroadcast(caller)),
+    },
+    { path: "/hook/list", takes: [], answer: () => hookList(actions) },
+    { path: "/hook/resume", takes: ["name"], answer: (params) => hookResume(params, actions) },
+    { path: "/hook/test", takes: ["name"], answer: (params) => hookTest(params, actions) },
+    { path: "/hook/dead", takes: ["name", "after", "limit"], answer: (params) => hookDead(params, actions) },
+    {
+      path: "/event/list",
+      takes: ["after", "types", "key", "from", "to", "limit"],
+      answer: (params) => eventList(params, actions),
+    },
+    {
+      path: "/event/replay",
+      takes: ["hook", "from", "to", "types", "key", "after", "dead"],
+      answer: (params) => eventReplay(params, actions),
+    },
+    {
+      path: "/events",
+      takes: ["types", "after"],
+      resumable: true,
+      answer: (params, { lastEventId }) => streams.answer(params, actions, lastEventId),
     },
     {
       path: "/uid/bind",
@@ -253,6 +279,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
       address: endpoint.namesCaller ? head.address : "",
       repeatKey: endpoint.repeatable ? head.header(REPEAT_HEADER) : "",
       requestId: head.requestId,
+      lastEventId: endpoint.resumable ? head.header("last-event-id") : "",
     };
     actions.count(endpoint.key);
     endpoint.served++;
@@ -368,6 +395,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     setAccess(access) {
       auth.set(access.keys, access.broadcast);
       pages.set(access);
+      streams.end();
     },
     get counters() {
       const calls = Object.fromEntries(table.map(({ path, handler }) => [path, handler.served]));

@@ -2,6 +2,7 @@
 // that counting costs the paths of messages nothing.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { laneName } from "../core/delivery.ts";
+import { HOOK_RESULTS, type HookStatus } from "../core/hooks.ts";
 import type { LaneStatus } from "../core/lane.ts";
 
 /** Totals since the start, by the value of their label. */
@@ -49,13 +50,15 @@ export interface Metrics {
 const platforms = ["android", "ios", "browser"];
 const fast = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 
+const hookStates = ["running", "failing", "off"] as const;
 const laneStates = ["running", "paused", "stopped"] as const;
 
-/** @param figures, lanes, devices asked at each scrape. Lanes are as many as there are apps in the configuration. */
+/** @param figures, lanes, hooks, devices asked at each scrape. Lanes are as many as there are apps in the configuration. */
 export function createMetrics(
   version: string,
   figures: () => Figures,
   lanes: () => Promise<readonly LaneStatus[]>,
+  hooks: () => Promise<readonly HookStatus[]>,
   devices: () => Promise<number>,
 ): Metrics {
   const registry = new Registry();
@@ -180,6 +183,47 @@ export function createMetrics(
     }
   }
 
+  const hook = { labelNames: ["hook"], registers };
+  const waiting = new Gauge({ name: "pushbox_hook_waiting", help: "Events that wait for the endpoint", ...hook });
+  const lag = new Gauge({
+    name: "pushbox_hook_oldest_seconds",
+    help: "For how long the first of them has waited",
+    ...hook,
+  });
+  const dead = new Gauge({ name: "pushbox_hook_dead_letters", help: "Events that were given up", ...hook });
+  const dropped = new Counter({
+    name: "pushbox_hook_dropped_total",
+    help: "Events forgotten for want of room, since the store was made",
+    ...hook,
+  });
+  const delivered = new Counter({ name: "pushbox_hook_events_total", help: "Events that the endpoint took", ...hook });
+  const hookState = new Gauge({
+    name: "pushbox_hook_state",
+    help: "1 for the state the endpoint is in",
+    labelNames: ["hook", "state"],
+    registers,
+  });
+  const requests = new Counter({
+    name: "pushbox_hook_requests_total",
+    help: "Requests to the endpoint, by what became of them",
+    labelNames: ["hook", "result"],
+    registers,
+  });
+
+  function readHooks(all: readonly HookStatus[]): void {
+    for (const metric of [waiting, lag, dead, dropped, delivered, hookState, requests]) metric.reset();
+    for (const one of all) {
+      const labels = { hook: one.name };
+      waiting.set(labels, one.waiting);
+      lag.set(labels, one.oldest === undefined ? 0 : Math.max(0, (Date.now() - one.oldest) / 1000));
+      dead.set(labels, one.dead);
+      dropped.inc(labels, one.dropped);
+      delivered.inc(labels, one.delivered);
+      for (const each of hookStates) hookState.set({ ...labels, state: each }, one.state === each ? 1 : 0);
+      for (const result of HOOK_RESULTS) requests.inc({ ...labels, result }, one.requests[result]);
+    }
+  }
+
   const stored = new Gauge({ name: "pushbox_devices", help: "Devices stored", registers });
   gauge("store_waiting", "Calls that wait for the storage thread", (now) => now.store.queued);
   total("store_calls_total", "Calls the storage thread has answered", (now) => now.store.calls);
@@ -208,6 +252,7 @@ export function createMetrics(
     contentType: registry.contentType,
     async text() {
       readLanes(await lanes().catch(() => [])); // a store that fails says so elsewhere
+      readHooks(await hooks().catch(() => []));
       await devices().then(
         (count) => stored.set(count),
         () => {},

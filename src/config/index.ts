@@ -364,6 +364,17 @@ function join(config: Config, draft: Draft, warnings: string[]): void {
     const { caFile } = config.vendors;
     return caFile === "" ? undefined : checkAuthorities(caFile).map((problem) => `vendors.ca_file: ${problem}`);
   });
+  rule(["hooks.tell"], () => {
+    const { tell, topics } = config.hooks;
+    const names = tell.map(({ name }) => name);
+    const twice = names.find((name, at) => names.indexOf(name) !== at);
+    if (twice !== undefined) return `two hooks.tell are called ${JSON.stringify(twice)}; give each a name of its own`;
+    if (topics.length === 0 && tell.some(({ events }) => events.some((pattern) => pattern.startsWith("topic."))))
+      warnings.push("hooks.topics is empty, so no event of a topic is told: list the beginnings of their names");
+    return tell.flatMap(({ name, ca_file: file = "" }) =>
+      file === "" ? [] : checkAuthorities(file).map((problem) => `hooks.tell ${name}: ca_file: ${problem}`),
+    );
+  });
   if (api.insecure && api.keys.length > 0)
     warnings.push("api.insecure has no effect: there are keys, and every call needs one");
   if (api.origins.includes("*") && api.keys.length === 0)

@@ -20,8 +20,8 @@ export interface Setting<T> {
   readonly boolean?: boolean;
   /** The value is never shown. */
   readonly secret?: boolean;
-  /** Of a secret list of tables: the keys that are shown all the same. Absent: `name`. */
-  readonly open?: readonly string[];
+  /** Of a secret list of tables: the keys that are shown all the same, or what is shown of each. Absent: `name`. */
+  readonly open?: readonly string[] | ((key: string, value: unknown) => unknown);
   /** A path that in the file is seen from the file's own directory; of a list of tables, the key that is one. */
   readonly beside?: boolean | string;
   /** SIGHUP applies a change; any other setting needs a restart. */

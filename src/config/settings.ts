@@ -1,5 +1,6 @@
 // Every setting: the one table behind the file, the flags, the environment, `pushbox init` and --help.
 // A further section is a further entry here; its type, flags, variables and checks follow from it.
+import { hookEntries } from "./hooks.ts";
 import {
   apiKeys,
   authKeys,
@@ -239,6 +240,42 @@ export const settings = {
       "Days after which a device that has no token, no uid and no tags, and was not seen meanwhile, is forgotten.",
     ),
     arrival_days: integer(30, 1, 3650, "Days for which the statistics of a notification are kept."),
+  },
+  hooks: {
+    keep: integer(
+      259_200_000,
+      60_000,
+      2_592_000_000,
+      "Time for which an event is kept, and sent again to an endpoint that does not take it; then it is a dead letter.",
+      { live: true },
+    ),
+    coalesce: yesNo(
+      true,
+      "A newer event of a state takes the place of one that still waits; false: every one is sent, for audit.",
+      { live: true },
+    ),
+    topics: list(
+      [],
+      { test: (prefix) => prefix !== "", expected: 'the beginning of a topic, such as "room:"' },
+      "<prefix>",
+      "Topics, by prefix, of which it is told who comes and goes.",
+      { live: true },
+    ),
+    max_events: integer(1_000_000, 1000, 100_000_000, "Events that are kept and wait, at most; then the oldest go.", {
+      live: true,
+    }),
+    max_bytes: integer(
+      1_073_741_824,
+      1_048_576,
+      1_099_511_627_776,
+      "Bytes of events that are kept and wait, at most.",
+      {
+        live: true,
+      },
+    ),
+    tell: hookEntries(
+      "Where events are sent to, signed by Standard Webhooks; the secret was made for this file. Also: ca_file, allow_private.",
+    ),
   },
   vendors: {
     ca_file: file(

@@ -101,15 +101,20 @@ function shownEntry({ vendor, value }: VendorEntry, open: OpenKeys): Readonly<Re
 
 function shown(config: Config, row: Row): unknown {
   const value = valueIn(config, row);
-  return row.setting.secret && value !== "" ? masked(value, row.setting.open ?? ["name"]) : value;
+  return row.setting.secret && value !== "" ? masked(value, opened(row)) : value;
 }
 
-/** Every text of a secret but those of these keys. */
-function masked(value: unknown, open: readonly string[]): unknown {
-  if (Array.isArray(value)) return value.map((item) => masked(item, open));
+/** What may be shown of a key's value in a secret table; undefined: nothing. */
+function opened({ setting: { open = ["name"] } }: Row): (key: string, value: unknown) => unknown {
+  return typeof open === "function" ? open : (key, value) => (open.includes(key) ? value : undefined);
+}
+
+/** Every text of a secret but what is open. */
+function masked(value: unknown, open: (key: string, value: unknown) => unknown): unknown {
+  if (Array.isArray(value)) return value.map((inner) => masked(inner, open));
   if (typeof value === "object" && value !== null)
     return Object.fromEntries(
-      Object.entries(value).map(([key, inner]) => [key, open.includes(key) ? inner : masked(inner, open)]),
+      Object.entries(value).map(([key, inner]) => [key, open(key, inner) ?? masked(inner, open)]),
     );
   return mask;
 }

@@ -5,7 +5,7 @@ import type { Lane } from "./delivery.ts";
 import type { PushId, Uid } from "./device.ts";
 import { HOUR } from "./time.ts";
 
-const EVENT_TYPES = [
+export const EVENT_TYPES = [
   "device.online",
   "device.offline",
   "user.online",
@@ -78,6 +78,9 @@ export function takes(pattern: string, type: EventType): boolean {
   if (pattern === "*") return true;
   return pattern.endsWith(".*") ? type.startsWith(pattern.slice(0, -1)) : pattern === type;
 }
+
+/** Whether a pattern takes any type at all. */
+export const isPattern = (pattern: string): boolean => EVENT_TYPES.some((type) => takes(pattern, type));
 
 /** Where events are sent to. */
 export interface HookPatterns {

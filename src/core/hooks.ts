@@ -67,3 +67,67 @@ export interface HookQueue {
   memory(): Promise<ReadonlyMap<string, string>>;
   memorize(name: string, text: string): Promise<void>;
 }
+
+/** What became of requests to an endpoint. `partly`: it did not take some of the events. */
+export const HOOK_RESULTS = [
+  "delivered",
+  "partly",
+  "timeout",
+  "unreachable",
+  "redirect",
+  "refused",
+  "busy",
+  "error",
+  "gone",
+] as const;
+export type HookResult = (typeof HOOK_RESULTS)[number];
+
+/** `at`: epoch ms */
+export interface HookTrouble {
+  readonly reason: string;
+  readonly at: number;
+}
+
+/** An endpoint and how it does. Times are epoch milliseconds. */
+export interface HookStatus {
+  readonly name: string;
+  /** Without its query, which may hold a secret. */
+  readonly url: string;
+  readonly events: readonly string[];
+  readonly state: "running" | "failing" | "off";
+  /** Events that wait, and when the oldest of them was written. */
+  readonly waiting: number;
+  readonly oldest?: number;
+  /** Events given up, and forgotten for want of room. */
+  readonly dead: number;
+  readonly dropped: number;
+  /** Since the start: events that it took, and requests by what became of them. */
+  readonly delivered: number;
+  readonly requests: Readonly<Record<HookResult, number>>;
+  /** Requests under way. */
+  readonly inFlight: number;
+  /** Failures in a row. */
+  readonly failures: number;
+  readonly failingSince?: number;
+  readonly nextTry?: number;
+  readonly lastError?: HookTrouble;
+  readonly off?: HookTrouble;
+}
+
+/** What a test message came to. `status` absent: there was no answer. */
+export interface HookTest {
+  readonly delivered: boolean;
+  readonly status?: number;
+  readonly reason?: string;
+  /** Milliseconds. */
+  readonly took: number;
+}
+
+/** The endpoints that are configured. */
+export interface Hooks {
+  list(): Promise<readonly HookStatus[]>;
+  /** @returns the names of those that go on now; undefined: there is none of this name */
+  resume(name?: string): readonly string[] | undefined;
+  /** Undefined: there is none of this name. */
+  test(name: string): Promise<HookTest | undefined>;
+}

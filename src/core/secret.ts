@@ -5,6 +5,9 @@ const PREFIX = "whsec_";
 const SHORTEST = 24;
 const LONGEST = 64;
 
+/** Completes "write ...". */
+export const EXPECTED_SECRET = `${PREFIX} and base64 of ${SHORTEST} to ${LONGEST} random bytes, as made by pushbox init or: echo ${PREFIX}$(openssl rand -base64 32)`;
+
 /** Undefined for a text that is none. Base64 with its padding, as the published libraries want it. */
 export function secretBytes(text: string): Uint8Array | undefined {
   if (!text.startsWith(PREFIX)) return undefined;

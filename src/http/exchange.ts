@@ -4,7 +4,7 @@ import type { HttpResponse } from "uWebSockets.js";
 import { Buffer } from "node:buffer";
 import { type Body, type BodyFault, type BodyOwner, type Intake, SLOWEST } from "./body.ts";
 import { inflate } from "./inflate.ts";
-import type { Handler, Head, Response, Site } from "./message.ts";
+import type { Handler, Head, Outlet, Response, Site, Stream } from "./message.ts";
 import { HttpError } from "./message.ts";
 import { addressText, limitedAs } from "./uws/address.ts";
 import { announce, endAndShut, endBare, endWith } from "./uws/ending.ts";
@@ -23,6 +23,8 @@ export interface Traffic {
   closing: boolean;
   /** An exchange that was counted in `running` has ended. */
   ended(): void;
+  /** Answers without end. */
+  readonly streams: Set<Stream>;
 }
 
 /** deflate makes at most so many bytes of one. */
@@ -59,6 +61,7 @@ export class Exchange implements BodyOwner {
   #counted = false;
   #handler: Handler | undefined = undefined;
   #body: Body | undefined = undefined;
+  #stream: Stream | undefined = undefined;
 
   constructor(response: HttpResponse, head: Head, traffic: Traffic, closes: Closes) {
     this.#response = response;
@@ -163,7 +166,8 @@ export class Exchange implements BodyOwner {
     } catch (error) {
       answer = this.#traffic.site.failure(error, this.#head);
     }
-    if (!this.#over) this.#response.cork(() => this.#write(answer, false));
+    if (this.#over) answer.abandoned?.();
+    else this.#response.cork(() => this.#write(answer, false));
   }
 
   /** From here the answer comes later, so the client may be gone before. */
@@ -179,6 +183,11 @@ export class Exchange implements BodyOwner {
   #finish(): void {
     this.#over = true;
     this.#body?.end();
+    if (this.#stream !== undefined) {
+      this.#traffic.streams.delete(this.#stream);
+      this.#stream.closed();
+      this.#stream = undefined;
+    }
     if (!this.#counted) return;
     this.#counted = false;
     this.#traffic.running--;
@@ -202,7 +211,11 @@ export class Exchange implements BodyOwner {
     if (answer.status === 204 || answer.status === 304) {
       endBare(response, undefined, this.#closes, hangUp || closing);
     } else if (this.#head.method === "head") {
+      answer.abandoned?.();
       endBare(response, Buffer.byteLength(answer.body), this.#closes, hangUp || closing);
+    } else if (answer.stream !== undefined) {
+      this.#writeStream(answer.stream.bind(answer));
+      return;
     } else if (answer.body.length > LARGE_ANSWER && !hangUp && this.#closes !== "asked") {
       announce(response, this.#closes, closing);
       this.#writeLarge(typeof answer.body === "string" ? Buffer.from(answer.body) : answer.body);
@@ -211,6 +224,38 @@ export class Exchange implements BodyOwner {
       endWith(response, answer.body, this.#closes, hangUp || closing);
     }
     this.#finish();
+  }
+
+  /** Over when either side ends it. */
+  #writeStream(start: (outlet: Outlet) => Stream): void {
+    this.#await();
+    this.#over = true; // nobody else may answer
+    const response = this.#response;
+    let isOpen = true;
+    const outlet: Outlet = {
+      write: (text) => isOpen && this.#counted && response.write(text),
+      together: (work) => {
+        if (isOpen && this.#counted) response.cork(work);
+      },
+      end: () => {
+        if (!isOpen || !this.#counted) return;
+        isOpen = false;
+        response.cork(() => response.end("", true));
+        this.#finish();
+      },
+      cut: () => {
+        if (isOpen && this.#counted) response.close(); // aborts
+      },
+    };
+    response.onWritable(() => {
+      // What waits leaves first.
+      setImmediate(() => this.#stream?.ready());
+      return true;
+    });
+    const stream = start(outlet);
+    this.#stream = stream;
+    this.#traffic.streams.add(stream);
+    if (this.#traffic.closing) stream.end();
   }
 
   /** Over only once the kernel has taken the last byte: a server that closes must not cut it off. */

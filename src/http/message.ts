@@ -9,6 +9,32 @@ export interface Response {
   readonly status: number;
   readonly headers: readonly Header[];
   readonly body: string | Uint8Array;
+  /** Writes an answer without end, in the place of `body`. Called at most once. */
+  stream?(outlet: Outlet): Stream;
+  /** Called instead, when the client has gone before, or asked for the head alone. */
+  abandoned?(): void;
+}
+
+/** Where an answer without end is written to. After its end nothing is written. */
+export interface Outlet {
+  /** False: the client does not take more now; this piece is kept for it, and `ready` says when to go on. */
+  write(text: string): boolean;
+  /** Pieces that are written in `work` leave together. */
+  together(work: () => void): void;
+  /** In good order. */
+  end(): void;
+  /** At once. */
+  cut(): void;
+}
+
+/** Who writes one. */
+export interface Stream {
+  /** More can be written. */
+  ready(): void;
+  /** Nothing can be written any more. */
+  closed(): void;
+  /** The server wants it to end. */
+  end(): void;
 }
 
 /** Gets the whole body, already inflated. Whatever it throws becomes `site.failure`. */

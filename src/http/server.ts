@@ -61,6 +61,7 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
     gate,
     running: 0,
     closing: false,
+    streams: new Set(),
     ended() {
       if (traffic.closing && traffic.running === 0) drained?.();
     },
@@ -109,6 +110,7 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
   async function end(): Promise<void> {
     traffic.closing = true;
     listeners.stop();
+    for (const stream of traffic.streams) stream.end();
     if (traffic.running > 0) {
       let patience: NodeJS.Timeout | undefined;
       await new Promise<void>((resolve) => {

@@ -99,6 +99,14 @@ export async function start(
         return [];
       },
     },
+    hooks: { list: async () => [], resume: () => [], test: async () => undefined },
+    events: {
+      list: async () => ({ events: [] }),
+      seqOf: () => undefined,
+      dead: async () => [],
+      replay: async () => 0,
+      follow: async () => ({ newest: 0, close() {} }),
+    },
     relay: async (...args) => void record("relay", ...args),
     receiver: (...args) => void record("receiver", ...args),
     bind: async (binding) => record("bind", binding),

@@ -127,5 +127,14 @@ t.test("config: the settings that hold, by their names in the file, and secrets 
       xiaomi: [{ package_name: "com.a", app_secret: "********" }],
     },
   });
-  t.same(Object.keys(config), ["data", "log_level", "trust_client_uid", "client", "api", "storage", "vendors"]);
+  t.same(Object.keys(config), [
+    "data",
+    "log_level",
+    "trust_client_uid",
+    "client",
+    "api",
+    "storage",
+    "hooks",
+    "vendors",
+  ]);
 });

@@ -284,7 +284,12 @@ t.test("D2: each secret may be in a file that a variable names", async (t) => {
     wrong: "a:hunter2",
   });
   const secret = rows.filter((row) => row.setting.secret).map((row) => row.variable);
-  t.same(secret.sort(), ["PUSHBOX_API_KEYS", "PUSHBOX_CLIENT_AUTH_KEYS", "PUSHBOX_VENDORS_PROXY"]);
+  t.same(secret.sort(), [
+    "PUSHBOX_API_KEYS",
+    "PUSHBOX_CLIENT_AUTH_KEYS",
+    "PUSHBOX_HOOKS_TELL",
+    "PUSHBOX_VENDORS_PROXY",
+  ]);
   const { config, origins } = valid(
     given(undefined, {
       PUSHBOX_API_KEYS_FILE: `${directory}/keys`,
@@ -536,6 +541,8 @@ t.test("what init writes changes nothing, and holds every default", async (t) =>
   const asWritten = files(t, { "a.toml": text, "b.toml": text.replace(/^#(?=[a-z_0-9]+ = |\[\[)/gm, "") });
   t.same(valid(given(asWritten)).config, valid(given(undefined)).config);
   const uncommented = valid(given(asWritten.replace("a.toml", "b.toml")));
+  const { tell } = uncommented.config.hooks;
+  t.match(tell, [{ name: "backend", secret: /^whsec_/, events: ["device.*", "user.*", "topic.*"] }]);
   t.same(uncommented.config, {
     ...valid(given(undefined)).config,
     api: { ...valid(given(undefined)).config.api, keys: [{ name: "backend", key: secret }] },
@@ -543,6 +550,7 @@ t.test("what init writes changes nothing, and holds every default", async (t) =>
       ...valid(given(undefined)).config.client,
       auth: { ...valid(given(undefined)).config.client.auth, keys: [{ id: "1", alg: "HS256", secret }] },
     },
+    hooks: { ...valid(given(undefined)).config.hooks, tell },
   });
   t.notOk([...uncommented.origins.values()].includes("default"), "every setting is there");
 });

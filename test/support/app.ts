@@ -42,6 +42,7 @@ export async function startTestApp(t: Test, overrides: Overrides = {}): Promise<
     data: overrides.data ?? t.testdir(),
     client: { ...base.client, host: "127.0.0.1", port: 0, ...overrides.client },
     api: { ...base.api, port: 0, ...overrides.api },
+    hooks: { ...base.hooks, ...overrides.hooks },
     vendors: { ...base.vendors, ...overrides.vendors },
     storage: { ...base.storage, synchronous: "NORMAL", ...overrides.storage },
   };

@@ -1,0 +1,68 @@
+// /api/hook/*: the endpoints that events are sent to, how they do, and letting those go on that have failed.
+import { PushError } from "../core/errors.ts";
+import type { HookStatus, HookTrouble } from "../core/hooks.ts";
+import type { Response } from "../http/message.ts";
+import type { Actions } from "./actions.ts";
+import { json } from "./answer.ts";
+import { knownHook, shownEvent, unknownHook } from "./event.ts";
+import type { Params } from "./params.ts";
+import { told } from "./time.ts";
+
+const USUAL = 100;
+const MOST = 1000;
+
+export const hookList = async (actions: Actions): Promise<Response> =>
+  json({ code: "success", hooks: (await actions.hooks.list()).map((hook) => describe(hook, Date.now())) });
+
+/** All of them, or the one of this name: they are tried at once. Answers with those that had failed or were off. */
+export function hookResume(params: Params, actions: Actions): Response {
+  const name = params.label("name");
+  const resumed = actions.hooks.resume(name);
+  if (resumed === undefined) throw unknownHook(name ?? "");
+  return json({ code: "success", resumed });
+}
+
+/** Sends a message of no event, and tells what became of it. */
+export async function hookTest(params: Params, actions: Actions): Promise<Response> {
+  const name = required(params);
+  const test = await actions.hooks.test(name);
+  if (test === undefined) throw unknownHook(name);
+  return json({ code: "success", ...test });
+}
+
+/** Events that an endpoint did not take while they were kept, oldest first; `next`, given back as `after`, goes on. */
+export async function hookDead(params: Params, actions: Actions): Promise<Response> {
+  const name = await knownHook(required(params), actions);
+  const limit = params.whole("limit", 1, MOST) ?? USUAL;
+  const after = params.whole("after", 0, Number.MAX_SAFE_INTEGER) ?? 0;
+  const letters = await actions.events.dead(name, after, limit);
+  return json({
+    code: "success",
+    events: letters.map((letter) => ({
+      ...shownEvent(letter),
+      attempts: letter.attempts,
+      reason: letter.reason,
+      ...told("diedAt", letter.at),
+    })),
+    next: letters.length < limit ? undefined : letters.at(-1)?.seq,
+  });
+}
+
+function required(params: Params): string {
+  const name = params.label("name");
+  if (name === undefined) throw new PushError("invalid", "name is required: that of one of [[hooks.tell]]");
+  return name;
+}
+
+const describe = ({ oldest, failingSince, nextTry, lastError, off, ...hook }: HookStatus, now: number): object => ({
+  ...hook,
+  /** How far behind it is. */
+  lag: oldest === undefined ? 0 : Math.max(0, now - oldest),
+  ...told("failingSince", failingSince),
+  ...told("nextTry", nextTry),
+  lastError: trouble(lastError),
+  off: trouble(off),
+});
+
+const trouble = (one: HookTrouble | undefined): object | undefined =>
+  one === undefined ? undefined : { reason: one.reason, ...told("at", one.at) };
