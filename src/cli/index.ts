@@ -8,6 +8,8 @@ import { addConfig } from "./config.ts";
 import { addHealthcheck } from "./healthcheck.ts";
 import { addInit } from "./init.ts";
 import { addLab } from "./lab.ts";
+import { addListen } from "./listen.ts";
+import { addProbe } from "./probe.ts";
 import { addRestore } from "./restore.ts";
 import { addSend } from "./send.ts";
 import { addServe } from "./serve.ts";
@@ -68,6 +70,8 @@ Exit codes: 0 done, 1 failed at run time, 2 wrong command line or configuration.
     addLab,
     addHealthcheck,
     addSend,
+    addListen,
+    addProbe,
     addToken,
   ])
     add({ program, host, end });

@@ -1,13 +1,11 @@
 // The command `send`: a push or a notification from the command line to a running server.
-import { readFileSync } from "node:fs";
 import { Option } from "commander";
 import { printable } from "../core/printable.ts";
 import { type Cli, failed, ok, type Process, wrong } from "./command.ts";
 import { type Call, callOf, type Given, secondsOf } from "./send/call.ts";
-import { type Answer, type Server, ServerTrouble, serverAt } from "./send/server.ts";
+import { type Answer, HOME, type Server, ServerTrouble, serverOf } from "./send/server.ts";
 import { devicesText, outcomeText, succeeded, wait } from "./send/wait.ts";
 
-const HOME = "http://127.0.0.1:11001";
 /** Instead of a text: it is read from standard input. */
 const INPUT = "-";
 
@@ -90,7 +88,7 @@ export function addSend({ program, host, end }: Cli): void {
     const line = await withInput({ ...command.opts<Line>(), ...(push === undefined ? {} : { push }) }, host);
     const call = callOf(line, problems);
     const seconds = secondsOf(line.wait, problems);
-    const server = serverOf(line, host, problems);
+    const server = serverOf(line, "--url", host, problems);
     if (problems.length > 0 || server === undefined) {
       const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
       host.err(`${problems.map((problem) => `${problem}\n`).join("")}${count}; see pushbox send --help\n`);
@@ -135,32 +133,6 @@ async function withInput(line: Line, { input }: Process): Promise<Line> {
     ...(push === INPUT ? { push: text } : {}),
     ...(notification === INPUT ? { notification: text } : {}),
   };
-}
-
-function serverOf({ url, keyFile }: Line, { env }: Process, problems: string[]): Server | undefined {
-  let key = env["PUSHBOX_API_KEY"] ?? "";
-  let from = "PUSHBOX_API_KEY";
-  const named = env["PUSHBOX_API_KEY_FILE"];
-  const file = keyFile ?? (key === "" && named !== "" ? named : undefined);
-  if (file !== undefined) {
-    from = keyFile === undefined ? "PUSHBOX_API_KEY_FILE" : `--key-file ${keyFile}`;
-    try {
-      key = readFileSync(file, "utf8").trim();
-      if (key === "") problems.push(`${from}: the file is empty`);
-    } catch (error) {
-      problems.push(`${from}: ${(error as Error).message}`);
-    }
-  }
-  // The text itself is not repeated: it may be a key after all.
-  if (!/^[!-~]*$/.test(key)) problems.push(`${from}: a key is one word of printable ASCII characters`);
-  const parsed = URL.parse(url);
-  if (parsed === null || !/^https?:$/.test(parsed.protocol) || parsed.search + parsed.hash !== "") {
-    problems.push(`--url ${url}: write the address of the API, like ${HOME}`);
-    return undefined;
-  }
-  if (parsed.username + parsed.password !== "")
-    problems.push("--url: it holds a password; the API takes a key instead");
-  return problems.length > 0 ? undefined : serverAt(url, key);
 }
 
 // ---- doing it

@@ -1,5 +1,9 @@
 // A running server's API, as the command line calls it.
+import { readFileSync } from "node:fs";
 import { MINUTE } from "../../core/time.ts";
+import type { Process } from "../command.ts";
+
+export const HOME = "http://127.0.0.1:11001";
 
 export interface Answer {
   /** Success, by status and by what the body says. */
@@ -33,8 +37,40 @@ const PATIENCE = MINUTE;
 const BEFORE_ANYTHING =
   /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|CERT_|DEPTH_|SELF_|UNABLE_|ERR_TLS)/;
 
+/** @param flag the one that gives `url` */
+export function serverOf(
+  { url, keyFile }: { readonly url: string; readonly keyFile?: string },
+  flag: string,
+  { env }: Process,
+  problems: string[],
+): Server | undefined {
+  let key = env["PUSHBOX_API_KEY"] ?? "";
+  let from = "PUSHBOX_API_KEY";
+  const named = env["PUSHBOX_API_KEY_FILE"];
+  const file = keyFile ?? (key === "" && named !== "" ? named : undefined);
+  if (file !== undefined) {
+    from = keyFile === undefined ? "PUSHBOX_API_KEY_FILE" : `--key-file ${keyFile}`;
+    try {
+      key = readFileSync(file, "utf8").trim();
+      if (key === "") problems.push(`${from}: the file is empty`);
+    } catch (error) {
+      problems.push(`${from}: ${(error as Error).message}`);
+    }
+  }
+  // The text itself is not repeated: it may be a key after all.
+  if (!/^[!-~]*$/.test(key)) problems.push(`${from}: a key is one word of printable ASCII characters`);
+  const parsed = URL.parse(url);
+  if (parsed === null || !/^https?:$/.test(parsed.protocol) || parsed.search + parsed.hash !== "") {
+    problems.push(`${flag} ${url}: write the address of the API, like ${HOME}`);
+    return undefined;
+  }
+  if (parsed.username + parsed.password !== "")
+    problems.push(`${flag}: it holds a password; the API takes a key instead`);
+  return problems.length > 0 ? undefined : serverAt(url, key);
+}
+
 /** @param key empty: none is sent */
-export function serverAt(url: string, key: string): Server {
+function serverAt(url: string, key: string): Server {
   const address = (path: string): string => `${url.replace(/\/+$/, "")}/api/${path}`;
   const headers = {
     "content-type": "application/json",
