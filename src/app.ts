@@ -310,6 +310,7 @@ function apiOptions({ api, client }: Config, log: Log, debug: Debug): Parameters
     ...(Object.keys(filter).length === 0 ? {} : { topicOnlineFilter: filter }),
     limits: { id: client.maxIdLength, topic: client.maxTopicLength },
     quietElse: api.quietHoursElse,
+    version,
     serverId: `${hostAddress()}:1`,
     report: (error, requestId) => log.error({ err: error, requestId }, "an API call failed"),
     warn: (text, requestId) => log.warn({ requestId }, text),

@@ -5,23 +5,21 @@ import type { DeliveryRecord, FailedDelivery, FailedFilter, FailedGroup, FailedS
 import type { Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
 import { json } from "./answer.ts";
+import { DELIVERIES, JOBS, RETRIED } from "./bounds.ts";
 import { describeJob, requiredId, unknownNotification } from "./job.ts";
 import type { Params } from "./params.ts";
 import { arrivalFigures } from "./stats.ts";
 import { told } from "./time.ts";
 
-const USUAL = 100;
-const MOST = 1000;
-
 export async function getNotification(params: Params, actions: Actions): Promise<Response> {
   const id = requiredId(params);
   const after = params.text("after");
-  const limit = params.whole("limit", 1, MOST) ?? USUAL;
+  const limit = params.whole("limit", 1, DELIVERIES.most) ?? DELIVERIES.usual;
   const [page, note, jobs, [record]] = await Promise.all([
     actions.outbox.deliveries(id, after, limit),
     // It may be large: once is enough.
     after === undefined ? actions.outbox.notification(id) : undefined,
-    actions.outbox.jobs({ id }, MOST, Date.now()),
+    actions.outbox.jobs({ id }, JOBS.most, Date.now()),
     actions.counters.arrivals({ id }, 1),
   ]);
   const [newest] = jobs;
@@ -64,13 +62,11 @@ const describe = ({ lane, ...delivery }: DeliveryRecord): object => ({
 const FAILED: readonly FailedState[] = ["gone", "refused", "expired"];
 /** Of the last so many failed deliveries groups are counted. */
 const MOST_COUNTED = 200_000;
-/** Deliveries that a call may retry, and that may be named in one. */
-const MOST_RETRIED = 100_000;
 
 export async function deliveryList(params: Params, actions: Actions): Promise<Response> {
   const filter = filterOf(params);
   const after = params.text("after");
-  const limit = params.whole("limit", 1, MOST) ?? USUAL;
+  const limit = params.whole("limit", 1, DELIVERIES.most) ?? DELIVERIES.usual;
   const [page, counted] = await Promise.all([
     actions.failures.failed(filter, after, limit),
     // They are the same on each page.
@@ -102,7 +98,7 @@ export async function deliveryRetry(params: Params, actions: Actions, admitBroad
     ...(timeToLive === 0 ? {} : { timeToLive }),
     ...(after === undefined ? {} : { after }),
     dryRun,
-    limit: params.whole("limit", 1, MOST_RETRIED) ?? MOST_RETRIED,
+    limit: params.whole("limit", 1, RETRIED.most) ?? RETRIED.usual,
   });
   return json({
     code: "success",
@@ -111,7 +107,7 @@ export async function deliveryRetry(params: Params, actions: Actions, admitBroad
     dead,
     late,
     notifications: ids.size,
-    ids: [...ids].slice(0, USUAL),
+    ids: [...ids].slice(0, DELIVERIES.usual),
     next,
   });
 }
@@ -119,8 +115,8 @@ export async function deliveryRetry(params: Params, actions: Actions, admitBroad
 function idsOf(params: Params): readonly number[] | undefined {
   const ids = params.ids("delivery");
   if (ids === undefined) return undefined;
-  if (ids.length > MOST_RETRIED)
-    throw new PushError("too_large", `delivery has ${ids.length} ids: name at most ${MOST_RETRIED} in one call`);
+  if (ids.length > RETRIED.most)
+    throw new PushError("too_large", `delivery has ${ids.length} ids: name at most ${RETRIED.most} in one call`);
   if (!ids.every((id) => /^\d{1,15}$/.test(id)))
     throw new PushError("invalid", "delivery must be the number of a failed delivery, or a list of them");
   return ids.map(Number);

@@ -4,14 +4,12 @@ import { EVENT_TYPES, type Event, type EventQuery, type EventType, isPattern, ta
 import { HttpError, type Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
 import { json } from "./answer.ts";
+import { EVENTS } from "./bounds.ts";
 import type { Params } from "./params.ts";
-
-const USUAL = 100;
-const MOST = 1000;
 
 /** Oldest first; `next`, given back as `after`, goes on where the list ends. */
 export async function eventList(params: Params, actions: Actions): Promise<Response> {
-  const limit = params.whole("limit", 1, MOST) ?? USUAL;
+  const limit = params.whole("limit", 1, EVENTS.most) ?? EVENTS.usual;
   const query = readQuery(params, actions);
   const { events, next } = await actions.events.list(query, limit);
   return json({ code: "success", events: events.map(shownEvent), next });

@@ -4,12 +4,10 @@ import type { HookStatus, HookTrouble } from "../core/hooks.ts";
 import type { Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
 import { json } from "./answer.ts";
+import { EVENTS } from "./bounds.ts";
 import { knownHook, shownEvent, unknownHook } from "./event.ts";
 import type { Params } from "./params.ts";
 import { told } from "./time.ts";
-
-const USUAL = 100;
-const MOST = 1000;
 
 export const hookList = async (actions: Actions): Promise<Response> =>
   json({ code: "success", hooks: (await actions.hooks.list()).map((hook) => describe(hook, Date.now())) });
@@ -32,9 +30,10 @@ export async function hookTest(params: Params, actions: Actions): Promise<Respon
 
 /** Events that an endpoint did not take while they were kept, oldest first; `next`, given back as `after`, goes on. */
 export async function hookDead(params: Params, actions: Actions): Promise<Response> {
-  const name = await knownHook(required(params), actions);
-  const limit = params.whole("limit", 1, MOST) ?? USUAL;
+  const asked = required(params);
+  const limit = params.whole("limit", 1, EVENTS.most) ?? EVENTS.usual;
   const after = params.whole("after", 0, Number.MAX_SAFE_INTEGER) ?? 0;
+  const name = await knownHook(asked, actions);
   const letters = await actions.events.dead(name, after, limit);
   return json({
     code: "success",

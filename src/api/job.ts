@@ -5,12 +5,11 @@ import type { Job, JobState } from "../core/outbox.ts";
 import { HttpError, type Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
 import { json } from "./answer.ts";
+import { JOBS } from "./bounds.ts";
 import type { Params } from "./params.ts";
 import { told } from "./time.ts";
 
 const STATES: readonly JobState[] = ["scheduled", "deferred", "running", "paused", "cancelled", "finished"];
-const USUAL = 50;
-const MOST = 1000;
 
 /** An order, and the states in which a job already is what it asks for. */
 const ORDERS = {
@@ -19,15 +18,14 @@ const ORDERS = {
   cancel: ["cancelled"],
 } as const satisfies Readonly<Record<JobOrder, readonly JobState[]>>;
 
-export const JOB_ORDERS = ["pause", "resume", "cancel"] as const;
-export type JobOrder = (typeof JOB_ORDERS)[number];
+export type JobOrder = "pause" | "resume" | "cancel";
 
 /** Newest first; `next`, given back as `before`, goes on where the list ends. */
 export async function jobList(params: Params, actions: Actions): Promise<Response> {
   const state = params.text("state");
   if (state !== undefined && !isState(state))
     throw new PushError("invalid", `state must be one of ${STATES.join(", ")}`);
-  const limit = params.whole("limit", 1, MOST) ?? USUAL;
+  const limit = params.whole("limit", 1, JOBS.most) ?? JOBS.usual;
   const before = params.whole("before", 1, Number.MAX_SAFE_INTEGER);
   const query = { ...(state === undefined ? {} : { state }), ...(before === undefined ? {} : { before }) };
   const jobs = await actions.outbox.jobs(query, limit, Date.now());
@@ -68,7 +66,7 @@ export async function jobOrder(
 
 /** Newest first, at least one. Throws when the id is unknown. */
 async function jobsOf(id: NotificationId, actions: Actions): Promise<readonly Job[]> {
-  const jobs = await actions.outbox.jobs({ id }, MOST, Date.now());
+  const jobs = await actions.outbox.jobs({ id }, JOBS.most, Date.now());
   if (jobs.length === 0) throw unknownNotification(id);
   return jobs;
 }

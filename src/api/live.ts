@@ -4,13 +4,9 @@ import type { Who } from "../core/live.ts";
 import type { Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
 import { json, jsonMembers } from "./answer.ts";
+import { LONGEST_HOLD, MOST_ASKED } from "./bounds.ts";
 import type { Params } from "./params.ts";
 import { told } from "./time.ts";
-
-/** Devices or users in one question. */
-const MOST_ASKED = 10_000;
-/** A week. */
-const LONGEST_HOLD = 604_800_000;
 
 export async function disconnect(params: Params, { live }: Actions): Promise<Response> {
   const topic = params.topic();

@@ -3,10 +3,8 @@ import { PushError } from "../core/errors.ts";
 import type { Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
 import { json } from "./answer.ts";
+import { MOST_REVOKED } from "./bounds.ts";
 import type { Params } from "./params.ts";
-
-/** In one call. */
-const MOST = 10_000;
 
 /** Answers with how many sessions were closed. */
 export async function revoke(params: Params, actions: Actions, now: () => number): Promise<Response> {
@@ -18,7 +16,7 @@ export async function revoke(params: Params, actions: Actions, now: () => number
   if (jtis !== undefined && before !== undefined)
     throw new PushError("invalid", "issuedBefore goes with uid: a jti names one token");
   const names = uids ?? jtis ?? [];
-  if (names.length > MOST) throw new PushError("too_large", `at most ${MOST} of them in one call`);
+  if (names.length > MOST_REVOKED) throw new PushError("too_large", `at most ${MOST_REVOKED} of them in one call`);
   const kind = uids === undefined ? "jti" : "uid";
   const closed = await actions.revoke(
     names.map((name) => ({ kind, name, before: kind === "jti" ? 0 : (before ?? now()) })),

@@ -10,6 +10,7 @@ import type { Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
 import { json } from "./answer.ts";
 import type { Caller } from "./auth.ts";
+import { HIGHEST_RATE } from "./bounds.ts";
 import type { Limits } from "./ids.ts";
 import { memberText } from "./json.ts";
 import type { Params } from "./params.ts";
@@ -18,8 +19,6 @@ import { told } from "./time.ts";
 
 /** How much of a text that is not JSON the error repeats. */
 const LONGEST_ECHO = 1000;
-/** Devices per second; nothing sends faster. */
-const HIGHEST_RATE = 1_000_000;
 
 export async function notification(
   params: Params,

@@ -14,10 +14,11 @@ import { createAuth } from "./auth.ts";
 import { deliveryList, deliveryRetry, getNotification } from "./deliveries.ts";
 import { deleteDevice, getDevice, redisGet } from "./device.ts";
 import { Durations, type Histogram } from "./durations.ts";
+import { ENDPOINTS, type EndpointSpec, type Path } from "./endpoints.ts";
 import { eventList, eventReplay } from "./event.ts";
 import { hookDead, hookList, hookResume, hookTest } from "./hook.ts";
 import type { Limits } from "./ids.ts";
-import { JOB_ORDERS, jobGet, jobList, jobOrder } from "./job.ts";
+import { jobGet, jobList, jobOrder } from "./job.ts";
 import { laneList, laneResume } from "./lane.ts";
 import { disconnect, presence, subscribe, unsubscribe } from "./live.ts";
 import { revoke } from "./login.ts";
@@ -29,7 +30,7 @@ import { push } from "./push.ts";
 import { LONGEST_RECEIPT, type ReceiptAddress, receipt, receiptAddress } from "./receipt.ts";
 import { createRefusals } from "./refusals.ts";
 import { REPEAT_HEADER } from "./repeat.ts";
-import { config, heap } from "./server.ts";
+import { config, description, heap } from "./server.ts";
 import { statsArrival, statsBase, statsChart, statsKeys } from "./stats.ts";
 import { createStreams } from "./stream.ts";
 import type { TopicOnlineFilter } from "./topic.ts";
@@ -50,6 +51,8 @@ export interface ApiOptions extends Access {
   readonly topicOnlineFilter?: TopicOnlineFilter;
   readonly limits: Limits;
   readonly quietElse?: QuietHours["otherwise"];
+  /** Of the program, for its description. */
+  readonly version?: string;
   /** How this process names itself in statistics: `<ip>:<number>`. */
   readonly serverId: string;
   /** Gets what was thrown and is no caller's mistake. */
@@ -79,21 +82,8 @@ interface ApiCounters {
   readonly durations: Readonly<Record<string, Histogram>>;
 }
 
-interface Endpoint {
-  readonly path: string;
-  /** The names of its parameters: another one gets a warning. */
-  readonly takes: readonly string[];
-  /** Finding out the caller's address costs something, so it is known only where it is asked for. */
-  readonly namesCaller?: boolean;
-  /** The call may carry the header Idempotency-Key. */
-  readonly repeatable?: boolean;
-  /** The call may carry the header Last-Event-ID. */
-  readonly resumable?: boolean;
-  answer(params: Params, caller: Caller, rest: string): Response | Promise<Response>;
-}
-
-/** Keeps devices apart by the version in a tag. */
-const FILTER = ["tagStart", "tagLessThan", "tagGreaterThan"];
+/** @param rest the free segment of the path */
+type Answer = (params: Params, caller: Caller, rest: string) => Response | Promise<Response>;
 
 export function createApi(options: ApiOptions, actions: Actions): Api {
   const { limits, serverId, topicOnlineFilter, debug = NO_DEBUG, elapsed = () => performance.now() } = options;
@@ -117,140 +107,61 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     }
   }
 
-  const endpoints: readonly Endpoint[] = [
-    {
-      path: "/push",
-      takes: ["topic", "pushId", "uid", "json", "data", "timeToLive", "idempotencyKey", ...FILTER],
-      repeatable: true,
-      answer: (params, caller) => push(params, actions, caller),
-    },
-    {
-      path: "/notification",
-      takes: [
-        ...["notification", "pushAll", "tag", "pushId", "uid", "timeToLive", "type", "idempotencyKey"],
-        ...["sendAt", "rate", "dryRun", "quietHours", "timeZone", ...FILTER],
-      ],
-      namesCaller: true,
-      repeatable: true,
-      answer: (params, caller) =>
-        notification(params, actions, () => admitBroadcast(caller), caller, limits, options.quietElse ?? "send"),
-    },
-    {
-      path: "/notification/get",
-      takes: ["id", "limit", "after"],
-      answer: (params) => getNotification(params, actions),
-    },
-    { path: "/job/list", takes: ["state", "limit", "before"], answer: (params) => jobList(params, actions) },
-    { path: "/job/get", takes: ["id"], answer: (params) => jobGet(params, actions) },
-    ...JOB_ORDERS.map(
-      (order): Endpoint => ({
-        path: `/job/${order}`,
-        takes: ["id"],
-        namesCaller: true,
-        answer: (params, caller) => jobOrder(params, actions, order, () => admitBroadcast(caller)),
-      }),
-    ),
-    {
-      path: "/delivery/list",
-      takes: ["state", "provider", "app", "reason", "from", "to", "limit", "after"],
-      answer: (params) => deliveryList(params, actions),
-    },
-    {
-      path: "/delivery/retry",
-      takes: [
-        ...["delivery", "state", "provider", "app", "reason", "from", "to", "limit", "after"],
-        ...["timeToLive", "dryRun"],
-      ],
-      namesCaller: true,
-      answer: (params, caller) => deliveryRetry(params, actions, () => admitBroadcast(caller)),
-    },
-    { path: "/lane/list", takes: [], answer: () => laneList(actions) },
-    {
-      path: "/lane/resume",
-      takes: ["provider", "app", "host"],
-      namesCaller: true,
-      answer: (params, caller) => laneResume(params, actions, () => admitBroadcast(caller)),
-    },
-    { path: "/hook/list", takes: [], answer: () => hookList(actions) },
-    { path: "/hook/resume", takes: ["name"], answer: (params) => hookResume(params, actions) },
-    { path: "/hook/test", takes: ["name"], answer: (params) => hookTest(params, actions) },
-    { path: "/hook/dead", takes: ["name", "after", "limit"], answer: (params) => hookDead(params, actions) },
-    {
-      path: "/event/list",
-      takes: ["after", "types", "key", "from", "to", "limit"],
-      answer: (params) => eventList(params, actions),
-    },
-    {
-      path: "/event/replay",
-      takes: ["hook", "from", "to", "types", "key", "after", "dead"],
-      answer: (params) => eventReplay(params, actions),
-    },
-    {
-      path: "/events",
-      takes: ["types", "after"],
-      resumable: true,
-      answer: (params, { lastEventId }) => streams.answer(params, actions, lastEventId),
-    },
-    {
-      path: "/uid/bind",
-      takes: ["pushId", "uid", "platform", "platformLimit", "timeToLive"],
-      answer: (params) => bindUid(params, actions),
-    },
-    {
-      path: "/auth/revoke",
-      takes: ["uid", "jti", "issuedBefore"],
-      answer: (params) => revoke(params, actions, options.now ?? Date.now),
-    },
-    { path: "/uid/remove", takes: ["pushId", "uid"], answer: (params) => removeUid(params, actions) },
-    { path: "/device/get", takes: ["pushId", "uid"], answer: (params) => getDevice(params, actions, serverId) },
-    { path: "/isConnected", takes: ["pushId", "uid"], answer: (params) => getDevice(params, actions, serverId) },
-    { path: "/device/delete", takes: ["pushId"], answer: (params) => deleteDevice(params, actions) },
-    { path: "/topicOnline", takes: ["topic"], answer: (params) => topicOnline(params, actions, topicOnlineFilter) },
-    {
-      path: "/topicDevices",
-      takes: ["topic", "limit", "after"],
-      answer: (params) => topicDevices(params, actions, topicOnlineFilter),
-    },
-    {
-      path: "/topic/list",
-      takes: ["prefix", "limit", "after"],
-      answer: (params) => topicList(params, actions, limits, topicOnlineFilter),
-    },
-    {
-      path: "/disconnect",
-      takes: ["pushId", "uid", "topic", "reconnect"],
-      answer: (params) => disconnect(params, actions),
-    },
-    { path: "/subscribe", takes: ["topic", "pushId", "uid"], answer: (params) => subscribe(params, actions) },
-    {
-      path: "/unsubscribe",
-      takes: ["topic", "pushId", "uid", "hold"],
-      answer: (params) => unsubscribe(params, actions),
-    },
-    { path: "/presence", takes: ["pushId", "uid"], answer: (params) => presence(params, actions) },
-    { path: "/stats/base", takes: [], answer: () => statsBase(actions, serverId) },
-    { path: "/stats/chart", takes: ["key"], answer: (params) => statsChart(params, actions) },
-    { path: "/stats/getQueryDataKeys", takes: [], answer: () => statsKeys(actions) },
-    {
-      path: "/stats/arrival/:type",
-      takes: ["id", "uid", "pushId"],
-      answer: (params, _, type) => statsArrival(params, actions, type, serverId),
-    },
-    {
-      path: "/apn",
-      takes: ["notification", "bundleId", "tokens", "timeToLive"],
-      answer: (params) => apn(params, actions, limits),
-    },
-    { path: "/redis/get", takes: ["key"], answer: (params) => redisGet(params, actions) },
-    { path: "/config", takes: [], answer: () => config(actions) },
-    { path: "/heap", takes: [], answer: heap },
-  ];
-  const table = endpoints.map((endpoint) => ({
-    path: `/api${endpoint.path}`,
+  const answers: Readonly<Record<Path, Answer>> = {
+    "/push": (params, caller) => push(params, actions, caller),
+    "/notification": (params, caller) =>
+      notification(params, actions, () => admitBroadcast(caller), caller, limits, options.quietElse ?? "send"),
+    "/notification/get": (params) => getNotification(params, actions),
+    "/job/list": (params) => jobList(params, actions),
+    "/job/get": (params) => jobGet(params, actions),
+    "/job/pause": (params, caller) => jobOrder(params, actions, "pause", () => admitBroadcast(caller)),
+    "/job/resume": (params, caller) => jobOrder(params, actions, "resume", () => admitBroadcast(caller)),
+    "/job/cancel": (params, caller) => jobOrder(params, actions, "cancel", () => admitBroadcast(caller)),
+    "/delivery/list": (params) => deliveryList(params, actions),
+    "/delivery/retry": (params, caller) => deliveryRetry(params, actions, () => admitBroadcast(caller)),
+    "/lane/list": () => laneList(actions),
+    "/lane/resume": (params, caller) => laneResume(params, actions, () => admitBroadcast(caller)),
+    "/hook/list": () => hookList(actions),
+    "/hook/resume": (params) => hookResume(params, actions),
+    "/hook/test": (params) => hookTest(params, actions),
+    "/hook/dead": (params) => hookDead(params, actions),
+    "/event/list": (params) => eventList(params, actions),
+    "/event/replay": (params) => eventReplay(params, actions),
+    "/events": (params, { lastEventId }) => streams.answer(params, actions, lastEventId),
+    "/uid/bind": (params) => bindUid(params, actions),
+    "/uid/remove": (params) => removeUid(params, actions),
+    "/auth/revoke": (params) => revoke(params, actions, options.now ?? Date.now),
+    "/device/get": (params) => getDevice(params, actions, serverId),
+    "/isConnected": (params) => getDevice(params, actions, serverId),
+    "/device/delete": (params) => deleteDevice(params, actions),
+    "/topicOnline": (params) => topicOnline(params, actions, topicOnlineFilter),
+    "/topicDevices": (params) => topicDevices(params, actions, topicOnlineFilter),
+    "/topic/list": (params) => topicList(params, actions, limits, topicOnlineFilter),
+    "/disconnect": (params) => disconnect(params, actions),
+    "/subscribe": (params) => subscribe(params, actions),
+    "/unsubscribe": (params) => unsubscribe(params, actions),
+    "/presence": (params) => presence(params, actions),
+    "/stats/base": () => statsBase(actions, serverId),
+    "/stats/chart": (params) => statsChart(params, actions),
+    "/stats/getQueryDataKeys": () => statsKeys(actions),
+    "/stats/arrival/:type": (params, _, type) => statsArrival(params, actions, type, serverId),
+    "/apn": (params) => apn(params, actions, limits),
+    "/redis/get": (params) => redisGet(params, actions),
+    "/config": () => config(actions),
+    "/heap": heap,
+    "/openapi.json": () => description(options.version ?? ""),
+  };
+  const specs: readonly (readonly [string, EndpointSpec])[] = Object.entries(ENDPOINTS);
+  const table = specs.map(([path, { takes, namesCaller, repeatable, resumable }]) => ({
+    path: `/api${path}`,
     handler: {
-      ...endpoint,
-      takes: new Set(endpoint.takes),
-      key: `call:${endpoint.path.replace("/:type", "")}`,
+      path,
+      takes: new Set(Object.keys(takes)),
+      namesCaller,
+      repeatable,
+      resumable,
+      answer: answers[path as Path], // a key of the table
+      key: `call:${path.replace("/:type", "")}`,
       served: 0,
       durations: new Durations(),
     },

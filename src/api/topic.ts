@@ -5,6 +5,7 @@ import { Pace } from "../core/pace.ts";
 import type { Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
 import { json, jsonMembers } from "./answer.ts";
+import { TOPIC_DEVICES, TOPICS } from "./bounds.ts";
 import { type Limits, limited } from "./ids.ts";
 import type { Params } from "./params.ts";
 
@@ -47,9 +48,6 @@ export async function topicOnline(
   return json({ count, devices: devices.size, users: users.size, topic });
 }
 
-/** Devices in one answer. */
-const MOST_LISTED = 10_000;
-
 interface Present {
   readonly pushId: PushId;
   readonly uid: Uid | undefined;
@@ -64,7 +62,7 @@ export async function topicDevices(
   filter: TopicOnlineFilter | undefined,
 ): Promise<Response> {
   const topic = required(params);
-  const limit = params.whole("limit", 1, MOST_LISTED) ?? MOST_LISTED;
+  const limit = params.whole("limit", 1, TOPIC_DEVICES.most) ?? TOPIC_DEVICES.usual;
   const after = params.text("after");
   const pace = new Pace();
   const found = new Map<PushId, Present>();
@@ -83,8 +81,6 @@ export async function topicDevices(
   return json({ topic, devices: devices.slice(0, limit), total: found.size, next });
 }
 
-const USUAL_TOPICS = 100;
-
 /** Pages are in the order of names, so that none is missed while counts change; within a page the largest come first. */
 export async function topicList(
   params: Params,
@@ -94,7 +90,7 @@ export async function topicList(
 ): Promise<Response> {
   const prefix = limited(params.text("prefix"), "prefix", limits.topic) ?? "";
   const after = limited(params.text("after"), "after", limits.topic) ?? "";
-  const limit = params.whole("limit", 1, MOST_LISTED) ?? USUAL_TOPICS;
+  const limit = params.whole("limit", 1, TOPICS.most) ?? TOPICS.usual;
   const page = await live.topics(prefix, after, limit);
   const next = page.length < limit ? undefined : page.at(-1)?.topic;
   const topics = page

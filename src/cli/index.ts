@@ -9,6 +9,7 @@ import { addHealthcheck } from "./healthcheck.ts";
 import { addInit } from "./init.ts";
 import { addLab } from "./lab.ts";
 import { addListen } from "./listen.ts";
+import { addOpenApi } from "./openapi.ts";
 import { addProbe } from "./probe.ts";
 import { addRestore } from "./restore.ts";
 import { addSend } from "./send.ts";
@@ -73,6 +74,7 @@ Exit codes: 0 done, 1 failed at run time, 2 wrong command line or configuration.
     addListen,
     addProbe,
     addToken,
+    addOpenApi,
   ])
     add({ program, host, end });
   program

@@ -197,8 +197,9 @@ function exchange(
   });
 }
 
-/** Every answer names its request, an error in its body too. */
+/** Every answer names its request, an error in its body too. Not those that uWS gives by itself, which are no JSON. */
 function withoutRequestId(json: unknown, { "x-request-id": named }: IncomingHttpHeaders): unknown {
+  if (json === undefined) return json;
   if (named === undefined) throw new Error("an answer without X-Request-Id");
   if (typeof json !== "object" || json === null || !("code" in json) || json.code !== "error") return json;
   const { requestId, ...rest } = json as Record<string, unknown>;

@@ -1,0 +1,24 @@
+// How many of something an answer lists, or a call may name: checked where the parameters are read, told in the description of the API.
+
+export interface Paged {
+  /** Without `limit`. */
+  readonly usual: number;
+  readonly most: number;
+}
+
+export const DELIVERIES: Paged = { usual: 100, most: 1000 };
+export const JOBS: Paged = { usual: 50, most: 1000 };
+export const EVENTS: Paged = { usual: 100, most: 1000 };
+export const TOPICS: Paged = { usual: 100, most: 10_000 };
+export const TOPIC_DEVICES: Paged = { usual: 10_000, most: 10_000 };
+/** Failed deliveries that one call retries. */
+export const RETRIED: Paged = { usual: 100_000, most: 100_000 };
+
+/** Devices per second; nothing sends faster. */
+export const HIGHEST_RATE = 1_000_000;
+/** Devices or users in one question about their presence. */
+export const MOST_ASKED = 10_000;
+/** Tokens or users revoked in one call. */
+export const MOST_REVOKED = 10_000;
+/** For which somebody may be kept out of a topic: a week, in milliseconds. */
+export const LONGEST_HOLD = 604_800_000;

@@ -1,0 +1,106 @@
+// The API described as OpenAPI 3.1, made of the table that calls are checked by.
+import { ENDPOINTS, type EndpointSpec } from "./endpoints.ts";
+import { list, object, type Schema, text } from "./schema.ts";
+
+const ERROR = object({
+  code: { type: "string", const: "error" },
+  message: text(),
+  "hint?": text("what a caller can do about it, where the message keeps its old words"),
+  "requestId?": text("by which the call is found in the server's log"),
+  "warnings?": list(text()),
+});
+
+const json = (schema: Schema): Schema => ({ "application/json": { schema } });
+const failed = (description: string): Schema => ({
+  description,
+  content: json({ $ref: "#/components/schemas/Error" }),
+});
+
+const RESPONSES = {
+  "400": failed("A mistake in the call; nothing was changed"),
+  "401": failed("No valid key, or not the right to do this"),
+  "503": failed("Cannot be done now; the same call may succeed later"),
+  default: failed("Anything else that is wrong, by its status: 403, 404, 409, 413, 500"),
+};
+
+/** @param version of the program */
+export function openApi(version: string): Schema {
+  const specs: readonly (readonly [string, EndpointSpec])[] = Object.entries(ENDPOINTS);
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "pushbox",
+      version,
+      summary: "Push to connected clients, and notifications by the vendors' services.",
+      description:
+        "Any method runs an endpoint, save OPTIONS. Parameters are one flat set: those of the body (a form or a JSON object) first, " +
+        "then those of the query, which win. Callers look at `code`: success or error.",
+    },
+    servers: [{ url: "/" }],
+    security: [{ bearer: [] }, { apiKey: [] }, {}],
+    paths: Object.fromEntries(
+      specs.map(([path, spec]) => [`/api${path.replace(/:(\w+)/, "{$1}")}`, operations(path, spec)]),
+    ),
+    components: {
+      securitySchemes: {
+        bearer: { type: "http", scheme: "bearer", description: "one of api.keys" },
+        apiKey: { type: "apiKey", in: "header", name: "X-Api-Key", description: "one of api.keys" },
+      },
+      schemas: { Error: ERROR },
+    },
+  };
+}
+
+function operations(path: string, { about, takes, answers, repeatable, resumable, media }: EndpointSpec): Schema {
+  const name = path
+    .slice(1)
+    .replace(/\/:\w+$/, "")
+    .replace(/[/.](\w)/g, (_, letter: string) => letter.toUpperCase());
+  const free = /:(\w+)/.exec(path)?.[1];
+  const parameters = [
+    ...(free === undefined ? [] : [{ name: free, in: "path", required: true, schema: { type: "string" } }]),
+    ...(repeatable === true
+      ? [
+          {
+            name: "Idempotency-Key",
+            in: "header",
+            schema: { type: "string" },
+            description: "the same as idempotencyKey",
+          },
+        ]
+      : []),
+    ...(resumable === true
+      ? [
+          {
+            name: "Last-Event-ID",
+            in: "header",
+            schema: { type: "string" },
+            description: "the last event that was read",
+          },
+        ]
+      : []),
+  ];
+  const responses = {
+    "200": { description: "Done", content: { [media ?? "application/json"]: { schema: answers } } },
+    ...RESPONSES,
+  };
+  const query = Object.entries(takes).map(([parameter, { description, ...schema }]) => ({
+    name: parameter,
+    in: "query",
+    ...(description === undefined ? {} : { description }),
+    schema,
+  }));
+  const body = { type: "object", properties: takes };
+  return {
+    summary: about,
+    parameters,
+    get: { operationId: name, parameters: query, responses },
+    post: {
+      operationId: `${name}Post`,
+      ...(query.length === 0
+        ? {}
+        : { requestBody: { content: { ...json(body), "application/x-www-form-urlencoded": { schema: body } } } }),
+      responses,
+    },
+  };
+}
