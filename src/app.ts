@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { type Access, type Api, createApi } from "./api/routes.ts";
+import { Asking } from "./app/asking.ts";
 import { clientLibrary, threadSource } from "./app/assets.ts";
 import { clientFiles } from "./app/client-files.ts";
 import { createDebug, showPush } from "./app/debug.ts";
@@ -17,6 +18,7 @@ import { openKeys, openVendors, webPushKeys } from "./app/vendors.ts";
 import { version } from "./app/version.ts";
 import { type Config, hasLogin } from "./config/index.ts";
 import { maskedConfig } from "./config/text.ts";
+import type { Asker } from "./core/ask.ts";
 import { bind, forget, unbind } from "./core/connect.ts";
 import type { Debug } from "./core/debug.ts";
 import { PushError } from "./core/errors.ts";
@@ -35,7 +37,7 @@ import type { Session } from "./sockets/sessions/session.ts";
 import { pageSize } from "./sockets/transport/backlog.ts";
 import { createGateway } from "./sockets/transport/server.ts";
 import { socketio } from "./sockets/transport/socketio.ts";
-import type { Full, Gateway, GatewayOptions } from "./sockets/transport/types.ts";
+import type { Full, Gateway, GatewayOptions, HandshakeWish } from "./sockets/transport/types.ts";
 import { TRAITS } from "./vendors/index.ts";
 import { Signatures } from "./vendors/signatures.ts";
 
@@ -71,12 +73,14 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
   const logins = new Logins(log, () => performance.now());
   const login = logins.open(client);
   let stopping = false;
+  const asking = new Asking(log, debug);
+  let opened = asking.open(config.hooks);
   const signatures = new Signatures(join(config.data, "apns-jwts.json"));
   const vendors = openVendors(config.vendors, now(), { signatures, debug });
   const metrics = config.api.metrics
     ? createMetrics(
         version,
-        () => figures(gateway, hub, conversation, logins, api, engine),
+        () => figures(gateway, hub, conversation, logins, asking, api, engine),
         () => notifications.actions.lanes.list(),
         () => telling.actions.hooks.list(),
         () => engine.devices.count(),
@@ -123,6 +127,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     disconnectDelay: client.disconnectDelay,
     trustClientUid: config.trustClientUid,
     loginTimeout: client.connectTimeout,
+    asker: opened.asker,
     now,
     elapsed: () => performance.now(),
     log,
@@ -135,7 +140,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
   const options: GatewayOptions = {
     ...gatewayOptions(client, log, debug),
     files: clientFiles(client.examples, () => publicKeys),
-    wish: () => (gate.on ? HANDSHAKE : undefined),
+    wish: () => wishOf(gate.on, opened.asker),
     ...(files === undefined ? {} : { maxSockets: files.client }),
   };
   const gateway: Gateway<Session> = createGateway(
@@ -207,6 +212,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     await server.close();
     await notifications.stop();
     await gateway.close();
+    await opened.close();
     await conversation.stop();
     await telling.stop();
     await report.stop();
@@ -226,10 +232,15 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
         const useVendors = notifications.reload(next.vendors);
         const nextLogin = logins.open(next.client);
         const useHooks = telling.reload(next);
+        const nextAsked = asking.open(next.hooks);
         await Promise.all([gateway.reloadTls(), server.reloadTls()]);
         useVendors();
         useHooks();
         gate.set(nextLogin);
+        const former = opened;
+        opened = nextAsked;
+        conversation.setAsker(nextAsked.asker);
+        await former.close();
         api.setAccess(access(next.api));
         limit(next.client);
         current = next;
@@ -250,8 +261,13 @@ const leftOutTexts: Readonly<Record<string, string>> = {
   topic_rate: "a topic had more than client.topic_rate",
 };
 
-/** What is kept of handshakes where clients have tokens. */
-const HANDSHAKE = { headers: [TOKEN_HEADER] };
+/** What is kept of handshakes where clients have tokens, or somebody is asked about them. */
+function wishOf(hasLogin: boolean, asker: Asker): HandshakeWish | undefined {
+  const asks = asker.asks("connect");
+  if (!hasLogin) return asks ? { headers: asker.headers } : undefined;
+  return { headers: asks ? [TOKEN_HEADER, ...asker.headers] : [TOKEN_HEADER] };
+}
+
 /** Revocations read at once. */
 const RECALLED = 1000;
 
@@ -331,6 +347,7 @@ function figures(
   hub: Hub,
   conversation: Conversation,
   logins: Logins,
+  asking: Asking,
   api: Api,
   engine: LocalEngine,
 ): Figures {
@@ -360,6 +377,7 @@ function figures(
     eventsRefused: conversation.refused,
     logins: conversation.gate.counts,
     keyFetches: logins.fetches,
+    asked: asking.counts,
     apiCalls: api.counters.calls,
     apiErrors: api.counters.errors,
     apiDurations: api.counters.durations,

@@ -197,6 +197,7 @@ const metrics = createMetrics(
     eventsRefused: {},
     logins: {},
     keyFetches: {},
+    asked: {},
     apiCalls: api.counters.calls,
     apiErrors: api.counters.errors,
     apiDurations: api.counters.durations,

@@ -19,6 +19,8 @@ export interface Figures {
   readonly eventsRefused: Totals;
   readonly logins: Totals;
   readonly keyFetches: Totals;
+  /** By the question, then by what came of it. */
+  readonly asked: Readonly<Record<string, Totals>>;
   readonly apiCalls: Totals;
   readonly apiErrors: Totals;
   /** By route, in seconds. */
@@ -122,6 +124,17 @@ export function createMetrics(
   );
   totals("events_refused_total", "What clients asked for and were refused", "code", (now) => now.eventsRefused);
   totals("logins_total", "Tokens of clients that were taken, and what was refused", "result", (now) => now.logins);
+  const asked = new Counter({
+    name: "pushbox_questions_total",
+    help: "What the business server was asked before something was done for a client",
+    labelNames: ["question", "result"],
+    registers,
+  });
+  readers.push((now) => {
+    asked.reset();
+    for (const [question, results] of Object.entries(now.asked))
+      for (const [result, count] of Object.entries(results)) asked.inc({ question, result }, count);
+  });
   totals("login_key_fetches_total", "Fetches of the issuer's keys", "result", (now) => now.keyFetches);
 
   totals("api_calls_total", "API calls let in", "route", (now) => now.apiCalls);

@@ -103,6 +103,7 @@ const headings: Readonly<Record<string, string>> = {
   "client.auth": "Login of clients (JWT):",
   api: "API:",
   storage: "Storage:",
+  "hooks.ask": "Questions to the business server:",
   vendors: "Push services of vendors:",
 };
 

@@ -29,7 +29,7 @@ const expectedTimeout = "a whole number from 100 to 60_000, milliseconds";
 const expected = "[[hooks.tell]] with name, url, secret and events in the file, a JSON object of these elsewhere";
 
 /** Completes "write ...", for an address that nothing is sent to. */
-function wrongUrl(text: string, allowPrivate: boolean): string | undefined {
+export function wrongUrl(text: string, allowPrivate: boolean): string | undefined {
   if (!URL.canParse(text)) return expectedUrl;
   const { protocol, hostname, username, password, hash } = new URL(text);
   if (protocol !== "https:" && protocol !== "http:") return expectedUrl;

@@ -5,6 +5,7 @@ import { isIP } from "node:net";
 import { dirname, resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import { similar } from "../core/similar.ts";
+import { askProblems } from "./ask.ts";
 import { readEnvironment } from "./environment.ts";
 import { lineOf, type Path } from "./line.ts";
 import { literal } from "./setting.ts";
@@ -117,7 +118,7 @@ function readFile(file: string, draft: Draft): void {
     return line === undefined ? file : `${file}:${line}`;
   };
   for (const [key, value] of Object.entries(document)) {
-    if (sections.includes(key)) {
+    if (sections.some((name) => name === key || name.startsWith(`${key}.`))) {
       if (isTable(value)) readSection(key, value, file, at, draft);
       else
         draft.problems.push(
@@ -228,7 +229,8 @@ function take(
       draft.problems.push(`${where}: unknown ${issue.keys.map((key) => `${name}.${key}`).join(", ")}; remove it`);
       continue;
     }
-    const part = path.reduce<unknown>(inside, value);
+    // What is no list or table has no parts: a text may stand for a list of one.
+    const part = typeof value === "object" ? path.reduce<unknown>(inside, value) : value;
     const found = part === undefined ? "is missing" : setting.secret ? "does not fit" : `${shown(part)} does not fit`;
     draft.problems.push(`${where}: ${name}: ${found}; write ${quoteHint(row, value, path) ?? issue.message}`);
   }
@@ -360,6 +362,13 @@ function join(config: Config, draft: Draft, warnings: string[]): void {
       : `client.auth.jwks_url needs client.auth.${missing.join(" and client.auth.")}: its keys sign tokens for others too`;
   });
   rule(["client.auth.keys"], () => authKeyProblems(auth.keys));
+  rule(["hooks.ask.url", "hooks.ask.secret", "hooks.ask.questions", "hooks.ask.subscribe_topics"], () =>
+    askProblems(config.hooks.ask),
+  );
+  rule(["hooks.ask.ca_file"], () => {
+    const { caFile } = config.hooks.ask;
+    return caFile === "" ? undefined : checkAuthorities(caFile).map((problem) => `hooks.ask.ca_file: ${problem}`);
+  });
   rule(["vendors.ca_file"], () => {
     const { caFile } = config.vendors;
     return caFile === "" ? undefined : checkAuthorities(caFile).map((problem) => `vendors.ca_file: ${problem}`);

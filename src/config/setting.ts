@@ -49,6 +49,10 @@ function pair(text: string, sign: string): [string, string | undefined] {
   return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
 }
 
+/** `a=1,b=2` as an object. */
+export const pairs = (texts: readonly string[]): Readonly<Record<string, string | undefined>> =>
+  Object.fromEntries(parts(texts).map((part) => pair(part, "=")));
+
 const number = (text: string | undefined): unknown =>
   text !== undefined && /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
 

@@ -1,5 +1,6 @@
 // Every setting: the one table behind the file, the flags, the environment, `pushbox init` and --help.
 // A further section is a further entry here; its type, flags, variables and checks follow from it.
+import { askSettings } from "./ask.ts";
 import { hookEntries } from "./hooks.ts";
 import {
   apiKeys,
@@ -276,6 +277,7 @@ export const settings = {
     tell: hookEntries(
       "Where events are sent to, signed by Standard Webhooks; the secret was made for this file. Also: ca_file, allow_private.",
     ),
+    ask: askSettings,
   },
   vendors: {
     ca_file: file(

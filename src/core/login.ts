@@ -28,6 +28,8 @@ export interface LoginFault {
   /** For the log: one of few texts, and what the token had there. */
   readonly reason: string;
   readonly detail?: string;
+  /** For the client, instead of the text of the code: the business server's own. */
+  readonly message?: string | undefined;
 }
 
 export const LOGIN_MESSAGES: Readonly<Record<LoginCode, string>> = {

@@ -64,9 +64,12 @@ export class Post {
     });
   }
 
-  /** One request. Rejects with `Unanswered`. @param id of the message, the same in every attempt */
-  async send(id: string, body: string, now: number): Promise<Answer> {
-    const { secrets, timeout } = this.#destination;
+  /**
+   * One request. Rejects with `Unanswered`. @param id of the message, the same in every attempt
+   * @param timeout no longer than that of the destination
+   */
+  async send(id: string, body: string, now: number, timeout = this.#destination.timeout): Promise<Answer> {
+    const { secrets } = this.#destination;
     const deadline = new AbortController();
     const timer = setTimeout(() => deadline.abort(), timeout);
     try {
@@ -90,7 +93,7 @@ export class Post {
       return { status: answer.statusCode, retryAfter: one(answer.headers["retry-after"]), body: text };
     } catch (error) {
       if (deadline.signal.aborted)
-        throw new Unanswered(`no complete answer within ${timeout} ms`, { late: true, cause: error });
+        throw new Unanswered(`no complete answer within ${Math.round(timeout)} ms`, { late: true, cause: error });
       throw new Unanswered(this.#explained(error), { late: false, cause: error });
     } finally {
       clearTimeout(timer);

@@ -287,6 +287,7 @@ t.test("D2: each secret may be in a file that a variable names", async (t) => {
   t.same(secret.sort(), [
     "PUSHBOX_API_KEYS",
     "PUSHBOX_CLIENT_AUTH_KEYS",
+    "PUSHBOX_HOOKS_ASK_SECRET",
     "PUSHBOX_HOOKS_TELL",
     "PUSHBOX_VENDORS_PROXY",
   ]);
@@ -681,6 +682,65 @@ t.test("integration 11: a reload changes the keys of tokens, and does not take t
   });
   t.match(changes(one, none), { restart: ["client.auth.keys"], config: { client: { auth: { keys: [{ id: "a" }] } } } });
   t.match(changes(none, one).applied, ["client.auth.keys"]);
+});
+
+const WHSEC = `whsec_${Buffer.alloc(24, "0123456789abcdefXYZ").toString("base64")}`;
+
+t.test(
+  "integration 10: whom to ask is read from the file, flags or variables, and shown without the secret",
+  async (t) => {
+    const file = files(t, {
+      "p.toml": `[hooks.ask]\nurl = "http://127.0.0.1:8080/pushbox"\nsecret = "${WHSEC}"\non_failure = { packet = "allow" }\nheaders = ["cookie"]\n`,
+    });
+    const { config, origins } = valid(given(file));
+    const ask = {
+      url: "http://127.0.0.1:8080/pushbox",
+      secret: [WHSEC],
+      questions: ["connect", "bind_uid", "subscribe", "packet"],
+      onFailure: { connect: "allow", bind_uid: "refuse", subscribe: "refuse", packet: "allow" },
+      headers: ["cookie"],
+      timeout: 2000,
+      maxAtOnce: 100,
+    };
+    t.match(config.hooks, { ask });
+    const env = { PUSHBOX_HOOKS_ASK_SECRET: `${WHSEC}`, PUSHBOX_HOOKS_ASK_ON_FAILURE: "packet=allow,connect=allow" };
+    t.match(valid(given(undefined, env, "hooks-ask-url", ask.url, "hooks-ask-headers", "cookie")).config.hooks, {
+      ask,
+    });
+    const text = effectiveText(config, origins, () => new Set());
+    t.notMatch(text, WHSEC);
+    t.notMatch(JSON.stringify(maskedConfig(config, () => new Set())), WHSEC);
+    const again = readConfig(given(files(t, { "again.toml": text.replace("********", WHSEC) })));
+    t.same("config" in again && again.config, config);
+  },
+);
+
+t.test("integration 10: mistakes in whom to ask are told with the way out", async (t) => {
+  const url = 'url = "http://127.0.0.1/"';
+  const wrong: [text: string, problem: RegExp][] = [
+    [url, /hooks\.ask\.secret: is missing; write whsec_/],
+    [`${url}\nsecret = "whsec_short"`, /hooks\.ask\.secret\[1\]: does not fit; write whsec_/],
+    [`url = "backend"\nsecret = "${WHSEC}"`, /hooks\.ask\.url: does not fit; write an address/],
+    [`url = "http://user:pass@127.0.0.1/"\nsecret = "${WHSEC}"`, /hooks\.ask\.url/],
+    [`url = "http://backend.example.com/"\nsecret = "${WHSEC}"`, /write https:\/\//],
+    [
+      `${url}\nsecret = "${WHSEC}"\nquestions = ["connnect"]`,
+      /questions\[1\]: "connnect" does not fit; write one of "connect"/,
+    ],
+    [`${url}\nsecret = "${WHSEC}"\nquestions = ["subscribe"]`, /subscribe_topics: is empty/],
+    [
+      `${url}\nsecret = "${WHSEC}"\non_failure = { connect = "yes" }`,
+      /on_failure\.connect: "yes" does not fit; write "allow" or "refuse"/,
+    ],
+    [`${url}\nsecret = "${WHSEC}"\non_failure = { conect = "allow" }`, /unknown hooks\.ask\.on_failure\.conect/],
+    [`${url}\nsecret = "${WHSEC}"\nheaders = ["Cookie"]`, /headers\[1\]/],
+    ["timeot = 1", /unknown setting hooks\.ask\.timeot; did you mean timeout\?/],
+  ];
+  for (const [text, problem] of wrong) {
+    const found = problems(given(files(t, { "p.toml": `[hooks.ask]\n${text}\n` })));
+    t.match(found, [problem], text);
+    t.notMatch(found.join(), WHSEC);
+  }
 });
 
 t.test("a listener begins to speak TLS only with a restart", async (t) => {

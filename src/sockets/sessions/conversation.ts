@@ -1,5 +1,6 @@
 // What a client and pushbox say to each other: events in, the hub and the store moved, the reply and the replay out.
 
+import { type Asker, NO_ASKER, type Verdict } from "../../core/ask.ts";
 import { bind, unbind } from "../../core/connect.ts";
 import { type Debug, NO_DEBUG } from "../../core/debug.ts";
 import type { Device, PushId, Uid } from "../../core/device.ts";
@@ -16,13 +17,15 @@ import type { Report } from "../../core/report.ts";
 import { Tally } from "../../core/tally.ts";
 import type { Traits } from "../../core/traits.ts";
 import type { ConnectRefusal, SocketApplication } from "../transport/socketio.ts";
-import type { CloseReason, Connection } from "../transport/types.ts";
+import type { CloseReason, Connection, Handshake } from "../transport/types.ts";
 import {
+  type ClientPacket,
   type Command,
   type EventLimits,
   type Given,
   parseEvent,
   parsePacket,
+  record,
   type StatsEntry,
   type Subscription,
   tagsLimit,
@@ -35,6 +38,16 @@ import { type Hub, topicsOf } from "./hub.ts";
 import { payloadToken, tokenOf } from "./login.ts";
 import { Members } from "./members.ts";
 import { Newcomers, placesOf } from "./newcomers.ts";
+import {
+  boundBy,
+  connectQuestion,
+  dataOf,
+  fitsAnything,
+  fitsBound,
+  fitsPacket,
+  fitsWelcome,
+  welcomeOf,
+} from "./questions.ts";
 import { encodeRefusal, type Refusal, RefusalLog } from "./refusals.ts";
 import { Replay } from "./replay.ts";
 import { Session } from "./session.ts";
@@ -53,6 +66,8 @@ export interface ConversationOptions {
   readonly disconnectDelay: number;
   /** Whether a client's own `bindUid` is believed. */
   readonly trustClientUid: boolean;
+  /** Whom to ask about clients; absent: nobody. */
+  readonly asker?: Asker;
   /** For a revision 3 client that needs a token and came without one to bring it, milliseconds. */
   readonly loginTimeout?: number;
   readonly now: () => number;
@@ -93,6 +108,19 @@ const heldOut = (topic: string): Refusal => ({
   message: `the backend keeps this client out of the topic ${topic} for a while`,
 });
 
+/** Of a question, what the client wrote, in characters; of its key; and how many of a client's topics are asked about at once. */
+const LONGEST_ASKED = 65_536;
+const LONGEST_KEY = 512;
+const ASKED_AT_ONCE = 8;
+
+const REFUSED_BY_BACKEND = "the business server refused it";
+
+/** At once where the value is at hand. */
+const whenSo = <Value, Result>(
+  value: Value | Promise<Value>,
+  next: (value: Value) => Result | Promise<Result>,
+): Result | Promise<Result> => (value instanceof Promise ? value.then(next) : next(value));
+
 /** Of a token that names its device. */
 const OTHER_DEVICE = "the token is for another pushId";
 
@@ -119,6 +147,7 @@ export class Conversation implements SocketApplication<Session> {
   readonly #keyless: Tally<string, { readonly address: string; readonly err: unknown }>;
   readonly #debug: Debug;
   readonly #newcomers: Newcomers;
+  #asker: Asker;
   /** Who clients are by their tokens; off unless it is set. */
   readonly gate: Gate;
   /** How often what was refused to clients, since the start. */
@@ -137,6 +166,7 @@ export class Conversation implements SocketApplication<Session> {
   constructor(options: ConversationOptions) {
     this.#options = options;
     this.#hub = options.hub;
+    this.#asker = options.asker ?? NO_ASKER;
     this.#debug = options.debug ?? NO_DEBUG;
     this.#refusals = new RefusalLog((fields, message) => options.log.warn(fields, message), options.elapsed);
     this.refused = this.#refusals.totals;
@@ -183,28 +213,38 @@ export class Conversation implements SocketApplication<Session> {
     this.#ticking.unref();
   }
 
+  /** From now on somebody else is asked. */
+  setAsker(asker: Asker): void {
+    this.#asker = asker;
+  }
+
   // ---- the gateway's side
 
   admit(
     connection: Connection<Session>,
     payload: string | undefined,
   ): ConnectRefusal | undefined | Promise<ConnectRefusal | undefined> {
-    if (!this.gate.on) return undefined;
-    const { handshake, revision } = connection;
+    const asks = this.#asker.asks("connect");
+    if (!this.gate.on && !asks) return undefined;
+    const { handshake } = connection;
     connection.handshake = undefined;
     const session = connection.data ?? new Session(connection);
     connection.data = session;
-    const token = payloadToken(payload) ?? tokenOf(handshake);
-    if (token !== undefined) return this.#identify(token, connection, (read) => this.#judge(session, read));
-    if (!this.gate.required) return undefined;
-    if (revision === 4) return this.#turnedAway(session, { code: "token_missing", reason: "CONNECT without a token" });
-    connection.expect(this.#options.loginTimeout ?? 0); // it may say `authorize`
-    return undefined;
+    const identified = this.gate.on ? this.#logIn(session, payload, handshake) : undefined;
+    const asked = asks
+      ? whenSo(identified, (refusal) => refusal ?? this.#askConnect(session, payload, handshake))
+      : identified;
+    // A client of revision 4 is welcomed when it has been told that it is in.
+    if (connection.revision === 4) return asked;
+    return whenSo(asked, () => {
+      if (connection.open) this.#welcome(session);
+      return undefined;
+    });
   }
 
   connect(connection: Connection<Session>): void {
     connection.data ??= new Session(connection);
-    if (connection.data.seat !== undefined) this.#joinOwn(connection.data);
+    if (connection.data.seat !== undefined || connection.data.welcome !== undefined) this.#welcome(connection.data);
   }
 
   event(
@@ -223,14 +263,15 @@ export class Conversation implements SocketApplication<Session> {
         return undefined;
       }
     }
-    if (name === "packetProxy") {
-      this.#packet(session, args[0]);
-      return undefined;
-    }
+    if (name === "packetProxy") return this.#packet(session, args[0]);
+    if (name === "bindUid" && this.#asker.asks("bind_uid")) return this.#askBind(session, args[0]);
     const refused: Refusal[] = [];
     const command = parseEvent(name, args, this.#options.limits, refused, this.#options.traits);
     for (const refusal of refused) this.#refuse(session, name, refusal);
-    if (command !== undefined) this.#obey(session, name, command);
+    if (command === undefined) return undefined;
+    if (this.#asker.asks("subscribe") && (command.kind === "hello" || command.kind === "subscribe"))
+      return this.#askTopics(session, name, command);
+    this.#obey(session, name, command);
     return undefined;
   }
 
@@ -270,6 +311,41 @@ export class Conversation implements SocketApplication<Session> {
 
   // ---- login
 
+  #logIn(
+    session: Session,
+    payload: string | undefined,
+    handshake: Handshake | undefined,
+  ): ConnectRefusal | undefined | Promise<ConnectRefusal | undefined> {
+    const { connection } = session;
+    const token = payloadToken(payload) ?? tokenOf(handshake);
+    if (token !== undefined)
+      return this.#identify(token, connection, (read): ConnectRefusal | undefined => {
+        if (isFault(read)) return this.#turnedAway(session, read);
+        this.gate.seat(session, read);
+        return undefined;
+      });
+    if (!this.gate.required) return undefined;
+    if (connection.revision === 4)
+      return this.#turnedAway(session, { code: "token_missing", reason: "CONNECT without a token" });
+    connection.expect(this.#options.loginTimeout ?? 0); // it may say `authorize`
+    return undefined;
+  }
+
+  /** It is in: now come the topics that it need not ask for. */
+  #welcome(session: Session): void {
+    const { seat, welcome } = session;
+    if (welcome?.data !== undefined) this.#tellAuthorized(session);
+    for (const topic of welcome?.join ?? []) this.#join(session, topic);
+    if (seat !== undefined) this.#joinOwn(session);
+  }
+
+  #tellAuthorized(session: Session): void {
+    const { seat, sub: uid, welcome } = session;
+    const told = JSON.stringify({ uid, expires: seat?.login.expires });
+    const data = welcome?.data === undefined ? "" : `${told === "{}" ? "" : ","}"data":${welcome.data}`;
+    session.connection.send(`42["authorized",${told.slice(0, -1)}${data}}]`);
+  }
+
   /** Reads a token. When its key cannot be had now, the connection is closed, so that the client tries again. */
   #identify<Result>(
     token: string,
@@ -288,14 +364,6 @@ export class Conversation implements SocketApplication<Session> {
     );
   }
 
-  #judge(session: Session, read: Login | LoginFault): ConnectRefusal | undefined {
-    if (isFault(read)) return this.#turnedAway(session, read);
-    this.gate.seat(session, read);
-    // A client of revision 4 joins when it has been told that it is in.
-    if (session.connection.revision === 3) this.#joinOwn(session);
-    return undefined;
-  }
-
   /** One of revision 4 is told by the CONNECT_ERROR that is made of this, and may come again; one of revision 3 is in already. */
   #turnedAway(session: Session, fault: LoginFault): ConnectRefusal {
     const { connection } = session;
@@ -305,9 +373,9 @@ export class Conversation implements SocketApplication<Session> {
   }
 
   #refuseLogin(session: Session, event: string, fault: LoginFault, tell = true): Refusal {
-    const { code, reason, detail } = fault;
+    const { code, reason, detail, message = LOGIN_MESSAGES[code] } = fault;
     this.gate.counts[code]++;
-    const refusal: Refusal = { code, message: LOGIN_MESSAGES[code] };
+    const refusal: Refusal = { code, message };
     this.#noteRefusal(session, refusal, { event, reason, detail });
     if (tell) session.connection.send(encodeRefusal(refusal));
     return refusal;
@@ -346,7 +414,7 @@ export class Conversation implements SocketApplication<Session> {
       const rows = { kind: "bindUid", uid: login.uid } as const;
       this.#store(session, rows, bind(engine, bindingOf(pushId, login.uid, session.platform), now()));
     }
-    session.connection.send(`42["authorized",${JSON.stringify({ uid: login.uid, expires: login.expires })}]`);
+    this.#tellAuthorized(session);
     this.#joinOwn(session);
   }
 
@@ -375,6 +443,122 @@ export class Conversation implements SocketApplication<Session> {
       fault ??= forbidden;
     }
     if (fault !== undefined) this.#refuseLogin(session, "authorize", fault);
+  }
+
+  // ---- questions
+
+  /** A client that could not be asked about is closed without a word where it may not come in: it tries again. */
+  #askConnect(
+    session: Session,
+    payload: string | undefined,
+    handshake: Handshake | undefined,
+  ): ConnectRefusal | undefined | Promise<ConnectRefusal | undefined> {
+    const { connection } = session;
+    if (!connection.open) return undefined;
+    const { address, transport, revision } = connection;
+    const { limits } = this.#options;
+    const question = connectQuestion(handshake, payload, { address, transport, revision, uid: session.sub });
+    return whenSo(this.#asker.ask("connect", question, fitsWelcome(limits), ""), (verdict) => {
+      if (!connection.open) return undefined;
+      if (verdict.allow) {
+        if (!verdict.failed) session.welcome = welcomeOf(verdict.said, limits);
+        return undefined;
+      }
+      if (!verdict.failed)
+        return this.#turnedAway(session, { code: "not_allowed", reason: REFUSED_BY_BACKEND, message: verdict.reason });
+      connection.close();
+      return undefined;
+    });
+  }
+
+  #refuseAsked(session: Session, event: string, { failed, reason }: Verdict, sequenceId?: string): void {
+    const message = failed ? "it could not be decided now: try again later" : (reason ?? LOGIN_MESSAGES.not_allowed);
+    this.#refuse(session, event, { code: "not_allowed", message, ...(sequenceId === undefined ? {} : { sequenceId }) });
+  }
+
+  #askBind(session: Session, argument: unknown): undefined | Promise<void> {
+    const { engine, limits, now, report } = this.#options;
+    const { pushId, platform } = session;
+    if (pushId === undefined) {
+      this.#refuse(session, "bindUid", { code: "push_id_needed", message: "bindUid needs a pushId event before it" });
+      return undefined;
+    }
+    const written = JSON.stringify(argument) ?? "";
+    if (written.length > LONGEST_ASKED) {
+      const message = `the argument of bindUid may have ${LONGEST_ASKED} characters as JSON`;
+      this.#refuse(session, "bindUid", { code: "event_malformed", message });
+      return undefined;
+    }
+    const key = written.length > LONGEST_KEY ? "" : `${pushId} ${platform ?? ""} ${written}`;
+    return whenSo(
+      this.#asker.ask("bind_uid", { pushId, platform, argument }, fitsBound(limits), key),
+      (verdict): undefined => {
+        if (session.gone || session.pushId !== pushId) return;
+        report.count("bindUid", { total: 1, success: verdict.allow ? 1 : 0 });
+        if (!verdict.allow) return this.#refuseAsked(session, "bindUid", verdict) as undefined;
+        const bound = boundBy(verdict, argument, limits);
+        if (bound === undefined) {
+          this.#refuse(session, "bindUid", {
+            code: "uid_invalid",
+            message: "neither bindUid nor the backend named a uid",
+          });
+          return;
+        }
+        if (!this.#mayWrite(session, "bindUid", 1)) return;
+        const { uid, platformLimit, timeToLive } = bound;
+        const binding = { ...bindingOf(pushId, uid, bound.platform ?? session.platform), platformLimit, timeToLive };
+        this.#store(session, { kind: "bindUid", uid }, bind(engine, binding, now()));
+      },
+    );
+  }
+
+  /** Those that were refused are left out, and the first of them is told. */
+  async #askTopics(
+    session: Session,
+    event: string,
+    command: Extract<Command, { kind: "hello" | "subscribe" }>,
+  ): Promise<void> {
+    const given = command.kind === "hello" ? command.subscriptions : [command];
+    const open = given.filter(({ topic }) => this.#asker.asksAbout(topic) && this.#isNew(session, topic));
+    if (open.length === 0) return this.#obey(session, event, command);
+    const pushId = command.kind === "hello" ? command.pushId : session.pushId;
+    const uid = await this.#uidOf(session, pushId);
+    const refused = new Map<string, Verdict>();
+    const whose = uid === undefined ? `pushId ${pushId}` : `uid ${uid}`;
+    const waiting = open.values();
+    const some = async (): Promise<void> => {
+      for (const { topic } of waiting) {
+        if (session.gone) return;
+        const key = pushId === undefined && uid === undefined ? "" : `${whose} ${topic}`;
+        const verdict = await this.#asker.ask("subscribe", { topic, pushId, uid }, fitsAnything, key);
+        if (!verdict.allow) refused.set(topic, verdict);
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(ASKED_AT_ONCE, open.length) }, some));
+    if (session.gone) return;
+    for (const verdict of refused.values()) {
+      this.#refuseAsked(session, event, verdict);
+      break;
+    }
+    const allowed = ({ topic }: Subscription): boolean => !refused.has(topic);
+    if (command.kind === "hello")
+      this.#obey(session, event, { ...command, subscriptions: command.subscriptions.filter(allowed) });
+    else if (allowed(command)) this.#obey(session, event, command);
+  }
+
+  #isNew(session: Session, topic: string): boolean {
+    const channel = topicChannel(topic);
+    const isIn = session.isJoining(channel) || session.connection.in(channel);
+    return !isIn && this.gate.topicFault(session.seat?.login, topic) === undefined;
+  }
+
+  /** As far as it is known. Of a device that says only now which one it is, the store knows. */
+  async #uidOf(session: Session, pushId: PushId | undefined): Promise<Uid | undefined> {
+    const { engine, now } = this.#options;
+    if (session.sub !== undefined || pushId === undefined || pushId === session.pushId)
+      return session.sub ?? session.uid;
+    const [device] = await engine.devices.get([pushId], now()).catch(() => []);
+    return device?.uid;
   }
 
   // ---- commands
@@ -489,7 +673,7 @@ export class Conversation implements SocketApplication<Session> {
 
   #bindUid(session: Session, pushId: PushId, command: Extract<Command, { kind: "bindUid" }>): void {
     const { engine, now, report, trustClientUid } = this.#options;
-    const trusted = trustClientUid || session.seat?.login.uid === command.uid;
+    const trusted = trustClientUid || session.sub === command.uid;
     report.count("bindUid", { total: 1, success: trusted ? 1 : 0 });
     if (!trusted) {
       const message = "nobody vouches for a client's own uid: bind with /api/uid/bind, or set trust_client_uid";
@@ -500,19 +684,39 @@ export class Conversation implements SocketApplication<Session> {
   }
 
   /** Somebody has to want it: else it is ignored, whatever it is. */
-  #packet(session: Session, value: unknown): void {
-    const { engine, limits, now } = this.#options;
-    if (!engine.events.wants("client.packet")) return;
+  #packet(session: Session, value: unknown): undefined | Promise<void> {
+    const { engine, limits } = this.#options;
+    const asks = this.#asker.asks("packet");
+    if (!asks && !engine.events.wants("client.packet")) return undefined;
     const { pushId, uid } = session;
-    if (pushId === undefined)
-      return this.#refuse(session, "packetProxy", {
-        code: "push_id_needed",
-        message: "packetProxy needs a pushId event before it",
-      });
     const refused: Refusal[] = [];
-    const packet = parsePacket(value, limits, refused);
+    if (pushId === undefined)
+      refused.push({ code: "push_id_needed", message: "packetProxy needs a pushId event before it" });
+    const packet = pushId === undefined ? undefined : parsePacket(value, limits, refused);
     for (const refusal of refused) this.#refuse(session, "packetProxy", refusal);
-    if (packet === undefined || !this.#mayWrite(session, "packetProxy", 1)) return;
+    if (pushId === undefined || packet === undefined) return undefined;
+    if (!asks) {
+      this.#tellPacket(session, pushId, packet);
+      return undefined;
+    }
+    const { path, sequenceId } = packet;
+    const question = { pushId, uid, path, sequenceId, data: record(value)?.["data"] };
+    return whenSo(this.#asker.ask("packet", question, fitsPacket, ""), (verdict): undefined => {
+      if (session.gone) return;
+      if (!verdict.allow) return this.#refuseAsked(session, "packetProxy", verdict, sequenceId) as undefined;
+      if (verdict.failed) this.#tellPacket(session, pushId, packet);
+      const data = dataOf(verdict.said);
+      const answer = JSON.stringify({ path, sequenceId });
+      session.connection.send(
+        `42["packetProxy",${data === undefined ? answer : `${answer.slice(0, -1)},"data":${data}}`}]`,
+      );
+    });
+  }
+
+  #tellPacket(session: Session, pushId: PushId, packet: ClientPacket): void {
+    const { engine, now } = this.#options;
+    const { uid } = session;
+    if (!engine.events.wants("client.packet") || !this.#mayWrite(session, "packetProxy", 1)) return;
     const happening: Happening = {
       kind: "packet",
       pushId,
@@ -539,8 +743,8 @@ export class Conversation implements SocketApplication<Session> {
 
   #hello(session: Session, event: string, hi: Hi): void {
     const hub = this.#hub;
-    const login = session.seat?.login;
-    if (login?.pushId !== undefined && login.pushId !== hi.pushId) {
+    const { onlyPushId } = session;
+    if (onlyPushId !== undefined && onlyPushId !== hi.pushId) {
       this.#refuseLogin(session, event, { code: "not_allowed", reason: OTHER_DEVICE });
       return;
     }
@@ -588,9 +792,8 @@ export class Conversation implements SocketApplication<Session> {
         goOn === undefined || from === undefined ? undefined : engine.broker.backlog(own, from, pageSize, at, hi.epoch);
       page?.catch(() => {}); // told below
       const device = await connected;
-      const login = session.seat?.login;
-      if (login !== undefined && device.uid !== login.uid && !session.gone)
-        await this.#bindLogin(session, hi.pushId, login.uid);
+      const { sub } = session;
+      if (sub !== undefined && device.uid !== sub && !session.gone) await this.#bindLogin(session, hi.pushId, sub);
       if (counted && device.createTime !== at) this.#newcomers.giveBack(countedAs, places);
       await marked;
       session.greetings--;

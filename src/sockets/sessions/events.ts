@@ -323,14 +323,14 @@ const amount = (value: unknown): number | undefined =>
   typeof value === "number" && Number.isFinite(value) && value >= 0 && value <= 1e12 ? value : undefined;
 
 /** A string of 1 to `longest` characters. */
-const text = (value: unknown, longest: number): string | undefined =>
+export const text = (value: unknown, longest: number): string | undefined =>
   typeof value === "string" && value !== "" && value.length <= longest ? value : undefined;
 
 /** Ids may come as numbers; they are stored as their decimal text. */
-const identifier = (value: unknown, longest: number): string | undefined =>
+export const identifier = (value: unknown, longest: number): string | undefined =>
   Number.isSafeInteger(value) ? String(value) : text(value, longest);
 
-function record(value: unknown): Readonly<Record<string, unknown>> | undefined {
+export function record(value: unknown): Readonly<Record<string, unknown>> | undefined {
   return typeof value === "object" && value !== null && !Array.isArray(value)
     ? (value as Record<string, unknown>)
     : undefined;

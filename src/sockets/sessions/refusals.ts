@@ -31,11 +31,13 @@ export interface Refusal {
   readonly code: RefusalCode;
   /** For people: what was expected, and by which setting. */
   readonly message: string;
+  /** Of the packet that it is about. */
+  readonly sequenceId?: string;
 }
 
 /** One object argument, as every SDK expects of an event; old ones know no event of this name and ignore it (R1, R2). */
-export const encodeRefusal = ({ code, message }: Refusal): string =>
-  `42["refused",${JSON.stringify({ code, message })}]`;
+export const encodeRefusal = ({ code, message, sequenceId }: Refusal): string =>
+  `42["refused",${JSON.stringify({ code, message, sequenceId })}]`;
 
 export interface Refused {
   readonly event: string;

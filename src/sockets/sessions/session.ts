@@ -6,6 +6,7 @@ import type { Login } from "../../core/login.ts";
 import type { Channel, From, KeptPacket, Packet } from "../../core/packet.ts";
 import type { Connection } from "../transport/types.ts";
 import type { Doubt } from "./doubt.ts";
+import type { Welcome } from "./questions.ts";
 
 /** A channel whose backlog is read and sent, and what came live on it meanwhile. */
 export interface Joining {
@@ -73,6 +74,8 @@ export class Session {
   epoch: string | undefined = undefined;
   /** It has logged in with a token (`Gate`). */
   seat: Seat | undefined = undefined;
+  /** The business server let it in. */
+  welcome: Welcome | undefined = undefined;
   /** Topics joined without a position: what was kept up to that seq they were not sent. Those that differ are in the map. */
   #unseen: number | undefined = undefined;
   #others: Map<Channel, number> | undefined = undefined;
@@ -93,6 +96,15 @@ export class Session {
 
   constructor(connection: Connection<Session>) {
     this.connection = connection;
+  }
+
+  /** Who it is, and the only device that it may be, by its token or the word of the business server. */
+  get sub(): Uid | undefined {
+    return this.seat?.login.uid ?? this.welcome?.uid;
+  }
+
+  get onlyPushId(): PushId | undefined {
+    return this.seat?.login.pushId ?? this.welcome?.pushId;
   }
 
   isJoining(channel: Channel): boolean {

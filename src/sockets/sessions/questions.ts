@@ -1,0 +1,105 @@
+// What the business server is asked about a client, and what of its answers can be used.
+import type { Said, Verdict } from "../../core/ask.ts";
+import { PUSH_ID_MIN, type PushId, type Uid } from "../../core/device.ts";
+import type { Handshake } from "../transport/types.ts";
+import { type EventLimits, identifier, record, text } from "./events.ts";
+
+/** Characters of what an answer has for the client, as JSON. */
+const LONGEST_DATA = 65_536;
+const MOST_TOPICS = 1000;
+
+/** What a client that was let in may do, and who it is. */
+export interface Welcome {
+  readonly uid: Uid | undefined;
+  /** The only device that it may be. */
+  readonly pushId: PushId | undefined;
+  readonly join: readonly string[];
+  /** For the client, JSON. */
+  readonly data: string | undefined;
+}
+
+/** @param payload of CONNECT, JSON */
+export function connectQuestion(
+  handshake: Handshake | undefined,
+  payload: string | undefined,
+  about: {
+    readonly address: string;
+    readonly transport: string;
+    readonly revision: number;
+    readonly uid: Uid | undefined;
+  },
+): object {
+  return {
+    query: Object.fromEntries(new URLSearchParams(handshake?.query ?? "")),
+    headers: handshake?.headers ?? {},
+    ...(payload === undefined ? {} : { auth: JSON.parse(payload) as unknown }), // the transport has parsed it before
+    ...about,
+  };
+}
+
+export function welcomeOf(said: Said, limits: EventLimits): Welcome {
+  return {
+    uid: uidOf(said["uid"], limits),
+    pushId: said["pushId"] as PushId | undefined,
+    join: (said["topics"] as readonly string[] | undefined) ?? [],
+    data: dataOf(said),
+  };
+}
+
+export const fitsWelcome =
+  (limits: EventLimits) =>
+  ({ uid, pushId, topics, data }: Said): boolean =>
+    (isAbsent(uid) || uidOf(uid, limits) !== undefined) &&
+    (pushId === undefined || (text(pushId, limits.idLength)?.length ?? 0) >= PUSH_ID_MIN) &&
+    (topics === undefined ||
+      (Array.isArray(topics) && topics.length <= MOST_TOPICS && topics.every((topic) => isTopic(topic, limits)))) &&
+    isShort(data);
+
+export interface Bound {
+  readonly uid: Uid;
+  readonly platform: string | undefined;
+  readonly platformLimit: number;
+  readonly timeToLive: number;
+}
+
+/** What to bind: what was said, and of what was not the client's own. Undefined: nobody named a uid. */
+export function boundBy({ said }: Verdict, argument: unknown, limits: EventLimits): Bound | undefined {
+  const uid = uidOf(said["uid"] ?? record(argument)?.["uid"], limits);
+  const { platform, platformLimit = 0, timeToLive = 0 } = said;
+  return uid === undefined
+    ? undefined
+    : {
+        uid,
+        platform: platform as string | undefined,
+        platformLimit: platformLimit as number,
+        timeToLive: timeToLive as number,
+      };
+}
+
+export const fitsBound =
+  (limits: EventLimits) =>
+  ({ uid, platform, platformLimit, timeToLive }: Said): boolean =>
+    (isAbsent(uid) || uidOf(uid, limits) !== undefined) &&
+    (platform === undefined || text(platform, 64) !== undefined) &&
+    isCount(platformLimit) &&
+    isCount(timeToLive);
+
+export const fitsAnything = (): boolean => true;
+
+export const fitsPacket = ({ data }: Said): boolean => isShort(data);
+
+/** As JSON; undefined: there is none. */
+export const dataOf = ({ data }: Said): string | undefined => (data === undefined ? undefined : JSON.stringify(data));
+
+const isAbsent = (value: unknown): boolean => value === undefined || value === null;
+
+const uidOf = (value: unknown, { idLength }: EventLimits): Uid | undefined =>
+  identifier(value, idLength) as Uid | undefined;
+
+const isTopic = (value: unknown, { topicLength }: EventLimits): boolean =>
+  text(value, topicLength)?.startsWith("uid:") === false;
+
+const isCount = (value: unknown): boolean =>
+  value === undefined || (typeof value === "number" && Number.isSafeInteger(value) && value >= 0);
+
+const isShort = (data: unknown): boolean => data === undefined || JSON.stringify(data).length <= LONGEST_DATA;
