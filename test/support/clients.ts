@@ -122,7 +122,11 @@ export class RawClient {
   /** @param query e.g. "EIO=3&transport=websocket"; iOS says no EIO at all */
   static async open(port: number, query = "transport=websocket"): Promise<RawClient> {
     const client = new RawClient(`ws://127.0.0.1:${port}/socket.io/?${query}`);
-    await once(client.socket, "open");
+    const refused = Promise.race([client.closed, once(client.socket, "error")]).then(() => {
+      throw new Error("it was closed before it was open");
+    });
+    await Promise.race([once(client.socket, "open"), refused]);
+    refused.catch(() => {});
     return client;
   }
 

@@ -13,9 +13,9 @@ const MANY = 100_000;
 
 /** Listens on a port until the test's end. */
 export async function sockets(
-  t: Test,
+  t: { readonly teardown: Test["teardown"]; readonly error: Test["error"] },
   engine: Engine,
-  options: Partial<ConversationOptions> & { readonly pingTimeout?: number } = {},
+  options: Partial<ConversationOptions> & { readonly port?: number; readonly pingTimeout?: number } = {},
 ): Promise<{ readonly port: number; readonly hub: Hub; stop(): Promise<void> }> {
   const hub: Hub = new Hub(() => gateway, MANY, Date.now);
   engine.broker.attach(hub);
@@ -40,7 +40,7 @@ export async function sockets(
     {
       path: "/socket.io/",
       host: "127.0.0.1",
-      port: 0,
+      port: options.port ?? 0,
       heartbeat: { 3: heartbeat, 4: heartbeat },
       maxPayload: MANY,
       maxBackpressure: MANY,
