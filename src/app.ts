@@ -6,6 +6,7 @@ import { Asking } from "./app/asking.ts";
 import { clientLibrary, threadSource } from "./app/assets.ts";
 import { clientFiles } from "./app/client-files.ts";
 import { createDebug, showPush } from "./app/debug.ts";
+import { createExamples } from "./app/examples.ts";
 import { type Files, watchFiles } from "./app/files.ts";
 import { hostAddress } from "./app/host.ts";
 import type { Log } from "./app/log.ts";
@@ -23,6 +24,7 @@ import { bind, forget, unbind } from "./core/connect.ts";
 import type { Debug } from "./core/debug.ts";
 import { PushError } from "./core/errors.ts";
 import { LEEWAY, type Revocation } from "./core/login.ts";
+import { normalise } from "./core/notification.ts";
 import { push, pushOnce } from "./core/push.ts";
 import { createReport } from "./core/report.ts";
 import { Tally } from "./core/tally.ts";
@@ -109,6 +111,17 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
   limit(client);
   const { live } = engine;
   const report = createReport(engine.counters, now, (error) => log.error({ err: error }, "statistics not stored"));
+  const examples = createExamples({
+    live,
+    push: (target, draft) => push(engine, target, draft, now()),
+    notify: (pushId, title, message) =>
+      notifications.actions.notify(
+        normalise({ android: { title, message }, apn: { alert: { title, body: message } } }),
+        { target: { kind: "pushIds", pushIds: [pushId] }, timeToLive: 0, callerAddress: "examples" },
+        "examples",
+      ),
+    elapsed: () => performance.now(),
+  });
   const conversation: Conversation = new Conversation({
     hub,
     engine,
@@ -128,6 +141,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     trustClientUid: config.trustClientUid,
     loginTimeout: client.connectTimeout,
     asker: opened.asker,
+    ...(client.examples ? { examples } : {}),
     now,
     elapsed: () => performance.now(),
     log,

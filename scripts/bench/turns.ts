@@ -179,7 +179,6 @@ const expander = createExpander({
   engine,
   count: (topic) => hub.count(topic),
   reached: async () => [],
-  awake: async () => [],
   route: () => undefined,
   filled() {},
   addressed() {},
@@ -229,7 +228,6 @@ const api = createApi(
       return id;
     },
     outbox: engine.outbox,
-    reached: engine.outbox.reached,
     failures: {
       failed: engine.outbox.failed,
       failedGroups: engine.outbox.failedGroups,

@@ -71,7 +71,7 @@ export async function notification(
 }
 
 /** Throws `PushError("invalid")`. */
-export function quietOf(params: Params, otherwise: QuietHours["otherwise"]): QuietHours | undefined {
+function quietOf(params: Params, otherwise: QuietHours["otherwise"]): QuietHours | undefined {
   const hours = params.text("quietHours");
   const zone = params.text("timeZone");
   if (hours !== undefined) return quietHours(hours, zone, otherwise);
@@ -80,7 +80,7 @@ export function quietOf(params: Params, otherwise: QuietHours["otherwise"]): Qui
 }
 
 /** What the caller learns: until when it waits, or that it goes nowhere. */
-export const quietTold = (quiet: ReturnType<typeof quietAt>): object =>
+const quietTold = (quiet: ReturnType<typeof quietAt>): object =>
   quiet === "drop" ? { dropped: true } : told("deferred", quiet);
 
 /** A dry run of some ten thousand devices is over by then. */

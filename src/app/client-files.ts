@@ -30,7 +30,7 @@ const EXAMPLES: readonly (readonly [name: string, type: string])[] = [
 const STRICT = [
   [
     "Content-Security-Policy",
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; worker-src 'self'; " +
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; worker-src 'self'; " +
       "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   ],
   ["Referrer-Policy", "no-referrer"],

@@ -41,7 +41,7 @@ type Handler = (event: never) => unknown;
 
 interface Asked {
   answered(data: unknown): void;
-  failed(code: string): void;
+  failed(code: string, message?: string): void;
 }
 
 /** @param onHello told what the server answers to each hello, before anything is replayed */
@@ -348,8 +348,14 @@ export function createClient(
       case "tokenExpires":
         credentials.spent();
         return renew();
-      case "refused":
-        return refused(String(fields["code"]), String(fields["message"]), false);
+      case "authorized":
+        uid = (fields["uid"] ?? uid) as string | undefined;
+        return;
+      case "refused": {
+        const [code, message] = [String(fields["code"]), String(fields["message"])];
+        const question = asked.get(String(fields["sequenceId"]));
+        return question === undefined ? refused(code, message, false) : question.failed(code, message);
+      }
     }
   }
 
@@ -558,9 +564,9 @@ export function createClient(
         asked.delete(sequenceId);
         off();
       };
-      const failed = (code: string): void => {
+      const failed = (code: string, message?: string): void => {
         end();
-        reject(fault(code));
+        reject(fault(code, message));
       };
       const ask = (): void => {
         asked.set(sequenceId, {

@@ -357,7 +357,6 @@ const EMPTY_PAGE = {
   parcels: [],
   lanes: [],
   late: null,
-  reach: null,
   devices: [],
   counts: {},
   seen: 0,

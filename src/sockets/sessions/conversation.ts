@@ -11,14 +11,13 @@ import { LargeMap } from "../../core/large-map.ts";
 import { isFault, LOGIN_MESSAGES, type Login, type LoginFault } from "../../core/login.ts";
 import { NOTI_TOPIC } from "../../core/notify.ts";
 import { inTurn, Pace } from "../../core/pace.ts";
-import type { Channel, From, KeptPacket, PacketId } from "../../core/packet.ts";
+import type { Channel, From, KeptPacket } from "../../core/packet.ts";
 import { channelKind, channelName, deviceChannel, topicChannel } from "../../core/packet.ts";
 import type { Report } from "../../core/report.ts";
 import { Tally } from "../../core/tally.ts";
 import type { Traits } from "../../core/traits.ts";
 import type { ConnectRefusal, SocketApplication } from "../transport/socketio.ts";
 import type { CloseReason, Connection, Handshake } from "../transport/types.ts";
-import { Acks } from "./acks.ts";
 import {
   type ClientPacket,
   type Command,
@@ -55,7 +54,7 @@ import { Session } from "./session.ts";
 
 export interface ConversationOptions {
   readonly hub: Hub;
-  readonly engine: Pick<Engine, "devices" | "broker" | "outbox" | "events">;
+  readonly engine: Pick<Engine, "devices" | "broker" | "events">;
   readonly report: Report;
   readonly limits: EventLimits;
   readonly traits?: Traits;
@@ -69,6 +68,8 @@ export interface ConversationOptions {
   readonly trustClientUid: boolean;
   /** Whom to ask about clients; absent: nobody. */
   readonly asker?: Asker;
+  /** Answers what visitors of the page of examples say; undefined: it is no path of theirs. Absent: there is no such page. */
+  readonly examples?: (pushId: PushId, path: string, data: unknown) => Promise<object> | undefined;
   /** For a revision 3 client that needs a token and came without one to bring it, milliseconds. */
   readonly loginTimeout?: number;
   readonly now: () => number;
@@ -149,7 +150,6 @@ export class Conversation implements SocketApplication<Session> {
   readonly #debug: Debug;
   readonly #newcomers: Newcomers;
   #asker: Asker;
-  readonly #acks: Acks;
   /** Who clients are by their tokens; off unless it is set. */
   readonly gate: Gate;
   /** How often what was refused to clients, since the start. */
@@ -191,11 +191,6 @@ export class Conversation implements SocketApplication<Session> {
       },
     });
     const { disconnectDelay, elapsed, engine, hub, log, now, pageSize } = options;
-    this.#acks = new Acks(async (acks) => {
-      const stored = engine.outbox.acknowledged(acks, now());
-      this.#own(stored, "acknowledged");
-      await stored;
-    });
     this.#replay = new Replay({
       hub,
       broker: engine.broker,
@@ -300,11 +295,6 @@ export class Conversation implements SocketApplication<Session> {
 
   close(connection: Connection<Session>, reason: CloseReason): void {
     if (connection.data !== undefined) this.#leave(connection.data, reason);
-  }
-
-  ack({ data: session }: Connection<Session>, ack: number): void {
-    const id = session?.acked(ack);
-    if (session !== undefined && id !== undefined) this.#acknowledge(session, id);
   }
 
   drained(connection: Connection<Session>): void {
@@ -609,9 +599,6 @@ export class Conversation implements SocketApplication<Session> {
       case "arrival":
         this.#arrival(session, command);
         return;
-      case "ground":
-        session.background = command.background;
-        return;
       case "stats":
         for (const { path, ...sums } of command.entries)
           report.countForClient(path, sums satisfies Omit<StatsEntry, "path">);
@@ -652,10 +639,7 @@ export class Conversation implements SocketApplication<Session> {
   #change(
     session: Session,
     pushId: PushId,
-    command: Exclude<
-      Command,
-      { kind: "hello" | "subscribe" | "unsubscribe" | "check" | "arrival" | "ground" | "stats" }
-    >,
+    command: Exclude<Command, { kind: "hello" | "subscribe" | "unsubscribe" | "check" | "arrival" | "stats" }>,
   ): void {
     const { engine, now } = this.#options;
     switch (command.kind) {
@@ -704,6 +688,7 @@ export class Conversation implements SocketApplication<Session> {
   /** Somebody has to want it: else it is ignored, whatever it is. */
   #packet(session: Session, value: unknown): undefined | Promise<void> {
     const { engine, limits } = this.#options;
+    if (this.#options.examples !== undefined && this.#example(session, value)) return undefined;
     const asks = this.#asker.asks("packet");
     if (!asks && !engine.events.wants("client.packet")) return undefined;
     const { pushId, uid } = session;
@@ -731,6 +716,21 @@ export class Conversation implements SocketApplication<Session> {
     });
   }
 
+  /** @returns whether it was one */
+  #example(session: Session, value: unknown): boolean {
+    const { path, sequenceId, data } = record(value) ?? {};
+    if (session.pushId === undefined || typeof path !== "string" || String(sequenceId).length > 64) return false;
+    const answer = this.#options.examples?.(session.pushId, path, data);
+    answer?.then(
+      (answered) => {
+        if (session.gone) return;
+        session.connection.send(`42["packetProxy",${JSON.stringify({ path, sequenceId, data: answered })}]`);
+      },
+      (error: unknown) => this.#options.log.error({ err: error, path }, "an example could not be answered"),
+    );
+    return answer !== undefined;
+  }
+
   #tellPacket(session: Session, pushId: PushId, packet: ClientPacket): void {
     const { engine, now } = this.#options;
     const { uid } = session;
@@ -751,18 +751,10 @@ export class Conversation implements SocketApplication<Session> {
 
   #arrival(session: Session, { id, counter, sentAt }: Extract<Command, { kind: "arrival" }>): void {
     const { report, now } = this.#options;
-    if (counter === "arrive_android" && this.#hub.wasAsked(id)) this.#acknowledge(session, id);
-    else if (session.pushId !== undefined) report.evidence({ id, pushId: session.pushId, counter });
+    if (session.pushId !== undefined) report.evidence({ id, pushId: session.pushId, counter });
     if (counter !== "arrive_android" || sentAt === undefined) return;
     const latency = Math.max(0, now() - sentAt); // a phone's clock may be ahead (D28)
     if (latency < REPLY_WINDOW) report.count("noti", { success: 1, latency });
-  }
-
-  /** Somebody has got a message that is to be acknowledged. Who is in the background does not see it. */
-  #acknowledge({ pushId, background }: Session, id: PacketId): void {
-    if (pushId === undefined || background) return;
-    this.#acks.add({ id, pushId });
-    this.#options.report.evidence({ id, pushId, counter: "arrive_android" });
   }
 
   // ---- hello
@@ -775,8 +767,6 @@ export class Conversation implements SocketApplication<Session> {
       return;
     }
     const own = deviceChannel(hi.pushId);
-    session.acks = hi.acks === true;
-    session.background = hi.background === true;
     if (session.pushId !== hi.pushId) {
       const before = session.pushId;
       if (before !== undefined) this.#unname(session, "transport close"); // another device on the same socket (D21)
@@ -1027,7 +1017,6 @@ export class Conversation implements SocketApplication<Session> {
     const sent = this.#hub.tick();
     if (sent > 0) report.count("toClientPacket", { total: sent });
     this.#storeFails = false;
-    void this.#acks.flush();
     this.#storeSoon(); // what could not be stored the last time
     this.#refusals.tick();
     void this.#tellUnstored();
@@ -1181,7 +1170,6 @@ export class Conversation implements SocketApplication<Session> {
     clearInterval(this.#ticking);
     clearTimeout(this.#storing);
     const marked = this.#storeMarks();
-    const acknowledged = this.#acks.flush();
     this.#members.flush();
     await this.#tellUnstored();
     for (const gone of [this.#hub.present(), this.#hub.lingering.keys()]) {
@@ -1196,7 +1184,6 @@ export class Conversation implements SocketApplication<Session> {
     }
     this.#hub.lingering.clear();
     await marked;
-    await acknowledged;
   }
 
   async #offline(pushIds: readonly PushId[]): Promise<void> {

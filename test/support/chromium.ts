@@ -1,0 +1,167 @@
+// A real browser without a window, driven over its DevTools protocol: pages, their network, and what they say on the console.
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import type { Test } from "tap";
+
+const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+/** Where one is installed; CHROMIUM names another. */
+export const chromium: string | undefined = [process.env["CHROMIUM"] ?? "", ...NAMES].find(
+  (name) => name !== "" && spawnSync(name, ["--version"]).status === 0,
+);
+
+type Fields = Record<string, unknown>;
+
+export interface Page {
+  /** Evaluates an expression there, a promise's result included. */
+  run<T = unknown>(expression: string): Promise<T>;
+  /** Resolves once the expression is true there. */
+  until(expression: string): Promise<void>;
+  command(method: string, params?: Fields): Promise<Fields>;
+  /** Errors, and what the policy of the page forbade. */
+  readonly complaints: string[];
+  screenshot(): Promise<Buffer>;
+  goTo(url: string): Promise<void>;
+}
+
+export interface Browser {
+  open(url: string): Promise<Page>;
+}
+
+export async function startChromium(t: Test, binary: string): Promise<Browser> {
+  const profile = t.testdir({ profile: {} });
+  const flags = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--remote-debugging-port=0",
+    `--user-data-dir=${profile}/profile`,
+    "about:blank",
+  ];
+  const child = spawn(binary, flags, { stdio: ["ignore", "ignore", "pipe"] });
+  t.teardown(async () => {
+    child.kill("SIGKILL");
+    await once(child, "close");
+  });
+  const connection = new Connection(await address(child));
+  await connection.opened;
+  return {
+    async open(url) {
+      const { targetId } = await connection.command("Target.createTarget", { url: "about:blank" });
+      const { sessionId } = await connection.command("Target.attachToTarget", { targetId, flatten: true });
+      const page = new RealPage(connection, String(sessionId));
+      for (const domain of ["Page", "Runtime", "Network", "Log"]) await page.command(`${domain}.enable`);
+      await page.goTo(url);
+      return page;
+    },
+  };
+}
+
+async function address(child: ChildProcess): Promise<string> {
+  let said = "";
+  for await (const text of child.stderr!.setEncoding("utf8")) {
+    said += text;
+    const [, found] = /DevTools listening on (ws:\S+)/.exec(said) ?? [];
+    if (found !== undefined) {
+      child.stderr?.resume();
+      return found;
+    }
+  }
+  throw new Error(`the browser ended: ${said}`);
+}
+
+interface Reply {
+  readonly id?: number;
+  readonly sessionId?: string;
+  readonly method?: string;
+  readonly params?: Fields;
+  readonly result?: Fields;
+  readonly error?: { readonly message: string };
+}
+
+class Connection {
+  readonly #socket: WebSocket;
+  readonly opened: Promise<unknown>;
+  readonly #waiting = new Map<number, (reply: Reply) => void>();
+  readonly listeners = new Map<string, (method: string, params: Fields) => void>();
+  #id = 0;
+
+  constructor(url: string) {
+    this.#socket = new WebSocket(url);
+    this.opened = once(this.#socket, "open");
+    this.#socket.addEventListener("message", ({ data }) => {
+      const reply = JSON.parse(String(data)) as Reply;
+      if (reply.id === undefined) this.listeners.get(reply.sessionId ?? "")?.(reply.method ?? "", reply.params ?? {});
+      else this.#waiting.get(reply.id)?.(reply);
+    });
+  }
+
+  command(method: string, params: Fields = {}, sessionId?: string): Promise<Fields> {
+    const id = ++this.#id;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, ({ result, error }) => {
+        this.#waiting.delete(id);
+        if (error === undefined) resolve(result ?? {});
+        else reject(new Error(`${method}: ${error.message}`));
+      });
+      this.#socket.send(JSON.stringify({ id, method, params, ...(sessionId === undefined ? {} : { sessionId }) }));
+    });
+  }
+}
+
+class RealPage implements Page {
+  readonly complaints: string[] = [];
+  readonly #connection: Connection;
+  readonly #session: string;
+  #loaded: (() => void) | undefined;
+
+  constructor(connection: Connection, session: string) {
+    this.#connection = connection;
+    this.#session = session;
+    connection.listeners.set(session, (method, params) => {
+      if (method === "Page.loadEventFired") this.#loaded?.();
+      if (method === "Runtime.exceptionThrown") this.complaints.push(JSON.stringify(params["exceptionDetails"]));
+      const { level, text } = Object(params["entry"]) as { level?: string; text?: string };
+      if (method === "Log.entryAdded" && level === "error") this.complaints.push(String(text));
+    });
+  }
+
+  command(method: string, params?: Fields): Promise<Fields> {
+    return this.#connection.command(method, params, this.#session);
+  }
+
+  async goTo(url: string): Promise<void> {
+    const loaded = new Promise<void>((resolve) => {
+      this.#loaded = resolve;
+    });
+    await this.command("Page.navigate", { url });
+    await loaded;
+  }
+
+  async run<T>(expression: string): Promise<T> {
+    const { result, exceptionDetails } = (await this.command("Runtime.evaluate", {
+      expression,
+      awaitPromise: true,
+      returnByValue: true,
+      userGesture: true,
+    })) as { result: { value: T }; exceptionDetails?: { exception?: { description?: string } } };
+    if (exceptionDetails !== undefined) throw new Error(exceptionDetails.exception?.description ?? expression);
+    return result.value;
+  }
+
+  async until(expression: string): Promise<void> {
+    const late = performance.now() + 30_000;
+    while (!(await this.run<boolean>(`Boolean(${expression})`))) {
+      if (performance.now() > late) throw new Error(`not within 30 s: ${expression}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  async screenshot(): Promise<Buffer> {
+    const { data } = await this.command("Page.captureScreenshot", { captureBeyondViewport: true });
+    return Buffer.from(String(data), "base64");
+  }
+}
