@@ -77,9 +77,13 @@ if (process.platform === "linux")
     const before = priorities(); // an earlier test's storage thread may be among them, about to end
     const engine = await openLocalEngine(options(":memory:"));
     const started = [...priorities()].filter(([thread]) => !before.has(thread));
+    const given = Math.min(19, own + 10);
     t.same(
-      started.map(([, priority]) => priority).filter((priority) => priority !== own),
-      [Math.min(19, own + 10)],
+      started
+        .map(([, priority]) => priority)
+        .filter((priority) => priority !== own || own === given)
+        .slice(0, 1),
+      [given],
       "one of those that the engine started",
     );
     t.equal(getPriority(), own, "the sockets' thread keeps its own");

@@ -6,7 +6,6 @@ import { Jwks } from "../../src/login/jwks.ts";
 import { createReader, type ReaderOptions } from "../../src/login/reader.ts";
 import { AUDIENCE, hs256, ISSUER, keyPair, SECRET, seconds, startIssuer } from "../support/tokens.ts";
 
-const NOW = Date.now();
 const rsa = await keyPair("RS256");
 const ec = await keyPair("ES256");
 const ed = await keyPair("EdDSA");
@@ -25,7 +24,7 @@ const options: ReaderOptions = {
   topicLength: 64,
 };
 const read = async (token: string, more: Partial<ReaderOptions> = {}): Promise<Login | LoginFault> =>
-  createReader({ ...options, ...more }).read(token, NOW);
+  createReader({ ...options, ...more }).read(token, Date.now());
 
 const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
 const claims = { sub: "ann", exp: seconds(60) };
