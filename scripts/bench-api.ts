@@ -24,6 +24,7 @@ const actions: Actions = {
     notification: async () => undefined,
     deliveries: async () => undefined,
   },
+  reached: async () => undefined,
   failures: {
     failed: async () => ({ deliveries: [] }),
     failedGroups: async () => ({ groups: [], complete: true }),
@@ -53,6 +54,7 @@ const actions: Actions = {
       sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
       connectionsOf: () => [],
       reached: () => false,
+      isAwake: () => false,
       seen: async () => [],
       topics: async () => [],
       order: async () => 0,

@@ -179,6 +179,7 @@ const expander = createExpander({
   engine,
   count: (topic) => hub.count(topic),
   reached: async () => [],
+  awake: async () => [],
   route: () => undefined,
   filled() {},
   addressed() {},
@@ -228,6 +229,7 @@ const api = createApi(
       return id;
     },
     outbox: engine.outbox,
+    reached: engine.outbox.reached,
     failures: {
       failed: engine.outbox.failed,
       failedGroups: engine.outbox.failedGroups,

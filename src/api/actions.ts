@@ -7,7 +7,7 @@ import type { HookQueue, Hooks } from "../core/hooks.ts";
 import type { Lanes } from "../core/lane.ts";
 import type { Live } from "../core/live.ts";
 import type { Revocation } from "../core/login.ts";
-import type { NotificationContent, NotificationId, QuietHours } from "../core/notification.ts";
+import type { NotificationContent, NotificationId, QuietHours, ReachOrder } from "../core/notification.ts";
 import type {
   AcceptOptions,
   FailedFilter,
@@ -39,6 +39,7 @@ export interface NotificationOptions extends AcceptOptions {
   /** Epoch milliseconds. */
   readonly sendAt?: number;
   readonly quiet?: QuietHours;
+  readonly reach?: ReachOrder;
   readonly callerAddress: string;
 }
 
@@ -86,6 +87,7 @@ export interface Actions {
   /** Resolves once the notification would survive a crash. @param requestId for the log */
   notify(content: NotificationContent, options: NotificationOptions, requestId: string): Promise<NotificationId>;
   readonly outbox: Pick<Outbox, "jobs" | "order" | "notification" | "deliveries">;
+  readonly reached: Outbox["reached"];
   readonly failures: Pick<Outbox, "failed" | "failedGroups"> & {
     /** Resolves once the jobs would survive a crash. */
     retry(filter: FailedFilter, options: RetryOptions): Promise<Retried>;

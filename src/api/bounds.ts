@@ -16,6 +16,10 @@ export const RETRIED: Paged = { usual: 100_000, most: 100_000 };
 
 /** Devices per second; nothing sends faster. */
 export const HIGHEST_RATE = 1_000_000;
+/** Milliseconds for which vendors may wait for an acknowledgement. */
+export const LONGEST_FALLBACK = 86_400_000;
+/** Notifications that a user may be limited to in a day. */
+export const HIGHEST_CAP = 10_000;
 /** Devices or users in one question about their presence. */
 export const MOST_ASKED = 10_000;
 /** Tokens or users revoked in one call. */

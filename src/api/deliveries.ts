@@ -15,12 +15,14 @@ export async function getNotification(params: Params, actions: Actions): Promise
   const id = requiredId(params);
   const after = params.text("after");
   const limit = params.whole("limit", 1, DELIVERIES.most) ?? DELIVERIES.usual;
-  const [page, note, jobs, [record]] = await Promise.all([
+  const now = Date.now();
+  const [page, note, jobs, [record], reached] = await Promise.all([
     actions.outbox.deliveries(id, after, limit),
     // It may be large: once is enough.
     after === undefined ? actions.outbox.notification(id) : undefined,
-    actions.outbox.jobs({ id }, JOBS.most, Date.now()),
+    actions.outbox.jobs({ id }, JOBS.most, now),
     actions.counters.arrivals({ id }, 1),
+    actions.reached(id, params.text("afterUser"), limit, now),
   ]);
   const [newest] = jobs;
   if (page === undefined || newest === undefined) throw unknownNotification(id);
@@ -36,6 +38,9 @@ export async function getNotification(params: Params, actions: Actions): Promise
     ...told("sendAt", newest.sendAt),
     jobs: jobs.map(describeJob),
     // A dry run leaves no trace in the statistics.
+    reached: reached?.counts,
+    users: reached?.users.map(({ uid, by, at }) => ({ uid, reached: by, ...told("at", at) })),
+    nextUser: reached?.next,
     counts: { ...arrivalFigures(record?.counts ?? {}), failures: record?.failures },
     deliveries: page.deliveries.map(describe),
     next: page.next,

@@ -3,8 +3,10 @@
 import {
   DELIVERIES,
   EVENTS,
+  HIGHEST_CAP,
   HIGHEST_RATE,
   JOBS,
+  LONGEST_FALLBACK,
   LONGEST_HOLD,
   MOST_ASKED,
   MOST_REVOKED,
@@ -317,9 +319,33 @@ export const ENDPOINTS = {
     namesCaller: true,
     repeatable: true,
   },
+  "/reach": {
+    about:
+      "Reach users: a message to all their devices, and a notification at their vendors for those who do not acknowledge it in time.",
+    takes: {
+      uid: UIDS,
+      json: any("the message: any JSON, or text"),
+      notification: NOTIFICATION,
+      fallbackAfter: duration("how long an acknowledgement is waited for; 5s when absent", LONGEST_FALLBACK),
+      timeToLive: TIME_TO_LIVE,
+      type: text("what the statistics sum it under"),
+      idempotencyKey: IDEMPOTENCY_KEY,
+      sendAt: time("not before"),
+      quietHours: text("like 22:00-08:00: vendors are not asked in them"),
+      timeZone: text("of quietHours, a name of the IANA database; that of the server when absent"),
+      capPerDay: bounded(1, HIGHEST_CAP, "a user gets no more notifications by such calls in 24 hours"),
+    },
+    answers: success({
+      id: text("the notification's own, or one made for it"),
+      ...moment("deferred?", "until when the notification waits for the end of the quiet hours"),
+      "dropped?": yes("there will be no notification: it would come in the quiet hours"),
+    }),
+    namesCaller: true,
+    repeatable: true,
+  },
   "/notification/get": {
     about: "What became of a notification: its content, its figures, and how it is with each device.",
-    takes: { id: NOTIFICATION_ID, ...pages(DELIVERIES) },
+    takes: { id: NOTIFICATION_ID, ...pages(DELIVERIES), afterUser: text("the `nextUser` of the page before") },
     answers: success({
       id: text(),
       type: text(),
@@ -329,6 +355,18 @@ export const ENDPOINTS = {
       state: JOB_MEMBERS["state"]!,
       ...moment("acceptedAt", "when the newest call came"),
       ...moment("sendAt?", "when it was to begin"),
+      "reached?": object(
+        { socket: whole(), vendor: whole(), waiting: whole(), nobody: whole() },
+        "users, by what each was reached; of a call of reach",
+      ),
+      "users?": list(
+        object({
+          uid: text(),
+          reached: word(["socket", "vendor", "waiting", "nobody"]),
+          ...moment("at?", "when that was"),
+        }),
+      ),
+      "nextUser?": text("the `afterUser` of the next page"),
       jobs: list(JOB),
       counts: open("the figures of stats/arrival"),
       deliveries: list(DELIVERY),

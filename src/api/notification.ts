@@ -71,7 +71,7 @@ export async function notification(
 }
 
 /** Throws `PushError("invalid")`. */
-function quietOf(params: Params, otherwise: QuietHours["otherwise"]): QuietHours | undefined {
+export function quietOf(params: Params, otherwise: QuietHours["otherwise"]): QuietHours | undefined {
   const hours = params.text("quietHours");
   const zone = params.text("timeZone");
   if (hours !== undefined) return quietHours(hours, zone, otherwise);
@@ -80,7 +80,7 @@ function quietOf(params: Params, otherwise: QuietHours["otherwise"]): QuietHours
 }
 
 /** What the caller learns: until when it waits, or that it goes nowhere. */
-const quietTold = (quiet: ReturnType<typeof quietAt>): object =>
+export const quietTold = (quiet: ReturnType<typeof quietAt>): object =>
   quiet === "drop" ? { dropped: true } : told("deferred", quiet);
 
 /** A dry run of some ten thousand devices is over by then. */

@@ -27,6 +27,7 @@ import { createPages, type PageRule, preflightHeaders, shownText } from "./pages
 import type { Params } from "./params.ts";
 import { readParams } from "./params.ts";
 import { push } from "./push.ts";
+import { reach } from "./reach.ts";
 import { LONGEST_RECEIPT, type ReceiptAddress, receipt, receiptAddress } from "./receipt.ts";
 import { createRefusals } from "./refusals.ts";
 import { REPEAT_HEADER } from "./repeat.ts";
@@ -111,6 +112,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     "/push": (params, caller) => push(params, actions, caller),
     "/notification": (params, caller) =>
       notification(params, actions, () => admitBroadcast(caller), caller, limits, options.quietElse ?? "send"),
+    "/reach": (params, caller) => reach(params, actions, caller, limits, options.quietElse ?? "send"),
     "/notification/get": (params) => getNotification(params, actions),
     "/job/list": (params) => jobList(params, actions),
     "/job/get": (params) => jobGet(params, actions),

@@ -21,7 +21,7 @@ import type { Log } from "./log.ts";
 import { openVendors } from "./vendors.ts";
 
 export interface Notifications {
-  readonly actions: Pick<Actions, "notify" | "outbox" | "failures" | "lanes" | "relay" | "receiver">;
+  readonly actions: Pick<Actions, "notify" | "outbox" | "reached" | "failures" | "lanes" | "relay" | "receiver">;
   /** Takes up what an earlier run left. */
   start(): Promise<void>;
   /** Opens these vendors; throws when they are not as they should be. They are used once the result is called. */
@@ -31,7 +31,7 @@ export interface Notifications {
 
 export interface NotificationsOptions {
   readonly engine: Pick<Engine, "devices" | "outbox" | "events">;
-  readonly live: Pick<Live, "count" | "reached">;
+  readonly live: Pick<Live, "count" | "reached" | "areAwake">;
   readonly report: Pick<Report, "count">;
   readonly vendors: Vendors;
   /** Of the vendors there are; those of this server without it. */
@@ -72,6 +72,7 @@ export function createNotifications(options: NotificationsOptions): Notification
     engine,
     count: (topic) => options.live.count(topic),
     reached: (pushIds, id) => options.live.reached(pushIds, id),
+    awake: (pushIds) => options.live.areAwake(pushIds),
     route: (type, packageName, token) => route(type, packageName, token),
     filled: sender.nudge,
     traits,
@@ -130,6 +131,7 @@ export function createNotifications(options: NotificationsOptions): Notification
         return jobs;
       },
     },
+    reached: outbox.reached,
     failures: {
       failed: outbox.failed,
       failedGroups: outbox.failedGroups,

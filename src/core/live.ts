@@ -76,6 +76,8 @@ export interface Presence {
   connectionsOf(pushId: PushId): readonly Present[];
   /** Whether a connection of the device was in the topic `noti` when this notification to everybody was handed to it. */
   reached(pushId: PushId, id: string): boolean;
+  /** Whether the device has a connection that is not in the background, or had one within the disconnect delay. */
+  isAwake(pushId: PushId): boolean;
   /** Of each that is asked about, in that order. */
   seen(who: Exclude<Who, { topic: string }>): Promise<readonly Seen[]>;
   /**
@@ -95,6 +97,7 @@ export interface Live {
   sessions(): Promise<SessionCounts>;
   connectionsOf(pushIds: readonly PushId[]): Promise<readonly (readonly Present[])[]>;
   reached(pushIds: readonly PushId[], id: string): Promise<readonly boolean[]>;
+  areAwake(pushIds: readonly PushId[]): Promise<readonly boolean[]>;
   seen(who: Exclude<Who, { topic: string }>): Promise<readonly Seen[]>;
   topics(prefix: string, after: string, limit: number): Promise<readonly TopicCount[]>;
   order(who: Who, order: LiveOrder): Promise<number>;

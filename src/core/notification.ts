@@ -24,6 +24,16 @@ export interface QuietHours {
   readonly otherwise: "drop" | "send";
 }
 
+/** A message that goes to the connections of each user first: who acknowledges it in time gets no notification. */
+export interface ReachOrder {
+  /** JSON text. */
+  readonly json: string;
+  /** Milliseconds. */
+  readonly fallbackAfter: number;
+  /** A user gets at most so many notifications in 24 hours by such calls. */
+  readonly capPerDay?: number;
+}
+
 export interface Notification {
   readonly id: NotificationId;
   readonly content: NotificationContent;
@@ -35,6 +45,7 @@ export interface Notification {
   /** When it is to go out, where that is later. */
   readonly sendAt?: number;
   readonly quiet?: QuietHours;
+  readonly reach?: ReachOrder;
   readonly callerAddress: string;
 }
 

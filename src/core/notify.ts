@@ -3,7 +3,7 @@ import type { Lane } from "./delivery.ts";
 import type { Device, PushId } from "./device.ts";
 import { PushError } from "./errors.ts";
 import { randomId } from "./id.ts";
-import type { Notification, NotificationContent, NotificationId, QuietHours } from "./notification.ts";
+import type { Notification, NotificationContent, NotificationId, QuietHours, ReachOrder } from "./notification.ts";
 import { checkShown, expiry, showsOnAndroid, showsOnApple, startOf } from "./notification.ts";
 import type { AcceptOptions, Addressed, ExpandedPage, Lacking, Late, NotificationTarget, Outbox } from "./outbox.ts";
 import type { Packet, Parcel } from "./packet.ts";
@@ -26,6 +26,7 @@ export interface NotifyRequest extends AcceptOptions {
   /** Epoch milliseconds; the past is now. */
   readonly sendAt?: number;
   readonly quiet?: QuietHours;
+  readonly reach?: ReachOrder;
   readonly callerAddress: string;
 }
 
@@ -34,7 +35,7 @@ const FURTHEST = 366 * DAY;
 
 /** Makes the notification durable and returns its id: the caller's own, or 12 random alphanumerics. */
 export async function accept(outbox: Outbox, request: NotifyRequest, now: number): Promise<NotificationId> {
-  const { id, content, target, timeToLive, type, sendAt, quiet, callerAddress, ...options } = request;
+  const { id, content, target, timeToLive, type, sendAt, quiet, reach, callerAddress, ...options } = request;
   if (sendAt !== undefined && sendAt > now + FURTHEST)
     throw new PushError("invalid", "sendAt is more than a year away: give milliseconds since 1970, or an ISO time");
   checkShown(content);
@@ -46,6 +47,7 @@ export async function accept(outbox: Outbox, request: NotifyRequest, now: number
     acceptedAt: now,
     ...(sendAt !== undefined && sendAt > now ? { sendAt } : {}),
     ...(quiet === undefined ? {} : { quiet }),
+    ...(reach === undefined ? {} : { reach }),
     callerAddress,
   };
   return await outbox.accept(note, target, options);

@@ -74,6 +74,16 @@ export interface ExpandedPage {
   readonly skipped: number;
   /** How many go which way: a vendor's name, or `connection`. */
   readonly routes: Readonly<Record<string, number>>;
+  /** Of a call to reach users: those of this page, all of them. Their devices are claimed no earlier than `due`. */
+  readonly reach?: { readonly users: readonly ReachUser[]; readonly capPerDay?: number };
+}
+
+export interface ReachUser {
+  readonly uid: Uid;
+  /** When the vendors are asked, unless a device has acknowledged the message. */
+  readonly due: number;
+  /** There is a vendor to ask. */
+  readonly planned: boolean;
 }
 
 // ---- sending
@@ -223,6 +233,16 @@ export interface Retried {
   readonly next?: string;
 }
 
+/** By what a user was reached: `waiting` as long as it may still be. */
+type ReachedBy = "socket" | "vendor" | "waiting" | "nobody";
+
+interface ReachedPage {
+  /** Users. */
+  readonly counts: Readonly<Record<ReachedBy, number>>;
+  readonly users: readonly { readonly uid: Uid; readonly by: ReachedBy; readonly at?: number }[];
+  readonly next?: string;
+}
+
 /** A place in the order in which notifications began. */
 export interface Moment {
   /** Epoch milliseconds. */
@@ -287,6 +307,14 @@ export interface Outbox {
    * delivery. A token that is told to be dead is forgotten, unless its lane holds deletions. Unknown ones are skipped.
    */
   received(receipts: readonly VendorReceipt[], now: number): Promise<void>;
+
+  /**
+   * Devices have acknowledged the message of a call to reach their users: for them no vendor is asked any more. Unknown ones, and
+   * users who were reached already, are skipped.
+   */
+  acknowledged(acks: readonly { readonly id: NotificationId; readonly pushId: PushId }[], now: number): Promise<void>;
+  /** Undefined: it is no call to reach users. */
+  reached(id: NotificationId, after: string | undefined, limit: number, now: number): Promise<ReachedPage | undefined>;
 
   /** Newest first. */
   jobs(query: JobQuery, limit: number, now: number): Promise<readonly Job[]>;

@@ -32,10 +32,11 @@ export type PacketId = string;
 
 /**
  * `p`: the current push form. `noti`: a notification. `push`: the form of 2015 for `data` alone.
+ * `reach`: comes as `p`, always kept, to be acknowledged.
  * The body is JSON text, checked once on entry and never parsed again; for `noti` and `push` it is an object's.
  */
 export interface Packet {
-  readonly event: "p" | "noti" | "push";
+  readonly event: "p" | "noti" | "push" | "reach";
   readonly id: PacketId;
   readonly body: string;
   /** Kept until then for those who are away, epoch milliseconds. 0: not kept. */

@@ -1,17 +1,20 @@
 // Accepted notifications become deliveries and packets, page by page: one page of each in turn, so a call to a million devices
 // does not hold up the one behind it. The cursor is stored with each page, so a restart goes on where it was.
 import type { Lane } from "../core/delivery.ts";
-import type { PushId } from "../core/device.ts";
+import type { PushId, Uid } from "../core/device.ts";
 import type { Engine } from "../core/engine.ts";
 import type { Notification, NotificationId } from "../core/notification.ts";
 import { isLate, lateness, NOTI_TOPIC, type Routing, split, splitForAll, splitForTopic } from "../core/notify.ts";
 import { DEFERRED, type ExpandedPage, type Unexpanded } from "../core/outbox.ts";
 import { quietAt } from "../core/quiet.ts";
+import { splitReach } from "../core/reach.ts";
 import { MINUTE } from "../core/time.ts";
 import type { Traits } from "../core/traits.ts";
 
 /** Devices per page: a few milliseconds of the storage thread. */
 const PAGE = 500;
+/** Users per page of a call to reach them. */
+const USERS = 200;
 /** A paced job goes on so often each second. */
 const BEATS = 10;
 /** Notifications worked on side by side. */
@@ -28,6 +31,8 @@ export interface ExpanderOptions {
   readonly count: (topic: string) => number | Promise<number>;
   /** Whether a connection of each device got this notification with the topic `noti`. */
   readonly reached: (pushIds: readonly PushId[], id: NotificationId) => Promise<readonly boolean[]>;
+  /** Whether each device has a connection that is not in the background. */
+  readonly awake: (pushIds: readonly PushId[]) => Promise<readonly boolean[]>;
   /** Which vendor serves a token, as it is configured now. */
   readonly route: Routing;
   readonly traits: Traits;
@@ -93,7 +98,8 @@ export function createExpander(options: ExpanderOptions): Expander {
   }
 
   async function expandPage(item: Unexpanded): Promise<void> {
-    const until = item.dryRun ? undefined : quietAt(item.notification, now());
+    // Of a call to reach users only what vendors are asked for wakes anybody.
+    const until = item.dryRun || item.notification.reach !== undefined ? undefined : quietAt(item.notification, now());
     if (typeof until === "number") {
       await engine.outbox.expand(item.job, item.cursor, deferred(item.cursor, until), now());
       return;
@@ -111,6 +117,8 @@ export function createExpander(options: ExpanderOptions): Expander {
 
   async function nextPage(item: Unexpanded, rate: number | undefined): Promise<ExpandedPage> {
     const { notification, target, dryRun } = item;
+    if (notification.reach !== undefined && target.kind === "uids")
+      return reachPage(notification, target.uids, Number(item.cursor ?? 0));
     const cursor = standing(item.cursor);
     const limit = rate === undefined ? PAGE : Math.min(PAGE, Math.ceil(rate / BEATS));
     // The topic comes first, in a page of its own: of each device that follows it is known whether that has reached it.
@@ -124,6 +132,17 @@ export function createExpander(options: ExpanderOptions): Expander {
     const answers = await options.reached(asked, notification.id);
     const reached = new Set(asked.filter((_, i) => answers[i]));
     return splitForAll(notification, devices, route, next, at, options.traits, (pushId) => reached.has(pushId));
+  }
+
+  /** Users are taken whole: whether one is reached depends on all of his devices. */
+  async function reachPage(note: Notification, all: readonly Uid[], from: number): Promise<ExpandedPage> {
+    const next = from + USERS;
+    const uids = all.slice(from, next);
+    const devices = await engine.devices.byUid(uids, now());
+    const answers = await options.awake(devices.map(({ pushId }) => pushId));
+    const awake = new Set(devices.flatMap(({ pushId }, i) => (answers[i] === true ? [pushId] : [])));
+    const cursor = next < all.length ? String(next) : undefined;
+    return splitReach(note, uids, devices, (pushId) => awake.has(pushId), route, cursor, now(), options.traits);
   }
 
   async function topicPage(notification: Notification, dryRun: boolean): Promise<ExpandedPage> {

@@ -139,8 +139,12 @@ export function localOutbox(
         const text = await queue.call("contentOf", [job]);
         if (text === undefined) return;
         const before = parseExact(text) as Notification; // written by `accept`
-        const { sendAt: _, ...rest } = before;
-        const note = timeToLive === undefined ? before : { ...rest, acceptedAt: now, timeToLive };
+        // Whom a message was meant for at that time is another question.
+        const { sendAt, reach: _, ...rest } = before;
+        const note: Notification =
+          timeToLive === undefined
+            ? { ...rest, ...(sendAt === undefined ? {} : { sendAt }) }
+            : { ...rest, acceptedAt: now, timeToLive };
         const heading = { ...headingOf(note), targetKind: "pushIds", small: deliveries.length <= SMALL, dryRun: false };
         retried += await queue.call("retryAs", [heading, JSON.stringify(note), deliveries], deliveries.length);
         ids.add(note.id);
@@ -250,6 +254,27 @@ export function localOutbox(
       }
     },
 
+    async acknowledged(acks, now) {
+      for (let i = 0; i < acks.length; i += PIECE) {
+        const piece = acks.slice(i, i + PIECE).map(({ id, pushId }) => [id, pushId] as const);
+        await queue.call("acknowledge", [piece, now], piece.length);
+      }
+    },
+
+    async reached(id, after, limit, now) {
+      const { job, delivery: user } = readPlace(after);
+      const users = queue.call("reachedUsers", [id, { job, user }, limit, now], limit);
+      const counts = await queue.call("reachedSums", [id, now], PIECE);
+      const found = await users;
+      const last = found.length < limit ? undefined : found.at(-1);
+      if (counts === undefined) return undefined;
+      return {
+        counts: { ...counts },
+        users: found.map(({ uid, way, at }) => ({ uid: uid as Uid, by: way, ...(at === null ? {} : { at }) })),
+        ...(last === undefined ? {} : { next: `${last.job}-${last.user}` }),
+      };
+    },
+
     async jobs({ id, state, before }, limit, now) {
       const found: Job[] = [];
       let last = before ?? null;
@@ -338,6 +363,7 @@ const headingOf = (notification: Notification) => {
     ...(sendAt === undefined ? {} : { sendAt }),
     expires: expiry(notification),
     callerAddress,
+    reach: notification.reach !== undefined,
   };
 };
 
@@ -445,7 +471,7 @@ function isSmall(target: NotificationTarget): boolean {
 }
 
 function packPage(page: ExpandedPage, broker: LocalBroker): PackedPage {
-  const { cursor, notBefore, parcels, devices, late, counts, seen, skipped, routes } = page;
+  const { cursor, notBefore, parcels, devices, late, counts, seen, skipped, routes, reach } = page;
   const kept = parcels.filter(isKept);
   /** What becomes of it at a device that has no lane. What is kept is sent when it is proven to have arrived (holds 9). */
   const connected = (pushId: PushId): ConnectionState => {
@@ -480,6 +506,13 @@ function packPage(page: ExpandedPage, broker: LocalBroker): PackedPage {
     seen,
     skipped,
     routes,
+    reach:
+      reach === undefined
+        ? null
+        : {
+            capPerDay: reach.capPerDay ?? null,
+            users: reach.users.map(({ uid, due, planned }) => [uid, due, planned ? 1 : 0] as const),
+          },
   };
 }
 

@@ -43,6 +43,7 @@ export function localLive(hubs: readonly Presence[]): Live {
         return hubs.length > 1 ? found.toSorted((a, b) => b.since - a.since) : found;
       }),
     reached: (pushIds, id) => each(pushIds, (pushId) => hubs.some((hub) => hub.reached(pushId, id))),
+    areAwake: (pushIds) => each(pushIds, (pushId) => hubs.some((hub) => hub.isAwake(pushId))),
     async seen(who) {
       const [first = [], ...more] = await Promise.all(hubs.map((hub) => hub.seen(who)));
       return more.reduce((joined, seen) => joined.map((one, i) => together(one, seen[i]!)), first);

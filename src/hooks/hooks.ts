@@ -73,11 +73,20 @@ export function createHookSender({ queue, log, now, dice = Math.random }: HookSe
   }
 
   function leave(endpoint: Endpoint): void {
-    const left = endpoint.stop(LAST_ANSWERS).finally(() => leaving.delete(left));
+    const left = endpoint.stop(LAST_ANSWERS).finally(() => {
+      leaving.delete(left);
+      wake(); // what it gave back
+    });
     leaving.add(left);
   }
 
+  function wake(): void {
+    for (const { endpoint } of endpoints.values()) endpoint.wake();
+  }
+
   return {
+    wake,
+
     async start() {
       for (const [name, text] of await queue.memory())
         if (name.startsWith(MEMORY)) standings.set(name.slice(MEMORY.length), JSON.parse(text) as Standing); // as `remember` wrote it
@@ -95,12 +104,8 @@ export function createHookSender({ queue, log, now, dice = Math.random }: HookSe
         const kept = new Set([...next.values()].map(({ endpoint }) => endpoint));
         for (const { endpoint } of endpoints.values()) if (!kept.has(endpoint)) leave(endpoint);
         endpoints = next;
-        for (const { endpoint } of next.values()) endpoint.wake();
+        wake();
       };
-    },
-
-    wake() {
-      for (const { endpoint } of endpoints.values()) endpoint.wake();
     },
 
     async list() {

@@ -231,16 +231,21 @@ export class Exchange implements BodyOwner {
     this.#await();
     this.#over = true; // nobody else may answer
     const response = this.#response;
+    response.writeHeader("Connection", "close"); // it may end at any time, and the client is the one that closes then
     let isOpen = true;
     const outlet: Outlet = {
-      write: (text) => isOpen && this.#counted && response.write(text),
+      write: (text) => {
+        let taken = false;
+        if (isOpen && this.#counted) response.cork(() => (taken = response.write(text)));
+        return taken;
+      },
       together: (work) => {
         if (isOpen && this.#counted) response.cork(work);
       },
       end: () => {
         if (!isOpen || !this.#counted) return;
         isOpen = false;
-        response.cork(() => response.end("", true));
+        response.cork(() => response.end("")); // told to close it would write a header into the body
         this.#finish();
       },
       cut: () => {

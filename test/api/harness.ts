@@ -87,6 +87,7 @@ export async function start(
       notification: async () => undefined,
       deliveries: async (...args) => void record("deliveries", ...args),
     },
+    reached: async () => undefined,
     failures: {
       failed: async () => ({ deliveries: [] }),
       failedGroups: async () => ({ groups: [], complete: true }),

@@ -24,7 +24,7 @@ t.test("a stop waits four seconds for vendors that hang, and no longer", async (
   };
   const notifications = createNotifications({
     engine,
-    live: { count: async () => 0, reached: async () => [] },
+    live: { count: async () => 0, reached: async () => [], areAwake: async () => [] },
     report: { count: () => {} },
     vendors: {
       byName: new Map([["fcm", hanging]]),

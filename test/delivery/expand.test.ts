@@ -19,6 +19,7 @@ const expanderOf = (options: Pick<ExpanderOptions, "engine" | "now" | "failed">)
     traits,
     count: () => 0,
     reached: async () => [],
+    awake: async () => [],
     route: (type) => ({ vendor: type, app: "com.example" }),
     filled: () => {},
     addressed: () => {},

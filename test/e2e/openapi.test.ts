@@ -87,6 +87,11 @@ t.test("every route answers as it is described, and errors too", async (t) => {
     (all) => all.some(({ state }) => state === "accepted"),
   );
   await call("notification/get", { id });
+  const reached = await call("reach", { uid: ["ann", "bob"], json: { a: 1 }, notification, fallbackAfter: 0 });
+  await eventually(
+    () => call("notification/get", { id: reached["id"], limit: 1 }),
+    (found) => (found["users"] as readonly Fields[]).length > 0,
+  );
   await call("notification", { pushAll: true, dryRun: true, notification });
   const quiet = { quietHours: "00:00-23:59", timeZone: "UTC" };
   await call("notification", { pushId, notification, timeToLive: "2d", ...quiet });
@@ -154,6 +159,7 @@ t.test("bounds that are described are those that are checked", async (t) => {
   // What else a call needs, so that the bounds are looked at.
   const needed: Readonly<Record<string, Fields>> = {
     "/api/notification": { pushId: "a", notification: { android: { title: "T" } } },
+    "/api/reach": { uid: "a", json: 1, notification: { android: { title: "T" } } },
     "/api/notification/get": { id: "unknown" },
     "/api/topicDevices": { topic: "a" },
     "/api/hook/dead": { name: "unknown" },

@@ -75,6 +75,7 @@ const presence = (hub: Hub): Presence => ({
   sessions: () => hub.sessions(),
   connectionsOf: (pushId) => hub.connectionsOf(pushId),
   reached: (pushId, id) => hub.reached(pushId, id),
+  isAwake: (pushId) => hub.isAwake(pushId),
   seen: (who) => hub.seen(who),
   topics: (prefix, after, limit) => hub.topics(prefix, after, limit),
   order: (who, order) => hub.order(who, order),

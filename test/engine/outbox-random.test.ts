@@ -70,7 +70,7 @@ for (const seed of [1, 2, 3]) {
         const lanes = ["fcm", "xiaomi"].flatMap((vendor) => ["", "h"].map((host) => ({ vendor, app: "com.x", host })));
         const page = {
           ...{ notBefore: null, parcels: [], lanes, devices: packAddressed(devices) },
-          ...{ counts: {}, seen: 1, skipped: 0, routes: {} },
+          ...{ counts: {}, seen: 1, skipped: 0, routes: {}, reach: null },
         };
         const late = roll(8) === 0 ? "too late" : null;
         call("expand", [one.job, one.cursor, { ...page, late, cursor: roll(2) === 0 ? "c" : null }, now]);

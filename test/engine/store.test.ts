@@ -361,6 +361,7 @@ const EMPTY_PAGE = {
   parcels: [],
   lanes: [],
   late: null,
+  reach: null,
   devices: [],
   counts: {},
   seen: 0,

@@ -8,6 +8,7 @@ export const nobody: Presence = {
   sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
   connectionsOf: () => [],
   reached: () => false,
+  isAwake: () => false,
   seen: async () => [],
   topics: async () => [],
   order: async () => 0,

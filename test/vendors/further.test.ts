@@ -63,7 +63,7 @@ t.test(
     };
     const notifications = createNotifications({
       engine: { devices: engine.devices, outbox: { ...engine.outbox, settle }, events: engine.events },
-      live: { count: async () => 0, reached: async () => [] },
+      live: { count: async () => 0, reached: async () => [], areAwake: async () => [] },
       report: { count: () => {} },
       vendors,
       traits,

@@ -14,9 +14,17 @@ export function addressees(db: Database, nextDevice: () => number) {
   const addUser = db.prepare<[string]>("INSERT INTO users (uid) VALUES (?)");
   const dropUser = db.prepare<[number]>("DELETE FROM users WHERE user = ?");
   const ofDevice = db.prepare<[number], number>("SELECT 1 FROM deliveries WHERE device = ? LIMIT 1");
-  const ofUser = db.prepare<[number], number>("SELECT 1 FROM deliveries WHERE user = ? LIMIT 1");
+  const ofUser = db.prepare<[number, number], number>(
+    "SELECT 1 FROM deliveries WHERE user = ? UNION ALL SELECT 1 FROM reached WHERE user = ? LIMIT 1",
+  );
+
+  function releaseUser(user: number): void {
+    if (ofUser.get(user, user) === undefined) dropUser.run(user);
+  }
 
   return {
+    releaseUser,
+
     /** One that is gone, or never was, gets a number as well. */
     device(pushId: string): number {
       const known = present.get(pushId) ?? departed.get(pushId);
@@ -43,10 +51,10 @@ export function addressees(db: Database, nextDevice: () => number) {
       if (ofDevice.get(device) !== undefined) depart.run(device, pushId);
     },
 
-    /** Forgets what no delivery needs any more. */
+    /** Forgets what no delivery, and no call to reach somebody, needs any more. */
     release(device: number, user: number | null): void {
       if (ofDevice.get(device) === undefined) dropDeparted.run(device);
-      if (user !== null && ofUser.get(user) === undefined) dropUser.run(user);
+      if (user !== null) releaseUser(user);
     },
   };
 }

@@ -7,6 +7,7 @@ import { type ClaimedRow, type Packed, type PackedSettlements, packClaimed, unpa
 import { detours } from "./detours.ts";
 import type { DeviceTable } from "./devices.ts";
 import { CANCELLED, EXPIRED, type Progress, type Tally, type Way } from "./progress.ts";
+import type { Reach } from "./reach.ts";
 import { State } from "./state.ts";
 
 interface Waiting {
@@ -54,6 +55,7 @@ export function deliveries(
   progress: Progress,
   devices: Pick<DeviceTable, "forgetToken">,
   traits: Traits,
+  reaching: Reach,
 ) {
   const ways = detours(db);
   const laneColumns = "lane, vendor, app, host, open";
@@ -256,6 +258,7 @@ export function deliveries(
         const { state, text, detour, forget } = one;
         if (state === State.queued) {
           if (tally.job(row.job)?.cancelled === 1) cancel({ ...row, reason: text || row.reason }, row, tally, now);
+          else if (tally.job(row.job)?.reach === 1 && reaching.spares(row.delivery, row.job, row, tally, now)) continue;
           else if (one.tried) requeue.run(one.due, 1, text, row.delivery);
           else giveBack.run(one.due, text, row.delivery);
           continue;
@@ -263,6 +266,7 @@ export function deliveries(
         const accepted = state === State.accepted;
         const keepsToken = accepted && traits.tellsOfArrival(row.vendor) ? 1 : 0;
         settle.run(state, accepted ? text : null, accepted ? null : text, now, keepsToken, row.delivery);
+        if (accepted && tally.job(row.job)?.reach === 1) reaching.taken(row.delivery, row.job, now);
         tally.settled(row.job, row, one.counters, accepted ? undefined : (text ?? ""));
         if (detour !== null) ways.set(row.push_id, row.token, detour);
         if (forget !== null)

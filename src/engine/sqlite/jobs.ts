@@ -11,6 +11,7 @@ import type { Finished } from "./finished.ts";
 import type { Repeatable } from "./once.ts";
 import type { Packets } from "./packets.ts";
 import type { Progress, Tally } from "./progress.ts";
+import type { Reach, ReachPage } from "./reach.ts";
 import { State } from "./state.ts";
 
 /** What is kept of a notification besides its content. */
@@ -21,6 +22,8 @@ export interface Heading extends ArrivalHeading {
   readonly small: boolean;
   readonly rate?: number;
   readonly dryRun: boolean;
+  /** Each of its users is to be reached once (`ExpandedPage.reach`). */
+  readonly reach: boolean;
 }
 
 export interface DueJob {
@@ -49,6 +52,7 @@ export interface PackedPage {
   readonly seen: number;
   readonly skipped: number;
   readonly routes: Readonly<Record<string, number>>;
+  readonly reach: ReachPage | null;
 }
 
 /** Lanes of hosts that devices chose; with more of them, those at rest change hands. */
@@ -73,12 +77,13 @@ export function outbox(
   addressees: Addressees,
   calls: Repeatable,
   ends: Finished,
+  reaching: Reach,
   nextDelivery: () => number,
 ) {
   const insert = db.prepare<(string | number | null)[]>(`
     INSERT INTO jobs (arrival, id, type, text, target_kind, bulk, listed, rate, dry_run, accepted_at, send_at, expires, due,
-      drop_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+      drop_at, reach)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   const addContents = db.prepare<[number, string, string]>(
     "INSERT INTO job_contents (job, notification, target) VALUES (?, ?, ?)",
   );
@@ -140,12 +145,14 @@ export function outbox(
       lane: findLane.get(vendor, app, host) ?? newLane(vendor, app, host),
       added: 0,
     }));
+    const plans = page.reach === null ? undefined : reaching.enter(job, page.reach, now);
     let queued = 0;
     let connected = 0;
     for (const row of unpackAddressed(page.devices)) {
       const { pushId, uid } = row;
       const way = "lane" in row ? lanes[row.lane] : undefined;
       const state = "lane" in row ? State.queued : row.state;
+      const plan = uid === null ? undefined : plans?.get(uid);
       const delivery = nextDelivery();
       if (way !== undefined) way.added++;
       if (way !== undefined || page.late !== null) queued++;
@@ -158,13 +165,14 @@ export function outbox(
         way?.lane ?? null,
         state,
         bulk,
-        way === undefined ? null : now,
+        way === undefined ? null : (plan?.due ?? now),
         now,
         state === State.sent ? now : null,
         pushId,
         "lane" in row ? row.type : null,
         "lane" in row ? row.token : null,
       );
+      if (plan?.capped === true && way !== undefined) reaching.cap(delivery, job, way, tally, now);
       if (page.late === null) continue;
       expire.run(now, page.late, delivery);
       tally.unsent(job, way, page.late);
@@ -197,6 +205,7 @@ export function outbox(
       heading.expires,
       sendAt ?? acceptedAt,
       dryRun ? counts.dropAt(heading) : null,
+      heading.reach ? 1 : 0,
     );
     addContents.run(Number(job.lastInsertRowid), notification, target);
     return Number(job.lastInsertRowid);

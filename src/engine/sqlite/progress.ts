@@ -20,10 +20,14 @@ export interface JobRow {
   readonly paused: number;
   readonly cancelled: number;
   readonly expires: number;
+  /** 1: each of its users is to be reached once. */
+  readonly reach: number;
 }
 
 interface Sums {
   settled: number;
+  /** Of these, those that were not needed. */
+  spared: number;
   accepted: number;
   held: boolean;
   /** By the statistics' name of the way, then by reason. */
@@ -44,6 +48,8 @@ export interface Tally {
   settled(job: number, way: Way, counters: readonly string[], reason?: string): void;
   /** A delivery came to its end without having been sent. No way: it was meant for the long connection. */
   unsent(job: number, way: Way | undefined, reason: string): void;
+  /** A delivery is not needed: as if it had never been queued. */
+  spared(job: number, way: Way): void;
   held(job: number): void;
   /** Writes the sums. */
   close(): void;
@@ -52,11 +58,14 @@ export interface Tally {
 export type Progress = ReturnType<typeof progress>;
 
 export function progress(db: Database, counts: Counts, traits: Traits, ends: Finished) {
-  const find = db.prepare<[number], JobRow>("SELECT job, arrival, paused, cancelled, expires FROM jobs WHERE job = ?");
+  const find = db.prepare<[number], JobRow>(
+    "SELECT job, arrival, paused, cancelled, expires, reach FROM jobs WHERE job = ?",
+  );
   const advance = db.prepare<[number, number, number, number, number, number]>(`
     UPDATE jobs SET waiting = waiting - ?, accepted = accepted + ?, holding = max(holding, ?),
       finished_at = iif(finished_at IS NULL AND (expanded = 1 OR cancelled = 1) AND waiting = ?, ?, finished_at)
     WHERE job = ?`);
+  const unqueue = db.prepare<[number, number]>("UPDATE jobs SET queued = queued - ? WHERE job = ?");
   const close = db.prepare<[number, number]>("UPDATE lanes SET open = open - ? WHERE lane = ?");
   const failAgain = db.prepare<[number, number, string]>(`
     UPDATE job_failures SET total = total + ? WHERE job = ? AND reason = ?`);
@@ -124,7 +133,7 @@ export function progress(db: Database, counts: Counts, traits: Traits, ends: Fin
       function sumsOf(number: number): Sums {
         let sums = jobs.get(number);
         if (sums === undefined) {
-          sums = { settled: 0, accepted: 0, held: false, failures: new Map(), counters: new Map() };
+          sums = { settled: 0, spared: 0, accepted: 0, held: false, failures: new Map(), counters: new Map() };
           jobs.set(number, sums);
         }
         return sums;
@@ -159,13 +168,21 @@ export function progress(db: Database, counts: Counts, traits: Traits, ends: Fin
           add(lanes, way.lane, 1);
           add(ended, way.lane, 1);
         },
+        spared(number, way) {
+          const sums = sumsOf(number);
+          sums.settled++;
+          sums.spared++;
+          add(sums.counters, `target_${traits.statisticsName(way.vendor)}`, -1);
+          add(lanes, way.lane, 1);
+        },
         held(number) {
           sumsOf(number).held = true;
         },
         close() {
-          for (const [number, { settled, accepted, held, failures, counters }] of jobs) {
+          for (const [number, { settled, spared, accepted, held, failures, counters }] of jobs) {
             const arrival = job(number)?.arrival;
             ends.around(number, now, () => {
+              if (spared > 0) unqueue.run(spared, number);
               advance.run(settled, accepted, held ? 1 : 0, settled, now, number);
               for (const [name, byReason] of failures)
                 for (const [reason, n] of byReason) {

@@ -460,6 +460,19 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX deliveries_failed ON deliveries (settled_at, delivery)
     WHERE state IN (5, 6, 7) AND settled_at IS NOT NULL AND retried IS NULL;
   `,
+  `
+  -- Calls to reach users have jobs.reach 1, and a row for each user. due: from when vendors may be asked; way and at: see reach.ts.
+  ALTER TABLE jobs ADD COLUMN reach INTEGER NOT NULL DEFAULT 0;
+  CREATE TABLE reached (
+    job INTEGER NOT NULL,
+    user INTEGER NOT NULL,
+    due INTEGER NOT NULL,
+    way INTEGER NOT NULL,
+    at INTEGER,
+    PRIMARY KEY (job, user)
+  ) WITHOUT ROWID;
+  CREATE INDEX reached_by_user ON reached (user, due);
+  `,
 ];
 
 export type Synchronous = "FULL" | "NORMAL";

@@ -15,6 +15,7 @@ export function sweep(
   db: Database,
   addressees: Addressees,
   calls: Repeatable,
+  forgetReached: (job: number, limit: number) => number,
   hours: (now: number, limit: number) => boolean,
 ) {
   const overdue = db
@@ -46,6 +47,7 @@ export function sweep(
   const dropArrival = db.prepare<[number]>("DELETE FROM arrivals WHERE arrival = ?");
 
   function dropPieceOf(job: number, limit: number): void {
+    if (forgetReached(job, limit) > 0) return;
     const rows = deliveriesOf.all(job, limit);
     for (const { delivery, device, user, lane, due } of rows) {
       dropDelivery.run(delivery);

@@ -4,6 +4,7 @@ import { existsSync, readlinkSync, statSync } from "node:fs";
 import { getPriority, setPriority } from "node:os";
 import type { MessagePort } from "node:worker_threads";
 import type Database from "better-sqlite3";
+import type { Evidence } from "../../core/engine.ts";
 import { type ErrorCode, PushError } from "../../core/errors.ts";
 import type { Wanted } from "../../core/events.ts";
 import { Traits, type VendorTraits } from "../../core/traits.ts";
@@ -30,6 +31,7 @@ import { type Keep, type Packets, packets } from "./packets.ts";
 import { presence } from "./presence.ts";
 import { probe } from "./probe.ts";
 import { type Progress, progress } from "./progress.ts";
+import { reach } from "./reach.ts";
 import { receipts } from "./receipts.ts";
 import { revocations } from "./revocations.ts";
 import { openAlone, openDatabase, openFile, type Synchronous } from "./schema.ts";
@@ -110,7 +112,8 @@ function methods(
   const told = receipts(db, counted, known, devicesTable, traits, log);
   const looking = listing(db, known);
   const { sweepHours, ...figures } = counters(db, looking, told);
-  const { add, ...accepting } = outbox(db, kept, counted, tallied, known, repeatable, ends, numbers.delivery);
+  const reaching = reach(db, tallied, known);
+  const { add, ...accepting } = outbox(db, kept, counted, tallied, known, repeatable, ends, reaching, numbers.delivery);
   const { jobs, jobsByNumber, jobsOfId, notification, deliveries: deliveriesOf, vendorIds, traceable } = looking;
   return {
     append: (...parcels: Packed<ParcelRow>): number => append(parcels), // the whole call is one list: see message.ts
@@ -118,11 +121,23 @@ function methods(
     ...devicesTable,
     ...accepting,
     ...failures(db, add),
-    ...deliveries(db, tallied, devicesTable, traits),
+    ...deliveries(db, tallied, devicesTable, traits, reaching),
     ...orders(db, ends),
     ...revocations(db),
     ...figures,
-    ...sweep(db, known, repeatable, sweepHours),
+    /** Whoever tells that a message has come acknowledges it, also to a server that does not know any more whom it sent it to. */
+    arrived(evidence: readonly Evidence[], now: number): void {
+      figures.arrived(evidence, now);
+      const told = evidence.filter(({ counter }) => counter === "arrive_android");
+      reaching.acknowledge(
+        told.map(({ id, pushId }) => [id, pushId] as const),
+        now,
+      );
+    },
+    ...sweep(db, known, repeatable, reaching.forgetReached, sweepHours),
+    acknowledge: reaching.acknowledge,
+    reachedSums: reaching.reachedSums,
+    reachedUsers: reaching.reachedUsers,
     received: told.received,
     jobs,
     jobsByNumber,

@@ -11,13 +11,14 @@ import { LargeMap } from "../../core/large-map.ts";
 import { isFault, LOGIN_MESSAGES, type Login, type LoginFault } from "../../core/login.ts";
 import { NOTI_TOPIC } from "../../core/notify.ts";
 import { inTurn, Pace } from "../../core/pace.ts";
-import type { Channel, From, KeptPacket } from "../../core/packet.ts";
+import type { Channel, From, KeptPacket, PacketId } from "../../core/packet.ts";
 import { channelKind, channelName, deviceChannel, topicChannel } from "../../core/packet.ts";
 import type { Report } from "../../core/report.ts";
 import { Tally } from "../../core/tally.ts";
 import type { Traits } from "../../core/traits.ts";
 import type { ConnectRefusal, SocketApplication } from "../transport/socketio.ts";
 import type { CloseReason, Connection, Handshake } from "../transport/types.ts";
+import { Acks } from "./acks.ts";
 import {
   type ClientPacket,
   type Command,
@@ -54,7 +55,7 @@ import { Session } from "./session.ts";
 
 export interface ConversationOptions {
   readonly hub: Hub;
-  readonly engine: Pick<Engine, "devices" | "broker" | "events">;
+  readonly engine: Pick<Engine, "devices" | "broker" | "outbox" | "events">;
   readonly report: Report;
   readonly limits: EventLimits;
   readonly traits?: Traits;
@@ -150,6 +151,7 @@ export class Conversation implements SocketApplication<Session> {
   readonly #debug: Debug;
   readonly #newcomers: Newcomers;
   #asker: Asker;
+  readonly #acks: Acks;
   /** Who clients are by their tokens; off unless it is set. */
   readonly gate: Gate;
   /** How often what was refused to clients, since the start. */
@@ -191,6 +193,11 @@ export class Conversation implements SocketApplication<Session> {
       },
     });
     const { disconnectDelay, elapsed, engine, hub, log, now, pageSize } = options;
+    this.#acks = new Acks(async (acks) => {
+      const stored = engine.outbox.acknowledged(acks, now());
+      this.#own(stored, "acknowledged");
+      await stored;
+    });
     this.#replay = new Replay({
       hub,
       broker: engine.broker,
@@ -295,6 +302,11 @@ export class Conversation implements SocketApplication<Session> {
 
   close(connection: Connection<Session>, reason: CloseReason): void {
     if (connection.data !== undefined) this.#leave(connection.data, reason);
+  }
+
+  ack({ data: session }: Connection<Session>, ack: number): void {
+    const id = session?.acked(ack);
+    if (session !== undefined && id !== undefined) this.#acknowledge(session, id);
   }
 
   drained(connection: Connection<Session>): void {
@@ -599,6 +611,9 @@ export class Conversation implements SocketApplication<Session> {
       case "arrival":
         this.#arrival(session, command);
         return;
+      case "ground":
+        session.background = command.background;
+        return;
       case "stats":
         for (const { path, ...sums } of command.entries)
           report.countForClient(path, sums satisfies Omit<StatsEntry, "path">);
@@ -639,7 +654,10 @@ export class Conversation implements SocketApplication<Session> {
   #change(
     session: Session,
     pushId: PushId,
-    command: Exclude<Command, { kind: "hello" | "subscribe" | "unsubscribe" | "check" | "arrival" | "stats" }>,
+    command: Exclude<
+      Command,
+      { kind: "hello" | "subscribe" | "unsubscribe" | "check" | "arrival" | "ground" | "stats" }
+    >,
   ): void {
     const { engine, now } = this.#options;
     switch (command.kind) {
@@ -751,10 +769,18 @@ export class Conversation implements SocketApplication<Session> {
 
   #arrival(session: Session, { id, counter, sentAt }: Extract<Command, { kind: "arrival" }>): void {
     const { report, now } = this.#options;
-    if (session.pushId !== undefined) report.evidence({ id, pushId: session.pushId, counter });
+    if (counter === "arrive_android" && this.#hub.wasAsked(id)) this.#acknowledge(session, id);
+    else if (session.pushId !== undefined) report.evidence({ id, pushId: session.pushId, counter });
     if (counter !== "arrive_android" || sentAt === undefined) return;
     const latency = Math.max(0, now() - sentAt); // a phone's clock may be ahead (D28)
     if (latency < REPLY_WINDOW) report.count("noti", { success: 1, latency });
+  }
+
+  /** Somebody has got a message that is to be acknowledged. Who is in the background does not see it. */
+  #acknowledge({ pushId, background }: Session, id: PacketId): void {
+    if (pushId === undefined || background) return;
+    this.#acks.add({ id, pushId });
+    this.#options.report.evidence({ id, pushId, counter: "arrive_android" });
   }
 
   // ---- hello
@@ -767,6 +793,8 @@ export class Conversation implements SocketApplication<Session> {
       return;
     }
     const own = deviceChannel(hi.pushId);
+    session.acks = hi.acks === true;
+    session.background = hi.background === true;
     if (session.pushId !== hi.pushId) {
       const before = session.pushId;
       if (before !== undefined) this.#unname(session, "transport close"); // another device on the same socket (D21)
@@ -1017,6 +1045,7 @@ export class Conversation implements SocketApplication<Session> {
     const sent = this.#hub.tick();
     if (sent > 0) report.count("toClientPacket", { total: sent });
     this.#storeFails = false;
+    void this.#acks.flush();
     this.#storeSoon(); // what could not be stored the last time
     this.#refusals.tick();
     void this.#tellUnstored();
@@ -1170,6 +1199,7 @@ export class Conversation implements SocketApplication<Session> {
     clearInterval(this.#ticking);
     clearTimeout(this.#storing);
     const marked = this.#storeMarks();
+    const acknowledged = this.#acks.flush();
     this.#members.flush();
     await this.#tellUnstored();
     for (const gone of [this.#hub.present(), this.#hub.lingering.keys()]) {
@@ -1184,6 +1214,7 @@ export class Conversation implements SocketApplication<Session> {
     }
     this.#hub.lingering.clear();
     await marked;
+    await acknowledged;
   }
 
   async #offline(pushIds: readonly PushId[]): Promise<void> {

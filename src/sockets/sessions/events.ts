@@ -46,10 +46,13 @@ export type Command =
       readonly epoch?: string;
       readonly tags?: readonly string[];
       readonly token?: Token;
+      readonly acks?: true;
+      readonly background?: true;
     }
   | ({ readonly kind: "subscribe" } & Subscription)
   | { readonly kind: "unsubscribe"; readonly topic: string }
   | { readonly kind: "check" }
+  | { readonly kind: "ground"; readonly background: boolean }
   | { readonly kind: "setTags"; readonly tags: readonly string[] }
   | { readonly kind: "changeTag"; readonly tag: string; readonly present: boolean }
   | { readonly kind: "token"; readonly token: Token }
@@ -148,6 +151,9 @@ export function parseEvent(
     }
     case "unbindUid":
       return { kind: "unbindUid" };
+    case "background":
+    case "foreground":
+      return { kind: "ground", background: name === "background" };
     case "notificationReply":
       return arrival(name, first, "arrive_android", limits, refuse);
     case "umengReply":
@@ -185,6 +191,8 @@ function hello(value: unknown, limits: EventLimits, refuse: Refuse): Command | u
     kind: "hello",
     pushId: pushId as PushId,
     subscriptions: subscriptions(fields["topics"], record(fields["lastPacketIds"]) ?? {}, limits, refuse),
+    ...(fields["ack"] === true ? { acks: true as const } : {}),
+    ...(fields["background"] === true ? { background: true as const } : {}),
     ...(platform === undefined ? {} : { platform }),
     ...(Object.keys(own).length === 0 ? {} : { own }),
     ...(epoch === undefined ? {} : { epoch }),

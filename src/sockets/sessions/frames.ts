@@ -8,6 +8,8 @@ import { channelKind, channelName } from "../../core/packet.ts";
  */
 export function encodeFrame(channel: Channel, packet: Packet, now: number): string {
   switch (packet.event) {
+    case "reach":
+      return `42["p",${packet.body},${position(channel, packet)}]`;
     case "p":
       return `42["p",${packet.body}${packet.expires > 0 ? `,${position(channel, packet)}` : ""}]`; // R2, R3
     case "noti":
@@ -25,7 +27,7 @@ export function encodeStanding(channel: Channel, { at, recovered }: Standing, ep
 
 /** `["room2","hnDztbJWD9XV",0]`: exactly three, the last one a number (R3, R4). */
 function position(channel: Channel, packet: Packet): string {
-  return `[${JSON.stringify(channelName(channel))},"${packet.id}",${unicast(channel) ? 1 : 0}]`;
+  return `[${JSON.stringify(channelName(channel))},${JSON.stringify(packet.id)},${unicast(channel) ? 1 : 0}]`;
 }
 
 /** R5: an SDK takes the mere presence of `ttl` or `unicast` for true. */

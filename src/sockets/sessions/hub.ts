@@ -23,6 +23,8 @@ const TOPIC = topicChannel("");
 const NOTI_CHANNEL = topicChannel(NOTI_TOPIC);
 /** Notifications to everybody whose devices may be looked up at the same time. */
 const MOST_NOTIS = 1000;
+/** Packets that are to be acknowledged, whose ids are known: the newest. */
+const MOST_ASKED = 10_000;
 /** Seconds that `packetsIn10s` looks back. */
 const WINDOW = 10;
 /** How often a session is asked for proof within a tick, which is a second. */
@@ -78,6 +80,7 @@ export class Hub implements HubPort {
   /** Notifications that went to the topic `noti`, and the number of each of the latest. */
   notiCount = 0;
   readonly #notis = new Recent<PacketId, number>(MOST_NOTIS);
+  readonly #asked = new Recent<PacketId, true>(MOST_ASKED);
   /** Packets and orders of other processes may have been missed. */
   #lost = false;
 
@@ -169,7 +172,7 @@ export class Hub implements HubPort {
   send(session: Session, channel: Channel, packet: Packet | KeptPacket): void {
     this.written++;
     const prove = "seq" in packet && channelKind(channel) === "device" && this.#doubt(session, packet);
-    session.connection.send(this.#encode(channel, packet), prove);
+    session.connection.send(this.#frameFor(session, channel, packet), prove);
   }
 
   /**
@@ -183,7 +186,21 @@ export class Hub implements HubPort {
       for (const packet of packets) this.#wrote(session, packet);
       prove = this.#mayAsk(session);
     }
-    session.connection.sendBacklog([...first, ...packets.map((packet) => this.#encode(channel, packet))], prove);
+    const frames = packets.map((packet) => this.#frameFor(session, channel, packet));
+    session.connection.sendBacklog([...first, ...frames], prove);
+  }
+
+  /** With an ack id where the packet asks for it, and only to a client that said it gives one. */
+  #frameFor(session: Session, channel: Channel, packet: Packet): string {
+    const frame = this.#encode(channel, packet);
+    if (packet.event !== "reach") return frame;
+    this.#asked.set(packet.id, true);
+    return session.acks && !session.background ? `42${session.asksFor(packet.id)}${frame.slice(2)}` : frame;
+  }
+
+  /** Whether a packet of this id was sent lately that is to be acknowledged. */
+  wasAsked(id: PacketId): boolean {
+    return this.#asked.has(id);
   }
 
   /** A list of 100,000 ids carries the same packet: without a position its frame is the same too. */
@@ -472,6 +489,12 @@ export class Hub implements HubPort {
 
   isConnected(pushId: PushId): boolean {
     return this.#devices.has(pushId) || this.lingering.has(pushId);
+  }
+
+  isAwake(pushId: PushId): boolean {
+    for (let session = this.#devices.get(pushId); session !== undefined; session = session.nextOfDevice)
+      if (!session.background) return true;
+    return this.lingering.has(pushId);
   }
 
   count(topic: string): number {

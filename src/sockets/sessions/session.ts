@@ -3,7 +3,8 @@ import { Entry } from "../../core/agenda.ts";
 import type { PushId, Uid } from "../../core/device.ts";
 import type { Order } from "../../core/engine.ts";
 import type { Login } from "../../core/login.ts";
-import type { Channel, From, KeptPacket, Packet } from "../../core/packet.ts";
+import type { Channel, From, KeptPacket, Packet, PacketId } from "../../core/packet.ts";
+import { Recent } from "../../core/recent.ts";
 import type { Connection } from "../transport/types.ts";
 import type { Doubt } from "./doubt.ts";
 import type { Welcome } from "./questions.ts";
@@ -28,6 +29,8 @@ interface Watched {
 }
 
 const NOTHING = -1;
+/** Acknowledgements that are waited for on a connection: of the newest packets. */
+const MOST_UNACKED = 256;
 
 /** The channels that a session joins, one after the other. */
 export class Joins {
@@ -88,6 +91,12 @@ export class Session {
   /** Rows that the store has yet to write for it. */
   writing = 0;
   watched: Watched | undefined = undefined;
+  /** It acknowledges what asks for it (README 4.15). */
+  acks = false;
+  background = false;
+  /** By ack id, the packets that it was sent and has not acknowledged. */
+  #unacked: Recent<number, PacketId> | undefined = undefined;
+  #lastAck = 0;
   /** Further sessions of the same device, of the same user: lists threaded through the sessions themselves. */
   nextOfDevice: Session | undefined = undefined;
   nextOfUid: Session | undefined = undefined;
@@ -105,6 +114,20 @@ export class Session {
 
   get onlyPushId(): PushId | undefined {
     return this.seat?.login.pushId ?? this.welcome?.pushId;
+  }
+
+  /** @returns the ack id with which the packet is sent */
+  asksFor(id: PacketId): number {
+    this.#unacked ??= new Recent(MOST_UNACKED);
+    this.#unacked.set(++this.#lastAck, id);
+    return this.#lastAck;
+  }
+
+  /** The packet that was sent with this ack id, once. */
+  acked(ack: number): PacketId | undefined {
+    const id = this.#unacked?.get(ack);
+    this.#unacked?.delete(ack);
+    return id;
   }
 
   isJoining(channel: Channel): boolean {

@@ -49,6 +49,8 @@ export interface SocketApplication<T> {
     args: readonly unknown[],
     ackId: string | undefined,
   ): unknown;
+  /** It acknowledges a frame of "/" that had this id, if there ever was one. */
+  ack?(connection: Connection<T>, id: number): void;
   /** Left the namespace; the connection stays. Not called when the connection ends. */
   disconnect(connection: Connection<T>, namespace: string): void;
   /** As in `EngineApplication`, and when too much waits; only for one that is in "/". */
@@ -233,7 +235,10 @@ export function socketio<T>(app: SocketApplication<T>, options: SocketOptions): 
     const binary = packet.type === BINARY_EVENT || packet.type === BINARY_ACK;
     const payload = packet.payload as unknown[]; // an array: decode made sure for events and acks
     if (binary && !putBack(payload, attachments)) return connection.close("parse error");
-    if (packet.type === ACK || packet.type === BINARY_ACK) return; // nothing was asked
+    if (packet.type === ACK || packet.type === BINARY_ACK) {
+      if (packet.ackId !== undefined && packet.namespace === "/") app.ack?.(connection, Number(packet.ackId));
+      return;
+    }
     const [name, ...args] = payload as [string, ...unknown[]];
     // `error` was reserved too for the old clients, and ended the process of a server that passed it on.
     if (RESERVED.has(name) || (connection.revision === 3 && name === "error")) return breach(connection);
