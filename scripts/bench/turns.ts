@@ -244,6 +244,8 @@ const api = createApi(
       replay: async () => 0,
       follow: async () => ({ newest: 0, close() {} }),
     },
+    served: () => false,
+    plainWords: () => undefined,
     relay: async () => undefined,
     receiver: () => undefined,
     bind: (binding) => bind(engine, binding, now()),

@@ -1,6 +1,6 @@
 // What the API asks of the core. `app.ts` gives the real ones; tests give some that only record.
 
-import type { PushId, Uid } from "../core/device.ts";
+import type { Device, PushId, Uid } from "../core/device.ts";
 import type { Binding, Counters, Devices } from "../core/engine.ts";
 import type { EventQuery, Events } from "../core/events.ts";
 import type { HookQueue, Hooks } from "../core/hooks.ts";
@@ -86,13 +86,17 @@ export interface Actions {
   push(target: PushTarget, draft: PushDraft, once: Once | undefined, requestId: string): Pushed | Promise<Pushed>;
   /** Resolves once the notification would survive a crash. @param requestId for the log */
   notify(content: NotificationContent, options: NotificationOptions, requestId: string): Promise<NotificationId>;
-  readonly outbox: Pick<Outbox, "jobs" | "order" | "notification" | "deliveries">;
+  readonly outbox: Pick<Outbox, "at" | "jobs" | "order" | "notification" | "deliveries">;
   readonly reached: Outbox["reached"];
   readonly failures: Pick<Outbox, "failed" | "failedGroups"> & {
     /** Resolves once the jobs would survive a crash. */
     retry(filter: FailedFilter, options: RetryOptions): Promise<Retried>;
   };
   readonly lanes: Lanes;
+  /** Whether a configured vendor serves the device's token. */
+  served(device: Device): boolean;
+  /** What a vendor's reason means, and what helps; undefined: it is none of the usual ones. */
+  plainWords(vendor: VendorName, reason: string): { readonly text: string; readonly remedy: string } | undefined;
   readonly hooks: Hooks;
   readonly events: EventActions;
   /** Sends at once, with the credentials of this server. Undefined: there are none for this bundle id. */

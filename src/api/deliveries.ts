@@ -42,12 +42,12 @@ export async function getNotification(params: Params, actions: Actions): Promise
     users: reached?.users.map(({ uid, by, at }) => ({ uid, reached: by, ...told("at", at) })),
     nextUser: reached?.next,
     counts: { ...arrivalFigures(record?.counts ?? {}), failures: record?.failures },
-    deliveries: page.deliveries.map(describe),
+    deliveries: page.deliveries.map(describeDelivery),
     next: page.next,
   });
 }
 
-const describe = ({ lane, ...delivery }: DeliveryRecord): object => ({
+export const describeDelivery = ({ lane, ...delivery }: DeliveryRecord): object => ({
   pushId: delivery.pushId,
   uid: delivery.uid,
   provider: lane?.vendor,

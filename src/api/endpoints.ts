@@ -1,5 +1,6 @@
 // The table of endpoints: what each is for, which parameters it takes, what it answers. Calls are checked by it, and the description
 // of the API (openapi.ts) is made of it, so neither can say what the other does not.
+import { CAUSES } from "../core/why.ts";
 import {
   DELIVERIES,
   EVENTS,
@@ -371,6 +372,28 @@ export const ENDPOINTS = {
       counts: open("the figures of stats/arrival"),
       deliveries: list(DELIVERY),
       "next?": text("the `after` of the next page"),
+    }),
+  },
+  "/notification/why": {
+    about:
+      "Why a notification did not arrive at a device, or how it did: step by step, in words, with what can be done.",
+    takes: { id: NOTIFICATION_ID, pushId: text("the device") },
+    answers: success({
+      id: text(),
+      pushId: text(),
+      cause: word(CAUSES),
+      text: text("in a sentence"),
+      "remedy?": text("what can be done about it"),
+      steps: list(
+        object({
+          step: word(["accepted", "prepared", "lane", "vendor", "connection", "arrived", "clicked"]),
+          ...moment("at?", "when it came to that"),
+          text: text(),
+        }),
+      ),
+      "delivery?": DELIVERY,
+      job: JOB,
+      "deliveries?": list(DELIVERY, "of all calls with this id that came to this device, where there were several"),
     }),
   },
   "/job/list": {

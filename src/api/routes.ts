@@ -38,6 +38,7 @@ import type { TopicOnlineFilter } from "./topic.ts";
 import { topicDevices, topicList, topicOnline } from "./topic.ts";
 import { bindUid, removeUid } from "./uid.ts";
 import { unknownNames } from "./unknown.ts";
+import { notificationWhy } from "./why.ts";
 
 /** Who may call, and from where. */
 export interface Access extends PageRule {
@@ -114,6 +115,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
       notification(params, actions, () => admitBroadcast(caller), caller, limits, options.quietElse ?? "send"),
     "/reach": (params, caller) => reach(params, actions, caller, limits, options.quietElse ?? "send"),
     "/notification/get": (params) => getNotification(params, actions),
+    "/notification/why": (params) => notificationWhy(params, actions),
     "/job/list": (params) => jobList(params, actions),
     "/job/get": (params) => jobGet(params, actions),
     "/job/pause": (params, caller) => jobOrder(params, actions, "pause", () => admitBroadcast(caller)),

@@ -16,12 +16,16 @@ import { createTracer } from "../delivery/trace.ts";
 import { TRAITS, type Vendors } from "../vendors/index.ts";
 import { sameSecret } from "../vendors/receipt.ts";
 import type { Signatures } from "../vendors/signatures.ts";
+import { plainWords } from "../vendors/words.ts";
 import { showNotification } from "./debug.ts";
 import type { Log } from "./log.ts";
 import { openVendors } from "./vendors.ts";
 
 export interface Notifications {
-  readonly actions: Pick<Actions, "notify" | "outbox" | "reached" | "failures" | "lanes" | "relay" | "receiver">;
+  readonly actions: Pick<
+    Actions,
+    "notify" | "served" | "plainWords" | "outbox" | "reached" | "failures" | "lanes" | "relay" | "receiver"
+  >;
   /** Takes up what an earlier run left. */
   start(): Promise<void>;
   /** Opens these vendors; throws when they are not as they should be. They are used once the result is called. */
@@ -122,6 +126,7 @@ export function createNotifications(options: NotificationsOptions): Notification
       jobs: outbox.jobs,
       notification: outbox.notification,
       deliveries: outbox.deliveries,
+      at: outbox.at,
       async order(id, order, at, which) {
         const jobs = await outbox.order(id, order, at, which);
         if (order === "resume") {
@@ -142,6 +147,9 @@ export function createNotifications(options: NotificationsOptions): Notification
       },
     },
     lanes: sender,
+    served: ({ type, packageName, token }) =>
+      type !== undefined && token !== undefined && route(type, packageName, token) !== undefined,
+    plainWords,
     async relay(app, id, content, tokens, timeToLive) {
       const vendor = vendors.byName.get("apns");
       if (vendor?.apps.includes(app) !== true || vendors.relayed.has(app)) return undefined;

@@ -173,6 +173,16 @@ export interface DeliveryRecord {
   readonly clickedAt?: number;
 }
 
+interface AtDevice {
+  /** The newest call first. */
+  readonly deliveries: readonly (DeliveryRecord & { readonly job: number })[];
+  /** Whom the call of the first of them was for, the newest call when there is none. Absent: too long to be kept. */
+  readonly target?: NotificationTarget;
+  /** What the device itself told. */
+  readonly arrivedAt?: number;
+  readonly clickedAt?: number;
+}
+
 export interface DeliveryPage {
   readonly deliveries: readonly DeliveryRecord[];
   readonly next?: string;
@@ -350,6 +360,8 @@ export interface Outbox {
    * same step as its job it is noted as retried. `dead` tokens, and without a new life what has expired, are left out.
    */
   retry(filter: FailedFilter, options: RetryOptions, now: number): Promise<Retried>;
+  /** What became of a notification at one device, in its newest calls. Undefined: the id is unknown. */
+  at(id: NotificationId, pushId: PushId): Promise<AtDevice | undefined>;
   /** The vendor's ids of what it accepted of this notification, newest first, each once. */
   receipts(id: NotificationId, vendor: VendorName, limit: number): Promise<readonly string[]>;
   /**

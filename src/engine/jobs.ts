@@ -20,6 +20,7 @@ import type {
   NotificationTarget,
   Outbox,
 } from "../core/outbox.ts";
+import { EXPIRED, NO_ALERT, NO_TITLE, NOT_BACK, NOT_KEPT, PUSHED_OUT, QUIET } from "../core/reasons.ts";
 import type { Traits } from "../core/traits.ts";
 import { isKept, type LocalBroker } from "./broker.ts";
 import type { Queue } from "./calls.ts";
@@ -28,7 +29,6 @@ import type { LaneName } from "./sqlite/deliveries.ts";
 import type { FailureFilter, FailurePlace, FailureView } from "./sqlite/failures.ts";
 import { type Contents, NO_JOB, type PackedPage } from "./sqlite/jobs.ts";
 import type { DeliveriesView, DeliveryView, JobView, Place } from "./sqlite/listing.ts";
-import { EXPIRED } from "./sqlite/progress.ts";
 import { type ConnectionState, State } from "./sqlite/state.ts";
 
 /** A longer list goes in pieces, so that other callers get in between. */
@@ -315,6 +315,18 @@ export function localOutbox(
       return { deliveries: found, ...(place === undefined ? {} : { next: `${place.job}-${place.delivery}` }) };
     },
 
+    async at(id, pushId) {
+      const found = await queue.call("deliveriesAt", [id, pushId]);
+      if (found === undefined) return undefined;
+      const { rows, target, arrived_at, clicked_at } = found;
+      return {
+        deliveries: rows.map((row) => ({ ...record(row), job: row.job })),
+        ...(target === null ? undefined : { target: JSON.parse(target) as NotificationTarget }), // written by `accept`
+        ...(arrived_at === null ? undefined : { arrivedAt: arrived_at }),
+        ...(clicked_at === null ? undefined : { clickedAt: clicked_at }),
+      };
+    },
+
     async receipts(id, vendor, limit) {
       const found = new Set<string>();
       for (const job of (await queue.call("jobsOfId", [id])).toReversed()) {
@@ -564,13 +576,6 @@ function overConnection(row: DeliveryView, now: number): Pick<DeliveryRecord, "s
   if (expires <= now) return { state: "expired", reason: NOT_BACK, settledAt: expires };
   return row.in_log === 1 ? { state: "queued" } : { state: "expired", reason: PUSHED_OUT };
 }
-const NO_ALERT = "nothing to show on Apple's devices: apn.alert is missing";
-const NO_TITLE = "nothing to show there: android.title is missing";
-const QUIET = "its time to live ends within its quiet hours";
-const NOT_KEPT = "the device was away, and without timeToLive nothing is kept for it";
-const NOT_BACK = "the device did not come back within its time to live";
-const PUSHED_OUT =
-  "no longer kept: newer messages took its place before the device came back, or the device was deleted";
 
 const toLane = ({ vendor, app, host }: LaneName): Lane => (host === "" ? { vendor, app } : { vendor, app, host });
 

@@ -85,6 +85,7 @@ export async function start(
         return [];
       },
       notification: async () => undefined,
+      at: async () => undefined,
       deliveries: async (...args) => void record("deliveries", ...args),
     },
     reached: async () => undefined,
@@ -108,6 +109,8 @@ export async function start(
       replay: async () => 0,
       follow: async () => ({ newest: 0, close() {} }),
     },
+    served: () => false,
+    plainWords: () => undefined,
     relay: async (...args) => void record("relay", ...args),
     receiver: (...args) => void record("receiver", ...args),
     bind: async (binding) => record("bind", binding),

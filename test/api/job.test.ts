@@ -72,6 +72,7 @@ function outbox(...jobs: Job[]) {
       },
       notification: async () => undefined,
       deliveries: async () => undefined,
+      at: async () => undefined,
     },
   };
 }
@@ -281,6 +282,7 @@ test("a notification is told with its jobs, its figures and a page of its delive
           told.push(id);
           return id === "n1" ? note : undefined;
         },
+        at: async () => undefined,
         deliveries: async (...args) => {
           asked.push(args);
           return args[0] === "n1" ? page : undefined;

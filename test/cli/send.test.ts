@@ -425,6 +425,7 @@ t.test("the API's own answers are understood: accepted, under way, finished", as
     order: async () => [],
     notification: async () => undefined,
     deliveries: async () => undefined,
+    at: async () => undefined,
   };
   const { port, take } = await startApi(t, {}, { outbox });
   const args = ["--all", "--title", "T", "--message", "M", "--rate", "5", "--idempotency-key", "k", "--wait"];

@@ -92,6 +92,8 @@ t.test("every route answers as it is described, and errors too", async (t) => {
     () => call("notification/get", { id: reached["id"], limit: 1 }),
     (found) => (found["users"] as readonly Fields[]).length > 0,
   );
+  for (const one of [pushId, fcm.id, away!.id, "nobody-of-that-name"])
+    await call("notification/why", { id, pushId: one });
   await call("notification", { pushAll: true, dryRun: true, notification });
   const quiet = { quietHours: "00:00-23:59", timeZone: "UTC" };
   await call("notification", { pushId, notification, timeToLive: "2d", ...quiet });

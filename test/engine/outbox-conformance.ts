@@ -1158,6 +1158,22 @@ async function lookingBackTests(test: Define): Promise<void> {
     t.same(await engine.outbox.receipts("none", "fcm", 9), []);
   });
 
+  await test("what became of a notification at one device: the newest call first, and what the device told", async (t, subject) => {
+    let { engine } = subject;
+    t.equal(await engine.outbox.at("n1", pushId("a")), undefined, "the id is unknown");
+    await send(engine, "n1", [via("a"), via("b")]);
+    await engine.outbox.settle([accepted((await claimed(engine))[0]!, "r1")], T);
+    await send(engine, "n1", [via("a")]);
+    await engine.counters.arrived([{ id: "n1", pushId: pushId("b"), counter: "arrive_android" }], T + 5);
+    engine = (await subject.reopen?.(T + 9)) ?? engine;
+    const at = await engine.outbox.at("n1", pushId("a"));
+    t.match(at?.deliveries, [{ state: "queued" }, { state: "accepted", receipt: "r1" }]);
+    t.ok(at!.deliveries[0]!.job > at!.deliveries[1]!.job);
+    t.notOk("arrivedAt" in at!);
+    t.match(await engine.outbox.at("n1", pushId("b")), { deliveries: [{ state: "queued" }], arrivedAt: T + 5 });
+    t.match(await engine.outbox.at("n1", pushId("c")), { deliveries: [] }, "a device that it was not for");
+  });
+
   await test("notifications that a vendor took are found by when they began, a piece at a time", async (t, subject) => {
     let { engine } = subject;
     const first = { at: 0, job: 0 };

@@ -2,11 +2,12 @@
 // With 1,000,000 devices and each commit on the disk, two cores: 50,000 deliveries/s claimed and settled by 500; 87,000 made per
 // second by pages of 1,000, 48,000 where their users are new; 12,000 calls to one device each go all the way in a second.
 import type Database from "better-sqlite3";
+import { EXPIRED } from "../../core/reasons.ts";
 import type { Traits } from "../../core/traits.ts";
 import { type ClaimedRow, type Packed, type PackedSettlements, packClaimed, unpackSettlements } from "../rows.ts";
 import { detours } from "./detours.ts";
 import type { DeviceTable } from "./devices.ts";
-import { CANCELLED, EXPIRED, type Progress, type Tally, type Way } from "./progress.ts";
+import { CANCELLED, type Progress, type Tally, type Way } from "./progress.ts";
 import type { Reach } from "./reach.ts";
 import { State } from "./state.ts";
 

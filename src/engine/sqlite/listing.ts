@@ -70,6 +70,16 @@ const LOOKED_AT = 500;
 /** Calls with one id that are looked through at a time: about a millisecond. */
 const JOBS_LOOKED_AT = 200;
 
+/** What there is of one notification at one device. */
+interface AtDevice {
+  /** The newest call first. */
+  readonly rows: readonly (DeliveryView & { readonly job: number })[];
+  /** Of the newest call: JSON; null: it was too long to be kept. */
+  readonly target: string | null;
+  readonly arrived_at: number | null;
+  readonly clicked_at: number | null;
+}
+
 export type Listing = ReturnType<typeof listing>;
 
 export function listing(db: Database, addressees: Addressees) {
@@ -136,6 +146,18 @@ export function listing(db: Database, addressees: Addressees) {
     FROM deliveries d LEFT JOIN lanes l ON l.lane = d.lane
     WHERE d.job = ? AND d.delivery < ? ORDER BY d.delivery DESC LIMIT ?`);
 
+  const newestJobs = db
+    .prepare<[string, number], number>("SELECT job FROM jobs WHERE id = ? ORDER BY job DESC LIMIT ?")
+    .pluck<number>();
+  const atDevice = db
+    .prepare<[number, number], number>(
+      "SELECT delivery FROM deliveries WHERE device = ? AND job = ? ORDER BY delivery DESC",
+    )
+    .pluck<number>();
+  const targetOf = db
+    .prepare<[number], string | null>("SELECT target FROM job_contents WHERE job = ?")
+    .pluck<string | null>();
+
   const begun = "coalesce(send_at, accepted_at)";
   const traceable = db.prepare<
     [string, number, number, number, number, number],
@@ -173,7 +195,7 @@ export function listing(db: Database, addressees: Addressees) {
   }
 
   /** What the devices themselves have told. */
-  function addEvidence(id: string, rows: readonly DeliveryView[]): void {
+  function addEvidence(id: string, rows: readonly Pick<DeliveryView, "push_id" | "arrived_at" | "clicked_at">[]): void {
     const counts = evidenceCounts.all(id);
     for (const row of rows) {
       for (const { count, counter } of counts) {
@@ -247,6 +269,29 @@ export function listing(db: Database, addressees: Addressees) {
       const more = found.length >= limit || jobs.length === JOBS_LOOKED_AT;
       addEvidence(id, found);
       return { rows: found, next: more ? next : undefined };
+    },
+
+    /** Of the newest calls with this id. Undefined: the id is unknown. */
+    deliveriesAt(id: string, pushId: string): AtDevice | undefined {
+      const jobs = newestJobs.all(id, JOBS_LOOKED_AT);
+      const [newest] = jobs;
+      if (newest === undefined) return undefined;
+      const devices = addressees.devicesOf(pushId);
+      const rows = jobs.flatMap((job) =>
+        devices
+          .flatMap((device) => atDevice.all(device, job))
+          .map((number) => delivery.get(number))
+          .filter((row) => row !== undefined)
+          .map((row) => ({ ...row, job })),
+      );
+      const self: Pick<DeliveryView, "push_id" | "arrived_at" | "clicked_at"> = {
+        push_id: pushId,
+        arrived_at: null,
+        clicked_at: null,
+      };
+      addEvidence(id, [...rows, self]);
+      const { arrived_at, clicked_at } = self;
+      return { rows, target: targetOf.get(rows[0]?.job ?? newest) ?? null, arrived_at, clicked_at };
     },
 
     jobsOfId: (id: string): readonly number[] => jobsOfId.all(id),

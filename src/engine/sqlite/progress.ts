@@ -5,7 +5,6 @@ import type { Traits } from "../../core/traits.ts";
 import type { Counts } from "./counts.ts";
 import type { Finished } from "./finished.ts";
 
-export const EXPIRED = "its time to live passed in the queue";
 export const CANCELLED = "cancelled";
 /** The long connection, as the statistics name it. */
 const CONNECTION = "android";

@@ -114,7 +114,16 @@ function methods(
   const { sweepHours, ...figures } = counters(db, looking, told);
   const reaching = reach(db, tallied, known);
   const { add, ...accepting } = outbox(db, kept, counted, tallied, known, repeatable, ends, reaching, numbers.delivery);
-  const { jobs, jobsByNumber, jobsOfId, notification, deliveries: deliveriesOf, vendorIds, traceable } = looking;
+  const {
+    jobs,
+    jobsByNumber,
+    jobsOfId,
+    notification,
+    deliveries: deliveriesOf,
+    deliveriesAt,
+    vendorIds,
+    traceable,
+  } = looking;
   return {
     append: (...parcels: Packed<ParcelRow>): number => append(parcels), // the whole call is one list: see message.ts
     sweepPackets,
@@ -146,6 +155,10 @@ function methods(
     deliveriesOf(id: string, after: Place, limit: number) {
       kept.writeAll(); // it looks for packets
       return deliveriesOf(id, after, limit);
+    },
+    deliveriesAt(id: string, pushId: string) {
+      kept.writeAll();
+      return deliveriesAt(id, pushId);
     },
     vendorIds,
     traceable,
