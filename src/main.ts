@@ -24,11 +24,14 @@ run({
   terminal: process.stdout.isTTY === true,
   out: (text) => process.stdout.write(text),
   err: (text) => process.stderr.write(text),
+  outDrained: (text) =>
+    new Promise((done) => (process.stdout.write(text) ? done() : process.stdout.once("drain", () => done()))),
   input: async () => {
     let text = "";
     for await (const chunk of process.stdin.setEncoding("utf8")) text += chunk;
     return text;
   },
+  inputPieces: () => process.stdin,
   outFile: async (file) => {
     await pipeline(createReadStream(file), process.stdout, { end: false });
   },

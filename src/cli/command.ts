@@ -15,8 +15,12 @@ export interface Process {
   readonly terminal: boolean;
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
+  /** Resolves once more text can be taken. */
+  readonly outDrained: (text: string) => Promise<void>;
   /** Everything on standard input. */
   readonly input: () => Promise<string>;
+  /** The same, piece by piece. */
+  readonly inputPieces: () => AsyncIterable<Uint8Array>;
   /** Writes a file's bytes to standard output. */
   readonly outFile: (file: string) => Promise<void>;
   /** Writes the bytes of standard input to a new file. */

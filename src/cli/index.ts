@@ -5,7 +5,9 @@ import { addBackup } from "./backup.ts";
 import { addCheck } from "./check.ts";
 import { ok, type Process, wrong } from "./command.ts";
 import { addConfig } from "./config.ts";
+import { addExport } from "./export.ts";
 import { addHealthcheck } from "./healthcheck.ts";
+import { addImport } from "./import.ts";
 import { addInit } from "./init.ts";
 import { addLab } from "./lab.ts";
 import { addListen } from "./listen.ts";
@@ -68,6 +70,8 @@ Exit codes: 0 done, 1 failed at run time, 2 wrong command line or configuration.
     addInit,
     addBackup,
     addRestore,
+    addImport,
+    addExport,
     addLab,
     addHealthcheck,
     addSend,

@@ -21,7 +21,9 @@ async function token(...args: string[]) {
       said.err += text;
     },
     input: async () => "",
+    inputPieces: async function* () {},
     outFile: async () => {},
+    outDrained: async () => {},
     inputTo: async () => {},
     onSignal: () => {},
     onCrash: () => {},

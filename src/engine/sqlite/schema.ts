@@ -473,6 +473,16 @@ export const MIGRATIONS: readonly string[] = [
   ) WITHOUT ROWID;
   CREATE INDEX reached_by_user ON reached (user, due);
   `,
+  `
+  -- Imports that were begun: how far each is. source: names the file. report: JSON of whoever imports.
+  CREATE TABLE imports (
+    source TEXT NOT NULL PRIMARY KEY,
+    bytes INTEGER NOT NULL,
+    lines INTEGER NOT NULL,
+    report TEXT NOT NULL,
+    at INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  `,
 ];
 
 export type Synchronous = "FULL" | "NORMAL";

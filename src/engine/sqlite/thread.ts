@@ -21,6 +21,7 @@ import { failures } from "./failures.ts";
 import { explain, isRoomFault, isStoreFault } from "./faults.ts";
 import { type Finished, finished } from "./finished.ts";
 import { type HookTable, hookTable } from "./hooks.ts";
+import { importing } from "./import.ts";
 import { outbox } from "./jobs.ts";
 import { listing, type Place } from "./listing.ts";
 import { type PackedCalls, unpack } from "./message.ts";
@@ -132,6 +133,7 @@ function methods(
     ...failures(db, add),
     ...deliveries(db, tallied, devicesTable, traits, reaching),
     ...orders(db, ends),
+    ...importing(db, devicesTable, numbers),
     ...revocations(db),
     ...figures,
     /** Whoever tells that a message has come acknowledges it, also to a server that does not know any more whom it sent it to. */
