@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { hanging, logins } from "./bench/login.ts";
 import { broadcast, throughApns } from "./bench/notifications.ts";
 import { LOAD_CORE, type Running, root, type ServerName, start, stopAll, tools } from "./bench/servers.ts";
 import { add, HEAD, limit, median, put, rows, short } from "./bench/table.ts";
@@ -36,8 +37,10 @@ async function subscribe(
   seconds: number,
   expected = 0,
   rate = 1e6,
+  path = "",
 ): Promise<Subscribers> {
   const args = ["-p", server.wsPort, "-n", connections, "-m", server.mode, "-d", seconds, "-r", rate, "-f", 256];
+  if (path !== "") args.push("-P", path);
   if (expected > 0) args.push("-e", expected);
   const child = spawn("taskset", ["-c", LOAD_CORE, join(tools, "wsload"), ...args.map(String)], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -104,9 +107,11 @@ async function fanOut(server: Running, callers: number, seconds: number): Promis
   return result.msgs_per_s;
 }
 
-async function registrations(server: Running): Promise<number> {
+/** @param token in the query; "": none */
+async function registrations(server: Running, token = ""): Promise<number> {
   const connections = 5000;
-  const subscribers = await subscribe(server, connections, 0.1);
+  const path = token === "" ? "" : `/socket.io/?EIO=4&transport=websocket&token=${token}`;
+  const subscribers = await subscribe(server, connections, 0.1, 0, 1e6, path);
   await subscribers.result;
   return connections / subscribers.registered;
 }
@@ -196,8 +201,8 @@ async function main(): Promise<void> {
     limit("RSS per idle registered connection at 10,000: bytes", "<= 3072", 3072, median(figures));
   }
   if (wanted("register")) {
-    await compare("connections registered per s", 0.35, "bare", registrations);
-    await compare("connections registered per s", 4, "socketio", registrations);
+    await compare("connections registered per s", 0.35, "bare", (server) => registrations(server));
+    await compare("connections registered per s", 4, "socketio", (server) => registrations(server));
   }
   if (wanted("device")) {
     await compare("push to one pushId by HTTP, 50 callers: calls/s", 0.5, "bare", async (server) => {
@@ -229,6 +234,8 @@ async function main(): Promise<void> {
       0.5,
     );
   }
+  if (wanted("login")) await logins(ROUNDS, registrations);
+  if (wanted("hanging")) await hanging(ROUNDS, (server) => latency(server, 1000));
   if (wanted("scan")) await scan();
   if (wanted("apns")) await throughApns(ROUNDS);
   if (wanted("broadcast")) await broadcast((server) => latency(server, 2000));

@@ -18,6 +18,7 @@ import { eventTests } from "./events-conformance.ts";
 import { hookTests } from "./hooks-conformance.ts";
 import { outboxConformance } from "./outbox-conformance.ts";
 import { lastPage, notification, over } from "./outbox-steps.ts";
+import { revocationTests } from "./revocations-conformance.ts";
 import { type Define, HOUR, packet, pushId, recorder, type Subject, T, toDevice, toTopic, uid } from "./steps.ts";
 
 const ids = (devices: readonly { readonly pushId: PushId }[]): string[] =>
@@ -50,6 +51,7 @@ export async function conformance(t: Test, open: (t: Test) => Promise<Subject>):
   await counterTests(test);
   await eventTests(test);
   await hookTests(test);
+  await revocationTests(test);
 }
 
 async function deviceTests(test: Define): Promise<void> {
