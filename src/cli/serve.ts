@@ -1,5 +1,6 @@
 // The command `serve`: its flags and log. How the server runs is in serve/run.ts.
 import { createLog } from "../app/log.ts";
+import { toldSupervisor } from "../app/supervisor.ts";
 import { version } from "../app/version.ts";
 import { type Cli, configured, everything, failed, readEverything } from "./command.ts";
 
@@ -12,6 +13,7 @@ export function addServe(cli: Cli): void {
       flushNow();
       return failed;
     });
+    const supervisor = toldSupervisor(host.env, (text) => log.warn(text));
     // Not before it is needed: the other commands do not load the network's addon.
     const { serve } = await import("./serve/run.ts");
     const code = await serve({
@@ -19,6 +21,7 @@ export function addServe(cli: Cli): void {
       config,
       warnings,
       log,
+      supervisor,
       chosen: new Set([...origins].filter(([, origin]) => origin !== "default").map(([name]) => name)),
       reread: () => readEverything(given),
       onSignal: host.onSignal,
@@ -35,6 +38,7 @@ Examples:
   pushbox serve --api-host 0.0.0.0 --api-keys "backend:$(openssl rand -hex 24)"
 
 Signals: TERM or INT stop the server within 10 s, a second one at once. HUP reads certificates, keys and log level again
-without dropping a connection.`,
+without dropping a connection. Where systemd asks (Type=notify, WatchdogSec=), it is told by systemd-notify when the server is
+ready, stops, and still turns.`,
   );
 }

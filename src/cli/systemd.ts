@@ -16,6 +16,13 @@ Wants=network-online.target
 After=network-online.target
 
 [Service]
+# Started once clients can connect; systemd-notify, which the server starts, tells so: NotifyAccess.
+Type=notify
+NotifyAccess=all
+# The first start of a new version may have a large database to bring up to date.
+TimeoutStartSec=infinity
+# A server that answers nobody for so long is started again.
+WatchdogSec=60s
 User=pushbox
 Group=pushbox
 ExecStart=${start}

@@ -4,6 +4,7 @@ import { platform } from "node:os";
 import { resolve } from "node:path";
 import { openFiles, share } from "../../app/files.ts";
 import type { Log } from "../../app/log.ts";
+import type { Supervisor } from "../../app/supervisor.ts";
 import { type App, startApp } from "../../app.ts";
 import { type Config, changes, isLoopback, type Reading } from "../../config/index.ts";
 import { lockDirectory, makeDirectory } from "../../engine/directory.ts";
@@ -20,6 +21,7 @@ export interface Run {
   readonly chosen: ReadonlySet<string>;
   readonly warnings: readonly string[];
   readonly log: Log;
+  readonly supervisor: Supervisor;
   /** Reads the sources again, for SIGHUP. */
   readonly reread: () => Promise<Reading>;
   readonly onSignal: (signal: "SIGTERM" | "SIGINT" | "SIGHUP", act: () => void) => void;
@@ -53,11 +55,12 @@ export async function serve(run: Run): Promise<number> {
     return 1;
   }
   greet(app, config, log);
+  run.supervisor.ready();
   return await untilTheEnd(app, run);
 }
 
 /** Resolves with the exit code once the server has stopped. */
-function untilTheEnd(app: App, { config, log, reread, onSignal }: Run): Promise<number> {
+function untilTheEnd(app: App, { config, log, supervisor, reread, onSignal }: Run): Promise<number> {
   return new Promise((end) => {
     let current = config;
     let reloading = Promise.resolve();
@@ -70,6 +73,7 @@ function untilTheEnd(app: App, { config, log, reread, onSignal }: Run): Promise<
       }
       stopping = true;
       log.info(`${signal}: stopping`);
+      supervisor.stopping();
       const tooLong = setTimeout(() => {
         log.error(`not stopped after ${patience / 1000} s: ending at once; what was answered with success is stored`);
         end(1);
@@ -100,6 +104,7 @@ function untilTheEnd(app: App, { config, log, reread, onSignal }: Run): Promise<
       if (stopping) return;
       log.fatal(detail(error), explain(error, current));
       stopping = true;
+      supervisor.stopping();
       const giveUp = setTimeout(() => end(1), patience);
       app
         .stop()
