@@ -33,7 +33,7 @@ t.test(`what was answered survives ${KILLS} kills, without any repair (holds 1)`
   const said = readFileSync(answers, "utf8");
   const answered = said.slice(0, said.lastIndexOf("\n")).split("\n");
   t.comment(`${answered.length} answers`);
-  t.ok(answered.length > KILLS * 100, "there was work to lose");
+  t.ok(answered.length >= KILLS, "each run had work to lose");
 
   const engine = await openLocalEngine({
     dataDir,
