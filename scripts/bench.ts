@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { telling } from "./bench/hooks.ts";
 import { hanging, logins } from "./bench/login.ts";
 import { broadcast, throughApns } from "./bench/notifications.ts";
 import { LOAD_CORE, type Running, root, type ServerName, start, stopAll, tools } from "./bench/servers.ts";
@@ -238,6 +239,11 @@ async function main(): Promise<void> {
   if (wanted("hanging")) await hanging(ROUNDS, (server) => latency(server, 1000));
   if (wanted("scan")) await scan();
   if (wanted("apns")) await throughApns(ROUNDS);
+  if (wanted("hooks"))
+    await telling(ROUNDS, {
+      subscribe: (server, connections, seconds) => subscribe(server, connections, seconds, 0, 10_000),
+      latency: (server) => latency(server, 2000),
+    });
   if (wanted("broadcast")) await broadcast((server) => latency(server, 2000));
 
   const missed = rows.filter((row) => !row.holds);

@@ -55,7 +55,8 @@ export function hookTable(db: Database) {
   const bringUp = db.prepare<[string, number]>(`
     UPDATE hook_events SET due = 0 WHERE hook = ? AND seq = ? AND state = ${WAITING} AND due = ${BEHIND}`);
   const sendBehind = db.prepare<[string, string]>(`
-    UPDATE hook_events SET due = ${BEHIND} WHERE hook = ? AND key = ? AND state = ${WAITING} AND due <> ${BEHIND}`);
+    UPDATE hook_events INDEXED BY hook_events_by_key SET due = ${BEHIND}
+    WHERE hook = ? AND key = ? AND state < 2 AND state = ${WAITING} AND due <> ${BEHIND}`);
   const due = db.prepare<[string, number, number], Row>(`
     SELECT h.seq, e.type, e.key, e.time, e.data, h.attempts
     FROM hook_events h INDEXED BY hook_events_by_due CROSS JOIN events e ON e.seq = h.seq
