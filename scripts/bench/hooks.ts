@@ -131,9 +131,12 @@ async function streamed(server: Running, count: number): Promise<number> {
   const request = get(`http://127.0.0.1:${server.httpPort}/api/events?types=device.*&after=0`);
   const [response] = (await once(request, "response")) as [IncomingMessage];
   let seen = 0;
+  let rest = "";
   for await (const piece of response.setEncoding("latin1")) {
-    seen += (piece as string).split("\nid: ").length - 1;
-    if (seen >= count - 1) break;
+    const lines = (rest + (piece as string)).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) if (line.startsWith("data: ")) seen++;
+    if (seen >= count) break;
   }
   request.destroy();
   return (count / (performance.now() - from)) * 1000;

@@ -11,6 +11,7 @@ import { startTestApp, type TestApp } from "../support/app.ts";
 import { RawClient, SocketClient, TRANSPORTS } from "../support/clients.ts";
 import { takeClock } from "../support/clock.ts";
 import { Line } from "../support/line.ts";
+import { serve } from "../support/process.ts";
 import { type Receiver, startReceiver, type ToldEvent } from "../support/receiver.ts";
 
 const DELAY = 100;
@@ -401,3 +402,46 @@ t.test("the receiver of the README prints that the host has left", async (t) => 
   while (!out.includes("\n")) await once(child.stdout, "data");
   t.equal(out, "a-name-of-10-or-more left topic:room:7\n");
 });
+
+t.test(
+  "integration 3: what a killed server had under way or waiting is told by the next one, in order, nothing lost",
+  async (t) => {
+    const directory = t.testdir({});
+    const receiver = await startReceiver(t, () => "hang");
+    const args = ["--hooks-tell", JSON.stringify(hook(receiver))];
+    const first = await serve(t, directory, args);
+    for (let i = 0; i < 30; i++) {
+      const { status } = await first.call("uid/bind", { pushId: id(`device${i % 3}`), uid: `u${i}` });
+      t.equal(status, 200);
+      if (i === 10) await receiver.messagesAre(1);
+    }
+    first.child.kill("SIGKILL");
+    await first.ended;
+    const underWay = receiver.messages.flatMap(({ events }) => events);
+    receiver.say = () => 200;
+    const second = await serve(t, directory, args);
+    for (const device of ["device0", "device1", "device2"])
+      await toldOf(
+        receiver,
+        ({ key, data }) => key === `device:${id(device)}` && data["uid"] === `u${27 + Number(device.at(-1))}`,
+      );
+    const seqs = new Map<string, number[]>();
+    for (const { key, seq } of receiver.taken) seqs.set(key, [...(seqs.get(key) ?? []), seq]);
+    for (const [key, list] of seqs)
+      t.strictSame(
+        list,
+        list.toSorted((a, b) => a - b),
+        key,
+      );
+    for (const event of underWay) {
+      const again = receiver.taken.find(({ id: same }) => same === event.id);
+      if (again === undefined)
+        t.ok(
+          receiver.taken.some(({ key, seq }) => key === event.key && seq > event.seq),
+          "or a newer state",
+        );
+      else t.strictSame(again, event);
+    }
+    t.equal((await second.stop()).code, 0);
+  },
+);
