@@ -4,7 +4,9 @@ import { version } from "../app/version.ts";
 import { addBackup } from "./backup.ts";
 import { addCheck } from "./check.ts";
 import { ok, type Process, wrong } from "./command.ts";
+import { addCompletion } from "./completion.ts";
 import { addConfig } from "./config.ts";
+import { addDoctor } from "./doctor.ts";
 import { addExport } from "./export.ts";
 import { addHealthcheck } from "./healthcheck.ts";
 import { addImport } from "./import.ts";
@@ -13,6 +15,7 @@ import { addLab } from "./lab.ts";
 import { addListen } from "./listen.ts";
 import { addOpenApi } from "./openapi.ts";
 import { addProbe } from "./probe.ts";
+import { addRemote } from "./remote.ts";
 import { addRestore } from "./restore.ts";
 import { addSend } from "./send.ts";
 import { addServe } from "./serve.ts";
@@ -79,6 +82,9 @@ Exit codes: 0 done, 1 failed at run time, 2 wrong command line or configuration.
     addProbe,
     addToken,
     addOpenApi,
+    addRemote,
+    addDoctor,
+    addCompletion,
   ])
     add({ program, host, end });
   program

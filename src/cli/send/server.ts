@@ -18,8 +18,11 @@ export interface Answer {
 export interface Server {
   /** As a person would open it, for what is told at the end. */
   address(path: string): string;
-  /** Throws `ServerTrouble` when there is no answer, or none of a pushbox. */
-  post(path: string, body: object): Promise<Answer>;
+  /**
+   * Throws `ServerTrouble` when there is no answer, or none of a pushbox.
+   * @param uncoded success is the bare answer: the oldest endpoints have no `code` in it
+   */
+  post(path: string, body: object, uncoded?: boolean): Promise<Answer>;
 }
 
 /** No answer of a pushbox was to be had. */
@@ -78,7 +81,7 @@ function serverAt(url: string, key: string): Server {
   };
   return {
     address,
-    async post(path, body) {
+    async post(path, body, uncoded = false) {
       const target = address(path);
       let status: number;
       let text: string;
@@ -96,7 +99,7 @@ function serverAt(url: string, key: string): Server {
       } catch (error) {
         throw unreachable(target, error);
       }
-      return read(target, status, text);
+      return read(target, status, text, uncoded);
     },
   };
 }
@@ -111,13 +114,15 @@ function unreachable(target: string, error: unknown): ServerTrouble {
   return new ServerTrouble(`${target}: ${reason}`, advice, { cause: error });
 }
 
-function read(target: string, status: number, text: string): Answer {
+function read(target: string, status: number, text: string, uncoded: boolean): Answer {
   let body: unknown;
   try {
     body = JSON.parse(text);
   } catch {
     body = undefined;
   }
+  if (typeof body === "object" && body !== null && !("code" in body) && uncoded && status === 200)
+    return { well: true, status, text, body: body as Record<string, unknown>, message: "" };
   if (typeof body !== "object" || body === null || !("code" in body))
     throw new ServerTrouble(`${target} answers ${status}, but not as a pushbox does`, "check --url");
   const well = status === 200 && body.code === "success";

@@ -1,0 +1,207 @@
+// The command `doctor`: whether this machine can carry the server of this configuration, looked at part by part. Nothing is sent to
+// anybody's phone, and nothing is changed.
+import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { openFiles, share } from "../app/files.ts";
+import type { Config } from "../config/index.ts";
+import { type Cli, configured, everything, failed, ok } from "./command.ts";
+import { placeTrouble } from "./places.ts";
+
+type Level = "ok" | "warning" | "wrong";
+
+interface Finding {
+  readonly part: string;
+  readonly level: Level;
+  readonly text: string;
+}
+
+export function addDoctor(cli: Cli): void {
+  const { host } = cli;
+  const command = configured(
+    cli,
+    "doctor",
+    "look at this machine: files, clock, disk, ports, certificates, credentials",
+    everything,
+    async ({ config, warnings }, _given, self) => {
+      const findings = [
+        files(),
+        disk(resolve(config.data)),
+        room(resolve(config.data)),
+        ...(await ports(config)),
+        ...certificates(config, warnings),
+        ...credentials(config),
+        ...(await clock(config)),
+      ];
+      const { json } = self.opts<{ json?: true }>();
+      if (json === true) host.out(`${JSON.stringify(findings)}\n`);
+      else for (const { part, level, text } of findings) host.out(`${level.padEnd(7)}  ${part.padEnd(12)}  ${text}\n`);
+      return findings.some(({ level }) => level === "wrong") ? failed : ok;
+    },
+  );
+  command.option("--json", "print the findings as JSON").addHelpText(
+    "after",
+    `
+It may run beside the server: a port that is in use is then no mistake.
+
+Example:
+  pushbox doctor --config pushbox.toml
+
+Exit codes: 0 fine, perhaps with warnings, 1 something is wrong, 2 wrong command line or configuration.`,
+  );
+}
+
+const FEW_CONNECTIONS = 10_000;
+
+function files(): Finding {
+  const limit = openFiles();
+  const part = "files";
+  if (limit === undefined) return { part, level: "ok", text: "this system tells no limit" };
+  const { client } = share(limit);
+  const text = `${limit} open files: up to ${client} connections`;
+  if (client === 0)
+    return { part, level: "wrong", text: `${text}; raise it with ulimit -n, or LimitNOFILE= in systemd` };
+  return client < FEW_CONNECTIONS
+    ? { part, level: "warning", text: `${text}; for more, ulimit -n, or LimitNOFILE= in systemd` }
+    : { part, level: "ok", text };
+}
+
+const MEASURED = 500;
+/** Each commit is one: so many durable calls per second by one caller. */
+const SLOW_DISK = 100;
+
+/** As the store writes: some bytes more, then a wait for the disk. */
+function disk(data: string): Finding {
+  const part = "disk";
+  let directory: string | undefined;
+  try {
+    directory = mkdtempSync(join(existing(data), ".doctor-"));
+    const fd = openSync(join(directory, "probe"), "w", 0o600);
+    const block = Buffer.alloc(4096, 1);
+    let count = 0;
+    const began = performance.now();
+    try {
+      for (; performance.now() - began < MEASURED; count++) {
+        writeSync(fd, block);
+        fsyncSync(fd);
+      }
+    } finally {
+      closeSync(fd);
+    }
+    const rate = Math.round((1000 * count) / (performance.now() - began));
+    const text = `${rate} writes that survive a power cut per second (fsync)`;
+    return rate < SLOW_DISK
+      ? { part, level: "warning", text: `${text}: slow; storage.synchronous = "NORMAL" does not wait for the disk` }
+      : { part, level: "ok", text };
+  } catch (error) {
+    return { part, level: "wrong", text: `${data} cannot be written: ${(error as Error).message}` };
+  } finally {
+    if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** The directory itself, or what it will be made in. */
+function existing(directory: string): string {
+  for (let at = directory; ; at = resolve(at, "..")) {
+    try {
+      statfsSync(at);
+      return at;
+    } catch {
+      if (at === resolve(at, "..")) return tmpdir();
+    }
+  }
+}
+
+const LITTLE_ROOM = 1_000_000_000;
+
+function room(data: string): Finding {
+  const { bavail, bsize } = statfsSync(existing(data));
+  const free = bavail * bsize;
+  const text = `${(free / 1e9).toFixed(1)} GB free for the data`;
+  return free < LITTLE_ROOM
+    ? { part: "room", level: "warning", text: `${text}: little` }
+    : { part: "room", level: "ok", text };
+}
+
+async function ports(config: Config): Promise<readonly Finding[]> {
+  return await Promise.all(
+    (["client", "api"] as const).map(async (section): Promise<Finding> => {
+      const { host, port } = config[section];
+      const part = `${section} port`;
+      const trouble = await placeTrouble(section, config);
+      if (trouble === undefined) return { part, level: "ok", text: `${port} on ${host} is free` };
+      if (trouble.code === "EADDRINUSE")
+        return { part, level: "ok", text: `${port} on ${host} is in use, by this very server perhaps` };
+      return { part, level: "wrong", text: trouble.text };
+    }),
+  );
+}
+
+/** What is wrong with them the configuration has been refused for: these are about time. */
+function certificates(config: Config, warnings: readonly string[]): readonly Finding[] {
+  const told = warnings.map((text): Finding => ({ part: "settings", level: "warning", text }));
+  const named = [config.client.tlsCert, config.api.tlsCert].filter((file) => file !== "");
+  if (named.length === 0) return [...told, { part: "certificates", level: "ok", text: "none is configured" }];
+  const about = warnings.some((text) => text.includes("certificate in"));
+  return about ? told : [...told, { part: "certificates", level: "ok", text: `valid: ${named.join(", ")}` }];
+}
+
+function credentials(config: Config): readonly Finding[] {
+  const names = [...new Set(config.vendors.entries.map(({ vendor }) => vendor))];
+  const text =
+    names.length === 0
+      ? "no vendor is configured: only connections are served"
+      : `${names.join(", ")}: complete and readable; whether a vendor takes them only it knows`;
+  return [{ part: "credentials", level: names.length === 0 ? "warning" : "ok", text }];
+}
+
+/** Vendors refuse signatures of another time. Each answers anybody with its own. */
+const CLOCKS: Readonly<Record<string, string>> = {
+  apns: "https://api.push.apple.com",
+  fcm: "https://fcm.googleapis.com",
+  huawei: "https://push-api.cloud.huawei.com",
+  honor: "https://push-api.cloud.hihonor.com",
+  xiaomi: "https://api.xmpush.xiaomi.com",
+  oppo: "https://api.push.oppomobile.com",
+  vivo: "https://api-push.vivo.com.cn",
+};
+const MOST_OFF = 60_000;
+const PATIENCE = 3000;
+
+async function clock(config: Config): Promise<readonly Finding[]> {
+  const part = "clock";
+  const places = [...new Set(config.vendors.entries.map(({ vendor }) => CLOCKS[vendor]))].filter(
+    (place) => place !== undefined,
+  );
+  if (places.length === 0) return [{ part, level: "ok", text: `${new Date().toISOString()}; compared with nobody's` }];
+  return await Promise.all(
+    places.map(async (place): Promise<Finding> => {
+      const their = await timeOf(place);
+      if (their === undefined)
+        return { part, level: "warning", text: `${place} cannot be reached, so its clock is not known` };
+      const off = Math.round((Date.now() - their) / 1000);
+      const text = `${Math.abs(off)} s ${off < 0 ? "behind" : "ahead of"} ${place}`;
+      return Math.abs(off) * 1000 > MOST_OFF
+        ? {
+            part,
+            level: "wrong",
+            text: `${text}: its signatures are refused; set the clock (timedatectl set-ntp true)`,
+          }
+        : { part, level: "ok", text };
+    }),
+  );
+}
+
+async function timeOf(place: string): Promise<number | undefined> {
+  try {
+    const { headers } = await fetch(place, {
+      method: "HEAD",
+      redirect: "manual",
+      signal: AbortSignal.timeout(PATIENCE),
+    });
+    const time = Date.parse(headers.get("date") ?? "");
+    return Number.isNaN(time) ? undefined : time;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,310 @@
+// Commands on a running server: each is one call of its API, its parameters on the line, its answer for people or as JSON.
+import type { Command } from "commander";
+import { printable } from "../core/printable.ts";
+import { type Cli, failed, ok, wrong } from "./command.ts";
+import { recordText, tableText } from "./render.ts";
+import { type Answer, HOME, type Server, ServerTrouble, serverOf } from "./send/server.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+interface Remote {
+  /** "device get" */
+  readonly name: string;
+  readonly summary: string;
+  /** Behind the name, in order: `<id>` is needed, `[id...]` may be left out or repeated. */
+  readonly takes?: readonly (readonly [argument: string, parameter: string, why: string])[];
+  /** `--limit <number>`, as the parameter `limit`. */
+  readonly options?: readonly (readonly [flags: string, parameter: string, why: string])[];
+  readonly path: string;
+  readonly show: (body: Fields) => string;
+  readonly example: string;
+}
+
+const listOf = (value: unknown): readonly Fields[] => (Array.isArray(value) ? value : []);
+/** A table, and how to go on where there is more. */
+const page =
+  (name: string, columns: readonly string[], flag = "--after") =>
+  (body: Fields): string => {
+    const rows = listOf(body[name]);
+    const more = body["next"] === undefined ? "" : `\nmore: ${flag} ${printable(String(body["next"]))}`;
+    return (rows.length === 0 ? "none" : tableText(rows, columns)) + more;
+  };
+
+const LIMIT = ["--limit <number>", "limit", "how many at most"] as const;
+const AFTER = ["--after <place>", "after", "the place that the page before told"] as const;
+const ID = ["<id>", "id", "the notification's id"] as const;
+const PUSH_ID = ["<pushId>", "pushId", "the device"] as const;
+const LANE_OPTIONS = [
+  ["--provider <vendor>", "provider", "only of this vendor"],
+  ["--app <app>", "app", "only of this bundle id or package name"],
+  ["--host <host>", "host", "only of this push service of browsers"],
+] as const;
+const JOB_COLUMNS = ["job", "id", "state", "target", "acceptedAt", "text"];
+const DEVICE_COLUMNS = ["_id", "uid", "platform", "type", "connected", "updateTime"];
+
+/** The steps, then what is the matter. */
+function whyText(body: Fields): string {
+  const steps = listOf(body["steps"]).map((step) => ({ ...step, at: step["atIso"] ?? "-" }));
+  const remedy = body["remedy"] === undefined ? "" : `\nwhat helps: ${printable(String(body["remedy"]))}`;
+  return `${tableText(steps, ["step", "at", "text"])}\n\n${body["cause"]}: ${printable(String(body["text"]))}${remedy}`;
+}
+
+const jobText = (body: Fields): string => recordText({ ...body, jobs: undefined });
+
+const COMMANDS: readonly Remote[] = [
+  {
+    name: "device get",
+    summary: "a device: its record, connections and former tokens",
+    takes: [PUSH_ID],
+    path: "device/get",
+    show: (body) => (Object.keys(body).length === 0 ? "no such device" : recordText(body)),
+    example: "device get my-phone-12345",
+  },
+  {
+    name: "device list",
+    summary: "the devices of users",
+    takes: [["<uid...>", "uid", "the users"]],
+    path: "device/get",
+    show: (body) => page("devices", DEVICE_COLUMNS)({ devices: body }),
+    example: "device list ann",
+  },
+  {
+    name: "device delete",
+    summary: "forget devices: record, tags, user, token and kept packets",
+    takes: [["<pushId...>", "pushId", "the devices"]],
+    path: "device/delete",
+    show: () => "deleted",
+    example: "device delete my-phone-12345",
+  },
+  {
+    name: "topic list",
+    summary: "topics with a connection now",
+    takes: [["[prefix]", "prefix", "only those that begin so"]],
+    options: [LIMIT, AFTER],
+    path: "topic/list",
+    show: page("topics", ["topic", "count"]),
+    example: "topic list room:",
+  },
+  {
+    name: "topic get",
+    summary: "who is in a topic now",
+    takes: [["<topic>", "topic", "its name"]],
+    options: [LIMIT, AFTER],
+    path: "topicDevices",
+    show: (body) => `${body["total"]} devices\n${page("devices", ["pushId", "uid", "platform", "connections"])(body)}`,
+    example: "topic get news",
+  },
+  {
+    name: "job list",
+    summary: "calls of notification that reach many or wait, newest first",
+    options: [
+      ["--state <state>", "state", "only those: scheduled, deferred, running, paused, cancelled, finished"],
+      LIMIT,
+      ["--before <job>", "before", "the place that the page before told"],
+    ],
+    path: "job/list",
+    show: page("jobs", JOB_COLUMNS, "--before"),
+    example: "job list --state running",
+  },
+  {
+    name: "job get",
+    summary: "how far a job is",
+    takes: [ID],
+    path: "job/get",
+    show: jobText,
+    example: "job get order-7",
+  },
+  {
+    name: "job pause",
+    summary: "hold a job: nothing of it is sent until it is resumed",
+    takes: [ID],
+    path: "job/pause",
+    show: jobText,
+    example: "job pause campaign-1",
+  },
+  {
+    name: "job resume",
+    summary: "let a paused job go on",
+    takes: [ID],
+    path: "job/resume",
+    show: jobText,
+    example: "job resume campaign-1",
+  },
+  {
+    name: "job cancel",
+    summary: "end a job: what was not given to a vendor yet is not sent any more",
+    takes: [ID],
+    path: "job/cancel",
+    show: jobText,
+    example: "job cancel campaign-1",
+  },
+  {
+    name: "lane list",
+    summary: "the ways to the vendors: what waits, what is wrong",
+    path: "lane/list",
+    show: page("lanes", ["provider", "app", "host", "state", "depth", "rate", "until", "reason"]),
+    example: "lane list",
+  },
+  {
+    name: "lane resume",
+    summary: "let lanes go on that are paused or stopped, or hold deletions; all of them without a flag",
+    options: LANE_OPTIONS,
+    path: "lane/resume",
+    show: (body) => page("resumed", ["provider", "app", "host"])(body),
+    example: "lane resume --provider xiaomi",
+  },
+  {
+    name: "notification get",
+    summary: "what became of a notification, device by device",
+    takes: [ID],
+    options: [LIMIT, AFTER],
+    path: "notification/get",
+    show: ({ deliveries, next, notification: _, jobs: __, counts: ___, ...body }) =>
+      `${recordText(body)}\n\n${page("deliveries", ["pushId", "provider", "state", "reason"])({ deliveries, next })}`,
+    example: "notification get order-7",
+  },
+  {
+    name: "notification why",
+    summary: "why it did not arrive at a device, and what helps",
+    takes: [ID, PUSH_ID],
+    path: "notification/why",
+    show: whyText,
+    example: "notification why order-7 my-phone-12345",
+  },
+];
+
+const GROUPS: Readonly<Record<string, string>> = {
+  device: "devices of a running server",
+  topic: "topics of a running server",
+  job: "calls of notification: how far they are, and orders to them",
+  lane: "the ways to the vendors",
+  notification: "what became of notifications",
+};
+
+interface Line {
+  readonly url: string;
+  readonly keyFile?: string;
+  readonly json?: true;
+}
+
+export function addRemote(cli: Cli): void {
+  const groups = new Map<string, Command>();
+  for (const remote of COMMANDS) {
+    const [group = "", name = ""] = remote.name.split(" ");
+    let parent = groups.get(group);
+    if (parent === undefined) {
+      parent = cli.program
+        .command(group)
+        .summary(GROUPS[group] ?? "")
+        .description(GROUPS[group] ?? "");
+      parent.helpCommand(false);
+      groups.set(group, parent);
+    }
+    addOne(cli, parent.command(name), remote);
+  }
+  addStatus(cli);
+}
+
+/** Where the server is, and how the answer is printed. */
+function asking(command: Command): Command {
+  return command
+    .option("--url <url>", "where its API is", HOME)
+    .option(
+      "--key-file <file>",
+      "the API key is in this file (or in PUSHBOX_API_KEY, or in the file of PUSHBOX_API_KEY_FILE)",
+    )
+    .option("--json", "print the server's answer as it is");
+}
+
+const EXIT_CODES = "Exit codes: 0 done, 1 refused, unknown or unreachable, 2 wrong command line.";
+
+function addOne(cli: Cli, command: Command, remote: Remote): void {
+  command.summary(remote.summary).description(`${remote.summary[0]?.toUpperCase()}${remote.summary.slice(1)}.`);
+  for (const [argument, , why] of remote.takes ?? []) command.argument(argument, why);
+  for (const [flags, , why] of remote.options ?? []) command.option(flags, why);
+  asking(command).addHelpText("after", `\nExample:\n  pushbox ${remote.example}\n\n${EXIT_CODES}`);
+  command.action(async () => {
+    const options = command.opts<Fields>();
+    const body: Record<string, unknown> = {};
+    for (const [i, [, parameter]] of (remote.takes ?? []).entries()) body[parameter] = command.processedArgs[i];
+    for (const [flags, parameter] of remote.options ?? []) body[parameter] = options[flagName(flags)];
+    await carryOut(cli, command, async (server) => {
+      const answer = await server.post(remote.path, body, true);
+      return { answers: [answer], text: () => remote.show(answer.body) };
+    });
+  });
+}
+
+/** As Commander names it: all our flags are one word. */
+const flagName = (flags: string): string => flags.replace(/^--(\w+).*/, "$1");
+
+interface Asked {
+  /** The first that failed counts. */
+  readonly answers: readonly Answer[];
+  readonly text: () => string;
+  /** What is printed as JSON, where it is not the one answer. */
+  readonly json?: () => string;
+}
+
+/** Asks, prints, and ends the command with its exit code. */
+async function carryOut({ host, end }: Cli, command: Command, ask: (server: Server) => Promise<Asked>): Promise<void> {
+  const line = command.opts<Line>();
+  const problems: string[] = [];
+  const server = serverOf(line, "--url", host, problems);
+  if (server === undefined || problems.length > 0) {
+    host.err(`${problems.map((problem) => `${problem}\n`).join("")}see pushbox ${nameOf(command)} --help\n`);
+    end(wrong);
+    return;
+  }
+  try {
+    const { answers, text, json } = await ask(server);
+    const refused = answers.find(({ well }) => !well);
+    if (line.json === true) host.out(`${json?.() ?? answers[0]?.text ?? ""}\n`);
+    if (refused !== undefined) host.err(`refused: ${printable(refused.message)}\n`);
+    else if (line.json !== true) host.out(`${text()}\n`);
+    end(refused === undefined ? ok : failed);
+  } catch (error) {
+    if (!(error instanceof ServerTrouble)) throw error;
+    host.err(`${printable(error.message)}\n`);
+    end(failed);
+  }
+}
+
+const nameOf = (command: Command): string => {
+  const parent = command.parent?.name() ?? "";
+  return parent === "pushbox" ? command.name() : `${parent} ${command.name()}`;
+};
+
+/** Is it ready, who is there, how are the ways to the vendors. */
+function addStatus(cli: Cli): void {
+  const summary = "how a running server is: whether it is ready, who is connected, what waits";
+  const command = cli.program.command("status").summary(summary).description(`${summary}.`);
+  asking(command).addHelpText(
+    "after",
+    `\nExample:\n  pushbox status --url https://push.example.com --key-file key\n\nExit codes: 0 it is ready, 1 it is not, refused or unreachable, 2 wrong command line.`,
+  );
+  command.action(() =>
+    carryOut(cli, command, async (server) => {
+      const [base, lanes, ready] = await Promise.all([
+        server.post("stats/base", {}, true),
+        server.post("lane/list", {}),
+        server.post("../readyz", {}),
+      ]);
+      const { total = 0, ios = 0, android = 0, browser = 0, packetAverage10s = 0 } = base.body;
+      const rows = listOf(lanes.body["lanes"]);
+      return {
+        answers: [base, lanes, ready],
+        json: () => JSON.stringify({ ready: ready.body, sessions: base.body, lanes: rows }),
+        text: () =>
+          [
+            "ready",
+            `${total} sessions: ${android} android, ${ios} ios, ${browser} browser`,
+            `${packetAverage10s} packets written in the last 10 seconds`,
+            rows.length === 0
+              ? "no vendor is configured"
+              : tableText(rows, ["provider", "app", "state", "depth", "rate", "reason"]),
+          ].join("\n"),
+      };
+    }),
+  );
+}

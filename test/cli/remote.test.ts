@@ -1,0 +1,152 @@
+// Commands on a running server: what they print for people and as JSON, and how they end. In this process, where each takes a
+// hundredth of the time.
+import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import t from "tap";
+import { run as runCli } from "../../src/cli/index.ts";
+import { startTestApp } from "../support/app.ts";
+import { device, jobIn } from "../support/devices.ts";
+import type { Ended } from "../support/process.ts";
+
+async function cli(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
+  let [out, err] = ["", ""];
+  const code = await runCli({
+    args,
+    env,
+    program: ["pushbox"],
+    terminal: false,
+    out: (text) => {
+      out += text;
+    },
+    err: (text) => {
+      err += text;
+    },
+    input: async () => "",
+    outFile: async () => {},
+    inputTo: async () => {},
+    outDrained: async () => {},
+    inputPieces: async function* () {},
+    onSignal() {},
+    onCrash() {},
+  });
+  return { code, out, err };
+}
+
+const notification = { android: { title: "T" } };
+
+t.test("one server, asked everything that there is a command for", async (t) => {
+  const server = await startTestApp(t);
+  const { id: pushId } = await device(t, server, { topics: ["news"] });
+  await server.ok("uid/bind", { pushId, uid: "ann" });
+  const later = { notification: { ...notification, id: "later" }, tag: "vip", sendAt: Date.now() + 3_600_000 };
+  await server.ok("notification", later);
+  await server.ok("notification", { notification: { ...notification, id: "n1" }, pushId });
+  await jobIn(server, "n1");
+  const ask = (...args: string[]) => cli([...args, "--url", server.apiUrl]);
+  const cases: [args: string[], out: RegExp][] = [
+    [["status"], /^ready\n1 sessions: 1 android.*\n/],
+    [["device", "get", pushId], new RegExp(`^_id +${pushId}\n(.*\n)*uid +ann\n(.*\n)*connections:\ntransport `, "m")],
+    [["device", "list", "ann"], new RegExp(`^_id .*\n${pushId} +ann `)],
+    [["topic", "list"], /^topic +count\n(noti|news) /],
+    [["topic", "list", "ne", "--limit", "1"], /^topic +count\nnews +1\nmore: --after news\n$/],
+    [["topic", "get", "news"], new RegExp(`^1 devices\npushId .*\n${pushId} +ann `)],
+    [["job", "list"], /^job +id +state.*\n\d+ +later +scheduled +tag +\d{4}-\d\d-/],
+    [["job", "pause", "later"], /^state +paused$/m],
+    [["job", "resume", "later"], /^state +scheduled$/m],
+    [["job", "get", "later"], /^state +scheduled$/m],
+    [["job", "cancel", "later"], /^state +cancelled$/m],
+    [["lane", "list"], /^none\n$/],
+    [["lane", "resume"], /^none\n$/],
+    [["notification", "get", "n1"], new RegExp(`^${pushId} +sent`, "m")],
+    [
+      ["notification", "why", "n1", pushId],
+      /^step +at +text\naccepted +\d{4}-(.*\n)+\nsent: It was handed(.*\n)what helps: /,
+    ],
+    [["device", "delete", pushId], /^deleted\n$/],
+  ];
+  for (const [args, out] of cases) {
+    const ended = await ask(...args);
+    t.match(ended, { code: 0, out, err: "" }, args.join(" "));
+  }
+  t.match(await ask("device", "get", pushId), { code: 0, out: "no such device\n" });
+});
+
+t.test("--json prints the answer as it is, an error too; exit codes say how it went", async (t) => {
+  const server = await startTestApp(t);
+  const ask = (...args: string[]) => cli([...args, "--url", server.apiUrl, "--json"]);
+  const lanes = await ask("lane", "list");
+  t.equal(lanes.code, 0);
+  t.same(JSON.parse(lanes.out), { code: "success", lanes: [] });
+  const status = await ask("status");
+  t.match(JSON.parse(status.out), { ready: { ready: true }, sessions: { processCount: Array }, lanes: [] });
+  const unknown = await ask("job", "get", "unknown");
+  t.equal(unknown.code, 1);
+  t.match(JSON.parse(unknown.out), { code: "error", message: /unknown/, requestId: String });
+  t.match(unknown.err, /^refused: no notification with id unknown/);
+  const wrong: [args: string[], err: RegExp][] = [
+    [["job", "get"], /missing required argument 'id'/],
+    [["job", "stop", "n1"], /unknown command 'stop'/],
+    [["topic", "list", "--limt", "3"], /unknown option '--limt'/],
+    [["lane", "list", "--url", "ftp://x"], /--url ftp:\/\/x: write the address of the API/],
+  ];
+  for (const [args, err] of wrong) t.match(await cli(args), { code: 2, err }, args.join(" "));
+});
+
+t.test("with a key, from a file or the environment; without one it says where to give it", async (t) => {
+  const key = "0123456789abcdef-secret";
+  const server = await startTestApp(t, { api: { keys: [{ name: "a", key }] } });
+  const directory = t.testdir({});
+  writeFileSync(join(directory, "key"), `${key}\n`);
+  const at = ["--url", server.apiUrl];
+  t.match(await cli(["lane", "list", ...at]), { code: 1, err: /PUSHBOX_API_KEY or --key-file/ });
+  t.match(await cli(["lane", "list", ...at, "--key-file", join(directory, "key")]), { code: 0 });
+  t.match(await cli(["status", ...at], { PUSHBOX_API_KEY: key }), { code: 0 });
+});
+
+t.test("a server that is not there: the exit code is 1, and it is said", async (t) => {
+  const server = await startTestApp(t);
+  await server.stop();
+  t.match(await cli(["status", "--url", server.apiUrl]), { code: 1, out: "", err: /does a pushbox run there/ });
+});
+
+t.test("doctor: each part of the machine, and what is wrong with it", async (t) => {
+  const directory = t.testdir({ file: "" });
+  const free = ["--client-port", "0", "--api-port", "0", "--data", join(directory, "data")];
+  const fine = await cli(["doctor", ...free]);
+  t.equal(fine.code, 0, fine.err);
+  for (const part of ["files", "disk", "room", "client port", "api port", "certificates", "credentials", "clock"])
+    t.match(fine.out, new RegExp(`^(ok|warning) +${part} `, "m"), part);
+  t.match(fine.out, /\d+ writes that survive a power cut per second/);
+  const json = await cli(["doctor", ...free, "--json"]);
+  t.match(JSON.parse(json.out), [{ part: "files", level: /ok|warning/, text: String }]);
+  const elsewhere = await cli(["doctor", "--client-host", "192.0.2.1", ...free]);
+  t.match(elsewhere, { code: 1, out: /^wrong +client port +192\.0\.2\.1 is not an address of this machine/m });
+  t.match(await cli(["doctor", "--client-port", "x"]), { code: 2 });
+});
+
+t.test("completion: scripts that their shells take, with every command in them", async (t) => {
+  const directory = t.testdir({});
+  for (const shell of ["bash", "zsh", "fish"]) {
+    const { code, out } = await cli(["completion", shell]);
+    t.equal(code, 0);
+    for (const word of ["serve", "job", "pause", "why", "doctor", "client-port"])
+      t.match(out, word, `${shell}: ${word}`);
+    if (shell === "bash") {
+      writeFileSync(join(directory, "c"), out);
+      const complete = (...words: string[]) =>
+        spawnSync(
+          "bash",
+          [
+            ...["--norc", "-c"],
+            `. ./c; COMP_WORDS=(${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.length - 1}; _pushbox; echo "\${COMPREPLY[@]}"`,
+          ],
+          { cwd: directory, encoding: "utf8" },
+        ).stdout.trim();
+      t.equal(complete("pushbox", "job", "pa"), "pause");
+      t.equal(complete("pushbox", "notification", ""), "get why --help");
+      t.match(complete("pushbox", "lane", "list", "--"), "--url");
+    }
+  }
+  t.match(await cli(["completion", "tcsh"]), { code: 2, err: /bash, zsh, fish/ });
+});
