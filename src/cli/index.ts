@@ -20,6 +20,7 @@ import { addRestore } from "./restore.ts";
 import { addSend } from "./send.ts";
 import { addServe } from "./serve.ts";
 import { addToken } from "./token.ts";
+import { addUpgrade, described } from "./upgrade.ts";
 
 /** Runs what the arguments ask for. Returns the exit code. */
 export async function run(host: Process): Promise<number> {
@@ -75,6 +76,7 @@ Exit codes: 0 done, 1 failed at run time, 2 wrong command line or configuration.
     addRestore,
     addImport,
     addExport,
+    addUpgrade,
     addLab,
     addHealthcheck,
     addSend,
@@ -91,7 +93,10 @@ Exit codes: 0 done, 1 failed at run time, 2 wrong command line or configuration.
     .command("version")
     .summary("print the version")
     .description("Print the version; so does --version.")
-    .action(() => host.out(`${version}\n`));
+    .option("--json", "with the format of the data and the names of the settings, for a program")
+    .action(({ json }: { readonly json?: true }) =>
+      host.out(json ? `${JSON.stringify(described())}\n` : `${version}\n`),
+    );
 
   return program;
 }
