@@ -6,11 +6,9 @@ import { type Debug, NO_DEBUG } from "../../core/debug.ts";
 import type { Device, PushId, Uid } from "../../core/device.ts";
 import type { Binding, Engine, Hello } from "../../core/engine.ts";
 import { PushError } from "../../core/errors.ts";
-import type { Departures, Happening, PresentDevice } from "../../core/events.ts";
-import { LargeMap } from "../../core/large-map.ts";
+import type { Happening } from "../../core/events.ts";
 import { isFault, LOGIN_MESSAGES, type Login, type LoginFault } from "../../core/login.ts";
 import { NOTI_TOPIC } from "../../core/notify.ts";
-import { inTurn, Pace } from "../../core/pace.ts";
 import type { Channel, From, KeptPacket, PacketId } from "../../core/packet.ts";
 import { channelKind, channelName, deviceChannel, topicChannel } from "../../core/packet.ts";
 import type { Report } from "../../core/report.ts";
@@ -19,6 +17,8 @@ import type { Traits } from "../../core/traits.ts";
 import type { ConnectRefusal, SocketApplication } from "../transport/socketio.ts";
 import type { CloseReason, Connection, Handshake } from "../transport/types.ts";
 import { Acks } from "./acks.ts";
+import { Background } from "./background.ts";
+import { Departures, SHUTDOWN } from "./departures.ts";
 import {
   type ClientPacket,
   type Command,
@@ -35,8 +35,9 @@ import {
   topicsLimit,
 } from "./events.ts";
 import { Gate } from "./gate.ts";
-import { type Hub, topicsOf } from "./hub.ts";
+import type { Hub } from "./hub.ts";
 import { payloadToken, tokenOf } from "./login.ts";
+import { Marks } from "./marks.ts";
 import { Members } from "./members.ts";
 import { Newcomers, placesOf } from "./newcomers.ts";
 import {
@@ -51,6 +52,7 @@ import {
 } from "./questions.ts";
 import { encodeRefusal, type Refusal, RefusalLog } from "./refusals.ts";
 import { Replay } from "./replay.ts";
+import { RollCall } from "./roll-call.ts";
 import { Session } from "./session.ts";
 
 export interface ConversationOptions {
@@ -85,22 +87,6 @@ const REPLY_WINDOW = 10_000;
 const TICK = 1000;
 /** For a client that is told to stay away. */
 const HANGS_UP_WITHIN = 5000;
-/** Devices that are taken offline in one turn. */
-const AT_ONCE = 500;
-/** Devices that are told of together as being present. */
-const PRESENT_AT_ONCE = 64;
-/** What is proven to have arrived is stored within so many milliseconds: a crash before then repeats it to a client without position. */
-const STORE_WITHIN = 100;
-
-/** Why and when a device went, epoch milliseconds. */
-interface Gone {
-  readonly reason: string;
-  readonly at: number;
-}
-
-/** The reason of connections that the server closes when it stops: their devices are expected back at the next one. */
-const SHUTDOWN: CloseReason = "server shutting down";
-
 type Hi = Extract<Command, { kind: "hello" }>;
 
 /** Rows that a connection may have on their way to the store: more than any app asks for in one go. */
@@ -156,16 +142,10 @@ export class Conversation implements SocketApplication<Session> {
   readonly gate: Gate;
   /** How often what was refused to clients, since the start. */
   readonly refused: Readonly<Record<string, number>>;
-  #storing: NodeJS.Timeout | undefined = undefined;
-  /** Devices that are offline, which could not be stored. */
-  readonly #unstored = new LargeMap<PushId, Gone>();
+  readonly #background: Background;
+  readonly #marks: Marks;
   readonly #members: Members;
-  /** Who is present is being told; how often that was to be done; and whether the engine has forgotten the topics. */
-  #telling = false;
-  #gaps = 0;
-  #afresh = false;
-  /** Until the next tick: a full disk is not asked with every proof. */
-  #storeFails = false;
+  readonly #departures: Departures;
 
   constructor(options: ConversationOptions) {
     this.#options = options;
@@ -193,9 +173,11 @@ export class Conversation implements SocketApplication<Session> {
       },
     });
     const { disconnectDelay, elapsed, engine, hub, log, now, pageSize } = options;
+    this.#background = new Background((fields, message) => log.error(fields, message));
+    this.#marks = new Marks({ hub, broker: engine.broker, background: this.#background });
     this.#acks = new Acks(async (acks) => {
       const stored = engine.outbox.acknowledged(acks, now());
-      this.#own(stored, "acknowledged");
+      this.#background.own(stored, "acknowledged");
       await stored;
     });
     this.#replay = new Replay({
@@ -217,7 +199,10 @@ export class Conversation implements SocketApplication<Session> {
     };
     const note = (happenings: readonly Happening[]): void => this.#note(happenings);
     this.#members = new Members({ events: engine.events, note, disconnectDelay, now, elapsed });
-    engine.events.onGap((afresh) => this.#tellAll(afresh));
+    const shared = { hub, members: this.#members, background: this.#background, now };
+    this.#departures = new Departures({ ...shared, engine, disconnectDelay, elapsed });
+    const rollCall = new RollCall({ ...shared, events: engine.events });
+    engine.events.onGap((afresh) => rollCall.hold(afresh));
     this.#ticking = setInterval(() => this.#tick(), TICK);
     this.#ticking.unref();
   }
@@ -315,12 +300,12 @@ export class Conversation implements SocketApplication<Session> {
 
   proven(connection: Connection<Session>, stamp: number): void {
     if (connection.data !== undefined) this.#hub.proven(connection.data, stamp);
-    this.#storeSoon();
+    this.#marks.storeSoon();
   }
 
   heard(connection: Connection<Session>): void {
     if (connection.data !== undefined) this.#hub.heard(connection.data);
-    this.#storeSoon();
+    this.#marks.storeSoon();
   }
 
   // ---- login
@@ -647,7 +632,7 @@ export class Conversation implements SocketApplication<Session> {
     const written = order.finally(() => {
       session.writing -= rows;
     });
-    this.#own(written, command.kind);
+    this.#background.own(written, command.kind);
   }
 
   /** What changes the device's record; its calls keep the order in which the client asked (D20). */
@@ -764,7 +749,7 @@ export class Conversation implements SocketApplication<Session> {
     const written = engine.events.note([happening]).finally(() => {
       session.writing--;
     });
-    this.#own(written, "packetProxy");
+    this.#background.own(written, "packetProxy");
   }
 
   #arrival(session: Session, { id, counter, sentAt }: Extract<Command, { kind: "arrival" }>): void {
@@ -826,13 +811,12 @@ export class Conversation implements SocketApplication<Session> {
     const goOn = this.#replay.claim(session, own);
     try {
       if (!counted && (await engine.devices.get([hi.pushId], now())).length === 0) return this.#turnAway(session);
-      const marked = this.#storeMarks(); // before the backlog is read: an older socket of the device may just have got some
+      const marked = this.#marks.store(); // before the backlog is read: an older socket of the device may just have got some
       const at = now();
       const connected = engine.devices.connect(hello, at);
       this.#members.flush();
       // It left while it was looked up: that has been told already.
-      if (!counted && !this.#hub.isConnected(hi.pushId))
-        void this.#tellGone([hi.pushId], [{ reason: "transport close", at }]);
+      if (!counted && !this.#hub.isConnected(hi.pushId)) this.#departures.wentBefore(hi.pushId, at);
       // In the same turn, so in one commit with the record.
       const page =
         goOn === undefined || from === undefined ? undefined : engine.broker.backlog(own, from, pageSize, at, hi.epoch);
@@ -1015,11 +999,9 @@ export class Conversation implements SocketApplication<Session> {
     session.gone = true;
     this.gate.leave(session);
     for (const channel of session.joins?.channels.keys() ?? []) this.#hub.release(session, channel);
-    if (reason !== SHUTDOWN) this.#members.gone(session, reason, this.#atOnce(reason));
+    if (reason !== SHUTDOWN) this.#members.gone(session, reason, this.#departures.atOnce(reason));
     this.#unname(session, reason);
   }
-
-  #atOnce = (reason: CloseReason): boolean => reason === "ping timeout" || this.#options.disconnectDelay === 0;
 
   /** The record changes after the delay, unless a newer session of the device has come (holds 7). */
   #unname(session: Session, reason: CloseReason): void {
@@ -1027,198 +1009,38 @@ export class Conversation implements SocketApplication<Session> {
     if (pushId === undefined) return;
     this.#hub.release(session, deviceChannel(pushId));
     if (this.#debug.on) this.#debug.line({ pushId, address: session.connection.address, reason }, "device left");
-    if (!this.#hub.unname(session)) return;
-    const { disconnectDelay, elapsed, engine, now } = this.#options;
-    if (!this.#atOnce(reason)) {
-      this.#hub.lingering.set(pushId, {
-        reason,
-        until: elapsed() + disconnectDelay,
-        uid,
-        since: connection.since,
-      });
-    } else if (reason === SHUTDOWN) this.#own(engine.devices.disconnect([pushId], now(), null), "disconnect");
-    else void this.#tellGone([pushId], [{ reason, at: now() }]);
+    if (this.#hub.unname(session)) this.#departures.left({ connection, uid }, pushId, reason);
   }
 
   #tick(): void {
     const { report } = this.#options;
     const sent = this.#hub.tick();
     if (sent > 0) report.count("toClientPacket", { total: sent });
-    this.#storeFails = false;
+    this.#background.tick();
     void this.#acks.flush();
-    this.#storeSoon(); // what could not be stored the last time
+    this.#marks.storeSoon(); // what could not be stored the last time
     this.#refusals.tick();
-    void this.#tellUnstored();
     this.#keyless.tick();
     this.gate.tick();
-    this.#endDelays();
+    this.#departures.tick();
   }
-
-  /** A part of them in a turn: after a break of the network very many end together. */
-  #endDelays(): void {
-    const { disconnectDelay, elapsed, now } = this.#options;
-    const time = elapsed();
-    const over = this.#hub.lingering.over(time, AT_ONCE);
-    const gone = over.map(
-      ([, { reason, until }]): Gone => ({ reason, at: Math.round(now() - (time - until) - disconnectDelay) }),
-    );
-    const pushIds = over.map(([pushId]) => pushId);
-    if (over.length > 0) void this.#tellGone(pushIds, gone);
-    if (over.length === AT_ONCE) return inTurn(() => this.#endDelays());
-    this.#endDelaysOfMembers();
-  }
-
-  #endDelaysOfMembers(): void {
-    const more = this.#members.endDelays(AT_ONCE, (pushId) => !this.#hub.isConnected(pushId));
-    if (more) inTurn(() => this.#endDelaysOfMembers());
-  }
-
-  /** What cannot be stored is stored later, unless they have come back. */
-  async #tellGone(pushIds: readonly PushId[], gone: readonly Gone[]): Promise<void> {
-    const { engine, now } = this.#options;
-    this.#members.flush();
-    try {
-      await engine.devices.disconnect(pushIds, now(), this.#departures(gone));
-    } catch (error) {
-      this.#storeFailed(error, "disconnect");
-      for (const [i, pushId] of pushIds.entries())
-        if (!this.#hub.isConnected(pushId)) this.#unstored.set(pushId, gone[i]!);
-    }
-  }
-
-  #departures(gone: readonly Gone[]): Departures | undefined {
-    if (!this.#options.engine.events.tracks) return undefined;
-    return { reasons: gone.map(({ reason }) => reason), times: gone.map(({ at }) => at) };
-  }
-
-  async #tellUnstored(): Promise<void> {
-    const pushIds: PushId[] = [];
-    const gone: Gone[] = [];
-    for (const part of this.#unstored.parts)
-      for (const [pushId, one] of part) {
-        if (pushIds.length === AT_ONCE) break;
-        pushIds.push(pushId);
-        gone.push(one);
-      }
-    if (pushIds.length === 0) return;
-    for (const pushId of pushIds) this.#unstored.delete(pushId);
-    await this.#tellGone(pushIds, gone);
-    if (!this.#storeFails) await this.#tellUnstored();
-  }
-
-  /** Told once a second at most. */
-  #storeFailed(error: unknown, what: string): void {
-    if (!this.#storeFails) this.#options.log.error({ err: error }, `${what} could not be stored; trying again`);
-    this.#storeFails = true;
-  }
-
-  // ---- events
 
   #note(happenings: readonly Happening[]): void {
-    const { engine } = this.#options;
-    engine.events.note(happenings).catch((error: unknown) => {
-      this.#storeFailed(error, "events");
+    this.#options.engine.events.note(happenings).catch((error: unknown) => {
+      this.#background.failed(error, "events");
       this.#members.again(happenings);
     });
-  }
-
-  /** Says who is present and in which topics: the engine does not know, or not any more. */
-  #tellAll(afresh: boolean): void {
-    if (afresh) {
-      this.#members.clear();
-      this.#afresh = true;
-    }
-    this.#gaps++;
-    if (!this.#telling) this.#own(this.#tellEverybody(), "who is present");
-  }
-
-  async #tellEverybody(): Promise<void> {
-    this.#telling = true;
-    try {
-      for (let gaps = -1; gaps !== this.#gaps; ) {
-        gaps = this.#gaps;
-        await this.#tellEach(this.#afresh);
-        if (gaps === this.#gaps) this.#afresh = false;
-      }
-    } finally {
-      this.#telling = false; // when the store cannot be written: it says so again once it can
-    }
-  }
-
-  async #tellEach(afresh: boolean): Promise<void> {
-    const pace = new Pace();
-    let present: PresentDevice[] = [];
-    let seen = 0;
-    for (const session of this.#hub.everybody()) {
-      if (afresh) for (const topic of topicsOf(session)) this.#members.entered(session, topic);
-      this.#members.repeat(session);
-      const { pushId, platform } = session;
-      const since = this.#hub.since(session);
-      if (pushId !== undefined) present.push(platform === undefined ? { pushId, since } : { pushId, platform, since });
-      if (++seen % PRESENT_AT_ONCE > 0) continue;
-      await this.#tellPresent(present);
-      present = [];
-      if (pace.over()) await pace.turn();
-    }
-    await this.#tellPresent(present);
-  }
-
-  async #tellPresent(devices: readonly PresentDevice[]): Promise<void> {
-    const { engine, now } = this.#options;
-    const told = devices.length === 0 ? undefined : engine.events.present(devices, now());
-    this.#members.flush();
-    await told;
-  }
-
-  #storeSoon(): void {
-    if (this.#storing !== undefined || this.#storeFails || !this.#hub.hasMarks) return;
-    this.#storing = setTimeout(() => {
-      this.#storing = undefined;
-      this.#own(this.#storeMarks(), "sent");
-    }, STORE_WITHIN);
-    this.#storing.unref();
-  }
-
-  #storeMarks(): Promise<void> | undefined {
-    const marks = this.#hub.takeMarks();
-    if (marks.length === 0) return undefined;
-    return this.#options.engine.broker.sent(marks).catch((error: unknown) => {
-      this.#hub.giveBackMarks(marks);
-      this.#storeFails = true;
-      throw error;
-    });
-  }
-
-  /** A call nobody waits for: its failure is logged here. */
-  #own(call: Promise<unknown> | undefined, what: string): void {
-    call?.catch((error: unknown) => this.#options.log.error({ err: error }, `${what} could not be stored`));
   }
 
   /** Stores what is only in memory: which devices are offline from now on, and how far they were sent. */
   async stop(): Promise<void> {
     clearInterval(this.#ticking);
-    clearTimeout(this.#storing);
-    const marked = this.#storeMarks();
+    const marked = this.#marks.stop();
     const acknowledged = this.#acks.flush();
     this.#members.flush();
-    await this.#tellUnstored();
-    for (const gone of [this.#hub.present(), this.#hub.lingering.keys()]) {
-      let offline: PushId[] = [];
-      for (const pushId of gone) {
-        offline.push(pushId);
-        if (offline.length < AT_ONCE) continue;
-        await this.#offline(offline);
-        offline = [];
-      }
-      await this.#offline(offline);
-    }
-    this.#hub.lingering.clear();
+    await this.#departures.stop();
     await marked;
     await acknowledged;
-  }
-
-  async #offline(pushIds: readonly PushId[]): Promise<void> {
-    if (pushIds.length > 0) await this.#options.engine.devices.disconnect(pushIds, this.#options.now(), null);
   }
 }
 

@@ -1,0 +1,78 @@
+// Says who is present and in which topics, where the engine does not know, or not any more.
+import type { Events, PresentDevice } from "../../core/events.ts";
+import { Pace } from "../../core/pace.ts";
+import type { Background } from "./background.ts";
+import { type Hub, topicsOf } from "./hub.ts";
+import type { Members } from "./members.ts";
+
+/** Devices that are told of together. */
+const TOGETHER = 64;
+
+interface RollCallOptions {
+  readonly hub: Hub;
+  readonly events: Pick<Events, "present">;
+  readonly members: Members;
+  readonly background: Background;
+  readonly now: () => number;
+}
+
+export class RollCall {
+  readonly #options: RollCallOptions;
+  /** It goes on; how often it was wanted; and whether the engine has forgotten the topics. */
+  #going = false;
+  #wanted = 0;
+  #afresh = false;
+
+  constructor(options: RollCallOptions) {
+    this.#options = options;
+  }
+
+  /** @param afresh the engine knows of nobody in any topic */
+  hold(afresh: boolean): void {
+    if (afresh) {
+      this.#options.members.clear();
+      this.#afresh = true;
+    }
+    this.#wanted++;
+    if (!this.#going) this.#options.background.own(this.#goOn(), "who is present");
+  }
+
+  async #goOn(): Promise<void> {
+    this.#going = true;
+    try {
+      for (let held = -1; held !== this.#wanted; ) {
+        held = this.#wanted;
+        await this.#once(this.#afresh);
+        if (held === this.#wanted) this.#afresh = false;
+      }
+    } finally {
+      this.#going = false; // when the store cannot be written: it says so again once it can
+    }
+  }
+
+  async #once(afresh: boolean): Promise<void> {
+    const { hub, members } = this.#options;
+    const pace = new Pace();
+    let present: PresentDevice[] = [];
+    let seen = 0;
+    for (const session of hub.everybody()) {
+      if (afresh) for (const topic of topicsOf(session)) members.entered(session, topic);
+      members.repeat(session);
+      const { pushId, platform } = session;
+      const since = hub.since(session);
+      if (pushId !== undefined) present.push(platform === undefined ? { pushId, since } : { pushId, platform, since });
+      if (++seen % TOGETHER > 0) continue;
+      await this.#tell(present);
+      present = [];
+      if (pace.over()) await pace.turn();
+    }
+    await this.#tell(present);
+  }
+
+  async #tell(devices: readonly PresentDevice[]): Promise<void> {
+    const { events, members, now } = this.#options;
+    const told = devices.length === 0 ? undefined : events.present(devices, now());
+    members.flush();
+    await told;
+  }
+}
