@@ -802,13 +802,33 @@ t.test("whatever belongs to a notification is forgotten after 30 days", async (t
     acceptCall("n2", { dryRun: true }),
     ["expand", [1, null, page, T]],
     ["expand", [2, null, page, T]],
+    acceptCall("n3", { reach: true }),
+    [
+      "expand",
+      [
+        3,
+        null,
+        {
+          ...page,
+          reach: {
+            capPerDay: 1,
+            users: [
+              ["u0", T, 1],
+              ["u1", T + 9, 0],
+              ["nobody", T, 0],
+            ],
+          },
+        },
+        T,
+      ],
+    ],
     ["arrived", [evidence, T]],
     ["addSamples", [[sample], T]],
     claimCall(2, HUAWEI),
     ["deleteDevices", [[pushId("d0")]]],
   ]);
   t.same(reply.failures, []);
-  t.same(opened.run([settleCall(reply.results[7], undefined)]).failures, []);
+  t.same(opened.run([settleCall(reply.results[9], undefined)]).failures, []);
   t.same(opened.run([["sweepCounters", [T + DAY - 1, 4]]]).results, [false]);
   t.same(opened.run([["sweepCounters", [T + DAY, 4]]]).results, [false], "the key of a call that may be repeated");
   t.equal(db.prepare("SELECT count(*) FROM calls").pluck().get(), 0);
