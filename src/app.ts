@@ -254,7 +254,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
         const former = opened;
         opened = nextAsked;
         conversation.setAsker(nextAsked.asker);
-        await former.close();
+        former.retire();
         api.setAccess(access(next.api));
         limit(next.client);
         current = next;

@@ -12,6 +12,8 @@ export interface OpenedAsker {
   readonly asker: Asker;
   /** Whoever waits for an answer goes on without. */
   close(): Promise<void>;
+  /** Whoever waits for an answer gets it. */
+  retire(): void;
 }
 
 /** What is counted outlives a reload. */
@@ -28,7 +30,7 @@ export class Asking {
   /** @throws Error when the file of the authorities, which was checked before, is gone */
   open({ ask }: Config["hooks"]): OpenedAsker {
     const { url, secret, timeout, maxAtOnce: atOnce, caFile, allowPrivate, onFailure } = ask;
-    if (url === "") return { asker: NO_ASKER, close: async () => {} };
+    if (url === "") return { asker: NO_ASKER, close: async () => {}, retire: () => {} };
     const post = new Post({
       url,
       secrets: secret.map(parseSecret),
@@ -59,6 +61,6 @@ export class Asking {
         counts: this.counts,
       },
     );
-    return { asker, close: () => asker.close() };
+    return { asker, close: () => asker.close(), retire: () => asker.retire() };
   }
 }

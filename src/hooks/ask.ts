@@ -20,7 +20,7 @@ import type { Post } from "./post.ts";
 const MOST_FAILURES = 5;
 const REST = 5000;
 /** Questions that wait for their turn. */
-const MOST_WAITING = 10_000;
+const MOST_WAITING = 4000;
 const MOST_REMEMBERED = 10_000;
 /** Answered without a word of the business server, in a turn. */
 const ANSWERED_AT_ONCE = 16;
@@ -82,6 +82,7 @@ export class Ask implements Asker {
   #trying = false;
   #draining = false;
   #closed = false;
+  #retired = false;
   #timer: NodeJS.Timeout | undefined = undefined;
   readonly #troubles: Tally<string, { readonly question: Question }>;
 
@@ -133,6 +134,18 @@ export class Ask implements Asker {
       if (this.#inFlight < this.#options.atOnce) void this.#send(pending);
       else this.#put(pending);
     });
+  }
+
+  /** Another one is asked from now on: what was asked is still answered. */
+  retire(): void {
+    this.#retired = true;
+    this.#endWhenDone();
+  }
+
+  #endWhenDone(): void {
+    if (!this.#retired || this.#inFlight > 0 || this.#waiting.length > this.#taken) return;
+    clearTimeout(this.#timer);
+    void this.#parts.post.close();
   }
 
   /** Who waits is answered without; what is at the business server is cut off. */
@@ -234,9 +247,11 @@ export class Ask implements Asker {
     const next = this.#failures >= MOST_FAILURES ? undefined : this.#next();
     if (next !== undefined) void this.#send(next);
     resolve(verdict);
+    this.#endWhenDone();
   }
 
   #failed(question: Question, trouble: string): Verdict {
+    if (this.#closed) return this.#without(question, "failed");
     this.#troubles.add(trouble, { question });
     if (++this.#failures >= MOST_FAILURES) {
       if (this.#failures === MOST_FAILURES)

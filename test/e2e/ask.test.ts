@@ -386,6 +386,37 @@ t.test(
   },
 );
 
+t.test("integration 10: a reload while the business server is asked loses no answer", async (t) => {
+  const answered = Promise.withResolvers<{ allow: boolean; data: string }>();
+  const { backend, at } = await stage(
+    t,
+    { questions: ["packet"], maxAtOnce: 1, timeout: 10_000 },
+    () => answered.promise,
+  );
+  const [first, second] = [await device(t, at), await device(t, at)];
+  for (const { client: one } of [first, second]) one.emit("packetProxy", { path: "/a", sequenceId: "s" });
+  await backend.times(1);
+  await at.app.reload({
+    ...at.config,
+    hooks: { ...at.config.hooks, ask: asking(backend, { questions: ["packet"], timeout: 900 }) },
+  });
+  answered.resolve({ allow: true, data: "late" });
+  for (const { client: one } of [first, second]) t.match(await one.next('42["packetProxy"'), /late/);
+  t.notMatch(at.log.join("\n"), /no answer that could be used/);
+});
+
+t.test("integration 10: what is too long to ask about is refused and not asked", async (t) => {
+  const { backend, at } = await stage(t);
+  const long = "x".repeat(70_000);
+  t.match(await client(t, at, 4, { auth: { long } }).next("connect_error"), [{ data: { code: "not_allowed" } }]);
+  const { client: one } = await device(t, at);
+  one.emit("bindUid", { long });
+  t.match(await refusal(one), { code: "event_malformed" });
+  one.emit("packetProxy", { path: "/a", data: long });
+  t.match(await refusal(one), { code: "event_malformed" });
+  t.same(questions(backend), ["ask.connect"]);
+});
+
 t.test("integration 10: a wrong secret is a failure, and a reload puts it right", async (t) => {
   const other = `whsec_${Buffer.from("another secret of thirty-2 bytes").toString("base64")}`;
   const { backend, at } = await stage(t, { questions: ["packet"], secret: [other] });

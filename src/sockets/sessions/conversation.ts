@@ -281,7 +281,8 @@ export class Conversation implements SocketApplication<Session> {
   }
 
   flooded({ data: session }: Connection<Session>): void {
-    const message = "more than client.max_events_per_second or client.max_bytes_per_second: the connection is closed";
+    const message =
+      "more than client.max_events_per_second or client.max_bytes_per_second, or too much while something is being decided: the connection is closed";
     if (session !== undefined) this.#refuse(session, "", { code: "too_many_events", message });
   }
 
@@ -456,6 +457,10 @@ export class Conversation implements SocketApplication<Session> {
     if (!connection.open) return undefined;
     const { address, transport, revision } = connection;
     const { limits } = this.#options;
+    if (payload !== undefined && payload.length > LONGEST_ASKED) {
+      const message = `auth may have ${LONGEST_ASKED} characters as JSON`;
+      return this.#turnedAway(session, { code: "not_allowed", reason: "its auth is too long for a question", message });
+    }
     const question = connectQuestion(handshake, payload, { address, transport, revision, uid: session.sub });
     return whenSo(this.#asker.ask("connect", question, fitsWelcome(limits), ""), (verdict) => {
       if (!connection.open) return undefined;
