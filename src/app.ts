@@ -224,11 +224,10 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     stopping = true;
     stopWatching();
     await server.close();
-    await notifications.stop();
+    await Promise.all([notifications.stop(), telling.stop()]);
     await gateway.close();
     await opened.close();
     await conversation.stop();
-    await telling.stop();
     await report.stop();
     await engine.close();
   }

@@ -4,6 +4,7 @@ import type { Actions } from "../api/actions.ts";
 import type { Config } from "../config/index.ts";
 import type { Engine } from "../core/engine.ts";
 import { isPattern } from "../core/events.ts";
+import { Tally } from "../core/tally.ts";
 import { HOUR, MINUTE } from "../core/time.ts";
 import { createHookSender, type HookConfig } from "../hooks/hooks.ts";
 import type { Log } from "./log.ts";
@@ -35,8 +36,10 @@ type Wishes = Map<string, { open: number; until: number }>;
 
 export function createTelling(initial: Config, { engine, log, now }: TellingOptions): Telling {
   const { events, hooks: queue } = engine;
-  const failed = (error: unknown): void =>
-    log.error({ err: error }, "events could not be claimed or recorded; trying again");
+  const failures = new Tally<string, unknown>((_, count, last) =>
+    log.error({ err: last, count }, "events could not be claimed or recorded; trying again"),
+  );
+  const failed = (error: unknown): void => failures.add("store", error);
   const sender = createHookSender({
     queue,
     now,

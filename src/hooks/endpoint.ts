@@ -22,6 +22,10 @@ const LARGEST = 100;
 const SIZE = 262_144 - 256;
 /** Requests at once. */
 const REQUESTS = 5;
+/** Of so many requests the events are claimed together: a busy store takes its time for each claim. */
+const CLAIMED_TOGETHER = 3;
+/** What an event takes on the wire besides key and data, about. */
+const OVERHEAD = 150;
 /** So many events in a row that it does not like, each alone, and none that it took: it is not about the events. */
 const STRIKES = 3;
 /** Failing for so long it is switched off. */
@@ -171,11 +175,15 @@ export class Endpoint {
     try {
       while (this.#again && this.#mayBegin()) {
         this.#again = false;
+        const free = (this.#probing ? 1 : REQUESTS) - this.#underWay.size;
+        const requests = Math.min(free, CLAIMED_TOGETHER);
         const most = this.#most;
-        const { events, next } = await queue.claim(name, most, SIZE, now());
+        const { events, next } = await queue.claim(name, requests * most, requests * SIZE, now());
         this.#next = next;
         this.#again ||= next !== undefined && next <= now();
-        if (events.length > 0) this.#begin(events);
+        // It may have begun to fail meanwhile.
+        if (events.length > 0 && !this.#mayBegin()) await this.#settle({ ...NOTHING, back: seqsOf(events) });
+        else for (const batch of batches(events, most)) this.#begin(batch);
       }
     } catch (error) {
       log.failed(error);
@@ -351,6 +359,24 @@ export class Endpoint {
 }
 
 const NOTHING: HookSettlement = { delivered: [], retry: [], back: [] };
+
+/** What goes together: the order stays. */
+function batches(events: readonly HookEvent[], most: number): HookEvent[][] {
+  const found: HookEvent[][] = [];
+  let size = 0;
+  for (const event of events) {
+    const own = event.key.length + event.data.length + OVERHEAD;
+    const last = found.at(-1);
+    if (last === undefined || last.length === most || size + own > SIZE) {
+      found.push([event]);
+      size = own;
+    } else {
+      last.push(event);
+      size += own;
+    }
+  }
+  return found;
+}
 
 const seqsOf = (events: readonly HookEvent[]): readonly number[] => events.map(({ seq }) => seq);
 
