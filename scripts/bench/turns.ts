@@ -133,6 +133,9 @@ const engine = await openLocalEngine({
 });
 const hub: Hub = new Hub(() => gateway, 1_000_000, now);
 engine.broker.attach(hub);
+/** With EVENTS=1 all is told of, topics too. */
+if (process.env["EVENTS"] === "1")
+  await engine.events.want({ hooks: [], log: ["*"], topics: ["room"], grace: 40_000, keep: 3_600_000 });
 const report = createReport(engine.counters, now, fail);
 const conversation = new Conversation({
   hub,
@@ -370,6 +373,7 @@ const works: readonly (readonly [what: string, most: number, run: (round: number
   ["/api/stats/arrival/pushMany", 2, () => call("/api/stats/arrival/pushMany")],
   ["/api/job/list", 2, () => call("/api/job/list?limit=1000")],
   ["/metrics", 2, () => call("/metrics")],
+  ["20,000 devices go, all at once", 2, () => manyGo()],
   ["the sweep over all connections", 2, () => pause(1500)],
   ["100,000 arrivals noted and stored", 2, () => arrivals()],
   ["/api/device/delete of 100,000", 20, () => call("/api/device/delete", bodies.ids)],
@@ -401,6 +405,16 @@ async function crowdGoes(): Promise<void> {
     if (i % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
   await crowdComes();
+}
+
+/** A break of the network: as with one look at the kernel, so many close in a turn; they stay away. */
+let gone = 0;
+async function manyGo(): Promise<void> {
+  for (let i = 0; i < CROWD; i++) {
+    clients[gone++]!.close("transport close");
+    if (i % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  await pause(12_500); // the disconnect delay, and the tick after it
 }
 
 async function arrivals(): Promise<void> {

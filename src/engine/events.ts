@@ -13,6 +13,8 @@ import type { Walk } from "./sqlite/online.ts";
 
 /** A longer list goes in pieces, so that other callers get in between. */
 const PIECE = 100;
+/** Pieces of the log that are looked through for one page. */
+const LOOKED_AT = 100;
 /** Rows per piece of sweeping: about a millisecond. */
 const SWEEP_ROWS = 100;
 
@@ -100,7 +102,13 @@ export function localEvents(queue: Queue, now: () => number, elapsed: () => numb
     },
     onWritten: (listener) => void writtenListeners.push(listener),
     onGap: (listener) => void gapListeners.push(listener),
-    list: (query, limit) => queue.call("listEvents", [query, limit], 100),
+    async list(query, limit) {
+      let page = await queue.call("listEvents", [query, limit], 100);
+      // What is sought may lie far apart in a long log.
+      for (let i = 0; i < LOOKED_AT && page.events.length === 0 && page.next !== undefined; i++)
+        page = await queue.call("listEvents", [{ ...query, after: page.next }, limit], 100);
+      return page;
+    },
     newest: () => queue.call("newestEvent", []),
     seqOf(id) {
       const start = `evt_${epoch}_`;

@@ -63,7 +63,12 @@ const PAGE_SIZE = 1_000_000;
 /** The data of an event, times in it as ISO text. */
 export type EventData = Readonly<Record<string, string | number | boolean | object | null | undefined>>;
 
-export const iso = (time: number): string => new Date(time).toISOString();
+export function iso(time: number): string {
+  if (time !== last.time) last = { time, text: new Date(time).toISOString() };
+  return last.text;
+}
+/** Most times of an event are the same. */
+let last = { time: 0, text: new Date(0).toISOString() };
 
 export type EventLog = ReturnType<typeof eventLog>;
 
@@ -74,8 +79,6 @@ export function eventLog(db: Database, wants: Wants, hooks: HookTable, nextSeq: 
   );
   const after = db.prepare<[number, number], Row>(`
     SELECT seq, type, key, time, data FROM events WHERE seq > +? ORDER BY seq LIMIT ? + 0`);
-  const afterOfKey = db.prepare<[string, number, number], Row>(`
-    SELECT seq, type, key, time, data FROM events WHERE key = +? AND seq > +? ORDER BY seq LIMIT ? + 0`);
   const firstSince = db
     .prepare<[number], number>("SELECT seq FROM events WHERE time >= +? ORDER BY time, seq LIMIT 1")
     .pluck<number>();
@@ -84,8 +87,6 @@ export function eventLog(db: Database, wants: Wants, hooks: HookTable, nextSeq: 
     DELETE FROM events WHERE seq IN (
       SELECT seq FROM events e
       WHERE time < +? AND NOT EXISTS (SELECT 1 FROM hook_events h WHERE h.seq = e.seq) ORDER BY time LIMIT ? + 0)`);
-  const newestOfLanes = db.prepare<[], Row>(`
-    SELECT type, key, time, data, max(seq) AS seq FROM events WHERE key >= 'lane:' AND key < 'lane;' GROUP BY key`);
   /** The newest that this transaction has written; 0: none. */
   let written = 0;
 
@@ -114,7 +115,7 @@ export function eventLog(db: Database, wants: Wants, hooks: HookTable, nextSeq: 
       const first = since === undefined ? 0 : firstSince.get(since);
       if (first === undefined) return { events: [] };
       const start = Math.max(from, first - 1);
-      const rows = key === undefined ? after.all(start, LOOKED_THROUGH) : afterOfKey.all(key, start, LOOKED_THROUGH);
+      const rows = after.all(start, LOOKED_THROUGH);
       const events: Event[] = [];
       let size = 0;
       let last = start;
@@ -122,6 +123,7 @@ export function eventLog(db: Database, wants: Wants, hooks: HookTable, nextSeq: 
         if (to !== undefined && row.time >= to) return { events };
         if (events.length >= limit || size > PAGE_SIZE) return { events, next: last };
         last = row.seq;
+        if (key !== undefined && row.key !== key) continue;
         if (types !== undefined && !types.includes(row.type)) continue;
         if (since !== undefined && row.time < since) continue;
         events.push(toEvent(row, epoch));
@@ -129,10 +131,6 @@ export function eventLog(db: Database, wants: Wants, hooks: HookTable, nextSeq: 
       }
       return rows.length < LOOKED_THROUGH ? { events } : { events, next: last };
     },
-
-    /** Lanes that are told of as stopped or paused by what was written before then. */
-    restingLanes: (before: number): readonly { readonly key: string; readonly data: string }[] =>
-      newestOfLanes.all().filter(({ type, time }) => type !== "lane.resumed" && time < before),
 
     newest: (): number => newest.get() ?? 0,
     epoch,

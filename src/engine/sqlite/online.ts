@@ -37,11 +37,11 @@ export type Online = ReturnType<typeof online>;
 export function online(db: Database, log: EventLog, wants: Wants, run: number, started: number) {
   const find = db.prepare<[string], Row>("SELECT uid, platform, since, run FROM online WHERE push_id = ?");
   const insert = db.prepare<[string, string | null, string | null, number, number]>(
-    "INSERT INTO online (push_id, uid, platform, since, run) VALUES (?, ?, ?, ?, ?)",
+    "INSERT OR IGNORE INTO online (push_id, uid, platform, since, run) VALUES (?, ?, ?, ?, ?)",
   );
   const stays = db.prepare<[number, string]>("UPDATE online SET run = ? WHERE push_id = ?");
   const setUid = db.prepare<[string | null, string]>("UPDATE online SET uid = ? WHERE push_id = ?");
-  const remove = db.prepare<[string]>("DELETE FROM online WHERE push_id = ?");
+  const remove = db.prepare<[string], Row>("DELETE FROM online WHERE push_id = ? RETURNING uid, platform, since, run");
   const uidOf = db.prepare<[string], string | null>("SELECT uid FROM devices WHERE push_id = ?").pluck<string | null>();
   const enter = db.prepare<[string, number], Count>(`
     INSERT INTO online_users (uid, devices, since) VALUES (?, 1, ?)
@@ -74,6 +74,13 @@ export function online(db: Database, log: EventLog, wants: Wants, run: number, s
     SELECT push_id, run FROM online WHERE push_id > +? ORDER BY push_id LIMIT ? + 0`);
   const membersAfter = db.prepare<[string, string, number], { push_id: string; topic: string; run: number }>(`
     SELECT push_id, topic, run FROM topic_members WHERE (push_id, topic) > (+?, +?) ORDER BY push_id, topic LIMIT ? + 0`);
+  const rests = db.prepare<[string, number, string]>(
+    "INSERT OR REPLACE INTO lanes_resting (key, time, data) VALUES (?, ?, ?)",
+  );
+  const restsNoMore = db.prepare<[string]>("DELETE FROM lanes_resting WHERE key = ?");
+  const resting = db.prepare<[number], { key: string; data: string }>(
+    "SELECT key, data FROM lanes_resting WHERE time < ?",
+  );
   const anyDevice = db.prepare<[], number>("SELECT 1 FROM online LIMIT 1").pluck<number>();
   const anyMember = db.prepare<[], number>("SELECT 1 FROM topic_members LIMIT 1").pluck<number>();
 
@@ -102,12 +109,11 @@ export function online(db: Database, log: EventLog, wants: Wants, run: number, s
 
   function came(pushId: string, uid: string | undefined, platform: string | undefined, since: number, now: number) {
     if (!wants.tracksDevices) return;
-    const row = find.get(pushId);
-    if (row !== undefined) {
+    if (insert.run(pushId, uid ?? null, platform ?? null, since, run).changes === 0) {
+      const row = find.get(pushId)!; // it is there already
       if (row.run !== run) stays.run(run, pushId);
       return moveUser(pushId, row.uid, uid ?? null, "unbound", now);
     }
-    insert.run(pushId, uid ?? null, platform ?? null, since, run);
     const data = { pushId, uid, platform, online: true, since: iso(since), at: iso(since) };
     log.write("device.online", deviceKey(pushId), data, now);
     if (uid !== undefined) userEnters(uid, now);
@@ -115,9 +121,8 @@ export function online(db: Database, log: EventLog, wants: Wants, run: number, s
 
   function went(pushId: string, at: number, reason: string, now: number): void {
     if (wants.tracksDevices) {
-      const row = find.get(pushId);
+      const row = remove.get(pushId);
       if (row !== undefined) {
-        remove.run(pushId);
         const { uid, platform, since } = row;
         const stayed = Math.max(0, at - since);
         const who = { pushId, uid: uid ?? undefined, platform: platform ?? undefined };
@@ -166,7 +171,8 @@ export function online(db: Database, log: EventLog, wants: Wants, run: number, s
 
   /** A lane that rested in an earlier run and does not in this one began anew with the start. */
   function resumeLanes(now: number): void {
-    for (const { key, data } of log.restingLanes(started)) {
+    for (const { key, data } of resting.all(started)) {
+      restsNoMore.run(key);
       const { provider, app, host } = JSON.parse(data) as Readonly<Record<string, string>>; // written below
       const why = { state: "resumed", reason: RESTARTED, at: iso(started) };
       log.write("lane.resumed", key, { provider, app, host, ...why }, now);
@@ -209,7 +215,10 @@ export function online(db: Database, log: EventLog, wants: Wants, run: number, s
             const { change, lane, reason, until, at } = one;
             const { vendor: provider, app, host } = lane;
             const data = { provider, app, host, state: change, reason, until: until && iso(until), at: iso(at) };
-            log.write(`lane.${change}`, laneKey(lane), data, now);
+            const key = laneKey(lane);
+            log.write(`lane.${change}`, key, data, now);
+            if (change === "resumed") restsNoMore.run(key);
+            else rests.run(key, now, JSON.stringify(data));
             break;
           }
         }

@@ -483,6 +483,12 @@ export const MIGRATIONS: readonly string[] = [
     at INTEGER NOT NULL
   ) WITHOUT ROWID;
   `,
+  `
+  -- Each event would rewrite a page of it somewhere; few ask for a key, and read through the log.
+  DROP INDEX events_by_key;
+  -- Lanes that are told of as stopped or paused. data: of the event.
+  CREATE TABLE lanes_resting (key TEXT NOT NULL PRIMARY KEY, time INTEGER NOT NULL, data TEXT NOT NULL) WITHOUT ROWID;
+  `,
 ];
 
 export type Synchronous = "FULL" | "NORMAL";
