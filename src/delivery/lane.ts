@@ -251,7 +251,7 @@ export class LaneRunner {
         : {}),
       ...(standing.state === "paused" && expiring !== undefined ? { expiring } : {}),
       depth: depth?.depth ?? 0,
-      ...(depth?.oldest === undefined ? {} : { oldest: now - depth.oldest }),
+      ...(depth?.oldest === undefined ? {} : { oldest: Math.max(0, now - depth.oldest) }),
       inFlight: this.#unsettled - this.#ready.length,
       rate: this.#rate.perSecond(elapsed),
       ...this.#totals,

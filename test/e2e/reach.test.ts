@@ -249,6 +249,8 @@ t.test("integration 15: in quiet hours the message goes, and the notification wa
   t.match(answer, { deferredIso: "2026-12-02T08:00:00.000Z" });
   t.match(await client.next("42"), /"hi"/);
   await jobIn(server, answer["id"], "running");
+  const [lane] = (await server.ok("lane/list", {}))["lanes"] as readonly Fields[];
+  t.match(lane, { depth: 1, oldest: 0 }, "nobody is told that something waits for hours");
   t.match(await deliveriesOf(server, answer["id"]), [
     { state: "queued", nextTryAt: Date.parse("2026-12-02T08:00:00Z") },
   ]);

@@ -153,6 +153,7 @@ export function outbox(
       const way = "lane" in row ? lanes[row.lane] : undefined;
       const state = "lane" in row ? State.queued : row.state;
       const plan = uid === null ? undefined : plans?.get(uid);
+      const due = plan?.due ?? now; // nothing waits in the queue before
       const delivery = nextDelivery();
       if (way !== undefined) way.added++;
       if (way !== undefined || page.late !== null) queued++;
@@ -165,8 +166,8 @@ export function outbox(
         way?.lane ?? null,
         state,
         bulk,
-        way === undefined ? null : (plan?.due ?? now),
-        now,
+        way === undefined ? null : due,
+        due,
         state === State.sent ? now : null,
         pushId,
         "lane" in row ? row.type : null,
