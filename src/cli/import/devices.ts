@@ -21,7 +21,7 @@ export interface Source {
 }
 
 /** Devices that are stored in one step: more take more memory, fewer write the same pages of the indexes more often. */
-const BATCH = 4000;
+const BATCH = 1000;
 /** Bytes of a line; one device has some hundred. */
 const LONGEST = 1_000_000;
 const PIECE = 1 << 18;
