@@ -72,6 +72,7 @@ const actions: Actions = {
   },
   count: () => {},
   ready: async () => [],
+  audit: { add() {}, list: async () => [] },
   config: () => ({}),
 };
 

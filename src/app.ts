@@ -4,6 +4,7 @@ import { Worker } from "node:worker_threads";
 import { type Access, type Api, createApi } from "./api/routes.ts";
 import { Asking } from "./app/asking.ts";
 import { clientLibrary, threadSource } from "./app/assets.ts";
+import { createAudit } from "./app/audit.ts";
 import { clientFiles } from "./app/client-files.ts";
 import { createDebug, showPush } from "./app/debug.ts";
 import { createExamples } from "./app/examples.ts";
@@ -122,6 +123,9 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
       ),
     elapsed: () => performance.now(),
   });
+  const audit = createAudit(engine.audit, (error, lost) =>
+    log.error({ err: error, lost }, "the audit log cannot be stored; trying again"),
+  );
   const conversation: Conversation = new Conversation({
     hub,
     engine,
@@ -196,6 +200,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     live,
     counters: engine.counters,
     count: (key) => report.count(key, { success: 1 }),
+    audit: { add: audit.add, list: engine.audit.list },
     ready: createReadiness({
       probe: () => engine.probe(),
       lanes: () => notifications.actions.lanes.list(),
@@ -229,6 +234,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     await opened.close();
     await conversation.stop();
     await report.stop();
+    await audit.stop();
     await engine.close();
   }
 
@@ -260,7 +266,9 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
         publicKeys = webPushKeys(next.vendors);
       },
       stop,
-      settled: () => report.flush(),
+      settled: async () => {
+        await Promise.all([report.flush(), audit.flush()]);
+      },
       failed: failed.promise,
     };
   } catch (error) {

@@ -260,6 +260,7 @@ const api = createApi(
     counters: engine.counters,
     count: (key) => report.count(key, { success: 1 }),
     ready: async () => [],
+    audit: { add() {}, list: async () => [] },
     config: () => ({}),
     metrics,
   },

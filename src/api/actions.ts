@@ -1,5 +1,6 @@
 // What the API asks of the core. `app.ts` gives the real ones; tests give some that only record.
 
+import type { AuditEntry, AuditLog } from "../core/audit.ts";
 import type { Device, PushId, Uid } from "../core/device.ts";
 import type { Binding, Counters, Devices } from "../core/engine.ts";
 import type { EventQuery, Events } from "../core/events.ts";
@@ -125,6 +126,10 @@ export interface Actions {
   readonly counters: Counters;
   /** One more call, for the statistics. */
   count(key: string): void;
+  readonly audit: Pick<AuditLog, "list"> & {
+    /** Stored a moment later. */
+    add(entry: AuditEntry): void;
+  };
   /** Why this server should be given no work now; none: it is ready. */
   ready(): Promise<readonly string[]>;
   /** What is configured, every secret masked. */

@@ -8,6 +8,7 @@ export interface Paged {
 
 export const DELIVERIES: Paged = { usual: 100, most: 1000 };
 export const JOBS: Paged = { usual: 50, most: 1000 };
+export const AUDIT: Paged = { usual: 100, most: 1000 };
 export const EVENTS: Paged = { usual: 100, most: 1000 };
 export const TOPICS: Paged = { usual: 100, most: 10_000 };
 export const TOPIC_DEVICES: Paged = { usual: 10_000, most: 10_000 };

@@ -2,6 +2,7 @@
 // of the API (openapi.ts) is made of it, so neither can say what the other does not.
 import { CAUSES } from "../core/why.ts";
 import {
+  AUDIT,
   DELIVERIES,
   EVENTS,
   HIGHEST_CAP,
@@ -42,6 +43,8 @@ export interface EndpointSpec {
   readonly answers: Schema;
   /** Finding out the caller's address costs something, so it is known only where it is asked for. */
   readonly namesCaller?: boolean;
+  /** Who calls it is noted (api 6.4): always, or when it reaches everybody or a tag. */
+  readonly audited?: "always" | "to many";
   /** The call may carry the header Idempotency-Key. */
   readonly repeatable?: boolean;
   /** The call may carry the header Last-Event-ID. */
@@ -292,6 +295,7 @@ export const ENDPOINTS = {
     repeatable: true,
   },
   "/notification": {
+    audited: "to many",
     about: "Show a notification: through the vendor of each device's token, else over its connection.",
     takes: {
       notification: NOTIFICATION,
@@ -407,18 +411,21 @@ export const ENDPOINTS = {
   },
   "/job/get": { about: "How far a notification's job is.", takes: { id: NOTIFICATION_ID }, answers: JOB_ANSWER },
   "/job/pause": {
+    audited: "always",
     about: "Hold a job: nothing of it is sent until it is resumed.",
     takes: { id: NOTIFICATION_ID },
     answers: JOB_ANSWER,
     namesCaller: true,
   },
   "/job/resume": {
+    audited: "always",
     about: "Let a paused job go on.",
     takes: { id: NOTIFICATION_ID },
     answers: JOB_ANSWER,
     namesCaller: true,
   },
   "/job/cancel": {
+    audited: "always",
     about: "End a job: what was not given to a vendor yet is not sent any more.",
     takes: { id: NOTIFICATION_ID },
     answers: JOB_ANSWER,
@@ -446,6 +453,7 @@ export const ENDPOINTS = {
     }),
   },
   "/delivery/retry": {
+    audited: "always",
     about: "Make jobs of failed deliveries, each once.",
     takes: {
       delivery: ids("numbers of failed deliveries", RETRIED.most),
@@ -471,6 +479,7 @@ export const ENDPOINTS = {
     answers: success({ lanes: list(LANE_STATUS) }),
   },
   "/lane/resume": {
+    audited: "always",
     about:
       "Let lanes go on that are paused or stopped, or that hold deletions: all, those of a vendor, an app or a host, or one.",
     takes: { ...LANE, host: text("of Web Push: the push service") },
@@ -483,11 +492,13 @@ export const ENDPOINTS = {
     answers: success({ hooks: list(HOOK) }),
   },
   "/hook/resume": {
+    audited: "always",
     about: "Try endpoints again that have failed or were switched off: all, or the one of this name.",
     takes: { name: HOOK_NAME },
     answers: success({ resumed: list(text(), "the names of those that go on") }),
   },
   "/hook/test": {
+    audited: "always",
     about: "Send a message of no event to an endpoint, and tell what became of it.",
     takes: { name: HOOK_NAME },
     answers: success({
@@ -517,6 +528,7 @@ export const ENDPOINTS = {
     answers: success({ events: list(object(EVENT)), "next?": whole("the `after` of the next page") }),
   },
   "/event/replay": {
+    audited: "always",
     about: "Send events of the log, or those that were given up, to an endpoint once more.",
     takes: {
       hook: HOOK_NAME,
@@ -552,6 +564,7 @@ export const ENDPOINTS = {
     answers: success(),
   },
   "/auth/revoke": {
+    audited: "always",
     about: "Tokens of clients that no longer count though they have not expired.",
     takes: {
       uid: ids("users", MOST_REVOKED),
@@ -567,6 +580,7 @@ export const ENDPOINTS = {
   },
   "/isConnected": { about: "The same as device/get.", takes: { pushId: PUSH_IDS, uid: UIDS }, answers: DEVICES_ANSWER },
   "/device/delete": {
+    audited: "always",
     about: "Forget devices: record, tags, user, token and kept packets. A connection stays.",
     takes: { pushId: PUSH_IDS },
     answers: success(),
@@ -602,6 +616,7 @@ export const ENDPOINTS = {
     }),
   },
   "/disconnect": {
+    audited: "always",
     about: "Close connections of devices, users or a topic.",
     takes: {
       pushId: PUSH_IDS,
@@ -612,11 +627,13 @@ export const ENDPOINTS = {
     answers: success({ disconnected: whole() }),
   },
   "/subscribe": {
+    audited: "always",
     about: "The connections of these devices or users join a topic.",
     takes: { topic: TOPIC, pushId: PUSH_IDS, uid: UIDS },
     answers: success({ subscribed: whole() }),
   },
   "/unsubscribe": {
+    audited: "always",
     about: "They leave it, and are kept out for a while.",
     takes: { topic: TOPIC, pushId: PUSH_IDS, uid: UIDS, hold: duration("kept out for so long", LONGEST_HOLD) },
     answers: success({ unsubscribed: whole() }),
@@ -712,6 +729,33 @@ export const ENDPOINTS = {
     about: "V8's figures of memory.",
     takes: {},
     answers: success({ heapStatistics: open(), heapSpaceStatistics: list(open()) }),
+  },
+  "/audit/list": {
+    about: "Who changed something on this server: when, from where, what, and what came of it; newest first.",
+    takes: {
+      who: text("only calls with the key of this name"),
+      action: text("only of this path, like job/cancel"),
+      from: time("not earlier"),
+      to: time("not later"),
+      limit: bounded(1, AUDIT.most, "how many at most", AUDIT.usual),
+      before: bounded(1, Number.MAX_SAFE_INTEGER, "the `next` of the page before"),
+    },
+    answers: success({
+      entries: list(
+        object({
+          entry: whole("rises with each"),
+          ...moment("time", "when it was answered"),
+          "who?": text("the name of the key"),
+          address: text(),
+          action: text("the path, without /api"),
+          what: open("its parameters, shortened; not what a message says"),
+          status: whole("of the answer"),
+          "message?": text("what was wrong"),
+          requestId: text(),
+        }),
+      ),
+      "next?": whole("the `before` of the next page"),
+    }),
   },
   "/openapi.json": { about: "This description, as OpenAPI 3.1.", takes: {}, answers: open() },
 } as const satisfies Readonly<Record<string, EndpointSpec>>;

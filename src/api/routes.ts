@@ -9,6 +9,7 @@ import { routes } from "../http/routes.ts";
 import type { Actions } from "./actions.ts";
 import { allowing, failed, HEALTHY, json, STATUS_OF, shown, withWarnings } from "./answer.ts";
 import { apn } from "./apn.ts";
+import { auditList, noted } from "./audit.ts";
 import type { ApiKey, BroadcastRule, Caller } from "./auth.ts";
 import { createAuth } from "./auth.ts";
 import { deliveryList, deliveryRetry, getNotification } from "./deliveries.ts";
@@ -153,15 +154,17 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     "/redis/get": (params) => redisGet(params, actions),
     "/config": () => config(actions),
     "/heap": heap,
+    "/audit/list": (params) => auditList(params, actions),
     "/openapi.json": () => description(options.version ?? ""),
   };
   const specs: readonly (readonly [string, EndpointSpec])[] = Object.entries(ENDPOINTS);
-  const table = specs.map(([path, { takes, namesCaller, repeatable, resumable }]) => ({
+  const table = specs.map(([path, { takes, namesCaller, repeatable, resumable, audited }]) => ({
     path: `/api${path}`,
     handler: {
       path,
       takes: new Set(Object.keys(takes)),
-      namesCaller,
+      namesCaller: namesCaller === true || audited !== undefined,
+      audited,
       repeatable,
       resumable,
       answer: answers[path as Path], // a key of the table
@@ -204,10 +207,11 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
       let answered: Response | Promise<Response>;
       try {
         const params = readParams(sealed, body, limits);
+        const go = endpoint.audited === undefined ? answer : answerAndNote;
         answered =
           params instanceof Promise
-            ? params.then((read) => answer(endpoint, read, caller, rest, sealed))
-            : answer(endpoint, params, caller, rest, sealed);
+            ? params.then((read) => go(endpoint, read, caller, rest, sealed))
+            : go(endpoint, params, caller, rest, sealed);
       } catch (error) {
         ended();
         throw error;
@@ -227,6 +231,42 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
   function showCall({ method, path, address, requestId }: Head, { status }: Response, took: number): void {
     const ms = Math.round(took * 1000) / 1000;
     debug.line({ method, path: shownText(path), address, status, ms, requestId }, "call answered");
+  }
+
+  /** The same, and who has asked for it is noted with what came of it. */
+  function answerAndNote(
+    ...[endpoint, params, caller, rest, head]: Parameters<typeof answer>
+  ): ReturnType<typeof answer> {
+    if (endpoint.audited === "to many" && !params.flag("pushAll") && !params.has("tag"))
+      return answer(endpoint, params, caller, rest, head);
+    const note = (status: number, message?: string): void =>
+      actions.audit.add({
+        time: (options.now ?? Date.now)(),
+        ...(caller.keyName === undefined ? {} : { who: caller.keyName }),
+        address: caller.address,
+        action: endpoint.path,
+        what: noted(params, endpoint.takes),
+        status,
+        ...(message === undefined ? {} : { message }),
+        requestId: caller.requestId,
+      });
+    const done = (response: Response): Response => {
+      note(response.status);
+      return response;
+    };
+    const threw = (error: unknown): never => {
+      if (error instanceof PushError) note(STATUS_OF[error.code], error.hint ?? error.message);
+      else if (error instanceof HttpError) note(error.status, error.message);
+      else note(500, "internal error");
+      throw error;
+    };
+    let answered: Response | Promise<Response>;
+    try {
+      answered = answer(endpoint, params, caller, rest, head);
+    } catch (error) {
+      return threw(error);
+    }
+    return answered instanceof Promise ? answered.then(done, threw) : done(answered);
   }
 
   function answer(

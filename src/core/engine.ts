@@ -4,7 +4,9 @@
 // Order: calls made in one turn take effect in the order they were made, and their promises settle in that order, after the
 // commit. Promises reject with `PushError("unavailable")` when the store cannot write (disk full, closed). A list of more than
 // 1,000 entries may go in several steps, so that other callers get in between.
+
 import type { ArrivalEvidence, ArrivalRecord } from "./arrival.ts";
+import type { AuditLog } from "./audit.ts";
 import type { Device, DevicePast, PushId, Token, Uid } from "./device.ts";
 import type { BoundBy, Departures, Events } from "./events.ts";
 import type { HookQueue } from "./hooks.ts";
@@ -22,6 +24,7 @@ export interface Engine {
   readonly live: Live;
   readonly outbox: Outbox;
   readonly counters: Counters;
+  readonly audit: AuditLog;
   readonly events: Events;
   readonly hooks: HookQueue;
   readonly revocations: Revocations;

@@ -4,6 +4,7 @@ import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { ArrivalRecord } from "../core/arrival.ts";
+import type { AuditLog } from "../core/audit.ts";
 import type { PushId, Uid } from "../core/device.ts";
 import type { Counters, DevicePage, Devices, Engine } from "../core/engine.ts";
 import { PushError } from "../core/errors.ts";
@@ -176,6 +177,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
     live: broker.live,
     outbox: localOutbox(queue, broker, walker.now, now, new Traits(vendors)),
     counters: localCounters(queue),
+    audit: localAudit(queue),
     revocations: localRevocations(queue),
     backup(file) {
       if (closing !== undefined) return Promise.reject(new PushError("unavailable", "the store is closed"));
@@ -263,6 +265,7 @@ function sweep(queue: Queue, now: () => number, deviceDays: number | undefined):
   const { stop } = repeat(SWEEP_EVERY, async (stopped) => {
     while (!stopped() && (await queue.call("sweepPackets", [now(), SWEEP_ROWS])));
     while (!stopped() && (await queue.call("sweepCounters", [now(), SWEEP_ROWS])));
+    while (!stopped() && (await queue.call("sweepAudit", [now(), SWEEP_ROWS])));
     while (!stopped() && (await queue.call("sweepRevocations", [now(), SWEEP_ROWS])));
     if (deviceDays !== undefined)
       while (!stopped() && (await queue.call("sweepDevices", [now() - deviceDays * DAY, SWEEP_ROWS, now()])));
@@ -358,6 +361,26 @@ async function page(
       return last === undefined ? { devices } : { devices, next: `${last}` };
     }
   }
+}
+
+function localAudit(queue: Queue): AuditLog {
+  return {
+    async add(entries) {
+      await inPieces(entries, async (piece) => {
+        await queue.call("addAudit", [piece], piece.length);
+        return [];
+      });
+    },
+    async list(query, limit) {
+      const rows = await queue.call("listAudit", [query, limit], limit);
+      return rows.map(({ who, message, request, ...row }) => ({
+        ...row,
+        ...(who === null ? {} : { who }),
+        ...(message === null ? {} : { message }),
+        requestId: request,
+      }));
+    },
+  };
 }
 
 function localCounters(queue: Queue): Counters {

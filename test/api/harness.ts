@@ -126,6 +126,7 @@ export async function start(
     count: (key) => void counted.push(key),
     config: () => ({}),
     ready: async () => [],
+    audit: { add: () => {}, list: async () => [] },
     ...actions,
   };
   const api = createApi(

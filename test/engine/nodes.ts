@@ -33,6 +33,7 @@ function wrap(engine: Engine, through: (call: Call) => Call): Engine {
     live: engine.live,
     outbox: part(engine.outbox),
     counters: part(engine.counters),
+    audit: part(engine.audit),
     events: part(engine.events),
     hooks: part(engine.hooks),
     revocations: part(engine.revocations),

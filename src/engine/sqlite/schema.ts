@@ -489,6 +489,23 @@ export const MIGRATIONS: readonly string[] = [
   -- Lanes that are told of as stopped or paused. data: of the event.
   CREATE TABLE lanes_resting (key TEXT NOT NULL PRIMARY KEY, time INTEGER NOT NULL, data TEXT NOT NULL) WITHOUT ROWID;
   `,
+  `
+  -- Who did what, and what came of it. what: JSON. request: by which the call is found in the log.
+  CREATE TABLE audit (
+    entry INTEGER PRIMARY KEY AUTOINCREMENT,
+    time INTEGER NOT NULL,
+    who TEXT,
+    address TEXT NOT NULL,
+    action TEXT NOT NULL,
+    what TEXT NOT NULL,
+    status INTEGER NOT NULL,
+    message TEXT,
+    request TEXT NOT NULL
+  );
+  CREATE INDEX audit_by_time ON audit (time);
+  CREATE INDEX audit_by_who ON audit (who, entry);
+  CREATE INDEX audit_by_action ON audit (action, entry);
+  `,
 ];
 
 export type Synchronous = "FULL" | "NORMAL";

@@ -12,6 +12,7 @@ import { copyDatabase } from "../backup.ts";
 import { databaseFile, lockDirectory } from "../directory.ts";
 import type { Packed, ParcelRow } from "../rows.ts";
 import { addressees } from "./addressees.ts";
+import { auditTable } from "./audit.ts";
 import { counters } from "./counters.ts";
 import { type Counts, counts } from "./counts.ts";
 import { deliveries } from "./deliveries.ts";
@@ -191,6 +192,7 @@ function methods(
     hookMemory: hooks.hookMemory,
     memorize: hooks.memorize,
     probe: probe(db),
+    ...auditTable(db),
     appendOnce: repeatable.appendOnce,
     handed: repeatable.handed,
   };
