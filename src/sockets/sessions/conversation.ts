@@ -1,32 +1,31 @@
 // What a client and pushbox say to each other: events in, the hub and the store moved, the reply and the replay out.
 
-import { type Asker, NO_ASKER, type Verdict } from "../../core/ask.ts";
+import type { Asker } from "../../core/ask.ts";
 import { bind, unbind } from "../../core/connect.ts";
 import { type Debug, NO_DEBUG } from "../../core/debug.ts";
 import type { Device, PushId, Uid } from "../../core/device.ts";
-import type { Binding, Engine, Hello } from "../../core/engine.ts";
+import type { Engine, Hello } from "../../core/engine.ts";
 import { PushError } from "../../core/errors.ts";
 import type { Happening } from "../../core/events.ts";
-import { isFault, LOGIN_MESSAGES, type Login, type LoginFault } from "../../core/login.ts";
+import type { LoginFault } from "../../core/login.ts";
 import { NOTI_TOPIC } from "../../core/notify.ts";
 import type { Channel, From, KeptPacket, PacketId } from "../../core/packet.ts";
-import { channelKind, channelName, deviceChannel, topicChannel } from "../../core/packet.ts";
+import { deviceChannel, topicChannel } from "../../core/packet.ts";
 import type { Report } from "../../core/report.ts";
-import { Tally } from "../../core/tally.ts";
 import type { Traits } from "../../core/traits.ts";
 import type { ConnectRefusal, SocketApplication } from "../transport/socketio.ts";
-import type { CloseReason, Connection, Handshake } from "../transport/types.ts";
+import type { CloseReason, Connection } from "../transport/types.ts";
 import { Acks } from "./acks.ts";
+import { Asking } from "./asking.ts";
 import { Background } from "./background.ts";
+import { ClientPackets } from "./client-packets.ts";
 import { Departures, SHUTDOWN } from "./departures.ts";
+import { bindingOf, type Desk, type RefusedEvent, whenSo } from "./desk.ts";
 import {
-  type ClientPacket,
   type Command,
   type EventLimits,
   type Given,
   parseEvent,
-  parsePacket,
-  record,
   type StatsEntry,
   type Subscription,
   tagsLimit,
@@ -36,20 +35,10 @@ import {
 } from "./events.ts";
 import { Gate } from "./gate.ts";
 import type { Hub } from "./hub.ts";
-import { payloadToken, tokenOf } from "./login.ts";
+import { Logins, OTHER_DEVICE } from "./logins.ts";
 import { Marks } from "./marks.ts";
 import { Members } from "./members.ts";
 import { Newcomers, placesOf } from "./newcomers.ts";
-import {
-  boundBy,
-  connectQuestion,
-  dataOf,
-  fitsAnything,
-  fitsBound,
-  fitsPacket,
-  fitsWelcome,
-  welcomeOf,
-} from "./questions.ts";
 import { encodeRefusal, type Refusal, RefusalLog } from "./refusals.ts";
 import { Replay } from "./replay.ts";
 import { RollCall } from "./roll-call.ts";
@@ -97,31 +86,6 @@ const heldOut = (topic: string): Refusal => ({
   message: `the backend keeps this client out of the topic ${topic} for a while`,
 });
 
-/** Of a question, what the client wrote, in characters; of its key; and how many of a client's topics are asked about at once. */
-const LONGEST_ASKED = 65_536;
-const LONGEST_KEY = 512;
-const ASKED_AT_ONCE = 8;
-
-const REFUSED_BY_BACKEND = "the business server refused it";
-
-/** At once where the value is at hand. */
-const whenSo = <Value, Result>(
-  value: Value | Promise<Value>,
-  next: (value: Value) => Result | Promise<Result>,
-): Result | Promise<Result> => (value instanceof Promise ? value.then(next) : next(value));
-
-/** Of a token that names its device. */
-const OTHER_DEVICE = "the token is for another pushId";
-
-const bindingOf = (pushId: PushId, uid: Uid, platform: string | undefined): Binding => ({
-  pushId,
-  uid,
-  platformLimit: 0,
-  timeToLive: 0,
-  by: "client",
-  ...(platform === undefined ? {} : { platform }),
-});
-
 /** What an order writes: the record, and its tags. */
 const rowsOf = (command: Command): number => 1 + ("tags" in command ? (command.tags?.length ?? 0) : 0);
 
@@ -132,11 +96,11 @@ export class Conversation implements SocketApplication<Session> {
   readonly #replay: Replay;
   readonly #ticking: NodeJS.Timeout;
   readonly #refusals: RefusalLog;
-  /** Tokens that could not be checked. */
-  readonly #keyless: Tally<string, { readonly address: string; readonly err: unknown }>;
   readonly #debug: Debug;
   readonly #newcomers: Newcomers;
-  #asker: Asker;
+  readonly #logins: Logins;
+  readonly #asking: Asking;
+  readonly #packets: ClientPackets;
   readonly #acks: Acks;
   /** Who clients are by their tokens; off unless it is set. */
   readonly gate: Gate;
@@ -150,25 +114,16 @@ export class Conversation implements SocketApplication<Session> {
   constructor(options: ConversationOptions) {
     this.#options = options;
     this.#hub = options.hub;
-    this.#asker = options.asker ?? NO_ASKER;
     this.#debug = options.debug ?? NO_DEBUG;
     this.#refusals = new RefusalLog((fields, message) => options.log.warn(fields, message), options.elapsed);
     this.refused = this.#refusals.totals;
-    this.#keyless = new Tally(
-      (_, count, last) =>
-        options.log.warn(
-          { count, ...last },
-          "a client's token could not be checked, its connection is closed so that it tries again",
-        ),
-      options.elapsed,
-    );
     this.#newcomers = new Newcomers(options.newDevices, options.elapsed);
     this.gate = new Gate({
       now: options.now,
       elapsed: options.elapsed,
       onExpiring: (session, within) => session.connection.send(`42["tokenExpires",{"in":${within}}]`),
       onEnd: (session, fault) => {
-        this.#refuseLogin(session, "", fault);
+        this.#logins.refuse(session, "", fault);
         session.connection.close();
       },
     });
@@ -197,6 +152,42 @@ export class Conversation implements SocketApplication<Session> {
         if (this.#unsubscribe(session, topic)) this.#refuse(session, "subscribeTopic", heldOut(topic));
       },
     };
+    const desk: Desk = {
+      refuse: (session, event, refusal) => this.#refuse(session, event, refusal),
+      note: (session, refusal, about) => this.#noteRefusal(session, refusal, about),
+      obey: (session, event, command) => this.#obey(session, event, command),
+      enter: (session, event, subscriptions) => {
+        this.#enter(session, event, subscriptions);
+        this.#replay.next(session);
+      },
+      join: (session, topic) => this.#join(session, topic),
+      leave: (session, topic) => this.#unsubscribe(session, topic),
+      mayWrite: (session, event, rows) => this.#mayWrite(session, event, rows),
+      store: (session, command, order) => this.#store(session, command, order),
+    };
+    const { gate } = this;
+    this.#logins = new Logins({
+      gate,
+      desk,
+      engine,
+      loginTimeout: options.loginTimeout ?? 0,
+      now,
+      elapsed,
+      warn: (fields, message) => log.warn(fields, message),
+    });
+    const { asker, examples, limits, report } = options;
+    const logins = this.#logins;
+    this.#asking = new Asking({ ...(asker && { asker }), desk, gate, logins, engine, limits, report, now });
+    this.#packets = new ClientPackets({
+      asking: this.#asking,
+      background: this.#background,
+      desk,
+      engine,
+      limits,
+      ...(examples && { examples }),
+      now,
+      error: (fields, message) => log.error(fields, message),
+    });
     const note = (happenings: readonly Happening[]): void => this.#note(happenings);
     this.#members = new Members({ events: engine.events, note, disconnectDelay, now, elapsed });
     const shared = { hub, members: this.#members, background: this.#background, now };
@@ -209,7 +200,7 @@ export class Conversation implements SocketApplication<Session> {
 
   /** From now on somebody else is asked. */
   setAsker(asker: Asker): void {
-    this.#asker = asker;
+    this.#asking.asker = asker;
   }
 
   // ---- the gateway's side
@@ -218,27 +209,28 @@ export class Conversation implements SocketApplication<Session> {
     connection: Connection<Session>,
     payload: string | undefined,
   ): ConnectRefusal | undefined | Promise<ConnectRefusal | undefined> {
-    const asks = this.#asker.asks("connect");
+    const asks = this.#asking.asker.asks("connect");
     if (!this.gate.on && !asks) return undefined;
     const { handshake } = connection;
     connection.handshake = undefined;
     const session = connection.data ?? new Session(connection);
     connection.data = session;
-    const identified = this.gate.on ? this.#logIn(session, payload, handshake) : undefined;
+    const identified = this.gate.on ? this.#logins.logIn(session, payload, handshake) : undefined;
     const asked = asks
-      ? whenSo(identified, (refusal) => refusal ?? this.#askConnect(session, payload, handshake))
+      ? whenSo(identified, (refusal) => refusal ?? this.#asking.connect(session, payload, handshake))
       : identified;
     // A client of revision 4 is welcomed when it has been told that it is in.
     if (connection.revision === 4) return asked;
     return whenSo(asked, () => {
-      if (connection.open) this.#welcome(session);
+      if (connection.open) this.#logins.welcome(session);
       return undefined;
     });
   }
 
   connect(connection: Connection<Session>): void {
     connection.data ??= new Session(connection);
-    if (connection.data.seat !== undefined || connection.data.welcome !== undefined) this.#welcome(connection.data);
+    if (connection.data.seat !== undefined || connection.data.welcome !== undefined)
+      this.#logins.welcome(connection.data);
   }
 
   event(
@@ -250,21 +242,21 @@ export class Conversation implements SocketApplication<Session> {
     const session = connection.data;
     if (session === undefined) return undefined;
     if (this.gate.on) {
-      if (name === "authorize") return this.#authorize(session, args[0]);
+      if (name === "authorize") return this.#logins.authorize(session, args[0]);
       if (session.seat === undefined && this.gate.required) {
-        this.#turnedAway(session, { code: "token_missing", reason: "an event without a token" });
+        this.#logins.turnedAway(session, { code: "token_missing", reason: "an event without a token" });
         connection.close();
         return undefined;
       }
     }
-    if (name === "packetProxy") return this.#packet(session, args[0]);
-    if (name === "bindUid" && this.#asker.asks("bind_uid")) return this.#askBind(session, args[0]);
+    if (name === "packetProxy") return this.#packets.take(session, args[0]);
+    if (name === "bindUid" && this.#asking.asker.asks("bind_uid")) return this.#asking.bind(session, args[0]);
     const refused: Refusal[] = [];
     const command = parseEvent(name, args, this.#options.limits, refused, this.#options.traits);
     for (const refusal of refused) this.#refuse(session, name, refusal);
     if (command === undefined) return undefined;
-    if (this.#asker.asks("subscribe") && (command.kind === "hello" || command.kind === "subscribe"))
-      return this.#askTopics(session, name, command);
+    if (this.#asking.asker.asks("subscribe") && (command.kind === "hello" || command.kind === "subscribe"))
+      return this.#asking.topics(session, name, command);
     this.#obey(session, name, command);
     return undefined;
   }
@@ -309,262 +301,6 @@ export class Conversation implements SocketApplication<Session> {
     this.#marks.storeSoon();
   }
 
-  // ---- login
-
-  #logIn(
-    session: Session,
-    payload: string | undefined,
-    handshake: Handshake | undefined,
-  ): ConnectRefusal | undefined | Promise<ConnectRefusal | undefined> {
-    const { connection } = session;
-    const token = payloadToken(payload) ?? tokenOf(handshake);
-    if (token !== undefined)
-      return this.#identify(token, connection, (read): ConnectRefusal | undefined => {
-        if (isFault(read)) return this.#turnedAway(session, read);
-        this.gate.seat(session, read);
-        return undefined;
-      });
-    if (!this.gate.required) return undefined;
-    if (connection.revision === 4)
-      return this.#turnedAway(session, { code: "token_missing", reason: "CONNECT without a token" });
-    connection.expect(this.#options.loginTimeout ?? 0); // it may say `authorize`
-    return undefined;
-  }
-
-  /** It is in: now come the topics that it need not ask for. */
-  #welcome(session: Session): void {
-    const { seat, welcome } = session;
-    if (welcome?.data !== undefined) this.#tellAuthorized(session);
-    for (const topic of welcome?.join ?? []) this.#join(session, topic);
-    if (seat !== undefined) this.#joinOwn(session);
-  }
-
-  #tellAuthorized(session: Session): void {
-    const { seat, sub: uid, welcome } = session;
-    const told = JSON.stringify({ uid, expires: seat?.login.expires });
-    const data = welcome?.data === undefined ? "" : `${told === "{}" ? "" : ","}"data":${welcome.data}`;
-    session.connection.send(`42["authorized",${told.slice(0, -1)}${data}}]`);
-  }
-
-  /** Reads a token. When its key cannot be had now, the connection is closed, so that the client tries again. */
-  #identify<Result>(
-    token: string,
-    connection: Connection<Session>,
-    judge: (read: Login | LoginFault) => Result | undefined,
-  ): Result | undefined | Promise<Result | undefined> {
-    const read = this.gate.read(token);
-    if (!(read instanceof Promise)) return judge(read);
-    return read.then(
-      (late) => (connection.open ? judge(late) : undefined),
-      (error: unknown) => {
-        this.#keyless.add("", { address: connection.address, err: error });
-        connection.close();
-        return undefined;
-      },
-    );
-  }
-
-  /** One of revision 4 is told by the CONNECT_ERROR that is made of this, and may come again; one of revision 3 is in already. */
-  #turnedAway(session: Session, fault: LoginFault): ConnectRefusal {
-    const { connection } = session;
-    const told = this.#refuseLogin(session, "connect", fault, connection.revision === 3);
-    if (connection.revision === 3) connection.close();
-    return { message: told.message, data: told };
-  }
-
-  #refuseLogin(session: Session, event: string, fault: LoginFault, tell = true): Refusal {
-    const { code, reason, detail, message = LOGIN_MESSAGES[code] } = fault;
-    this.gate.counts[code]++;
-    const refusal: Refusal = { code, message };
-    this.#noteRefusal(session, refusal, { event, reason, detail });
-    if (tell) session.connection.send(encodeRefusal(refusal));
-    return refusal;
-  }
-
-  /** A token that comes later: the first, or a newer one. One that is refused leaves what the session had. */
-  #authorize(session: Session, argument: unknown): undefined | Promise<void> {
-    const token = (argument as { readonly token?: unknown } | null | undefined)?.token;
-    const refuse = (fault: LoginFault): undefined => {
-      this.#refuseLogin(session, "authorize", fault);
-      if (session.seat === undefined && this.gate.required) session.connection.close();
-      return undefined;
-    };
-    if (typeof token !== "string" || token === "")
-      return refuse({ code: "token_missing", reason: "authorize must have a token" });
-    const done = this.#identify(token, session.connection, (read): true | undefined => {
-      if (session.gone) return undefined;
-      if (isFault(read)) return refuse(read);
-      const { pushId, seat } = session;
-      if (seat !== undefined && seat.login.uid !== read.uid)
-        return refuse({ code: "not_allowed", reason: "a new token must have the same sub" });
-      if (pushId !== undefined && read.pushId !== undefined && read.pushId !== pushId)
-        return refuse({ code: "not_allowed", reason: OTHER_DEVICE });
-      if (seat === undefined) session.connection.expect(0);
-      if (this.gate.guardsTopics) this.#leaveForbidden(session, read);
-      this.gate.seat(session, read);
-      this.#authorized(session, pushId, read);
-      return true;
-    });
-    return done instanceof Promise ? done.then(() => undefined) : undefined;
-  }
-
-  #authorized(session: Session, pushId: PushId | undefined, login: Login): void {
-    const { engine, now } = this.#options;
-    if (pushId !== undefined && session.uid !== login.uid) {
-      const rows = { kind: "bindUid", uid: login.uid } as const;
-      this.#store(session, rows, bind(engine, bindingOf(pushId, login.uid, session.platform), now()));
-    }
-    this.#tellAuthorized(session);
-    this.#joinOwn(session);
-  }
-
-  /** Topics of the token's own. */
-  #joinOwn(session: Session): void {
-    const { join } = session.seat!.login;
-    if (join.length === 0) return;
-    this.#enter(
-      session,
-      "authorize",
-      join.map((topic) => ({ topic })),
-    );
-    this.#replay.next(session);
-  }
-
-  /** Topics that the former token allowed, and this one does not. Where the backend had it join it stays. */
-  #leaveForbidden(session: Session, login: Login): void {
-    let fault: LoginFault | undefined;
-    const channels = [...session.connection.rooms(), ...(session.joins?.channels.keys() ?? [])] as Channel[];
-    for (const channel of channels) {
-      if (channelKind(channel) !== "topic") continue;
-      const topic = channelName(channel);
-      if (this.gate.topicFault(session.seat?.login, topic) !== undefined) continue;
-      const forbidden = this.gate.topicFault(login, topic);
-      if (forbidden !== undefined) this.#unsubscribe(session, topic);
-      fault ??= forbidden;
-    }
-    if (fault !== undefined) this.#refuseLogin(session, "authorize", fault);
-  }
-
-  // ---- questions
-
-  /** A client that could not be asked about is closed without a word where it may not come in: it tries again. */
-  #askConnect(
-    session: Session,
-    payload: string | undefined,
-    handshake: Handshake | undefined,
-  ): ConnectRefusal | undefined | Promise<ConnectRefusal | undefined> {
-    const { connection } = session;
-    if (!connection.open) return undefined;
-    const { address, transport, revision } = connection;
-    const { limits } = this.#options;
-    if (payload !== undefined && payload.length > LONGEST_ASKED) {
-      const message = `auth may have ${LONGEST_ASKED} characters as JSON`;
-      return this.#turnedAway(session, { code: "not_allowed", reason: "its auth is too long for a question", message });
-    }
-    const question = connectQuestion(handshake, payload, { address, transport, revision, uid: session.sub });
-    return whenSo(this.#asker.ask("connect", question, fitsWelcome(limits), ""), (verdict) => {
-      if (!connection.open) return undefined;
-      if (verdict.allow) {
-        if (!verdict.failed) session.welcome = welcomeOf(verdict.said, limits);
-        return undefined;
-      }
-      if (!verdict.failed)
-        return this.#turnedAway(session, { code: "not_allowed", reason: REFUSED_BY_BACKEND, message: verdict.reason });
-      connection.close();
-      return undefined;
-    });
-  }
-
-  #refuseAsked(session: Session, event: string, { failed, reason }: Verdict, sequenceId?: string): void {
-    const message = failed ? "it could not be decided now: try again later" : (reason ?? LOGIN_MESSAGES.not_allowed);
-    this.#refuse(session, event, { code: "not_allowed", message, ...(sequenceId === undefined ? {} : { sequenceId }) });
-  }
-
-  #askBind(session: Session, argument: unknown): undefined | Promise<void> {
-    const { engine, limits, now, report } = this.#options;
-    const { pushId, platform } = session;
-    if (pushId === undefined) {
-      this.#refuse(session, "bindUid", { code: "push_id_needed", message: "bindUid needs a pushId event before it" });
-      return undefined;
-    }
-    const written = JSON.stringify(argument) ?? "";
-    if (written.length > LONGEST_ASKED) {
-      const message = `the argument of bindUid may have ${LONGEST_ASKED} characters as JSON`;
-      this.#refuse(session, "bindUid", { code: "event_malformed", message });
-      return undefined;
-    }
-    const key = written.length > LONGEST_KEY ? "" : `${pushId} ${platform ?? ""} ${written}`;
-    return whenSo(
-      this.#asker.ask("bind_uid", { pushId, platform, argument }, fitsBound(limits), key),
-      (verdict): undefined => {
-        if (session.gone || session.pushId !== pushId) return;
-        report.count("bindUid", { total: 1, success: verdict.allow ? 1 : 0 });
-        if (!verdict.allow) return this.#refuseAsked(session, "bindUid", verdict) as undefined;
-        const bound = boundBy(verdict, argument, limits);
-        if (bound === undefined) {
-          this.#refuse(session, "bindUid", {
-            code: "uid_invalid",
-            message: "neither bindUid nor the backend named a uid",
-          });
-          return;
-        }
-        if (!this.#mayWrite(session, "bindUid", 1)) return;
-        const { uid, platformLimit, timeToLive } = bound;
-        const binding = { ...bindingOf(pushId, uid, bound.platform ?? session.platform), platformLimit, timeToLive };
-        this.#store(session, { kind: "bindUid", uid }, bind(engine, binding, now()));
-      },
-    );
-  }
-
-  /** Those that were refused are left out, and the first of them is told. */
-  async #askTopics(
-    session: Session,
-    event: string,
-    command: Extract<Command, { kind: "hello" | "subscribe" }>,
-  ): Promise<void> {
-    const given = command.kind === "hello" ? command.subscriptions : [command];
-    const open = given.filter(({ topic }) => this.#asker.asksAbout(topic) && this.#isNew(session, topic));
-    if (open.length === 0) return this.#obey(session, event, command);
-    const pushId = command.kind === "hello" ? command.pushId : session.pushId;
-    const uid = await this.#uidOf(session, pushId);
-    const refused = new Map<string, Verdict>();
-    const whose = uid === undefined ? `pushId ${pushId}` : `uid ${uid}`;
-    const waiting = open.values();
-    const some = async (): Promise<void> => {
-      for (const { topic } of waiting) {
-        if (session.gone) return;
-        const key = pushId === undefined && uid === undefined ? "" : `${whose} ${topic}`;
-        const verdict = await this.#asker.ask("subscribe", { topic, pushId, uid }, fitsAnything, key);
-        if (!verdict.allow) refused.set(topic, verdict);
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(ASKED_AT_ONCE, open.length) }, some));
-    if (session.gone) return;
-    for (const verdict of refused.values()) {
-      this.#refuseAsked(session, event, verdict);
-      break;
-    }
-    const allowed = ({ topic }: Subscription): boolean => !refused.has(topic);
-    if (command.kind === "hello")
-      this.#obey(session, event, { ...command, subscriptions: command.subscriptions.filter(allowed) });
-    else if (allowed(command)) this.#obey(session, event, command);
-  }
-
-  #isNew(session: Session, topic: string): boolean {
-    const channel = topicChannel(topic);
-    const isIn = session.isJoining(channel) || session.connection.in(channel);
-    return !isIn && this.gate.topicFault(session.seat?.login, topic) === undefined;
-  }
-
-  /** As far as it is known. Of a device that says only now which one it is, the store knows. */
-  async #uidOf(session: Session, pushId: PushId | undefined): Promise<Uid | undefined> {
-    const { engine, now } = this.#options;
-    if (session.sub !== undefined || pushId === undefined || pushId === session.pushId)
-      return session.sub ?? session.uid;
-    const [device] = await engine.devices.get([pushId], now()).catch(() => []);
-    return device?.uid;
-  }
-
   // ---- commands
 
   /** Tells the client and the log. */
@@ -573,11 +309,7 @@ export class Conversation implements SocketApplication<Session> {
     session.connection.send(encodeRefusal(refusal));
   }
 
-  #noteRefusal(
-    { connection, pushId }: Session,
-    refusal: Refusal,
-    about: { readonly event: string; readonly reason?: string; readonly detail?: string | undefined },
-  ): void {
+  #noteRefusal({ connection, pushId }: Session, refusal: Refusal, about: RefusedEvent): void {
     const refused = { ...about, address: connection.address, pushId };
     this.#refusals.add(refusal, refused);
     if (this.#debug.on) this.#debug.line({ code: refusal.code, ...refused }, `refused to a client: ${refusal.message}`);
@@ -693,70 +425,6 @@ export class Conversation implements SocketApplication<Session> {
     this.#store(session, command, bind(engine, bindingOf(pushId, command.uid, session.platform), now()));
   }
 
-  /** Somebody has to want it: else it is ignored, whatever it is. */
-  #packet(session: Session, value: unknown): undefined | Promise<void> {
-    const { engine, limits } = this.#options;
-    if (this.#options.examples !== undefined && this.#example(session, value)) return undefined;
-    const asks = this.#asker.asks("packet");
-    if (!asks && !engine.events.wants("client.packet")) return undefined;
-    const { pushId, uid } = session;
-    const refused: Refusal[] = [];
-    if (pushId === undefined)
-      refused.push({ code: "push_id_needed", message: "packetProxy needs a pushId event before it" });
-    const packet = pushId === undefined ? undefined : parsePacket(value, limits, refused);
-    for (const refusal of refused) this.#refuse(session, "packetProxy", refusal);
-    if (pushId === undefined || packet === undefined) return undefined;
-    if (!asks) {
-      this.#tellPacket(session, pushId, packet);
-      return undefined;
-    }
-    const { path, sequenceId } = packet;
-    const question = { pushId, uid, path, sequenceId, data: record(value)?.["data"] };
-    return whenSo(this.#asker.ask("packet", question, fitsPacket, ""), (verdict): undefined => {
-      if (session.gone) return;
-      if (!verdict.allow) return this.#refuseAsked(session, "packetProxy", verdict, sequenceId) as undefined;
-      if (verdict.failed) this.#tellPacket(session, pushId, packet);
-      const data = dataOf(verdict.said);
-      const answer = JSON.stringify({ path, sequenceId });
-      session.connection.send(
-        `42["packetProxy",${data === undefined ? answer : `${answer.slice(0, -1)},"data":${data}}`}]`,
-      );
-    });
-  }
-
-  /** @returns whether it was one */
-  #example(session: Session, value: unknown): boolean {
-    const { path, sequenceId, data } = record(value) ?? {};
-    if (session.pushId === undefined || typeof path !== "string" || String(sequenceId).length > 64) return false;
-    const answer = this.#options.examples?.(session.pushId, path, data);
-    answer?.then(
-      (answered) => {
-        if (session.gone) return;
-        session.connection.send(`42["packetProxy",${JSON.stringify({ path, sequenceId, data: answered })}]`);
-      },
-      (error: unknown) => this.#options.log.error({ err: error, path }, "an example could not be answered"),
-    );
-    return answer !== undefined;
-  }
-
-  #tellPacket(session: Session, pushId: PushId, packet: ClientPacket): void {
-    const { engine, now } = this.#options;
-    const { uid } = session;
-    if (!engine.events.wants("client.packet") || !this.#mayWrite(session, "packetProxy", 1)) return;
-    const happening: Happening = {
-      kind: "packet",
-      pushId,
-      ...(uid === undefined ? {} : { uid }),
-      ...packet,
-      at: now(),
-    };
-    session.writing++;
-    const written = engine.events.note([happening]).finally(() => {
-      session.writing--;
-    });
-    this.#background.own(written, "packetProxy");
-  }
-
   #arrival(session: Session, { id, counter, sentAt }: Extract<Command, { kind: "arrival" }>): void {
     const { report, now } = this.#options;
     if (counter === "arrive_android" && this.#hub.wasAsked(id)) this.#acknowledge(session, id);
@@ -779,7 +447,7 @@ export class Conversation implements SocketApplication<Session> {
     const hub = this.#hub;
     const { onlyPushId } = session;
     if (onlyPushId !== undefined && onlyPushId !== hi.pushId) {
-      this.#refuseLogin(session, event, { code: "not_allowed", reason: OTHER_DEVICE });
+      this.#logins.refuse(session, event, { code: "not_allowed", reason: OTHER_DEVICE });
       return;
     }
     const own = deviceChannel(hi.pushId);
@@ -959,7 +627,7 @@ export class Conversation implements SocketApplication<Session> {
       this.#admit(session, topic, positionOf(session, subscription));
     }
     if (held !== undefined) this.#refuse(session, event, heldOut(held));
-    if (forbidden !== undefined) this.#refuseLogin(session, event, forbidden);
+    if (forbidden !== undefined) this.#logins.refuse(session, event, forbidden);
     if (full) this.#refuse(session, event, { code: "topics_limit", message: topicsLimit(limits) });
     if (large) this.#refuse(session, event, { code: "topic_bytes_limit", message: topicBytesLimit(limits) });
   }
@@ -1025,7 +693,7 @@ export class Conversation implements SocketApplication<Session> {
     void this.#acks.flush();
     this.#marks.storeSoon(); // what could not be stored the last time
     this.#refusals.tick();
-    this.#keyless.tick();
+    this.#logins.tick();
     this.gate.tick();
     this.#departures.tick();
   }

@@ -1,0 +1,94 @@
+// What clients send by `packetProxy`: for the business server, or for the page of examples.
+import type { PushId } from "../../core/device.ts";
+import type { Events, Happening } from "../../core/events.ts";
+import type { Asking } from "./asking.ts";
+import type { Background } from "./background.ts";
+import { type Desk, whenSo } from "./desk.ts";
+import { type ClientPacket, type EventLimits, parsePacket, record } from "./events.ts";
+import { dataOf, fitsPacket } from "./questions.ts";
+import type { Refusal } from "./refusals.ts";
+import type { Session } from "./session.ts";
+
+interface ClientPacketsOptions {
+  readonly asking: Asking;
+  readonly background: Background;
+  readonly desk: Desk;
+  readonly engine: { readonly events: Events };
+  readonly limits: EventLimits;
+  /** Answers what visitors of the page of examples say; undefined: it is no path of theirs. Absent: there is no such page. */
+  readonly examples?: (pushId: PushId, path: string, data: unknown) => Promise<object> | undefined;
+  readonly now: () => number;
+  readonly error: (fields: object, message: string) => void;
+}
+
+export class ClientPackets {
+  readonly #options: ClientPacketsOptions;
+
+  constructor(options: ClientPacketsOptions) {
+    this.#options = options;
+  }
+
+  /** Somebody has to want it: else it is ignored, whatever it is. */
+  take(session: Session, value: unknown): undefined | Promise<void> {
+    const { asking, engine, limits } = this.#options;
+    if (this.#options.examples !== undefined && this.#example(session, value)) return undefined;
+    const asks = asking.asker.asks("packet");
+    if (!asks && !engine.events.wants("client.packet")) return undefined;
+    const { pushId, uid } = session;
+    const refused: Refusal[] = [];
+    if (pushId === undefined)
+      refused.push({ code: "push_id_needed", message: "packetProxy needs a pushId event before it" });
+    const packet = pushId === undefined ? undefined : parsePacket(value, limits, refused);
+    for (const refusal of refused) this.#options.desk.refuse(session, "packetProxy", refusal);
+    if (pushId === undefined || packet === undefined) return undefined;
+    if (!asks) {
+      this.#tellPacket(session, pushId, packet);
+      return undefined;
+    }
+    const { path, sequenceId } = packet;
+    const question = { pushId, uid, path, sequenceId, data: record(value)?.["data"] };
+    return whenSo(asking.asker.ask("packet", question, fitsPacket, ""), (verdict): undefined => {
+      if (session.gone) return;
+      if (!verdict.allow) return asking.refuse(session, "packetProxy", verdict, sequenceId) as undefined;
+      if (verdict.failed) this.#tellPacket(session, pushId, packet);
+      const data = dataOf(verdict.said);
+      const answer = JSON.stringify({ path, sequenceId });
+      session.connection.send(
+        `42["packetProxy",${data === undefined ? answer : `${answer.slice(0, -1)},"data":${data}}`}]`,
+      );
+    });
+  }
+
+  /** @returns whether it was one */
+  #example(session: Session, value: unknown): boolean {
+    const { path, sequenceId, data } = record(value) ?? {};
+    if (session.pushId === undefined || typeof path !== "string" || String(sequenceId).length > 64) return false;
+    const answer = this.#options.examples?.(session.pushId, path, data);
+    answer?.then(
+      (answered) => {
+        if (session.gone) return;
+        session.connection.send(`42["packetProxy",${JSON.stringify({ path, sequenceId, data: answered })}]`);
+      },
+      (error: unknown) => this.#options.error({ err: error, path }, "an example could not be answered"),
+    );
+    return answer !== undefined;
+  }
+
+  #tellPacket(session: Session, pushId: PushId, packet: ClientPacket): void {
+    const { engine, now } = this.#options;
+    const { uid } = session;
+    if (!engine.events.wants("client.packet") || !this.#options.desk.mayWrite(session, "packetProxy", 1)) return;
+    const happening: Happening = {
+      kind: "packet",
+      pushId,
+      ...(uid === undefined ? {} : { uid }),
+      ...packet,
+      at: now(),
+    };
+    session.writing++;
+    const written = engine.events.note([happening]).finally(() => {
+      session.writing--;
+    });
+    this.#options.background.own(written, "packetProxy");
+  }
+}
