@@ -4,6 +4,7 @@ import { readFileSync, statSync } from "node:fs";
 import { isIP } from "node:net";
 import { dirname, resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
+import { isReadable, secretBytes } from "../core/secret.ts";
 import { similar } from "../core/similar.ts";
 import { askProblems } from "./ask.ts";
 import { readEnvironment } from "./environment.ts";
@@ -380,6 +381,11 @@ function join(config: Config, draft: Draft, warnings: string[]): void {
     if (twice !== undefined) return `two hooks.tell are called ${JSON.stringify(twice)}; give each a name of its own`;
     if (topics.length === 0 && tell.some(({ events }) => events.some((pattern) => pattern.startsWith("topic."))))
       warnings.push("hooks.topics is empty, so no event of a topic is told: list the beginnings of their names");
+    for (const { name, secret } of tell)
+      if ([secret].flat().some((text) => isReadable(secretBytes(text) ?? new Uint8Array(1))))
+        warnings.push(
+          `hooks.tell ${name}: its secret is readable text, as of a manual, so others can guess it: echo whsec_$(openssl rand -base64 32)`,
+        );
     return tell.flatMap(({ name, ca_file: file = "" }) =>
       file === "" ? [] : checkAuthorities(file).map((problem) => `hooks.tell ${name}: ca_file: ${problem}`),
     );

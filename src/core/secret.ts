@@ -17,4 +17,7 @@ export function secretBytes(text: string): Uint8Array | undefined {
   return bytes.toString("base64") === encoded ? bytes : undefined;
 }
 
+/** Random bytes never are: it is one out of a manual, or somebody's words. */
+export const isReadable = (secret: Uint8Array): boolean => secret.every((byte) => byte >= 0x20 && byte < 0x7f);
+
 export const secretText = (bytes: Uint8Array): string => `${PREFIX}${Buffer.from(bytes).toString("base64")}`;

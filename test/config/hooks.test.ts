@@ -1,13 +1,13 @@
 // `[[hooks.tell]]`: every mistake with its place and key, what is shown, and what a reload takes.
-import { chmodSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import t, { type Test } from "tap";
 import { changes, readConfig } from "../../src/config/index.ts";
 import { effectiveText, initText, maskedConfig } from "../../src/config/text.ts";
 import { createAuthority } from "../../src/lab/authority.ts";
 
-const SECRET = `whsec_${Buffer.alloc(24, "s").toString("base64")}`;
-const OTHER = `whsec_${Buffer.alloc(64, "o").toString("base64")}`;
+const SECRET = `whsec_${Buffer.alloc(24, 0xd3).toString("base64")}`;
+const OTHER = `whsec_${Buffer.alloc(64, 0xb7).toString("base64")}`;
 
 const entry = (changed: Readonly<Record<string, string | undefined>> = {}): string => {
   const lines = {
@@ -114,6 +114,13 @@ t.test("two endpoints need two names", (t) => {
 t.test("who asks for topics and lists none is warned", (t) => {
   t.match(read(t, entry({ events: '["topic.*"]' })).reading.warnings, [/hooks\.topics is empty/]);
   t.strictSame(read(t, `[hooks]\ntopics = ["room:"]\n${entry({ events: '["topic.*"]' })}`).reading.warnings, []);
+  t.end();
+});
+
+t.test("a secret out of a manual is taken, with a warning", (t) => {
+  const readme = readFileSync(resolve(import.meta.dirname, "../../src/hooks/README.md"), "utf8");
+  const [, secret] = /^secret = (".*")$/m.exec(readme) ?? [];
+  t.match(read(t, entry({ secret })).reading.warnings, [/^hooks\.tell backend: its secret is readable text/]);
   t.end();
 });
 
