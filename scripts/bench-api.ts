@@ -1,5 +1,6 @@
 // How many pushes per second the API takes on one core, against a bare uWebSockets.js handler under the same load.
 // Needs gcc for the load client. Compare CPU time per request: it is steadier than the rate when the machine is shared.
+
 import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,6 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Actions } from "../src/api/actions.ts";
 import { createApi } from "../src/api/routes.ts";
+import { Rings } from "../src/core/rings.ts";
 import { localLive } from "../src/engine/live.ts";
 import { createServer } from "../src/http/server.ts";
 
@@ -72,6 +74,7 @@ const actions: Actions = {
   },
   count: () => {},
   ready: async () => [],
+  rings: new Rings({}),
   audit: { add() {}, list: async () => [] },
   config: () => ({}),
 };

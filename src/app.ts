@@ -10,6 +10,7 @@ import { createDebug, showPush } from "./app/debug.ts";
 import { createExamples } from "./app/examples.ts";
 import { type Files, watchFiles } from "./app/files.ts";
 import { hostAddress } from "./app/host.ts";
+import { watchFigures } from "./app/live-figures.ts";
 import type { Log } from "./app/log.ts";
 import { Logins } from "./app/login.ts";
 import { createMetrics, type Figures } from "./app/metrics.ts";
@@ -200,6 +201,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     live,
     counters: engine.counters,
     count: (key) => report.count(key, { success: 1 }),
+    rings: { seconds: (count) => figuresNow.rings.seconds(count), minutes: (count) => figuresNow.rings.minutes(count) },
     audit: { add: audit.add, list: engine.audit.list },
     ready: createReadiness({
       probe: () => engine.probe(),
@@ -223,11 +225,25 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     },
     api.site,
   );
+  const sum = (counts: Readonly<Record<string, number>>): number =>
+    Object.values(counts).reduce((all, count) => all + count, 0);
+  const figuresNow = watchFigures(
+    () => ({
+      connections: gateway.size,
+      sessions: hub.sessions().total,
+      opened: gateway.counters.opened,
+      packets: hub.written,
+      apiCalls: sum(api.counters.calls),
+      apiErrors: sum(api.counters.errors),
+    }),
+    now,
+  );
   const stopWatching = watchFiles([gateway, server], (text) => log.warn(text));
 
   async function stop(): Promise<void> {
     stopping = true;
     stopWatching();
+    figuresNow.stop();
     await server.close();
     await Promise.all([notifications.stop(), telling.stop()]);
     await gateway.close();

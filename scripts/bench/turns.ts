@@ -1,5 +1,6 @@
 // npm run bench -- --turns: how long one turn of the main loop takes at most while each API route and each timer does its work, with
 // 1,000,000 sessions whose sockets are simulated. Everything but the sockets is real; the store is in memory, in its thread.
+
 import { openSync, readSync } from "node:fs";
 import { PerformanceObserver } from "node:perf_hooks";
 import { setTimeout as pause } from "node:timers/promises";
@@ -12,6 +13,7 @@ import type { PushId, Uid } from "../../src/core/device.ts";
 import { accept } from "../../src/core/notify.ts";
 import { push, pushOnce } from "../../src/core/push.ts";
 import { createReport } from "../../src/core/report.ts";
+import { Rings } from "../../src/core/rings.ts";
 import { PLAIN } from "../../src/core/traits.ts";
 import { createExpander } from "../../src/delivery/expand.ts";
 import { openLocalEngine } from "../../src/engine/local.ts";
@@ -260,6 +262,7 @@ const api = createApi(
     counters: engine.counters,
     count: (key) => report.count(key, { success: 1 }),
     ready: async () => [],
+    rings: new Rings({}),
     audit: { add() {}, list: async () => [] },
     config: () => ({}),
     metrics,

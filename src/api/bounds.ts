@@ -15,6 +15,11 @@ export const TOPIC_DEVICES: Paged = { usual: 10_000, most: 10_000 };
 /** Failed deliveries that one call retries. */
 export const RETRIED: Paged = { usual: 100_000, most: 100_000 };
 
+/** Of `core/rings.ts`. */
+/** Without `seconds`. */
+export const USUAL_SECONDS = 60;
+export { MINUTES, SECONDS } from "../core/rings.ts";
+
 /** Devices per second; nothing sends faster. */
 export const HIGHEST_RATE = 1_000_000;
 /** Milliseconds for which vendors may wait for an acknowledgement. */

@@ -10,12 +10,15 @@ import {
   JOBS,
   LONGEST_FALLBACK,
   LONGEST_HOLD,
+  MINUTES,
   MOST_ASKED,
   MOST_REVOKED,
   type Paged,
   RETRIED,
+  SECONDS,
   TOPIC_DEVICES,
   TOPICS,
+  USUAL_SECONDS,
 } from "./bounds.ts";
 import {
   any,
@@ -268,6 +271,20 @@ const EVENT_FILTER: Members = {
   from: time("written then or later"),
   to: time("written before"),
 };
+
+const LINE = list({ type: ["number", "null"] }, "oldest first; null: nothing was measured then");
+const SERIES = object({
+  step: whole("milliseconds from one value to the next"),
+  from: whole("the start of the first, milliseconds since 1970"),
+  values: object({
+    connections: LINE,
+    sessions: LINE,
+    opened: LINE,
+    packets: LINE,
+    apiCalls: LINE,
+    apiErrors: LINE,
+  }),
+});
 
 const SESSIONS: Members = { "total?": whole(), "ios?": whole(), "android?": whole(), "browser?": whole() };
 const FLOW: Members = { packetAverage10s: whole("packets written in the last 10 seconds"), packetDrop: whole() };
@@ -662,6 +679,14 @@ export const ENDPOINTS = {
       ...FLOW,
       processCount: list(object({ id: text(), count: object(SESSIONS), ...FLOW, packetDropThreshold: whole() })),
     }),
+  },
+  "/stats/live": {
+    about: "What happened in the last seconds and minutes, for charts: all figures in one answer.",
+    takes: {
+      seconds: bounded(0, SECONDS, "so many of the last ten minutes", USUAL_SECONDS),
+      minutes: bounded(0, MINUTES, "so many of the last day", 0),
+    },
+    answers: success({ "seconds?": SERIES, "minutes?": SERIES }),
   },
   "/stats/chart": {
     about: "Sums of one key by the hour, of the last 7 days.",

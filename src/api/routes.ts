@@ -33,7 +33,7 @@ import { LONGEST_RECEIPT, type ReceiptAddress, receipt, receiptAddress } from ".
 import { createRefusals } from "./refusals.ts";
 import { REPEAT_HEADER } from "./repeat.ts";
 import { config, description, heap } from "./server.ts";
-import { statsArrival, statsBase, statsChart, statsKeys } from "./stats.ts";
+import { statsArrival, statsBase, statsChart, statsKeys, statsLive } from "./stats.ts";
 import { createStreams } from "./stream.ts";
 import type { TopicOnlineFilter } from "./topic.ts";
 import { topicDevices, topicList, topicOnline } from "./topic.ts";
@@ -147,6 +147,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     "/unsubscribe": (params) => unsubscribe(params, actions),
     "/presence": (params) => presence(params, actions),
     "/stats/base": () => statsBase(actions, serverId),
+    "/stats/live": (params) => statsLive(params, actions),
     "/stats/chart": (params) => statsChart(params, actions),
     "/stats/getQueryDataKeys": () => statsKeys(actions),
     "/stats/arrival/:type": (params, _, type) => statsArrival(params, actions, type, serverId),

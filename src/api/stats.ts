@@ -7,6 +7,7 @@ import { DAY } from "../core/time.ts";
 import type { Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
 import { json, jsonList } from "./answer.ts";
+import { MINUTES, SECONDS, USUAL_SECONDS } from "./bounds.ts";
 import type { Params } from "./params.ts";
 
 const CHART_SPAN = 7 * DAY;
@@ -35,6 +36,17 @@ export async function statsChart(params: Params, actions: Actions): Promise<Resp
   if (key === undefined) throw new PushError("invalid", "key is required");
   const now = Date.now();
   return json(chart(await actions.counters.chart(key, now - CHART_SPAN), now));
+}
+
+/** Charts of what happens now, in one answer. */
+export function statsLive(params: Params, actions: Actions): Response {
+  const seconds = params.whole("seconds", 0, SECONDS) ?? USUAL_SECONDS;
+  const minutes = params.whole("minutes", 0, MINUTES) ?? 0;
+  return json({
+    code: "success",
+    ...(seconds === 0 ? {} : { seconds: actions.rings.seconds(seconds) }),
+    ...(minutes === 0 ? {} : { minutes: actions.rings.minutes(minutes) }),
+  });
 }
 
 export const statsKeys = async (actions: Actions): Promise<Response> => json({ result: await actions.counters.keys() });

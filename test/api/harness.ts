@@ -7,6 +7,7 @@ import type { Actions } from "../../src/api/actions.ts";
 import type { Api, ApiOptions } from "../../src/api/routes.ts";
 import { createApi } from "../../src/api/routes.ts";
 import type { Counters } from "../../src/core/engine.ts";
+import { Rings } from "../../src/core/rings.ts";
 import { localLive } from "../../src/engine/live.ts";
 import type { HttpOptions, HttpServer } from "../../src/http/server.ts";
 import { createServer } from "../../src/http/server.ts";
@@ -126,6 +127,7 @@ export async function start(
     count: (key) => void counted.push(key),
     config: () => ({}),
     ready: async () => [],
+    rings: new Rings({}),
     audit: { add: () => {}, list: async () => [] },
     ...actions,
   };
