@@ -15,6 +15,7 @@ import { lockDirectory } from "../../src/engine/directory.ts";
 import { type LocalEngine, type LocalEngineOptions, openLocalEngine } from "../../src/engine/local.ts";
 import { type AddressedRow, packAddressed, packSettlements, unpackClaimed } from "../../src/engine/rows.ts";
 import type { Claimed } from "../../src/engine/sqlite/deliveries.ts";
+import { renewEpoch } from "../../src/engine/sqlite/epoch.ts";
 import { MIGRATIONS, openDatabase } from "../../src/engine/sqlite/schema.ts";
 import { State } from "../../src/engine/sqlite/state.ts";
 import { type Call, type Store, store } from "../../src/engine/sqlite/thread.ts";
@@ -1006,4 +1007,25 @@ t.test("A11: the sweep forgets such devices by the setting, when the server star
   await second.devices.connect({ pushId: pushId("gone") }, later);
   t.match(await missed(second, channel, "unsent", later), [{ id: "kept" }], "what was kept for it is there");
   await second.close();
+});
+
+t.test("a copy that is brought back gives events other ids, and a higher seq than any before it had", async (t) => {
+  const dataDir = t.testdir();
+  const wanted = { hooks: [], log: ["device.*"], topics: [], grace: 0, keep: DAY };
+  async function connect(name: string) {
+    const engine = await openLocalEngine(options(dataDir));
+    await engine.events.want(wanted);
+    await engine.devices.connect({ pushId: pushId(name) }, Date.now());
+    const { events } = await engine.events.list({}, 10);
+    await engine.close();
+    return events.at(-1)!;
+  }
+  const before = await connect("a");
+  const db = new Database(join(dataDir, "pushbox.db"));
+  renewEpoch(db);
+  db.close();
+  const after = await connect("b");
+  t.ok(after.seq > before.seq + 1e9, "more than were ever given out meanwhile");
+  t.ok(Number.isSafeInteger(after.seq));
+  t.not(after.id.split("_")[1], before.id.split("_")[1]);
 });

@@ -28,8 +28,9 @@ async function scene(
   t: Test,
   options: Partial<ConversationOptions> & { readonly pingTimeout?: number } = {},
   wants: Wanted | null = wanted,
+  as: (engine: Scene["engine"]) => Scene["engine"] = (engine) => engine,
 ): Promise<Scene> {
-  const engine = await openTestEngine(t);
+  const engine = as(await openTestEngine(t));
   if (wants !== null) await engine.events.want(wants);
   let ahead = 0;
   const elapsed = (): number => performance.now() + ahead;
@@ -221,4 +222,53 @@ t.test("a server that stops tells nothing: its clients are expected back", async
     const { events } = await engine.events.list({ types: ["device.offline", "topic.left"] }, 10);
     t.same(events, []);
   }
+});
+
+t.test("what could not be stored for a while is told once it can: who left, and who is there", async (t) => {
+  let broken = false;
+  let again: (afresh: boolean) => void = () => t.fail("nobody listens");
+  const unlessBroken =
+    <Args extends unknown[], Result>(call: (...args: Args) => Promise<Result>) =>
+    (...args: Args): Promise<Result> =>
+      broken ? Promise.reject(new Error("no room")) : call(...args);
+  const errors: string[] = [];
+  const { open, told, port } = await scene(
+    t,
+    { disconnectDelay: 0, log: { warn() {}, error: (_, message) => void errors.push(message) } },
+    wanted,
+    (engine) => ({
+      ...engine,
+      devices: { ...engine.devices, disconnect: unlessBroken(engine.devices.disconnect) },
+      events: {
+        ...engine.events,
+        note: unlessBroken(engine.events.note),
+        onGap(listener) {
+          again = listener;
+        },
+      },
+    }),
+  );
+  const one = await open("one", ["room:1"]);
+  const two = await open("two", ["room:1"]);
+  await told("topic.joined topic:room:1 (2)");
+  broken = true;
+  await one.close();
+  two.emit("unsubscribeTopic", { topic: "room:1" });
+  await two.settle();
+  const three = await RawClient.open(port);
+  await three.hello({ id: id("three"), topics: ["room:2"] });
+  t.same(await told("device.online"), ["device.online device:three"]);
+  broken = false;
+  again(false);
+  // Which of the two that left comes first is a matter of chance.
+  t.same((await told(6)).map((line) => line.replace(/ \(.*/, "")).toSorted(), [
+    "device.offline device:one",
+    "topic.joined topic:room:2",
+    "topic.left topic:room:1",
+    "topic.left topic:room:1",
+    "topic.occupied topic:room:2",
+    "topic.vacated topic:room:1",
+  ]);
+  t.match(errors[0], /could not be stored; trying again/);
+  await three.close();
 });
