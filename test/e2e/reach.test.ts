@@ -1,5 +1,6 @@
 // /api/reach: who acknowledges the message gets no notification, whoever does not gets it at his vendors (api 3.23).
 import t, { type Test } from "tap";
+import { open } from "../client/support.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { RawClient, SocketClient } from "../support/clients.ts";
 import { takeClock } from "../support/clock.ts";
@@ -110,6 +111,23 @@ t.test("integration 15: online, acknowledged: no vendor is asked, with every kin
   await counts(server, note, { socket: 1, waiting: 0 });
   t.equal(vendor.fake.shown.length, 0);
 });
+
+t.test(
+  "integration 15: a page with our own client acknowledges by itself, and is away in the background",
+  async (t) => {
+    const { server, vendor } = await stage(t, quick);
+    const { uid, token } = await user(server, vendor);
+    const page = open(t, server.clientUrl, {});
+    await page.next("connect", 0);
+    await server.ok("uid/bind", { pushId: page.client.pushId, uid });
+    const note = await reach(server, uid);
+    await counts(server, note, { socket: 1 });
+    page.client.background();
+    const second = await reach(server, uid, { fallbackAfter: 1000 });
+    t.match(await vendor.shown(second), [{ token }]);
+    await counts(server, second, { vendor: 1, socket: 0 });
+  },
+);
 
 t.test(
   "integration 15: online and silent: the vendor is asked when the time is over, and not again by a late answer",
