@@ -6,7 +6,6 @@ import { join, resolve } from "node:path";
 import { openFiles, share } from "../app/files.ts";
 import type { Config } from "../config/index.ts";
 import { type Cli, configured, everything, failed, ok } from "./command.ts";
-import { placeTrouble } from "./places.ts";
 
 type Level = "ok" | "warning" | "wrong";
 
@@ -128,6 +127,8 @@ async function ports(config: Config): Promise<readonly Finding[]> {
     (["client", "api"] as const).map(async (section): Promise<Finding> => {
       const { host, port } = config[section];
       const part = `${section} port`;
+      // What loads native code is loaded here: a command that needs none is to start without.
+      const { placeTrouble } = await import("./places.ts");
       const trouble = await placeTrouble(section, config);
       if (trouble === undefined) return { part, level: "ok", text: `${port} on ${host} is free` };
       if (trouble.code === "EADDRINUSE")
