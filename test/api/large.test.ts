@@ -76,7 +76,8 @@ test("A7: JSON that is only looked at is JSON to the parser too, wherever the pi
 });
 
 /** What the core was asked by the same parameters, in a short body and in a long one. */
-async function both(api: Harness, path: string, body: string, headers: Record<string, string>, long: string) {
+async function both(api: Harness, path: string, body: string, type: Record<string, string>, long: string) {
+  const headers = { ...type, "X-Request-Id": "the-same" };
   const short = await api.send("POST", path, body, headers);
   const asked = api.take();
   const large = await api.send("POST", path, long, headers);

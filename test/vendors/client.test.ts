@@ -31,7 +31,7 @@ t.test("an app whose requests hang leaves the others of its account their share"
 
 t.test("what is in flight is bounded, and all of it arrives", async (t) => {
   const server = await serving(t);
-  const own = providing(t, plain({ connections: 2, streams: 10 }), [appAt(server.url)]);
+  const own = providing(t, plain({ connections: 2, streams: 10, timeout: 60_000 }), [appAt(server.url)]);
   t.ok((await own.send("a", notification(), recipients(500), NOW)).every(({ kind }) => kind === "accepted"));
   t.ok(server.peak <= 20, `${server.peak} at once`);
   t.ok(server.connections <= 2);
