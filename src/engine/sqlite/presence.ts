@@ -25,7 +25,14 @@ export interface Presence {
  * @param reading nothing is written: the run takes its number once the store can be
  */
 export function presence(db: Database, started: number, reading: boolean): Presence {
-  if (!reading) db.prepare<[number]>("INSERT INTO runs (started) VALUES (?)").run(started);
+  if (!reading) {
+    db.prepare<[number]>("INSERT INTO runs (started) VALUES (?)").run(started);
+    // Of earlier ones those that a device was last online in, and what followed, are asked for.
+    db.prepare(`
+      DELETE FROM runs WHERE run < coalesce(
+        (SELECT min(online_run) FROM devices INDEXED BY devices_by_run WHERE online_run IS NOT NULL),
+        (SELECT max(run) FROM runs))`).run();
+  }
   const runs = db.prepare<[], { run: number; started: number }>("SELECT run, started FROM runs ORDER BY run").all();
   const starts = new Map(runs.map((row) => [row.run, row.started]));
   const run = (runs.at(-1)?.run ?? 0) + (reading ? 1 : 0);
