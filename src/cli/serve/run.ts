@@ -5,6 +5,7 @@ import { resolve } from "node:path";
 import { openFiles, share } from "../../app/files.ts";
 import type { Log } from "../../app/log.ts";
 import type { Supervisor } from "../../app/supervisor.ts";
+import { collectOnce } from "../../app/v8.ts";
 import { type App, startApp } from "../../app.ts";
 import { type Config, changes, isLoopback, type Reading } from "../../config/index.ts";
 import { lockDirectory, makeDirectory } from "../../engine/directory.ts";
@@ -54,6 +55,7 @@ export async function serve(run: Run): Promise<number> {
     log.fatal(detail(error), explain(error, config));
     return 1;
   }
+  collectOnce();
   greet(app, config, log);
   run.supervisor.ready();
   return await untilTheEnd(app, run);
