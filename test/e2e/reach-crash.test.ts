@@ -39,8 +39,12 @@ t.test(`integration 15: ${KILLS} kills between message and acknowledgement; each
     await client.hello({ id: page, ack: true, ...more });
     return client;
   }
-  const acknowledge = async (client: RawClient): Promise<void> =>
-    client.send(`43${ackIdOf(await client.next("42"))}[]`);
+  /** What was acknowledged just before a kill may come once more, before the message that is meant. */
+  const acknowledge = async (client: RawClient, kill: number): Promise<void> => {
+    let frame = await client.next("42");
+    while (!frame.includes(`"kill":${kill}`)) frame = await client.next("42");
+    client.send(`43${ackIdOf(frame)}[]`);
+  };
   const reached = (id: string, wanted: Fields) =>
     eventually(
       async () => (await ask(server, "notification/get", { id }))["reached"] as Fields,
@@ -63,7 +67,7 @@ t.test(`integration 15: ${KILLS} kills between message and acknowledgement; each
     const clients = await Promise.all(users.map((user) => open(t, user)));
     const patient = await reach([...early, ...late], kill, "30m");
     const brief = await reach(silent, kill, "1s");
-    await Promise.all(clients.slice(0, early.length).map(acknowledge));
+    await Promise.all(clients.slice(0, early.length).map((client) => acknowledge(client, kill)));
     await reached(patient, { socket: early.length, waiting: late.length });
     server.child.kill("SIGKILL");
     await server.ended;
@@ -71,9 +75,7 @@ t.test(`integration 15: ${KILLS} kills between message and acknowledgement; each
     // They had not handled it yet, so their position is an older one.
     for (const user of late) {
       const client = await open(t, user, { lastUnicastId: "an-older-one" });
-      let frame = await client.next("42");
-      while (!frame.includes(`"kill":${kill}`)) frame = await client.next("42");
-      client.send(`43${ackIdOf(frame)}[]`);
+      await acknowledge(client, kill);
     }
     await reached(patient, { socket: early.length + late.length, vendor: 0, waiting: 0, nobody: 0 });
     t.match(await ask(server, "job/get", { id: patient }), { state: "finished", progress: { accepted: 0, failed: 0 } });
