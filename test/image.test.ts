@@ -104,7 +104,7 @@ t.test(
       return t.pass(
         built ? "left out: it takes root to change the root directory" : "left out: dist/pushbox is not built",
       );
-    const image = read(readFileSync(join(root, "Dockerfile"), "utf8"));
+    const image = read(readFileSync(join(root, "scripts/release/Dockerfile"), "utf8"));
     t.match(image.base, /^gcr\.io\/distroless\/cc-debian12:nonroot$/);
     t.not(image.user[0], 0);
     const tree = mkdtempSync(join(tmpdir(), "pushbox-image-"));

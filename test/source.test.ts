@@ -1,5 +1,5 @@
 // What the source says of itself: a number that is cited stands in a README beside the code.
-import { globSync, readFileSync } from "node:fs";
+import { globSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import t from "tap";
 
@@ -30,4 +30,23 @@ t.test("no comment names a document that is not here", async (t) => {
       t.ok(/README(\.zh-CN)?\.md$/.test(name), `${source}: ${name}`);
     t.notMatch(text, /\(trials [A-F]\d/, source);
   }
+});
+
+/** Beside dot files. What is made is in no commit. */
+const TOP = [
+  "LICENSE",
+  "README.md",
+  "build.mjs",
+  "package-lock.json",
+  "package.json",
+  "scripts",
+  "src",
+  "test",
+  "tsconfig.json",
+];
+const MADE = ["dist", "node_modules"];
+
+t.test("the top level holds what everybody expects there, and nothing else", async (t) => {
+  const names = readdirSync(root).filter((name) => !name.startsWith(".") && !MADE.includes(name));
+  t.same(names.toSorted(), TOP);
 });

@@ -165,10 +165,8 @@ class Reader implements Stream {
   }
 
   #comment(): void {
-    if (this.#stuckSince === undefined)
-      this.#outlet.together(() => {
-        if (!this.#outlet.write(":\n\n")) this.#stuckSince = performance.now();
-      });
-    else if (performance.now() - this.#stuckSince > PATIENCE) this.#outlet.cut();
+    if (this.#stuckSince === undefined) {
+      if (!this.#outlet.write(":\n\n")) this.#stuckSince = performance.now();
+    } else if (performance.now() - this.#stuckSince > PATIENCE) this.#outlet.cut();
   }
 }

@@ -53,6 +53,7 @@ function manual() {
   let time = 1_800_000_000_000;
   const asked: number[] = [];
   const timers = new Set<{ readonly at: number; readonly act: () => void }>();
+  const cancels = new Map<number, PromiseWithResolvers<void>>();
   const its: Environment = {
     ...environment,
     now: () => time,
@@ -61,11 +62,20 @@ function manual() {
       asked.push(milliseconds);
       const timer = { at: time + milliseconds, act };
       timers.add(timer);
-      return () => timers.delete(timer);
+      return () => {
+        timers.delete(timer);
+        cancels.get(milliseconds)?.resolve();
+      };
     },
   };
   return {
     its,
+    /** Resolves when something that was to happen after so long is called off. */
+    calledOff(milliseconds: number): Promise<void> {
+      const cancel = Promise.withResolvers<void>();
+      cancels.set(milliseconds, cancel);
+      return cancel.promise;
+    },
     /** Every delay that was asked for. */
     asked,
     /** What is due in between happens, at its time. */
@@ -146,10 +156,11 @@ t.test("a device that has slept looks at once, and comes back when its connectio
   const one = watch(client);
   t.teardown(() => client.close());
   await one.next("connect", 0);
+  const answered = clock.calledOff(5000);
   clock.sleep(25_000);
   clock.pass(0);
   t.equal(client.state, "connected", "asked the server, which answers");
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await answered;
   clock.pass(5000);
   t.equal(client.state, "connected");
   clock.sleep(20 * 60_000);
