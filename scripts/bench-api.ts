@@ -6,78 +6,14 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Actions } from "../src/api/actions.ts";
 import { createApi } from "../src/api/routes.ts";
-import { Rings } from "../src/core/rings.ts";
-import { localLive } from "../src/engine/live.ts";
 import { createServer } from "../src/http/server.ts";
+import { idleActions } from "../test/support/actions.ts";
 
 const CONNECTIONS = 50;
 const SECONDS = 3;
 const PORTS = { bare: 19701, api: 19702, keyed: 19703 };
 type Server = keyof typeof PORTS;
-
-const actions: Actions = {
-  push: () => ({ id: "packet123456", online: 0 }),
-  notify: async () => "",
-  outbox: {
-    jobs: async () => [],
-    order: async () => [],
-    notification: async () => undefined,
-    at: async () => undefined,
-    deliveries: async () => undefined,
-  },
-  reached: async () => undefined,
-  failures: {
-    failed: async () => ({ deliveries: [] }),
-    failedGroups: async () => ({ groups: [], complete: true }),
-    retry: async () => ({ retried: 0, ids: new Set(), dead: 0, late: 0 }),
-  },
-  lanes: { list: async () => [], resume: () => [] },
-  hooks: { list: async () => [], resume: () => [], test: async () => undefined },
-  events: {
-    list: async () => ({ events: [] }),
-    seqOf: () => undefined,
-    dead: async () => [],
-    replay: async () => 0,
-    follow: async () => ({ newest: 0, close() {} }),
-  },
-  served: () => false,
-  plainWords: () => undefined,
-  relay: async () => undefined,
-  receiver: () => undefined,
-  bind: async () => {},
-  unbind: async () => {},
-  revoke: async () => 0,
-  deleteDevices: async () => {},
-  devices: { get: async () => [], byUid: async () => [], past: async () => [] },
-  live: localLive([
-    {
-      isConnected: () => false,
-      count: () => 0,
-      members: async () => [],
-      sessions: () => ({ total: 0, byPlatform: new Map(), packetsIn10s: 0 }),
-      connectionsOf: () => [],
-      reached: () => false,
-      isAwake: () => false,
-      seen: async () => [],
-      topics: async () => [],
-      order: async () => 0,
-    },
-  ]),
-  counters: {
-    add: async () => {},
-    chart: async () => [],
-    keys: async () => [],
-    arrived: async () => {},
-    arrivals: async () => [],
-  },
-  count: () => {},
-  ready: async () => [],
-  rings: new Rings({}),
-  audit: { add() {}, list: async () => [] },
-  config: () => ({}),
-};
 
 async function serve(kind: Server): Promise<void> {
   if (kind === "bare") {
@@ -104,7 +40,7 @@ async function serve(kind: Server): Promise<void> {
       serverId: "127.0.0.1:1",
       report: (error) => process.stderr.write(`${error}\n`),
     },
-    actions,
+    idleActions(),
   );
   const options = { host: "127.0.0.1", port: PORTS[kind], maxBody: 1e8, bodyTimeout: 60_000, trustedProxies: [] };
   await createServer(options, api.site).listen();

@@ -13,7 +13,6 @@ import type { PushId, Uid } from "../../src/core/device.ts";
 import { accept } from "../../src/core/notify.ts";
 import { push, pushOnce } from "../../src/core/push.ts";
 import { createReport } from "../../src/core/report.ts";
-import { Rings } from "../../src/core/rings.ts";
 import { PLAIN } from "../../src/core/traits.ts";
 import { createExpander } from "../../src/delivery/expand.ts";
 import { openLocalEngine } from "../../src/engine/local.ts";
@@ -27,6 +26,7 @@ import type { EngineRequest } from "../../src/sockets/transport/request.ts";
 import { Server } from "../../src/sockets/transport/server.ts";
 import type { Receiver, Socket } from "../../src/sockets/transport/socket.ts";
 import { socketio } from "../../src/sockets/transport/socketio.ts";
+import { idleActions } from "../../test/support/actions.ts";
 import { median, short } from "./table.ts";
 
 const SESSIONS = Number(process.env["SESSIONS"] ?? 1_000_000);
@@ -226,6 +226,7 @@ const api = createApi(
     warn() {},
   },
   {
+    ...idleActions(),
     push: (target, draft, once) =>
       once === undefined ? push(engine, target, draft, now()) : pushOnce(engine, target, draft, once, now()),
     async notify(content, request) {
@@ -240,31 +241,13 @@ const api = createApi(
       failedGroups: engine.outbox.failedGroups,
       retry: (filter, options) => engine.outbox.retry(filter, options, now()),
     },
-    lanes: { list: async () => [], resume: () => [] },
-    hooks: { list: async () => [], resume: () => [], test: async () => undefined },
-    events: {
-      list: async () => ({ events: [] }),
-      seqOf: () => undefined,
-      dead: async () => [],
-      replay: async () => 0,
-      follow: async () => ({ newest: 0, close() {} }),
-    },
-    served: () => false,
-    plainWords: () => undefined,
-    relay: async () => undefined,
-    receiver: () => undefined,
     bind: (binding) => bind(engine, binding, now()),
     unbind: (who) => unbind(engine, who, now()),
-    revoke: async () => 0,
     deleteDevices: (pushIds) => forget(engine, pushIds),
     devices: engine.devices,
     live: engine.live,
     counters: engine.counters,
     count: (key) => report.count(key, { success: 1 }),
-    ready: async () => [],
-    rings: new Rings({}),
-    audit: { add() {}, list: async () => [] },
-    config: () => ({}),
     metrics,
   },
 );

@@ -293,13 +293,15 @@ function queued(facts: Facts, { nextTryAt, reason, retries }: DeliveryRecord, no
   };
 }
 
+/** Its life ended in the night. */
+const quiet = (reason: string): Verdict => ({
+  cause: "quiet_hours",
+  text: sentence(reason),
+  remedy: "Give it a longer timeToLive, or send it without quietHours.",
+});
+
 function late(facts: Facts, reason: string): Verdict {
-  if (reason === QUIET)
-    return {
-      cause: "quiet_hours",
-      text: sentence(reason),
-      remedy: "Give it a longer timeToLive, or send it without quietHours.",
-    };
+  if (reason === QUIET) return quiet(reason);
   const { lane } = facts;
   const why = lane === undefined || lane.state === "running" ? "" : ` The lane is ${lane.state}: ${lane.reason ?? ""}.`;
   return worded(
@@ -323,12 +325,7 @@ function waiting(facts: Facts): Verdict {
 
 /** Over the connection it came to nothing. */
 function missed(facts: Facts, reason: string): Verdict {
-  if (reason === QUIET)
-    return {
-      cause: "quiet_hours",
-      text: sentence(reason),
-      remedy: "Give it a longer timeToLive, or send it without quietHours.",
-    };
+  if (reason === QUIET) return quiet(reason);
   const lacking = tokenless(facts);
   if (lacking !== undefined) return lacking;
   if (reason === PUSHED_OUT)

@@ -6,12 +6,9 @@ import type { Test } from "tap";
 import type { Actions } from "../../src/api/actions.ts";
 import type { Api, ApiOptions } from "../../src/api/routes.ts";
 import { createApi } from "../../src/api/routes.ts";
-import type { Counters } from "../../src/core/engine.ts";
-import { Rings } from "../../src/core/rings.ts";
-import { localLive } from "../../src/engine/live.ts";
 import type { HttpOptions, HttpServer } from "../../src/http/server.ts";
 import { createServer } from "../../src/http/server.ts";
-import { nobody } from "../support/presence.ts";
+import { idleActions } from "../support/actions.ts";
 
 export interface Answer {
   readonly status: number;
@@ -48,14 +45,6 @@ export interface Harness {
   post(path: string, body: unknown): Promise<Answer>;
 }
 
-const noCounters: Counters = {
-  add: async () => {},
-  chart: async () => [],
-  keys: async () => [],
-  arrived: async () => {},
-  arrivals: async () => [],
-};
-
 export async function start(
   t: Test,
   options: Partial<ApiOptions> = {},
@@ -67,7 +56,9 @@ export async function start(
   const reported: unknown[] = [];
   const warned: string[] = [];
   const record = (action: string, ...args: unknown[]): void => void calls.push({ action, args });
+  const idle = idleActions();
   const recorder: Actions = {
+    ...idle,
     push: (...args) => {
       record("push", ...args);
       return { id: "packet123456", online: 0 };
@@ -77,6 +68,7 @@ export async function start(
       return notifyOptions.id ?? "generated123";
     },
     outbox: {
+      ...idle.outbox,
       jobs: async (...args) => {
         record("jobs", ...args);
         return [];
@@ -85,33 +77,15 @@ export async function start(
         record("order", ...args);
         return [];
       },
-      notification: async () => undefined,
-      at: async () => undefined,
       deliveries: async (...args) => void record("deliveries", ...args),
     },
-    reached: async () => undefined,
-    failures: {
-      failed: async () => ({ deliveries: [] }),
-      failedGroups: async () => ({ groups: [], complete: true }),
-      retry: async () => ({ retried: 0, ids: new Set(), dead: 0, late: 0 }),
-    },
     lanes: {
-      list: async () => [],
+      ...idle.lanes,
       resume: (which) => {
         record("resume", which);
         return [];
       },
     },
-    hooks: { list: async () => [], resume: () => [], test: async () => undefined },
-    events: {
-      list: async () => ({ events: [] }),
-      seqOf: () => undefined,
-      dead: async () => [],
-      replay: async () => 0,
-      follow: async () => ({ newest: 0, close() {} }),
-    },
-    served: () => false,
-    plainWords: () => undefined,
     relay: async (...args) => void record("relay", ...args),
     receiver: (...args) => void record("receiver", ...args),
     bind: async (binding) => record("bind", binding),
@@ -121,14 +95,7 @@ export async function start(
       return 0;
     },
     deleteDevices: async (pushIds) => record("delete", pushIds),
-    devices: { get: async () => [], byUid: async () => [], past: async () => [] },
-    live: localLive([nobody]),
-    counters: noCounters,
     count: (key) => void counted.push(key),
-    config: () => ({}),
-    ready: async () => [],
-    rings: new Rings({}),
-    audit: { add: () => {}, list: async () => [] },
     ...actions,
   };
   const api = createApi(

@@ -2,7 +2,7 @@
 import t, { type Test } from "tap";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { type Answer, asking, type Backend, startBackend } from "../support/backend.ts";
-import { type Generation, RawClient, SocketClient, TRANSPORTS } from "../support/clients.ts";
+import { client, RawClient } from "../support/clients.ts";
 import { argument, device, eventually, fresh } from "../support/devices.ts";
 import { auth, hs256 } from "../support/tokens.ts";
 
@@ -18,17 +18,6 @@ async function stage(
   return { backend, at };
 }
 
-function client(
-  t: Test,
-  at: TestApp,
-  generation: Generation,
-  options: object = {},
-  transport: keyof typeof TRANSPORTS = "websocket",
-) {
-  const made = new SocketClient(generation, at.clientUrl, TRANSPORTS[transport], options);
-  t.teardown(() => made.close());
-  return made;
-}
 async function raw(t: Test, at: TestApp): Promise<RawClient> {
   const made = await RawClient.open(at.clientPort, "EIO=3&transport=websocket");
   t.teardown(() => made.close());

@@ -1,7 +1,7 @@
 // Clients that log in with a token, over every way that a token can come, with real clients of old and new.
 import t, { type Test } from "tap";
 import { startTestApp, type TestApp } from "../support/app.ts";
-import { type Generation, RawClient, SocketClient, TRANSPORTS } from "../support/clients.ts";
+import { client, type Generation, RawClient, type SocketClient, type TRANSPORTS } from "../support/clients.ts";
 import { takeClock } from "../support/clock.ts";
 import { argument, device, eventually, fresh } from "../support/devices.ts";
 import { AUDIENCE, auth, hs256, ISSUER, keyPair, SECRET, seconds, startIssuer } from "../support/tokens.ts";
@@ -10,17 +10,6 @@ type Auth = Partial<Parameters<typeof auth>[0]>;
 const start = (t: Test, more: Auth = {}, rest: Parameters<typeof startTestApp>[1] = {}): Promise<TestApp> =>
   startTestApp(t, { ...rest, client: { ...rest.client, auth: auth(more) } });
 
-function client(
-  t: Test,
-  at: TestApp,
-  generation: Generation,
-  options: object = {},
-  transport: keyof typeof TRANSPORTS = "websocket",
-) {
-  const made = new SocketClient(generation, at.clientUrl, TRANSPORTS[transport], options);
-  t.teardown(() => made.close());
-  return made;
-}
 /** How a client of that generation gives a token. Where the clock is moved it is 3.x: 4.x takes that for a silent server. */
 const giving = (generation: Generation, token: string): object =>
   generation >= 3 ? { auth: { token } } : { query: { token } };

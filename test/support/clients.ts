@@ -1,6 +1,7 @@
 // Real clients of every generation, and a raw one for frames that no client would send. Everything is awaited, nothing slept.
 import { type EventEmitter, once } from "node:events";
 import { createRequire } from "node:module";
+import type { Test } from "tap";
 
 const require = createRequire(import.meta.url);
 
@@ -198,4 +199,17 @@ export function pushClient(url: string, options: object = {}): PushClient {
 /** The next value of one of the SDK's own events; it keeps a single listener per event. */
 export function nextOf(client: PushClient, event: string): Promise<Record<string, unknown>> {
   return new Promise((resolve) => client.on(event, resolve));
+}
+
+/** One that is closed when the test ends. @param options further ones of the library's own */
+export function client(
+  t: Test,
+  { clientUrl }: { readonly clientUrl: string },
+  generation: Generation,
+  options: object = {},
+  transport: keyof typeof TRANSPORTS = "websocket",
+): SocketClient {
+  const made = new SocketClient(generation, clientUrl, TRANSPORTS[transport], options);
+  t.teardown(() => made.close());
+  return made;
 }

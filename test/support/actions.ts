@@ -1,0 +1,54 @@
+// A core behind the API that does nothing and knows nobody: who needs one replaces what it looks at.
+import type { Actions } from "../../src/api/actions.ts";
+import { Rings } from "../../src/core/rings.ts";
+import { localLive } from "../../src/engine/live.ts";
+import { nobody } from "./presence.ts";
+
+export const idleActions = (): Actions => ({
+  push: () => ({ id: "packet123456", online: 0 }),
+  notify: async () => "",
+  outbox: {
+    jobs: async () => [],
+    order: async () => [],
+    notification: async () => undefined,
+    at: async () => undefined,
+    deliveries: async () => undefined,
+  },
+  reached: async () => undefined,
+  failures: {
+    failed: async () => ({ deliveries: [] }),
+    failedGroups: async () => ({ groups: [], complete: true }),
+    retry: async () => ({ retried: 0, ids: new Set(), dead: 0, late: 0 }),
+  },
+  lanes: { list: async () => [], resume: () => [] },
+  hooks: { list: async () => [], resume: () => [], test: async () => undefined },
+  events: {
+    list: async () => ({ events: [] }),
+    seqOf: () => undefined,
+    dead: async () => [],
+    replay: async () => 0,
+    follow: async () => ({ newest: 0, close() {} }),
+  },
+  served: () => false,
+  plainWords: () => undefined,
+  relay: async () => undefined,
+  receiver: () => undefined,
+  bind: async () => {},
+  unbind: async () => {},
+  revoke: async () => 0,
+  deleteDevices: async () => {},
+  devices: { get: async () => [], byUid: async () => [], past: async () => [] },
+  live: localLive([nobody]),
+  counters: {
+    add: async () => {},
+    chart: async () => [],
+    keys: async () => [],
+    arrived: async () => {},
+    arrivals: async () => [],
+  },
+  count: () => {},
+  ready: async () => [],
+  rings: new Rings({}),
+  audit: { add() {}, list: async () => [] },
+  config: () => ({}),
+});
