@@ -129,7 +129,7 @@ export class Conversation implements SocketApplication<Session> {
     });
     const { disconnectDelay, elapsed, engine, hub, log, now, pageSize } = options;
     this.#background = new Background((fields, message) => log.error(fields, message));
-    this.#marks = new Marks({ hub, broker: engine.broker, background: this.#background });
+    this.#marks = new Marks({ proofs: hub.proofs, broker: engine.broker, background: this.#background });
     this.#acks = new Acks(async (acks) => {
       const stored = engine.outbox.acknowledged(acks, now());
       this.#background.own(stored, "acknowledged");
@@ -292,12 +292,12 @@ export class Conversation implements SocketApplication<Session> {
   }
 
   proven(connection: Connection<Session>, stamp: number): void {
-    if (connection.data !== undefined) this.#hub.proven(connection.data, stamp);
+    if (connection.data !== undefined) this.#hub.proofs.proven(connection.data, stamp);
     this.#marks.storeSoon();
   }
 
   heard(connection: Connection<Session>): void {
-    if (connection.data !== undefined) this.#hub.heard(connection.data);
+    if (connection.data !== undefined) this.#hub.proofs.heard(connection.data);
     this.#marks.storeSoon();
   }
 
@@ -568,25 +568,6 @@ export class Conversation implements SocketApplication<Session> {
     this.#replay.next(session);
   }
 
-  // ---- orders of the backend
-
-  /** Whoever is told to stay away hangs up by itself: an end of the transport that overtook it would look like any other. */
-  #close(session: Session, reconnect: boolean): void {
-    const { connection } = session;
-    if (reconnect) return connection.close();
-    connection.send("41");
-    connection.expect(HANGS_UP_WITHIN);
-    this.#end(connection, session, "forced close");
-  }
-
-  /** Whatever the limits on what clients ask for. */
-  #join(session: Session, topic: string): boolean {
-    const channel = topicChannel(topic);
-    if (!session.isJoining(channel) && !session.connection.in(channel)) this.#admit(session, topic, undefined);
-    this.#members.flush();
-    return true;
-  }
-
   /** Joins topics at once, or with a position after what was missed of them. */
   #enter(session: Session, event: string, subscriptions: readonly Subscription[]): void {
     const { limits } = this.#options;
@@ -663,6 +644,25 @@ export class Conversation implements SocketApplication<Session> {
     session.topics--;
     session.topicBytes -= topicCost(topic);
     if (topic === NOTI_TOPIC) session.notiSince = -1;
+    return true;
+  }
+
+  // ---- orders of the backend
+
+  /** Whoever is told to stay away hangs up by itself: an end of the transport that overtook it would look like any other. */
+  #close(session: Session, reconnect: boolean): void {
+    const { connection } = session;
+    if (reconnect) return connection.close();
+    connection.send("41");
+    connection.expect(HANGS_UP_WITHIN);
+    this.#end(connection, session, "forced close");
+  }
+
+  /** Whatever the limits on what clients ask for. */
+  #join(session: Session, topic: string): boolean {
+    const channel = topicChannel(topic);
+    if (!session.isJoining(channel) && !session.connection.in(channel)) this.#admit(session, topic, undefined);
+    this.#members.flush();
     return true;
   }
 

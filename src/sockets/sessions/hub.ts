@@ -1,7 +1,7 @@
 // This process's sessions by channel. A packet becomes one frame, whoever gets it. Topics are fanned out by the gateway's rooms;
 // a device or a user has so few sessions that they are written to directly.
 import type { PushId, Uid } from "../../core/device.ts";
-import type { Hub as HubPort, Order, Replayed, SentMark } from "../../core/engine.ts";
+import type { Hub as HubPort, Order } from "../../core/engine.ts";
 import { PushError } from "../../core/errors.ts";
 import { LargeMap } from "../../core/large-map.ts";
 import type { LiveOrder, Member, Present, Seen, SessionCounts, TopicCount, Who } from "../../core/live.ts";
@@ -11,12 +11,12 @@ import type { Channel, From, KeptPacket, Packet, PacketId } from "../../core/pac
 import { channelKind, channelName, sizeOf, topicChannel } from "../../core/packet.ts";
 import { Recent } from "../../core/recent.ts";
 import type { Gateway } from "../transport/types.ts";
-import { Doubt, type Proof } from "./doubt.ts";
 import { encodeFrame } from "./frames.ts";
 import { Holds } from "./holds.ts";
 import { Lingering } from "./lingering.ts";
 import { Names } from "./names.ts";
 import { LeftOut, Overload, type OverloadLimits } from "./overload.ts";
+import { Proofs } from "./proofs.ts";
 import { type Joining, Joins, type Session } from "./session.ts";
 
 const TOPIC = topicChannel("");
@@ -27,10 +27,6 @@ const MOST_NOTIS = 1000;
 const MOST_ASKED = 10_000;
 /** Seconds that `packetsIn10s` looks back. */
 const WINDOW = 10;
-/** How often a session is asked for proof within a tick, which is a second. */
-const ASKS = 8;
-/** Sessions asked for proof in one turn. */
-const ASKED_TOGETHER = 1000;
 
 /** What the conversation does to its sessions. */
 export interface Actor {
@@ -51,8 +47,8 @@ export class Hub implements HubPort {
   readonly #users = new LargeMap<Uid, Session>();
   /** Sessions that hold a topic's packets until its backlog is sent. */
   readonly #joining = new Map<Channel, Set<Session>>();
-  /** Sessions that were written to after they were asked often enough in this tick: they are asked again in the next one. */
-  readonly #toAsk = new Set<Session>();
+  /** Of what was written to sessions on their devices' own channels. */
+  readonly proofs: Proofs;
   /** Devices whose last session went within the disconnect delay. */
   readonly lingering = new Lingering();
   /** Who is held out of topics. */
@@ -68,8 +64,6 @@ export class Hub implements HubPort {
   /** The first and the last kept packet that was handed over, of any channel: 0 until there was one. */
   #oldest = 0;
   newest = 0;
-  #marks = new Map<PushId, number>();
-  #replayed = new Map<PushId, Replayed[]>();
   #frameOf: Packet | undefined = undefined;
   #frame = "";
   /** Packets written to clients since the start, and in each of the last seconds. */
@@ -92,6 +86,7 @@ export class Hub implements HubPort {
     this.#gateway = gateway;
     this.#maxHeld = maxHeld;
     this.#now = now;
+    this.proofs = new Proofs(now);
     const elapsed = (): number => performance.now();
     this.holds = new Holds(elapsed);
     this.#names = new Names(() => this.#topicsOfAll(), elapsed);
@@ -171,7 +166,7 @@ export class Hub implements HubPort {
   /** Writes one packet to one session; one of its device's own channel is in doubt until it is proven to have arrived. */
   send(session: Session, channel: Channel, packet: Packet | KeptPacket): void {
     this.written++;
-    const prove = "seq" in packet && channelKind(channel) === "device" && this.#doubt(session, packet);
+    const prove = "seq" in packet && channelKind(channel) === "device" && this.proofs.doubt(session, packet);
     session.connection.send(this.#frameFor(session, channel, packet), prove);
   }
 
@@ -181,11 +176,7 @@ export class Hub implements HubPort {
    */
   sendBacklog(session: Session, channel: Channel, packets: readonly KeptPacket[], first: readonly string[]): void {
     this.written += packets.length;
-    let prove = false;
-    if (channelKind(channel) === "device" && packets.length > 0) {
-      for (const packet of packets) this.#wrote(session, packet);
-      prove = this.#mayAsk(session);
-    }
+    const prove = channelKind(channel) === "device" && this.proofs.doubtPage(session, packets);
     const frames = packets.map((packet) => this.#frameFor(session, channel, packet));
     session.connection.sendBacklog([...first, ...frames], prove);
   }
@@ -211,100 +202,6 @@ export class Hub implements HubPort {
       this.#frame = encodeFrame(channel, packet, this.#now());
     }
     return this.#frame;
-  }
-
-  // ---- what has arrived (holds 9)
-
-  /** @returns whether to ask for proof with this very packet */
-  #doubt(session: Session, packet: KeptPacket): boolean {
-    this.#wrote(session, packet);
-    return this.#mayAsk(session);
-  }
-
-  #wrote(session: Session, packet: KeptPacket): void {
-    const { connection } = session;
-    session.doubt ??= new Doubt();
-    connection.inDoubt = true;
-    const { event, id, expires, seq } = packet;
-    const replayed = event === "noti" ? { id, expires, at: this.#now() } : undefined;
-    session.doubt.wrote(seq, sizeOf(packet), connection.stamp(), performance.now(), replayed);
-    if (session.doubt.isFull) connection.close("ping timeout"); // what it did not prove comes to the next one
-  }
-
-  /** Proof of all that was written; when it was asked for often, within a second. */
-  #mayAsk(session: Session): boolean {
-    const first = this.#tick * ASKS;
-    if (session.asks === first + ASKS) {
-      this.#toAsk.add(session);
-      return false;
-    }
-    session.asks = Math.max(session.asks, first) + 1;
-    session.doubt?.asked();
-    return true;
-  }
-
-  #askAll(): void {
-    let count = 0;
-    for (const session of this.#toAsk) {
-      if (++count > ASKED_TOGETHER) {
-        setImmediate(() => this.#askAll());
-        return;
-      }
-      this.#toAsk.delete(session);
-      if (session.doubt === undefined || session.gone) continue;
-      session.doubt.asked();
-      session.connection.prove();
-    }
-  }
-
-  /** Everything sent to the session before that moment has arrived. */
-  proven(session: Session, stamp: number): void {
-    this.#received(session, session.doubt?.proven(stamp));
-  }
-
-  /** The session's client has spoken, and answers no pings. */
-  heard(session: Session): void {
-    this.#received(session, session.doubt?.heard(performance.now()));
-  }
-
-  #received(session: Session, proof: Proof | undefined): void {
-    const { pushId } = session;
-    if (proof === undefined || pushId === undefined) return;
-    if (proof.seq > (this.#marks.get(pushId) ?? 0)) this.#marks.set(pushId, proof.seq);
-    if (proof.replayed.length > 0)
-      this.#replayed.set(pushId, [...(this.#replayed.get(pushId) ?? []), ...proof.replayed]);
-    if (session.doubt?.isEmpty) this.#trust(session);
-  }
-
-  /** Nothing is in doubt any more, or it is left to the device's next connection. */
-  #trust(session: Session): void {
-    session.doubt = undefined;
-    session.connection.inDoubt = false;
-    this.#toAsk.delete(session);
-  }
-
-  get hasMarks(): boolean {
-    return this.#marks.size > 0;
-  }
-
-  /** How far devices have received their own channel since the last call. */
-  takeMarks(): SentMark[] {
-    if (this.#marks.size === 0) return [];
-    const marks = [...this.#marks].map(([pushId, seq]): SentMark => {
-      const replayed = this.#replayed.get(pushId);
-      return replayed === undefined ? { pushId, seq } : { pushId, seq, replayed };
-    });
-    this.#marks = new Map();
-    this.#replayed = new Map();
-    return marks;
-  }
-
-  /** They could not be stored: they come with the next ones. */
-  giveBackMarks(marks: readonly SentMark[]): void {
-    for (const { pushId, seq, replayed } of marks) {
-      this.#marks.set(pushId, Math.max(seq, this.#marks.get(pushId) ?? 0));
-      if (replayed !== undefined) this.#replayed.set(pushId, [...replayed, ...(this.#replayed.get(pushId) ?? [])]);
-    }
   }
 
   // ---- joining a channel without gap, repeat or disorder (holds 3)
@@ -387,7 +284,7 @@ export class Hub implements HubPort {
   unname(session: Session): boolean {
     const { pushId, platform } = session;
     if (pushId === undefined) return false;
-    this.#trust(session);
+    this.proofs.trust(session);
     this.unbindSession(session);
     unlink(this.#devices, pushId, session, OF_DEVICE);
     session.pushId = undefined;
@@ -664,7 +561,7 @@ export class Hub implements HubPort {
     const count = this.written - this.#writtenAtTick;
     this.#writtenAtTick = this.written;
     this.#perSecond[this.#tick++ % WINDOW] = count;
-    this.#askAll();
+    this.proofs.tick();
     this.holds.tick();
     this.#names.tick();
     return count;

@@ -1,13 +1,13 @@
 // How far devices have proven to have received their own channels, on its way to the store (holds 9).
 import type { Broker } from "../../core/engine.ts";
 import type { Background } from "./background.ts";
-import type { Hub } from "./hub.ts";
+import type { Proofs } from "./proofs.ts";
 
 /** What is proven to have arrived is stored within so many milliseconds: a crash before then repeats it to a client without position. */
 const STORE_WITHIN = 100;
 
 interface MarksOptions {
-  readonly hub: Hub;
+  readonly proofs: Proofs;
   readonly broker: Pick<Broker, "sent">;
   readonly background: Background;
 }
@@ -22,8 +22,8 @@ export class Marks {
 
   /** Something may have been proven. */
   storeSoon(): void {
-    const { background, hub } = this.#options;
-    if (this.#timer !== undefined || background.fails || !hub.hasMarks) return;
+    const { background, proofs } = this.#options;
+    if (this.#timer !== undefined || background.fails || proofs.isEmpty) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       background.own(this.store(), "sent");
@@ -33,11 +33,11 @@ export class Marks {
 
   /** Undefined: there is nothing to store. */
   store(): Promise<void> | undefined {
-    const { background, broker, hub } = this.#options;
-    const marks = hub.takeMarks();
+    const { background, broker, proofs } = this.#options;
+    const marks = proofs.take();
     if (marks.length === 0) return undefined;
     return broker.sent(marks).catch((error: unknown) => {
-      hub.giveBackMarks(marks);
+      proofs.giveBack(marks);
       background.fails = true;
       throw error;
     });

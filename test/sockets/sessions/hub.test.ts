@@ -81,7 +81,7 @@ t.test("holds 9: a client that proves nothing for minutes is closed, so what is 
   for (let seq = 1; seq <= 2000; seq++) {
     hub.deliver(deviceChannel("other" as PushId), packet(seq));
     if (seq % 8 !== 0) continue;
-    hub.proven(patient, ++stamps);
+    hub.proofs.proven(patient, ++stamps);
     hub.tick();
   }
   t.equal(closed.length, 1, "one that answers stays");
