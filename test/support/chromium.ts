@@ -1,6 +1,9 @@
 // A real browser without a window, driven over its DevTools protocol: pages, their network, and what they say on the console.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Test } from "tap";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
@@ -28,36 +31,60 @@ export interface Browser {
   open(url: string): Promise<Page>;
 }
 
+/** How long a browser may take to end in peace before it is killed, milliseconds. */
+const PATIENCE = 5000;
+
 export async function startChromium(t: Test, binary: string): Promise<Browser> {
-  const profile = t.testdir({ profile: {} });
+  // Not in the test's own folder: what may still be written there must not be in the way when that one is removed.
+  const profile = mkdtempSync(join(tmpdir(), "pushbox-chromium-"));
   const flags = [
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-dev-shm-usage",
+    "--disable-breakpad",
     "--no-first-run",
     "--disable-background-networking",
     "--remote-debugging-port=0",
-    `--user-data-dir=${profile}/profile`,
+    `--user-data-dir=${profile}`,
     "about:blank",
   ];
-  const child = spawn(binary, flags, { stdio: ["ignore", "ignore", "pipe"] });
+  // A group of its own: its helpers can be ended with it, and do not keep its output open.
+  const child = spawn(binary, flags, { stdio: ["ignore", "ignore", "pipe"], detached: true });
+  const ended = once(child, "exit");
   t.teardown(async () => {
-    child.kill("SIGKILL");
-    await once(child, "close");
+    const late = setTimeout(() => kill(child), PATIENCE);
+    connection?.close();
+    if (connection === undefined) kill(child);
+    await ended;
+    clearTimeout(late);
+    kill(child);
+    child.stderr?.destroy();
+    rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   });
-  const connection = new Connection(await address(child));
-  await connection.opened;
+  let connection: Connection | undefined;
+  const opened = new Connection(await address(child));
+  connection = opened;
+  await opened.opened;
   return {
     async open(url) {
-      const { targetId } = await connection.command("Target.createTarget", { url: "about:blank" });
-      const { sessionId } = await connection.command("Target.attachToTarget", { targetId, flatten: true });
-      const page = new RealPage(connection, String(sessionId));
+      const { targetId } = await opened.command("Target.createTarget", { url: "about:blank" });
+      const { sessionId } = await opened.command("Target.attachToTarget", { targetId, flatten: true });
+      const page = new RealPage(opened, String(sessionId));
       for (const domain of ["Page", "Runtime", "Network", "Log"]) await page.command(`${domain}.enable`);
       await page.goTo(url);
       return page;
     },
   };
+}
+
+/** Ends the browser and what it has started. */
+function kill({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, "SIGKILL");
+  } catch {
+    // All of them have ended.
+  }
 }
 
 async function address(child: ChildProcess): Promise<string> {
@@ -97,6 +124,16 @@ class Connection {
       if (reply.id === undefined) this.listeners.get(reply.sessionId ?? "")?.(reply.method ?? "", reply.params ?? {});
       else this.#waiting.get(reply.id)?.(reply);
     });
+    // What is asked of a browser that ended is not answered any more.
+    this.#socket.addEventListener("close", () => {
+      for (const answer of this.#waiting.values()) answer({ error: { message: "the browser has ended" } });
+    });
+  }
+
+  /** Asks the browser to end. */
+  close(): void {
+    if (this.#socket.readyState === WebSocket.OPEN)
+      this.#socket.send(JSON.stringify({ id: ++this.#id, method: "Browser.close" }));
   }
 
   command(method: string, params: Fields = {}, sessionId?: string): Promise<Fields> {
@@ -107,6 +144,7 @@ class Connection {
         if (error === undefined) resolve(result ?? {});
         else reject(new Error(`${method}: ${error.message}`));
       });
+      if (this.#socket.readyState !== WebSocket.OPEN) throw new Error(`${method}: the browser has ended`);
       this.#socket.send(JSON.stringify({ id, method, params, ...(sessionId === undefined ? {} : { sessionId }) }));
     });
   }
@@ -134,8 +172,12 @@ class RealPage implements Page {
   }
 
   async goTo(url: string): Promise<void> {
-    const loaded = new Promise<void>((resolve) => {
-      this.#loaded = resolve;
+    const loaded = new Promise<void>((resolve, reject) => {
+      const late = setTimeout(() => reject(new Error(`not loaded within 30 s: ${url}`)), 30_000);
+      this.#loaded = () => {
+        clearTimeout(late);
+        resolve();
+      };
     });
     await this.command("Page.navigate", { url });
     await loaded;
