@@ -10,7 +10,7 @@ import type { Once } from "../core/outbox.ts";
 import { Pace } from "../core/pace.ts";
 import { channelKind, type Parcel } from "../core/packet.ts";
 import { Recent } from "../core/recent.ts";
-import type { Queue, Steps } from "./calls.ts";
+import type { Calls, Steps } from "./calls.ts";
 import { localLive } from "./live.ts";
 import { packParcels } from "./rows.ts";
 
@@ -36,7 +36,7 @@ export interface LocalBroker extends Broker {
 /** Nobody reads the log of a uid: who has the uid may change at any time. */
 export const isKept = ({ channel, packet }: Parcel): boolean => packet.expires > 0 && channelKind(channel) !== "uid";
 
-export function localBroker(queue: Queue): LocalBroker {
+export function localBroker(queue: Calls): LocalBroker {
   const hubs: Hub[] = [];
 
   const pace = new Pace();

@@ -39,7 +39,22 @@ export interface BatchFigures {
   readonly commit: number;
 }
 
-export class Queue {
+/** The calls of a store, whichever it is: what each does is that of the method of this name (`sqlite/thread.ts`). */
+export interface Calls {
+  /**
+   * One call of the store. `committed` is run with its result after the commit, in the order of the calls and before any of a
+   * later one is settled: what must keep that order is done there, not after an `await`. When it takes longer than a turn it gives
+   * back its further steps: nothing later is settled until they are done.
+   */
+  call<Name extends MethodName>(
+    name: Name,
+    args: Parameters<Methods[Name]>,
+    weight?: number,
+    committed?: (result: ReturnType<Methods[Name]>) => Steps | undefined,
+  ): Promise<ReturnType<Methods[Name]>>;
+}
+
+export class Queue implements Calls {
   readonly #worker: Worker;
   readonly #onBatch: ((figures: BatchFigures) => void) | undefined;
   readonly #underWay: Pending[][] = [];
@@ -65,11 +80,6 @@ export class Queue {
     return this.#underWay.reduce((sum, batch) => sum + batch.length, this.#waiting.length);
   }
 
-  /**
-   * One call of the store. `committed` is run with its result after the commit, in the order of the calls and before any of a
-   * later one is settled: what must keep that order is done there, not after an `await`. When it takes longer than a turn it gives
-   * back its further steps: nothing later is settled until they are done.
-   */
   call<Name extends MethodName>(
     name: Name,
     args: Parameters<Methods[Name]>,

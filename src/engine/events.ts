@@ -8,7 +8,7 @@ import {
   type Wanted,
   wantedTypes,
 } from "../core/events.ts";
-import type { Queue } from "./calls.ts";
+import type { Calls } from "./calls.ts";
 import type { Walk } from "./sqlite/online.ts";
 
 /** A longer list goes in pieces, so that other callers get in between. */
@@ -32,7 +32,7 @@ export interface LocalEvents extends Events {
 }
 
 /** @param elapsed milliseconds by a clock that is never set */
-export function localEvents(queue: Queue, now: () => number, elapsed: () => number): LocalEvents {
+export function localEvents(queue: Calls, now: () => number, elapsed: () => number): LocalEvents {
   let wanted = NOTHING_WANTED;
   let types: ReadonlySet<EventType> = new Set();
   let devices = false;

@@ -1,7 +1,7 @@
 // The queues of the endpoints of a single process, made of the calls of the storage thread.
 import type { EventQuery } from "../core/events.ts";
 import type { HookBounds, HookQueue } from "../core/hooks.ts";
-import type { Queue } from "./calls.ts";
+import type { Calls } from "./calls.ts";
 import type { LocalEvents } from "./events.ts";
 
 /** Rows per piece: about a millisecond. */
@@ -14,7 +14,7 @@ export interface LocalHooks extends HookQueue {
 }
 
 export function localHooks(
-  queue: Queue,
+  queue: Calls,
   events: Pick<LocalEvents, "list" | "keep" | "idle">,
   now: () => number,
 ): LocalHooks {

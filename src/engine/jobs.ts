@@ -23,7 +23,7 @@ import type {
 import { EXPIRED, NO_ALERT, NO_TITLE, NOT_BACK, NOT_KEPT, PUSHED_OUT, QUIET } from "../core/reasons.ts";
 import type { Traits } from "../core/traits.ts";
 import { isKept, type LocalBroker } from "./broker.ts";
-import type { Queue } from "./calls.ts";
+import type { Calls } from "./calls.ts";
 import { type AddressedRow, packAddressed, packParcels, packSettlements, unpackClaimed } from "./rows.ts";
 import type { LaneName } from "./sqlite/deliveries.ts";
 import type { FailureFilter, FailurePlace, FailureView } from "./sqlite/failures.ts";
@@ -73,7 +73,7 @@ function keepAtHand<Value>(all: Map<number, Value>, job: number, value: Value, m
 
 /** @param goOn told of an order that is not carried out to its end yet: `walkOn` is to follow */
 export function localOutbox(
-  queue: Queue,
+  queue: Calls,
   broker: LocalBroker,
   goOn: () => void,
   clock: () => number,
@@ -356,7 +356,7 @@ export function localOutbox(
  * Goes on with orders whose callers have their answer already, or that a restart cut short, and with what expires while it is held.
  * `stopped` is asked between the pieces.
  */
-export async function walkOn(queue: Queue, now: () => number, stopped: () => boolean): Promise<void> {
+export async function walkOn(queue: Calls, now: () => number, stopped: () => boolean): Promise<void> {
   while (!stopped()) {
     const job = await queue.call("unwalked", [now()]);
     if (job === undefined) return;
@@ -396,7 +396,7 @@ interface FailurePiece {
 
 /** Those that fit, piece by piece, from a place on. */
 async function* failuresIn(
-  queue: Queue,
+  queue: Calls,
   filter: FailedFilter,
   from: FailurePlace | undefined,
 ): AsyncIterable<FailurePiece> {

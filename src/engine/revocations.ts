@@ -1,12 +1,12 @@
 // Revocations of a single process: stored, then told to those of this very process who let clients in.
 import type { Revocations } from "../core/engine.ts";
 import type { Revocation } from "../core/login.ts";
-import type { Queue } from "./calls.ts";
+import type { Calls } from "./calls.ts";
 
 /** A longer list goes in pieces, so that other callers get in between. */
 const PIECE = 500;
 
-export function localRevocations(queue: Queue): Revocations {
+export function localRevocations(queue: Calls): Revocations {
   const listeners: ((revocations: readonly Revocation[]) => Promise<number>)[] = [];
   return {
     attach(listener) {

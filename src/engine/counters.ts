@@ -1,0 +1,49 @@
+// The statistics and the audit log of the port, made of the store's calls.
+import type { ArrivalRecord } from "../core/arrival.ts";
+import type { AuditLog } from "../core/audit.ts";
+import type { Counters } from "../core/engine.ts";
+import type { Calls } from "./calls.ts";
+import { inPieces, PIECE } from "./pieces.ts";
+
+export function localAudit(queue: Calls): AuditLog {
+  return {
+    async add(entries) {
+      await inPieces(entries, async (piece) => {
+        await queue.call("addAudit", [piece], piece.length);
+        return [];
+      });
+    },
+    async list(query, limit) {
+      const rows = await queue.call("listAudit", [query, limit], limit);
+      return rows.map(({ who, message, request, ...row }) => ({
+        ...row,
+        ...(who === null ? {} : { who }),
+        ...(message === null ? {} : { message }),
+        requestId: request,
+      }));
+    },
+  };
+}
+
+export function localCounters(queue: Calls): Counters {
+  return {
+    add: (samples, now) => queue.call("addSamples", [samples, now]),
+    chart: (key, from) => queue.call("chart", [key, from]),
+    keys: () => queue.call("keys", []),
+    async arrived(evidence, now) {
+      await inPieces(evidence, async (piece) => {
+        await queue.call("arrived", [piece, now], piece.length);
+        return [];
+      });
+    },
+    async arrivals(query, limit) {
+      const records: ArrivalRecord[] = [];
+      // One by one, so that other callers get in between: each lists up to 1,000 devices.
+      for (const arrival of await queue.call("arrivalsFound", [query, limit])) {
+        const record = await queue.call("arrivalRecord", [arrival], PIECE);
+        if (record !== undefined) records.push(record);
+      }
+      return records;
+    },
+  };
+}
