@@ -10,7 +10,7 @@ import { createDebug, showPush } from "./app/debug.ts";
 import { createExamples } from "./app/examples.ts";
 import { type Files, watchFiles } from "./app/files.ts";
 import { hostAddress } from "./app/host.ts";
-import { watchFigures } from "./app/live-figures.ts";
+import { platformFigures, watchFigures } from "./app/live-figures.ts";
 import type { Log } from "./app/log.ts";
 import { Logins } from "./app/login.ts";
 import { createMetrics, type Figures } from "./app/metrics.ts";
@@ -201,7 +201,11 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     live,
     counters: engine.counters,
     count: (key) => report.count(key, { success: 1 }),
-    rings: { seconds: (count) => figuresNow.rings.seconds(count), minutes: (count) => figuresNow.rings.minutes(count) },
+    rings: {
+      seconds: (count) => figuresNow.rings.seconds(count),
+      minutes: (count) => figuresNow.rings.minutes(count),
+      hours: (count) => figuresNow.hours(count),
+    },
     audit: { add: audit.add, list: engine.audit.list },
     ready: createReadiness({
       probe: () => engine.probe(),
@@ -231,12 +235,14 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     () => ({
       connections: gateway.size,
       sessions: hub.sessions().total,
+      ...platformFigures(hub.sessions()),
       opened: gateway.counters.opened,
       packets: hub.written,
       apiCalls: sum(api.counters.calls),
       apiErrors: sum(api.counters.errors),
     }),
     now,
+    engine.counters,
   );
   const stopWatching = watchFiles([gateway, server], (text) => log.warn(text));
 

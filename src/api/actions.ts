@@ -19,7 +19,7 @@ import type {
   RetryOptions,
 } from "../core/outbox.ts";
 import type { Pushed } from "../core/push.ts";
-import type { Rings } from "../core/rings.ts";
+import type { Rings, Series } from "../core/rings.ts";
 import type { Target } from "../core/target.ts";
 import type { AppId, VendorName } from "../core/vendor.ts";
 
@@ -131,8 +131,8 @@ export interface Actions {
     /** Stored a moment later. */
     add(entry: AuditEntry): void;
   };
-  /** Figures over the last minutes and the last day. */
-  readonly rings: Pick<Rings, "seconds" | "minutes">;
+  /** Figures over the last minutes, the last day and the last month. */
+  readonly rings: Pick<Rings, "seconds" | "minutes"> & { hours(count: number): Promise<Series> };
   /** Why this server should be given no work now; none: it is ready. */
   ready(): Promise<readonly string[]>;
   /** What is configured, every secret masked. */

@@ -22,8 +22,13 @@ export async function jsonList(items: readonly object[], together = LISTED_AT_ON
 }
 
 /** An object whose last member is a long list, written in pieces. */
-export async function jsonMembers(head: object, name: string, items: readonly object[]): Promise<Response> {
-  const list = await listText(items, LISTED_AT_ONCE);
+export async function jsonMembers(
+  head: object,
+  name: string,
+  items: readonly object[],
+  together = LISTED_AT_ONCE,
+): Promise<Response> {
+  const list = await listText(items, together);
   return { status: 200, headers: JSON_HEADERS, body: `${JSON.stringify(head).slice(0, -1)},"${name}":${list}}` };
 }
 

@@ -18,7 +18,16 @@ export const RETRIED: Paged = { usual: 100_000, most: 100_000 };
 /** Of `core/rings.ts`. */
 /** Without `seconds`. */
 export const USUAL_SECONDS = 60;
-export { MINUTES, SECONDS } from "../core/rings.ts";
+export { HOURS, MINUTES, SECONDS } from "../core/rings.ts";
+
+/** Of statistics: the hourly sums are kept for 30 days. */
+export const DAYS = 30;
+export const USUAL_DAYS = 7;
+/** Keys in one answer. */
+export const MOST_KEYS = 100;
+/** Types in one answer, and the latest notifications of each that are looked at. */
+export const MOST_TYPES = 50;
+export const MOST_OF_TYPE = 1000;
 
 /** Devices per second; nothing sends faster. */
 export const HIGHEST_RATE = 1_000_000;

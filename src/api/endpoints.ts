@@ -7,19 +7,20 @@ import {
   EVENTS,
   HIGHEST_CAP,
   HIGHEST_RATE,
+  HOURS,
   JOBS,
   LONGEST_FALLBACK,
   LONGEST_HOLD,
   MINUTES,
   MOST_ASKED,
   MOST_REVOKED,
-  type Paged,
   RETRIED,
   SECONDS,
   TOPIC_DEVICES,
   TOPICS,
   USUAL_SECONDS,
 } from "./bounds.ts";
+import { OPERATOR_ENDPOINTS } from "./operator-endpoints.ts";
 import {
   any,
   either,
@@ -37,6 +38,7 @@ import {
   word,
   yes,
 } from "./schema.ts";
+import { bounded, duration, flag, ids, pages, time } from "./takes.ts";
 
 export interface EndpointSpec {
   /** In a sentence. */
@@ -52,45 +54,13 @@ export interface EndpointSpec {
   readonly repeatable?: boolean;
   /** The call may carry the header Last-Event-ID. */
   readonly resumable?: boolean;
+  /** It answers as CSV, too, where that is asked for. */
+  readonly csv?: true;
   /** Of what it answers, where that is no JSON. */
   readonly media?: string;
 }
 
 // ---- parameters
-
-/** Every array form of api 1.1. */
-const ids = (why: string, most?: number): Schema => ({
-  anyOf: [
-    { type: ["string", "integer"] },
-    { type: "array", items: { type: ["string", "integer"] }, ...(most === undefined ? {} : { maxItems: most }) },
-  ],
-  description: `${why}; one, or many in any array form`,
-});
-const flag = (why: string): Schema => ({
-  type: ["boolean", "string"],
-  enum: [true, false, "true", "false"],
-  description: why,
-});
-const bounded = (least: number, most: number, why: string, usual?: number): Schema => ({
-  type: "integer",
-  minimum: least,
-  maximum: most,
-  ...(usual === undefined ? {} : { default: usual }),
-  description: why,
-});
-const pages = ({ usual, most }: Paged): Members => ({
-  limit: bounded(1, most, "how many at most", usual),
-  after: text("the `next` of the page before"),
-});
-const time = (why: string): Schema => ({
-  type: ["integer", "string"],
-  description: `${why}: milliseconds since 1970, or ISO text with its zone`,
-});
-const duration = (why: string, most?: number): Schema => ({
-  type: ["number", "string"],
-  ...(most === undefined ? {} : { maximum: most }),
-  description: `${why}: milliseconds, or a duration like 90s, 15m, 1h, 7d`,
-});
 
 const TIME_TO_LIVE = duration("how long it is kept for those who are away");
 const PUSH_IDS = ids("devices");
@@ -279,6 +249,10 @@ const SERIES = object({
   values: object({
     connections: LINE,
     sessions: LINE,
+    android: LINE,
+    ios: LINE,
+    browser: LINE,
+    other: LINE,
     opened: LINE,
     packets: LINE,
     apiCalls: LINE,
@@ -681,13 +655,15 @@ export const ENDPOINTS = {
     }),
   },
   "/stats/live": {
-    about: "What happened in the last seconds and minutes, for charts: all figures in one answer.",
+    about: "What happened in the last seconds, minutes and hours, for charts: all figures in one answer.",
     takes: {
       seconds: bounded(0, SECONDS, "so many of the last ten minutes", USUAL_SECONDS),
       minutes: bounded(0, MINUTES, "so many of the last day", 0),
+      hours: bounded(0, HOURS, "so many of the last 30 days", 0),
     },
-    answers: success({ "seconds?": SERIES, "minutes?": SERIES }),
+    answers: success({ "seconds?": SERIES, "minutes?": SERIES, "hours?": SERIES }),
   },
+  ...OPERATOR_ENDPOINTS,
   "/stats/chart": {
     about: "Sums of one key by the hour, of the last 7 days.",
     takes: { key: text("one of stats/getQueryDataKeys") },

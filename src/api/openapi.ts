@@ -51,7 +51,7 @@ export function openApi(version: string): Schema {
   };
 }
 
-function operations(path: string, { about, takes, answers, repeatable, resumable, media }: EndpointSpec): Schema {
+function operations(path: string, { about, takes, answers, repeatable, resumable, media, csv }: EndpointSpec): Schema {
   const name = path
     .slice(1)
     .replace(/\/:\w+$/, "")
@@ -81,7 +81,13 @@ function operations(path: string, { about, takes, answers, repeatable, resumable
       : []),
   ];
   const responses = {
-    "200": { description: "Done", content: { [media ?? "application/json"]: { schema: answers } } },
+    "200": {
+      description: "Done",
+      content: {
+        [media ?? "application/json"]: { schema: answers },
+        ...(csv === true ? { "text/csv": { schema: text() } } : {}),
+      },
+    },
     ...RESPONSES,
   };
   const query = Object.entries(takes).map(([parameter, { description, ...schema }]) => ({

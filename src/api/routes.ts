@@ -17,6 +17,7 @@ import { deleteDevice, getDevice, redisGet } from "./device.ts";
 import { Durations, type Histogram } from "./durations.ts";
 import { ENDPOINTS, type EndpointSpec, type Path } from "./endpoints.ts";
 import { eventList, eventReplay } from "./event.ts";
+import { statsSeries, statsTypes } from "./history.ts";
 import { hookDead, hookList, hookResume, hookTest } from "./hook.ts";
 import type { Limits } from "./ids.ts";
 import { jobGet, jobList, jobOrder } from "./job.ts";
@@ -148,6 +149,8 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     "/presence": (params) => presence(params, actions),
     "/stats/base": () => statsBase(actions, serverId),
     "/stats/live": (params) => statsLive(params, actions),
+    "/stats/series": (params) => statsSeries(params, actions),
+    "/stats/types": (params) => statsTypes(params, actions),
     "/stats/chart": (params) => statsChart(params, actions),
     "/stats/getQueryDataKeys": () => statsKeys(actions),
     "/stats/arrival/:type": (params, _, type) => statsArrival(params, actions, type, serverId),

@@ -3,11 +3,12 @@ import type { ArrivalCounts, ArrivalRecord } from "../core/arrival.ts";
 import { rate } from "../core/arrival.ts";
 import type { ArrivalQuery, HourlySum } from "../core/engine.ts";
 import { PushError } from "../core/errors.ts";
+import { LIVE_KEY } from "../core/rings.ts";
 import { DAY } from "../core/time.ts";
 import type { Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
 import { json, jsonList } from "./answer.ts";
-import { MINUTES, SECONDS, USUAL_SECONDS } from "./bounds.ts";
+import { HOURS, MINUTES, SECONDS, USUAL_SECONDS } from "./bounds.ts";
 import type { Params } from "./params.ts";
 
 const CHART_SPAN = 7 * DAY;
@@ -39,17 +40,23 @@ export async function statsChart(params: Params, actions: Actions): Promise<Resp
 }
 
 /** Charts of what happens now, in one answer. */
-export function statsLive(params: Params, actions: Actions): Response {
+export async function statsLive(params: Params, actions: Actions): Promise<Response> {
   const seconds = params.whole("seconds", 0, SECONDS) ?? USUAL_SECONDS;
   const minutes = params.whole("minutes", 0, MINUTES) ?? 0;
+  const hours = params.whole("hours", 0, HOURS) ?? 0;
   return json({
     code: "success",
     ...(seconds === 0 ? {} : { seconds: actions.rings.seconds(seconds) }),
     ...(minutes === 0 ? {} : { minutes: actions.rings.minutes(minutes) }),
+    ...(hours === 0 ? {} : { hours: await actions.rings.hours(hours) }),
   });
 }
 
-export const statsKeys = async (actions: Actions): Promise<Response> => json({ result: await actions.counters.keys() });
+export const statsKeys = async (actions: Actions): Promise<Response> => json({ result: await keysOf(actions) });
+
+/** Those of `stats/live` are told there. */
+export const keysOf = async ({ counters }: Actions): Promise<readonly string[]> =>
+  (await counters.keys()).filter((key) => !key.startsWith(LIVE_KEY));
 
 export async function statsArrival(
   params: Params,
@@ -172,14 +179,14 @@ function describe(record: ArrivalRecord, serverId: string): Readonly<Record<stri
   };
 }
 
-interface Block {
+export interface Block {
   readonly [figure: string]: unknown;
   readonly arrive: number;
   /** What the vendor itself said when it was last asked. */
   readonly vendor?: { readonly delivered: number; readonly clicked: number };
 }
 
-function block(counts: ArrivalCounts, vendor: string): Block {
+export function block(counts: ArrivalCounts, vendor: string): Block {
   const target = counts[`target_${vendor}`] ?? 0;
   const delivered = counts[`traced_${vendor}`];
   // A device may be in both, so they are not added up; what the vendor counts is all there is where it posts no receipts.

@@ -1,9 +1,15 @@
 // What a chart of the last minutes shows: counters are read once a second, which costs the paths of messages nothing.
-import { Rings } from "../core/rings.ts";
+import type { Counters } from "../core/engine.ts";
+import type { SessionCounts } from "../core/live.ts";
+import { hourlySamples, hourlySeries, Rings, type Series } from "../core/rings.ts";
 
 const KINDS = {
   connections: "level",
   sessions: "level",
+  android: "level",
+  ios: "level",
+  browser: "level",
+  other: "level",
   opened: "rise",
   packets: "rise",
   apiCalls: "rise",
@@ -12,10 +18,34 @@ const KINDS = {
 
 export type LiveFigures = Readonly<Record<keyof typeof KINDS, number>>;
 
+interface Watching {
+  readonly rings: Rings;
+  hours(count: number): Promise<Series>;
+  stop(): void;
+}
+
+/** Sessions by platform, as figures: what is none of the three is another. */
+export function platformFigures({
+  total,
+  byPlatform,
+}: Pick<SessionCounts, "total" | "byPlatform">): Pick<LiveFigures, "android" | "ios" | "browser" | "other"> {
+  const [android = 0, ios = 0, browser = 0] = ["android", "ios", "browser"].map((name) => byPlatform.get(name) ?? 0);
+  return { android, ios, browser, other: Math.max(0, total - android - ios - browser) };
+}
+
 /** @param read what the counters say now */
-export function watchFigures(read: () => LiveFigures, now: () => number): { readonly rings: Rings; stop(): void } {
-  const rings = new Rings(KINDS);
+export function watchFigures(
+  read: () => LiveFigures,
+  now: () => number,
+  counters: Pick<Counters, "add" | "chart">,
+): Watching {
+  // A minute that cannot be stored is missing from its hour: whoever cannot store says so elsewhere.
+  const rings = new Rings(KINDS, (minute, at) => void counters.add(hourlySamples(KINDS, minute), at).catch(() => {}));
   rings.add(now(), read());
   const timer = setInterval(() => rings.add(now(), read()), 1000).unref();
-  return { rings, stop: () => clearInterval(timer) };
+  return {
+    rings,
+    hours: (count) => hourlySeries(KINDS, counters.chart, count, now()),
+    stop: () => clearInterval(timer),
+  };
 }

@@ -21,6 +21,13 @@ export interface ArrivalRecord {
   readonly failures?: FailureCounts;
 }
 
+/** What notifications of one type came to that began on one day (UTC); `day` is its start. */
+export interface ArrivalDay {
+  readonly day: number;
+  readonly notifications: number;
+  readonly counts: ArrivalCounts;
+}
+
 /** What a device may add to a notification's counts, once each: it was replayed to it, reached it, was opened there. */
 export type ArrivalEvidence = "target_android" | "arrive_android" | "arrive_umeng" | `click_${string}`;
 

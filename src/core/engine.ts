@@ -5,7 +5,7 @@
 // commit. Promises reject with `PushError("unavailable")` when the store cannot write (disk full, closed). A list of more than
 // 1,000 entries may go in several steps, so that other callers get in between.
 
-import type { ArrivalEvidence, ArrivalRecord } from "./arrival.ts";
+import type { ArrivalDay, ArrivalEvidence, ArrivalRecord } from "./arrival.ts";
 import type { AuditLog } from "./audit.ts";
 import type { Device, DevicePast, PushId, Token, Uid } from "./device.ts";
 import type { BoundBy, Departures, Events } from "./events.ts";
@@ -270,4 +270,12 @@ export interface Counters {
   arrived(evidence: readonly Evidence[], now: number): Promise<void>;
   /** Newest first. A record lists at most 1,000 of its devices and 1,000 of its users, and is found by any of them. */
   arrivals(query: ArrivalQuery, limit: number): Promise<readonly ArrivalRecord[]>;
+  /** The types of notifications that statistics are kept of, by name. */
+  arrivalTypes(limit: number): Promise<readonly string[]>;
+  /** By the day, newest first, of the latest `most` notifications of a type that began since `from`. */
+  arrivalDays(
+    type: string,
+    from: number,
+    most: number,
+  ): Promise<{ readonly days: readonly ArrivalDay[]; readonly complete: boolean }>;
 }

@@ -1,5 +1,6 @@
 // Statistics are gathered in memory and stored once a second: a crash may lose the last second of them, never a message.
 import type { Counters, Evidence, Sample } from "./engine.ts";
+import { LIVE_KEY } from "./rings.ts";
 
 /** Keys that clients may invent; beyond so many, new ones are not counted. */
 const CLIENT_KEYS = 1000;
@@ -72,6 +73,7 @@ export function createReport(counters: Counters, now: () => number, failed: (err
   return {
     count,
     countForClient(key, added) {
+      if (key.startsWith(LIVE_KEY)) return;
       if (!clientKeys.has(key)) {
         if (clientKeys.size >= CLIENT_KEYS) return;
         clientKeys.add(key);

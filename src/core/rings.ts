@@ -1,7 +1,10 @@
-// Figures over time, for charts: each second of the last ten minutes and each minute of the last day, in buffers of fixed size.
+// Figures over time, for charts: each second of the last ten minutes and each minute of the last day, in buffers of fixed size; and
+// each hour of the last month, which the store keeps with the statistics.
+import type { HourlySum, Sample } from "./engine.ts";
+import { HOUR } from "./time.ts";
 
 /** Names and how often they change never do, so that a buffer is a row of numbers. */
-type Figures = Readonly<Record<string, number>>;
+export type Figures = Readonly<Record<string, number>>;
 
 /** How what is read each second becomes a figure: the value itself, or by how much it has risen. */
 export type Kind = "level" | "rise";
@@ -18,6 +21,40 @@ const SECOND = 1000;
 const MINUTE = 60_000;
 export const SECONDS = 600;
 export const MINUTES = 1440;
+export const HOURS = 720;
+
+/** What the keys begin with under which the store sums figures by the hour: no key of anybody else's does. */
+export const LIVE_KEY = "live:";
+
+/** What a minute adds to its hour: of a level how many minutes there were and their sum, of a rise the rise. */
+export function hourlySamples(kinds: Readonly<Record<string, Kind>>, minute: Figures): readonly Sample[] {
+  return Object.entries(kinds).map(([name, kind]) => {
+    const value = Math.round(minute[name] ?? 0);
+    const sums = kind === "level" ? { total: 1, latency: value } : { total: value, latency: 0 };
+    return { key: LIVE_KEY + name, success: 0, error: 0, ...sums };
+  });
+}
+
+/** The last `count` hours, this one too. @param sums of one figure since then */
+export async function hourlySeries(
+  kinds: Readonly<Record<string, Kind>>,
+  sums: (key: string, from: number) => Promise<readonly HourlySum[]>,
+  count: number,
+  now: number,
+): Promise<Series> {
+  const from = (Math.floor(now / HOUR) - count + 1) * HOUR;
+  const values = await Promise.all(
+    Object.entries(kinds).map(async ([name, kind]) => {
+      const column: (number | null)[] = new Array<null>(count).fill(null);
+      for (const { timestamp, total, latency } of await sums(LIVE_KEY + name, from)) {
+        const at = (timestamp - from) / HOUR;
+        if (at < count) column[at] = kind === "rise" ? total : total === 0 ? null : Math.round(latency / total);
+      }
+      return [name, column] as const;
+    }),
+  );
+  return { step: HOUR, from, values: Object.fromEntries(values) };
+}
 
 class Ring {
   readonly #step: number;
@@ -63,6 +100,7 @@ class Ring {
 
 export class Rings {
   readonly #kinds: Readonly<Record<string, Kind>>;
+  readonly #ended: (minute: Figures, at: number) => void;
   readonly #seconds: Ring;
   readonly #minutes: Ring;
   #before: Figures | undefined;
@@ -71,8 +109,10 @@ export class Rings {
   #sums: Record<string, number> = {};
   #samples = 0;
 
-  constructor(kinds: Readonly<Record<string, Kind>>) {
+  /** @param ended told of each minute that is over, and when it began */
+  constructor(kinds: Readonly<Record<string, Kind>>, ended: (minute: Figures, at: number) => void = () => {}) {
     this.#kinds = kinds;
+    this.#ended = ended;
     const names = Object.keys(kinds);
     this.#seconds = new Ring(names, SECOND, SECONDS);
     this.#minutes = new Ring(names, MINUTE, MINUTES);
@@ -104,6 +144,7 @@ export class Rings {
         }),
       );
       this.#minutes.put(this.#minute * MINUTE, figures);
+      this.#ended(figures, this.#minute * MINUTE);
     }
     this.#sums = {};
     this.#samples = 0;

@@ -1,9 +1,10 @@
 // The statistics and the audit log of the port, made of the store's calls.
-import type { ArrivalRecord } from "../core/arrival.ts";
+import type { ArrivalDay, ArrivalRecord } from "../core/arrival.ts";
 import type { AuditLog } from "../core/audit.ts";
 import type { Counters } from "../core/engine.ts";
 import type { Calls } from "./calls.ts";
 import { inPieces, PIECE } from "./pieces.ts";
+import type { ArrivalPlace } from "./sqlite/counters.ts";
 
 export function localAudit(queue: Calls): AuditLog {
   return {
@@ -25,6 +26,16 @@ export function localAudit(queue: Calls): AuditLog {
   };
 }
 
+/** Each has about ten counters: a piece takes a few milliseconds. */
+const ARRIVALS_AT_ONCE = 100;
+
+function joined(before: ArrivalDay | undefined, more: ArrivalDay): ArrivalDay {
+  if (before === undefined) return more;
+  const counts: Record<string, number> = { ...before.counts };
+  for (const [counter, total] of Object.entries(more.counts)) counts[counter] = (counts[counter] ?? 0) + total;
+  return { day: more.day, notifications: before.notifications + more.notifications, counts };
+}
+
 export function localCounters(queue: Calls): Counters {
   return {
     add: (samples, now) => queue.call("addSamples", [samples, now]),
@@ -44,6 +55,23 @@ export function localCounters(queue: Calls): Counters {
         if (record !== undefined) records.push(record);
       }
       return records;
+    },
+    arrivalTypes: (limit) => queue.call("arrivalTypes", [limit]),
+    async arrivalDays(type, from, most) {
+      const days = new Map<number, ArrivalDay>();
+      let looked = 0;
+      let place: ArrivalPlace | undefined;
+      do {
+        const { days: some, next } = await queue.call(
+          "arrivalDays",
+          [type, from, place ?? null, ARRIVALS_AT_ONCE],
+          PIECE,
+        );
+        for (const one of some) days.set(one.day, joined(days.get(one.day), one));
+        looked += ARRIVALS_AT_ONCE;
+        place = next;
+      } while (place !== undefined && looked < most);
+      return { days: [...days.values()], complete: place === undefined };
     },
   };
 }

@@ -1,5 +1,6 @@
 import { test } from "tap";
 import type { DeliveryPage, Job, JobState } from "../../src/core/outbox.ts";
+import { idleActions } from "../support/actions.ts";
 import { error, start } from "./harness.ts";
 
 const at = Date.UTC(2030, 0, 1);
@@ -270,6 +271,7 @@ test("a notification is told with its jobs, its figures and a page of its delive
     {},
     {
       counters: {
+        ...idleActions().counters,
         ...counters,
         add: async () => {},
         chart: async () => [],

@@ -3,6 +3,7 @@ import type { ArrivalRecord } from "../../src/core/arrival.ts";
 import type { Device, PushId, Uid } from "../../src/core/device.ts";
 import type { HourlySum } from "../../src/core/engine.ts";
 import { localLive } from "../../src/engine/live.ts";
+import { idleActions } from "../support/actions.ts";
 import { nobody } from "../support/presence.ts";
 import { error, start, success } from "./harness.ts";
 
@@ -323,6 +324,7 @@ test("C7: of a key that counts only how it ended, as many were asked for", async
     {},
     {
       counters: {
+        ...idleActions().counters,
         add: async () => {},
         chart: async (key) => [{ key, timestamp: Date.now() - 1000, total: 0, success: 15, error: 5, latency: 0 }],
         keys: async () => [],
@@ -357,6 +359,7 @@ test("API 26: stats/chart of an unknown key is zeros, of a known one sums and cu
     {},
     {
       counters: {
+        ...idleActions().counters,
         add: async () => {},
         chart: async (key, since) => {
           from = since;
@@ -436,6 +439,7 @@ test("API 27: arrivals by id, uid, pushId and type, with rates", async (t) => {
     {},
     {
       counters: {
+        ...idleActions().counters,
         add: async () => {},
         chart: async () => [],
         keys: async () => [],

@@ -21,6 +21,8 @@ function store() {
     chart: async () => [],
     keys: async () => [],
     arrivals: async () => [],
+    arrivalTypes: async () => [],
+    arrivalDays: async () => ({ days: [], complete: true }),
   };
   return { counters, added, arrived, takes };
 }

@@ -123,7 +123,10 @@ t.test("every route answers as it is described, and errors too", async (t) => {
   await call("stats/arrival/info", { id }, arrival);
   await call("stats/arrival/info", { id: "unknown" }, arrival);
   await call("apn", { notification, bundleId: "com.a", tokens: ["ab"] });
-  await call("stats/live", { minutes: 2 });
+  await call("stats/live", { minutes: 2, hours: 2 });
+  await call("stats/series", { days: 1 });
+  await call("stats/series", { key: ["call:/push"], by: "day", days: 30 });
+  await call("stats/types", {});
   await call("audit/list", { limit: 3 });
   for (const path of ["config", "heap"]) await call(path, {});
   t.strictSame(await call("openapi.json", {}), JSON.parse(JSON.stringify(document)));

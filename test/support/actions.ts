@@ -45,10 +45,16 @@ export const idleActions = (): Actions => ({
     keys: async () => [],
     arrived: async () => {},
     arrivals: async () => [],
+    arrivalTypes: async () => [],
+    arrivalDays: async () => ({ days: [], complete: true }),
   },
   count: () => {},
   ready: async () => [],
-  rings: new Rings({}),
+  rings: {
+    seconds: (count) => new Rings({}).seconds(count),
+    minutes: (count) => new Rings({}).minutes(count),
+    hours: async () => ({ step: 3_600_000, from: 0, values: {} }),
+  },
   audit: { add() {}, list: async () => [] },
   config: () => ({}),
 });

@@ -1,6 +1,6 @@
 // Statistics: sums by the hour, and what became of each notification.
 import type Database from "better-sqlite3";
-import type { ArrivalRecord, FailureCounts } from "../../core/arrival.ts";
+import type { ArrivalDay, ArrivalRecord, FailureCounts } from "../../core/arrival.ts";
 import type { ArrivalQuery, Evidence, HourlySum, Sample } from "../../core/engine.ts";
 import { DAY, HOUR } from "../../core/time.ts";
 import type { Listing } from "./listing.ts";
@@ -18,6 +18,16 @@ interface ArrivalRow {
   readonly ttl: number;
   readonly time_start: number;
   readonly caller_address: string;
+}
+
+export interface ArrivalPlace {
+  readonly at: number;
+  readonly arrival: number;
+}
+
+interface ArrivalDays {
+  readonly days: readonly ArrivalDay[];
+  readonly next: ArrivalPlace | undefined;
 }
 
 export function counters(db: Database, listing: Listing, receipts: Pick<Receipts, "reported" | "witnessed">) {
@@ -66,6 +76,19 @@ export function counters(db: Database, listing: Listing, receipts: Pick<Receipts
     .pluck<number>();
   const byNumber = db.prepare<[number], ArrivalRow>(`
     SELECT arrival, id, type, text, ttl, time_start, caller_address FROM arrivals WHERE arrival = ?`);
+  // From each type to the next by the index, as with the keys above.
+  const types = db
+    .prepare<[number], string>(`
+    WITH RECURSIVE found (type) AS (
+      SELECT min(type) FROM arrivals
+      UNION ALL
+      SELECT (SELECT min(arrivals.type) FROM arrivals WHERE arrivals.type > found.type) FROM found WHERE found.type IS NOT NULL
+    )
+    SELECT type FROM found WHERE type IS NOT NULL LIMIT ?`)
+    .pluck<string>();
+  const begun = db.prepare<[string, number, number, number, number], { arrival: number; time_start: number }>(`
+    SELECT arrival, time_start FROM arrivals
+    WHERE type = ? AND time_start >= ? AND (time_start, arrival) < (?, ?) ORDER BY time_start DESC, arrival DESC LIMIT ?`);
   const countsOf = db.prepare<[number], { count: number; counter: string; total: number }>(`
     SELECT count, counter, total FROM arrival_counts WHERE arrival = ?`);
   const failuresOf = db.prepare<[number], { name: string; reason: string; total: number }>(`
@@ -141,6 +164,28 @@ export function counters(db: Database, listing: Listing, receipts: Pick<Receipts
       if ("uid" in query) return listing.arrivalsOfUser(query.uid, limit);
       if ("pushId" in query) return listing.arrivalsOfDevice(query.pushId, limit);
       return byType.all(query.type, limit);
+    },
+
+    arrivalTypes: (limit: number): readonly string[] => types.all(limit),
+
+    /** What `limit` notifications of a type came to that began since `from`, newest first, added up by the day. */
+    arrivalDays(type: string, from: number, before: ArrivalPlace | null, limit: number): ArrivalDays {
+      const { at, arrival } = before ?? { at: Number.MAX_SAFE_INTEGER, arrival: 0 };
+      const rows = begun.all(type, from, at, arrival, limit);
+      const days = new Map<number, { notifications: number; counts: Record<string, number> }>();
+      for (const row of rows) {
+        const day = Math.floor(row.time_start / DAY) * DAY;
+        const sums = days.get(day) ?? { notifications: 0, counts: {} };
+        days.set(day, sums);
+        sums.notifications++;
+        for (const { counter, total } of countsOf.all(row.arrival))
+          sums.counts[counter] = (sums.counts[counter] ?? 0) + total;
+      }
+      const last = rows.length === limit ? rows.at(-1) : undefined;
+      return {
+        days: [...days].map(([day, sums]) => ({ day, ...sums })),
+        next: last === undefined ? undefined : { at: last.time_start, arrival: last.arrival },
+      };
     },
 
     /** Undefined: forgotten meanwhile. */
