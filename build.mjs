@@ -1,4 +1,4 @@
-// Makes the one executable: two bundles (the program, its storage thread), the native addons and the web page as assets, inside Node.
+// Makes the one executable: two bundles (the program, its storage thread), the native addons, the client and the console as assets, inside Node.
 // Usage: npm run build [-- --target linux-arm64] [--out file]      The file has the version and the licence of what it contains.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -21,6 +21,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { build } from "esbuild";
 import { ensureClient, sizes } from "./scripts/client.mjs";
+import { consoleSize, ensureConsole } from "./scripts/console.mjs";
 
 const root = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
@@ -45,7 +46,7 @@ export async function pack({ entry, thread, target, out }) {
   const chosen = targets[target];
   if (chosen === undefined) throw new Error(`unknown target ${target}; one of ${Object.keys(targets).join(", ")}`);
   if (process.versions.modules !== abi) throw new Error(`this needs Node 22: use npm run build`);
-  await ensureClient();
+  await Promise.all([ensureClient(), ensureConsole()]);
   const work = mkdtempSync(join(tmpdir(), "pushbox-build-"));
   try {
     const main = join(work, "main.cjs");
@@ -198,8 +199,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { values } = parseArgs({
     options: { target: { type: "string", multiple: true }, out: { type: "string" } },
   });
-  await ensureClient();
-  process.stdout.write(`${sizes().join("\n")}\n`);
+  await Promise.all([ensureClient(), ensureConsole()]);
+  process.stdout.write(`${[...sizes(), consoleSize()].join("\n")}\n`);
   for (const target of values.target ?? [host]) {
     const windows = target.startsWith("win32") ? ".exe" : "";
     const out = values.out ?? (target === host ? `dist/pushbox${windows}` : `dist/pushbox-${target}${windows}`);

@@ -1,70 +1,20 @@
 // npm run client: makes dist/client from src/client: the module, the script for pages without modules, the old API, the service
 // worker, the types and the page of examples, as the server serves them and as `npm pack` packs them. run.mjs sees to it that they are
 // there before anything else runs; nothing is made again while nothing has changed.
-import { createHash } from "node:crypto";
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { gzipSync } from "node:zlib";
+import { compressed, ensure, root } from "./made.mjs";
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const source = join(root, "src/client");
 const out = join(root, "dist/client");
 
 /** What a page may have to load, compressed. */
 export const MOST_BYTES = 8192;
 
-/** Bytes of a file as a browser gets it. */
-export const compressed = (file) => gzipSync(readFileSync(file), { level: 9 }).length;
-
-const files = () =>
-  readdirSync(source, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort();
-
-function digest() {
-  const hash = createHash("sha256");
-  for (const file of [...files(), join(root, "package.json"), fileURLToPath(import.meta.url)])
-    hash.update(`${file}\n`).update(readFileSync(file));
-  return hash.digest("hex");
-}
-
 /** Makes them unless they are there. @returns whether they are: without development dependencies they cannot be made */
-export async function ensureClient() {
-  const made = digest();
-  const stamp = join(out, ".made");
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === made) return true;
-  let esbuild;
-  try {
-    esbuild = await import("esbuild");
-  } catch {
-    return false;
-  }
-  mkdirSync(dirname(out), { recursive: true });
-  const work = mkdtempSync(join(dirname(out), ".client-"));
-  try {
-    await make(esbuild, work);
-    writeFileSync(join(work, ".made"), made);
-    // Others may be reading, or doing the same.
-    mkdirSync(out, { recursive: true });
-    for (const name of readdirSync(work).sort((a, b) => Number(a === ".made") - Number(b === ".made")))
-      renameSync(join(work, name), join(out, name));
-  } finally {
-    rmSync(work, { recursive: true, force: true });
-  }
-  return true;
-}
+export const ensureClient = () =>
+  ensure(out, [source, join(root, "package.json"), fileURLToPath(import.meta.url)], make);
 
 async function make({ build }, work) {
   const { version, license } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));

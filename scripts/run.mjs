@@ -48,7 +48,8 @@ function node() {
 install();
 // Of another project's scripts, or without development dependencies, there is nothing to make.
 const { ensureClient } = await import("./client.mjs");
-await ensureClient();
+const { ensureConsole } = await import("./console.mjs");
+await Promise.all([ensureClient(), ensureConsole()]);
 const binary = node();
 const preload = pathToFileURL(join(root, "scripts/types.mjs")).href;
 const child = spawn(

@@ -17,6 +17,8 @@ t.test("npm run dev serves from source with the flags behind --, and starts agai
     "scripts/run.mjs",
     "scripts/types.mjs",
     "scripts/client.mjs",
+    "scripts/console.mjs",
+    "scripts/made.mjs",
     "LICENSE",
     "package.json",
     "package-lock.json",

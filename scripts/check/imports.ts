@@ -19,7 +19,9 @@ interface Import {
 
 /** One sentence for each import that may not be. @param root the directory that holds src */
 export function importProblems(root: string): readonly string[] {
-  const files = globSync("src/**/*.ts", { cwd: root }).map((file) => file.replaceAll("\\", "/").slice("src/".length));
+  const files = globSync("src/**/*.{ts,tsx}", { cwd: root }).map((file) =>
+    file.replaceAll("\\", "/").slice("src/".length),
+  );
   const graph = new Map(files.filter((file) => !file.endsWith(".d.ts")).map((file) => [file, importsOf(root, file)]));
   const rules = table(readFileSync(join(root, "src/README.md"), "utf8"));
   return [...strangers(graph, rules), ...circles(graph)];

@@ -19,8 +19,8 @@ export interface Licence {
   readonly text: string;
 }
 
-/** Served to pages, and so in the executable, though a development dependency to npm. */
-const EMBEDDED = "socket.io-client2";
+/** Served to pages, and so in the executable, though development dependencies to npm. */
+const EMBEDDED = ["socket.io-client2", "preact", "@preact/signals", "uplot"];
 /** Wraps the program into Node's executable. */
 const WRAPPER = "@yao-pkg/pkg";
 
@@ -33,7 +33,7 @@ export function licences(root: string, node: string): readonly Licence[] {
     inside.add(path);
     for (const name of Object.keys(packages[path]?.dependencies ?? {})) add(place(packages, path, name));
   };
-  for (const name of [...Object.keys(packages[""]?.dependencies ?? {}), EMBEDDED]) add(place(packages, "", name));
+  for (const name of [...Object.keys(packages[""]?.dependencies ?? {}), ...EMBEDDED]) add(place(packages, "", name));
   inside.add(`node_modules/${WRAPPER}`);
   const all = [...inside].map((path) => licence(root, path, packages[path]));
   return [nodeItself(root, packages, node), sqlite, ...addon(all), ...all].sort(

@@ -1,0 +1,94 @@
+// Calls of the server: the same API as backends use, by the session's cookie, and the few of the console's own.
+import { signal } from "@preact/signals";
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+export interface Session {
+  readonly name: string;
+  readonly role: "operator" | "viewer";
+  readonly version: string;
+  readonly node: string;
+  /** Where backends call the API: for commands that are copied from here. */
+  readonly api?: string;
+}
+
+/** Undefined: not asked yet. null: nobody is logged in. */
+export const session = signal<Session | null | undefined>(undefined);
+/** No password was ever set. */
+export const fresh = signal(false);
+
+export class Refused extends Error {
+  readonly status: number;
+  readonly hint: string | undefined;
+  readonly requestId: string | undefined;
+  readonly asksPassword: boolean;
+
+  constructor(status: number, body: Fields) {
+    super(String(body["message"] ?? `HTTP ${status}`));
+    this.status = status;
+    this.hint = body["hint"] as string | undefined;
+    this.requestId = body["requestId"] as string | undefined;
+    this.asksPassword = body["confirm"] === true;
+  }
+}
+
+async function request<T>(path: string, body: Fields | undefined, signal?: AbortSignal): Promise<T> {
+  const answer = await fetch(path, {
+    ...(body === undefined
+      ? {}
+      : { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  const value = (await answer.json().catch(() => ({}))) as Fields;
+  if (answer.ok) return value as T;
+  if (answer.status === 401 && path !== "/admin/login" && path !== "/admin/confirm") {
+    fresh.value = value["setup"] === true;
+    session.value = null;
+  }
+  throw new Refused(answer.status, value);
+}
+
+/** Asks for the password again; false: the person changed their mind. ui/dialog.tsx sets it. */
+let askPassword: () => Promise<boolean> = () => Promise.resolve(false);
+export function confirmBy(ask: () => Promise<boolean>): void {
+  askPassword = ask;
+}
+
+/** The person was asked for the password and gave none. */
+export class Declined extends Error {}
+
+/**
+ * Calls an endpoint of the API. What reaches far asks for the password first, and is then called again.
+ * @throws Refused with the server's words; Declined
+ */
+export async function call<T = Fields>(path: string, fields: Fields = {}, signal?: AbortSignal): Promise<T> {
+  try {
+    return await request<T>(`/api/${path}`, fields, signal);
+  } catch (error) {
+    if (!(error instanceof Refused && error.asksPassword)) throw error;
+    if (!(await askPassword())) throw new Declined();
+    return request<T>(`/api/${path}`, fields, signal);
+  }
+}
+
+/** The console's own: session, login, logout, setup, confirm, password. */
+export const admin = <T = Fields>(path: string, fields?: Fields): Promise<T> => request<T>(`/admin/${path}`, fields);
+
+export async function readSession(): Promise<void> {
+  try {
+    session.value = await admin<Session>("session");
+    fresh.value = false;
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    session.value = null;
+  }
+}
+
+/** What a backend would type to do the same. */
+export function curl(path: string, fields: Fields): string {
+  const base = session.value?.api ?? "http://127.0.0.1:11001";
+  const filled = Object.entries(fields).filter(([, value]) => value !== undefined && value !== "");
+  if (filled.length === 0) return `curl ${base}/api/${path}`;
+  const body = JSON.stringify(Object.fromEntries(filled)).replaceAll("'", "'\\''");
+  return `curl ${base}/api/${path} -H 'Content-Type: application/json' -d '${body}'`;
+}

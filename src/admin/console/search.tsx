@@ -1,0 +1,159 @@
+// One box for everything: what it finds is decided by what exists under that name.
+import { useEffect, useRef, useState } from "preact/hooks";
+import { call, type Fields } from "./api.ts";
+import { t } from "./language.ts";
+import { go, href } from "./route.ts";
+import { Icon, type IconName } from "./ui/icon.tsx";
+
+interface Found {
+  readonly icon: IconName;
+  readonly what: string;
+  readonly name: string;
+  readonly to: string;
+}
+
+/** What a box is called that has its findings below it. */
+const COMBOBOX = { role: "combobox", list: undefined } as const;
+/** Milliseconds without a letter before it is looked for. */
+const PAUSE = 200;
+
+async function find(text: string, signal: AbortSignal): Promise<readonly Found[]> {
+  const ask = <T,>(path: string, fields: Fields): Promise<T | undefined> =>
+    call<T>(path, fields, signal).catch(() => undefined);
+  const [device, ofUser, notification, topics, byToken] = await Promise.all([
+    ask<{ _id?: string; platform?: string }>("device/get", { pushId: text }),
+    ask<readonly { _id: string }[]>("device/get", { uid: text }),
+    ask<{ id: string; text: string }>("notification/get", { id: text, limit: 1 }),
+    ask<{ topics: readonly { topic: string; count: number }[] }>("topic/list", { prefix: text, limit: 5 }),
+    ask<{ devices: readonly { _id: string }[] }>("device/list", { token: text, limit: 5 }),
+  ]);
+  const found: Found[] = [];
+  if (device?._id !== undefined)
+    found.push({ icon: "devices", what: t("find.device"), name: device._id, to: href("devices", [device._id]) });
+  if (Array.isArray(ofUser) && ofUser.length > 0)
+    found.push({
+      icon: "users",
+      what: t("find.user", { n: ofUser.length }),
+      name: text,
+      to: href("users", [text]),
+    });
+  if (notification?.id !== undefined)
+    found.push({
+      icon: "notifications",
+      what: t("find.notification"),
+      name: notification.text === "" ? notification.id : notification.text,
+      to: href("notifications", [notification.id]),
+    });
+  for (const { _id } of byToken?.devices ?? [])
+    found.push({ icon: "devices", what: t("find.token"), name: _id, to: href("devices", [_id]) });
+  for (const { topic, count } of topics?.topics ?? [])
+    found.push({ icon: "topics", what: t("find.topic", { n: count }), name: topic, to: href("topics", [topic]) });
+  return found;
+}
+
+export function Search() {
+  const [text, set] = useState("");
+  const [found, show] = useState<readonly Found[] | undefined>(undefined);
+  const [at, point] = useState(0);
+  const [open, unfold] = useState(false);
+  const box = useRef<HTMLInputElement>(null);
+
+  useEffect(() => {
+    const focus = (event: KeyboardEvent): void => {
+      const typing = event.target instanceof HTMLElement && event.target.closest("input, textarea, select") !== null;
+      const wanted = (event.key === "k" && (event.ctrlKey || event.metaKey)) || (event.key === "/" && !typing);
+      if (!wanted) return;
+      event.preventDefault();
+      box.current?.focus();
+      box.current?.select();
+    };
+    addEventListener("keydown", focus);
+    return () => removeEventListener("keydown", focus);
+  }, []);
+
+  useEffect(() => {
+    const wanted = text.trim();
+    show(undefined);
+    point(0);
+    if (wanted === "") return;
+    const control = new AbortController();
+    const timer = setTimeout(() => {
+      void find(wanted, control.signal).then((all) => {
+        if (!control.signal.aborted) show(all);
+      });
+    }, PAUSE);
+    return () => {
+      clearTimeout(timer);
+      control.abort();
+    };
+  }, [text]);
+
+  const follow = (one: Found | undefined): void => {
+    if (one === undefined) return;
+    go(one.to);
+    set("");
+    unfold(false);
+    box.current?.blur();
+  };
+  const shown = open && text.trim() !== "";
+  const key = (event: KeyboardEvent): void => {
+    const size = found?.length ?? 0;
+    if (event.key === "ArrowDown" && size > 0) point((at + 1) % size);
+    else if (event.key === "ArrowUp" && size > 0) point((at + size - 1) % size);
+    else if (event.key === "Enter") follow(found?.[at]);
+    else if (event.key === "Escape") {
+      set("");
+      box.current?.blur();
+    } else return;
+    event.preventDefault();
+  };
+  return (
+    <search class="search">
+      <Icon name="search" />
+      <input
+        ref={box}
+        type="search"
+        {...COMBOBOX}
+        {...{ "aria-expanded": shown }}
+        aria-label={t("search")}
+        aria-controls="found"
+        aria-autocomplete="list"
+        aria-activedescendant={shown && found !== undefined && found.length > 0 ? `found-${at}` : ""}
+        placeholder={t("search.what")}
+        autocomplete="off"
+        spellcheck={false}
+        value={text}
+        onInput={(event) => set(event.currentTarget.value)}
+        onFocus={() => unfold(true)}
+        onBlur={() => unfold(false)}
+        onKeyDown={key}
+      />
+      <span class="key">/</span>
+      <div id="found" role="listbox" aria-label={t("search.found")} class={shown ? "found" : "found closed"}>
+        {shown &&
+          found?.map(({ icon, what, name, to }, i) => (
+            // biome-ignore lint/a11y/useKeyWithClickEvents: the keys go to the box
+            <div
+              key={to}
+              id={`found-${i}`}
+              role="option"
+              tabIndex={-1}
+              aria-selected={i === at}
+              onMouseDown={(event) => event.preventDefault()}
+              onMouseEnter={() => point(i)}
+              onClick={() => follow(found[i])}
+            >
+              <Icon name={icon} />
+              <span class="name">{name}</span>
+              <span class="muted">{what}</span>
+            </div>
+          ))}
+        {shown && (found === undefined || found.length === 0) && (
+          <p class="muted" role="status">
+            {t(found === undefined ? "search.looking" : "search.nothing")}
+          </p>
+        )}
+      </div>
+    </search>
+  );
+}

@@ -1,0 +1,116 @@
+// Around every page: where one can go, the search box, and who one is.
+import { signal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { admin, session } from "./api.ts";
+import { t } from "./language.ts";
+import { GROUPS, pageNamed } from "./pages/index.ts";
+import { href, route } from "./route.ts";
+import { Search } from "./search.tsx";
+import { Switches } from "./switches.tsx";
+import { Dialogs } from "./ui/dialog.tsx";
+import { Icon } from "./ui/icon.tsx";
+import { Empty, Tips } from "./ui/show.tsx";
+import { complain, Toasts } from "./ui/toast.tsx";
+
+/** On a narrow screen the navigation is over the page, when it is asked for. */
+const unfolded = signal(false);
+
+const Navigation = () => (
+  <nav id="navigation" class={unfolded.value ? "side open" : "side"} aria-label={t("navigation")}>
+    {GROUPS.map(({ title, pages }) => (
+      <div key={title ?? ""} class="group">
+        {title !== undefined && <h2>{t(title)}</h2>}
+        <ul>
+          {pages.map(({ name, title, icon }) => (
+            <li key={name}>
+              <a
+                href={href(name)}
+                {...(route.value.page === name ? { "aria-current": "page" as const } : {})}
+                onClick={() => {
+                  unfolded.value = false;
+                }}
+              >
+                <Icon name={icon} />
+                {t(title)}
+              </a>
+            </li>
+          ))}
+        </ul>
+      </div>
+    ))}
+  </nav>
+);
+
+const Person = () => {
+  const logout = (): void => {
+    admin("logout", {}).then(() => {
+      session.value = null;
+    }, complain);
+  };
+  return (
+    <div class="person">
+      <Switches />
+      <span class="who">
+        {session.value?.name}
+        {session.value?.role === "viewer" && <span class="muted"> · {t("viewer")}</span>}
+      </span>
+      <button type="button" onClick={logout}>
+        {t("logout")}
+      </button>
+    </div>
+  );
+};
+
+export function Shell() {
+  const main = useRef<HTMLElement>(null);
+  const { page, rest } = route.value;
+  const here = `${page}/${rest.join("/")}`;
+  const before = useRef(here);
+  // Another page begins at its top, and is told to whoever does not see it.
+  useEffect(() => {
+    if (before.current === here) return;
+    before.current = here;
+    scrollTo(0, 0);
+    main.current?.querySelector("h1")?.focus({ preventScroll: true });
+  }, [here]);
+  const shown = pageNamed(page);
+  return (
+    <div class="shell">
+      <a class="skip" href={location.hash} onClick={() => main.current?.querySelector("h1")?.focus()}>
+        {t("skip")}
+      </a>
+      <header class="top">
+        <button
+          type="button"
+          class="plain unfold"
+          aria-label={t("navigation")}
+          aria-expanded={unfolded.value}
+          aria-controls="navigation"
+          onClick={() => {
+            unfolded.value = !unfolded.value;
+          }}
+        >
+          <Icon name={unfolded.value ? "close" : "menu"} />
+        </button>
+        <a class="brand" href={href("")} title={session.value?.version}>
+          pushbox
+        </a>
+        <Search />
+        <Person />
+      </header>
+      <Navigation />
+      <main ref={main}>
+        {shown === undefined ? (
+          <Empty title={t("noPage")}>
+            <a href={href("")}>{t("page.overview")}</a>
+          </Empty>
+        ) : (
+          <shown.draw key={here} />
+        )}
+      </main>
+      <Toasts />
+      <Dialogs />
+      <Tips />
+    </div>
+  );
+}

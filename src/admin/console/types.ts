@@ -1,0 +1,88 @@
+// What endpoints answer, as far as pages show it: src/api/endpoints.ts has all of it.
+
+export interface Connection {
+  readonly transport: "websocket" | "polling";
+  readonly revision: number;
+  readonly address: string;
+  readonly since: number;
+  readonly topics: readonly string[];
+}
+
+export interface Device {
+  readonly _id: string;
+  readonly uid?: string;
+  readonly platform?: string;
+  readonly tags?: readonly string[];
+  readonly createTime: string;
+  readonly updateTime: string;
+  readonly type?: string;
+  readonly token?: string;
+  readonly package_name?: string;
+  readonly connected: boolean;
+  readonly connections?: readonly Connection[];
+  readonly lastSeen?: number;
+  readonly tokenHistory?: readonly FormerToken[];
+}
+
+export interface FormerToken {
+  readonly type: string;
+  readonly token: string;
+  readonly package_name?: string;
+  readonly reason: string;
+  readonly at: number;
+}
+
+export type JobState = "scheduled" | "deferred" | "running" | "paused" | "cancelled" | "finished";
+
+export interface Job {
+  readonly job: number;
+  readonly id: string;
+  readonly type: string;
+  readonly text: string;
+  readonly target: "all" | "tag" | "pushIds" | "uids";
+  readonly state: JobState;
+  readonly dryRun: boolean;
+  readonly rate?: number;
+  readonly acceptedAt: number;
+  readonly sendAt?: number;
+  readonly deferred?: number;
+  readonly finishedAt?: number;
+  readonly progress: Readonly<
+    Record<"seen" | "skipped" | "queued" | "waiting" | "sent" | "accepted" | "failed", number>
+  >;
+  readonly routes: Readonly<Record<string, number>>;
+  readonly failed: Readonly<Record<string, number>>;
+}
+
+export interface Lane {
+  readonly provider: string;
+  readonly app: string;
+  readonly host?: string;
+  readonly state: "running" | "paused" | "stopped";
+  readonly reason?: string;
+  readonly until?: number;
+  readonly expiring?: number;
+  readonly depth: number;
+  readonly oldest?: number;
+  readonly inFlight: number;
+  readonly rate: number;
+  readonly accepted: number;
+  readonly failed: number;
+  readonly retried: number;
+  readonly lastError?: { readonly reason: string; readonly at: number };
+  readonly holdsDeletions: boolean;
+}
+
+export interface Series {
+  readonly step: number;
+  readonly from: number;
+  readonly values: Readonly<Record<string, readonly (number | null)[]>>;
+}
+
+/** A notification as stats/arrival tells of it. */
+export interface Notified {
+  readonly id: string;
+  readonly type?: string;
+  readonly notification: string;
+  readonly timeStartIso: string;
+}
