@@ -1,8 +1,7 @@
 import type { HttpResponse } from "uWebSockets.js";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import type { Socket } from "node:net";
-import { connect } from "node:net";
+import { type AddressInfo, connect, Server as Net, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect as tlsConnect } from "node:tls";
@@ -424,6 +423,25 @@ test("a taken port is a clear error", async (t) => {
     site(sizes),
   );
   await t.rejects(second.listen(), new RegExp(`cannot listen on 127.0.0.1:${port}: the port is in use`));
+});
+
+test("a server that takes any free port takes another one when somebody was faster", async (t) => {
+  const { close } = Net.prototype;
+  const faster = new Net();
+  // The port that was found is taken as soon as it is given back.
+  Net.prototype.close = function (done) {
+    Net.prototype.close = close;
+    const { port } = this.address() as AddressInfo;
+    return this.close(() => faster.listen(port, "127.0.0.1", () => done?.()));
+  };
+  t.teardown(() => {
+    Net.prototype.close = close;
+    faster.close();
+  });
+  const [, port] = await start(t, sizes);
+  t.ok(faster.listening);
+  t.not(port, (faster.address() as AddressInfo).port);
+  await lives(t, port);
 });
 
 test("a restarted server has its port back at once, although the previous one closed its connections", async (t) => {

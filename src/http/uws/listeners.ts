@@ -53,9 +53,13 @@ export class Listeners {
   async listen(): Promise<number> {
     const { host, port, tls } = this.#place;
     const identity = tls === undefined ? "" : await checked(tls);
-    ({ address: this.#address, port: this.#port } = await freePort(host, port));
-    // A certificate to come needs a second socket on the port, which only sockets that share it can have.
-    const socket = this.#open(this.#sharing);
+    let socket: us_listen_socket | undefined;
+    // A free port that was found may be taken by the time it is asked for: then another one is found.
+    for (let tries = port === 0 ? 10 : 1; tries > 0 && socket === undefined; tries--) {
+      ({ address: this.#address, port: this.#port } = await freePort(host, port));
+      // A certificate to come needs a second socket on the port, which only sockets that share it can have.
+      socket = this.#open(this.#sharing);
+    }
     if (socket === undefined) {
       await freePort(host, this.#port); // knows the reason, when another was faster
       throw new Error(`cannot listen on ${host}:${this.#port}`);
