@@ -4,6 +4,8 @@
 //   --grep=WORD   only tests whose name has it (/of a form/i); the others count as skipped
 //   --jobs=N      that many files at once
 //   --bail        no further test of a file after its first failure
+//   --patience=S  a file that has not ended after S seconds is killed, with every process that it started; 240
+//   --slowest=N   so many of the slowest files are named at the end
 //   --watch       the one file named, again after each change of it or of what it imports, as TAP
 // A file is a program as well: node test/core/notify.test.ts
 import { spawn } from "node:child_process";
@@ -17,9 +19,6 @@ import { parseArgs } from "node:util";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const kept = join(root, "node_modules/.cache/pushbox/test-times.json");
-/** A file that has not ended after so long is killed, seconds. */
-const PATIENCE = 600;
-const SLOWEST = 8;
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -27,9 +26,13 @@ const { values: options, positionals } = parseArgs({
     grep: { type: "string" },
     jobs: { type: "string", default: String(availableParallelism()) },
     bail: { type: "boolean", default: false },
+    patience: { type: "string", default: "240" },
+    slowest: { type: "string", default: "8" },
     watch: { type: "boolean", default: false },
   },
 });
+const patience = Number(options.patience);
+if (!(patience > 10)) throw new Error("--patience takes seconds, more than 10");
 
 /** Folders become the test files in them. */
 function files(path) {
@@ -57,6 +60,8 @@ function reader() {
   /** Since the last top-level test: its subtests, and whatever was printed beside the protocol. */
   let block = [];
   let planned;
+  /** The top-level test that is running, or was the last to. */
+  let current;
   /** The diagnosis of a failed test follows it in YAML. */
   let diagnosing = false;
   const line = (text) => {
@@ -65,6 +70,7 @@ function reader() {
       return;
     }
     diagnosing = false;
+    current = /^# Subtest: (.*)$/.exec(text)?.[1] ?? current;
     const [test, not, rest] = /^(not )?ok\b(.*)$/.exec(text) ?? [];
     if (test !== undefined) {
       if (/# (SKIP|TODO)\b/i.test(rest)) counts.skipped++;
@@ -89,7 +95,8 @@ function reader() {
       // It crashed, was killed, or has no test: a failure of its own.
       if (counts.failed === 0 && (code !== 0 || planned === undefined || ran < planned)) {
         counts.failed++;
-        failures.push(...block, `ended with ${signal ?? code} after ${ran} tests`);
+        const last = current === undefined ? "" : `; the last to begin: ${current}`;
+        failures.push(...block, `ended with ${signal ?? code} after ${ran} tests${last}`);
       }
       if (counts.failed > 0 && errors !== "") failures.push("--- standard error", errors);
       return { ...counts, failures, notes };
@@ -99,8 +106,8 @@ function reader() {
 
 const running = new Set();
 
-/** The process of one file. */
-function start(file, { stdio, flags = [] }) {
+/** The process of one file, and with a group of its own whatever it starts: all of them can be ended. */
+function start(file, { stdio, flags = [], detached = false }) {
   const preload = pathToFileURL(join(root, "scripts/types.mjs")).href;
   const child = spawn(
     process.execPath,
@@ -108,11 +115,12 @@ function start(file, { stdio, flags = [] }) {
     {
       cwd: root,
       stdio,
+      detached,
       env: {
         ...process.env,
         TAP: "1",
         NO_COLOR: "1",
-        TAP_TIMEOUT: String(PATIENCE - 10),
+        TAP_TIMEOUT: String(patience - 10),
         ...(options.grep !== undefined && { TAP_GREP: options.grep }),
         ...(options.bail && { TAP_BAIL: "1" }),
       },
@@ -122,12 +130,35 @@ function start(file, { stdio, flags = [] }) {
   return child;
 }
 
+/** Ends the process of a file and whatever it left behind. */
+function kill(child) {
+  try {
+    process.kill(-child.pid, "SIGKILL");
+  } catch {
+    child.kill("SIGKILL"); // nothing is left, or it is watched and has no group of its own
+  }
+}
+
+let spent = 0;
+
+/** Seconds of CPU of the processes that have ended since the last call, and of their own; 0 where the system does not say. */
+function cpu() {
+  try {
+    const fields = readFileSync("/proc/self/stat", "utf8").split(") ")[1].split(" ");
+    const before = spent;
+    spent = (Number(fields[13]) + Number(fields[14])) / 100;
+    return spent - before;
+  } catch {
+    return 0;
+  }
+}
+
 /** Runs one file to its end. */
 function run(file) {
   const began = performance.now();
   // Nothing asks in a test, and nothing is coloured.
-  const child = start(file, { stdio: ["ignore", "pipe", "pipe"] });
-  const late = setTimeout(() => child.kill("SIGKILL"), PATIENCE * 1000);
+  const child = start(file, { stdio: ["ignore", "pipe", "pipe"], detached: true });
+  const late = setTimeout(() => kill(child), patience * 1000);
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (chunk) => {
     errors = (errors + chunk).slice(-20_000);
@@ -135,15 +166,21 @@ function run(file) {
   const reading = reader();
   createInterface({ input: child.stdout }).on("line", reading.line);
   return new Promise((done) => {
+    let used = 0;
+    child.on("exit", () => {
+      used = cpu();
+      clearTimeout(late);
+      kill(child); // one that it started may hold its output
+    });
     child.on("close", (code, signal) => {
       running.delete(child);
-      clearTimeout(late);
-      done({ file, took: Math.round(performance.now() - began), ...reading.end(errors, code, signal) });
+      done({ file, used, took: Math.round(performance.now() - began), ...reading.end(errors, code, signal) });
     });
   });
 }
 
 const seconds = (milliseconds) => `${(milliseconds / 1000).toFixed(1)} s`;
+const cpuOf = (used) => `${used.toFixed(1)} s of CPU`;
 
 function report({ file, took, passed, failed, skipped, failures, notes }) {
   for (const note of notes) process.stdout.write(`${note}\n`);
@@ -156,7 +193,7 @@ function report({ file, took, passed, failed, skipped, failures, notes }) {
 
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) {
   process.on(signal, () => {
-    for (const child of running) child.kill("SIGKILL");
+    for (const child of running) kill(child);
     process.exit(1);
   });
 }
@@ -195,9 +232,11 @@ try {
   // Only the order of the next run.
 }
 if (results.length > 1) {
-  const slowest = results.toSorted((a, b) => b.took - a.took).slice(0, SLOWEST);
-  process.stdout.write(`\n${results.length} files in ${seconds(performance.now() - began)}; the slowest:\n`);
-  for (const { file, took } of slowest) process.stdout.write(`${seconds(took).padStart(8)}  ${file}\n`);
+  const slowest = results.toSorted((a, b) => b.took - a.took).slice(0, Number(options.slowest));
+  const wall = seconds(performance.now() - began);
+  process.stdout.write(`\n${results.length} files in ${wall}, ${cpuOf(sum("used"))}; the slowest:\n`);
+  for (const { file, took, used } of slowest)
+    process.stdout.write(`${seconds(took).padStart(8)} ${cpuOf(used).padStart(14)}  ${file}\n`);
 }
 if (sum("skipped") > 0) process.stdout.write(`${sum("skipped")} skipped\n`);
 process.stdout.write(`\n${sum("passed")} passed, ${sum("failed")} failed\n`);

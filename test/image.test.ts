@@ -18,6 +18,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import t from "tap";
+import { kill } from "./support/process.ts";
 
 const root = resolve(import.meta.dirname, "..");
 
@@ -131,7 +132,7 @@ t.test(
         stdio: ["ignore", "pipe", "pipe"],
       });
     const server = inside(image.command);
-    t.teardown(() => server.kill("SIGKILL"));
+    t.teardown(() => kill(server));
     let errors = "";
     server.stderr?.setEncoding("utf8").on("data", (text: string) => {
       errors += text;

@@ -4,7 +4,6 @@ import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import t, { type Test } from "tap";
 import { version } from "../src/app/version.ts";
@@ -14,7 +13,8 @@ import { openVendors, VENDORS } from "../src/vendors/index.ts";
 import { createVapidKey } from "../src/vendors/webpush.ts";
 import { startTestApp } from "./support/app.ts";
 import { SocketClient, TRANSPORTS } from "./support/clients.ts";
-import { main, nodeArguments, run } from "./support/process.ts";
+import { freePort } from "./support/ports.ts";
+import { kill, main, nodeArguments, run } from "./support/process.ts";
 import { installed, nginxOf } from "./support/proxies.ts";
 
 const privateKey = (kind: "ec" | "rsa"): string => {
@@ -42,15 +42,6 @@ const commands = blocks("sh")
 /** What is written without a fence, as a thing to type. */
 const inline = [...readme.matchAll(/`(npm [^`]+|pushbox [^`]+)`/g)].map(([, command]) => command ?? "");
 
-async function freePort(): Promise<string> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return `${port}`;
-}
-
 /** `curl` for machines without one: -d makes a form of it. */
 const curl = `#!/usr/bin/env node
 const [url, ...rest] = process.argv.slice(2);
@@ -67,7 +58,7 @@ async function elsewhere(): Promise<{
   readonly env: Record<string, string>;
   readonly there: (text: string) => string;
 }> {
-  const [client, api] = [await freePort(), await freePort()];
+  const [client, api] = [`${await freePort()}`, `${await freePort()}`];
   return {
     env: { PUSHBOX_CLIENT_PORT: client, PUSHBOX_API_PORT: api },
     there: (text) => text.replaceAll(":10001", `:${client}`).replaceAll(":11001", `:${api}`),
@@ -105,7 +96,7 @@ t.test("every command runs in the order of the text, and the client gets what is
   const environment = { ...env, PATH: `${process.env["PATH"]}:${directory}/last` };
   let server: ReturnType<typeof serving> | undefined;
   let lab: ReturnType<typeof serving> | undefined;
-  t.teardown(() => [server, lab].map((running) => running?.child.kill("SIGKILL")));
+  t.teardown(() => Promise.all([server, lab].map((running) => running && kill(running.child))));
 
   function serving(command: string, greeting = /try: curl/) {
     const child = spawn("bash", ["-c", `exec ${command}`], {
@@ -155,7 +146,7 @@ t.test("every command runs in the order of the text, and the client gets what is
     }
     if (command.includes("topic=news")) {
       const client = spawn(process.execPath, [...nodeArguments, file], { stdio: ["ignore", "pipe", "inherit"] });
-      t.teardown(() => client.kill("SIGKILL"));
+      t.teardown(() => kill(client));
       const line = once(client.stdout.setEncoding("utf8"), "data");
       // It has subscribed once the topic counts it.
       for (let online = 0; online < 1; ) {

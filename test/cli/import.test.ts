@@ -6,7 +6,7 @@ import { copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from 
 import { join } from "node:path";
 import t from "tap";
 import { RawClient } from "../support/clients.ts";
-import { main, nodeArguments, run, type Server, serve, start } from "../support/process.ts";
+import { kill, main, nodeArguments, run, type Server, serve, start } from "../support/process.ts";
 
 const port = (server: Server): number => Number(new URL(server.clientUrl).port);
 const OLD = "2018-01-31T12:00:00.000Z";
@@ -144,7 +144,7 @@ t.test(
         n % 1000 === 999 ? "no document\n" : device(n + 1_000_000, { uid: `u${n % 100}`, type: "apn", token: `t${n}` });
     writeFileSync(join(directory, "devices.json"), text);
     const first = start(directory, ["import", "--devices", "devices.json"]);
-    t.teardown(() => first.child.kill("SIGKILL"));
+    t.teardown(() => kill(first.child));
     const [progress] = (await once(first.child.stderr!, "data")) as [string];
     first.child.kill("SIGKILL");
     t.match(progress, /^devices\.json: \d+ %, [\d,]+ lines, [\d,]+\/s, \d+ s left\n/);
@@ -169,7 +169,7 @@ t.test("a signal ends it in order, with what was read stored", async (t) => {
   for (let n = 0; n < devices; n++) text += device(n + 1_000_000);
   writeFileSync(join(directory, "devices.json"), text);
   const first = start(directory, ["import", "--devices", "devices.json"]);
-  t.teardown(() => first.child.kill("SIGKILL"));
+  t.teardown(() => kill(first.child));
   await once(first.child.stderr!, "data");
   first.child.kill("SIGTERM");
   const ended = await first.ended;

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { run, serve, start } from "../support/process.ts";
+import { kill, run, serve, start } from "../support/process.ts";
 
 t.test("probe connects like a client, pushes to itself and tells how long that took", async (t) => {
   const cwd = t.testdir();
@@ -42,7 +42,7 @@ t.test("listen prints what comes on its topics, one line each, until it is told 
   const cwd = t.testdir();
   const server = await serve(t, cwd);
   const listening = start(cwd, ["listen", "--url", server.clientUrl, "--topic", "news", "--push-id", "listener-0001"]);
-  t.teardown(() => listening.child.kill("SIGKILL"));
+  t.teardown(() => kill(listening.child));
   let err = "";
   listening.child.stderr?.on("data", (text: string) => {
     err += text;

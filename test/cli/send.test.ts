@@ -7,6 +7,7 @@ import t, { type Test } from "tap";
 import type { Actions } from "../../src/api/actions.ts";
 import type { Job } from "../../src/core/outbox.ts";
 import { start as startApi } from "../api/harness.ts";
+import { freePort } from "../support/ports.ts";
 import { run, serve, start } from "../support/process.ts";
 
 interface Seen {
@@ -254,11 +255,7 @@ t.test("what the server refuses is told, 1", async (t) => {
 t.test("no answer: whether something was sent is said as far as it is known, 1", async (t) => {
   const { url } = await api(t, "hang up");
   const directory = t.testdir({});
-  const closed = createServer().listen(0, "127.0.0.1");
-  await once(closed, "listening");
-  const { port } = closed.address() as AddressInfo;
-  closed.close();
-  await once(closed, "close");
+  const port = await freePort();
   t.match(await run(directory, "send", "--url", `http://127.0.0.1:${port}`, "--topic", "a", "x"), {
     code: 1,
     out: "",

@@ -10,6 +10,7 @@ import { connect as connectTls } from "node:tls";
 import t, { type Test } from "tap";
 import { createAuthority } from "../../src/lab/authority.ts";
 import { GENERATIONS, RawClient, TRANSPORTS } from "../support/clients.ts";
+import { freePorts } from "../support/ports.ts";
 import { free, messages, run, type Server, serve } from "../support/process.ts";
 
 const require = createRequire(import.meta.url);
@@ -48,17 +49,11 @@ const next = (socket: Socket, event: string): Promise<unknown[]> =>
   new Promise((done) => socket.once(event, (...args) => done(args)));
 
 const port = (url: string): string => new URL(url).port;
-/** The addresses of a server for its successor. */
-const again = ({ clientUrl, apiUrl }: Server): string[] => [
-  "--client-port",
-  port(clientUrl),
-  "--api-port",
-  port(apiUrl),
-];
 
 t.test("SIGTERM: clients of every generation lose the transport, come back and get what they missed", async (t) => {
   const directory = t.testdir({});
-  const first = await serve(t, directory);
+  const ports = await freePorts();
+  const first = await serve(t, directory, ports);
   const clients = await Promise.all(
     GENERATIONS.flatMap((generation) =>
       (["websocket", "polling"] as const).map(async (transport) => {
@@ -105,7 +100,7 @@ t.test("SIGTERM: clients of every generation lose the transport, come back and g
   t.same(messages(out).slice(-2), ["SIGTERM: stopping", "stopped"]);
 
   const back = clients.map(({ socket }) => next(socket, "pushId"));
-  const second = await serve(t, directory, again(first));
+  const second = await serve(t, directory, ports);
   await Promise.all(back);
   const news = clients.map(({ socket }) => next(socket, "p"));
   await second.call("push", { topic: "news", json: '"after"', timeToLive: "600000" });

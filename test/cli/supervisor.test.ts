@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import t, { type Test } from "tap";
-import { messages, run, serve } from "../support/process.ts";
+import { kill, messages, run, serve } from "../support/process.ts";
 
 /** systemd's end of the socket: each datagram is a line. Perl, because Node has no such sockets. */
 const LISTEN = `use IO::Socket::UNIX; $| = 1;
@@ -31,8 +31,8 @@ async function listen(t: Test): Promise<Ear> {
   const directory = mkdtempSync(join(tmpdir(), "pushbox-notify-")); // the name of a socket is short
   const socket = join(directory, "s");
   const child = spawn("perl", ["-e", LISTEN, socket], { stdio: ["ignore", "pipe", "inherit"] });
-  t.teardown(() => {
-    child.kill("SIGKILL");
+  t.teardown(async () => {
+    await kill(child);
     rmSync(directory, { recursive: true });
   });
   const all: string[] = [];

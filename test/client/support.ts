@@ -46,10 +46,10 @@ export function watch(client: PushClient): Watched {
       tell = Promise.withResolvers();
     });
   async function until(isSo: () => boolean, what = "it"): Promise<void> {
-    const late = AbortSignal.timeout(20_000);
+    const late = AbortSignal.timeout(60_000);
     const tooLate = new Promise<never>((_, reject) =>
       late.addEventListener("abort", () =>
-        reject(new Error(`not within 20 s: ${what}; ${JSON.stringify(events.slice(-20))}`)),
+        reject(new Error(`not within 60 s: ${what}; ${JSON.stringify(events.slice(-20))}`)),
       ),
     );
     tooLate.catch(() => {});

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { absent, eventually, type Fields } from "../support/devices.ts";
-import { messages, run, type Server, serve, start } from "../support/process.ts";
+import { kill, messages, run, type Server, serve, start } from "../support/process.ts";
 import { startVendors, type TestVendors } from "../support/vendors.ts";
 
 /** A server process with these vendors; called again, another one on the same data. */
@@ -127,7 +127,7 @@ t.test(
   async (t) => {
     const directory = t.testdir({});
     const lab = start(directory, ["lab", "--fault", "xiaomi=hang", "--fault", "apns=deny", "--fault", "vivo=dead"]);
-    t.teardown(() => lab.child.kill("SIGKILL"));
+    t.teardown(() => kill(lab.child));
     await lab.printed(/socket\.emit.*\n/);
     const at = await serve(t, directory, ["--config", "pushbox-lab/pushbox-lab.toml"]);
     t.match(await run(directory, "lab", "--devices", at.clientUrl), { code: 0 });

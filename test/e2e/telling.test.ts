@@ -11,7 +11,8 @@ import { startTestApp, type TestApp } from "../support/app.ts";
 import { RawClient, SocketClient, TRANSPORTS } from "../support/clients.ts";
 import { takeClock } from "../support/clock.ts";
 import { Line } from "../support/line.ts";
-import { serve } from "../support/process.ts";
+import { freePort } from "../support/ports.ts";
+import { kill, serve } from "../support/process.ts";
 import { type Receiver, startReceiver, type ToldEvent } from "../support/receiver.ts";
 
 const DELAY = 100;
@@ -372,7 +373,8 @@ t.test("what nobody asks for any more is not written", async (t) => {
 });
 
 t.test("the receiver of the README prints that the host has left", async (t) => {
-  const readme = readFileSync(join(import.meta.dirname, "../../src/hooks/README.md"), "utf8");
+  const text = readFileSync(join(import.meta.dirname, "../../src/hooks/README.md"), "utf8");
+  const readme = text.replaceAll("8080", `${await freePort()}`);
   const block = (language: string): string =>
     new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "ms").exec(readme)?.[1] ?? "";
   t.ok(block("js").trim().split("\n").length <= 18, "about 15 lines");
@@ -383,7 +385,7 @@ t.test("the receiver of the README prints that the host has left", async (t) => 
     env: { SECRET: String(hooks.tell[0]?.secret) },
     stdio: ["ignore", "pipe", "inherit"],
   });
-  t.teardown(() => child.kill());
+  t.teardown(() => kill(child));
   let out = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     out += text;

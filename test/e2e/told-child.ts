@@ -19,5 +19,5 @@ await engine.events.want({ hooks: [], log: ["*"], topics: ["room:"], grace: Numb
 const forEver = { teardown() {}, error: fail };
 await sockets(forEver, engine, { port: Number(port), disconnectDelay: Number(delay), trustClientUid: true });
 console.log("listening");
-// By then whoever was connected before is back, or is told of; the look is taken once a second.
-setTimeout(() => console.log("settled"), Number(grace) + Number(delay) + 3000);
+// Once it is asked: by then whoever was connected before is back, or is told of; the look is taken once a second.
+process.stdin.once("data", () => setTimeout(() => console.log("settled"), Number(grace) + Number(delay) + 2000));

@@ -21,7 +21,7 @@ import { State } from "../../src/engine/sqlite/state.ts";
 import { type Call, type Store, store } from "../../src/engine/sqlite/thread.ts";
 import { TRAITS } from "../../src/vendors/index.ts";
 import { missed } from "../support/engine.ts";
-import { nodeArguments } from "../support/process.ts";
+import { kill, nodeArguments } from "../support/process.ts";
 import { packet, pushId } from "./steps.ts";
 
 const T = 1_800_000_000_000;
@@ -103,11 +103,11 @@ t.test("a data directory is used by one process at a time", async (t) => {
       arrivalDays: 30, onFatal() {} });
     console.log("open");`,
   ]);
+  t.teardown(() => kill(child));
   child.stderr.pipe(process.stderr);
   await once(child.stdout, "data");
   await refused(t, dataDir, "in use by another pushbox", `process ${child.pid} `, dataDir);
-  child.kill("SIGKILL");
-  await once(child, "exit");
+  await kill(child);
   const engine = await openLocalEngine(options(dataDir));
   t.pass("a killed process leaves nothing locked");
   await refused(t, dataDir, "in use", `process ${process.pid} `);

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import { type AddressInfo, createServer as createTcpServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { hostname } from "node:os";
 import { Webhook } from "standardwebhooks";
 import t, { type Test } from "tap";
@@ -11,6 +11,7 @@ import { secretText } from "../../src/core/secret.ts";
 import { type Destination, Post, Unanswered } from "../../src/hooks/post.ts";
 import { parseSecret } from "../../src/hooks/sign.ts";
 import { createAuthority } from "../../src/lab/authority.ts";
+import { freePort } from "../support/ports.ts";
 
 const SECRET = secretText(randomBytes(32));
 
@@ -104,16 +105,15 @@ t.test("of an answer without end only the beginning is read", async (t) => {
 
 t.test("what went wrong is said in words, without the query of the address", async (t) => {
   const closed = await serve(t, () => {});
-  const free = createTcpServer().listen(0, "127.0.0.1");
-  await once(free, "listening");
-  const nobody = (free.address() as AddressInfo).port;
-  free.close();
-  await once(free, "close");
+  const nobody = await freePort();
   const cutting = await serve(t, (request) => request.socket.destroy());
   for (const [url, words] of [
     [`http://127.0.0.1:${nobody}/?key=hidden`, /^nobody listens there \(ECONNREFUSED\)$/],
     [`http://127.0.0.1:${cutting}/?key=hidden`, /^the connection was closed before the answer/],
-    ["https://no-such-name.invalid/?key=hidden", /^(there is no such name|the name could not be looked up)/],
+    [
+      "https://no-such-name.invalid/?key=hidden",
+      /^(there is no such name|the name could not be looked up|no complete answer)/,
+    ],
     [`https://127.0.0.1:${closed}/?key=hidden`, /^the request failed \(ERR_SSL_|^the connection was closed/],
   ] as const)
     await t.rejects(post(t, url).send("msg_1", "{}", Date.now()), unanswered(words), url);

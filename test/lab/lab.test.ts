@@ -9,12 +9,12 @@ import { readConfig } from "../../src/config/index.ts";
 import type { Notification } from "../../src/core/notification.ts";
 import { Recent } from "../../src/core/recent.ts";
 import type { Outcome } from "../../src/core/vendor.ts";
-import { freePort } from "../../src/http/uws/listeners.ts";
 import { REMEMBERED } from "../../src/lab/checks.ts";
 import type { LabDevice } from "../../src/lab/devices.ts";
 import { FAULTS } from "../../src/lab/faults.ts";
 import { faultsIn, lineOf, services, startLab } from "../../src/lab/index.ts";
-import { run, serve, start } from "../support/process.ts";
+import { freePort } from "../support/ports.ts";
+import { kill, run, serve, start } from "../support/process.ts";
 
 const VENDORS = ["apns", "fcm", "harmony", "honor", "huawei", "meizu", "oppo", "umeng", "vivo", "webpush", "xiaomi"];
 
@@ -60,7 +60,7 @@ t.test(
   async (t) => {
     const directory = t.testdir({});
     const lab = start(directory, ["lab"]);
-    t.teardown(() => lab.child.kill("SIGKILL"));
+    t.teardown(() => kill(lab.child));
     const greeting = await lab.printed(/socket\.emit.*\n/);
     for (const vendor of VENDORS)
       t.match(greeting, new RegExp(`^${vendor} +https://127\\.0\\.0\\.1:\\d+ .* token=`, "m"));
@@ -83,7 +83,7 @@ t.test(
 t.test("a server of that configuration gets one device per vendor", async (t) => {
   const directory = t.testdir({});
   const lab = start(directory, ["lab"]);
-  t.teardown(() => lab.child.kill("SIGKILL"));
+  t.teardown(() => kill(lab.child));
   await lab.printed(/socket\.emit.*\n/);
   const server = await serve(t, directory, ["--config", "pushbox-lab/pushbox-lab.toml"]);
   const { code, out, err } = await run(directory, "lab", "--devices", server.clientUrl);
@@ -134,9 +134,9 @@ t.test("faults are chosen at the start and changed while the lab runs, for some 
 
 t.test("a process: what arrived is told to the server, and faults are changed by their file", async (t) => {
   const directory = t.testdir({});
-  const port = (await freePort("127.0.0.1", 0)).port;
+  const port = await freePort();
   const lab = start(directory, ["lab", "--receipts", `http://127.0.0.1:${port}/`, "--fault", "xiaomi=receipt-twice"]);
-  t.teardown(() => lab.child.kill("SIGKILL"));
+  t.teardown(() => kill(lab.child));
   await lab.printed(/socket\.emit.*\n/);
   const server = await serve(t, directory, ["--config", "pushbox-lab/pushbox-lab.toml", "--api-port", `${port}`]);
   t.equal((await run(directory, "lab", "--devices", server.clientUrl)).code, 0);

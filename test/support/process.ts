@@ -12,6 +12,17 @@ export const nodeArguments: readonly string[] = [
   ...process.execArgv.filter((argument) => argument.startsWith("--import=")),
 ];
 
+/** So long a process may be silent, milliseconds: far more than any needs, on a busy machine too. */
+const PATIENCE = 90_000;
+
+/** Ends it at once, if it has not ended. What it kept open is closed, and its files are nobody's, once this resolves. */
+export async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+  const ended = once(child, "exit");
+  child.kill("SIGKILL");
+  await ended;
+}
+
 export interface Ended {
   readonly code: number | null;
   readonly out: string;
@@ -57,9 +68,18 @@ export function start(cwd: string, args: readonly string[], { env, limit, input 
   const printed = (pattern: RegExp, times = 1): Promise<string> =>
     new Promise((done, fail) => {
       const every = new RegExp(pattern.source, `${pattern.flags.replace("g", "")}g`);
-      const look = () => (out.match(every)?.length ?? 0) >= times && done(out);
+      const failed = (how: string) => fail(new Error(`${how} without ${pattern}:\n${out}${err}`));
+      const late = setTimeout(failed, PATIENCE, `${PATIENCE / 1000} s went by`);
+      const look = (): void => {
+        if ((out.match(every)?.length ?? 0) < times) return;
+        clearTimeout(late);
+        done(out);
+      };
       child.stdout.on("data", look);
-      child.on("close", () => fail(new Error(`ended without ${pattern}:\n${out}${err}`)));
+      child.on("close", () => {
+        clearTimeout(late);
+        failed("ended");
+      });
       look();
     });
   const stop = (): Promise<Ended> => {
@@ -104,7 +124,7 @@ export async function serve(
   surroundings: Surroundings = {},
 ): Promise<Server> {
   const running = start(cwd, ["serve", ...free, ...args], surroundings);
-  t.teardown(() => running.child.kill("SIGKILL"));
+  t.teardown(() => kill(running.child));
   const log = messages(await running.printed(/try: curl.*\n/));
   const url = (prefix: string): string =>
     log.find((line) => line.startsWith(prefix))?.slice(prefix.length) ?? `no line "${prefix}"`;

@@ -6,7 +6,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Test } from "tap";
-import { freePort } from "../../src/http/uws/listeners.ts";
+import { freePort } from "./ports.ts";
 
 const PATH = `${process.env["PATH"]}:/usr/sbin:/usr/local/sbin`;
 
@@ -19,7 +19,7 @@ export function installed(t: Test, program: "haproxy" | "nginx"): boolean {
 
 /** Returns its port on 127.0.0.1. @param frontend lines of `frontend` */
 export async function haproxy(t: Test, target: number, ...frontend: readonly string[]): Promise<number> {
-  const { port } = await freePort("127.0.0.1", 0);
+  const port = await freePort();
   const file = join(t.testdir(), "haproxy.cfg");
   writeFileSync(
     file,
@@ -58,7 +58,7 @@ export function nginx(t: Test, target: number, ...location: readonly string[]): 
 
 /** Returns its port on 127.0.0.1. @param http what stands in the block of that name, given the port */
 export async function nginxOf(t: Test, http: (port: number) => string): Promise<number> {
-  const { port } = await freePort("127.0.0.1", 0);
+  const port = await freePort();
   const directory = t.testdir();
   const file = join(directory, "nginx.conf");
   const kept = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(

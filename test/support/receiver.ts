@@ -2,9 +2,9 @@
 import { randomBytes } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { Webhook } from "standardwebhooks";
 import type { Test } from "tap";
+import { freePort } from "./ports.ts";
 
 export interface ToldEvent {
   readonly id: string;
@@ -60,7 +60,7 @@ export async function startReceiver(t: Test, say: Say = () => 200, secret = newS
   const state = { now: 0, most: 0, forged: 0 };
   const messages: Message[] = [];
   const taken: ToldEvent[] = [];
-  let port = 0;
+  const port = await freePort(); // it comes back on it
   let server = createServer();
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -95,7 +95,6 @@ export async function startReceiver(t: Test, say: Say = () => 200, secret = newS
     server = createServer((request, response) => void answer(request, response).catch(() => response.destroy()));
     server.listen(port, "127.0.0.1");
     await once(server, "listening");
-    port = (server.address() as AddressInfo).port;
   }
 
   async function shut(): Promise<void> {

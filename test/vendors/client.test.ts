@@ -15,6 +15,7 @@ import { createVendor } from "../../src/vendors/client.ts";
 import { Credentials } from "../../src/vendors/credentials.ts";
 import { type CommonApp, type Credential, Denied, type Dialect } from "../../src/vendors/dialect.ts";
 import { fcm } from "../../src/vendors/fcm.ts";
+import { freePort } from "../support/ports.ts";
 import { authority, configured, NOW, notification } from "./conformance.ts";
 import { appAt, kinds, plain, providing, recipients, serving, silent } from "./plain.ts";
 
@@ -82,8 +83,8 @@ t.test("a server whose certificate is another authority's is not spoken to", asy
 t.test("a server that is not there, or accepts and says nothing, is trouble that passes", async (t) => {
   const sockets = new Set<Socket>();
   const mute = createServer((socket) => sockets.add(socket.on("error", () => undefined)));
-  await new Promise<void>((resolve) => mute.listen(0, "127.0.0.1", resolve));
-  const { port } = mute.address() as AddressInfo;
+  const port = await freePort();
+  await new Promise<void>((resolve) => mute.listen(port, "127.0.0.1", resolve));
   const own = providing(t, plain({ timeout: 300 }), [appAt(`https://127.0.0.1:${port}`)]);
   t.same(kinds(await own.send("a", notification(), recipients(3), NOW)), ["retry", "retry", "retry"]);
   for (const socket of sockets) socket.destroy();

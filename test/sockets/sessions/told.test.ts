@@ -51,12 +51,12 @@ async function scene(
     },
     async told(last) {
       const all: Event[] = [];
-      const deadline = performance.now() + 20_000;
+      const deadline = performance.now() + 60_000;
       const over = (): boolean =>
         typeof last === "number" ? all.length >= last : all.length > 0 && text(all.at(-1)!).startsWith(last);
       while (!over()) {
         if (performance.now() > deadline)
-          throw new Error(`"${last}" was not told within 20 s, but ${all.slice(-5).map(text).join(", ")}`);
+          throw new Error(`"${last}" was not told within 60 s, but ${all.slice(-5).map(text).join(", ")}`);
         const { events } = await engine.events.list({ after }, 1000);
         if (events.length === 0) await pause(20);
         else after = events.at(-1)!.seq;
