@@ -69,7 +69,7 @@ const FRESH_MIN = 100;
 /** @param files how many connections each port may have open; undefined: as many as come */
 export async function startApp(config: Config, log: Log, files?: Files): Promise<App> {
   const now = Date.now;
-  const debug = createDebug(log);
+  const { debug, traces } = createDebug(log);
   const failed = Promise.withResolvers<Error>();
   const { client, storage } = config;
   const thread = threadSource();
@@ -103,7 +103,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     ...(thread === undefined ? {} : { startThread: (data) => new Worker(thread, { eval: true, workerData: data }) }),
   });
 
-  const hub: Hub = new Hub(() => gateway, client.maxBackpressure, now);
+  const hub: Hub = new Hub(() => gateway, client.maxBackpressure, now, traces);
   engine.broker.attach(hub);
   const leftOut = new Tally<string, string>((reason, count, topic) =>
     log.warn({ reason, count, topic }, `packets that are not kept went to nobody: ${leftOutTexts[reason]}`),
@@ -200,6 +200,16 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     devices: engine.devices,
     live,
     counters: engine.counters,
+    traces: {
+      async start(target, minutes) {
+        const begun = traces.start(target, minutes);
+        await hub.tracing.begun(target);
+        return begun;
+      },
+      stop: (name) => traces.stop(name),
+      list: () => traces.list(),
+      get: (name, after, limit) => traces.get(name, after, limit),
+    },
     count: (key) => report.count(key, { success: 1 }),
     rings: {
       seconds: (count) => figuresNow.rings.seconds(count),

@@ -21,6 +21,7 @@ import type {
 import type { Pushed } from "../core/push.ts";
 import type { Rings, Series } from "../core/rings.ts";
 import type { Target } from "../core/target.ts";
+import type { Traces, TraceTarget, TraceView } from "../core/trace.ts";
 import type { AppId, VendorName } from "../core/vendor.ts";
 
 export type PushTarget = Exclude<Target, { kind: "tag" } | { kind: "all" }>;
@@ -125,6 +126,11 @@ export interface Actions {
   readonly devices: Pick<Devices, "get" | "byUid" | "past">;
   readonly live: Live;
   readonly counters: Counters;
+  /** Of this process. */
+  readonly traces: Pick<Traces, "get" | "list" | "stop"> & {
+    /** Resolves once those who are there are followed. Rejects with `PushError("conflict")` when too many run. */
+    start(target: TraceTarget, minutes: number): Promise<TraceView>;
+  };
   /** One more call, for the statistics. */
   count(key: string): void;
   readonly audit: Pick<AuditLog, "list"> & {

@@ -29,6 +29,18 @@ export const MOST_KEYS = 100;
 export const MOST_TYPES = 50;
 export const MOST_OF_TYPE = 1000;
 
+/** Connections in one answer, and those that are looked at for it. */
+export const CONNECTIONS: Paged = { usual: 100, most: 1000 };
+export const MOST_LOOKED = 100_000;
+/** Bytes. */
+export const MOST_WAITING = 1_000_000_000;
+/** Milliseconds: 30 days. */
+export const LONGEST_AGE = 2_592_000_000;
+export const TRACE_LINES: Paged = { usual: 200, most: 1000 };
+/** Without `minutes`. */
+export const USUAL_MINUTES = 10;
+export { MOST_MINUTES } from "../core/trace.ts";
+
 /** Devices per second; nothing sends faster. */
 export const HIGHEST_RATE = 1_000_000;
 /** Milliseconds for which vendors may wait for an acknowledgement. */

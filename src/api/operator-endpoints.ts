@@ -1,7 +1,17 @@
 // The part of the table of endpoints that is for those who look after the server: endpoints.ts joins it, and says what an entry is.
-import { DAYS, MOST_KEYS, USUAL_DAYS } from "./bounds.ts";
-import { list, number, object, success, text, whole, word, yes } from "./schema.ts";
-import { bounded, ids } from "./takes.ts";
+import {
+  CONNECTIONS,
+  DAYS,
+  LONGEST_AGE,
+  MOST_KEYS,
+  MOST_MINUTES,
+  MOST_WAITING,
+  TRACE_LINES,
+  USUAL_DAYS,
+  USUAL_MINUTES,
+} from "./bounds.ts";
+import { list, moment, number, object, success, text, whole, word, yes } from "./schema.ts";
+import { bounded, duration, ids } from "./takes.ts";
 
 const DAYS_BACK = bounded(1, DAYS, "so many, the last of them today", USUAL_DAYS);
 const FORMAT = word(["json", "csv"], "json, or csv: a table for a spreadsheet, by UTC");
@@ -14,6 +24,19 @@ const ARRIVED = {
   click: whole("opened by a person"),
   failed: whole("did not arrive and is not tried again"),
 };
+
+const TRACE = object({
+  trace: text("its name"),
+  "pushId?": text(),
+  "uid?": text(),
+  "address?": text(),
+  "topic?": text(),
+  running: yes(),
+  ...moment("startedAt", "when"),
+  ...moment("until", "when it ends, or has ended"),
+  lines: whole("the number of the newest line"),
+  forgotten: whole("lines for which there was no room: the oldest"),
+});
 
 export const OPERATOR_ENDPOINTS = {
   "/stats/series": {
@@ -59,5 +82,89 @@ export const OPERATOR_ENDPOINTS = {
       ),
     }),
     csv: true,
+  },
+  "/connection/list": {
+    about: "A sample of the open connections: the first that fit, and how many were looked at.",
+    takes: {
+      platform: text("as the client named it: android, ios, browser ..."),
+      transport: word(["websocket", "polling"], "how it is connected"),
+      revision: bounded(3, 4, "of Engine.IO"),
+      address: text("of the client, or the network that limits count as one address"),
+      waiting: bounded(0, MOST_WAITING, "slow ones: so many bytes wait for the client, at least"),
+      olderThan: duration("open for so long at least", LONGEST_AGE),
+      youngerThan: duration("open for so long at most", LONGEST_AGE),
+      limit: bounded(1, CONNECTIONS.most, "how many at most", CONNECTIONS.usual),
+    },
+    answers: success({
+      connections: list(
+        object({
+          connection: text("its name, for connection/close"),
+          "pushId?": text("absent: it has not said who it is"),
+          "uid?": text(),
+          "platform?": text(),
+          transport: word(["websocket", "polling"]),
+          revision: whole("of Engine.IO: 3 or 4"),
+          address: text(),
+          ...moment("since", "when it was opened"),
+          topics: whole("how many it is in"),
+          waiting: whole("bytes that wait for the client"),
+          background: yes("its app said that it is in the background"),
+        }),
+      ),
+      looked: whole("connections that were looked at"),
+      open: whole("connections that there are"),
+      "partial?": yes("not all of them were looked at"),
+    }),
+  },
+  "/connection/close": {
+    audited: "always",
+    about: "Close one connection; its client comes back.",
+    takes: { connection: text("its name, as connection/list tells it") },
+    answers: success(),
+  },
+  "/trace/start": {
+    audited: "always",
+    about:
+      "Follow a device, a user, an address or a topic: frames in and out, and what is decided. Kept in memory only.",
+    takes: {
+      pushId: text("a device"),
+      uid: text("a user: all devices"),
+      address: text("all connections from there"),
+      topic: text("what goes to it, and who joins and leaves"),
+      minutes: bounded(1, MOST_MINUTES, "it ends by itself", USUAL_MINUTES),
+    },
+    answers: success({ trace: TRACE }),
+  },
+  "/trace/stop": {
+    audited: "always",
+    about: "End a trace; its lines stay until another one needs the room.",
+    takes: { trace: text("its name") },
+    answers: success({ trace: TRACE }),
+  },
+  "/trace/list": {
+    about: "The traces that run, and those that have ended and are still there, newest first.",
+    takes: {},
+    answers: success({ traces: list(TRACE) }),
+  },
+  "/trace/get": {
+    about: "The lines of a trace. Asked again with next as after, it tells what has come since.",
+    takes: {
+      trace: text("its name"),
+      after: bounded(0, Number.MAX_SAFE_INTEGER, "the number of the last line that is known"),
+      limit: bounded(1, TRACE_LINES.most, "how many at most", TRACE_LINES.usual),
+    },
+    answers: success({
+      trace: TRACE,
+      lines: list(
+        object({
+          line: whole("rises by one"),
+          ...moment("at", "when"),
+          what: word(["in", "out", "decision"]),
+          text: text("a frame as it is on the wire, tokens masked, or what was decided"),
+          "connection?": text(),
+        }),
+      ),
+      next: whole("the `after` to go on with"),
+    }),
   },
 } as const;

@@ -12,6 +12,7 @@ import { apn } from "./apn.ts";
 import { auditList, noted } from "./audit.ts";
 import type { ApiKey, BroadcastRule, Caller } from "./auth.ts";
 import { createAuth } from "./auth.ts";
+import { connectionClose, connectionList } from "./connection.ts";
 import { deliveryList, deliveryRetry, getNotification } from "./deliveries.ts";
 import { deleteDevice, getDevice, redisGet } from "./device.ts";
 import { Durations, type Histogram } from "./durations.ts";
@@ -38,6 +39,7 @@ import { statsArrival, statsBase, statsChart, statsKeys, statsLive } from "./sta
 import { createStreams } from "./stream.ts";
 import type { TopicOnlineFilter } from "./topic.ts";
 import { topicDevices, topicList, topicOnline } from "./topic.ts";
+import { traceGet, traceList, traceStart, traceStop } from "./trace.ts";
 import { bindUid, removeUid } from "./uid.ts";
 import { unknownNames } from "./unknown.ts";
 import { notificationWhy } from "./why.ts";
@@ -149,6 +151,12 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     "/presence": (params) => presence(params, actions),
     "/stats/base": () => statsBase(actions, serverId),
     "/stats/live": (params) => statsLive(params, actions),
+    "/connection/list": (params) => connectionList(params, actions),
+    "/connection/close": (params) => connectionClose(params, actions),
+    "/trace/start": (params) => traceStart(params, actions),
+    "/trace/stop": (params) => traceStop(params, actions),
+    "/trace/list": () => traceList(actions),
+    "/trace/get": (params) => traceGet(params, actions),
     "/stats/series": (params) => statsSeries(params, actions),
     "/stats/types": (params) => statsTypes(params, actions),
     "/stats/chart": (params) => statsChart(params, actions),

@@ -4,20 +4,28 @@ import type { Debug } from "../core/debug.ts";
 import type { NotificationContent, NotificationId } from "../core/notification.ts";
 import type { Pushed } from "../core/push.ts";
 import type { Target } from "../core/target.ts";
+import { Traces } from "../core/trace.ts";
 import type { Log } from "./log.ts";
 
 /** Of a longer list only the length is shown. */
 const LISTED = 20;
 
-export function createDebug(log: Log): Debug {
+/** Its lines are what traces tell of decisions, too. */
+export function createDebug(log: Log): { readonly debug: Debug; readonly traces: Traces } {
   const debug = {
     on: log.isLevelEnabled("debug"),
-    line: (fields: object, message: string) => log.debug(fields, message),
+    line(fields: object, message: string): void {
+      log.debug(fields, message);
+      if (traces.on) traces.line(fields, message);
+    },
+    follows: (pushId: string) => traces.follows({ pushId }),
   };
-  log.on("level-change", () => {
-    debug.on = log.isLevelEnabled("debug");
-  });
-  return debug;
+  const look = (): void => {
+    debug.on = log.isLevelEnabled("debug") || traces.on;
+  };
+  const traces = new Traces(Date.now, look);
+  log.on("level-change", look);
+  return { debug, traces };
 }
 
 /** Shows a push once it has its id. One that fails is shown as a refused call. */

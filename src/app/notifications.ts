@@ -74,6 +74,7 @@ export function createNotifications(options: NotificationsOptions): Notification
   let route = routing(vendors, sender.laneOf);
   const expander = createExpander({
     engine,
+    debug,
     count: (topic) => options.live.count(topic),
     reached: (pushIds, id) => options.live.reached(pushIds, id),
     awake: (pushIds) => options.live.areAwake(pushIds),

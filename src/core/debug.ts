@@ -6,6 +6,8 @@ export interface Debug {
   readonly on: boolean;
   /** @param fields no secret, and of a message its size at most */
   line(fields: object, message: string): void;
+  /** Whether somebody traces this very device: then there are lines of it alone. */
+  follows(pushId: string): boolean;
 }
 
-export const NO_DEBUG: Debug = { on: false, line: () => {} };
+export const NO_DEBUG: Debug = { on: false, line: () => {}, follows: () => false };

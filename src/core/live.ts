@@ -20,6 +20,38 @@ export interface Present {
   readonly topics: readonly string[];
 }
 
+/** Which connections, those that fit all that is given. */
+export interface ConnectionFilter {
+  readonly platform?: string;
+  readonly transport?: Present["transport"];
+  readonly revision?: number;
+  readonly address?: string;
+  /** Bytes that wait for the client, at least. */
+  readonly waiting?: number;
+  /** Milliseconds that it is open, at least and at most. */
+  readonly olderThan?: number;
+  readonly youngerThan?: number;
+}
+
+export interface ConnectionView extends Omit<Present, "topics"> {
+  /** Names it for `disconnect`. */
+  readonly connection: string;
+  readonly pushId?: PushId;
+  readonly uid?: Uid;
+  /** How many. */
+  readonly topics: number;
+  readonly waiting: number;
+  readonly background: boolean;
+}
+
+/** In no order, but the same connections come first each time. */
+export interface ConnectionSample {
+  readonly connections: readonly ConnectionView[];
+  /** Connections that were looked at, of all there are. */
+  readonly looked: number;
+  readonly open: number;
+}
+
 export interface SessionCounts {
   /** Sessions that have said who they are. */
   readonly total: number;
@@ -85,6 +117,10 @@ export interface Presence {
    * question costs a look at every connection. What comes between two pages may be missing in the later one.
    */
   topics(prefix: string, after: string, limit: number): Promise<readonly TopicCount[]>;
+  /** Of the first `most` connections, until `limit` fit. */
+  connections(filter: ConnectionFilter, limit: number, most: number): Promise<ConnectionSample>;
+  /** Closes one, which comes back. @returns false: there is none of that name (any more) */
+  disconnect(connection: string): Promise<boolean>;
   /** @returns sessions that did it. Rejects with `PushError("unavailable")` when no more can be held out of topics. */
   order(who: Who, order: LiveOrder): Promise<number>;
 }
@@ -100,5 +136,7 @@ export interface Live {
   areAwake(pushIds: readonly PushId[]): Promise<readonly boolean[]>;
   seen(who: Exclude<Who, { topic: string }>): Promise<readonly Seen[]>;
   topics(prefix: string, after: string, limit: number): Promise<readonly TopicCount[]>;
+  connections(filter: ConnectionFilter, limit: number, most: number): Promise<ConnectionSample>;
+  disconnect(connection: string): Promise<boolean>;
   order(who: Who, order: LiveOrder): Promise<number>;
 }

@@ -1,6 +1,8 @@
 // Accepted notifications become deliveries and packets, page by page: one page of each in turn, so a call to a million devices
 // does not hold up the one behind it. The cursor is stored with each page, so a restart goes on where it was.
-import type { Lane } from "../core/delivery.ts";
+
+import { type Debug, NO_DEBUG } from "../core/debug.ts";
+import { type Lane, laneName } from "../core/delivery.ts";
 import type { PushId, Uid } from "../core/device.ts";
 import type { Engine } from "../core/engine.ts";
 import type { Notification, NotificationId } from "../core/notification.ts";
@@ -41,6 +43,7 @@ export interface ExpanderOptions {
   /** So many devices more of a call that names its devices, its users or their tag are to be reached. */
   readonly addressed: (devices: number) => void;
   readonly now: () => number;
+  readonly debug?: Debug;
   /** Told when the store failed; the work is taken up again after a second. */
   readonly failed: (error: unknown) => void;
 }
@@ -53,7 +56,7 @@ export interface Expander {
 }
 
 export function createExpander(options: ExpanderOptions): Expander {
-  const { engine, now, route } = options;
+  const { engine, now, route, debug = NO_DEBUG } = options;
   let running: Promise<void> | undefined;
   let nudged = false;
   let stopped = false;
@@ -108,11 +111,20 @@ export function createExpander(options: ExpanderOptions): Expander {
     const rate = item.dryRun || isLate(item.notification, now()) ? undefined : item.rate;
     const page = paced(await nextPage(item, rate), rate);
     const taken = await engine.outbox.expand(item.job, item.cursor, item.dryRun ? counted(page) : page, now());
+    if (taken && debug.on) show(item.notification.id, page);
     if (!taken || item.dryRun || page.late !== undefined) return;
     const addressed = page.devices.filter(({ lacking }) => lacking === undefined).length;
     if (item.target.kind !== "all" && addressed > 0) options.addressed(addressed);
     const lanes = new Set(page.devices.flatMap(({ via }) => (via === undefined ? [] : [via.lane])));
     if (lanes.size > 0) options.filled([...lanes]);
+  }
+
+  function show(id: NotificationId, { devices, late }: ExpandedPage): void {
+    for (const { pushId, uid, via, lacking } of devices) {
+      if (!debug.follows(pushId)) continue;
+      const way = via === undefined ? "connection" : laneName(via.lane);
+      debug.line({ pushId, uid, id, way, lacking, late }, "prepared");
+    }
   }
 
   async function nextPage(item: Unexpanded, rate: number | undefined): Promise<ExpandedPage> {

@@ -460,7 +460,7 @@ export class LaneRunner {
     if (this.#sendable) turns.add(this.#step);
     else if (this.#more && this.#ready.length === 0) this.#replenish();
     const accepted = outcomes.filter(({ kind }) => kind === "accepted").length;
-    if (debug.on) this.#show(debug, note, to.length, accepted, outcomes);
+    if (debug.on) this.#show(debug, note, to, accepted, outcomes);
     this.#options.count(this.#options.traits.statisticsName(this.lane.vendor), {
       total: 1,
       success: accepted > 0 ? 1 : 0,
@@ -469,12 +469,18 @@ export class LaneRunner {
     });
   }
 
-  #show(debug: Debug, { id }: Notification, to: number, accepted: number, outcomes: readonly Outcome[]): void {
+  #show(
+    debug: Debug,
+    { id }: Notification,
+    to: readonly Delivery[],
+    accepted: number,
+    outcomes: readonly Outcome[],
+  ): void {
     const [other] = outcomes.flatMap((outcome) => (outcome.kind === "accepted" ? [] : [outcome]));
-    debug.line(
-      { lane: laneName(this.lane), id, to, accepted, kind: other?.kind, reason: other?.reason },
-      "deliveries sent",
-    );
+    const lane = laneName(this.lane);
+    debug.line({ lane, id, to: to.length, accepted, kind: other?.kind, reason: other?.reason }, "deliveries sent");
+    for (const [i, { pushId }] of to.entries())
+      if (debug.follows(pushId)) debug.line({ pushId, id, lane, ...outcomes[i] }, "vendor answered");
   }
 
   #heed({ memory, accepted, lastError, rest, suspicion, unanswered }: Verdict): void {

@@ -52,6 +52,17 @@ export function localLive(hubs: readonly Presence[]): Live {
       const [first = [], ...more] = await Promise.all(hubs.map((hub) => hub.topics(prefix, after, limit)));
       return more.length === 0 ? first : merged([first, ...more], limit);
     },
+    async connections(filter, limit, most) {
+      const samples = await Promise.all(hubs.map((hub) => hub.connections(filter, limit, most)));
+      return {
+        connections: samples.flatMap(({ connections }) => connections).slice(0, limit),
+        looked: samples.reduce((sum, { looked }) => sum + looked, 0),
+        open: samples.reduce((sum, { open }) => sum + open, 0),
+      };
+    },
+    async disconnect(connection) {
+      return (await Promise.all(hubs.map((hub) => hub.disconnect(connection)))).includes(true);
+    },
     async order(who, order) {
       const done = await Promise.all(hubs.map((hub) => hub.order(who, order)));
       return done.reduce((sum, sessions) => sum + sessions, 0);

@@ -66,7 +66,7 @@ test("what the log says of a call has the id of the request", async (t) => {
       keys: [{ name: "k", key: "secret" }],
       warn: (text, requestId) => void told.push([text, requestId]),
       report: (_, requestId) => void reported.push(requestId),
-      debug: { on: true, line: (fields, message) => void lines.push({ ...fields, message }) },
+      debug: { on: true, line: (fields, message) => void lines.push({ ...fields, message }), follows: () => false },
     },
     {
       push: () => {

@@ -112,7 +112,7 @@ t.test("D1: at info there is none of these lines", async (t) => {
 t.test("D1: the level that a reload sets holds for the lines of debug at once", async (t) => {
   const written: string[] = [];
   const log = pino({ level: "info" }, { write: (line: string) => written.push(line) });
-  const debug = createDebug(log);
+  const { debug } = createDebug(log);
   t.equal(debug.on, false);
   log.level = "debug";
   t.equal(debug.on, true);

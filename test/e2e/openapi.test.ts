@@ -73,6 +73,12 @@ t.test("every route answers as it is described, and errors too", async (t) => {
   await call("presence", { pushId });
   await call("subscribe", { topic: "room", uid: "ann" });
   await call("unsubscribe", { topic: "room", uid: "ann", hold: "1m" });
+  await call("connection/list", { platform: "android" });
+  const { trace } = (await call("trace/start", { pushId }))["trace"] as Fields;
+  await call("push", { pushId, json: 1 });
+  await call("trace/get", { trace });
+  await call("trace/list", {});
+  await call("trace/stop", { trace });
   await call("redis/get", { key: `pushIdSocketId#${pushId}` });
 
   // A vendor that takes it, one that refuses our credentials, a connection; a job that waits and is then ended.
@@ -130,6 +136,8 @@ t.test("every route answers as it is described, and errors too", async (t) => {
   await call("audit/list", { limit: 3 });
   for (const path of ["config", "heap"]) await call(path, {});
   t.strictSame(await call("openapi.json", {}), JSON.parse(JSON.stringify(document)));
+  const mine = (await call("connection/list", {}))["connections"] as Fields[];
+  await call("connection/close", { connection: mine.find((one) => one["pushId"] === fcm.id)?.["connection"] });
   await call("disconnect", { uid: "ann" });
   await call("uid/remove", { uid: "ann" });
   await call("device/delete", { pushId });
@@ -170,6 +178,8 @@ t.test("bounds that are described are those that are checked", async (t) => {
     "/api/notification/get": { id: "unknown" },
     "/api/topicDevices": { topic: "a" },
     "/api/hook/dead": { name: "unknown" },
+    "/api/trace/start": { topic: "a" },
+    "/api/trace/get": { trace: "unknown" },
     "/api/delivery/retry": { state: "gone", dryRun: true },
   };
   let looked = 0;

@@ -1,7 +1,9 @@
 // What the console and those who look after a server ask of it.
 import t from "tap";
-import { startTestApp } from "../support/app.ts";
+import { startTestApp, type TestApp } from "../support/app.ts";
+import { client, RawClient } from "../support/clients.ts";
 import { device, eventually, type Fields, jobIn } from "../support/devices.ts";
+import { startVendors } from "../support/vendors.ts";
 
 const notification = { android: { title: "T" } };
 
@@ -61,4 +63,141 @@ t.test("console: curves of every key by hour and day, arrivals by type, both as 
     [{ days: 31 }, "days must be a whole number from 1 to 30"],
   ] as const)
     t.match(await server.post("stats/series", fields), { status: 400, body: { message } });
+});
+
+t.test("console 13: connections by what they are, and the end of one", async (t) => {
+  const server = await startTestApp(t);
+  const { client: old, id } = await device(t, server, { topics: ["a", "b"] });
+  await server.ok("uid/bind", { pushId: id, uid: "ann" });
+  const polling = client(t, server, 4, {}, "polling");
+  await polling.hello({ id: "polling-device-1", platform: "ios" });
+  const silent = await RawClient.open(server.clientPort);
+  t.teardown(() => silent.close());
+  const list = async (filter: Fields = {}) =>
+    (await server.ok("connection/list", filter))["connections"] as Record<string, unknown>[];
+  const all = await server.ok("connection/list", {});
+  t.match(all, { looked: 3, open: 3, partial: undefined });
+  t.equal((all["connections"] as unknown[]).length, 3);
+  const [ios] = await list({ platform: "ios" });
+  t.match(ios, { pushId: "polling-device-1", transport: "polling", revision: 4, address: "127.0.0.1", topics: 0 });
+  t.match(await list({ transport: "polling" }), [{ pushId: "polling-device-1" }]);
+  t.match(await list({ revision: 3, platform: "android" }), [{ pushId: id, uid: "ann", topics: 2, waiting: 0 }]);
+  t.equal((await list({ address: "127.0.0.1", olderThan: 0, limit: 2 })).length, 2);
+  t.same(await list({ address: "192.0.2.7" }), []);
+  t.same(await list({ olderThan: "1h" }), []);
+  t.equal((await list({ youngerThan: "1h" })).length, 3);
+  t.same(await list({ waiting: 1 }), [], "nobody is slow");
+  const [view] = await list({ revision: 3, platform: "android" });
+  t.notMatch(JSON.stringify(all), /"sid"|socketId/, "what a session could be taken over by is not told");
+  t.same(await server.ok("connection/close", { connection: view?.["connection"] }), { code: "success" });
+  await old.closed;
+  t.match(await server.post("connection/close", { connection: view?.["connection"] }), { status: 404 });
+  t.match(await server.post("connection/close", { connection: "nonsense" }), { status: 404 });
+  t.match(await server.post("connection/list", { transport: "carrier pigeon" }), { status: 400 });
+});
+
+const linesOf = async (server: TestApp, trace: unknown): Promise<readonly string[]> =>
+  ((await server.ok("trace/get", { trace, limit: 1000 }))["lines"] as Fields[]).map(
+    ({ what, text }) => `${what}: ${text}`,
+  );
+
+t.test("console 11: a trace follows a device from its hello to its end, and no token is in it", async (t) => {
+  const vendors = await startVendors(t, ["xiaomi"]);
+  const server = await startTestApp(t, { vendors: vendors.config() });
+  const pushId = "traced-device-1";
+  const { trace } = (await server.ok("trace/start", { pushId })) as { trace: Fields };
+  t.match(trace, { pushId, running: true, lines: 0 });
+  const other = await device(t, server);
+  const raw = await RawClient.open(server.clientPort);
+  const token = vendors.get("xiaomi").token(1);
+  await raw.hello({
+    id: pushId,
+    topics: ["news"],
+    token: { type: "xiaomi", token, package_name: vendors.get("xiaomi").app },
+  });
+  raw.emit("authorize", "a-secret-of-any-form");
+  await server.ok("push", { pushId, json: "to the device" });
+  await server.ok("push", { topic: "news", json: "to the topic" });
+  await server.ok("push", { pushId: other.id, json: "to another" });
+  await server.ok("notification", { pushId, notification: { ...notification, id: "n1" } });
+  await jobIn(server, "n1");
+  raw.emit("unsubscribeTopic", { topic: "news" });
+  await raw.settle();
+  await raw.close();
+  const lines = await eventually(
+    () => linesOf(server, trace["trace"]),
+    (found) => found.some((line) => line.includes("the connection is closed")),
+  );
+  const order = [
+    /^in: 42\["pushId",.*"token":"\*\*\*"/,
+    /^decision: followed: websocket, revision 3, 127\.0\.0\.1/,
+    /^decision: joined news/,
+    /^out: 42\["pushId",\{"id":"traced-device-1"/,
+    /^in: 42\["authorize","\*\*\*"\]/,
+    /^out: 42\["p","to the device"/,
+    /^out: 42\["p","to the topic"/,
+    /^decision: prepared .*"id":"n1","way":"xiaomi /,
+    /^decision: vendor answered .*"kind":"accepted"/,
+    /^in: 42\["unsubscribeTopic"/,
+    /^decision: left news/,
+    /^decision: the connection is closed: transport close/,
+  ];
+  let at = -1;
+  for (const wanted of order) {
+    const found = lines.findIndex((line, i) => i > at && wanted.test(line));
+    t.ok(found > at, `${wanted} in\n${lines.join("\n")}`);
+    at = found;
+  }
+  t.notMatch(lines.join("\n"), /to another|a-secret-of-any-form/);
+  t.notOk(lines.join("\n").includes(token), "nor is a vendor's token");
+
+  t.match(await server.ok("trace/stop", { trace: trace["trace"] }), { trace: { running: false } });
+  const { next } = await server.ok("trace/get", { trace: trace["trace"] });
+  await server.ok("push", { pushId, json: "later" });
+  t.match(await server.ok("trace/get", { trace: trace["trace"], after: next }), { lines: [], next });
+});
+
+t.test("console 11: a topic, an address and who is there already; ten traces, and no eleventh", async (t) => {
+  const server = await startTestApp(t);
+  const { client: there, id } = await device(t, server, { topics: ["room"] });
+  await server.ok("uid/bind", { pushId: id, uid: "ann" });
+  const start = async (target: Fields) =>
+    ((await server.ok("trace/start", target))["trace"] as Fields)["trace"] as string;
+  const topic = await start({ topic: "room", minutes: 1 });
+  const user = await start({ uid: "ann" });
+  const address = await start({ address: "127.0.0.1" });
+  const late = await device(t, server, { topics: ["room"] });
+  await server.ok("push", { topic: "room", json: "hi" });
+  there.emit("unsubscribeTopic", { topic: "room" });
+  await there.settle();
+  t.match(
+    (await linesOf(server, topic)).join("\n"),
+    new RegExp(`joined room[\\s\\S]*out: to 2 connections: 42\\["p","hi"[\\s\\S]*left room: ${id}`),
+  );
+  t.match(
+    (await linesOf(server, user)).join("\n"),
+    /followed[\s\S]*out: 42\["p","hi"[\s\S]*in: 42\["unsubscribeTopic"/,
+  );
+  const everything = (await linesOf(server, address)).join("\n");
+  t.match(everything, new RegExp(`in: 42\\["pushId",.*${late.id}`), "who comes later is followed from its first word");
+
+  for (let i = 0; i < 7; i++) await server.ok("trace/start", { topic: `t${i}` });
+  t.match(await server.post("trace/start", { topic: "one more" }), {
+    status: 409,
+    body: { message: /10 traces are running/ },
+  });
+  await server.ok("trace/stop", { trace: topic });
+  await server.ok("trace/start", { topic: "one more" });
+  t.match(await server.post("trace/get", { trace: topic }), { status: 404 }, "the one that had ended made room");
+  t.equal(((await server.ok("trace/list", {}))["traces"] as unknown[]).length, 10);
+  for (const [fields, message] of [
+    [{}, "exactly one of pushId, uid, address, topic is required: whom or what to follow"],
+    [{ pushId: "a", topic: "b" }, "exactly one of pushId, uid, address, topic is required: whom or what to follow"],
+    [{ topic: "a", minutes: 61 }, "minutes must be a whole number from 1 to 60"],
+  ] as const)
+    t.match(await server.post("trace/start", fields), { status: 400, body: { message } });
+  await server.app.settled();
+  t.match(await server.ok("audit/list", { action: "trace/start", limit: 1 }), {
+    entries: [{ action: "/trace/start" }],
+  });
 });

@@ -79,6 +79,8 @@ const presence = (hub: Hub): Presence => ({
   isAwake: (pushId) => hub.isAwake(pushId),
   seen: (who) => hub.seen(who),
   topics: (prefix, after, limit) => hub.topics(prefix, after, limit),
+  connections: (filter, limit, most) => hub.connections(filter, limit, most),
+  disconnect: (connection) => hub.disconnect(connection),
   order: (who, order) => hub.order(who, order),
 });
 

@@ -48,6 +48,12 @@ export const idleActions = (): Actions => ({
     arrivalTypes: async () => [],
     arrivalDays: async () => ({ days: [], complete: true }),
   },
+  traces: {
+    start: async () => ({ trace: "", running: true, startedAt: 0, until: 0, lines: 0, forgotten: 0 }),
+    stop: () => undefined,
+    list: () => [],
+    get: () => undefined,
+  },
   count: () => {},
   ready: async () => [],
   rings: {

@@ -11,5 +11,7 @@ export const nobody: Presence = {
   isAwake: () => false,
   seen: async () => [],
   topics: async () => [],
+  connections: async () => ({ connections: [], looked: 0, open: 0 }),
+  disconnect: async () => false,
   order: async () => 0,
 };

@@ -227,6 +227,10 @@ export class Conversation implements SocketApplication<Session> {
     });
   }
 
+  opened(connection: Connection<Session>): void {
+    if (this.#hub.tracing.on) this.#hub.tracing.look(connection);
+  }
+
   connect(connection: Connection<Session>): void {
     connection.data ??= new Session(connection);
     if (connection.data.seat !== undefined || connection.data.welcome !== undefined)
@@ -241,6 +245,7 @@ export class Conversation implements SocketApplication<Session> {
   ): undefined | Promise<void> {
     const session = connection.data;
     if (session === undefined) return undefined;
+    if (this.#hub.tracing.on) this.#hub.tracing.said(connection, name, args);
     if (this.gate.on) {
       if (name === "authorize") return this.#logins.authorize(session, args[0]);
       if (session.seat === undefined && this.gate.required) {
@@ -279,6 +284,7 @@ export class Conversation implements SocketApplication<Session> {
   }
 
   close(connection: Connection<Session>, reason: CloseReason): void {
+    if (connection.tap !== undefined) this.#hub.tracing.closed(connection, reason);
     if (connection.data !== undefined) this.#leave(connection.data, reason);
   }
 
@@ -626,6 +632,8 @@ export class Conversation implements SocketApplication<Session> {
       this.#hub.hold(session, channel, from);
     }
     this.#members.entered(session, topic);
+    if (this.#hub.tracing.on)
+      this.#hub.tracing.moved(session, topic, from === undefined ? "joined" : "joins after what it missed:");
   }
 
   /** Those who were online are counted when it is sent to everybody; those who come later, now. */
@@ -644,6 +652,7 @@ export class Conversation implements SocketApplication<Session> {
     session.topics--;
     session.topicBytes -= topicCost(topic);
     if (topic === NOTI_TOPIC) session.notiSince = -1;
+    if (this.#hub.tracing.on) this.#hub.tracing.moved(session, topic, "left");
     return true;
   }
 

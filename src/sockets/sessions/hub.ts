@@ -3,14 +3,27 @@
 import type { PushId, Uid } from "../../core/device.ts";
 import type { Hub as HubPort, Order } from "../../core/engine.ts";
 import { PushError } from "../../core/errors.ts";
+import { randomId } from "../../core/id.ts";
 import { LargeMap } from "../../core/large-map.ts";
-import type { LiveOrder, Member, Present, Seen, SessionCounts, TopicCount, Who } from "../../core/live.ts";
+import type {
+  ConnectionFilter,
+  ConnectionSample,
+  ConnectionView,
+  LiveOrder,
+  Member,
+  Present,
+  Seen,
+  SessionCounts,
+  TopicCount,
+  Who,
+} from "../../core/live.ts";
 import { NOTI_TOPIC } from "../../core/notify.ts";
 import { Pace } from "../../core/pace.ts";
 import type { Channel, From, KeptPacket, Packet, PacketId } from "../../core/packet.ts";
 import { channelKind, channelName, sizeOf, topicChannel } from "../../core/packet.ts";
 import { Recent } from "../../core/recent.ts";
-import type { Gateway } from "../transport/types.ts";
+import { Traces } from "../../core/trace.ts";
+import type { Connection, Gateway } from "../transport/types.ts";
 import { encodeFrame } from "./frames.ts";
 import { Holds } from "./holds.ts";
 import { Lingering } from "./lingering.ts";
@@ -18,6 +31,7 @@ import { Names } from "./names.ts";
 import { LeftOut, Overload, type OverloadLimits } from "./overload.ts";
 import { Proofs } from "./proofs.ts";
 import { type Joining, Joins, type Session } from "./session.ts";
+import { Tracing } from "./tracing.ts";
 
 const TOPIC = topicChannel("");
 const NOTI_CHANNEL = topicChannel(NOTI_TOPIC);
@@ -42,6 +56,8 @@ export interface Actor {
 export class Hub implements HubPort {
   readonly #gateway: () => Gateway<Session>;
   readonly #now: () => number;
+  /** Before the names of its connections: those of another run are nobody's. */
+  readonly #run = randomId().slice(0, 6);
   readonly #maxHeld: number;
   readonly #devices = new LargeMap<PushId, Session>();
   readonly #users = new LargeMap<Uid, Session>();
@@ -53,6 +69,7 @@ export class Hub implements HubPort {
   readonly lingering = new Lingering();
   /** Who is held out of topics. */
   readonly holds: Holds;
+  readonly tracing: Tracing;
   /** Set by the conversation. */
   actor: Actor | undefined = undefined;
   readonly #names: Names;
@@ -82,7 +99,13 @@ export class Hub implements HubPort {
    * @param gateway looked up when first needed: hub and gateway refer to each other
    * @param maxHeld how much may be held for a session that is busy with a backlog (`sizeOf`); with more it is closed as slow
    */
-  constructor(gateway: () => Gateway<Session>, maxHeld: number, now: () => number) {
+  constructor(gateway: () => Gateway<Session>, maxHeld: number, now: () => number, traces = new Traces(now)) {
+    this.tracing = new Tracing(traces, {
+      name: ({ serial }) => this.#nameOf(serial),
+      ofDevice: (pushId) => chain(this.#devices.get(pushId), OF_DEVICE.next),
+      ofUser: (uid) => chain(this.#users.get(uid), OF_UID.next),
+      all: () => this.#gateway().connections(),
+    });
     this.#gateway = gateway;
     this.#maxHeld = maxHeld;
     this.#now = now;
@@ -137,7 +160,9 @@ export class Hub implements HubPort {
     const online = receivers + (joining?.size ?? 0);
     if (receivers === 0) return online;
     this.written += receivers;
-    this.#gateway().publish(channel, encodeFrame(channel, packet, this.#now()));
+    const frame = encodeFrame(channel, packet, this.#now());
+    if (this.tracing.on) this.tracing.published(channel, frame, receivers);
+    this.#gateway().publish(channel, frame);
     return online;
   }
 
@@ -277,6 +302,7 @@ export class Hub implements HubPort {
     this.lingering.delete(pushId);
     this.#named++;
     session.platform = platform;
+    if (this.tracing.on) this.tracing.look(session.connection);
     if (platform !== undefined) this.#platforms.set(platform, (this.#platforms.get(platform) ?? 0) + 1);
   }
 
@@ -303,6 +329,7 @@ export class Hub implements HubPort {
     this.unbindSession(session);
     session.uid = uid;
     link(this.#users, uid, session, OF_UID);
+    if (this.tracing.on) this.tracing.look(session.connection);
     if (!this.holds.isEmpty) this.#holdBack(session, uid);
   }
 
@@ -434,6 +461,49 @@ export class Hub implements HubPort {
     return 1000 * Math.floor((this.#now() - age) / 1000);
   }
 
+  async connections(filter: ConnectionFilter, limit: number, most: number): Promise<ConnectionSample> {
+    const pace = new Pace();
+    const now = performance.now();
+    const connections: ConnectionView[] = [];
+    let looked = 0;
+    for (const connection of this.#gateway().connections()) {
+      if (looked === most || connections.length === limit) break;
+      if (++looked % 64 === 0 && pace.over()) await pace.turn();
+      if (connection.open && fits(connection, filter, now)) connections.push(this.#view(connection));
+    }
+    return { connections, looked, open: this.#gateway().size };
+  }
+
+  #view(connection: Connection<Session>): ConnectionView {
+    const { transport, revision, address, since, serial, waiting, data } = connection;
+    return {
+      connection: this.#nameOf(serial),
+      ...(data === undefined ? {} : member(data)),
+      ...{ transport, revision, address, since: this.#moment(since), waiting },
+      topics: data?.topics ?? 0,
+      background: data?.background ?? false,
+    };
+  }
+
+  #nameOf(serial: number): string {
+    return `${this.#run}-${serial}`;
+  }
+
+  async disconnect(name: string): Promise<boolean> {
+    const pace = new Pace();
+    const [run, serial] = name.split("-");
+    if (run !== this.#run) return false;
+    let looked = 0;
+    for (const connection of this.#gateway().connections()) {
+      if (connection.serial === Number(serial)) {
+        connection.close();
+        return true;
+      }
+      if (++looked % 256 === 0 && pace.over()) await pace.turn();
+    }
+    return false;
+  }
+
   async seen(who: Exclude<Who, { topic: string }>): Promise<Seen[]> {
     const pace = new Pace();
     const answers: Seen[] = [];
@@ -563,9 +633,24 @@ export class Hub implements HubPort {
     this.#perSecond[this.#tick++ % WINDOW] = count;
     this.proofs.tick();
     this.holds.tick();
+    if (this.tracing.on) this.tracing.tick();
     this.#names.tick();
     return count;
   }
+}
+
+function fits(connection: Connection<Session>, filter: ConnectionFilter, now: number): boolean {
+  const { platform, transport, revision, address, waiting, olderThan, youngerThan } = filter;
+  const age = now - 1000 * connection.since;
+  return (
+    (platform === undefined || connection.data?.platform === platform) &&
+    (transport === undefined || connection.transport === transport) &&
+    (revision === undefined || connection.revision === revision) &&
+    (address === undefined || connection.address === address || connection.countedAs === address) &&
+    (olderThan === undefined || age >= olderThan) &&
+    (youngerThan === undefined || age <= youngerThan) &&
+    (waiting === undefined || connection.waiting >= waiting)
+  );
 }
 
 /** Joined and joining. */
@@ -589,6 +674,10 @@ interface Links {
 }
 const OF_DEVICE: Links = { next: "nextOfDevice", before: "beforeOfDevice" };
 const OF_UID: Links = { next: "nextOfUid", before: "beforeOfUid" };
+
+function* chain(first: Session | undefined, next: Links["next"]): Iterable<Session> {
+  for (let session = first; session !== undefined; session = session[next]) yield session;
+}
 
 function link<K extends string>(heads: LargeMap<K, Session>, key: K, session: Session, { next, before }: Links): void {
   const head = heads.get(key);

@@ -13,6 +13,10 @@ export class Beside {
   prove = 0;
   #bytes = 0;
 
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   constructor(rooms: readonly string[]) {
     this.rooms = new Set(rooms);
   }

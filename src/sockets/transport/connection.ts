@@ -14,6 +14,7 @@ import type {
   GatewayCounters,
   GatewayOptions,
   Handshake,
+  Tap,
 } from "./types.ts";
 
 const TOO_BIG = 1009;
@@ -69,6 +70,8 @@ export class Client<T> implements Connection<T>, Receiver {
   data: T | undefined = undefined;
   conversation = 0;
   handshake: Handshake | undefined;
+  readonly serial: number;
+  tap: Tap | undefined = undefined;
   /** Exactly one of the two while open, none after. */
   polling: Polling | undefined;
   #ws: Socket | undefined = undefined;
@@ -98,6 +101,7 @@ export class Client<T> implements Connection<T>, Receiver {
   constructor(server: Host<T>, sid: string, request: EngineRequest, peer: Peer) {
     this.#server = server;
     this.sid = sid;
+    this.serial = server.stamp();
     this.revision = request.revision;
     this.peer = peer;
     this.polling =
@@ -126,13 +130,19 @@ export class Client<T> implements Connection<T>, Receiver {
     return this.#ws === undefined ? "polling" : "websocket";
   }
 
+  get waiting(): number {
+    return (this.#ws?.getBufferedAmount() ?? this.polling?.bytes ?? 0) + (this.#beside?.bytes ?? 0);
+  }
+
   // ---- outwards
 
   send(packet: string, prove = false): void {
+    if (this.tap !== undefined) this.tap("out", packet);
     if (this.open) this.#server.rooms.send(this, packet, prove ? this.stamp() : 0);
   }
 
   sendBinary(data: Uint8Array): void {
+    if (this.tap !== undefined) this.tap("out", data);
     this.#server.rooms.flush();
     this.post(Buffer.from(data));
   }
@@ -140,6 +150,7 @@ export class Client<T> implements Connection<T>, Receiver {
   sendBacklog(packets: readonly string[], prove: boolean): void {
     this.#server.rooms.flush();
     if (!this.open) return;
+    if (this.tap !== undefined) for (const packet of packets) this.tap("out", packet);
     this.#pacing = true;
     if (this.polling !== undefined) {
       this.polling.pushBacklog(packets);
@@ -321,6 +332,7 @@ export class Client<T> implements Connection<T>, Receiver {
   /** One packet from the client, whatever brought it. False: it ended the connection. */
   receive(packet: EnginePacket): boolean {
     if (!this.open || !this.count()) return false;
+    if (this.tap !== undefined) this.tap("in", packet);
     this.#heardAt = this.#server.clock.now;
     this.#spoke(packet === "3" && this.revision === 4);
     if (typeof packet !== "string") {
@@ -446,6 +458,7 @@ export class Client<T> implements Connection<T>, Receiver {
       this.#pingedAt = now;
       const stamp = this.#server.stampPosted();
       if (this.#pingStamp === 0) this.#pingStamp = stamp;
+      if (this.tap !== undefined) this.tap("out", "2");
       this.post("2");
     }
     const polling = this.polling;

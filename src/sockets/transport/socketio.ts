@@ -23,6 +23,8 @@ import type { CloseReason, Connection, EngineApplication } from "./types.ts";
 export interface SocketApplication<T> {
   /** Those a client may connect to; others are answered "Invalid namespace". */
   readonly namespaces: readonly string[];
+  /** A connection is open, and has said nothing yet. */
+  opened?(connection: Connection<T>): void;
   /**
    * Whether a client may come in. A revision 4 client, which asks with CONNECT, is refused with what this gives back, and may ask
    * again. A revision 3 client is in already, so this is called after `connect`: it is for the application to tell and close it.
@@ -292,6 +294,7 @@ export function socketio<T>(app: SocketApplication<T>, options: SocketOptions): 
 
   return {
     open(connection) {
+      app.opened?.(connection);
       if (connection.revision === 4) return connection.expect(connectTimeout);
       enter(connection, "/");
       connection.send(encodeConnect("/", undefined));

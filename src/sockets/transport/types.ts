@@ -115,6 +115,8 @@ export type CloseReason =
   | "forced close"
   | "server shutting down";
 
+export type Tap = (direction: "in" | "out", packet: string | Uint8Array) => void;
+
 /** One client's Engine.IO connection, whatever transport it uses at the moment. */
 export interface Connection<T> {
   readonly sid: string;
@@ -123,6 +125,12 @@ export interface Connection<T> {
   /** What limits count as one address: itself, or the IPv6 network that it is in. */
   readonly countedAs: string;
   readonly transport: "websocket" | "polling";
+  /** No other connection of this process has it; unlike the `sid` it gives nobody a right to anything. */
+  readonly serial: number;
+  /** Bytes that wait for the client, without a backlog on polling. */
+  readonly waiting: number;
+  /** Is given every packet of Engine.IO that comes or is sent to this client alone; what goes to a room is not among them. */
+  tap: Tap | undefined;
   /** Whole seconds of the process's own clock (`performance.now`). */
   readonly since: number;
   /** The application's own. */
