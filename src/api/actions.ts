@@ -89,7 +89,7 @@ export interface Actions {
   push(target: PushTarget, draft: PushDraft, once: Once | undefined, requestId: string): Pushed | Promise<Pushed>;
   /** Resolves once the notification would survive a crash. @param requestId for the log */
   notify(content: NotificationContent, options: NotificationOptions, requestId: string): Promise<NotificationId>;
-  readonly outbox: Pick<Outbox, "at" | "jobs" | "order" | "notification" | "deliveries">;
+  readonly outbox: Pick<Outbox, "at" | "jobs" | "order" | "setRate" | "notification" | "deliveries">;
   readonly reached: Outbox["reached"];
   readonly failures: Pick<Outbox, "failed" | "failedGroups"> & {
     /** Resolves once the jobs would survive a crash. */
@@ -123,7 +123,7 @@ export interface Actions {
   /** Resolves once it would survive a crash and the sessions are closed, with how many. Rejects where tokens are not looked at. */
   revoke(tokens: readonly Omit<Revocation, "until">[]): Promise<number>;
   deleteDevices(pushIds: readonly PushId[]): Promise<void>;
-  readonly devices: Pick<Devices, "get" | "byUid" | "past">;
+  readonly devices: Pick<Devices, "get" | "byUid" | "past" | "page" | "named" | "byToken">;
   readonly live: Live;
   readonly counters: Counters;
   /** Of this process. */

@@ -7,6 +7,7 @@ export interface Paged {
 }
 
 export const DELIVERIES: Paged = { usual: 100, most: 1000 };
+export const DEVICES: Paged = { usual: 100, most: 1000 };
 export const JOBS: Paged = { usual: 50, most: 1000 };
 export const AUDIT: Paged = { usual: 100, most: 1000 };
 export const EVENTS: Paged = { usual: 100, most: 1000 };

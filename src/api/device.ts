@@ -1,10 +1,12 @@
-// /api/device/get, /api/isConnected, /api/device/delete (api 3.5, 3.6).
-import type { Device, PushId } from "../core/device.ts";
+// /api/device/get, /api/isConnected, /api/device/list, /api/device/delete (api 3.5, 3.6).
+import type { Device, PushId, Uid } from "../core/device.ts";
+import type { DevicePage } from "../core/engine.ts";
 import { PushError } from "../core/errors.ts";
 import { Pace } from "../core/pace.ts";
 import type { Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
 import { json, jsonList, SUCCESS } from "./answer.ts";
+import { DEVICES } from "./bounds.ts";
 import type { Params } from "./params.ts";
 import { told } from "./time.ts";
 
@@ -58,6 +60,36 @@ async function described(
       })),
     };
   });
+}
+
+/** By one of prefix, uid, tag and token; without any of them all. `next`, given back as `after`, goes on. */
+export async function listDevices(params: Params, actions: Actions, serverId: string): Promise<Response> {
+  const now = Date.now();
+  const [prefix, uid, tag, token] = [
+    params.label("prefix"),
+    params.label("uid"),
+    params.text("tag"),
+    params.text("token"),
+  ];
+  if ([prefix, uid, tag, token].filter((one) => one !== undefined).length > 1)
+    throw new PushError("invalid", "prefix, uid, tag and token can't be present at the same time");
+  const limit = params.whole("limit", 1, DEVICES.most) ?? DEVICES.usual;
+  const after = params.label("after");
+  const { devices, next } = await found();
+  return json({ code: "success", devices: await described(devices, actions, serverId, now), next });
+
+  async function found(): Promise<DevicePage> {
+    if (token !== undefined) return { devices: await actions.devices.byToken(token, limit, now) };
+    if (uid !== undefined || tag !== undefined) {
+      if (after !== undefined && !/^\d{1,15}(:\d{1,15})?$/.test(after))
+        throw new PushError("invalid", "after must be the next of the page before");
+      const target = tag === undefined ? { kind: "uids" as const, uids: [uid as Uid] } : { kind: "tag" as const, tag };
+      return actions.devices.page(target, after, limit, now);
+    }
+    const devices = await actions.devices.named(prefix ?? "", after as PushId | undefined, limit, now);
+    const last = devices.length < limit ? undefined : devices.at(-1)?.pushId;
+    return last === undefined ? { devices } : { devices, next: last };
+  }
 }
 
 export async function deleteDevice(params: Params, actions: Actions): Promise<Response> {

@@ -4,6 +4,7 @@ import { CAUSES } from "../core/why.ts";
 import {
   AUDIT,
   DELIVERIES,
+  DEVICES,
   EVENTS,
   HIGHEST_CAP,
   HIGHEST_RATE,
@@ -415,6 +416,13 @@ export const ENDPOINTS = {
     answers: JOB_ANSWER,
     namesCaller: true,
   },
+  "/job/rate": {
+    audited: "always",
+    about: "Let a job go faster or slower, from its next devices on.",
+    takes: { id: NOTIFICATION_ID, rate: bounded(0, HIGHEST_RATE, "devices per second at most; 0: as fast as it goes") },
+    answers: JOB_ANSWER,
+    namesCaller: true,
+  },
   "/job/cancel": {
     audited: "always",
     about: "End a job: what was not given to a vendor yet is not sent any more.",
@@ -568,6 +576,17 @@ export const ENDPOINTS = {
     about: "Devices: one by its pushId, or a list.",
     takes: { pushId: PUSH_IDS, uid: UIDS },
     answers: DEVICES_ANSWER,
+  },
+  "/device/list": {
+    about: "Devices in the order of an index, page by page: all, or those of a user, with a tag, with a token.",
+    takes: {
+      prefix: text("only those whose pushId begins so"),
+      uid: text("only those of this user"),
+      tag: text("only those with this tag"),
+      token: text("only the one with this token of a vendor"),
+      ...pages(DEVICES),
+    },
+    answers: success({ devices: list(DEVICE), "next?": text("the `after` of the next page") }),
   },
   "/isConnected": { about: "The same as device/get.", takes: { pushId: PUSH_IDS, uid: UIDS }, answers: DEVICES_ANSWER },
   "/device/delete": {

@@ -5,7 +5,7 @@ import type { Job, JobState } from "../core/outbox.ts";
 import { HttpError, type Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
 import { json } from "./answer.ts";
-import { JOBS } from "./bounds.ts";
+import { HIGHEST_RATE, JOBS } from "./bounds.ts";
 import type { Params } from "./params.ts";
 import { told } from "./time.ts";
 
@@ -48,20 +48,51 @@ export async function jobOrder(
   admitBroadcast: () => void,
 ): Promise<Response> {
   const id = requiredId(params);
-  const toMany = (await jobsOf(id, actions)).some(
-    ({ target, state }) => (target === "all" || target === "tag") && state !== "finished" && state !== "cancelled",
-  );
-  if (toMany) admitBroadcast();
-  // One to everybody that is made only now under this id is left alone.
-  const changed = await actions.outbox.order(id, order, Date.now(), toMany ? {} : { toDevicesOnly: true });
+  const which = await reached(id, actions, admitBroadcast);
+  const changed = await actions.outbox.order(id, order, Date.now(), which);
   const jobs = await jobsOf(id, actions);
   const fits: readonly JobState[] = ORDERS[order];
   if (changed.length === 0 && !jobs.some(({ state }) => fits.includes(state))) {
     const word = { pause: "paused", resume: "resumed", cancel: "cancelled" }[order];
-    const state = jobs[0]?.state === "cancelled" ? "was cancelled" : "has finished";
-    throw new PushError("conflict", `the job of notification ${id} ${state}: it cannot be ${word} any more`);
+    throw tooLate(id, jobs, word);
   }
   return answer(jobs);
+}
+
+/** From its next devices on the job goes at this rate. */
+export async function jobRate(params: Params, actions: Actions, admitBroadcast: () => void): Promise<Response> {
+  const id = requiredId(params);
+  const rate = params.whole("rate", 0, HIGHEST_RATE);
+  if (rate === undefined) throw new PushError("invalid", "rate is required: devices per second; 0: as fast as it goes");
+  const which = await reached(id, actions, admitBroadcast);
+  const changed = await actions.outbox.setRate(id, rate, Date.now(), which);
+  const jobs = await jobsOf(id, actions);
+  if (changed.length === 0) throw tooLate(id, jobs, "slowed or hurried");
+  return answer(jobs);
+}
+
+/** Which of its jobs the caller may change: a call to many that is made only now under this id is left alone. */
+async function reached(
+  id: NotificationId,
+  actions: Actions,
+  admitBroadcast: () => void,
+): Promise<{ readonly toDevicesOnly?: boolean }> {
+  const toMany = (await jobsOf(id, actions)).some(
+    ({ target, state }) => (target === "all" || target === "tag") && state !== "finished" && state !== "cancelled",
+  );
+  if (!toMany) return { toDevicesOnly: true };
+  admitBroadcast();
+  return {};
+}
+
+function tooLate(id: NotificationId, [newest]: readonly Job[], done: string): PushError {
+  const state =
+    newest?.state === "cancelled"
+      ? "was cancelled"
+      : newest?.state === "finished"
+        ? "has finished"
+        : "has all its devices by now";
+  return new PushError("conflict", `the job of notification ${id} ${state}: it cannot be ${done} any more`);
 }
 
 /** Newest first, at least one. Throws when the id is unknown. */

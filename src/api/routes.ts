@@ -14,14 +14,14 @@ import type { ApiKey, BroadcastRule, Caller } from "./auth.ts";
 import { createAuth } from "./auth.ts";
 import { connectionClose, connectionList } from "./connection.ts";
 import { deliveryList, deliveryRetry, getNotification } from "./deliveries.ts";
-import { deleteDevice, getDevice, redisGet } from "./device.ts";
+import { deleteDevice, getDevice, listDevices, redisGet } from "./device.ts";
 import { Durations, type Histogram } from "./durations.ts";
 import { ENDPOINTS, type EndpointSpec, type Path } from "./endpoints.ts";
 import { eventList, eventReplay } from "./event.ts";
 import { statsSeries, statsTypes } from "./history.ts";
 import { hookDead, hookList, hookResume, hookTest } from "./hook.ts";
 import type { Limits } from "./ids.ts";
-import { jobGet, jobList, jobOrder } from "./job.ts";
+import { jobGet, jobList, jobOrder, jobRate } from "./job.ts";
 import { laneList, laneResume } from "./lane.ts";
 import { disconnect, presence, subscribe, unsubscribe } from "./live.ts";
 import { revoke } from "./login.ts";
@@ -124,6 +124,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     "/job/get": (params) => jobGet(params, actions),
     "/job/pause": (params, caller) => jobOrder(params, actions, "pause", () => admitBroadcast(caller)),
     "/job/resume": (params, caller) => jobOrder(params, actions, "resume", () => admitBroadcast(caller)),
+    "/job/rate": (params, caller) => jobRate(params, actions, () => admitBroadcast(caller)),
     "/job/cancel": (params, caller) => jobOrder(params, actions, "cancel", () => admitBroadcast(caller)),
     "/delivery/list": (params) => deliveryList(params, actions),
     "/delivery/retry": (params, caller) => deliveryRetry(params, actions, () => admitBroadcast(caller)),
@@ -140,6 +141,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     "/uid/remove": (params) => removeUid(params, actions),
     "/auth/revoke": (params) => revoke(params, actions, options.now ?? Date.now),
     "/device/get": (params) => getDevice(params, actions, serverId),
+    "/device/list": (params) => listDevices(params, actions, serverId),
     "/isConnected": (params) => getDevice(params, actions, serverId),
     "/device/delete": (params) => deleteDevice(params, actions),
     "/topicOnline": (params) => topicOnline(params, actions, topicOnlineFilter),

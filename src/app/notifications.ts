@@ -136,6 +136,11 @@ export function createNotifications(options: NotificationsOptions): Notification
         } else sender.withdraw(jobs.map(({ job }) => job));
         return jobs;
       },
+      async setRate(...args) {
+        const jobs = await outbox.setRate(...args);
+        expander.nudge();
+        return jobs;
+      },
     },
     reached: outbox.reached,
     failures: {

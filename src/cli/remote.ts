@@ -131,6 +131,14 @@ const COMMANDS: readonly Remote[] = [
     example: "job resume campaign-1",
   },
   {
+    name: "job rate",
+    summary: "let a job go faster or slower, from its next devices on",
+    takes: [ID, ["<rate>", "rate", "devices per second; 0: as fast as it goes"]],
+    path: "job/rate",
+    show: jobText,
+    example: "job rate campaign-1 500",
+  },
+  {
     name: "job cancel",
     summary: "end a job: what was not given to a vendor yet is not sent any more",
     takes: [ID],

@@ -118,6 +118,10 @@ export interface Devices {
     limit: number,
     now: number,
   ): Promise<DevicePage>;
+  /** Those whose pushId begins so, behind `after`, in the order of their pushIds. */
+  named(prefix: string, after: PushId | undefined, limit: number, now: number): Promise<readonly Device[]>;
+  /** Those that have this token, of whichever vendor and app. */
+  byToken(token: string, limit: number, now: number): Promise<readonly Device[]>;
   /** Forgets the devices: token, tags, uid and kept packets. @param now the engine's own clock without it */
   delete(pushIds: readonly PushId[], now?: number): Promise<void>;
   /** How many are stored. */

@@ -340,6 +340,16 @@ export interface Outbox {
     now: number,
     which?: { readonly toDevicesOnly?: boolean },
   ): Promise<readonly Job[]>;
+  /**
+   * From its next page on every unfinished job of the notification is worked off at this rate: devices per second, 0: as fast as it
+   * goes. Returns the jobs changed.
+   */
+  setRate(
+    id: NotificationId,
+    rate: number,
+    now: number,
+    which?: { readonly toDevicesOnly?: boolean },
+  ): Promise<readonly Job[]>;
   /** The notification as it was accepted, by the newest call with this id. Undefined: the id is unknown. */
   notification(id: NotificationId): Promise<Notification | undefined>;
   /** What became of a notification, call by call and device by device as it was expanded. Undefined: the id is unknown. */

@@ -40,6 +40,8 @@ export function localDevices(queue: Calls, clock: () => number): Devices {
       inPieces(pushIds, (piece) => queue.call("getDevices", [piece, undefined, now], piece.length)),
     past: (pushIds) => inPieces(pushIds, (piece) => queue.call("pastOf", [piece], piece.length)),
     byUid: (uids, now) => inPieces(uids, (piece) => queue.call("devicesByUid", [piece, now], piece.length)),
+    named: (prefix, after, limit, now) => queue.call("devicesNamed", [prefix, after, limit, now], limit),
+    byToken: (token, limit, now) => queue.call("devicesByToken", [token, limit, now], limit),
     page: (target, after, limit, now) => page(queue, target, after, limit, now),
     async delete(pushIds, now = clock()) {
       await inPieces(pushIds, async (piece) => {

@@ -297,6 +297,11 @@ export function localOutbox(
       return (await changed).map(toJob);
     },
 
+    async setRate(id, rate, now, { toDevicesOnly = false } = {}) {
+      const jobs = await queue.call("setRate", [id, rate, toDevicesOnly]);
+      return (await queue.call("jobsByNumber", [jobs, now], jobs.length)).map(toJob);
+    },
+
     async notification(id) {
       const text = await queue.call("notification", [id]);
       return text === undefined ? undefined : (parseExact(text) as Notification); // written by `accept`

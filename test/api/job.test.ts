@@ -74,6 +74,7 @@ function outbox(...jobs: Job[]) {
       notification: async () => undefined,
       deliveries: async () => undefined,
       at: async () => undefined,
+      setRate: async () => [],
     },
   };
 }
@@ -284,6 +285,7 @@ test("a notification is told with its jobs, its figures and a page of its delive
           told.push(id);
           return id === "n1" ? note : undefined;
         },
+        setRate: async () => [],
         at: async () => undefined,
         deliveries: async (...args) => {
           asked.push(args);

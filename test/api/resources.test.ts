@@ -55,6 +55,7 @@ test("API 22, C6: device/get and isConnected, known, unknown, by uid, several", 
     {},
     {
       devices: {
+        ...idleActions().devices,
         get: async (ids) => ids.flatMap((id) => known.get(id) ?? []),
         byUid: async (uids) => (uids.includes("1" as Uid) ? [full] : []),
         past: async (ids) =>

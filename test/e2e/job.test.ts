@@ -97,11 +97,13 @@ t.test("a paced call goes at its rate, is paused, survives a restart paused, and
   await jobIn(second, other);
   t.match(await job(second, "paced"), { state: "paused", progress: { seen } }, "another one overtakes it");
   t.ok(vendor.fake.shown.filter((one) => one.id === "paced").length <= seen);
+  t.match(await second.ok("job/rate", { id: "paced", rate: 100_000 }), { state: "paused", rate: 100_000 });
   t.match(await second.ok("job/resume", { id: "paced" }), { state: "running" });
   clock.go();
   t.match(await jobIn(second, "paced"), { progress: { seen: MANY, accepted: MANY, waiting: 0 } });
   shownOnce(t, vendor, "paced", MANY);
   t.match(await second.post("job/pause", { id: "paced" }), { status: 409, body: { message: /has finished/ } });
+  t.match(await second.post("job/rate", { id: "paced", rate: 1 }), { status: 409, body: { message: /has finished/ } });
 });
 
 t.test("a paused delivery that waits at its vendor's lane is not sent until it is resumed", async (t) => {

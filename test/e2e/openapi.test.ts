@@ -66,6 +66,8 @@ t.test("every route answers as it is described, and errors too", async (t) => {
   await call("device/get", { pushId: "nobody-of-that-name" });
   await call("device/get", { pushId: [pushId, fcm.id] });
   await call("isConnected", { uid: "ann" });
+  for (const which of [{ prefix: pushId }, { uid: "ann" }, { tag: "app_1.2" }, { token: "none" }, { limit: 1 }])
+    await call("device/list", which);
   for (const path of ["topicOnline", "topicDevices"]) await call(path, { topic: "news" });
   await call("topicDevices", { topic: "noti", limit: 1 });
   await call("topic/list", { prefix: "n", limit: 1 });
@@ -105,6 +107,7 @@ t.test("every route answers as it is described, and errors too", async (t) => {
   await call("notification", { pushId, notification, timeToLive: "2d", ...quiet });
   const later = await call("notification", { tag: "app_1.2", notification, sendAt: Date.now() + 3_600_000, rate: 5 });
   await call("job/get", { id: later["id"] });
+  await call("job/rate", { id: later["id"], rate: 7 });
   for (const order of ["pause", "resume", "cancel"]) await call(`job/${order}`, { id: later["id"] });
   await call("job/list", { limit: 1 });
   await eventually(
@@ -176,6 +179,7 @@ t.test("bounds that are described are those that are checked", async (t) => {
     "/api/notification": { pushId: "a", notification: { android: { title: "T" } } },
     "/api/reach": { uid: "a", json: 1, notification: { android: { title: "T" } } },
     "/api/notification/get": { id: "unknown" },
+    "/api/job/rate": { id: "unknown" },
     "/api/topicDevices": { topic: "a" },
     "/api/hook/dead": { name: "unknown" },
     "/api/trace/start": { topic: "a" },

@@ -184,6 +184,22 @@ async function deviceTests(test: Define): Promise<void> {
     t.equal(new Set([...ids(first.devices), ...ids(second.devices)]).size, 10);
   });
 
+  await test("devices are listed in the order of their names, from a prefix and behind a name, and by token", async (t, {
+    engine,
+  }) => {
+    for (const name of ["b2", "a", "b10", "c", "b", "ä"]) await engine.devices.connect({ pushId: pushId(name) }, T);
+    const list = async (prefix: string, after?: string, limit = 10) =>
+      ids(await engine.devices.named(prefix, after === undefined ? undefined : pushId(after), limit, T));
+    t.same(await list(""), ["a", "b", "b10", "b2", "c", "ä"]);
+    t.same(await list("b"), ["b", "b10", "b2"]);
+    t.same(await list("b", "b", 1), ["b10"]);
+    t.same(await list("b", "b2"), []);
+    t.same(await list("B"), []);
+    await engine.devices.setToken(pushId("c"), { type: "fcm", token: "t1" }, T);
+    t.same(ids(await engine.devices.byToken("t1", 5, T)), ["c"]);
+    t.same(await engine.devices.byToken("t", 5, T), []);
+  });
+
   await test("a deleted device leaves nothing behind", async (t, { engine }) => {
     await engine.devices.connect({ pushId: pushId("a"), tags: ["x"], token: { type: "fcm", token: "t" } }, T);
     await engine.devices.bind({ pushId: pushId("a"), uid: uid("u"), platformLimit: 0, timeToLive: 0 }, T);

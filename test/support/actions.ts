@@ -10,6 +10,7 @@ export const idleActions = (): Actions => ({
   outbox: {
     jobs: async () => [],
     order: async () => [],
+    setRate: async () => [],
     notification: async () => undefined,
     at: async () => undefined,
     deliveries: async () => undefined,
@@ -37,7 +38,14 @@ export const idleActions = (): Actions => ({
   unbind: async () => {},
   revoke: async () => 0,
   deleteDevices: async () => {},
-  devices: { get: async () => [], byUid: async () => [], past: async () => [] },
+  devices: {
+    get: async () => [],
+    byUid: async () => [],
+    past: async () => [],
+    page: async () => ({ devices: [] }),
+    named: async () => [],
+    byToken: async () => [],
+  },
   live: localLive([nobody]),
   counters: {
     add: async () => {},

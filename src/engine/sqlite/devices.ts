@@ -107,6 +107,18 @@ export function devices(
     SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
            token_time, create_time, update_time
     FROM devices WHERE token = ? AND type = ? AND package IS ? AND push_id <> ?`);
+  const namedFrom = db.prepare<[string, string, number], Row>(`
+    SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
+           token_time, create_time, update_time
+    FROM devices WHERE push_id >= ? AND push_id < ? ORDER BY push_id LIMIT ? + 0`);
+  const namedBehind = db.prepare<[string, string, number], Row>(`
+    SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
+           token_time, create_time, update_time
+    FROM devices WHERE push_id > ? AND push_id < ? ORDER BY push_id LIMIT ? + 0`);
+  const findByToken = db.prepare<[string, number], Row>(`
+    SELECT device, push_id, uid, uid_ttl, online_run, offline_since, platform, tags, type, token, package,
+           token_time, create_time, update_time
+    FROM devices WHERE token = ? LIMIT ? + 0`);
   const total = db.prepare<[], number>("SELECT count(*) FROM devices").pluck<number>();
   /** Counted once, then kept up to date; undefined: not counted yet, or a transaction was undone. */
   let stored: number | undefined;
@@ -480,6 +492,16 @@ export function devices(
         undefined,
         now,
       );
+    },
+
+    devicesNamed(prefix: string, after: PushId | undefined, limit: number, now: number): readonly Device[] {
+      const end = `${prefix}\u{10ffff}`;
+      const rows = after === undefined ? namedFrom.all(prefix, end, limit) : namedBehind.all(after, end, limit);
+      return visible(rows, undefined, now);
+    },
+
+    devicesByToken(token: string, limit: number, now: number): readonly Device[] {
+      return visible(findByToken.all(token, limit), undefined, now);
     },
 
     pageByUids(

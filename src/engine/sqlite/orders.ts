@@ -28,6 +28,12 @@ export function orders(db: Database, ends: Finished) {
     WHERE id = @id AND finished_at IS NULL AND cancelled = 0
       AND (@all = 1 OR target_kind NOT IN ('all', 'tag')) RETURNING job`)
     .pluck<number>();
+  const setRate = db
+    .prepare<[Omit<Which, "now"> & { readonly rate: number | null }], number>(`
+    UPDATE jobs SET rate = @rate
+    WHERE id = @id AND finished_at IS NULL AND cancelled = 0 AND expanded = 0
+      AND (@all = 1 OR target_kind NOT IN ('all', 'tag')) RETURNING job`)
+    .pluck<number>();
   // What was ended before its time went to nobody: the statistics need not list it. It goes when they would have gone.
   const withdraw = db
     .prepare<[number, number], number>(`
@@ -67,6 +73,11 @@ export function orders(db: Database, ends: Finished) {
           return jobs;
         }
       }
+    },
+
+    /** The jobs changed, oldest first. @param rate 0: no limit */
+    setRate(id: string, rate: number, toDevicesOnly: boolean): readonly number[] {
+      return setRate.all({ id, rate: rate === 0 ? null : rate, all: toDevicesOnly ? 0 : 1 }).sort((a, b) => a - b);
     },
 
     /** A job for whose deliveries an order, or the end of their time, still has to be carried out. */
