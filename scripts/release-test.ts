@@ -76,7 +76,18 @@ async function freePorts(): Promise<readonly [number, number]> {
 async function serves(executable: string, config: string, data: string): Promise<void> {
   const [client, api] = await freePorts();
   check(run(executable, "--version") === `${version}\n`, "it is another version");
-  const flags = ["--client-host", "127.0.0.1", "--client-port", `${client}`, "--api-port", `${api}`, "--data", data];
+  const flags = [
+    "--client-host",
+    "127.0.0.1",
+    "--client-port",
+    `${client}`,
+    "--api-port",
+    `${api}`,
+    "--admin-port",
+    "0",
+    "--data",
+    data,
+  ];
   const child = spawn(executable, ["serve", "--config", config, ...flags], { stdio: ["ignore", "pipe", "inherit"] });
   const socket = io(`http://127.0.0.1:${client}`, { transports: ["websocket"], autoConnect: false });
   try {

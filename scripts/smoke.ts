@@ -61,7 +61,16 @@ function surroundings(): NodeJS.ProcessEnv {
 }
 
 function start(clientPort: number, apiPort: number, ...more: string[]): ChildProcess {
-  const ports = ["--client-host", "127.0.0.1", "--client-port", `${clientPort}`, "--api-port", `${apiPort}`];
+  const ports = [
+    "--client-host",
+    "127.0.0.1",
+    "--client-port",
+    `${clientPort}`,
+    "--api-port",
+    `${apiPort}`,
+    "--admin-port",
+    "0",
+  ];
   return begin("serve", ...ports, ...more);
 }
 

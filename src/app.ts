@@ -6,6 +6,7 @@ import { Asking } from "./app/asking.ts";
 import { clientLibrary, threadSource } from "./app/assets.ts";
 import { createAudit } from "./app/audit.ts";
 import { clientFiles } from "./app/client-files.ts";
+import { openConsole } from "./app/console.ts";
 import { createDebug, showPush } from "./app/debug.ts";
 import { createExamples } from "./app/examples.ts";
 import { type Files, watchFiles } from "./app/files.ts";
@@ -15,6 +16,7 @@ import type { Log } from "./app/log.ts";
 import { Logins } from "./app/login.ts";
 import { createMetrics, type Figures } from "./app/metrics.ts";
 import { createNotifications, type Notifications } from "./app/notifications.ts";
+import { tls, url } from "./app/places.ts";
 import { createReadiness } from "./app/ready.ts";
 import { createTelling, type Telling } from "./app/telling.ts";
 import { openKeys, openVendors, webPushKeys } from "./app/vendors.ts";
@@ -49,6 +51,10 @@ export interface App {
   /** Where clients connect, and where a backend calls: with the ports that were taken. */
   readonly clientUrl: string;
   readonly apiUrl: string;
+  /** Where the console is; absent: it is off. */
+  readonly consoleUrl?: string;
+  /** By it the first user sets a password; absent: there are users. A secret. */
+  readonly setupLink?: string;
   /** Takes over what can change while running: certificates, keys. Rejects, and changes nothing, when the files do not fit. */
   reload(config: Config): Promise<void>;
   /** Answers what was accepted, closes clients so that they come back, stores what is in memory. */
@@ -239,6 +245,32 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     },
     api.site,
   );
+  const web = config.admin.enabled
+    ? openConsole(config, {
+        settings: () => current.admin,
+        admins: engine.admins,
+        api,
+        live: {
+          totals: () => ({
+            opened: gateway.counters.opened,
+            packets: hub.written,
+            apiCalls: sum(api.counters.calls),
+            apiErrors: sum(api.counters.errors),
+            notifications: (api.counters.calls["/api/notification"] ?? 0) + (api.counters.calls["/api/reach"] ?? 0),
+          }),
+          connections: () => gateway.size,
+          storeCalls: () => engine.statistics().queued,
+          sessions: () => live.sessions(),
+          lanes: () => notifications.actions.lanes.list(),
+          watch: (topics) => hub.watch(topics),
+          flow: (topic) => hub.flow(topic),
+        },
+        audit: audit.add,
+        log,
+        ...(files === undefined ? {} : { maxConnections: files.admin }),
+        bodyTimeout: REQUEST_TIMEOUT,
+      })
+    : undefined;
   const sum = (counts: Readonly<Record<string, number>>): number =>
     Object.values(counts).reduce((all, count) => all + count, 0);
   const figuresNow = watchFigures(
@@ -254,13 +286,16 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     now,
     engine.counters,
   );
-  const stopWatching = watchFiles([gateway, server], (text) => log.warn(text));
+  const stopWatching = watchFiles([gateway, server, ...(web === undefined ? [] : [web.server])], (text) =>
+    log.warn(text),
+  );
 
   async function stop(): Promise<void> {
     stopping = true;
     stopWatching();
     figuresNow.stop();
-    await server.close();
+    web?.stop();
+    await Promise.all([server.close(), web?.server.close()]);
     await Promise.all([notifications.stop(), telling.stop()]);
     await gateway.close();
     await opened.close();
@@ -275,16 +310,18 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     await telling.start();
     const clientPort = await gateway.listen();
     const apiPort = await server.listen();
+    const shown = await web?.listen(clientPort);
     await notifications.start();
     return {
       clientUrl: url(client, clientPort),
       apiUrl: url(config.api, apiPort),
+      ...shown,
       async reload(next) {
         const useVendors = notifications.reload(next.vendors);
         const nextLogin = logins.open(next.client);
         const useHooks = telling.reload(next);
         const nextAsked = asking.open(next.hooks);
-        await Promise.all([gateway.reloadTls(), server.reloadTls()]);
+        await Promise.all([gateway.reloadTls(), server.reloadTls(), web?.server.reloadTls()]);
         useVendors();
         useHooks();
         gate.set(nextLogin);
@@ -295,6 +332,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
         api.setAccess(access(next.api));
         limit(next.client);
         current = next;
+        web?.reload();
         publicKeys = webPushKeys(next.vendors);
       },
       stop,
@@ -436,14 +474,6 @@ function figures(
     apiDurations: api.counters.durations,
     store: engine.statistics(),
   };
-}
-
-const tls = ({ tlsCert, tlsKey }: { readonly tlsCert: string; readonly tlsKey: string }) =>
-  tlsCert === "" ? {} : { tls: { certFile: tlsCert, keyFile: tlsKey } };
-
-function url({ host, tlsCert }: { readonly host: string; readonly tlsCert: string }, port: number): string {
-  const name = host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
-  return `${tlsCert === "" ? "http" : "https"}://${name}:${port}`;
 }
 
 /** The store is asked thousands of times a second. Another text is told at once. */

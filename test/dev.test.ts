@@ -27,7 +27,7 @@ t.test("npm run dev serves from source with the flags behind --, and starts agai
   symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
   const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: { dev: string } };
   const [, ...words] = scripts.dev.split(" ");
-  const flags = [...free, "--data", "elsewhere"];
+  const flags = [...free, "--admin-port", "0", "--data", "elsewhere"];
   const { NODE_OPTIONS: _tap, ...env } = process.env;
   const child = spawn(process.execPath, [...words, ...flags], { cwd: copy, stdio: ["ignore", "pipe", "inherit"], env });
   const ended = once(child, "exit");

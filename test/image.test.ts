@@ -128,7 +128,7 @@ t.test(
 
     const inside = ([program = "", ...args]: readonly string[]): ChildProcess =>
       spawn(CHROOT, [`--userspec=${image.user.join(":")}`, "--groups=", tree, program, ...args], {
-        env: { ...image.env, PUSHBOX_CLIENT_PORT: "0" },
+        env: { ...image.env, PUSHBOX_CLIENT_PORT: "0", PUSHBOX_ADMIN_PORT: "0" },
         stdio: ["ignore", "pipe", "pipe"],
       });
     const server = inside(image.command);

@@ -60,7 +60,7 @@ async function elsewhere(): Promise<{
 }> {
   const [client, api] = [`${await freePort()}`, `${await freePort()}`];
   return {
-    env: { PUSHBOX_CLIENT_PORT: client, PUSHBOX_API_PORT: api },
+    env: { PUSHBOX_CLIENT_PORT: client, PUSHBOX_API_PORT: api, PUSHBOX_ADMIN_PORT: "0" },
     there: (text) => text.replaceAll(":10001", `:${client}`).replaceAll(":11001", `:${api}`),
   };
 }

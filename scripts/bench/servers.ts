@@ -43,6 +43,7 @@ export async function start(name: ServerName, data = newData(), more: readonly s
           "serve",
           `--client-port=${wsPort}`,
           `--api-port=${httpPort}`,
+          "--admin-enabled=false",
           `--data=${data}`,
           // They all come from this machine.
           "--client-max-new-devices-per-minute=1000000000",

@@ -31,7 +31,7 @@ export class Server {
     const { promise, resolve } = Promise.withResolvers<Error>();
     this.crashed = promise;
     this.#crash = resolve;
-    const ports = ["--client-host", "127.0.0.1", "--client-port", "0", "--api-port", "0"];
+    const ports = ["--client-host", "127.0.0.1", "--client-port", "0", "--api-port", "0", "--admin-enabled=false"];
     this.#args = ["serve", "--config", config, "--data", data, ...ports];
   }
 

@@ -56,8 +56,16 @@ export const pushed = ({ id, online }: Pushed): Response => ({
  * @param hint what a caller can do about it, where the message stays as callers know it
  * @param requestId by which the call is found in the log
  */
-export function failed(status: number, message: string, hint?: string, requestId?: string): Response {
-  const answer = json({ code: "error", message, hint, requestId }, status);
+export function failed(
+  status: number,
+  message: string,
+  {
+    hint,
+    requestId,
+    members,
+  }: { hint?: string | undefined; requestId?: string | undefined; members?: object | undefined },
+): Response {
+  const answer = json({ code: "error", message, hint, ...members, requestId }, status);
   return status === 401 ? { ...answer, headers: [...answer.headers, CHALLENGE] } : answer;
 }
 

@@ -19,8 +19,10 @@ export interface BroadcastRule {
 }
 
 export interface Caller {
-  /** Undefined when no key is asked for. */
+  /** Undefined when no key is asked for; of a user of the console, what the audit log calls it. */
   readonly keyName: string | undefined;
+  /** It may reach everybody or a tag whatever the rule says: that was judged before. */
+  readonly broadcasts?: true;
   readonly address: string;
   /** The header Idempotency-Key; empty when absent. */
   readonly repeatKey: string;
@@ -35,7 +37,7 @@ export interface Auth {
   /** The name of the caller's key; undefined when no keys are configured. Throws `PushError("denied")` with a hint. */
   admit(head: Head): string | undefined;
   /** Throws `PushError("denied")` with a hint. */
-  admitBroadcast(caller: Pick<Caller, "keyName" | "address">): void;
+  admitBroadcast(caller: Pick<Caller, "keyName" | "address" | "broadcasts">): void;
   /** Throws, and changes nothing, when no key is left. */
   set(keys: readonly ApiKey[], rule: BroadcastRule): void;
 }
@@ -67,7 +69,8 @@ export function createAuth(initial: readonly ApiKey[], insecure: boolean, initia
       return name;
     },
 
-    admitBroadcast({ keyName, address }) {
+    admitBroadcast({ keyName, address, broadcasts }) {
+      if (broadcasts === true) return;
       const { keys, addresses } = broadcasters;
       if (keys.size === 0 && addresses.size === 0) return;
       if (keyName !== undefined && keys.has(keyName)) return;

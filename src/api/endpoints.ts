@@ -22,6 +22,7 @@ import {
   USUAL_SECONDS,
 } from "./bounds.ts";
 import { OPERATOR_ENDPOINTS } from "./operator-endpoints.ts";
+import type { Params } from "./params.ts";
 import {
   any,
   either,
@@ -41,12 +42,17 @@ import {
 } from "./schema.ts";
 import { bounded, duration, flag, ids, pages, time } from "./takes.ts";
 
+/** What a call does: `grave` reaches everybody or a tag, or cannot be taken back. */
+export type AccessLevel = "read" | "change" | "grave";
+
 export interface EndpointSpec {
   /** In a sentence. */
   readonly about: string;
   /** Its parameters by name: another one gets a warning. What must be there is said by the endpoint itself, in the order it is checked. */
   readonly takes: Members;
   readonly answers: Schema;
+  /** What a user of the console has to be allowed; it may depend on the call. */
+  readonly access: AccessLevel | ((params: Params) => AccessLevel);
   /** Finding out the caller's address costs something, so it is known only where it is asked for. */
   readonly namesCaller?: boolean;
   /** Who calls it is noted (api 6.4): always, or when it reaches everybody or a tag. */
@@ -60,6 +66,8 @@ export interface EndpointSpec {
   /** Of what it answers, where that is no JSON. */
   readonly media?: string;
 }
+
+export const isToMany = (params: Params): boolean => params.flag("pushAll") || params.has("tag");
 
 // ---- parameters
 
@@ -271,6 +279,7 @@ const CURVES = object({
 
 export const ENDPOINTS = {
   "/push": {
+    access: "change",
     about:
       "Send data to those who are connected to a topic, or to devices or users; kept for those who are away with timeToLive.",
     takes: {
@@ -287,6 +296,7 @@ export const ENDPOINTS = {
     repeatable: true,
   },
   "/notification": {
+    access: (params) => (params.strictFlag("dryRun") ? "read" : isToMany(params) ? "grave" : "change"),
     audited: "to many",
     about: "Show a notification: through the vendor of each device's token, else over its connection.",
     takes: {
@@ -317,6 +327,7 @@ export const ENDPOINTS = {
     repeatable: true,
   },
   "/reach": {
+    access: "change",
     about:
       "Reach users: a message to all their devices, and a notification at their vendors for those who do not acknowledge it in time.",
     takes: {
@@ -341,6 +352,7 @@ export const ENDPOINTS = {
     repeatable: true,
   },
   "/notification/get": {
+    access: "read",
     about: "What became of a notification: its content, its figures, and how it is with each device.",
     takes: { id: NOTIFICATION_ID, ...pages(DELIVERIES), afterUser: text("the `nextUser` of the page before") },
     answers: success({
@@ -371,6 +383,7 @@ export const ENDPOINTS = {
     }),
   },
   "/notification/why": {
+    access: "read",
     about:
       "Why a notification did not arrive at a device, or how it did: step by step, in words, with what can be done.",
     takes: { id: NOTIFICATION_ID, pushId: text("the device") },
@@ -393,6 +406,7 @@ export const ENDPOINTS = {
     }),
   },
   "/job/list": {
+    access: "read",
     about: "The calls of notification that reach many or wait, newest first.",
     takes: {
       state: word(["scheduled", "deferred", "running", "paused", "cancelled", "finished"], "only those"),
@@ -401,8 +415,14 @@ export const ENDPOINTS = {
     },
     answers: success({ jobs: list(JOB), "next?": whole("the `before` of the next page") }),
   },
-  "/job/get": { about: "How far a notification's job is.", takes: { id: NOTIFICATION_ID }, answers: JOB_ANSWER },
+  "/job/get": {
+    access: "read",
+    about: "How far a notification's job is.",
+    takes: { id: NOTIFICATION_ID },
+    answers: JOB_ANSWER,
+  },
   "/job/pause": {
+    access: "change",
     audited: "always",
     about: "Hold a job: nothing of it is sent until it is resumed.",
     takes: { id: NOTIFICATION_ID },
@@ -410,6 +430,7 @@ export const ENDPOINTS = {
     namesCaller: true,
   },
   "/job/resume": {
+    access: "change",
     audited: "always",
     about: "Let a paused job go on.",
     takes: { id: NOTIFICATION_ID },
@@ -417,6 +438,7 @@ export const ENDPOINTS = {
     namesCaller: true,
   },
   "/job/rate": {
+    access: "change",
     audited: "always",
     about: "Let a job go faster or slower, from its next devices on.",
     takes: { id: NOTIFICATION_ID, rate: bounded(0, HIGHEST_RATE, "devices per second at most; 0: as fast as it goes") },
@@ -424,6 +446,7 @@ export const ENDPOINTS = {
     namesCaller: true,
   },
   "/job/cancel": {
+    access: "change",
     audited: "always",
     about: "End a job: what was not given to a vendor yet is not sent any more.",
     takes: { id: NOTIFICATION_ID },
@@ -431,6 +454,7 @@ export const ENDPOINTS = {
     namesCaller: true,
   },
   "/delivery/list": {
+    access: "read",
     about: "Deliveries that failed at vendors and were not retried, and how many failed alike.",
     takes: { ...FAILED, ...pages(DELIVERIES) },
     answers: success({
@@ -452,6 +476,8 @@ export const ENDPOINTS = {
     }),
   },
   "/delivery/retry": {
+    access: (params) =>
+      params.strictFlag("dryRun") ? "read" : params.ids("delivery")?.length === 1 ? "change" : "grave",
     audited: "always",
     about: "Make jobs of failed deliveries, each once.",
     takes: {
@@ -473,11 +499,13 @@ export const ENDPOINTS = {
     namesCaller: true,
   },
   "/lane/list": {
+    access: "read",
     about: "The ways to the vendors: what waits, what is wrong, how fast they are.",
     takes: {},
     answers: success({ lanes: list(LANE_STATUS) }),
   },
   "/lane/resume": {
+    access: "change",
     audited: "always",
     about:
       "Let lanes go on that are paused or stopped, or that hold deletions: all, those of a vendor, an app or a host, or one.",
@@ -486,17 +514,20 @@ export const ENDPOINTS = {
     namesCaller: true,
   },
   "/hook/list": {
+    access: "read",
     about: "The endpoints that events are sent to, and how they do.",
     takes: {},
     answers: success({ hooks: list(HOOK) }),
   },
   "/hook/resume": {
+    access: "change",
     audited: "always",
     about: "Try endpoints again that have failed or were switched off: all, or the one of this name.",
     takes: { name: HOOK_NAME },
     answers: success({ resumed: list(text(), "the names of those that go on") }),
   },
   "/hook/test": {
+    access: "change",
     audited: "always",
     about: "Send a message of no event to an endpoint, and tell what became of it.",
     takes: { name: HOOK_NAME },
@@ -508,6 +539,7 @@ export const ENDPOINTS = {
     }),
   },
   "/hook/dead": {
+    access: "read",
     about: "Events that an endpoint did not take while they were kept, oldest first.",
     takes: {
       name: HOOK_NAME,
@@ -522,11 +554,13 @@ export const ENDPOINTS = {
     }),
   },
   "/event/list": {
+    access: "read",
     about: "The log of events, oldest first.",
     takes: { ...EVENT_FILTER, ...pages(EVENTS) },
     answers: success({ events: list(object(EVENT)), "next?": whole("the `after` of the next page") }),
   },
   "/event/replay": {
+    access: "change",
     audited: "always",
     about: "Send events of the log, or those that were given up, to an endpoint once more.",
     takes: {
@@ -538,6 +572,7 @@ export const ENDPOINTS = {
     answers: success({ replayed: whole() }),
   },
   "/events": {
+    access: "read",
     about: "Events as they are written, as server-sent events; with Last-Event-ID or after from there on.",
     takes: { types: EVENT_FILTER["types"]!, after: text("the id or the seq of an event: those behind it first") },
     answers: text("`id`, `event` and `data` of each"),
@@ -545,6 +580,7 @@ export const ENDPOINTS = {
     media: "text/event-stream",
   },
   "/uid/bind": {
+    access: "change",
     about: "A device belongs to this user from now on.",
     takes: {
       pushId: text("the device"),
@@ -558,11 +594,13 @@ export const ENDPOINTS = {
     answers: success(),
   },
   "/uid/remove": {
+    access: "change",
     about: "Take the user off devices, or off all of a user's.",
     takes: { pushId: PUSH_IDS, uid: UIDS },
     answers: success(),
   },
   "/auth/revoke": {
+    access: "grave",
     audited: "always",
     about: "Tokens of clients that no longer count though they have not expired.",
     takes: {
@@ -573,11 +611,13 @@ export const ENDPOINTS = {
     answers: success({ closed: whole("connections that were closed for it") }),
   },
   "/device/get": {
+    access: "read",
     about: "Devices: one by its pushId, or a list.",
     takes: { pushId: PUSH_IDS, uid: UIDS },
     answers: DEVICES_ANSWER,
   },
   "/device/list": {
+    access: "read",
     about: "Devices in the order of an index, page by page: all, or those of a user, with a tag, with a token.",
     takes: {
       prefix: text("only those whose pushId begins so"),
@@ -588,14 +628,21 @@ export const ENDPOINTS = {
     },
     answers: success({ devices: list(DEVICE), "next?": text("the `after` of the next page") }),
   },
-  "/isConnected": { about: "The same as device/get.", takes: { pushId: PUSH_IDS, uid: UIDS }, answers: DEVICES_ANSWER },
+  "/isConnected": {
+    access: "read",
+    about: "The same as device/get.",
+    takes: { pushId: PUSH_IDS, uid: UIDS },
+    answers: DEVICES_ANSWER,
+  },
   "/device/delete": {
+    access: "grave",
     audited: "always",
     about: "Forget devices: record, tags, user, token and kept packets. A connection stays.",
     takes: { pushId: PUSH_IDS },
     answers: success(),
   },
   "/topicOnline": {
+    access: "read",
     about: "How many are in a topic now.",
     takes: { topic: TOPIC },
     answers: object({
@@ -606,6 +653,7 @@ export const ENDPOINTS = {
     }),
   },
   "/topicDevices": {
+    access: "read",
     about: "Who is in a topic now, each device once.",
     takes: { topic: TOPIC, ...pages(TOPIC_DEVICES) },
     answers: object({
@@ -616,6 +664,7 @@ export const ENDPOINTS = {
     }),
   },
   "/topic/list": {
+    access: "read",
     about: "Topics with a connection now, in the order of their names.",
     takes: { prefix: text("only those that begin so"), ...pages(TOPICS) },
     answers: success({
@@ -626,6 +675,7 @@ export const ENDPOINTS = {
     }),
   },
   "/disconnect": {
+    access: (params) => (params.has("topic") ? "grave" : "change"),
     audited: "always",
     about: "Close connections of devices, users or a topic.",
     takes: {
@@ -637,18 +687,21 @@ export const ENDPOINTS = {
     answers: success({ disconnected: whole() }),
   },
   "/subscribe": {
+    access: "change",
     audited: "always",
     about: "The connections of these devices or users join a topic.",
     takes: { topic: TOPIC, pushId: PUSH_IDS, uid: UIDS },
     answers: success({ subscribed: whole() }),
   },
   "/unsubscribe": {
+    access: "change",
     audited: "always",
     about: "They leave it, and are kept out for a while.",
     takes: { topic: TOPIC, pushId: PUSH_IDS, uid: UIDS, hold: duration("kept out for so long", LONGEST_HOLD) },
     answers: success({ unsubscribed: whole() }),
   },
   "/presence": {
+    access: "read",
     about: "Which devices or users are online.",
     takes: { pushId: ids("devices", MOST_ASKED), uid: ids("users", MOST_ASKED) },
     answers: success({
@@ -665,6 +718,7 @@ export const ENDPOINTS = {
     }),
   },
   "/stats/base": {
+    access: "read",
     about: "Sessions now, and packets of the last 10 seconds.",
     takes: {},
     answers: object({
@@ -674,6 +728,7 @@ export const ENDPOINTS = {
     }),
   },
   "/stats/live": {
+    access: "read",
     about: "What happened in the last seconds, minutes and hours, for charts: all figures in one answer.",
     takes: {
       seconds: bounded(0, SECONDS, "so many of the last ten minutes", USUAL_SECONDS),
@@ -684,6 +739,7 @@ export const ENDPOINTS = {
   },
   ...OPERATOR_ENDPOINTS,
   "/stats/chart": {
+    access: "read",
     about: "Sums of one key by the hour, of the last 7 days.",
     takes: { key: text("one of stats/getQueryDataKeys") },
     answers: object({
@@ -710,16 +766,19 @@ export const ENDPOINTS = {
     }),
   },
   "/stats/getQueryDataKeys": {
+    access: "read",
     about: "The keys that there are sums of.",
     takes: {},
     answers: object({ result: list(text()) }),
   },
   "/stats/arrival/:type": {
+    access: "read",
     about: "How notifications arrived: one by its id, or the last 50 of a user, a device or a type.",
     takes: { id: NOTIFICATION_ID, uid: text("a user"), pushId: text("a device") },
     answers: either(open("a record; empty when the id is unknown"), list(open())),
   },
   "/apn": {
+    access: "change",
     about: "Send to Apple at once, with this server's credentials, for another server.",
     takes: {
       notification: NOTIFICATION,
@@ -740,17 +799,20 @@ export const ENDPOINTS = {
     }),
   },
   "/redis/get": {
+    access: "read",
     about: "Whether a device is connected, as the first server of this kind told it.",
     takes: { key: text("pushIdSocketId#<pushId>") },
     answers: object({ "value?": whole("1: connected") }),
   },
-  "/config": { about: "The settings that hold, secrets masked.", takes: {}, answers: open() },
+  "/config": { access: "read", about: "The settings that hold, secrets masked.", takes: {}, answers: open() },
   "/heap": {
+    access: "read",
     about: "V8's figures of memory.",
     takes: {},
     answers: success({ heapStatistics: open(), heapSpaceStatistics: list(open()) }),
   },
   "/audit/list": {
+    access: "read",
     about: "Who changed something on this server: when, from where, what, and what came of it; newest first.",
     takes: {
       who: text("only calls with the key of this name"),
@@ -777,7 +839,7 @@ export const ENDPOINTS = {
       "next?": whole("the `before` of the next page"),
     }),
   },
-  "/openapi.json": { about: "This description, as OpenAPI 3.1.", takes: {}, answers: open() },
+  "/openapi.json": { access: "read", about: "This description, as OpenAPI 3.1.", takes: {}, answers: open() },
 } as const satisfies Readonly<Record<string, EndpointSpec>>;
 
 export type Path = keyof typeof ENDPOINTS;

@@ -40,6 +40,7 @@ const TRACE = object({
 
 export const OPERATOR_ENDPOINTS = {
   "/stats/series": {
+    access: "read",
     about: "Sums of many keys by the hour or by the day, for curves: count, success, errors, rate and latency.",
     takes: {
       key: ids("keys of stats/getQueryDataKeys; the first 100 of them when absent", MOST_KEYS),
@@ -66,6 +67,7 @@ export const OPERATOR_ENDPOINTS = {
     csv: true,
   },
   "/stats/types": {
+    access: "read",
     about: "How notifications of each type arrived, by the day they began.",
     takes: { days: DAYS_BACK, format: FORMAT },
     answers: success({
@@ -84,6 +86,7 @@ export const OPERATOR_ENDPOINTS = {
     csv: true,
   },
   "/connection/list": {
+    access: "read",
     about: "A sample of the open connections: the first that fit, and how many were looked at.",
     takes: {
       platform: text("as the client named it: android, ios, browser ..."),
@@ -117,12 +120,14 @@ export const OPERATOR_ENDPOINTS = {
     }),
   },
   "/connection/close": {
+    access: "change",
     audited: "always",
     about: "Close one connection; its client comes back.",
     takes: { connection: text("its name, as connection/list tells it") },
     answers: success(),
   },
   "/trace/start": {
+    access: "change",
     audited: "always",
     about:
       "Follow a device, a user, an address or a topic: frames in and out, and what is decided. Kept in memory only.",
@@ -136,17 +141,20 @@ export const OPERATOR_ENDPOINTS = {
     answers: success({ trace: TRACE }),
   },
   "/trace/stop": {
+    access: "change",
     audited: "always",
     about: "End a trace; its lines stay until another one needs the room.",
     takes: { trace: text("its name") },
     answers: success({ trace: TRACE }),
   },
   "/trace/list": {
+    access: "read",
     about: "The traces that run, and those that have ended and are still there, newest first.",
     takes: {},
     answers: success({ traces: list(TRACE) }),
   },
   "/trace/get": {
+    access: "read",
     about: "The lines of a trace. Asked again with next as after, it tells what has come since.",
     takes: {
       trace: text("its name"),

@@ -1,4 +1,4 @@
-// Web pages do not call the API uninvited. A browser sends what any page asks it to, to this machine and its network too, so a page
+// Web pages do not call the API, or the console, uninvited. A browser sends what any page asks it to, to this machine and its network too, so a page
 // elsewhere could push through whoever looks at it. What tells are `Origin`, `Sec-Fetch-Site` and, against a name that its owner
 // lets point here (DNS rebinding), `Host`.
 import { isIP } from "node:net";
@@ -6,7 +6,7 @@ import type { Head, Header } from "../http/message.ts";
 import { askedHeaders, type OriginList, originList } from "../http/origins.ts";
 
 export interface PageRule {
-  /** Names, besides `localhost` and any address, that an API without keys answers to. */
+  /** Names, besides `localhost` and any address, that a server answers to that would let in whoever is led here. */
   readonly hosts: readonly string[];
   /** Whose pages may call: see `originList`. */
   readonly origins: readonly string[];
@@ -20,7 +20,21 @@ export interface Pages {
   set(rule: PageRule): void;
 }
 
-export function createPages(initial: PageRule): Pages {
+/** How a refusal puts it. */
+export interface PageWords {
+  readonly host: (name: string) => string;
+  readonly site: (site: string) => string;
+  readonly origin: (origin: string) => string;
+}
+
+const API_WORDS: PageWords = {
+  host: (name) =>
+    `this API has no keys, so it does not answer to the name ${name}: call it by its address, or list the name in api.hosts`,
+  site: (site) => `a web page of another site may not call this API (Sec-Fetch-Site: ${site})`,
+  origin: (origin) => `web pages of ${origin} may not call this API: list that origin in api.origins to let them`,
+};
+
+export function createPages(initial: PageRule, words = API_WORDS): Pages {
   let origins: OriginList;
   let names: ReadonlySet<string>;
   /** The usual caller calls by one name, again and again. */
@@ -41,8 +55,7 @@ export function createPages(initial: PageRule): Pages {
       const name = nameIn(host);
       if (unspecified.has(name) || name.startsWith(MAPPED))
         return `${name} is no address to call: call 127.0.0.1 or [::1]`;
-      if (name !== "localhost" && isIP(name) === 0 && !names.has(name))
-        return `this API has no keys, so it does not answer to the name ${shownText(name)}: call it by its address, or list the name in api.hosts`;
+      if (name !== "localhost" && isIP(name) === 0 && !names.has(name)) return words.host(shownText(name));
       lastHost = host;
       return undefined;
     },
@@ -57,9 +70,7 @@ export function createPages(initial: PageRule): Pages {
       }
       if (origins.any || site === "same-origin") return undefined;
       if (site === "" && sameHost(origin, head.header("host"))) return undefined;
-      return origin === ""
-        ? `a web page of another site may not call this API (Sec-Fetch-Site: ${shownText(site)})`
-        : `web pages of ${shownText(origin)} may not call this API: list that origin in api.origins to let them`;
+      return origin === "" ? words.site(shownText(site)) : words.origin(shownText(origin));
     },
 
     set,

@@ -16,7 +16,7 @@ import { connectionClose, connectionList } from "./connection.ts";
 import { deliveryList, deliveryRetry, getNotification } from "./deliveries.ts";
 import { deleteDevice, getDevice, listDevices, redisGet } from "./device.ts";
 import { Durations, type Histogram } from "./durations.ts";
-import { ENDPOINTS, type EndpointSpec, type Path } from "./endpoints.ts";
+import { type AccessLevel, ENDPOINTS, type EndpointSpec, isToMany, type Path } from "./endpoints.ts";
 import { eventList, eventReplay } from "./event.ts";
 import { statsSeries, statsTypes } from "./history.ts";
 import { hookDead, hookList, hookResume, hookTest } from "./hook.ts";
@@ -71,8 +71,18 @@ export interface ApiOptions extends Access {
   readonly elapsed?: () => number;
 }
 
+/** Who calls by a login instead of a key. */
+export interface Visitor {
+  /** For the audit log. */
+  readonly who: string;
+  /** @throws HttpError for what it may not do */
+  admit(access: AccessLevel): void;
+}
+
 export interface Api {
   readonly site: Site;
+  /** The same endpoints for a listener that lets in by itself. @param visitor asked once the call is there */
+  openFor(head: Head, visitor: () => Promise<Visitor>): ReturnType<Site["open"]>;
   /** Who may call from now on. Throws, and changes nothing, when no key is left. */
   setAccess(access: Access): void;
   readonly counters: ApiCounters;
@@ -172,10 +182,11 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     "/openapi.json": () => description(options.version ?? ""),
   };
   const specs: readonly (readonly [string, EndpointSpec])[] = Object.entries(ENDPOINTS);
-  const table = specs.map(([path, { takes, namesCaller, repeatable, resumable, audited }]) => ({
+  const table = specs.map(([path, { takes, access, namesCaller, repeatable, resumable, audited }]) => ({
     path: `/api${path}`,
     handler: {
       path,
+      access,
       takes: new Set(Object.keys(takes)),
       namesCaller: namesCaller === true || audited !== undefined,
       audited,
@@ -247,12 +258,52 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     debug.line({ method, path: shownText(path), address, status, ms, requestId }, "call answered");
   }
 
+  function openFor(head: Head, visitor: () => Promise<Visitor>): ReturnType<Site["open"]> {
+    const found = find(head.method, head.path);
+    if (found === undefined) return refused(404, "not found", head);
+    const { handler: endpoint, rest } = found;
+    const from = {
+      address: head.address,
+      repeatKey: head.header(REPEAT_HEADER),
+      requestId: head.requestId,
+      lastEventId: head.header("last-event-id"),
+      broadcasts: true,
+    } as const;
+    return async (sealed, body) => {
+      const began = elapsed();
+      const { who, admit } = await visitor();
+      const params = await readParams(sealed, body, limits);
+      const access = typeof endpoint.access === "function" ? endpoint.access(params) : endpoint.access;
+      if (access !== "read" && sealed.method !== "post") throw new HttpError(405, "this changes something: use POST");
+      actions.count(endpoint.key);
+      endpoint.served++;
+      const caller: Caller = { ...from, keyName: who };
+      const go = (): Response | Promise<Response> => {
+        admit(access);
+        return answer(endpoint, params, caller, rest, sealed);
+      };
+      try {
+        return await (access === "read" ? go() : noting(endpoint, params, caller, go));
+      } finally {
+        endpoint.durations.add(elapsed() - began);
+      }
+    };
+  }
+
   /** The same, and who has asked for it is noted with what came of it. */
-  function answerAndNote(
-    ...[endpoint, params, caller, rest, head]: Parameters<typeof answer>
+  function answerAndNote(...call: Parameters<typeof answer>): ReturnType<typeof answer> {
+    const [endpoint, params, caller] = call;
+    const go = (): ReturnType<typeof answer> => answer(...call);
+    if (endpoint.audited === "to many" && !isToMany(params)) return go();
+    return noting(endpoint, params, caller, go);
+  }
+
+  function noting(
+    endpoint: (typeof table)[number]["handler"],
+    params: Params,
+    caller: Caller,
+    go: () => ReturnType<typeof answer>,
   ): ReturnType<typeof answer> {
-    if (endpoint.audited === "to many" && !params.flag("pushAll") && !params.has("tag"))
-      return answer(endpoint, params, caller, rest, head);
     const note = (status: number, message?: string): void =>
       actions.audit.add({
         time: (options.now ?? Date.now)(),
@@ -276,7 +327,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     };
     let answered: Response | Promise<Response>;
     try {
-      answered = answer(endpoint, params, caller, rest, head);
+      answered = go();
     } catch (error) {
       return threw(error);
     }
@@ -344,23 +395,29 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
   }
 
   function failure(error: unknown, head?: Head): Response {
-    if (error instanceof PushError) return refused(STATUS_OF[error.code], error.message, head, error.hint);
-    if (error instanceof HttpError) return refused(error.status, error.message, head);
+    if (error instanceof PushError) return refused(STATUS_OF[error.code], error.message, head, { hint: error.hint });
+    if (error instanceof HttpError) return refused(error.status, error.message, head, { members: error.members });
     options.report(error, head?.requestId);
     return refused(500, "internal error", head);
   }
 
-  function refused(status: number, message: string, head: Head | undefined, hint?: string): Response {
+  function refused(
+    status: number,
+    message: string,
+    head: Head | undefined,
+    more: Pick<Parameters<typeof failed>[2], "hint" | "members"> = {},
+  ): Response {
     errors[status] = (errors[status] ?? 0) + 1;
     const path = shownText(head?.path ?? "");
     const { method, address, requestId } = head ?? {};
     if (OF_A_LIMIT.has(status)) limited.add(status, { text: `${path}: ${message}`, requestId: requestId ?? "" });
-    if (debug.on) debug.line({ method, path, address, status, error: hint ?? message, requestId }, "call refused");
-    return failed(status, message, hint, requestId);
+    if (debug.on) debug.line({ method, path, address, status, error: more.hint ?? message, requestId }, "call refused");
+    return failed(status, message, { ...more, requestId });
   }
 
   return {
     site: { open, failure },
+    openFor,
     setAccess(access) {
       auth.set(access.keys, access.broadcast);
       pages.set(access);

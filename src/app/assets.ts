@@ -1,10 +1,10 @@
 // How files leave the executable. Run from source there is nothing to do: Node finds everything in its place.
 // In the executable an asset is a view of its own file, and an addon is unpacked only for the moment it is loaded.
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { getRawAsset, isSea } from "node:sea";
+import { getAssetKeys, getRawAsset, isSea } from "node:sea";
 import { PushError } from "../core/errors.ts";
 
 /** True inside the executable. */
@@ -35,6 +35,20 @@ export function clientFile(name: string): Uint8Array | undefined {
   if (isPacked()) return asset(`client/${name}`);
   const file = new URL(`../../dist/client/${name}`, import.meta.url);
   return existsSync(file) ? readFileSync(file) : undefined;
+}
+
+const CONSOLE = "console/";
+
+/** The files of dist/console by their names, which are made of src/admin/console. None when run from source and not made. */
+export function consoleAssets(): ReadonlyMap<string, Uint8Array> {
+  if (isPacked()) {
+    const names = getAssetKeys().filter((name) => name.startsWith(CONSOLE));
+    return new Map(names.map((name) => [name.slice(CONSOLE.length), asset(name)]));
+  }
+  const folder = new URL("../../dist/console/", import.meta.url);
+  if (!existsSync(folder)) return new Map();
+  const names = readdirSync(folder, { withFileTypes: true }).flatMap((entry) => (entry.isFile() ? entry.name : []));
+  return new Map(names.map((name) => [name, readFileSync(new URL(name, folder))]));
 }
 
 /**

@@ -6,6 +6,7 @@ import { MINUTE } from "../core/time.ts";
 export interface Files {
   readonly client: number;
   readonly api: number;
+  readonly admin: number;
 }
 
 /** Of the files, an eighth is for everything but clients: the API's callers, the vendors' services, the database, the log. */
@@ -15,7 +16,7 @@ const LARGEST_RESERVE = 4096;
 /** @param files how many this process may open */
 export function share(files: number): Files {
   const reserve = Math.min(LARGEST_RESERVE, Math.max(SMALLEST_RESERVE, files >> 3));
-  return { client: Math.max(0, files - reserve), api: reserve >> 1 };
+  return { client: Math.max(0, files - reserve), api: reserve >> 1, admin: reserve >> 3 };
 }
 
 /** How many files this process may open; Node has already raised the soft limit to the hard one. Undefined: not known. */

@@ -106,6 +106,7 @@ const headings: Readonly<Record<string, string>> = {
   client: "Clients:",
   "client.auth": "Login of clients (JWT):",
   api: "API:",
+  admin: "Web console:",
   storage: "Storage:",
   "hooks.ask": "Questions to the business server:",
   vendors: "Push services of vendors:",

@@ -4,7 +4,7 @@ import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, statfsSync, writeS
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { openFiles, share } from "../app/files.ts";
-import type { Config } from "../config/index.ts";
+import { type Config, listeners } from "../config/index.ts";
 import { type Cli, configured, everything, failed, ok } from "./command.ts";
 
 type Level = "ok" | "warning" | "wrong";
@@ -124,7 +124,7 @@ function room(data: string): Finding {
 
 async function ports(config: Config): Promise<readonly Finding[]> {
   return await Promise.all(
-    (["client", "api"] as const).map(async (section): Promise<Finding> => {
+    listeners(config).map(async (section): Promise<Finding> => {
       const { host, port } = config[section];
       const part = `${section} port`;
       // What loads native code is loaded here: a command that needs none is to start without.
@@ -141,7 +141,9 @@ async function ports(config: Config): Promise<readonly Finding[]> {
 /** What is wrong with them the configuration has been refused for: these are about time. */
 function certificates(config: Config, warnings: readonly string[]): readonly Finding[] {
   const told = warnings.map((text): Finding => ({ part: "settings", level: "warning", text }));
-  const named = [config.client.tlsCert, config.api.tlsCert].filter((file) => file !== "");
+  const named = listeners(config)
+    .map((section) => config[section].tlsCert)
+    .filter((file) => file !== "");
   if (named.length === 0) return [...told, { part: "certificates", level: "ok", text: "none is configured" }];
   const about = warnings.some((text) => text.includes("certificate in"));
   return about ? told : [...told, { part: "certificates", level: "ok", text: `valid: ${named.join(", ")}` }];

@@ -1,6 +1,7 @@
 // The command line: joins the commands. Each has a file of its own.
 import { Command, CommanderError } from "commander";
 import { version } from "../app/version.ts";
+import { addAdmin } from "./admin.ts";
 import { addBackup } from "./backup.ts";
 import { addCheck } from "./check.ts";
 import { ok, type Process, wrong } from "./command.ts";
@@ -84,6 +85,7 @@ Exit codes: 0 done, 1 failed at run time, 2 wrong command line or configuration.
     addProbe,
     addToken,
     addOpenApi,
+    addAdmin,
     addRemote,
     addDoctor,
     addCompletion,

@@ -2,10 +2,10 @@
 import { statSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { resolve } from "node:path";
-import type { Config } from "../config/index.ts";
+import { type Config, listeners } from "../config/index.ts";
 import { freePort } from "../http/uws/listeners.ts";
 
-type Section = "client" | "api";
+type Section = "client" | "api" | "admin";
 
 /** What is wrong, with what to do. */
 export interface PlaceTrouble {
@@ -53,7 +53,7 @@ export async function placeProblems(config: Config): Promise<{
 }> {
   const problems: string[] = [];
   const warnings: string[] = [];
-  for (const section of ["client", "api"] as const) {
+  for (const section of listeners(config)) {
     const trouble = await placeTrouble(section, withEveryFamily(config, await hasIpv6()));
     if (trouble === undefined || trouble.code === "EADDRINUSE") continue;
     (trouble.code === "EACCES" ? warnings : problems).push(`${section}.host: ${trouble.text}`);
@@ -80,7 +80,7 @@ export function withEveryFamily(config: Config, ipv6: boolean): Config {
   if (ipv6) return config;
   const every = <T extends { readonly host: string }>(place: T): T =>
     /^\[?::\]?$/.test(place.host) ? { ...place, host: "0.0.0.0" } : place;
-  return { ...config, client: every(config.client), api: every(config.api) };
+  return { ...config, client: every(config.client), api: every(config.api), admin: every(config.admin) };
 }
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "";

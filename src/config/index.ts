@@ -286,6 +286,10 @@ export function isLoopback(host: string): boolean {
 
 const everywhere = new Set(["0.0.0.0", "::", "[::]"]);
 
+/** The sections with a port that is listened on. */
+export const listeners = ({ admin }: Pick<Config, "admin">): readonly ("client" | "api" | "admin")[] =>
+  admin.enabled ? ["client", "api", "admin"] : ["client", "api"];
+
 /** The rules between settings. A rule with a spoiled setting is left for the next try. */
 function join(config: Config, draft: Draft, warnings: string[]): void {
   const rule = (names: readonly string[], check: () => string | readonly string[] | undefined): void => {
@@ -297,14 +301,21 @@ function join(config: Config, draft: Draft, warnings: string[]): void {
     for (const text of [broken].flat())
       draft.problems.push(`${origin === "default" ? "configuration" : origin}: ${text}`);
   };
-  const { client, api } = config;
-  rule(["client.port", "api.port", "client.host", "api.host"], () => {
-    const meet = client.host === api.host || everywhere.has(client.host) || everywhere.has(api.host);
-    return client.port !== 0 && client.port === api.port && meet
-      ? `client.port and api.port are both ${api.port}; give the API a port of its own`
-      : undefined;
-  });
-  for (const name of ["client", "api"] as const) {
+  const { client, api, admin } = config;
+  const meet = (one: "client" | "api" | "admin", other: "client" | "api" | "admin"): boolean => {
+    const [a, b] = [config[one], config[other]];
+    return a.port !== 0 && a.port === b.port && (a.host === b.host || everywhere.has(a.host) || everywhere.has(b.host));
+  };
+  rule(["client.port", "api.port", "client.host", "api.host"], () =>
+    meet("client", "api") ? `client.port and api.port are both ${api.port}; give the API a port of its own` : undefined,
+  );
+  for (const other of ["client", "api"] as const)
+    rule(["admin.port", "admin.host", "admin.enabled", `${other}.port`, `${other}.host`], () =>
+      admin.enabled && meet(other, "admin")
+        ? `${other}.port and admin.port are both ${admin.port}; give the console a port of its own`
+        : undefined,
+    );
+  for (const name of listeners(config)) {
     const { tlsCert, tlsKey } = config[name];
     const names = [`${name}.tls_cert`, `${name}.tls_key`];
     rule(names, () => {
@@ -330,6 +341,11 @@ function join(config: Config, draft: Draft, warnings: string[]): void {
   rule(["api.host", "api.keys", "api.insecure"], () =>
     !isLoopback(api.host) && api.keys.length === 0 && !api.insecure
       ? `api.host ${api.host} can be reached by others and there is no key; add [[api.keys]], or use "127.0.0.1", or accept that anybody can push with --insecure-api`
+      : undefined,
+  );
+  rule(["admin.host", "admin.tls_cert", "admin.insecure", "admin.enabled"], () =>
+    admin.enabled && !isLoopback(admin.host) && admin.tlsCert === "" && !admin.insecure
+      ? `admin.host ${admin.host} can be reached by others and there is no certificate; set admin.tls_cert and admin.tls_key, or use "127.0.0.1" with a tunnel (ssh -L ${admin.port}:127.0.0.1:${admin.port}), or accept that passwords can be read on the way with --insecure-admin`
       : undefined,
   );
   rule(["api.keys"], () => {
@@ -390,6 +406,8 @@ function join(config: Config, draft: Draft, warnings: string[]): void {
       file === "" ? [] : checkAuthorities(file).map((problem) => `hooks.tell ${name}: ca_file: ${problem}`),
     );
   });
+  if (admin.insecure && (admin.tlsCert !== "" || isLoopback(admin.host)))
+    warnings.push("admin.insecure has no effect: the console is not served to others without https");
   if (api.insecure && api.keys.length > 0)
     warnings.push("api.insecure has no effect: there are keys, and every call needs one");
   if (api.origins.includes("*") && api.keys.length === 0)

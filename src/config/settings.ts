@@ -221,6 +221,32 @@ export const settings = {
       },
     ),
   },
+  admin: {
+    enabled: yesNo(true, "Serve the web console, for those who operate this server."),
+    host: host("127.0.0.1", "Address of the console. Any but this machine's own needs a certificate."),
+    port: port(12_001, "Port of the console; 0 takes any free one."),
+    tls_cert: file("Certificate chain (PEM) for https; empty: plain http."),
+    tls_key: file("Private key (PEM) of that certificate."),
+    insecure: yesNo(
+      false,
+      "Serve the console without https on an address that others reach. Who is on the way there reads passwords.",
+      { flag: "insecure-admin" },
+    ),
+    hosts: list(
+      [],
+      hostName,
+      "<name>",
+      "Names, besides localhost and any address, by which the console may be called, so that no web page names it.",
+      { live: true },
+    ),
+    session_idle: integer(43_200_000, 60_000, 2_592_000_000, "A login ends when it was not used for so long.", {
+      live: true,
+    }),
+    session_lifetime: integer(2_592_000_000, 60_000, 31_536_000_000, "A login ends after so long in any case.", {
+      live: true,
+    }),
+    trusted_proxies: list([], network, "<network>", "Proxies whose X-Forwarded-For is believed on the console's port."),
+  },
   storage: {
     synchronous: choice(
       "FULL",

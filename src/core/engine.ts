@@ -5,6 +5,7 @@
 // commit. Promises reject with `PushError("unavailable")` when the store cannot write (disk full, closed). A list of more than
 // 1,000 entries may go in several steps, so that other callers get in between.
 
+import type { Admins } from "./admin.ts";
 import type { ArrivalDay, ArrivalEvidence, ArrivalRecord } from "./arrival.ts";
 import type { AuditLog } from "./audit.ts";
 import type { Device, DevicePast, PushId, Token, Uid } from "./device.ts";
@@ -25,6 +26,7 @@ export interface Engine {
   readonly outbox: Outbox;
   readonly counters: Counters;
   readonly audit: AuditLog;
+  readonly admins: Admins;
   readonly events: Events;
   readonly hooks: HookQueue;
   readonly revocations: Revocations;

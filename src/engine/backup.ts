@@ -13,6 +13,7 @@ import {
 import type Database from "better-sqlite3";
 import { PushError } from "../core/errors.ts";
 import { databaseFile, lockDirectory } from "./directory.ts";
+import { endAdminSessions } from "./sqlite/admins.ts";
 import { renewEpoch } from "./sqlite/epoch.ts";
 import { explain } from "./sqlite/faults.ts";
 import { MIGRATIONS, openFile, recognise, syncDirectory, syncFile } from "./sqlite/schema.ts";
@@ -79,11 +80,12 @@ export function checkBackup(file: string): BackupInfo {
   }
 }
 
-/** Clients and nodes that saw what came after the backup tell by it that the log is another one. */
+/** Clients and nodes that saw what came after the backup tell by it that the log is another one. Sessions ended since must not come back. */
 function beginLife(file: string): void {
   const db = openFile(file, { fileMustExist: true });
   try {
     renewEpoch(db);
+    endAdminSessions(db);
   } finally {
     db.close();
   }

@@ -6,6 +6,7 @@ import { Worker } from "node:worker_threads";
 import type { Engine } from "../core/engine.ts";
 import { PushError } from "../core/errors.ts";
 import { Traits, type VendorTraits } from "../core/traits.ts";
+import { localAdmins } from "./admins.ts";
 import { localBroker } from "./broker.ts";
 import { type BatchFigures, Queue, revive } from "./calls.ts";
 import { localAudit, localCounters } from "./counters.ts";
@@ -160,6 +161,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
     outbox: localOutbox(queue, broker, sweeping.walk, now, new Traits(vendors)),
     counters: localCounters(queue),
     audit: localAudit(queue),
+    admins: localAdmins(queue),
     revocations: localRevocations(queue),
     backup(file) {
       if (closing !== undefined) return Promise.reject(new PushError("unavailable", "the store is closed"));

@@ -53,10 +53,17 @@ const REQUEST_ID = "x-request-id";
 /** What is wrong with a request as HTTP, whatever it asks for. */
 export class HttpError extends Error {
   readonly status: number;
-  constructor(status: number, message: string, options?: ErrorOptions) {
+  /** Members of the answer's body besides the message. */
+  readonly members: Readonly<Record<string, unknown>> | undefined;
+  constructor(
+    status: number,
+    message: string,
+    options?: ErrorOptions & { readonly members?: Readonly<Record<string, unknown>> },
+  ) {
     super(message, options);
     this.name = "HttpError";
     this.status = status;
+    this.members = options?.members;
   }
 }
 

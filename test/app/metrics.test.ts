@@ -133,6 +133,7 @@ t.test("config: the settings that hold, by their names in the file, and secrets 
     "trust_client_uid",
     "client",
     "api",
+    "admin",
     "storage",
     "hooks",
     "vendors",

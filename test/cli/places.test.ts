@@ -14,6 +14,7 @@ function config(...flags: readonly [name: string, text: string][]): Config {
     flags: new Map([
       ["client-port", ["0"]],
       ["api-port", ["0"]],
+      ["admin-port", ["0"]],
       ...flags.map(([name, text]) => [name, [text]] as const),
     ]),
   });

@@ -315,7 +315,7 @@ t.test("a server that npm started ends when npm does, whoever ended it", async (
   const directory = t.testdir({});
   const root = join(import.meta.dirname, "../..");
   const main = join(root, "src", "main.ts");
-  const command = `"${process.execPath}" "${join(root, "scripts", "run.mjs")}" "${main}" serve --client-port 0 --api-port 0`;
+  const command = `"${process.execPath}" "${join(root, "scripts", "run.mjs")}" "${main}" serve --client-port 0 --api-port 0 --admin-port 0`;
   // As npm does it: a shell, which is killed here and can pass nothing on.
   const shell = spawn("sh", ["-c", `${command}; true`], { cwd: directory, stdio: ["ignore", "pipe", "inherit"] });
   t.teardown(() => shell.kill("SIGKILL"));

@@ -118,7 +118,11 @@ keep_by_prefix = { "chat/" = 100, news = 7 }`,
 const mistakes: readonly (readonly [string, string, readonly string[]])[] = [
   ["an unknown setting", "dat = 1", ["1: unknown setting dat; did you mean data?"]],
   ["an unknown setting like no other", "zzzzzzz = 1", ["1: unknown setting zzzzzzz; remove it"]],
-  ["a setting outside of its section", "port = 1", ["1: unknown setting port; port belongs in [client] or [api]"]],
+  [
+    "a setting outside of its section",
+    "port = 1",
+    ["1: unknown setting port; port belongs in [client] or [api] or [admin]"],
+  ],
   [
     "a setting in another section",
     "[storage]\nlog_level = 1",

@@ -37,6 +37,7 @@ function wrap(engine: Engine, through: (call: Call) => Call): Engine {
     events: part(engine.events),
     hooks: part(engine.hooks),
     revocations: part(engine.revocations),
+    admins: part(engine.admins),
     backup: (file) => engine.backup(file),
     close: () => engine.close(),
   };

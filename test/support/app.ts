@@ -14,6 +14,8 @@ export interface TestApp {
   readonly clientUrl: string;
   readonly clientPort: number;
   readonly apiUrl: string;
+  /** "" without `admin.enabled`. */
+  readonly consoleUrl: string;
   readonly config: Config;
   /** What the log says from `config.logLevel` up: `error: ...`. */
   readonly log: readonly string[];
@@ -42,6 +44,7 @@ export async function startTestApp(t: Test, overrides: Overrides = {}): Promise<
     data: overrides.data ?? t.testdir(),
     client: { ...base.client, host: "127.0.0.1", port: 0, ...overrides.client },
     api: { ...base.api, port: 0, ...overrides.api },
+    admin: { ...base.admin, enabled: false, port: 0, ...overrides.admin },
     hooks: { ...base.hooks, ...overrides.hooks },
     vendors: { ...base.vendors, ...overrides.vendors },
     storage: { ...base.storage, synchronous: "NORMAL", ...overrides.storage },
@@ -78,6 +81,7 @@ export async function startTestApp(t: Test, overrides: Overrides = {}): Promise<
     clientUrl: app.clientUrl,
     clientPort: Number(new URL(app.clientUrl).port),
     apiUrl: app.apiUrl,
+    consoleUrl: app.consoleUrl ?? "",
     config,
     log: lines,
     entries,

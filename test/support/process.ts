@@ -52,7 +52,8 @@ export function start(cwd: string, args: readonly string[], { env, limit, input 
   // With a pipe for its input bash would take itself for a remote login and read the user's settings.
   const child = spawn("bash", ["--norc", "-c", script, ...command], {
     cwd,
-    env: { PATH: process.env["PATH"], ...env },
+    // Without the console, unless a flag asks for it: its port is one and the same for all.
+    env: { PATH: process.env["PATH"], PUSHBOX_ADMIN_ENABLED: "false", ...env },
     stdio: ["pipe", "pipe", "pipe"],
   });
   child.stdin.on("error", () => {}).end(input); // it may end without reading

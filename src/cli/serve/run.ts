@@ -4,10 +4,11 @@ import { platform } from "node:os";
 import { resolve } from "node:path";
 import { openFiles, share } from "../../app/files.ts";
 import type { Log } from "../../app/log.ts";
+import { reachable } from "../../app/places.ts";
 import type { Supervisor } from "../../app/supervisor.ts";
 import { collectOnce } from "../../app/v8.ts";
 import { type App, startApp } from "../../app.ts";
-import { type Config, changes, isLoopback, type Reading } from "../../config/index.ts";
+import { type Config, changes, isLoopback, listeners, type Reading } from "../../config/index.ts";
 import { lockDirectory, makeDirectory } from "../../engine/directory.ts";
 import { hasIpv6, placeTrouble, withEveryFamily } from "../places.ts";
 import { detail, explain, Trouble } from "../trouble.ts";
@@ -45,11 +46,13 @@ export async function serve(run: Run): Promise<number> {
   for (const warning of run.warnings) log.warn(warning);
   if (config.api.insecure && config.api.keys.length === 0 && !isLoopback(config.api.host))
     log.warn(`INSECURE: the API on ${config.api.host} needs no key; whoever reaches it can push to every device`);
+  const { admin } = config;
+  if (admin.enabled && admin.insecure && admin.tlsCert === "" && !isLoopback(admin.host))
+    log.warn(`INSECURE: the console on ${admin.host} has no https; whoever is on the way there can read passwords`);
   let app: App;
   try {
     prepareData(config.data, log);
-    await probe("client", config);
-    await probe("api", config);
+    for (const section of listeners(config)) await probe(section, config);
     app = await startApp(config, log, files === undefined ? undefined : share(files));
   } catch (error) {
     log.fatal(detail(error), explain(error, config));
@@ -133,7 +136,9 @@ async function reload(app: App, current: Config, reread: Run["reread"], log: Log
     // Called without a change too: the files of the certificates may be new under their old names.
     await app.reload(fit(change.config, openFiles()));
     log.level = change.config.logLevel;
-    const certificates = current.client.tlsCert + current.api.tlsCert === "" ? "" : "certificates read again; ";
+    const certificates = listeners(current).some((section) => current[section].tlsCert !== "")
+      ? "certificates read again; "
+      : "";
     log.info(`SIGHUP: ${certificates}changed: ${change.applied.join(", ") || "no setting"}`);
     for (const name of change.restart) log.warn(`SIGHUP: ${name} has changed and needs a restart`);
     return change.config;
@@ -185,7 +190,7 @@ function prepareData(data: string, log: Log): void {
 }
 
 /** Before anything is opened: a port in use is the usual reason why a second server does not start. */
-async function probe(section: "client" | "api", config: Config): Promise<void> {
+async function probe(section: "client" | "api" | "admin", config: Config): Promise<void> {
   const trouble = await placeTrouble(section, config);
   if (trouble === undefined) return;
   // The usual reason is this very server, started twice: its lock says so better than its port, and throws.
@@ -198,14 +203,16 @@ const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code
 // ---- what is logged
 
 function greet(app: App, config: Config, log: Log): void {
-  const reachable = app.apiUrl.replace(/\/\/(0\.0\.0\.0|\[::\])/, "//127.0.0.1");
   const [key] = config.api.keys;
   const header = key === undefined ? "" : ` -H 'Authorization: Bearer KEY'`;
   const note = key === undefined ? "" : ` (KEY: the key called ${key.name})`;
   log.info(`data in ${resolve(config.data)}`);
-  const every = /\/\/(0\.0\.0\.0|\[::\])/;
-  const others = every.test(app.clientUrl) ? ", and to every other address of this machine" : "";
-  log.info(`clients connect to ${app.clientUrl.replace(every, "//127.0.0.1")}${others}`);
+  const here = reachable(app.clientUrl);
+  const others = here === app.clientUrl ? "" : ", and to every other address of this machine";
+  log.info(`clients connect to ${here}${others}`);
   log.info(`API at ${app.apiUrl}`);
-  log.info(`try: curl${header} ${reachable}/api/push -d topic=news -d json=hello${note}`);
+  if (app.consoleUrl !== undefined) log.info(`console at ${app.consoleUrl}`);
+  if (app.setupLink !== undefined)
+    log.info(`nobody may use the console yet; set a password within 30 minutes: ${app.setupLink}`);
+  log.info(`try: curl${header} ${reachable(app.apiUrl)}/api/push -d topic=news -d json=hello${note}`);
 }

@@ -506,6 +506,30 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX audit_by_who ON audit (who, entry);
   CREATE INDEX audit_by_action ON audit (action, entry);
   `,
+  `
+  -- The web console: who may use it, browsers that have logged in, links by which a password is set. id: a hash, of what the browser
+  -- has or of the link's secret. password: salted and hashed. confirmed: until then the session may do what reaches far.
+  CREATE TABLE admin_users (
+    name TEXT NOT NULL PRIMARY KEY,
+    role TEXT NOT NULL,
+    password TEXT NOT NULL,
+    since INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE TABLE admin_sessions (
+    id TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    began INTEGER NOT NULL,
+    used INTEGER NOT NULL,
+    confirmed INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX admin_sessions_by_name ON admin_sessions (name, used);
+  CREATE TABLE admin_links (
+    id TEXT NOT NULL PRIMARY KEY,
+    until INTEGER NOT NULL,
+    name TEXT,
+    role TEXT NOT NULL
+  ) WITHOUT ROWID;
+  `,
 ];
 
 export type Synchronous = "FULL" | "NORMAL";

@@ -12,6 +12,7 @@ import { copyDatabase } from "../backup.ts";
 import { databaseFile, lockDirectory } from "../directory.ts";
 import type { Packed, ParcelRow } from "../rows.ts";
 import { addressees } from "./addressees.ts";
+import { admins } from "./admins.ts";
 import { auditTable } from "./audit.ts";
 import { counters } from "./counters.ts";
 import { type Counts, counts } from "./counts.ts";
@@ -193,6 +194,7 @@ function methods(
     memorize: hooks.memorize,
     probe: probe(db),
     ...auditTable(db),
+    ...admins(db),
     appendOnce: repeatable.appendOnce,
     handed: repeatable.handed,
   };

@@ -76,6 +76,8 @@ export class Hub implements HubPort {
   /** Undefined: nothing is left out. */
   #overload: Overload | undefined = undefined;
   readonly leftOut = new LeftOut();
+  /** Of topics that somebody looks at. */
+  #flows: Map<Channel, { packets: number; written: number }> | undefined = undefined;
   readonly #platforms = new Map<string, number>();
   #named = 0;
   /** The first and the last kept packet that was handed over, of any channel: 0 until there was one. */
@@ -152,12 +154,36 @@ export class Hub implements HubPort {
     }
   }
 
+  /** From here on it is counted what happens to these topics, and to no other. */
+  watch(topics: ReadonlySet<string>): void {
+    const before = this.#flows;
+    this.#flows = undefined;
+    if (topics.size === 0) return;
+    this.#flows = new Map(
+      [...topics].map((topic) => {
+        const channel = topicChannel(topic);
+        return [channel, before?.get(channel) ?? { packets: 0, written: 0 }];
+      }),
+    );
+  }
+
+  /** Of one that is watched. */
+  flow(topic: string): { readonly count: number; readonly packets: number; readonly written: number } {
+    const { packets = 0, written = 0 } = this.#flows?.get(topicChannel(topic)) ?? {};
+    return { count: this.count(topic), packets, written };
+  }
+
   #publish(channel: Channel, packet: Packet | KeptPacket): number {
     const joining = this.#joining.size > 0 ? this.#joining.get(channel) : undefined;
     if (joining !== undefined) for (const session of joining) this.#keepBack(session, channel, packet);
     if (channel === NOTI_CHANNEL && packet.event === "noti") this.#noteNoti(packet.id);
     const receivers = this.#gateway().count(channel);
     const online = receivers + (joining?.size ?? 0);
+    const flow = this.#flows?.get(channel);
+    if (flow !== undefined) {
+      flow.packets++;
+      flow.written += receivers;
+    }
     if (receivers === 0) return online;
     this.written += receivers;
     const frame = encodeFrame(channel, packet, this.#now());

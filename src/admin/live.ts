@@ -1,0 +1,245 @@
+// GET /admin/live: one aggregate a second to each open page, made once for all of them, and nothing at all while none is open.
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { cpuUsage, memoryUsage } from "node:process";
+import type { LaneStatus } from "../core/lane.ts";
+import type { SessionCounts } from "../core/live.ts";
+import { HttpError, type Outlet, type Response, type Stream } from "../http/message.ts";
+
+/** What happened to one topic. Totals rise while it is watched. */
+interface TopicFlow {
+  /** Connections. */
+  readonly count: number;
+  /** Packets pushed to it, and written to its members. */
+  readonly packets: number;
+  readonly written: number;
+}
+
+/** What is asked once a second. Totals are since the start. */
+export interface LiveSource {
+  totals(): {
+    readonly opened: number;
+    readonly packets: number;
+    readonly apiCalls: number;
+    readonly apiErrors: number;
+    readonly notifications: number;
+  };
+  readonly connections: () => number;
+  /** Calls to the store that wait. */
+  readonly storeCalls: () => number;
+  sessions(): Promise<SessionCounts>;
+  lanes(): Promise<readonly LaneStatus[]>;
+  /** From here on the flow of these topics is counted, and of no other. */
+  watch(topics: ReadonlySet<string>): void;
+  flow(topic: string): TopicFlow;
+}
+
+const SECOND = 1000;
+/** Pages at once, in all and of one login. */
+const MOST_PAGES = 50;
+const PAGES_PER_LOGIN = 10;
+/** Of a page. */
+const MOST_TOPICS = 20;
+/** Web Push has a lane for each host. */
+const MOST_LANES = 100;
+/** A page that takes nothing for so many seconds is cut; it comes back. */
+const PATIENCE = 30;
+
+const HEADERS = [
+  ["Content-Type", "text/event-stream; charset=utf-8"],
+  ["Cache-Control", "no-store"],
+  ["X-Accel-Buffering", "no"], // nginx would gather what is to go at once
+] as const;
+
+interface Page {
+  readonly topics: readonly string[];
+  readonly outlet: Outlet;
+  readonly login: string;
+  /** Seconds for which it has taken nothing. */
+  stuck: number;
+  isStuck: boolean;
+}
+
+export class LiveFeed {
+  readonly #source: LiveSource;
+  readonly #now: () => number;
+  readonly #pages = new Set<Page>();
+  #timer: NodeJS.Timeout | undefined = undefined;
+  #sampler: Sampler | undefined = undefined;
+  #sampling = false;
+
+  constructor(source: LiveSource, now: () => number) {
+    this.#source = source;
+    this.#now = now;
+  }
+
+  get size(): number {
+    return this.#pages.size;
+  }
+
+  /** @param login whose page it is */
+  open(topics: readonly string[], login: string): Response {
+    if (topics.length > MOST_TOPICS) throw new HttpError(400, `topics: at most ${MOST_TOPICS}`);
+    const own = [...this.#pages].filter((page) => page.login === login).length;
+    if (this.#pages.size >= MOST_PAGES || own >= PAGES_PER_LOGIN)
+      throw new HttpError(503, "too many pages are open: close one");
+    return { status: 200, headers: HEADERS, body: "", stream: (outlet) => this.#add(topics, login, outlet) };
+  }
+
+  #add(topics: readonly string[], login: string, outlet: Outlet): Stream {
+    const page: Page = { topics, outlet, login, stuck: 0, isStuck: false };
+    this.#pages.add(page);
+    this.#watch();
+    outlet.write("retry: 2000\n\n");
+    this.#timer ??= this.#begin();
+    return {
+      ready() {
+        page.isStuck = false;
+        page.stuck = 0;
+      },
+      closed: () => {
+        this.#pages.delete(page);
+        this.#watch();
+        if (this.#pages.size === 0) this.#end();
+      },
+      end: () => outlet.end(),
+    };
+  }
+
+  #watch(): void {
+    this.#source.watch(new Set([...this.#pages].flatMap(({ topics }) => topics)));
+  }
+
+  #begin(): NodeJS.Timeout {
+    this.#sampler = new Sampler(this.#source);
+    void this.#tick();
+    return setInterval(() => void this.#tick(), SECOND).unref();
+  }
+
+  #end(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#sampler?.end();
+    this.#sampler = undefined;
+  }
+
+  async #tick(): Promise<void> {
+    // A store that takes longer than a second is told about when it answers.
+    if (this.#sampling || this.#sampler === undefined) return;
+    this.#sampling = true;
+    try {
+      const sampler = this.#sampler;
+      const text = JSON.stringify(await sampler.sample(this.#now())).slice(0, -1);
+      if (sampler !== this.#sampler) return;
+      const topics = sampler.topics(new Set([...this.#pages].flatMap((page) => page.topics)));
+      for (const page of this.#pages) {
+        if (page.isStuck) {
+          if (++page.stuck > PATIENCE) page.outlet.cut();
+          continue;
+        }
+        const own = JSON.stringify(page.topics.map((topic) => topics.get(topic)));
+        page.isStuck = !page.outlet.write(`data: ${text},"topics":${own}}\n\n`);
+      }
+    } catch {
+      // The store could not answer: the next second is another try.
+    } finally {
+      this.#sampling = false;
+    }
+  }
+}
+
+/** What changed since the last sample, per second. */
+class Sampler {
+  readonly #source: LiveSource;
+  readonly #loop = monitorEventLoopDelay({ resolution: 10 });
+  #before: Readonly<Record<string, number>> | undefined = undefined;
+  #at = performance.now();
+  #seconds = 1;
+  #cpu = cpuUsage();
+  #flows = new Map<string, TopicFlow>();
+
+  constructor(source: LiveSource) {
+    this.#source = source;
+    this.#loop.enable();
+  }
+
+  end(): void {
+    this.#loop.disable();
+  }
+
+  async sample(time: number): Promise<object> {
+    const source = this.#source;
+    const [sessions, lanes] = await Promise.all([source.sessions(), source.lanes()]);
+    const sum = (of: (lane: LaneStatus) => number): number => lanes.reduce((all, lane) => all + of(lane), 0);
+    const totals = {
+      ...source.totals(),
+      accepted: sum(({ accepted }) => accepted),
+      failed: sum(({ failed }) => failed),
+    };
+    const at = performance.now();
+    this.#seconds = Math.max(0.001, (at - this.#at) / 1000);
+    this.#at = at;
+    const before: Readonly<Record<string, number>> = this.#before ?? totals;
+    this.#before = totals;
+    const rates = Object.fromEntries(
+      Object.entries(totals).map(([name, value]) => [name, this.#perSecond(value, before[name])]),
+    );
+    const waitingIn = (state: LaneStatus["state"]): number =>
+      sum((lane) => (lane.state === state ? lane.depth - lane.inFlight : 0));
+    return {
+      time,
+      connections: source.connections(),
+      sessions: { total: sessions.total, ...Object.fromEntries(sessions.byPlatform) },
+      rates,
+      queue: {
+        waiting: waitingIn("running"),
+        paused: waitingIn("paused"),
+        stopped: waitingIn("stopped"),
+        atVendors: sum(({ inFlight }) => inFlight),
+        store: source.storeCalls(),
+      },
+      lanes: lanes.slice(0, MOST_LANES).map(({ vendor, app, host, state, reason, until, depth, inFlight, rate }) => ({
+        ...{ provider: vendor, app, host, state, reason, until, depth, inFlight, rate },
+      })),
+      laneCount: lanes.length,
+      process: this.#process(),
+    };
+  }
+
+  topics(names: ReadonlySet<string>): ReadonlyMap<string, object> {
+    const told = new Map<string, object>();
+    const flows = new Map<string, TopicFlow>();
+    for (const topic of names) {
+      const flow = this.#source.flow(topic);
+      const before = this.#flows.get(topic);
+      flows.set(topic, flow);
+      told.set(topic, {
+        topic,
+        count: flow.count,
+        in: this.#perSecond(flow.packets, before?.packets),
+        out: this.#perSecond(flow.written, before?.written),
+      });
+    }
+    this.#flows = flows;
+    return told;
+  }
+
+  #process(): object {
+    const used = cpuUsage(this.#cpu);
+    this.#cpu = cpuUsage();
+    const { rss, heapUsed } = memoryUsage();
+    const ms = (nanoseconds: number): number => (Number.isFinite(nanoseconds) ? round(nanoseconds / 1e6) : 0);
+    // It measures how late a timer of 10 ms is.
+    const loop = {
+      mean: Math.max(0, round(ms(this.#loop.mean) - 10)),
+      max: Math.max(0, round(ms(this.#loop.max) - 10)),
+    };
+    this.#loop.reset();
+    return { cpu: round((used.user + used.system) / 1e6 / this.#seconds), memory: rss, heap: heapUsed, loop };
+  }
+
+  #perSecond(value: number, before = value): number {
+    return round(Math.max(0, value - before) / this.#seconds);
+  }
+}
+
+const round = (value: number): number => Math.round(value * 100) / 100;

@@ -1,0 +1,80 @@
+// The web console: its listener joined with what it shows.
+import { type ConsoleOptions, createConsole } from "../admin/console.ts";
+import type { Config } from "../config/index.ts";
+import { createServer, type HttpServer } from "../http/server.ts";
+import { consoleAssets } from "./assets.ts";
+import { hostAddress } from "./host.ts";
+import type { Log } from "./log.ts";
+import { setupLink, tls, url } from "./places.ts";
+import { version } from "./version.ts";
+
+/** Bytes of the largest call from the page. */
+const LONGEST_BODY = 8_000_000;
+
+interface Parts extends Pick<ConsoleOptions, "admins" | "api" | "live" | "audit"> {
+  /** What holds now. */
+  readonly settings: () => Config["admin"];
+  readonly log: Log;
+  readonly maxConnections?: number;
+  readonly bodyTimeout: number;
+}
+
+interface Opened {
+  readonly consoleUrl: string;
+  /** By it the first user sets a password; absent: there are users. A secret. */
+  readonly setupLink?: string;
+}
+
+interface WebConsole {
+  readonly server: HttpServer;
+  listen(clientPort: number): Promise<Opened>;
+  reload(): void;
+  stop(): void;
+}
+
+export function openConsole({ admin, client, api: { maxBody } }: Config, parts: Parts): WebConsole {
+  const { settings, log, maxConnections, bodyTimeout, ...joined } = parts;
+  const place = { port: client.port, secure: client.tlsCert !== "" };
+  const console = createConsole({
+    ...joined,
+    files: consoleAssets(),
+    settings: () => {
+      const { hosts, sessionIdle, sessionLifetime } = settings();
+      return { hosts, idle: sessionIdle, lifetime: sessionLifetime };
+    },
+    client: () => place,
+    secure: admin.tlsCert !== "",
+    version,
+    node: `${hostAddress()}:1`,
+    warn: (text, requestId) => log.warn({ requestId }, text),
+    now: Date.now,
+    elapsed: () => performance.now(),
+  });
+  const server = createServer(
+    {
+      host: admin.host,
+      port: admin.port,
+      ...tls(admin),
+      maxBody: Math.min(maxBody, LONGEST_BODY),
+      bodyTimeout,
+      trustedProxies: admin.trustedProxies,
+      ...(maxConnections === undefined ? {} : { maxConnections }),
+      warn: (text) => log.warn(`console's port: ${text}`),
+    },
+    console.site,
+  );
+  return {
+    server,
+    async listen(clientPort) {
+      place.port = clientPort;
+      const port = await server.listen();
+      console.listening(port);
+      const consoleUrl = url(admin, port);
+      // A store that cannot be written takes none: pushbox admin reset makes one later.
+      const secret = await console.invite().catch(() => undefined);
+      return { consoleUrl, ...(secret === undefined ? {} : { setupLink: setupLink(consoleUrl, secret) }) };
+    },
+    reload: () => console.reload(),
+    stop: () => console.stop(),
+  };
+}

@@ -1,0 +1,68 @@
+// Port: people who use the web console. What is secret is stored hashed: passwords (slowly), sessions and links (they are random).
+
+/** A viewer sees everything and changes nothing. */
+export const ROLES = ["operator", "viewer"] as const;
+export type Role = (typeof ROLES)[number];
+
+export interface AdminUser {
+  readonly name: string;
+  readonly role: Role;
+  /** Epoch milliseconds. */
+  readonly since: number;
+}
+
+/** `password` as `admin/password.ts` writes it. */
+export interface StoredUser extends AdminUser {
+  readonly password: string;
+}
+
+/** A browser that has logged in. Times are epoch milliseconds. */
+export interface AdminSession {
+  readonly name: string;
+  /** What it is now. */
+  readonly role: Role;
+  readonly began: number;
+  /** The last request, to within a minute. */
+  readonly used: number;
+  /** Until then it may do what reaches far: the password was asked for again. 0: never. */
+  readonly confirmed: number;
+}
+
+/** A secret, used once, by which somebody sets a password. */
+export interface AdminLink {
+  /** Hash of the secret. */
+  readonly id: string;
+  readonly until: number;
+  /** Whose password is set; absent: who opens it chooses. */
+  readonly name?: string;
+  readonly role: Role;
+}
+
+/** A session counts from these times on. */
+export interface Alive {
+  readonly begunAfter: number;
+  readonly usedAfter: number;
+}
+
+export const MOST_USERS = 100;
+export const SESSIONS_PER_USER = 20;
+
+/** What is asked for by `id` is the hash of what the browser has. */
+export interface Admins {
+  /** At most `MOST_USERS`, by name. */
+  users(): Promise<readonly AdminUser[]>;
+  user(name: string): Promise<StoredUser | undefined>;
+  /** Of this user; those that do not count any more, and the oldest of too many, go. False: there is no such user. */
+  begin(id: string, name: string, now: number, alive: Alive): Promise<boolean>;
+  session(id: string, alive: Alive): Promise<AdminSession | undefined>;
+  touch(id: string, now: number): Promise<void>;
+  confirm(id: string, until: number): Promise<void>;
+  end(id: string): Promise<void>;
+  /** Ends the user's other sessions. */
+  setPassword(name: string, password: string, keep: string): Promise<void>;
+  /** A link for whoever opens it; those before it end. */
+  openSetup(link: AdminLink): Promise<void>;
+  link(id: string, now: number): Promise<AdminLink | undefined>;
+  /** Uses a link up: its user is made, or has this password from now on and no session. False: it was used before, or is too old. */
+  useLink(id: string, user: Omit<StoredUser, "role">): Promise<boolean>;
+}
