@@ -1,8 +1,9 @@
-// The broker of a single process: a packet is added to the log, then handed to the hubs of this very process.
+// The broker: a packet is added to the log, then handed to the hubs of this very process. How it gets there, and to other
+// processes, is the engine's (`Handing`).
 //
-// The order rests on one thing: the answers of the storage thread are worked through one by one, in the order of its commits,
-// and `committed` is run right there. So packets are handed over in the order of seq, and a backlog is answered after every
-// packet it contains has been.
+// Where there is one process the order rests on one thing: the answers of the storage thread are worked through one by one, in the
+// order of its commits, and `committed` is run right there. So packets are handed over in the order of seq, and a backlog is
+// answered after every packet it contains has been.
 import type { PushId } from "../core/device.ts";
 import type { Broker, Hub, Order } from "../core/engine.ts";
 import type { Live } from "../core/live.ts";
@@ -20,15 +21,26 @@ const PIECE = 1000;
 const MOST_REACHED = 1000;
 
 /** Connections written to in one turn: each is a write to the kernel when the turn ends. */
-const WRITTEN_AT_ONCE = 128;
+export const WRITTEN_AT_ONCE = 128;
 /** Devices that carry out an order in one turn, about a millisecond. */
 const TOLD_AT_ONCE = 2000;
 
-export interface LocalBroker extends Broker {
+/** How packets and orders reach the hubs. */
+export interface Handing {
+  /** What of these goes through the store. */
+  stored(parcels: readonly Parcel[]): readonly Parcel[];
+  /** One that is not kept. @returns connections of this process that it was handed to */
+  now(parcel: Parcel): number;
+  /** The only parcel of a call that is committed; `first` is its seq. */
+  one(parcel: Parcel, first: number): number;
+  /** The parcels of one commit, in steps; `first` is the seq of its first kept one. @param done told the connections */
+  handOver(parcels: readonly Parcel[], first: number, done?: (online: number) => void): Steps;
+  tell(pushIds: readonly PushId[], order: Order): Promise<void>;
+}
+
+export interface LocalBroker extends Broker, Pick<Handing, "handOver" | "stored"> {
   /** Of the hubs that are attached. */
   readonly live: Live;
-  /** Hands over the parcels of one commit, in steps; `first` is the seq of its first kept one. @param done told the connections */
-  handOver(parcels: readonly Parcel[], first: number, done?: (online: number) => void): Steps;
   /** Whether the device has a connection. */
   has(pushId: PushId): boolean;
 }
@@ -38,36 +50,21 @@ export const isKept = ({ channel, packet }: Parcel): boolean => packet.expires >
 
 export function localBroker(queue: Calls): LocalBroker {
   const hubs: Hub[] = [];
+  return brokerOver(queue, hubs, localLive(hubs), localHanding(hubs));
+}
 
-  const pace = new Pace();
+/** The hubs of a process, as far as packets go. */
+export function deliverTo(hubs: readonly Hub[], parcel: Parcel, seq: number): number {
+  const packet = isKept(parcel) ? { ...parcel.packet, seq } : parcel.packet;
+  let online = 0;
+  for (const hub of hubs) online += hub.deliver(parcel.channel, packet);
+  return online;
+}
+
+/** Orders are carried out one after the other, each by pieces. */
+export function orders(hubs: readonly Hub[]): Handing["tell"] {
   /** Orders that are still being carried out: later ones wait. */
   let telling: Promise<void> | undefined;
-
-  function deliver(parcel: Parcel, seq: number): number {
-    const packet = isKept(parcel) ? { ...parcel.packet, seq } : parcel.packet;
-    let online = 0;
-    for (const hub of hubs) online += hub.deliver(parcel.channel, packet);
-    return online;
-  }
-
-  function handOver(parcels: readonly Parcel[], first: number, done?: (online: number) => void): Steps {
-    let seq = first;
-    let online = 0;
-    let at = 0;
-    return () => {
-      pace.begin();
-      for (const before = online; at < parcels.length; ) {
-        const parcel = parcels[at++]!;
-        online += deliver(parcel, seq);
-        if (isKept(parcel)) seq++;
-        if (online - before >= WRITTEN_AT_ONCE || ((at & 15) === 0 && pace.over())) break;
-      }
-      if (at < parcels.length) return false;
-      done?.(online);
-      return true;
-    };
-  }
-
   async function carryOut(pushIds: readonly PushId[], order: Order): Promise<void> {
     const pace = new Pace();
     for (const [i, pushId] of pushIds.entries()) {
@@ -75,7 +72,48 @@ export function localBroker(queue: Calls): LocalBroker {
       if (i % 64 === 63 && pace.over()) await pace.turn();
     }
   }
+  return async (pushIds, order) => {
+    if (telling === undefined && pushIds.length <= TOLD_AT_ONCE) {
+      for (const hub of hubs) for (const pushId of pushIds) hub.carryOut(pushId, order);
+      return;
+    }
+    const told: Promise<void> = (telling ?? Promise.resolve()).then(() => carryOut(pushIds, order));
+    telling = told;
+    await told;
+    if (telling === told) telling = undefined;
+  };
+}
 
+function localHanding(hubs: readonly Hub[]): Handing {
+  const pace = new Pace();
+  return {
+    stored: (parcels) => parcels.filter(isKept),
+    now: (parcel) => deliverTo(hubs, parcel, 0),
+    one: (parcel, first) => deliverTo(hubs, parcel, first),
+    handOver(parcels, first, done) {
+      let seq = first;
+      let online = 0;
+      let at = 0;
+      return () => {
+        pace.begin();
+        for (const before = online; at < parcels.length; ) {
+          const parcel = parcels[at++]!;
+          online += deliverTo(hubs, parcel, seq);
+          if (isKept(parcel)) seq++;
+          if (online - before >= WRITTEN_AT_ONCE || ((at & 15) === 0 && pace.over())) break;
+        }
+        if (at < parcels.length) return false;
+        done?.(online);
+        return true;
+      };
+    },
+    tell: orders(hubs),
+  };
+}
+
+/** @param hubs those that are attached */
+export function brokerOver(queue: Calls, hubs: Hub[], live: Live, handing: Handing): LocalBroker {
+  const { handOver, stored } = handing;
   /** Connections that repeatable calls were handed to so far. */
   const reached = new Recent<string, number>(MOST_REACHED);
 
@@ -95,7 +133,7 @@ export function localBroker(queue: Calls): LocalBroker {
         return handOver(parcels, first, (connections) => {
           online = connections;
         });
-      online = deliver(parcels[0]!, first);
+      online = handing.one(parcels[0]!, first);
       return undefined;
     });
     return online;
@@ -103,31 +141,31 @@ export function localBroker(queue: Calls): LocalBroker {
 
   async function publishKept(parcels: readonly Parcel[], kept: readonly Parcel[]): Promise<number> {
     let online = 0;
-    for (const parcel of parcels) if (!isKept(parcel)) online += deliver(parcel, 0);
+    for (const parcel of parcels) if (!isKept(parcel)) online += handing.now(parcel);
     for (let i = 0; i < kept.length; i += PIECE) online += await append(kept.slice(i, i + PIECE));
     return online;
   }
 
   return {
     handOver,
-    live: localLive(hubs),
+    stored,
+    live,
     has: (pushId) => hubs.some((hub) => hub.has(pushId)),
     attach(hub) {
       hubs.push(hub);
     },
     publish(parcels) {
       const only = parcels.length === 1 ? parcels[0] : undefined;
-      if (only !== undefined) return isKept(only) ? append(parcels) : deliver(only, 0);
+      if (only !== undefined) return isKept(only) ? append(parcels) : handing.now(only);
       const kept = parcels.filter(isKept);
       return kept.length > 0
         ? publishKept(parcels, kept)
-        : parcels.reduce((online, parcel) => online + deliver(parcel, 0), 0);
+        : parcels.reduce((online, parcel) => online + handing.now(parcel), 0);
     },
     async publishOnce(once, { number, last }, id, parcels, now) {
-      const kept = packParcels(parcels.filter(isKept));
       const made = await queue.call(
         "appendOnce",
-        [once, number, last, id, kept, now],
+        [once, number, last, id, packParcels(stored(parcels)), now],
         parcels.length + 1,
         ({ first }) => {
           if (first !== undefined) return handOver(parcels, first, (online) => noteReached(once, number, last, online)); // holds 2, 3
@@ -144,15 +182,6 @@ export function localBroker(queue: Calls): LocalBroker {
         await queue.call("sent", [piece], piece.length);
       }
     },
-    async tell(pushIds, order) {
-      if (telling === undefined && pushIds.length <= TOLD_AT_ONCE) {
-        for (const hub of hubs) for (const pushId of pushIds) hub.carryOut(pushId, order);
-        return;
-      }
-      const told: Promise<void> = (telling ?? Promise.resolve()).then(() => carryOut(pushIds, order));
-      telling = told;
-      await told;
-      if (telling === told) telling = undefined;
-    },
+    tell: handing.tell,
   };
 }

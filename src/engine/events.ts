@@ -25,6 +25,8 @@ export interface LocalEvents extends Events {
   readonly keep: number;
   /** None is wanted, and there is none. */
   readonly idle: boolean;
+  /** A process that shares the store is gone: whoever of its devices is not back in time is told of. */
+  lookAgain(): void;
   /** The thread has answered a message. */
   committed(reply: { readonly events?: number; readonly trouble?: string }): void;
   /** Tells of those who did not come back after a restart, of bindings that have ended, and forgets what is old. */
@@ -114,6 +116,11 @@ export function localEvents(queue: Calls, now: () => number, elapsed: () => numb
       const start = `evt_${epoch}_`;
       const seq = id.startsWith(start) ? Number(id.slice(start.length)) : Number.NaN;
       return Number.isSafeInteger(seq) && seq > 0 ? seq : undefined;
+    },
+    lookAgain() {
+      if (settled === undefined) return; // it looks when it has begun
+      settled = elapsed() + wanted.grace;
+      walk = FROM_THE_FIRST;
     },
     committed({ events, trouble }) {
       if (events !== undefined) empty = false;

@@ -515,7 +515,7 @@ function packPage(page: ExpandedPage, broker: LocalBroker): PackedPage {
   return {
     cursor: cursor ?? null,
     notBefore: notBefore ?? null,
-    parcels: packParcels(kept),
+    parcels: packParcels(broker.stored(parcels)),
     devices: packAddressed(devices.map(row)),
     lanes,
     late: late === undefined ? null : late === "quiet" ? QUIET : EXPIRED,

@@ -16,13 +16,15 @@ import { type BoundBy, type Departures, deviceKey } from "../../core/events.ts";
 import { deviceChannel } from "../../core/packet.ts";
 import { DAY } from "../../core/time.ts";
 import type { Traits } from "../../core/traits.ts";
+import { hasToken, tokenTime, typeWithoutToken } from "../tokens.ts";
+import { iso } from "../wants.ts";
 import type { Addressees } from "./addressees.ts";
-import { type EventLog, iso } from "./events.ts";
+import type { EventLog } from "./events.ts";
 import type { Online } from "./online.ts";
 import type { Packets } from "./packets.ts";
 import type { Presence } from "./presence.ts";
 import type { Sequences } from "./sequences.ts";
-import { hasToken, heard, tokenTime, typeWithoutToken } from "./tokens.ts";
+import { heard } from "./tokens.ts";
 
 interface Row {
   readonly device: number;

@@ -1,52 +1,9 @@
 // The log of events. Whatever causes one writes it in the same transaction; what nobody wants is not written.
 import type Database from "better-sqlite3";
-import {
-  type Event,
-  type EventPage,
-  type EventQuery,
-  type EventType,
-  type HookPatterns,
-  NOTHING_WANTED,
-  subjectOf,
-  takes,
-  tracksDevices,
-  tracksTopics,
-  type Wanted,
-  wantedTypes,
-} from "../../core/events.ts";
+import { type Event, type EventPage, type EventQuery, type EventType, subjectOf } from "../../core/events.ts";
+import type { EventData, Wants } from "../wants.ts";
 import { readEpoch } from "./epoch.ts";
 import type { HookTable } from "./hooks.ts";
-
-/** What is wanted, while the thread lives: a store that is opened once there is room on the disk goes on with it. */
-export class Wants {
-  #types: ReadonlySet<EventType> = new Set();
-  #hooks: ReadonlyMap<EventType, readonly HookPatterns[]> = new Map();
-  topics = "";
-  tracksDevices = false;
-  tracksTopics = false;
-
-  constructor() {
-    this.use(NOTHING_WANTED);
-  }
-
-  use(wanted: Wanted): void {
-    this.#types = wantedTypes(wanted);
-    const hooksOf = (type: EventType): HookPatterns[] =>
-      wanted.hooks.filter(({ events }) => events.some((pattern) => takes(pattern, type)));
-    this.#hooks = new Map([...this.#types].map((type) => [type, hooksOf(type)]));
-    this.topics = JSON.stringify(wanted.topics);
-    this.tracksDevices = tracksDevices(this.#types);
-    this.tracksTopics = tracksTopics(this.#types);
-  }
-
-  has(type: EventType): boolean {
-    return this.#types.has(type);
-  }
-
-  hooksOf(type: EventType): readonly HookPatterns[] {
-    return this.#hooks.get(type) ?? [];
-  }
-}
 
 interface Row {
   readonly seq: number;
@@ -59,16 +16,6 @@ interface Row {
 /** Rows that are looked through for one page, and the size of their data that ends one early. */
 const LOOKED_THROUGH = 1000;
 const PAGE_SIZE = 1_000_000;
-
-/** The data of an event, times in it as ISO text. */
-export type EventData = Readonly<Record<string, string | number | boolean | object | null | undefined>>;
-
-export function iso(time: number): string {
-  if (time !== last.time) last = { time, text: new Date(time).toISOString() };
-  return last.text;
-}
-/** Most times of an event are the same. */
-let last = { time: 0, text: new Date(0).toISOString() };
 
 export type EventLog = ReturnType<typeof eventLog>;
 

@@ -1,7 +1,8 @@
 // Calls to many, or for later, that have come to their end: told once.
 import type Database from "better-sqlite3";
 import { notificationKey } from "../../core/events.ts";
-import { type EventLog, iso } from "./events.ts";
+import { iso } from "../wants.ts";
+import type { EventLog } from "./events.ts";
 
 interface Row {
   readonly id: string;

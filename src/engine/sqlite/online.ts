@@ -11,7 +11,8 @@ import {
   topicKey,
   userKey,
 } from "../../core/events.ts";
-import { type EventLog, iso, type Wants } from "./events.ts";
+import { iso, type Wants } from "../wants.ts";
+import type { EventLog } from "./events.ts";
 
 interface Row {
   readonly uid: string | null;

@@ -12,15 +12,10 @@ import {
   pageOf,
   type Standing,
 } from "../../core/packet.ts";
+import { bucketOf, type Keep, keeper } from "../keep.ts";
 import { type Packed, type ParcelRow, unpackParcels } from "../rows.ts";
 import { readEpoch } from "./epoch.ts";
 import type { Sequences } from "./sequences.ts";
-
-/** How many packets a channel keeps. Prefixes are of topic names; the longest that fits decides. */
-export interface Keep {
-  readonly default: number;
-  readonly prefixes: readonly (readonly [prefix: string, count: number])[];
-}
 
 export type Packets = ReturnType<typeof packets>;
 
@@ -50,16 +45,6 @@ interface Swept {
   readonly seq: number;
   readonly channel: string;
   readonly id: string;
-}
-
-/** Channels share these: one may be told that it missed something because another one's packet expired. Few are. */
-const BUCKETS = 65_536;
-
-/** FNV-1a, as good as any to spread names. */
-function bucketOf(channel: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < channel.length; i++) hash = Math.imul(hash ^ channel.charCodeAt(i), 0x01000193);
-  return (hash >>> 0) % BUCKETS;
 }
 
 export function packets(db: Database, keep: Keep, numbers: Pick<Sequences, "seq" | "lastSeq">) {
@@ -110,12 +95,7 @@ export function packets(db: Database, keep: Keep, numbers: Pick<Sequences, "seq"
     RETURNING seq, channel, id`);
 
   const epoch = readEpoch(db);
-  const longestFirst = [...keep.prefixes].sort((a, b) => b[0].length - a[0].length);
-  function keptOn(channel: Channel): number {
-    if (longestFirst.length === 0 || channelKind(channel) !== "topic") return keep.default;
-    const topic = channelName(channel);
-    return longestFirst.find(([prefix]) => topic.startsWith(prefix))?.[1] ?? keep.default;
-  }
+  const keptOn = keeper(keep);
 
   // A channel that gets many packets in one transaction is written once, at its end, and only what it keeps.
   const tails = new Map<Channel, Tail>();

@@ -3,10 +3,11 @@ import type Database from "better-sqlite3";
 import { notificationKey } from "../../core/events.ts";
 import type { VendorReceipt } from "../../core/outbox.ts";
 import type { Traits } from "../../core/traits.ts";
+import { iso } from "../wants.ts";
 import type { Addressees } from "./addressees.ts";
 import type { Counts } from "./counts.ts";
 import type { DeviceTable } from "./devices.ts";
-import { type EventLog, iso } from "./events.ts";
+import type { EventLog } from "./events.ts";
 
 interface Told {
   readonly delivery: number;

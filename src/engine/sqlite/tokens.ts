@@ -1,23 +1,10 @@
-// The token of a device: what is the same one, since when it is known, what a device has instead of one.
+// Since when the token of a device is known.
 import type Database from "better-sqlite3";
 import type { Token } from "../../core/device.ts";
 import { Recent } from "../../core/recent.ts";
 import { HOUR } from "../../core/time.ts";
 import type { Traits } from "../../core/traits.ts";
-
-interface TokenColumns {
-  readonly type: string | null;
-  readonly token: string | null;
-  readonly package: string | null;
-  readonly token_time: number | null;
-  readonly update_time: number;
-}
-
-export const hasToken = (row: TokenColumns, token: Token): boolean =>
-  row.token === token.token && row.type === token.type && row.package === (token.packageName ?? null);
-
-/** When the token was stored or last heard from its device. Older records do not say. */
-export const tokenTime = (row: TokenColumns): number => row.token_time ?? row.update_time;
+import { type TokenColumns, tokenTime } from "../tokens.ts";
 
 /** Devices whose latest word is remembered: those of the last seconds, even in a storm. */
 const MOST_HEARD = 10_000;
@@ -44,15 +31,4 @@ export function heard(db: Database, traits: Pick<Traits, "datesDeaths">) {
       for (const [device, time] of times) record.run(time, device, time);
     },
   };
-}
-
-export function typeWithoutToken(platform: string | undefined): string | undefined {
-  switch (platform?.toLowerCase()) {
-    case "ios":
-      return "apnNoToken";
-    case "android":
-      return "androidNoToken";
-    default:
-      return undefined;
-  }
 }

@@ -1,0 +1,263 @@
+// What nodes tell each other, by NOTIFY. One connection listens: what it hears it hands on in the order of the commits, this node's own
+// included. Another one notifies what is not part of a transaction that stores something.
+//
+// A message is its kind, the node and the node's own number of it, and a text: "k3.17.0|...". It has less than 8,000 bytes.
+import type { Client } from "pg";
+import type { Hub } from "../../core/engine.ts";
+import { Pace } from "../../core/pace.ts";
+import { Statement, type Tx } from "./database.ts";
+
+/** PostgreSQL's bound is 8,000 bytes, its last one a zero. */
+export const MESSAGE = 7900;
+
+/** A message that came. */
+export interface Heard {
+  readonly node: number;
+  /** The node's own number of the message, or of the transaction with it. */
+  readonly number: number;
+  /** Of several with one number, from 0. */
+  readonly part: number;
+  readonly text: string;
+}
+
+/** Handles a message; the next one waits for it. */
+export type Listener = (heard: Heard) => void | Promise<void>;
+
+interface Waiting {
+  readonly generation: number;
+  resolve(heard: boolean): void;
+}
+
+/** Bytes of messages that wait for the connection; what is more is lost. */
+const MOST_WAITING = 16_000_000;
+const AGAIN_FIRST = 100;
+const AGAIN_LONGEST = 2000;
+
+const notify = new Statement<[string, readonly string[]]>(
+  "SELECT pg_notify(?, message) FROM unnest(?::text[]) AS message",
+);
+
+export interface CarrierOptions {
+  readonly topic: string;
+  connect(purpose: "listen" | "notify"): Promise<Client>;
+  onTrouble(message: string | undefined): void;
+}
+
+export class Carrier {
+  readonly #options: CarrierOptions;
+  readonly hubs: Hub[] = [];
+  /** This node. */
+  node = 0;
+  /** Messages that were not kept and could not be sent. */
+  unsent = 0;
+  readonly #listeners = new Map<string, Listener>();
+  readonly #waiting = new Map<number, Waiting>();
+  /** Rises with each connection that listens. */
+  #generation = 0;
+  #listening: Client | undefined;
+  #queue: string[] = [];
+  #working = false;
+  #number = 0;
+  #notifying: Client | undefined;
+  #connecting = false;
+  #outgoing: string[] = [];
+  #size = 0;
+  #scheduled = false;
+  #stopped = false;
+
+  constructor(options: CarrierOptions) {
+    this.#options = options;
+  }
+
+  get topic(): string {
+    return this.#options.topic;
+  }
+
+  get listening(): boolean {
+    return this.#listening !== undefined;
+  }
+
+  on(kind: string, listener: Listener): void {
+    this.#listeners.set(kind, listener);
+  }
+
+  async start(): Promise<void> {
+    await this.#listen();
+    this.#notifying = await this.#options.connect("notify");
+    this.#watch(this.#notifying);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#flush();
+    for (const { resolve } of this.#waiting.values()) resolve(false);
+    this.#waiting.clear();
+    await Promise.all([this.#listening?.end().catch(() => {}), this.#notifying?.end().catch(() => {})]);
+  }
+
+  // ---- what is heard
+
+  /** A number for a message, or a transaction with messages, of which the hearing is waited for. */
+  expect(): number {
+    const number = ++this.#number;
+    this.#waiting.set(number, { generation: this.listening ? this.#generation : -1, resolve: () => {} });
+    return number;
+  }
+
+  /** Its transaction was undone. */
+  forget(number: number): void {
+    this.#waiting.get(number)?.resolve(false);
+    this.#waiting.delete(number);
+  }
+
+  /** Its transaction is committed. Resolves when it has been handed on; false: it will not be heard, or somebody else hears it later. */
+  heard(number: number): Promise<boolean> {
+    const expected = this.#waiting.get(number);
+    if (expected === undefined) return Promise.resolve(true);
+    if (expected.generation !== this.#generation || !this.listening) {
+      this.#waiting.delete(number);
+      return Promise.resolve(false);
+    }
+    return new Promise((resolve) => this.#waiting.set(number, { ...expected, resolve }));
+  }
+
+  async #listen(): Promise<void> {
+    const client = await this.#options.connect("listen");
+    client.on("notification", ({ payload }) => {
+      this.#queue.push(payload ?? "");
+      if (!this.#working) void this.#work();
+    });
+    client.on("end", () => this.#lost(client));
+    await client.query(`LISTEN ${this.topic}`);
+    this.#generation++;
+    this.#listening = client;
+  }
+
+  #lost(client: Client): void {
+    if (this.#listening !== client || this.#stopped) return;
+    this.#listening = undefined;
+    this.#options.onTrouble("the connection that listens has ended");
+    for (const [number, { resolve }] of this.#waiting) {
+      resolve(false);
+      this.#waiting.delete(number);
+    }
+    for (const hub of this.hubs) hub.lost();
+    void this.#return();
+  }
+
+  async #return(): Promise<void> {
+    for (let pause = AGAIN_FIRST; !this.#stopped; pause = Math.min(2 * pause, AGAIN_LONGEST)) {
+      await new Promise<void>((resolve) => setTimeout(resolve, pause).unref());
+      try {
+        if (this.#stopped) return;
+        this.#working = true; // nothing is handed on until every hub is ready
+        this.#queue = [];
+        await this.#listen();
+        this.#options.onTrouble(undefined);
+        for (const hub of this.hubs) await hub.regained();
+        void this.#work();
+        return;
+      } catch {
+        // Again after a pause.
+      }
+    }
+  }
+
+  async #work(): Promise<void> {
+    this.#working = true;
+    const pace = new Pace();
+    for (let at = 0; at < this.#queue.length; at++) {
+      const message = this.#queue[at]!;
+      const bar = message.indexOf("|");
+      const [node = 0, number = 0, part = 0] = message.slice(1, bar).split(".").map(Number);
+      const listener = this.#listeners.get(message[0] ?? "");
+      const done = listener?.({ node, number, part, text: message.slice(bar + 1) });
+      if (done !== undefined) await done;
+      if (node === this.node) this.#arrived(number);
+      if (at === 1000) {
+        this.#queue.splice(0, at + 1);
+        at = -1;
+      }
+      if (pace.over()) await pace.turn();
+    }
+    this.#queue = [];
+    this.#working = false;
+  }
+
+  #arrived(number: number): void {
+    const waiting = this.#waiting.get(number);
+    this.#waiting.delete(number);
+    waiting?.resolve(true);
+  }
+
+  // ---- what is told
+
+  /** Told to all nodes with the others of this turn of the loop, durable nowhere. */
+  send(kind: string, text: string, number = 0, part = 0): void {
+    const message = `${kind}${this.node}.${number}.${part}|${text}`;
+    if (this.#size > MOST_WAITING) {
+      this.unsent++;
+      return;
+    }
+    this.#outgoing.push(message);
+    this.#size += message.length;
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#flush();
+    });
+  }
+
+  /** The same; resolves when this node has heard it itself. */
+  async sendHeard(kind: string, texts: readonly string[]): Promise<boolean> {
+    const numbers = texts.map(() => this.expect());
+    for (const [i, text] of texts.entries()) this.send(kind, text, numbers[i]!);
+    const heard = await Promise.all(numbers.map((number) => this.heard(number)));
+    return heard.every(Boolean);
+  }
+
+  #flush(): void {
+    const client = this.#notifying;
+    if (client === undefined || this.#outgoing.length === 0) return;
+    const messages = this.#outgoing;
+    this.#outgoing = [];
+    const sent = this.#size;
+    const tx: Tx = { query: (statement) => client.query(statement), later: () => {} };
+    notify.run(tx, this.topic, messages).then(
+      () => {
+        this.#size -= sent;
+      },
+      () => {
+        this.#size -= sent;
+        this.unsent += messages.length;
+        if (this.#notifying === client) this.#renew();
+      },
+    );
+  }
+
+  #watch(client: Client): void {
+    client.on("end", () => {
+      if (this.#notifying === client && !this.#stopped) this.#renew();
+    });
+  }
+
+  #renew(): void {
+    this.#notifying?.end().catch(() => {});
+    this.#notifying = undefined;
+    if (this.#connecting || this.#stopped) return;
+    this.#connecting = true;
+    const connect = async (pause: number): Promise<void> => {
+      try {
+        const client = await this.#options.connect("notify");
+        this.#connecting = false;
+        this.#notifying = client;
+        this.#watch(client);
+        this.#flush();
+      } catch {
+        if (!this.#stopped) setTimeout(() => void connect(Math.min(2 * pause, AGAIN_LONGEST)), pause).unref();
+      }
+    };
+    void connect(AGAIN_FIRST);
+  }
+}

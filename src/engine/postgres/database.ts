@@ -1,0 +1,161 @@
+// PostgreSQL as the engine sees it: connections, statements that are prepared once per connection, and what its errors mean.
+//
+// Connections are pipelined (`pg`): a statement that is not awaited goes out with the next one, and all are worked off in order.
+import { Client, type ClientConfig, type QueryResult } from "pg";
+import { PushError } from "../../core/errors.ts";
+
+export interface DatabaseOptions {
+  /** `postgres://user:password@host:port/database`; never shown. */
+  readonly url: string;
+  readonly schema: string;
+  readonly ssl?: ClientConfig["ssl"];
+  /** Names the process to whoever looks at the connections. */
+  readonly name?: string;
+}
+
+// PostgreSQL's text holds everything but U+0000. It is written as U+0001 "0", and U+0001 itself twice.
+const NUL = "\u0000";
+const ESCAPE = "\u0001";
+const encodeText = (text: string): string =>
+  text.includes(NUL) || text.includes(ESCAPE)
+    ? text.replaceAll(ESCAPE, ESCAPE + ESCAPE).replaceAll(NUL, `${ESCAPE}0`)
+    : text;
+const escaped = new RegExp(`${ESCAPE}(.)`, "g");
+const decodeText = (text: string): string =>
+  text.includes(ESCAPE) ? text.replace(escaped, (_, after: string) => (after === "0" ? NUL : ESCAPE)) : text;
+
+export type Value = string | number | boolean | null | readonly (string | number | boolean | null)[];
+
+const encode = (value: Value): unknown => {
+  if (typeof value === "string") return encodeText(value);
+  return Array.isArray(value) ? value.map((one: unknown) => (typeof one === "string" ? encodeText(one) : one)) : value;
+};
+
+const BIGINT = 20;
+const NUMERIC = 1700;
+const TEXT: ReadonlySet<number> = new Set([25, 1043]);
+const parsers = {
+  getTypeParser: (oid: number): ((text: string) => unknown) => {
+    if (oid === BIGINT || oid === NUMERIC) return Number;
+    if (TEXT.has(oid)) return decodeText;
+    return oid === 23 || oid === 21 ? Number : oid === 16 ? (text) => text === "t" : (text) => text;
+  },
+};
+
+/** @param settings of the session, by name */
+export async function connect(
+  { url, schema, ssl, name = "pushbox" }: DatabaseOptions,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Client> {
+  const client = new Client({
+    connectionString: url,
+    application_name: name,
+    keepAlive: true,
+    connectionTimeoutMillis: 10_000,
+    pipeline: true,
+    types: parsers,
+    ...(ssl === undefined ? {} : { ssl }),
+  });
+  client.on("error", () => {}); // whoever uses it learns by its queries, and by `end`
+  try {
+    await client.connect();
+    const all = { search_path: schema, ...settings };
+    for (const [setting, value] of Object.entries(all))
+      await client.query("SELECT set_config($1, $2, false)", [setting, value]);
+    return client;
+  } catch (error) {
+    client.end().catch(() => {});
+    throw explain(error);
+  }
+}
+
+// ---- statements
+
+/** Where statements run: in a transaction or by themselves. */
+export interface Tx {
+  query(statement: { readonly name: string; readonly text: string; readonly values: unknown[] }): Promise<QueryResult>;
+  /** Its failure is the transaction's; nobody waits for it. */
+  later(done: Promise<unknown>): void;
+}
+
+let count = 0;
+
+/** A statement, prepared when a connection first runs it. Placeholders are `?`, in their order. */
+export class Statement<Values extends readonly Value[], Row = never> {
+  readonly #name = `p${count++}`;
+  readonly #text: string;
+
+  constructor(text: string) {
+    let place = 0;
+    this.#text = text.replaceAll("?", () => `$${++place}`);
+  }
+
+  async #query(tx: Tx, values: Values): Promise<QueryResult> {
+    return tx.query({ name: this.#name, text: this.#text, values: values.map(encode) });
+  }
+
+  async all(tx: Tx, ...values: Values): Promise<Row[]> {
+    return (await this.#query(tx, values)).rows as Row[]; // its columns are those of the text
+  }
+
+  async get(tx: Tx, ...values: Values): Promise<Row | undefined> {
+    return (await this.all(tx, ...values))[0];
+  }
+
+  /** @returns rows that were changed */
+  async run(tx: Tx, ...values: Values): Promise<number> {
+    return (await this.#query(tx, values)).rowCount ?? 0;
+  }
+
+  /** Sends it without waiting for it. */
+  put(tx: Tx, ...values: Values): void {
+    tx.later(this.#query(tx, values));
+  }
+}
+
+/** A statement with one column. */
+export class Column<Values extends readonly Value[], Cell> {
+  readonly #statement: Statement<Values, Readonly<Record<string, Cell>>>;
+
+  constructor(text: string) {
+    this.#statement = new Statement(text);
+  }
+
+  async all(tx: Tx, ...values: Values): Promise<Cell[]> {
+    return (await this.#statement.all(tx, ...values)).map((row) => Object.values(row)[0] as Cell);
+  }
+
+  async get(tx: Tx, ...values: Values): Promise<Cell | undefined> {
+    return (await this.all(tx, ...values))[0];
+  }
+}
+
+// ---- errors
+
+const codeOf = (error: unknown): string => {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" ? code : "";
+};
+
+/** Two transactions were in each other's way: the same again will do. */
+export const isClash = (error: unknown): boolean => /^(40001|40P01|55P03)$/.test(codeOf(error));
+
+// Connection, resources, shutdown, read-only; the system's own; and the driver's words for a connection that has ended.
+const SERVER = /^(08|53|57P|58|25006|28|3D|42501|XX)/;
+const SYSTEM = /^E[A-Z]+$/;
+const ENDED =
+  /Connection terminated|connection error|not queryable|Client was closed|timeout expired|connection is closed/i;
+
+/** The store is in trouble, whatever the statement was. Anything else is a fault of the call that met it. */
+export const isStoreFault = (error: unknown): boolean =>
+  error instanceof Error &&
+  !(error instanceof PushError) &&
+  (SERVER.test(codeOf(error)) || SYSTEM.test(codeOf(error)) || ENDED.test(error.message));
+
+/** The error to show when PostgreSQL cannot be used; a bug stays what it is. */
+export function explain(error: unknown): Error {
+  if (error instanceof PushError) return error;
+  if (!(error instanceof Error)) return new Error(String(error));
+  if (!isStoreFault(error)) return error;
+  return new PushError("unavailable", `PostgreSQL cannot be used: ${error.message || codeOf(error)}`, { cause: error });
+}

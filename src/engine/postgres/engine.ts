@@ -1,0 +1,166 @@
+// The engine of several processes that share a PostgreSQL. Its parts are the calls of `methods.ts`, run by turns; what nodes tell each
+// other goes by the carrier.
+import type { Client } from "pg";
+import { PushError } from "../../core/errors.ts";
+import { Traits, type VendorTraits } from "../../core/traits.ts";
+import { localAdmins } from "../admins.ts";
+import { brokerOver } from "../broker.ts";
+import type { BatchFigures } from "../calls.ts";
+import { localAudit, localCounters } from "../counters.ts";
+import { localDevices } from "../devices.ts";
+import { localEvents } from "../events.ts";
+import { localHooks } from "../hooks.ts";
+import { localOutbox } from "../jobs.ts";
+import type { Keep } from "../keep.ts";
+import { localLive } from "../live.ts";
+import type { LocalEngine } from "../local.ts";
+import { localRevocations } from "../revocations.ts";
+import { chores } from "../sweep.ts";
+import { Carrier } from "./carrier.ts";
+import { connect, type DatabaseOptions, explain, type Tx } from "./database.ts";
+import { methods } from "./methods.ts";
+import { nodes as openNodes } from "./nodes.ts";
+import { hands as openHands } from "./parcels.ts";
+import { migrate } from "./schema.ts";
+import { Turns } from "./turns.ts";
+
+export interface PostgresEngineOptions {
+  readonly database: DatabaseOptions;
+  /** Names this process to people; it need not be unique. */
+  readonly node: string;
+  readonly keep: Keep;
+  readonly arrivalDays: number;
+  readonly vendors?: readonly VendorTraits[];
+  readonly deviceDays?: number;
+  /** Told why PostgreSQL cannot be used, once each time. */
+  readonly onTrouble?: (message: string) => void;
+  /** The clock by which things expire, and by which leases end then. Absent: leases end by PostgreSQL's. */
+  readonly now?: () => number;
+  readonly elapsed?: () => number;
+  readonly onBatch?: (figures: BatchFigures) => void;
+}
+
+/** Rejects with a `PushError` that says what to do when PostgreSQL cannot be used. */
+export async function openPostgresEngine(options: PostgresEngineOptions): Promise<LocalEngine> {
+  const { database, keep, arrivalDays, vendors = [] } = options;
+  const now = options.now ?? Date.now;
+  const traits = new Traits(vendors);
+  const topic = `pushbox_${database.schema}`;
+  const named = (purpose: string): DatabaseOptions => ({ ...database, name: `pushbox ${options.node} ${purpose}` });
+  let trouble: string | undefined;
+  const onTrouble = (message: string | undefined): void => {
+    if (message !== undefined && message !== trouble) options.onTrouble?.(message);
+    trouble = message;
+    events.committed(message === undefined ? {} : { trouble: message });
+  };
+
+  const first = await connect(named("start"));
+  const epoch = await migrate(first, database.schema).finally(() => first.end().catch(() => {}));
+  const carrier = new Carrier({
+    topic,
+    connect: (purpose) =>
+      connect(named(purpose), purpose === "notify" ? { synchronous_commit: "off" } : { idle_session_timeout: "0" }),
+    onTrouble: (message) => (message === undefined ? undefined : onTrouble(message)),
+  });
+  const nodes = await openNodes({
+    name: options.node,
+    started: now(),
+    ...(options.now === undefined ? {} : { now: options.now }),
+    connect: () => connect(named("beat")),
+    onReturn() {
+      for (const hub of carrier.hubs) hub.lost();
+      void (async () => {
+        for (const hub of carrier.hubs) await hub.regained();
+      })();
+    },
+    onGone: () => void sweepGone().catch(() => {}), // with the next beat
+  });
+  carrier.node = nodes.node();
+  let reading: Client | undefined;
+  const read = (): Tx => ({
+    async query(statement) {
+      reading ??= await connect(named("read"));
+      return reading.query(statement).catch((error: unknown) => {
+        reading?.end().catch(() => {});
+        reading = undefined;
+        throw explain(error);
+      });
+    },
+    later: () => {},
+  });
+  const hands = openHands(carrier, nodes.alone, read);
+  const { methods: all, parts } = methods({
+    keep,
+    arrivalDays,
+    traits,
+    started: now(),
+    epoch,
+    topic,
+    hands,
+    nodes,
+    onWritten: (newest) => events.committed({ events: newest }),
+  });
+  const totals = { batches: 0, calls: 0, workMs: 0, commitMs: 0 };
+  const turns = new Turns(
+    database.schema,
+    () => connect(named("turns")),
+    all,
+    parts,
+    (figures) => {
+      totals.batches++;
+      totals.calls += figures.calls;
+      totals.workMs += figures.work;
+      totals.commitMs += figures.commit;
+      options.onBatch?.(figures);
+    },
+    onTrouble,
+  );
+  const broker = brokerOver(turns, carrier.hubs, localLive(carrier.hubs), hands);
+  const events = localEvents(turns, now, options.elapsed ?? (() => performance.now()));
+  const hooks = localHooks(turns, events, now);
+  carrier.on("e", ({ node, text }) => {
+    if (node !== nodes.node()) events.committed({ events: Number(text) });
+  });
+  carrier.on("n", ({ node }) => nodes.met(node));
+  async function sweepGone(): Promise<void> {
+    let gone: readonly number[] = [];
+    await turns.step(async (turn) => {
+      gone = await nodes.sweep(turn, now());
+    });
+    if (gone.length > 0) events.lookAgain();
+  }
+  await carrier.start();
+  await sweepGone();
+  carrier.send("n", options.node);
+  const sweeping = chores(turns, events, hooks, now, options.deviceDays);
+  let closing: Promise<void> | undefined;
+
+  async function close(): Promise<void> {
+    sweeping.stop();
+    await turns.drain(new PushError("unavailable", "the store is closed"));
+    await carrier.stop();
+    await reading?.end().catch(() => {});
+    await nodes.stop();
+  }
+
+  return {
+    admins: localAdmins(turns),
+    devices: localDevices(turns, now),
+    events,
+    hooks,
+    broker,
+    live: broker.live,
+    outbox: localOutbox(turns, broker, sweeping.walk, nodes.now, traits),
+    counters: localCounters(turns),
+    audit: localAudit(turns),
+    revocations: localRevocations(turns),
+    backup: () =>
+      Promise.reject(new PushError("invalid", "PostgreSQL has its own backups: use pg_dump, or archive its log")),
+    close() {
+      closing ??= close();
+      return closing;
+    },
+    probe: () => turns.call("probe", []),
+    statistics: () => ({ ...totals, queued: turns.length, waiting: sweeping.waiting(), databaseBytes: 0, logBytes: 0 }),
+  };
+}

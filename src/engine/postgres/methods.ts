@@ -1,0 +1,92 @@
+// The method of each call, made of the parts; named as those of the storage thread.
+import type { Wanted } from "../../core/events.ts";
+import type { Traits } from "../../core/traits.ts";
+import type { Keep } from "../keep.ts";
+import { Wants } from "../wants.ts";
+import { addressees } from "./addressees.ts";
+import { audit } from "./audit.ts";
+import { devices } from "./devices.ts";
+import { eventLog } from "./events.ts";
+import { hookTable } from "./hooks.ts";
+import type { Nodes } from "./nodes.ts";
+import { online } from "./online.ts";
+import { packets } from "./packets.ts";
+import type { Hands } from "./parcels.ts";
+import { revocations } from "./revocations.ts";
+import type { AsyncMethods, TurnParts } from "./turns.ts";
+
+export interface MethodOptions {
+  readonly keep: Keep;
+  readonly arrivalDays: number;
+  readonly traits: Traits;
+  readonly started: number;
+  readonly epoch: string;
+  readonly topic: string;
+  readonly hands: Hands;
+  readonly nodes: Nodes;
+  onWritten(newest: number): void;
+}
+
+export function methods(options: MethodOptions): {
+  readonly methods: AsyncMethods;
+  readonly parts: readonly TurnParts[];
+} {
+  const { keep, traits, started, epoch, topic, hands, nodes, onWritten } = options;
+  const node = nodes.node;
+  const wants = new Wants();
+  const kept = packets(keep, hands, epoch, topic, node);
+  const hooks = hookTable(epoch, nodes, node);
+  const log = eventLog(wants, hooks, epoch, topic, onWritten, (newest) =>
+    nodes.alone() ? undefined : `e${node()}.0.0|${newest}`,
+  );
+  const present = online(log, wants, node, started);
+  const table = devices(kept, addressees, traits, present, log, node);
+  const all: Partial<AsyncMethods> = {
+    append: (turn: Parameters<typeof kept.append>[0], ...parcels: Parameters<typeof kept.append>[1]) =>
+      kept.append(turn, parcels),
+    sweepPackets: kept.sweepPackets,
+    ...table,
+    ...revocations,
+    ...audit,
+    backlog: (turn, channel, from, size, now, epoch) =>
+      kept.backlog(turn, channel, from, size, now, epoch, async () => {}),
+    sent: (turn, marks) => kept.sent(turn, marks),
+    async want(turn, wanted: Wanted, topicsChanged: boolean) {
+      wants.use(wanted);
+      hooks.use(wanted.hooks);
+      if (!wants.tracksDevices) present.drop(turn, "devices");
+      if (!wants.tracksTopics || topicsChanged) present.drop(turn, "topics");
+      return epoch;
+    },
+    noteEvents: present.noteEvents,
+    presentDevices: present.presentDevices,
+    listEvents: log.list,
+    newestEvent: log.newest,
+    tellAbsent: present.tellAbsent,
+    sweepEvents: async (turn, now, keep, limit) =>
+      (log.wants("uid.unbound") && (await table.endBindings(turn, now, limit))) ||
+      (await log.sweepLog(turn, now - keep, limit)),
+    claimEvents: hooks.claimEvents,
+    settleEvents: hooks.settleEvents,
+    hurryEvents: hooks.hurryEvents,
+    hookDepths: hooks.hookDepths,
+    deadLetters: hooks.deadLetters,
+    replayDead: hooks.replayDead,
+    replayEvents: hooks.replayEvents,
+    sweepHooks: hooks.sweepHooks,
+    hookMemory: hooks.hookMemory,
+    memorize: hooks.memorize,
+  };
+  return {
+    methods: all as AsyncMethods, // README.md says which are missing
+    parts: [{ ...none, ...table.parts }, log.parts, kept.parts],
+  };
+}
+
+const none: TurnParts = {
+  async flush() {},
+  forget() {},
+  undone() {},
+  async committed() {},
+  settling() {},
+};

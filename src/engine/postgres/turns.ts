@@ -1,0 +1,360 @@
+// The calls of a loop's turn as one transaction of PostgreSQL. They take effect in their order and are settled in it, after the commit;
+// what was kept and is to be handed over has been by then.
+//
+// Turns that only read, or only add packets, run beside those of other nodes (rows of channels are locked by the packets' own function).
+// All others take one lock of the whole cluster first: they read and then write, as if they were alone. A turn is many calls, so
+// that costs little more than the commit, which PostgreSQL makes one after the other anyway where they notify.
+import type { Client, QueryResult } from "pg";
+import { PushError } from "../../core/errors.ts";
+import { Pace } from "../../core/pace.ts";
+import type { BatchFigures, Calls, Steps } from "../calls.ts";
+import type { MethodName, Methods } from "../sqlite/thread.ts";
+import { explain, isClash, isStoreFault, Statement, type Tx } from "./database.ts";
+
+/** The method of each call: as that of the storage thread, in a transaction. */
+export type AsyncMethods = {
+  readonly [Name in MethodName]: (
+    turn: Turn,
+    ...args: Parameters<Methods[Name]>
+  ) => ReturnType<Methods[Name]> | Promise<ReturnType<Methods[Name]>>;
+};
+
+/** What a turn does besides its calls. */
+export interface TurnParts {
+  /** Before consecutive calls of one method: what they need can be read at once. */
+  begin?(turn: Turn, name: MethodName, args: readonly (readonly unknown[])[]): Promise<void>;
+  /** Writes what was gathered. */
+  flush(turn: Turn): Promise<void>;
+  /** The turn is committed; resolves when what it notified has been heard. */
+  committed(turn: Turn): Promise<void>;
+  /** The calls of the turn are settled next. */
+  settling(turn: Turn): void;
+  /** What was gathered and not written yet is not wanted: its call failed. */
+  forget(turn: Turn): void;
+  /** The turn was undone. */
+  undone(turn: Turn): void;
+}
+
+/** A turn takes no more than this much work, so that a call which comes next does not wait long. */
+const TURN_WEIGHT = 2000;
+const WAITING_LIMIT = 1_000_000;
+const SETTLED_AT_ONCE = 128;
+const TRIES = 5;
+
+/** They write nothing that another node's calls read first, or lock it themselves. */
+const FREE: ReadonlySet<MethodName> = new Set<MethodName>(["append", "addSamples", "addAudit"]);
+const READS: ReadonlySet<MethodName> = new Set<MethodName>([
+  "getDevices",
+  "pastOf",
+  "devicesByUid",
+  "pageByUids",
+  "pageByTag",
+  "pageOfAll",
+  "countDevices",
+  "unexpanded",
+  "failures",
+  "failuresOf",
+  "contentOf",
+  "lanes",
+  "unsent",
+  "expiringIn",
+  "importBegun",
+  "revocations",
+  "chart",
+  "keys",
+  "arrivalsFound",
+  "arrivalRecord",
+  "reachedSums",
+  "reachedUsers",
+  "jobs",
+  "jobsByNumber",
+  "jobsOfId",
+  "notification",
+  "deliveriesOf",
+  "deliveriesAt",
+  "vendorIds",
+  "traceable",
+  "listEvents",
+  "newestEvent",
+  "hookDepths",
+  "deadLetters",
+  "hookMemory",
+  "listAudit",
+]);
+
+interface Pending {
+  readonly name: MethodName;
+  readonly args: readonly unknown[];
+  readonly weight: number;
+  /** Instead of the method. */
+  readonly perform?: (turn: Turn) => Promise<unknown>;
+  readonly committed: ((result: never) => Steps | undefined) | undefined;
+  resolve(result: unknown): void;
+  reject(error: Error): void;
+}
+
+/** A transaction, and what its parts gather in it. */
+export class Turn implements Tx {
+  readonly #client: Client;
+  #later: Promise<unknown>[] = [];
+  /** What parts gather, by their own keys. */
+  readonly gathered = new Map<object, unknown>();
+
+  constructor(client: Client) {
+    this.#client = client;
+  }
+
+  query(statement: Parameters<Tx["query"]>[0]): Promise<QueryResult> {
+    return this.#client.query(statement);
+  }
+
+  later(done: Promise<unknown>): void {
+    done.catch(() => {}); // told by `sent`
+    this.#later.push(done);
+  }
+
+  /** All that was sent has been done. */
+  async sent(): Promise<void> {
+    const waiting = this.#later;
+    this.#later = [];
+    for (const done of waiting) await done;
+  }
+
+  /** What a part has gathered in this turn. */
+  of<State>(part: object, make: () => State): State {
+    let state = this.gathered.get(part) as State | undefined; // set below
+    if (state === undefined) {
+      state = make();
+      this.gathered.set(part, state);
+    }
+    return state;
+  }
+
+  exec(text: string): void {
+    this.later(this.#client.query(text));
+  }
+}
+
+const lock = new Statement<[string]>("SELECT pg_advisory_xact_lock(hashtextextended(?, 7))");
+
+export class Turns implements Calls {
+  readonly #connect: () => Promise<Client>;
+  readonly #schema: string;
+  readonly #methods: AsyncMethods;
+  readonly #parts: readonly TurnParts[];
+  readonly #onBatch: ((figures: BatchFigures) => void) | undefined;
+  readonly #onTrouble: ((message: string | undefined) => void) | undefined;
+  #client: Client | undefined;
+  #waiting: Pending[] = [];
+  #weight = 0;
+  #running = false;
+  #unsettled = 0;
+  #settling: Promise<void> = Promise.resolve();
+  #refusal: Error | undefined;
+  #whenEmpty: (() => void) | undefined;
+
+  /** @param onTrouble told why nothing could be done, and undefined when it can again */
+  constructor(
+    schema: string,
+    connect: () => Promise<Client>,
+    methods: AsyncMethods,
+    parts: readonly TurnParts[],
+    onBatch?: (figures: BatchFigures) => void,
+    onTrouble?: (message: string | undefined) => void,
+  ) {
+    this.#schema = schema;
+    this.#connect = connect;
+    this.#methods = methods;
+    this.#parts = parts;
+    this.#onBatch = onBatch;
+    this.#onTrouble = onTrouble;
+  }
+
+  /** Calls not yet answered. */
+  get length(): number {
+    return this.#waiting.length + this.#unsettled;
+  }
+
+  call<Name extends MethodName>(
+    name: Name,
+    args: Parameters<Methods[Name]>,
+    weight = 1,
+    committed?: (result: ReturnType<Methods[Name]>) => Steps | undefined,
+  ): Promise<ReturnType<Methods[Name]>> {
+    if (this.#refusal !== undefined) return Promise.reject(this.#refusal);
+    if (this.#weight >= WAITING_LIMIT)
+      return Promise.reject(new PushError("unavailable", "the store is far behind: try again later"));
+    return new Promise((resolve, reject) => {
+      const settle = resolve as (result: unknown) => void; // with what the method of this name returns
+      this.#push({ name, args, weight, committed, resolve: settle, reject });
+    });
+  }
+
+  /** Does something of the engine's own among the calls, with the lock of the cluster. */
+  step(perform: (turn: Turn) => Promise<unknown>): Promise<void> {
+    if (this.#refusal !== undefined) return Promise.reject(this.#refusal);
+    return new Promise((resolve, reject) => {
+      const done = (): void => resolve();
+      this.#push({ name: "probe", args: [], weight: 1, perform, committed: undefined, resolve: done, reject });
+    });
+  }
+
+  #push(pending: Pending): void {
+    this.#waiting.push(pending);
+    this.#weight += pending.weight;
+    if (this.#running) return;
+    this.#running = true;
+    setImmediate(() => void this.#work());
+  }
+
+  async #work(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      let count = 0;
+      for (let weight = 0; count < this.#waiting.length && weight < TURN_WEIGHT; count++)
+        weight += this.#waiting[count]!.weight;
+      const batch = this.#waiting.splice(0, count);
+      for (const { weight } of batch) this.#weight -= weight;
+      this.#unsettled += batch.length;
+      await this.#run(batch);
+    }
+    this.#running = false;
+  }
+
+  async #run(batch: readonly Pending[]): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        this.#client ??= await this.#open();
+        return await this.#attempt(this.#client, batch, tries > 1);
+      } catch (error) {
+        if (isClash(error) && tries < TRIES) continue;
+        const why = explain(error);
+        if (isStoreFault(error)) {
+          this.#client?.end().catch(() => {});
+          this.#client = undefined;
+          this.#onTrouble?.(why.message);
+        }
+        this.#settle(batch, new Map(batch.map((_, i) => [i, why])), [], Promise.resolve());
+        return;
+      }
+    }
+  }
+
+  async #open(): Promise<Client> {
+    const client = await this.#connect();
+    this.#onTrouble?.(undefined);
+    return client;
+  }
+
+  async #attempt(client: Client, batch: readonly Pending[], careful: boolean): Promise<void> {
+    const began = performance.now();
+    const turn = new Turn(client);
+    const failures = new Map<number, Error>();
+    const simple = !careful && batch.every(({ name }) => name === "append");
+    try {
+      if (!simple) {
+        turn.exec("BEGIN");
+        if (!batch.every(({ name }) => FREE.has(name) || READS.has(name))) lock.put(turn, this.#schema);
+      }
+      const results = careful ? await this.#oneByOne(turn, batch, failures) : await this.#all(turn, batch);
+      for (const part of this.#parts) await part.flush(turn);
+      await turn.sent();
+      const worked = performance.now();
+      if (!simple) await client.query("COMMIT");
+      const done = performance.now();
+      const heard = Promise.all(this.#parts.map((part) => part.committed(turn))).then(() => {});
+      this.#settle(batch, failures, results, heard, () => {
+        for (const part of this.#parts) part.settling(turn);
+      });
+      this.#onBatch?.({ calls: batch.length, work: worked - began, commit: done - worked });
+    } catch (error) {
+      for (const part of this.#parts) part.undone(turn);
+      await turn.sent().catch(() => {});
+      if (!simple) await client.query("ROLLBACK").catch(() => {});
+      if (careful || isStoreFault(error) || isClash(error)) throw error;
+      await this.#attempt(client, batch, true);
+    }
+  }
+
+  async #all(turn: Turn, batch: readonly Pending[]): Promise<unknown[]> {
+    const results: unknown[] = [];
+    for (const [i, pending] of batch.entries()) {
+      if (i === 0 || batch[i - 1]!.name !== pending.name) await this.#begin(turn, batch, i);
+      results.push(await this.#perform(turn, pending));
+    }
+    return results;
+  }
+
+  async #begin(turn: Turn, batch: readonly Pending[], from: number): Promise<void> {
+    const { name } = batch[from]!;
+    let end = from;
+    while (batch[end]?.name === name) end++;
+    const args = batch.slice(from, end).map(({ args }) => args);
+    for (const part of this.#parts) await part.begin?.(turn, name, args);
+  }
+
+  async #perform(turn: Turn, { name, args, perform }: Pending): Promise<unknown> {
+    if (perform !== undefined) return perform(turn);
+    const method = this.#methods[name] as ((turn: Turn, ...args: readonly unknown[]) => unknown) | undefined; // `call` checked them
+    if (method === undefined) throw new PushError("unavailable", `PostgreSQL: ${name} is not built yet`);
+    return await method(turn, ...args);
+  }
+
+  /** A call threw: the same again, so that only its own changes are undone. */
+  async #oneByOne(turn: Turn, batch: readonly Pending[], failures: Map<number, Error>): Promise<unknown[]> {
+    const results: unknown[] = [];
+    for (const [i, pending] of batch.entries()) {
+      turn.exec("SAVEPOINT call");
+      try {
+        await this.#begin(turn, [pending], 0);
+        results.push(await this.#perform(turn, pending));
+        for (const part of this.#parts) await part.flush(turn);
+        await turn.sent();
+      } catch (error) {
+        if (isStoreFault(error) || isClash(error)) throw error;
+        await turn.sent().catch(() => {});
+        for (const part of this.#parts) part.forget(turn);
+        turn.exec("ROLLBACK TO call");
+        failures.set(i, error instanceof Error ? error : new Error(String(error)));
+        results.push(undefined);
+      }
+      turn.exec("RELEASE call");
+    }
+    return results;
+  }
+
+  /** One after the other, as many in a turn of the loop as it has time for. */
+  #settle(
+    batch: readonly Pending[],
+    failures: ReadonlyMap<number, Error>,
+    results: readonly unknown[],
+    heard: Promise<void>,
+    begin: () => void = () => {},
+  ): void {
+    this.#settling = this.#settling.then(async () => {
+      await heard;
+      begin();
+      const pace = new Pace();
+      for (const [i, { committed, resolve, reject }] of batch.entries()) {
+        if (i > 0 && (i % SETTLED_AT_ONCE === 0 || ((i & 15) === 0 && pace.over()))) await pace.turn();
+        const failure = failures.get(i);
+        try {
+          if (failure !== undefined) throw failure;
+          const steps = committed?.(results[i] as never) ?? undefined; // the result is of this very call
+          while (steps?.() === false) await pace.turn();
+          resolve(results[i]);
+        } catch (error) {
+          reject(error instanceof Error ? error : new Error(String(error)));
+        }
+        this.#unsettled--;
+      }
+      if (this.length === 0) this.#whenEmpty?.();
+    });
+  }
+
+  /** Takes no more calls; resolves when all taken before are answered. */
+  async drain(reason: Error): Promise<void> {
+    this.#refusal ??= reason;
+    if (this.length > 0) await new Promise<void>((resolve) => (this.#whenEmpty = resolve));
+    await this.#client?.end().catch(() => {});
+  }
+}
