@@ -21,6 +21,7 @@ import { createReadiness } from "./app/ready.ts";
 import { createTelling, type Telling } from "./app/telling.ts";
 import { openKeys, openVendors, webPushKeys } from "./app/vendors.ts";
 import { version } from "./app/version.ts";
+import { HeldSettings, type Sources } from "./config/held.ts";
 import { type Config, hasLogin } from "./config/index.ts";
 import { maskedConfig } from "./config/text.ts";
 import type { Asker } from "./core/ask.ts";
@@ -57,6 +58,8 @@ export interface App {
   readonly setupLink?: string;
   /** Takes over what can change while running: certificates, keys. Rejects, and changes nothing, when the files do not fit. */
   reload(config: Config): Promise<void>;
+  /** Reads the settings' sources again and takes over what can be had while running; what came of it is told to `sources`. */
+  reread(by: string): Promise<void>;
   /** Answers what was accepted, closes clients so that they come back, stores what is in memory. */
   stop(): Promise<void>;
   /** Resolves when statistics gathered so far are stored. */
@@ -72,14 +75,21 @@ const UPGRADE_TIMEOUT = 10_000;
 const FIRST_POLL_TIMEOUT = 10_000;
 const FRESH_MIN = 100;
 
-/** @param files how many connections each port may have open; undefined: as many as come */
-export async function startApp(config: Config, log: Log, files?: Files): Promise<App> {
+export interface AppOptions {
+  /** How many connections each port may have open; absent: as many as come. */
+  readonly files?: Files;
+  /** Where the settings are from. */
+  readonly sources: Sources;
+}
+
+export async function startApp(config: Config, log: Log, { files, sources }: AppOptions): Promise<App> {
   const now = Date.now;
   const { debug, traces } = createDebug(log);
   const failed = Promise.withResolvers<Error>();
   const { client, storage } = config;
   const thread = threadSource();
   let current = config;
+  const held = new HeldSettings({ sources, open: openKeys, apply: reload });
   const logins = new Logins(log, () => performance.now());
   const login = logins.open(client);
   let stopping = false;
@@ -230,6 +240,7 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
       elapsed: () => performance.now(),
     }),
     config: () => maskedConfig(current, openKeys),
+    settings: held,
     ...(metrics === undefined ? {} : { metrics }),
   });
   const server = createServer(
@@ -290,6 +301,26 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
     log.warn(text),
   );
 
+  async function reload(next: Config): Promise<void> {
+    const useVendors = notifications.reload(next.vendors);
+    const nextLogin = logins.open(next.client);
+    const useHooks = telling.reload(next);
+    const nextAsked = asking.open(next.hooks);
+    await Promise.all([gateway.reloadTls(), server.reloadTls(), web?.server.reloadTls()]);
+    useVendors();
+    useHooks();
+    gate.set(nextLogin);
+    const former = opened;
+    opened = nextAsked;
+    conversation.setAsker(nextAsked.asker);
+    former.retire();
+    api.setAccess(access(next.api));
+    limit(next.client);
+    current = next;
+    web?.reload();
+    publicKeys = webPushKeys(next.vendors);
+  }
+
   async function stop(): Promise<void> {
     stopping = true;
     stopWatching();
@@ -316,28 +347,13 @@ export async function startApp(config: Config, log: Log, files?: Files): Promise
       clientUrl: url(client, clientPort),
       apiUrl: url(config.api, apiPort),
       ...shown,
-      async reload(next) {
-        const useVendors = notifications.reload(next.vendors);
-        const nextLogin = logins.open(next.client);
-        const useHooks = telling.reload(next);
-        const nextAsked = asking.open(next.hooks);
-        await Promise.all([gateway.reloadTls(), server.reloadTls(), web?.server.reloadTls()]);
-        useVendors();
-        useHooks();
-        gate.set(nextLogin);
-        const former = opened;
-        opened = nextAsked;
-        conversation.setAsker(nextAsked.asker);
-        former.retire();
-        api.setAccess(access(next.api));
-        limit(next.client);
-        current = next;
-        web?.reload();
-        publicKeys = webPushKeys(next.vendors);
+      reload,
+      async reread(by) {
+        await held.reload(by).catch(() => {}); // told
       },
       stop,
       settled: async () => {
-        await Promise.all([report.flush(), audit.flush()]);
+        await Promise.all([report.flush(), audit.flush(), held.settled()]);
       },
       failed: failed.promise,
     };

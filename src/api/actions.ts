@@ -81,6 +81,12 @@ interface EventActions extends Pick<Events, "list" | "seqOf">, Pick<HookQueue, "
   follow(patterns: readonly string[], written: (newest: number) => void): Promise<Following>;
 }
 
+export interface ComparedSettings {
+  readonly changes: readonly object[];
+  readonly warnings: readonly string[];
+  readonly problems: readonly string[];
+}
+
 export interface Actions {
   /**
    * A promise resolves once the packet is as safe as the caller asked for; otherwise that was so before it returned.
@@ -141,6 +147,16 @@ export interface Actions {
   readonly rings: Pick<Rings, "seconds" | "minutes"> & { hours(count: number): Promise<Series> };
   /** Why this server should be given no work now; none: it is ready. */
   ready(): Promise<readonly string[]>;
+  readonly settings: {
+    effective(): {
+      readonly settings: readonly object[];
+      readonly vendors: readonly { readonly vendor: string; readonly origin: string; readonly values: object }[];
+    };
+    /** Changes nothing. */
+    compare(): Promise<ComparedSettings>;
+    /** Rejects, and changes nothing, with `PushError("conflict")` that says what is wrong. */
+    reload(by: string): Promise<ComparedSettings>;
+  };
   /** What is configured, every secret masked. */
   config(): unknown;
   /** In Prometheus' text format; undefined: not shown. */

@@ -10,7 +10,7 @@ import {
   USUAL_DAYS,
   USUAL_MINUTES,
 } from "./bounds.ts";
-import { list, moment, number, object, success, text, whole, word, yes } from "./schema.ts";
+import { list, moment, number, object, open, success, text, whole, word, yes } from "./schema.ts";
 import { bounded, duration, ids } from "./takes.ts";
 
 const DAYS_BACK = bounded(1, DAYS, "so many, the last of them today", USUAL_DAYS);
@@ -37,6 +37,15 @@ const TRACE = object({
   lines: whole("the number of the newest line"),
   forgotten: whole("lines for which there was no room: the oldest"),
 });
+
+const CHANGES = list(
+  object({
+    name: text("of the setting"),
+    "before?": {},
+    "after?": {},
+    takes: word(["reload", "restart"], "what makes it hold"),
+  }),
+);
 
 export const OPERATOR_ENDPOINTS = {
   "/stats/series": {
@@ -174,5 +183,37 @@ export const OPERATOR_ENDPOINTS = {
       ),
       next: whole("the `after` to go on with"),
     }),
+  },
+  "/config/get": {
+    access: "read",
+    about:
+      "The settings that hold, secrets masked, and where each came from: a line of the file, a variable, a flag, or the default.",
+    takes: {},
+    answers: success({
+      settings: list(
+        object({
+          name: text(),
+          value: {},
+          origin: text("like pushbox.toml:3, PUSHBOX_DATA, --data or default"),
+          why: text("what it is for"),
+          live: yes("a reload applies a change of it; others need a restart"),
+        }),
+      ),
+      vendors: list(object({ provider: text(), origin: text(), values: open() }), "the entries of vendors"),
+    }),
+  },
+  "/config/diff": {
+    access: "read",
+    about: "What a reload would change now, and what needs a restart. Changes nothing.",
+    takes: {},
+    answers: success({ changes: CHANGES, "problems?": list(text(), "why a reload would change nothing") }),
+  },
+  "/config/reload": {
+    access: "change",
+    audited: "always",
+    about:
+      "Read the settings' sources and the certificates again, as SIGHUP does; with a mistake in them nothing is changed.",
+    takes: {},
+    answers: success({ changes: CHANGES }),
   },
 } as const;

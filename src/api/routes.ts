@@ -35,6 +35,7 @@ import { LONGEST_RECEIPT, type ReceiptAddress, receipt, receiptAddress } from ".
 import { createRefusals } from "./refusals.ts";
 import { REPEAT_HEADER } from "./repeat.ts";
 import { config, description, heap } from "./server.ts";
+import { configDiff, configGet, configReload } from "./settings.ts";
 import { statsArrival, statsBase, statsChart, statsKeys, statsLive } from "./stats.ts";
 import { createStreams } from "./stream.ts";
 import type { TopicOnlineFilter } from "./topic.ts";
@@ -169,6 +170,9 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     "/trace/stop": (params) => traceStop(params, actions),
     "/trace/list": () => traceList(actions),
     "/trace/get": (params) => traceGet(params, actions),
+    "/config/get": () => configGet(actions),
+    "/config/diff": () => configDiff(actions),
+    "/config/reload": () => configReload(actions),
     "/stats/series": (params) => statsSeries(params, actions),
     "/stats/types": (params) => statsTypes(params, actions),
     "/stats/chart": (params) => statsChart(params, actions),

@@ -22,7 +22,7 @@ export function addServe(cli: Cli): void {
       warnings,
       log,
       supervisor,
-      chosen: new Set([...origins].filter(([, origin]) => origin !== "default").map(([name]) => name)),
+      origins,
       reread: () => readEverything(given),
       onSignal: host.onSignal,
     });

@@ -94,6 +94,38 @@ export function maskedConfig(config: Config, open: OpenKeys): Readonly<Record<st
   return { ...tree, vendors: { ...(tree["vendors"] as object), ...Object.fromEntries(own) } };
 }
 
+/** One setting as an operator sees it. */
+export interface ShownSetting {
+  readonly name: string;
+  readonly value: unknown;
+  readonly origin: string;
+  readonly why: string;
+  /** A reload applies a change of it. */
+  readonly live: boolean;
+}
+
+export interface ShownEntry {
+  readonly vendor: string;
+  readonly origin: string;
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+export const shownSettings = (config: Config, origins: ReadonlyMap<string, string>): readonly ShownSetting[] =>
+  rows.map((row) => ({
+    name: row.name,
+    value: shown(config, row),
+    origin: origins.get(row.name) ?? "default",
+    why: row.setting.why,
+    live: row.setting.live === true,
+  }));
+
+export const shownEntries = ({ vendors }: Config, open: OpenKeys): readonly ShownEntry[] =>
+  vendors.entries.map((entry) => ({
+    vendor: entry.vendor,
+    origin: entry.place,
+    values: shownEntry(entry, open),
+  }));
+
 function shownEntry({ vendor, value }: VendorEntry, open: OpenKeys): Readonly<Record<string, unknown>> {
   const shown = open(vendor);
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, shown.has(key) ? inner : mask]));

@@ -136,6 +136,7 @@ t.test("every route answers as it is described, and errors too", async (t) => {
   await call("stats/series", { days: 1 });
   await call("stats/series", { key: ["call:/push"], by: "day", days: 30 });
   await call("stats/types", {});
+  for (const path of ["config/get", "config/diff", "config/reload"]) await call(path, {});
   await call("audit/list", { limit: 3 });
   for (const path of ["config", "heap"]) await call(path, {});
   t.strictSame(await call("openapi.json", {}), JSON.parse(JSON.stringify(document)));

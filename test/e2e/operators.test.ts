@@ -1,5 +1,6 @@
 // What the console and those who look after a server ask of it.
 import t from "tap";
+import type { Config } from "../../src/config/index.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { client, RawClient } from "../support/clients.ts";
 import { device, eventually, type Fields, jobIn } from "../support/devices.ts";
@@ -200,4 +201,45 @@ t.test("console 11: a topic, an address and who is there already; ten traces, an
   t.match(await server.ok("audit/list", { action: "trace/start", limit: 1 }), {
     entries: [{ action: "/trace/start" }],
   });
+});
+
+t.test("console 15: every setting with its origin, what a reload would change, and the reload", async (t) => {
+  const key = "a-key-that-nobody-may-see-1";
+  let problems: readonly string[] = [];
+  let next: Partial<Config["client"]> = {};
+  const server: TestApp = await startTestApp(t, { api: { keys: [{ name: "shop", key }] } }, async () => {
+    const config: Config = { ...server.config, logLevel: "warn", client: { ...server.config.client, ...next } };
+    return problems.length > 0
+      ? { problems, warnings: [], vendors: config.vendors }
+      : { config, origins: new Map([["log_level", "pushbox.toml:7"]]), warnings: ["a warning"] };
+  });
+  const ask = async (path: string) => {
+    const answer = await fetch(`${server.apiUrl}/api/${path}`, { headers: { "x-api-key": key } });
+    return { status: answer.status, body: (await answer.json()) as Fields };
+  };
+  const setting = async (name: string) =>
+    ((await ask("config/get")).body["settings"] as Fields[]).find((one) => one["name"] === name);
+  t.match(await setting("log_level"), { value: "info", origin: "default", live: true, why: /logged/ });
+  const all = JSON.stringify((await ask("config/get")).body);
+  t.match(all, /"name":"shop"/);
+  t.notOk(all.includes(key), "a key is masked");
+
+  next = { maxTopics: 7 };
+  const changes = [
+    { name: "log_level", before: "info", after: "warn", takes: "reload" },
+    { name: "client.max_topics", before: server.config.client.maxTopics, after: 7, takes: "restart" },
+  ];
+  t.match(await ask("config/diff"), { status: 200, body: { changes, warnings: ["a warning"] } });
+  t.match(await setting("log_level"), { value: "info" }, "asking changes nothing");
+
+  problems = ["pushbox.toml:9: api.port: 99999 does not fit; write a whole number from 0 to 65_535"];
+  t.match(await ask("config/diff"), { status: 200, body: { changes: [], problems } });
+  t.match(await ask("config/reload"), { status: 409, body: { message: `nothing was changed: ${problems}` } });
+  t.match(await setting("log_level"), { value: "info" });
+
+  problems = [];
+  t.match(await ask("config/reload"), { status: 200, body: { changes, warnings: ["a warning"] } });
+  t.match(await setting("log_level"), { value: "warn", origin: "pushbox.toml:7" });
+  t.match(await setting("client.max_topics"), { value: server.config.client.maxTopics, origin: "default" });
+  t.match((await ask("config/diff")).body, { changes: [{ name: "client.max_topics" }] }, "still waits for a restart");
 });

@@ -70,5 +70,10 @@ export const idleActions = (): Actions => ({
     hours: async () => ({ step: 3_600_000, from: 0, values: {} }),
   },
   audit: { add() {}, list: async () => [] },
+  settings: {
+    effective: () => ({ settings: [], vendors: [] }),
+    compare: async () => ({ changes: [], warnings: [], problems: [] }),
+    reload: async () => ({ changes: [], warnings: [], problems: [] }),
+  },
   config: () => ({}),
 });

@@ -2,7 +2,7 @@
 import { pino } from "pino";
 import type { Test } from "tap";
 import { type App, startApp } from "../../src/app.ts";
-import { type Config, readConfig } from "../../src/config/index.ts";
+import { type Config, type Reading, readConfig } from "../../src/config/index.ts";
 
 interface Answer {
   readonly status: number;
@@ -34,7 +34,12 @@ type Overrides = {
   readonly [Section in keyof Config]?: Config[Section] extends object ? Partial<Config[Section]> : Config[Section];
 };
 
-export async function startTestApp(t: Test, overrides: Overrides = {}): Promise<TestApp> {
+/** @param reread what the settings' sources say by now: at first what they said then */
+export async function startTestApp(
+  t: Test,
+  overrides: Overrides = {},
+  reread?: () => Promise<Reading>,
+): Promise<TestApp> {
   const reading = readConfig({ env: {}, flags: new Map() });
   if (reading.problems !== undefined) throw new Error("the defaults have problems");
   const base = reading.config;
@@ -49,6 +54,11 @@ export async function startTestApp(t: Test, overrides: Overrides = {}): Promise<
     vendors: { ...base.vendors, ...overrides.vendors },
     storage: { ...base.storage, synchronous: "NORMAL", ...overrides.storage },
   };
+  const { origins } = reading;
+  const sources = {
+    ...{ config, origins, fit: (next: Config) => next, told: () => {} },
+    reread: reread ?? (async () => ({ config, origins, warnings: [] })),
+  };
   const lines: string[] = [];
   const entries: Record<string, unknown>[] = [];
   const write = (line: string): void => {
@@ -56,7 +66,9 @@ export async function startTestApp(t: Test, overrides: Overrides = {}): Promise<
     entries.push(JSON.parse(line) as Record<string, unknown>);
     lines.push(`${pino.levels.labels[level]}: ${msg}${err === undefined ? "" : ` ${err.stack}`}`);
   };
-  const app = await startApp(config, pino({ level: config.logLevel }, { write }));
+  const app = await startApp(config, pino({ level: config.logLevel }, { write }), {
+    sources,
+  });
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     stopped ??= app.stop();

@@ -8,7 +8,8 @@ import { reachable } from "../../app/places.ts";
 import type { Supervisor } from "../../app/supervisor.ts";
 import { collectOnce } from "../../app/v8.ts";
 import { type App, startApp } from "../../app.ts";
-import { type Config, changes, isLoopback, listeners, type Reading } from "../../config/index.ts";
+import { type Reloaded, Unfit } from "../../config/held.ts";
+import { type Config, isLoopback, listeners, type Reading } from "../../config/index.ts";
 import { lockDirectory, makeDirectory } from "../../engine/directory.ts";
 import { hasIpv6, placeTrouble, withEveryFamily } from "../places.ts";
 import { detail, explain, Trouble } from "../trouble.ts";
@@ -19,8 +20,8 @@ const patience = 9_000;
 export interface Run {
   readonly version: string;
   readonly config: Config;
-  /** Names of the settings that were set rather than left at their default. */
-  readonly chosen: ReadonlySet<string>;
+  /** Where each setting's value came from, by name. */
+  readonly origins: ReadonlyMap<string, string>;
   readonly warnings: readonly string[];
   readonly log: Log;
   readonly supervisor: Supervisor;
@@ -39,7 +40,7 @@ export async function serve(run: Run): Promise<number> {
     return 1;
   }
   const ipv6 = await hasIpv6();
-  const config = withEveryFamily(shared(fit(run.config, files), run.chosen), ipv6);
+  const config = withEveryFamily(shared(fit(run.config, files), chosenOf(run.origins)), ipv6);
   if (!ipv6 && config.client.host !== run.config.client.host)
     log.info("this machine has no IPv6: clients connect to its IPv4 addresses");
   tellLimit(run.config.client.maxConnections, config.client.maxConnections, files, run);
@@ -53,7 +54,16 @@ export async function serve(run: Run): Promise<number> {
   try {
     prepareData(config.data, log);
     for (const section of listeners(config)) await probe(section, config);
-    app = await startApp(config, log, files === undefined ? undefined : share(files));
+    app = await startApp(config, log, {
+      ...(files === undefined ? {} : { files: share(files) }),
+      sources: {
+        config: run.config,
+        origins: run.origins,
+        reread: run.reread,
+        fit: (next) => fit(next, openFiles()),
+        told: (by, outcome) => tellReload(by, outcome, run),
+      },
+    });
   } catch (error) {
     log.fatal(detail(error), explain(error, config));
     return 1;
@@ -65,10 +75,8 @@ export async function serve(run: Run): Promise<number> {
 }
 
 /** Resolves with the exit code once the server has stopped. */
-function untilTheEnd(app: App, { config, log, supervisor, reread, onSignal }: Run): Promise<number> {
+function untilTheEnd(app: App, { config, log, supervisor, onSignal }: Run): Promise<number> {
   return new Promise((end) => {
-    let current = config;
-    let reloading = Promise.resolve();
     let stopping = false;
     const stop = (signal: string): void => {
       if (stopping) {
@@ -83,7 +91,8 @@ function untilTheEnd(app: App, { config, log, supervisor, reread, onSignal }: Ru
         log.error(`not stopped after ${patience / 1000} s: ending at once; what was answered with success is stored`);
         end(1);
       }, patience);
-      reloading
+      app
+        .settled()
         .then(() => app.stop())
         .then(
           () => {
@@ -91,7 +100,7 @@ function untilTheEnd(app: App, { config, log, supervisor, reread, onSignal }: Ru
             end(0);
           },
           (error: unknown) => {
-            log.error(detail(error), `could not stop in order: ${explain(error, current)}`);
+            log.error(detail(error), `could not stop in order: ${explain(error, config)}`);
             end(1);
           },
         )
@@ -100,14 +109,11 @@ function untilTheEnd(app: App, { config, log, supervisor, reread, onSignal }: Ru
     onSignal("SIGTERM", () => stop("SIGTERM"));
     onSignal("SIGINT", () => stop("SIGINT"));
     onSignal("SIGHUP", () => {
-      if (stopping) return;
-      reloading = reloading.then(async () => {
-        current = await reload(app, current, reread, log);
-      });
+      if (!stopping) void app.reread("SIGHUP");
     });
     app.failed.then((error) => {
       if (stopping) return;
-      log.fatal(detail(error), explain(error, current));
+      log.fatal(detail(error), explain(error, config));
       stopping = true;
       supervisor.stopping();
       const giveUp = setTimeout(() => end(1), patience);
@@ -122,33 +128,33 @@ function untilTheEnd(app: App, { config, log, supervisor, reread, onSignal }: Ru
   });
 }
 
-/** Applies what can be applied while running; returns what holds then. A configuration with problems changes nothing. */
-async function reload(app: App, current: Config, reread: Run["reread"], log: Log): Promise<Config> {
-  try {
-    const reading = await reread();
-    if (reading.problems !== undefined) {
-      for (const problem of reading.problems) log.error(problem);
-      log.error("SIGHUP: nothing was changed, because of the problems above");
-      return current;
-    }
-    for (const warning of reading.warnings) log.warn(warning);
-    const change = changes(current, reading.config);
-    // Called without a change too: the files of the certificates may be new under their old names.
-    await app.reload(fit(change.config, openFiles()));
-    log.level = change.config.logLevel;
-    const certificates = listeners(current).some((section) => current[section].tlsCert !== "")
-      ? "certificates read again; "
-      : "";
-    log.info(`SIGHUP: ${certificates}changed: ${change.applied.join(", ") || "no setting"}`);
-    for (const name of change.restart) log.warn(`SIGHUP: ${name} has changed and needs a restart`);
-    return change.config;
-  } catch (error) {
-    log.error(detail(error), `SIGHUP: nothing was changed: ${explain(error, current)}`);
-    return current;
+function tellReload(by: string, outcome: Reloaded | Error, { config, log }: Run): void {
+  if (outcome instanceof Unfit) {
+    for (const problem of outcome.problems) log.error(problem);
+    log.error(`${by}: nothing was changed, because of the problems above`);
+    return;
   }
+  if (outcome instanceof Error) {
+    log.error(detail(outcome), `${by}: nothing was changed: ${explain(outcome, config)}`);
+    return;
+  }
+  const { changes, warnings, config: next } = outcome;
+  for (const warning of warnings) log.warn(warning);
+  log.level = next.logLevel;
+  const named = (takes: string): readonly string[] =>
+    changes.filter((one) => one.takes === takes).map(({ name }) => name);
+  const certificates = listeners(next).some((section) => next[section].tlsCert !== "")
+    ? "certificates read again; "
+    : "";
+  log.info(`${by}: ${certificates}changed: ${named("reload").join(", ") || "no setting"}`);
+  for (const name of named("restart")) log.warn(`${by}: ${name} has changed and needs a restart`);
 }
 
 // ---- before the start
+
+/** Names of the settings that were set rather than left at their default. */
+const chosenOf = (origins: Run["origins"]): ReadonlySet<string> =>
+  new Set([...origins].filter(([, origin]) => origin !== "default").map(([name]) => name));
 
 const moreFiles = "raise the limit with ulimit -n, or LimitNOFILE= in systemd";
 
@@ -166,10 +172,10 @@ export function shared(config: Config, chosen: ReadonlySet<string>): Config {
   return { ...config, client: { ...config.client, maxConnectionsPerAddress: share } };
 }
 
-function tellLimit(wanted: number, possible: number, files: number | undefined, { chosen, log }: Run): void {
+function tellLimit(wanted: number, possible: number, files: number | undefined, { origins, log }: Run): void {
   if (possible === wanted) return;
   const text = `this process may open ${files} files, so at most ${possible} connections are taken; for more, ${moreFiles}`;
-  if (chosen.has("client.max_connections")) log.warn(`client.max_connections is ${wanted}, but ${text}`);
+  if (chosenOf(origins).has("client.max_connections")) log.warn(`client.max_connections is ${wanted}, but ${text}`);
   else log.info(text);
 }
 

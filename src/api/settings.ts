@@ -1,0 +1,34 @@
+// /api/config/*: the settings that hold, where each came from, and what reading their sources again would change (api 6.9).
+import { PushError } from "../core/errors.ts";
+import { HttpError, type Response } from "../http/message.ts";
+import type { Actions, ComparedSettings } from "./actions.ts";
+import { json } from "./answer.ts";
+
+export function configGet({ settings }: Actions): Response {
+  const effective = settings.effective();
+  return json({
+    code: "success",
+    settings: effective.settings,
+    vendors: effective.vendors.map(({ vendor, origin, values }) => ({ provider: vendor, origin, values })),
+  });
+}
+
+export async function configDiff({ settings }: Actions): Promise<Response> {
+  const { problems, ...compared } = await settings.compare();
+  return json({ code: "success", ...described(compared), ...(problems.length === 0 ? {} : { problems }) });
+}
+
+export async function configReload({ settings }: Actions): Promise<Response> {
+  try {
+    return json({ code: "success", ...described(await settings.reload("config/reload")) });
+  } catch (error) {
+    if (error instanceof PushError) throw error;
+    // A certificate that does not fit, an entry of a vendor whose file is gone: it says what and where.
+    throw new HttpError(409, `nothing was changed: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+const described = ({ changes, warnings }: Pick<ComparedSettings, "changes" | "warnings">): object => ({
+  changes,
+  ...(warnings.length === 0 ? {} : { warnings }),
+});
