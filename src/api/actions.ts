@@ -1,6 +1,7 @@
 // What the API asks of the core. `app.ts` gives the real ones; tests give some that only record.
 
 import type { AuditEntry, AuditLog } from "../core/audit.ts";
+import type { Lane } from "../core/delivery.ts";
 import type { Device, PushId, Uid } from "../core/device.ts";
 import type { Binding, Counters, Devices } from "../core/engine.ts";
 import type { EventQuery, Events } from "../core/events.ts";
@@ -22,7 +23,7 @@ import type { Pushed } from "../core/push.ts";
 import type { Rings, Series } from "../core/rings.ts";
 import type { Target } from "../core/target.ts";
 import type { Traces, TraceTarget, TraceView } from "../core/trace.ts";
-import type { AppId, VendorName } from "../core/vendor.ts";
+import type { AppId, VendorName, Weighed } from "../core/vendor.ts";
 
 export type PushTarget = Exclude<Target, { kind: "tag" } | { kind: "all" }>;
 
@@ -104,6 +105,11 @@ export interface Actions {
   readonly lanes: Lanes;
   /** Whether a configured vendor serves the device's token. */
   served(device: Device): boolean;
+  /** What each configured vendor and app would take of it, and what a connection gets, in bytes; nobody is asked. */
+  weigh(
+    content: NotificationContent,
+    timeToLive: number,
+  ): { readonly vendors: readonly (Lane & Weighed)[]; readonly connection: number };
   /** What a vendor's reason means, and what helps; undefined: it is none of the usual ones. */
   plainWords(vendor: VendorName, reason: string): { readonly text: string; readonly remedy: string } | undefined;
   readonly hooks: Hooks;

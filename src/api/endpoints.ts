@@ -351,6 +351,31 @@ export const ENDPOINTS = {
     namesCaller: true,
     repeatable: true,
   },
+  "/notification/preview": {
+    about:
+      "What a notification would weigh at each vendor that is configured, and which would not take it; nothing is sent.",
+    takes: { notification: NOTIFICATION, timeToLive: TIME_TO_LIVE },
+    answers: success({
+      android: yes("Android and browsers show something of it"),
+      apple: yes("Apple's devices show something of it"),
+      connection: whole("bytes that a connection gets"),
+      vendors: list(
+        object({
+          provider: text(),
+          app: text(),
+          "problem?": text("why it cannot be sent there"),
+          weights: list(
+            object({
+              what: word(["android.title", "android.message", "payload"]),
+              size: whole("before anything is cut"),
+              limit: whole("what the vendor takes"),
+              unit: word(["characters", "bytes"]),
+            }),
+          ),
+        }),
+      ),
+    }),
+  },
   "/notification/get": {
     access: "read",
     about: "What became of a notification: its content, its figures, and how it is with each device.",

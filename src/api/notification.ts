@@ -70,6 +70,20 @@ export async function notification(
   return json({ code: "success", id: accepted, ...quietTold(quietAt(note, now)) });
 }
 
+/** What it would weigh at each vendor, and why one would not take it; nothing is sent. */
+export function notificationPreview(params: Params, actions: Actions, limits: Limits): Response {
+  const content = normalise(contentOf(params));
+  idOf(content, limits);
+  const { vendors, connection } = actions.weigh(content, params.timeToLive());
+  return json({
+    code: "success",
+    android: showsOnAndroid(content),
+    apple: showsOnApple(content),
+    connection,
+    vendors: vendors.map(({ vendor, ...one }) => ({ provider: vendor, ...one })),
+  });
+}
+
 /** Throws `PushError("invalid")`. */
 export function quietOf(params: Params, otherwise: QuietHours["otherwise"]): QuietHours | undefined {
   const hours = params.text("quietHours");

@@ -25,7 +25,7 @@ import { jobGet, jobList, jobOrder, jobRate } from "./job.ts";
 import { laneList, laneResume } from "./lane.ts";
 import { disconnect, presence, subscribe, unsubscribe } from "./live.ts";
 import { revoke } from "./login.ts";
-import { notification } from "./notification.ts";
+import { notification, notificationPreview } from "./notification.ts";
 import { createPages, type PageRule, preflightHeaders, shownText } from "./pages.ts";
 import type { Params } from "./params.ts";
 import { readParams } from "./params.ts";
@@ -129,6 +129,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     "/notification": (params, caller) =>
       notification(params, actions, () => admitBroadcast(caller), caller, limits, options.quietElse ?? "send"),
     "/reach": (params, caller) => reach(params, actions, caller, limits, options.quietElse ?? "send"),
+    "/notification/preview": (params) => notificationPreview(params, actions, limits),
     "/notification/get": (params) => getNotification(params, actions),
     "/notification/why": (params) => notificationWhy(params, actions),
     "/job/list": (params) => jobList(params, actions),

@@ -24,7 +24,7 @@ import { openVendors } from "./vendors.ts";
 export interface Notifications {
   readonly actions: Pick<
     Actions,
-    "notify" | "served" | "plainWords" | "outbox" | "reached" | "failures" | "lanes" | "relay" | "receiver"
+    "notify" | "served" | "weigh" | "plainWords" | "outbox" | "reached" | "failures" | "lanes" | "relay" | "receiver"
   >;
   /** Takes up what an earlier run left. */
   start(): Promise<void>;
@@ -49,6 +49,8 @@ export interface NotificationsOptions {
   readonly elapsed: () => number;
 }
 
+/** As long as the ids that are made. */
+const PREVIEW = "000000000000";
 /** How long a stop waits for vendors' answers; what they do not answer by then is asked again at the next start. */
 const PATIENCE = 4000;
 
@@ -155,6 +157,17 @@ export function createNotifications(options: NotificationsOptions): Notification
     lanes: sender,
     served: ({ type, packageName, token }) =>
       type !== undefined && token !== undefined && route(type, packageName, token) !== undefined,
+    weigh(content, timeToLive) {
+      const at = now();
+      const note: Notification = {
+        id: content["id"] === undefined ? PREVIEW : String(content["id"]),
+        ...{ content, timeToLive, acceptedAt: at, type: "", callerAddress: "" },
+      };
+      const weighed = [...vendors.byName.values()].flatMap((vendor) =>
+        vendor.apps.map((app) => ({ vendor: vendor.name, app, ...(vendor.weigh?.(app, note, at) ?? { weights: [] }) })),
+      );
+      return { vendors: weighed, connection: Buffer.byteLength(JSON.stringify({ ...content.android, id: note.id })) };
+    },
     plainWords,
     async relay(app, id, content, tokens, timeToLive) {
       const vendor = vendors.byName.get("apns");

@@ -96,6 +96,8 @@ export interface Vendor {
   part?(app: AppId): Vendor | undefined;
   /** Where devices choose the host: the one of this token; undefined: it leads nowhere. Such a vendor's `batch` is 1. */
   host?(app: AppId, token: string): Host | undefined;
+  /** What the vendor would take of this message, or why it would not; nobody is asked. */
+  weigh?(app: AppId, note: Notification, now: number): Weighed;
   /** Never throws: one outcome per recipient, in the same order. */
   send(app: AppId, note: Notification, to: readonly Recipient[], now: number): Promise<readonly Outcome[]>;
   /**
@@ -108,6 +110,21 @@ export interface Vendor {
   /** Tries all ways of this app again. */
   reopen?(app: AppId): void;
   close(): Promise<void>;
+}
+
+/** How much of what a vendor takes a message uses. */
+export interface Weight {
+  readonly what: "android.title" | "android.message" | "payload";
+  readonly size: number;
+  readonly limit: number;
+  readonly unit: "characters" | "bytes";
+}
+
+export interface Weighed {
+  /** Before anything is cut. */
+  readonly weights: readonly Weight[];
+  /** Why it cannot be sent. */
+  readonly problem?: string;
 }
 
 /** How many devices a message reached, as the vendor counts them up to now; a count that it did not tell is absent. */

@@ -4,7 +4,7 @@
 import type { Notification } from "../core/notification.ts";
 import { Recent } from "../core/recent.ts";
 import { MINUTE } from "../core/time.ts";
-import type { AppId, Host, Outcome, Recipient, Trace, Vendor } from "../core/vendor.ts";
+import type { AppId, Host, Outcome, Recipient, Trace, Vendor, Weighed, Weight } from "../core/vendor.ts";
 import { isPrivateHost } from "../http/public.ts";
 import { Credentials } from "./credentials.ts";
 import { nameOf, placeOf, sparing } from "./detour.ts";
@@ -13,8 +13,11 @@ import { Denied, Unsendable } from "./dialect.ts";
 import { isFields } from "./fields.ts";
 import { Line, type Network, Trouble } from "./line.ts";
 import { Preparations } from "./preparations.ts";
+import { weighing } from "./text.ts";
 import { asideOf, type Elsewhere, isAside, Ways, wayOf } from "./ways.ts";
 
+/** A token of nobody. */
+const SAMPLE = "0".repeat(64);
 /** Hosts that devices choose are many: so many lines are kept, the longest unused are closed. */
 const LINES = 256;
 /** After so many milliseconds no further peer is asked: the queue's lease on what is being sent must not end meanwhile. */
@@ -37,6 +40,7 @@ export function createVendor<App extends CommonApp>(
     batch: dialect.batch,
     parallel: (app) => client.parallel(app),
     apps: apps.map(({ app }) => app),
+    weigh: (app, note, now) => client.weigh(app, note, now),
     send: (app, note, to, now) => client.send(app, note, to, now),
     ...(dialect.host === undefined ? {} : { host: (app, token) => client.host(app, token) }),
     ...(dialect.trace === undefined ? {} : { trace: (app, receipts, now) => client.trace(app, receipts, now) }),
@@ -90,6 +94,19 @@ class Client<App extends CommonApp> {
     if (this.#dialect.home !== undefined) return this.#toHomes(app, note, to, now);
     const outcomes = await this.#all(batches(to, batch).map((some) => this.#deliver(app, note, some, now)));
     return outcomes.length === 1 ? outcomes[0]! : outcomes.flat();
+  }
+
+  weigh(appId: AppId, note: Notification, now: number): Weighed {
+    const weights: Weight[] = [];
+    const app = this.#apps.get(appId);
+    if (app === undefined) return { weights, problem: `${appId} is not configured` };
+    const to = [{ token: this.#dialect.sample ?? SAMPLE, ref: note.id }];
+    try {
+      weighing(weights, () => this.#encode(app, note, to, "", now, undefined));
+      return { weights };
+    } catch (error) {
+      return { weights, problem: error instanceof Error ? error.message : String(error) };
+    }
   }
 
   /** Those that were set aside are asked about only with other credentials than then, and taken back once these reach them. */

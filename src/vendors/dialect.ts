@@ -123,6 +123,8 @@ export interface Dialect<App extends CommonApp> extends VendorTraits {
    * once another has been accepted.
    */
   readonly doubtful?: true;
+  /** A token that leads nowhere, where one must be of a kind: a message is weighed with it. */
+  readonly sample?: string;
   /** For people: whose service it is. */
   readonly title: string;
   /** All that an entry may hold. */

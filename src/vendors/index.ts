@@ -281,6 +281,7 @@ function joined(own: Vendor, others: Vendor, othersFirst: boolean): Vendor {
     ...own,
     apps: othersFirst ? [...others.apps, ...own.apps] : [...own.apps, ...others.apps],
     part,
+    weigh: (app, note, now) => part(app).weigh?.(app, note, now) ?? { weights: [] },
     send: (app, note, to, now) => part(app).send(app, note, to, now),
     close: async () => void (await Promise.all([own.close(), others.close()])),
   };

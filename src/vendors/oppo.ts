@@ -14,7 +14,7 @@ import { formPost } from "./form.ts";
 import { lifetime } from "./lifetime.ts";
 import { notifyId } from "./notify-id.ts";
 import { receiptsOf } from "./receipt.ts";
-import { extras, shorthand, words } from "./text.ts";
+import { checkPayload, extras, shorthand, words } from "./text.ts";
 import { verdicts } from "./verdicts.ts";
 
 const entry = z
@@ -194,8 +194,7 @@ function notificationOf(app: OppoApp, note: Notification, now: number): Fields {
     },
     fieldsOf("oppo", app.fields, note),
   );
-  const size = String(notification["action_parameters"]).length;
-  if (size > PARAMETERS) throw new Unsendable(`oppo: the payload has ${size} characters, ${PARAMETERS} allowed`);
+  checkPayload("oppo", String(notification["action_parameters"]).length, PARAMETERS);
   return notification;
 }
 

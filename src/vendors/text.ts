@@ -1,7 +1,25 @@
 // A notification's words within a vendor's limits, which count characters or the bytes of what is sent.
 import { createHash } from "node:crypto";
 import type { Notification } from "../core/notification.ts";
+import type { Weight } from "../core/vendor.ts";
 import { Unsendable } from "./dialect.ts";
+
+/** Of what is being encoded. Encoding waits for nothing, so it is of one message. */
+let weights: Weight[] | undefined;
+
+/** What is measured while `encode` runs, added to `into`, also when it throws. */
+export function weighing(into: Weight[], encode: () => unknown): void {
+  weights = into;
+  try {
+    encode();
+  } finally {
+    weights = undefined;
+  }
+}
+
+const weigh = (weight: Weight): void => {
+  if (Number.isFinite(weight.limit)) weights?.push(weight);
+};
 
 /** How many characters a vendor takes, and whether to cut what is longer or to refuse it. */
 export interface Limits {
@@ -30,9 +48,10 @@ export function words(vendor: string, note: Notification, limits: Limits): Words
   };
 }
 
-function within(vendor: string, field: string, text: string, limit: number, limits: Limits): string {
+function within(vendor: string, field: Weight["what"], text: string, limit: number, limits: Limits): string {
   const { truncate, measure = UNITS } = limits;
   const size = measure.size(text);
+  weigh({ what: field, size, limit, unit: "characters" });
   if (size > limit && !truncate)
     throw new Unsendable(`${vendor}: ${field} has ${size} characters${measure.hint}, ${limit} allowed`);
   return cut(text, limit, measure);
@@ -91,6 +110,7 @@ export function fit(
 ): string {
   const whole = render(message);
   const size = Buffer.byteLength(whole);
+  weigh({ what: "payload", size, limit, unit: "bytes" });
   if (size <= limit) return whole;
   let fits = 0;
   let tooLong = truncate ? message.length : 0;
@@ -105,6 +125,12 @@ export function fit(
     else [fits, best] = [middle, text];
   }
   return best;
+}
+
+/** @throws Unsendable for a payload of more characters than the vendor takes */
+export function checkPayload(vendor: string, size: number, limit: number): void {
+  weigh({ what: "payload", size, limit, unit: "characters" });
+  if (size > limit) throw new Unsendable(`${vendor}: the payload has ${size} characters, ${limit} allowed`);
 }
 
 /**

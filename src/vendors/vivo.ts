@@ -8,7 +8,7 @@ import type { Notification } from "../core/notification.ts";
 import { DAY, HOUR, MINUTE } from "../core/time.ts";
 import type { Outcome, Recipient } from "../core/vendor.ts";
 import { asText, excerpt, judge, parseObject, understand } from "./answer.ts";
-import { type CommonApp, Denied, type Dialect, type HttpRequest, Unsendable } from "./dialect.ts";
+import { type CommonApp, Denied, type Dialect, type HttpRequest } from "./dialect.ts";
 import {
   callbackKey,
   callbackUrl,
@@ -25,7 +25,7 @@ import { type Fields, fieldsOf, isFields, merge, withTexts } from "./fields.ts";
 import { lifetime, nextDay } from "./lifetime.ts";
 import { notifyId } from "./notify-id.ts";
 import { receiptsOf } from "./receipt.ts";
-import { extras, sendingKey, shorthand, WIDE, words } from "./text.ts";
+import { checkPayload, extras, sendingKey, shorthand, WIDE, words } from "./text.ts";
 import { verdicts } from "./verdicts.ts";
 
 const SYSTEM = ["IM", "ACCOUNT", "TODO", "DEVICE_REMINDER", "ORDER", "SUBSCRIPTION"] as const;
@@ -219,7 +219,7 @@ function callback(app: VivoApp, note: Notification): Fields {
 function checkCustom(map: unknown): void {
   const pairs = isFields(map) ? Object.entries(map) : [];
   const size = pairs.reduce((sum, [name, value]) => sum + name.length + String(value).length, 0);
-  if (size > CUSTOM) throw new Unsendable(`vivo: the payload has ${size} characters, ${CUSTOM} allowed`);
+  checkPayload("vivo", size, CUSTOM);
 }
 
 function outcome(app: VivoApp, said: Fields, now: number): Outcome {

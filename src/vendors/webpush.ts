@@ -31,6 +31,13 @@ export const webpush: Dialect<WebPushApp> = {
   typeAfterDeath: null, // a browser has no type of its own
   batch: 1,
   transport: { http2: true, connections: 2, streams: 100, timeout: 15_000, gate: false },
+  sample: JSON.stringify({
+    endpoint: "https://push.example.com/nobody",
+    keys: {
+      p256dh: "BB4YUy_UdUwC8wQdnHXOszuD_9gax85P6ILMscmLxYlupGwxHE4v9A3ZajZT5uRURdMt_khuztdcepDGoYiBwKM",
+      auth: "AAAAAAAAAAAAAAAAAAAAAA",
+    },
+  }),
   title: "Browsers (Web Push)",
   keys: [
     { name: "app", why: "The name that web clients give as their package name.", example: "push.example.com" },

@@ -95,6 +95,7 @@ t.test("every route answers as it is described, and errors too", async (t) => {
     (all) => all.some(({ state }) => state === "accepted"),
   );
   await call("notification/get", { id });
+  await call("notification/preview", { notification });
   const reached = await call("reach", { uid: ["ann", "bob"], json: { a: 1 }, notification, fallbackAfter: 0 });
   await eventually(
     () => call("notification/get", { id: reached["id"], limit: 1 }),

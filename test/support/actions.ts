@@ -31,6 +31,7 @@ export const idleActions = (): Actions => ({
     follow: async () => ({ newest: 0, close() {} }),
   },
   served: () => false,
+  weigh: () => ({ vendors: [], connection: 0 }),
   plainWords: () => undefined,
   relay: async () => undefined,
   receiver: () => undefined,
