@@ -352,6 +352,7 @@ export const ENDPOINTS = {
     repeatable: true,
   },
   "/notification/preview": {
+    access: "read",
     about:
       "What a notification would weigh at each vendor that is configured, and which would not take it; nothing is sent.",
     takes: { notification: NOTIFICATION, timeToLive: TIME_TO_LIVE },

@@ -51,7 +51,10 @@ export function openApi(version: string): Schema {
   };
 }
 
-function operations(path: string, { about, takes, answers, repeatable, resumable, media, csv }: EndpointSpec): Schema {
+function operations(
+  path: string,
+  { about, access, takes, answers, repeatable, resumable, media, csv }: EndpointSpec,
+): Schema {
   const name = path
     .slice(1)
     .replace(/\/:\w+$/, "")
@@ -99,6 +102,8 @@ function operations(path: string, { about, takes, answers, repeatable, resumable
   const body = { type: "object", properties: takes };
   return {
     summary: about,
+    // Of a call that may reach many or few: the least of them that changes something.
+    "x-access": typeof access === "function" ? "change" : access,
     parameters,
     get: { operationId: name, parameters: query, responses },
     post: {

@@ -2,52 +2,72 @@
 import { effect, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { session } from "./api.ts";
+import type { Lane } from "./types.ts";
 import { visible } from "./use.ts";
 
-/** The figures of one second, as in stats/live. */
-export interface Figures {
-  readonly connections: number;
-  readonly sessions: number;
-  readonly opened: number;
-  readonly packets: number;
-  readonly apiCalls: number;
-  readonly apiErrors: number;
+export interface TopicFlow {
+  readonly topic: string;
+  readonly count: number;
+  /** Per second. */
+  readonly in: number;
+  readonly out: number;
 }
 
+/** src/admin/README.md 13. */
 export interface Told {
-  readonly at: number;
-  readonly figures?: Figures;
+  readonly time: number;
+  readonly connections: number;
+  readonly sessions: { readonly total: number } & Readonly<Record<string, number>>;
+  readonly rates: Readonly<
+    Record<"opened" | "packets" | "apiCalls" | "apiErrors" | "notifications" | "accepted" | "failed", number>
+  >;
+  readonly queue: Readonly<Record<"waiting" | "paused" | "stopped" | "atVendors" | "store", number>>;
+  readonly lanes: readonly Pick<
+    Lane,
+    "provider" | "app" | "host" | "state" | "reason" | "until" | "depth" | "inFlight" | "rate"
+  >[];
+  readonly laneCount: number;
+  readonly process: {
+    readonly cpu: number;
+    readonly memory: number;
+    readonly heap: number;
+    readonly loop: { readonly mean: number; readonly max: number };
+  };
+  readonly topics: readonly TopicFlow[];
 }
 
 /** The newest. */
-export const told = signal<Told | undefined>(undefined);
+const told = signal<Told | undefined>(undefined);
 
-/** How many components want each topic. */
-const wanted = signal<Readonly<Record<string, number>>>({});
+/** How many components look at it, and at each topic. */
+const watched = signal(0);
+const topics = signal<Readonly<Record<string, number>>>({});
 
-let stream: EventSource | undefined;
 effect(() => {
-  const topics = Object.keys(wanted.value).sort().join();
-  stream?.close();
-  stream = undefined;
-  if (topics === "" || !visible.value || !session.value) return;
+  if (watched.value === 0 || !visible.value || !session.value) return;
+  const names = Object.keys(topics.value).sort();
   // It comes back by itself when the connection was lost.
-  stream = new EventSource(`/admin/live?topics=${topics}`);
+  const stream = new EventSource(`/admin/live?${new URLSearchParams({ topics: names.join() })}`);
   stream.onmessage = ({ data }: MessageEvent<string>) => {
     told.value = JSON.parse(data) as Told;
   };
+  return () => stream.close();
 });
 
 function want(topic: string, by: 1 | -1): void {
-  const { [topic]: before = 0, ...others } = wanted.peek();
-  wanted.value = before + by > 0 ? { ...others, [topic]: before + by } : others;
+  const { [topic]: before = 0, ...others } = topics.peek();
+  topics.value = before + by > 0 ? { ...others, [topic]: before + by } : others;
 }
 
-/** While the component is there, that topic is told. */
-export function useLive(topic: string): Told | undefined {
+/** While the component is there. @param topic whose flow is told too */
+export function useLive(topic?: string): Told | undefined {
   useEffect(() => {
-    want(topic, 1);
-    return () => want(topic, -1);
+    watched.value++;
+    if (topic !== undefined) want(topic, 1);
+    return () => {
+      watched.value--;
+      if (topic !== undefined) want(topic, -1);
+    };
   }, [topic]);
   return told.value;
 }

@@ -26,11 +26,10 @@ export function Overview() {
   const lanes = useCall<{ lanes: readonly Lane[] }>("lane/list", {}, EVERY);
   const hooks = useCall<{ hooks: readonly Hook[] }>("hook/list", {}, EVERY);
   const jobs = useCall<{ jobs: readonly Job[] }>("job/list", { state: "running", limit: 5 }, EVERY);
-  const waiting = (lanes.data?.lanes ?? []).reduce((sum, { depth }) => sum + depth, 0);
   return (
     <div class="page">
       <Heading title={t("page.overview")} />
-      <Figures waiting={waiting} />
+      <Figures />
       <Attention lanes={lanes} hooks={hooks} />
       <Curves />
       <Jobs answer={jobs} />
@@ -38,22 +37,24 @@ export function Overview() {
   );
 }
 
-function Figures({ waiting }: { readonly waiting: number }) {
-  const figures = useLive("figures")?.figures;
+function Figures() {
+  const told = useLive();
+  const queue = told?.queue;
+  const waiting = queue && queue.waiting + queue.paused + queue.stopped + queue.atVendors;
   const show = (value: number | undefined): string => (value === undefined ? "–" : compact(value));
   return (
     <div class="tiles">
-      <Tile figure="sessions" value={show(figures?.sessions)} to={href("connections")} />
-      <Tile figure="connections" value={show(figures?.connections)} to={href("connections")} />
-      <Tile figure="packets" label={t("overview.packets")} value={show(figures?.packets)} />
-      <Tile figure="apiCalls" label={t("overview.calls")} value={show(figures?.apiCalls)} />
+      <Tile figure="sessions" value={show(told?.sessions.total)} to={href("connections")} />
+      <Tile figure="connections" value={show(told?.connections)} to={href("connections")} />
+      <Tile figure="packets" label={t("overview.packets")} value={show(told?.rates.packets)} />
+      <Tile figure="apiCalls" label={t("overview.calls")} value={show(told?.rates.apiCalls)} />
       <Tile
         figure="apiErrors"
         label={t("overview.errors")}
-        value={show(figures?.apiErrors)}
-        {...((figures?.apiErrors ?? 0) > 0 ? { tone: "warn" as const } : {})}
+        value={show(told?.rates.apiErrors)}
+        {...((told?.rates.apiErrors ?? 0) > 0 ? { tone: "warn" as const } : {})}
       />
-      <Tile figure="waiting" label={t("overview.waiting")} value={compact(waiting)} to={href("vendors")} />
+      <Tile figure="waiting" label={t("overview.waiting")} value={show(waiting)} to={href("vendors")} />
     </div>
   );
 }
@@ -131,7 +132,6 @@ const Notice = ({
 
 function Curves() {
   const [span, set] = useState<"seconds" | "minutes">("seconds");
-  const live = useLive("figures");
   const asked = span === "seconds" ? { seconds: 600, minutes: 0 } : { seconds: 0, minutes: 1440 };
   const { data, error, reload } = useCall<Record<"seconds" | "minutes", Series | undefined>>(
     "stats/live",
@@ -143,8 +143,6 @@ function Curves() {
   if (series === undefined) return <Loading />;
   const size = series.values["connections"]?.length ?? 0;
   const times = Array.from({ length: size }, (_, i) => series.from + i * series.step);
-  // What came since it was asked for.
-  void live;
   const values = (name: string): readonly (number | null)[] => series.values[name] ?? [];
   const choice = (
     <Choice

@@ -58,7 +58,7 @@ const texts = {
     "Nobody has set a password yet. The server printed a link when it started; this makes a new one, on the server:",
   "door.setup": "Welcome to pushbox",
   "door.setupWhy": "Choose the name and the password that you will log in with.",
-  "door.long": "At least 12 characters. A few words are easier to remember than signs.",
+  "door.long": "At least 10 characters. A few words are easier to remember than signs.",
   "door.again": "The same password again",
   "door.differs": "The two are not the same",
   "door.begin": "Set the password",

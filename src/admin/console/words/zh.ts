@@ -74,7 +74,7 @@ export const zh: Record<keyof typeof en, string> = {
   "door.fresh": "尚未设置密码。服务器启动时打印过一个链接；也可在服务器上重新生成：",
   "door.setup": "欢迎使用 pushbox",
   "door.setupWhy": "请设置登录用的用户名和密码。",
-  "door.long": "至少 12 个字符。几个词比符号更好记。",
+  "door.long": "至少 10 个字符。几个词比符号更好记。",
   "door.again": "再输入一次密码",
   "door.differs": "两次输入不一致",
   "door.begin": "设置密码",
