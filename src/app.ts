@@ -5,6 +5,7 @@ import { type Access, type Api, createApi } from "./api/routes.ts";
 import { Asking } from "./app/asking.ts";
 import { clientLibrary, threadSource } from "./app/assets.ts";
 import { createAudit } from "./app/audit.ts";
+import { type Certificates, openCertificates } from "./app/certificates.ts";
 import { clientFiles } from "./app/client-files.ts";
 import { openConsole } from "./app/console.ts";
 import { createDebug, showPush } from "./app/debug.ts";
@@ -16,13 +17,13 @@ import type { Log } from "./app/log.ts";
 import { Logins } from "./app/login.ts";
 import { createMetrics, type Figures } from "./app/metrics.ts";
 import { createNotifications, type Notifications } from "./app/notifications.ts";
-import { tls, url } from "./app/places.ts";
+import { url } from "./app/places.ts";
 import { createReadiness } from "./app/ready.ts";
 import { createTelling, type Telling } from "./app/telling.ts";
 import { openKeys, openVendors, webPushKeys } from "./app/vendors.ts";
 import { version } from "./app/version.ts";
 import { HeldSettings, type Sources } from "./config/held.ts";
-import { type Config, hasLogin } from "./config/index.ts";
+import { type Config, hasLogin, type TlsSection } from "./config/index.ts";
 import { maskedConfig } from "./config/text.ts";
 import type { Asker } from "./core/ask.ts";
 import { bind, forget, unbind } from "./core/connect.ts";
@@ -35,7 +36,7 @@ import { createReport } from "./core/report.ts";
 import { Tally } from "./core/tally.ts";
 import { Traits } from "./core/traits.ts";
 import { type LocalEngine, openLocalEngine } from "./engine/local.ts";
-import { createServer } from "./http/server.ts";
+import { createServer, type HttpServer } from "./http/server.ts";
 import { Conversation } from "./sockets/sessions/conversation.ts";
 import type { Gate } from "./sockets/sessions/gate.ts";
 import { Hub } from "./sockets/sessions/hub.ts";
@@ -56,6 +57,8 @@ export interface App {
   readonly consoleUrl?: string;
   /** By it the first user sets a password; absent: there are users. A secret. */
   readonly setupLink?: string;
+  /** Why clients of an encrypted port are refused, one sentence each. */
+  outages(): readonly string[];
   /** Takes over what can change while running: certificates, keys. Rejects, and changes nothing, when the files do not fit. */
   reload(config: Config): Promise<void>;
   /** Reads the settings' sources again and takes over what can be had while running; what came of it is told to `sources`. */
@@ -100,12 +103,21 @@ export async function startApp(config: Config, log: Log, { files, sources }: App
   const metrics = config.api.metrics
     ? createMetrics(
         version,
-        () => figures(gateway, hub, conversation, logins, asking, api, engine),
+        () => figures(gateway, server, web?.server, certificates, hub, conversation, logins, asking, api, engine),
         () => notifications.actions.lanes.list(),
         () => telling.actions.hooks.list(),
         () => engine.devices.count(),
       )
     : undefined;
+  const ports: Record<TlsSection, number> = { client: 0, api: 0, admin: 0 };
+  const certificates: Certificates = openCertificates(
+    config,
+    log,
+    async (section) => {
+      await { client: gateway, api: server, admin: web?.server }[section]?.reloadTls();
+    },
+    (section) => ports[section],
+  );
   const engine: LocalEngine = await openLocalEngine({
     dataDir: config.data,
     synchronous: storage.synchronous,
@@ -174,6 +186,7 @@ export async function startApp(config: Config, log: Log, { files, sources }: App
   let publicKeys = webPushKeys(config.vendors);
   const options: GatewayOptions = {
     ...gatewayOptions(client, log, debug),
+    ...certificates.tls("client"),
     files: clientFiles(client.examples, () => publicKeys),
     wish: () => wishOf(gate.on, opened.asker),
     ...(files === undefined ? {} : { maxSockets: files.client }),
@@ -236,6 +249,7 @@ export async function startApp(config: Config, log: Log, { files, sources }: App
     ready: createReadiness({
       probe: () => engine.probe(),
       lanes: () => notifications.actions.lanes.list(),
+      outages: certificates.outages,
       stopping: () => stopping,
       elapsed: () => performance.now(),
     }),
@@ -243,11 +257,11 @@ export async function startApp(config: Config, log: Log, { files, sources }: App
     settings: held,
     ...(metrics === undefined ? {} : { metrics }),
   });
-  const server = createServer(
+  const server: HttpServer = createServer(
     {
       host: config.api.host,
       port: config.api.port,
-      ...tls(config.api),
+      ...certificates.tls("api"),
       maxBody: config.api.maxBody,
       bodyTimeout: REQUEST_TIMEOUT,
       trustedProxies: config.api.trustedProxies,
@@ -278,6 +292,7 @@ export async function startApp(config: Config, log: Log, { files, sources }: App
         },
         audit: audit.add,
         log,
+        encryption: certificates.tls("admin"),
         ...(files === undefined ? {} : { maxConnections: files.admin }),
         bodyTimeout: REQUEST_TIMEOUT,
       })
@@ -297,8 +312,9 @@ export async function startApp(config: Config, log: Log, { files, sources }: App
     now,
     engine.counters,
   );
-  const stopWatching = watchFiles([gateway, server, ...(web === undefined ? [] : [web.server])], (text) =>
-    log.warn(text),
+  const stopWatching = watchFiles(
+    [gateway, certificates.port, server, ...(web === undefined ? [] : [web.server])],
+    (text) => log.warn(text),
   );
 
   async function reload(next: Config): Promise<void> {
@@ -319,6 +335,7 @@ export async function startApp(config: Config, log: Log, { files, sources }: App
     current = next;
     web?.reload();
     publicKeys = webPushKeys(next.vendors);
+    certificates.hurry();
   }
 
   async function stop(): Promise<void> {
@@ -326,6 +343,7 @@ export async function startApp(config: Config, log: Log, { files, sources }: App
     stopWatching();
     figuresNow.stop();
     web?.stop();
+    await certificates.stop();
     await Promise.all([server.close(), web?.server.close()]);
     await Promise.all([notifications.stop(), telling.stop()]);
     await gateway.close();
@@ -339,14 +357,18 @@ export async function startApp(config: Config, log: Log, { files, sources }: App
   try {
     await recall(engine, gate, now());
     await telling.start();
-    const clientPort = await gateway.listen();
-    const apiPort = await server.listen();
-    const shown = await web?.listen(clientPort);
+    await certificates.load();
+    ports.client = await gateway.listen();
+    ports.api = await server.listen();
+    const shown = await web?.listen(ports.client);
+    ports.admin = web?.port() ?? 0;
     await notifications.start();
+    certificates.start();
     return {
-      clientUrl: url(client, clientPort),
-      apiUrl: url(config.api, apiPort),
+      clientUrl: url(client, ports.client),
+      apiUrl: url(config.api, ports.api),
       ...shown,
+      outages: certificates.outages,
       reload,
       async reread(by) {
         await held.reload(by).catch(() => {}); // told
@@ -399,7 +421,6 @@ function gatewayOptions(client: Config["client"], log: Log, debug: Debug): Gatew
     path: "/socket.io/",
     host: client.host,
     port: client.port,
-    ...tls(client),
     heartbeat: {
       3: { pingInterval: client.pingIntervalV3, pingTimeout: client.pingTimeoutV3 },
       4: { pingInterval: client.pingInterval, pingTimeout: client.pingTimeout },
@@ -444,13 +465,16 @@ function apiOptions({ api, client }: Config, log: Log, debug: Debug): Parameters
 const access = (api: Config["api"]): Access => ({
   keys: api.keys,
   broadcast: { keys: api.broadcastKeys, addresses: api.broadcastAddresses },
-  hosts: api.hosts,
+  hosts: api.domain === "" ? api.hosts : [...api.hosts, api.domain],
   origins: api.origins,
 });
 
 /** What the metrics show, gathered when they are asked for. */
 function figures(
-  { size, counters }: Gateway<Session>,
+  gateway: Gateway<Session>,
+  server: HttpServer,
+  web: HttpServer | undefined,
+  certificates: Certificates,
   hub: Hub,
   conversation: Conversation,
   logins: Logins,
@@ -458,6 +482,7 @@ function figures(
   api: Api,
   engine: LocalEngine,
 ): Figures {
+  const { size, counters } = gateway;
   return {
     connections: { open: size, opened: counters.opened, upgraded: counters.upgraded },
     refused: {
@@ -489,6 +514,12 @@ function figures(
     apiErrors: api.counters.errors,
     apiDurations: api.counters.durations,
     store: engine.statistics(),
+    expiries: {
+      client: gateway.certificateExpires,
+      api: server.certificateExpires,
+      admin: web?.certificateExpires,
+    },
+    orders: certificates.counts(),
   };
 }
 

@@ -8,6 +8,7 @@ import { join, resolve } from "node:path";
 import t, { type Test } from "tap";
 import { version } from "../src/app/version.ts";
 import { rows, sections } from "../src/config/settings.ts";
+import { initText } from "../src/config/text.ts";
 import { createAuthority } from "../src/lab/authority.ts";
 import { openVendors, VENDORS } from "../src/vendors/index.ts";
 import { createVapidKey } from "../src/vendors/webpush.ts";
@@ -325,15 +326,8 @@ t.test("the changes begin with this version, or with what the next one will brin
   t.ok(first === version || second === version, `${first}, ${second}`);
 });
 
-t.test("what it says of SIGHUP is what the table of settings says", async (t) => {
-  const isLive = ({ setting }: (typeof rows)[number]) => setting.live === true;
-  // A section of which everything can change goes by its name.
-  const isIn = (section: string, name: string) => section === name || section.startsWith(`${name}.`);
-  const whole = sections.filter((name) => name !== "" && rows.every((row) => !isIn(row.section, name) || isLive(row)));
-  const live = [
-    ...whole.filter((name) => !whole.some((other) => other !== name && isIn(name, other))),
-    ...rows.filter((row) => isLive(row) && !whole.includes(row.section)).map((row) => row.name),
-  ];
-  const [, said = ""] = /It applies (.*?)\s+and\s+reads the files/s.exec(readme) ?? [];
-  t.same([...said.matchAll(/`([\w.]+)`/g)].map(([, name]) => name).sort(), live.sort());
+t.test("the first lines of init's file name what SIGHUP applies", async (t) => {
+  const [lines = ""] = initText("").split("\n\n");
+  for (const { name, setting } of rows)
+    t.equal(new RegExp(`[ ,]${name}[ ,\n]`).test(lines), setting.live === true, name);
 });

@@ -208,6 +208,8 @@ const metrics = createMetrics(
     apiErrors: api.counters.errors,
     apiDurations: api.counters.durations,
     store: engine.statistics(),
+    expiries: {},
+    orders: [],
   }),
   async () => [],
   async () => [],

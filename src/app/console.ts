@@ -2,10 +2,11 @@
 import { type ConsoleOptions, createConsole } from "../admin/console.ts";
 import type { Config } from "../config/index.ts";
 import { createServer, type HttpServer } from "../http/server.ts";
+import type { Place } from "../http/uws/listeners.ts";
 import { consoleAssets } from "./assets.ts";
 import { hostAddress } from "./host.ts";
 import type { Log } from "./log.ts";
-import { setupLink, tls, url } from "./places.ts";
+import { isEncrypted, setupLink, url } from "./places.ts";
 import { version } from "./version.ts";
 
 /** Bytes of the largest call from the page. */
@@ -15,6 +16,7 @@ interface Parts extends Pick<ConsoleOptions, "admins" | "api" | "live" | "audit"
   /** What holds now. */
   readonly settings: () => Config["admin"];
   readonly log: Log;
+  readonly encryption: Pick<Place, "tls">;
   readonly maxConnections?: number;
   readonly bodyTimeout: number;
 }
@@ -27,23 +29,25 @@ interface Opened {
 
 interface WebConsole {
   readonly server: HttpServer;
+  /** 0 before it listens. */
+  port(): number;
   listen(clientPort: number): Promise<Opened>;
   reload(): void;
   stop(): void;
 }
 
 export function openConsole({ admin, client, api: { maxBody } }: Config, parts: Parts): WebConsole {
-  const { settings, log, maxConnections, bodyTimeout, ...joined } = parts;
-  const place = { port: client.port, secure: client.tlsCert !== "" };
+  const { settings, log, encryption, maxConnections, bodyTimeout, ...joined } = parts;
+  const place = { port: client.port, secure: isEncrypted(client) };
   const console = createConsole({
     ...joined,
     files: consoleAssets(),
     settings: () => {
-      const { hosts, sessionIdle, sessionLifetime } = settings();
-      return { hosts, idle: sessionIdle, lifetime: sessionLifetime };
+      const { hosts, domain, sessionIdle, sessionLifetime } = settings();
+      return { hosts: domain === "" ? hosts : [...hosts, domain], idle: sessionIdle, lifetime: sessionLifetime };
     },
     client: () => place,
-    secure: admin.tlsCert !== "",
+    secure: isEncrypted(admin),
     version,
     node: `${hostAddress()}:1`,
     warn: (text, requestId) => log.warn({ requestId }, text),
@@ -54,7 +58,7 @@ export function openConsole({ admin, client, api: { maxBody } }: Config, parts: 
     {
       host: admin.host,
       port: admin.port,
-      ...tls(admin),
+      ...encryption,
       maxBody: Math.min(maxBody, LONGEST_BODY),
       bodyTimeout,
       trustedProxies: admin.trustedProxies,
@@ -63,11 +67,13 @@ export function openConsole({ admin, client, api: { maxBody } }: Config, parts: 
     },
     console.site,
   );
+  let port = 0;
   return {
     server,
+    port: () => port,
     async listen(clientPort) {
       place.port = clientPort;
-      const port = await server.listen();
+      port = await server.listen();
       console.listening(port);
       const consoleUrl = url(admin, port);
       // A store that cannot be written takes none: pushbox admin reset makes one later.

@@ -2,6 +2,7 @@
 import { request as plainRequest } from "node:http";
 import { request as tlsRequest } from "node:https";
 import type { Config } from "../config/index.ts";
+import { isEncrypted } from "./places.ts";
 
 export interface Health {
   readonly well: boolean;
@@ -11,7 +12,7 @@ export interface Health {
 export function healthy(api: Config["api"]): Promise<Health> {
   const host =
     { "0.0.0.0": "127.0.0.1", "::": "127.0.0.1", "[::]": "127.0.0.1" }[api.host] ?? api.host.replace(/^\[|\]$/g, "");
-  const secure = api.tlsCert !== "";
+  const secure = isEncrypted(api);
   const where = { host, port: api.port, path: "/healthz", timeout: 5000 };
   return new Promise((done) => {
     const url = `${secure ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${api.port}/healthz`;

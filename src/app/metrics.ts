@@ -31,6 +31,10 @@ export interface Figures {
     readonly databaseBytes: number;
     readonly logBytes: number;
   };
+  /** When the certificate of a port expires, epoch milliseconds; undefined where it has none. */
+  readonly expiries: Readonly<Record<string, number | undefined>>;
+  /** What came of asking for certificates. */
+  readonly orders: readonly { readonly domain: string; readonly issued: number; readonly failed: number }[];
 }
 
 interface Durations {
@@ -236,6 +240,28 @@ export function createMetrics(
       for (const result of HOOK_RESULTS) requests.inc({ ...labels, result }, one.requests[result]);
     }
   }
+
+  const expiry = new Gauge({
+    name: "pushbox_certificate_expiry_timestamp_seconds",
+    help: "When the certificate in use expires, in seconds since 1970",
+    labelNames: ["port"],
+    registers,
+  });
+  const orders = new Counter({
+    name: "pushbox_certificate_orders_total",
+    help: "What came of asking for certificates",
+    labelNames: ["domain", "result"],
+    registers,
+  });
+  readers.push((now) => {
+    expiry.reset();
+    orders.reset();
+    for (const [port, at] of Object.entries(now.expiries)) if (at !== undefined) expiry.set({ port }, at / 1000);
+    for (const { domain, issued, failed } of now.orders) {
+      orders.inc({ domain, result: "issued" }, issued);
+      orders.inc({ domain, result: "failed" }, failed);
+    }
+  });
 
   const stored = new Gauge({ name: "pushbox_devices", help: "Devices stored", registers });
   gauge("store_waiting", "Calls that wait for the storage thread", (now) => now.store.queued);

@@ -1,9 +1,11 @@
-// Where a port is: with which certificate, and by which address it is called.
+// Where a port is: encrypted or not, and by which address it is called.
 
-export const tls = ({ tlsCert, tlsKey }: { readonly tlsCert: string; readonly tlsKey: string }) =>
-  tlsCert === "" ? {} : { tls: { certFile: tlsCert, keyFile: tlsKey } };
+type Named = Readonly<Record<"host" | "domain" | "tlsCert", string>>;
 
-export function url({ host, tlsCert }: { readonly host: string; readonly tlsCert: string }, port: number): string {
+export const isEncrypted = ({ domain, tlsCert }: Omit<Named, "host">): boolean => domain + tlsCert !== "";
+
+export function url({ host, domain, tlsCert }: Named, port: number): string {
+  if (domain !== "") return `https://${domain}${port === 443 ? "" : `:${port}`}`;
   const name = host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
   return `${tlsCert === "" ? "http" : "https"}://${name}:${port}`;
 }

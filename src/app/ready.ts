@@ -5,6 +5,8 @@ export interface ReadinessOptions {
   /** Writes something. Rejects while the store cannot. */
   readonly probe: () => Promise<void>;
   readonly lanes: () => Promise<readonly LaneStatus[]>;
+  /** Why clients of an encrypted port are refused. */
+  readonly outages: () => readonly string[];
   readonly stopping: () => boolean;
   /** Milliseconds by a clock that is never set. */
   readonly elapsed: () => number;
@@ -24,6 +26,7 @@ const ALL_STOPPED = "every vendor refuses the credentials of this server";
 export function createReadiness({
   probe,
   lanes,
+  outages,
   stopping,
   elapsed,
 }: ReadinessOptions): () => Promise<readonly string[]> {
@@ -48,7 +51,8 @@ export function createReadiness({
     const trouble = await storage();
     if (trouble !== undefined) return [trouble];
     const all = await lanes().catch(() => []);
-    return all.length > 0 && all.every(({ state }) => state === "stopped") ? [ALL_STOPPED] : [];
+    const allStopped = all.length > 0 && all.every(({ state }) => state === "stopped");
+    return [...(allStopped ? [ALL_STOPPED] : []), ...outages()];
   }
 
   return async () => {

@@ -167,7 +167,9 @@ function addOne({ host, end }: Cli, program: Cli["program"], sub: Sub): void {
 
 /** Where the data is, and by which address the page is opened. */
 const which = ({ name }: Row): boolean =>
-  ["data", "admin.host", "admin.port", "admin.tls_cert", "admin.tls_key"].includes(name);
+  ["data", "admin.host", "admin.port", "admin.domain", "admin.tls_cert", "admin.tls_key", "acme.accept_terms"].includes(
+    name,
+  );
 
 function linked({ admin }: Config, secret: string, until: number, what: string): Done {
   const link = setupLink(url(admin, admin.port), secret);

@@ -4,7 +4,7 @@ import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, statfsSync, writeS
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { openFiles, share } from "../app/files.ts";
-import { type Config, listeners } from "../config/index.ts";
+import { type Config, domainsOf, listeners, places } from "../config/index.ts";
 import { type Cli, configured, everything, failed, ok } from "./command.ts";
 
 type Level = "ok" | "warning" | "wrong";
@@ -29,6 +29,7 @@ export function addDoctor(cli: Cli): void {
         room(resolve(config.data)),
         ...(await ports(config)),
         ...certificates(config, warnings),
+        ...(await domains(config)),
         ...credentials(config),
         ...(await clock(config)),
       ];
@@ -123,12 +124,12 @@ function room(data: string): Finding {
 }
 
 async function ports(config: Config): Promise<readonly Finding[]> {
+  // What loads native code is loaded here: a command that needs none is to start without.
+  const { placeTrouble } = await import("./places.ts");
   return await Promise.all(
-    listeners(config).map(async (section): Promise<Finding> => {
+    places(config).map(async (section): Promise<Finding> => {
       const { host, port } = config[section];
       const part = `${section} port`;
-      // What loads native code is loaded here: a command that needs none is to start without.
-      const { placeTrouble } = await import("./places.ts");
       const trouble = await placeTrouble(section, config);
       if (trouble === undefined) return { part, level: "ok", text: `${port} on ${host} is free` };
       if (trouble.code === "EADDRINUSE")
@@ -144,10 +145,28 @@ function certificates(config: Config, warnings: readonly string[]): readonly Fin
   const named = listeners(config)
     .map((section) => config[section].tlsCert)
     .filter((file) => file !== "");
+  if (named.length === 0 && domainsOf(config).size > 0) return told;
   if (named.length === 0) return [...told, { part: "certificates", level: "ok", text: "none is configured" }];
   const about = warnings.some((text) => text.includes("certificate in"));
   return about ? told : [...told, { part: "certificates", level: "ok", text: `valid: ${named.join(", ")}` }];
 }
+
+/** The certificates that are got for domains, and whether the authority's question would be answered. */
+async function domains(config: Config): Promise<readonly Finding[]> {
+  const names = [...domainsOf(config).keys()];
+  if (names.length === 0) return [];
+  const [{ storedCertificates }, { reached }] = await Promise.all([
+    import("../acme/keeper.ts"),
+    import("./doctor/reach.ts"),
+  ]);
+  const stored = await storedCertificates(resolve(config.data), names, Date.now());
+  return [
+    ...stored.map(({ concern, text }): Finding => ({ part: "certificates", level: LEVELS[concern], text })),
+    ...(await Promise.all(names.map(async (name) => ({ part: "domain", ...(await reached(name, config.acme)) })))),
+  ];
+}
+
+const LEVELS = { none: "ok", renewal: "warning", outage: "wrong" } as const;
 
 function credentials(config: Config): readonly Finding[] {
   const names = [...new Set(config.vendors.entries.map(({ vendor }) => vendor))];

@@ -4,7 +4,11 @@ import { type Cli, configured, failed, ok } from "./command.ts";
 
 export function addHealthcheck(cli: Cli): void {
   const { host } = cli;
-  const reach = new Set(["api.host", "api.port", "api.tls_cert", "api.tls_key", "api.insecure", "api.keys"]);
+  const reach = new Set(
+    ["host", "port", "domain", "tls_cert", "tls_key", "insecure", "keys"]
+      .map((key) => `api.${key}`)
+      .concat("acme.accept_terms"),
+  );
   configured(
     cli,
     "healthcheck",

@@ -2,10 +2,9 @@
 import { statSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { resolve } from "node:path";
-import { type Config, listeners } from "../config/index.ts";
+import { storedCertificates } from "../acme/keeper.ts";
+import { type Config, domainsOf, type PlaceSection, places } from "../config/index.ts";
 import { freePort } from "../http/uws/listeners.ts";
-
-type Section = "client" | "api" | "admin";
 
 /** What is wrong, with what to do. */
 export interface PlaceTrouble {
@@ -16,7 +15,7 @@ export interface PlaceTrouble {
 }
 
 /** Undefined: the port can be had there, now. */
-export async function placeTrouble(section: Section, config: Config): Promise<PlaceTrouble | undefined> {
+export async function placeTrouble(section: PlaceSection, config: Config): Promise<PlaceTrouble | undefined> {
   const { host, port } = config[section];
   try {
     await freePort(host, port);
@@ -36,7 +35,7 @@ export async function placeTrouble(section: Section, config: Config): Promise<Pl
 }
 
 /** An interface is the usual mistake: the kernel's tools take one where others want its address. */
-function unknownName(host: string, section: Section): string {
+function unknownName(host: string, section: PlaceSection): string {
   const [first] = networkInterfaces()[host] ?? [];
   return first === undefined
     ? `${host} is not an address or a known name: set --${section}-host to an address`
@@ -53,7 +52,7 @@ export async function placeProblems(config: Config): Promise<{
 }> {
   const problems: string[] = [];
   const warnings: string[] = [];
-  for (const section of listeners(config)) {
+  for (const section of places(config)) {
     const trouble = await placeTrouble(section, withEveryFamily(config, await hasIpv6()));
     if (trouble === undefined || trouble.code === "EADDRINUSE") continue;
     (trouble.code === "EACCES" ? warnings : problems).push(`${section}.host: ${trouble.text}`);
@@ -62,6 +61,8 @@ export async function placeProblems(config: Config): Promise<{
   const found = statSync(data, { throwIfNoEntry: false });
   if (found !== undefined && !found.isDirectory())
     problems.push(`data: the data directory ${data} is a file: name another with --data`);
+  for (const { concern, text } of await storedCertificates(data, [...domainsOf(config).keys()], Date.now()))
+    if (concern !== "none") warnings.push(text);
   return { problems, warnings };
 }
 
@@ -80,7 +81,13 @@ export function withEveryFamily(config: Config, ipv6: boolean): Config {
   if (ipv6) return config;
   const every = <T extends { readonly host: string }>(place: T): T =>
     /^\[?::\]?$/.test(place.host) ? { ...place, host: "0.0.0.0" } : place;
-  return { ...config, client: every(config.client), api: every(config.api), admin: every(config.admin) };
+  return {
+    ...config,
+    client: every(config.client),
+    api: every(config.api),
+    admin: every(config.admin),
+    acme: every(config.acme),
+  };
 }
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "";

@@ -286,9 +286,19 @@ export function isLoopback(host: string): boolean {
 
 const everywhere = new Set(["0.0.0.0", "::", "[::]"]);
 
-/** The sections with a port that is listened on. */
-export const listeners = ({ admin }: Pick<Config, "admin">): readonly ("client" | "api" | "admin")[] =>
+/** The sections of ports that can be encrypted. */
+export type TlsSection = "client" | "api" | "admin";
+
+/** Those of them that are listened on. */
+export const listeners = ({ admin }: Pick<Config, "admin">): readonly TlsSection[] =>
   admin.enabled ? ["client", "api", "admin"] : ["client", "api"];
+
+/** All sections with a port. */
+export type PlaceSection = TlsSection | "acme";
+
+/** Those whose port is listened on. */
+export const places = (config: Config): readonly PlaceSection[] =>
+  domainsOf(config).size === 0 ? listeners(config) : [...listeners(config), "acme"];
 
 /** The rules between settings. A rule with a spoiled setting is left for the next try. */
 function join(config: Config, draft: Draft, warnings: string[]): void {
@@ -302,7 +312,7 @@ function join(config: Config, draft: Draft, warnings: string[]): void {
       draft.problems.push(`${origin === "default" ? "configuration" : origin}: ${text}`);
   };
   const { client, api, admin } = config;
-  const meet = (one: "client" | "api" | "admin", other: "client" | "api" | "admin"): boolean => {
+  const meet = (one: TlsSection, other: TlsSection): boolean => {
     const [a, b] = [config[one], config[other]];
     return a.port !== 0 && a.port === b.port && (a.host === b.host || everywhere.has(a.host) || everywhere.has(b.host));
   };
@@ -316,7 +326,12 @@ function join(config: Config, draft: Draft, warnings: string[]): void {
         : undefined,
     );
   for (const name of listeners(config)) {
-    const { tlsCert, tlsKey } = config[name];
+    const { domain, tlsCert, tlsKey } = config[name];
+    rule([`${name}.domain`, `${name}.tls_cert`], () =>
+      domain !== "" && tlsCert !== ""
+        ? `${name}.domain gets its certificate by itself and ${name}.tls_cert names one; leave one of them`
+        : undefined,
+    );
     const names = [`${name}.tls_cert`, `${name}.tls_key`];
     rule(names, () => {
       if (tlsCert !== "" && tlsKey === "")
@@ -329,6 +344,7 @@ function join(config: Config, draft: Draft, warnings: string[]): void {
       return pair.problems.map((problem) => `${name}.${problem}`);
     });
   }
+  acmeRules(config, rule, warnings);
   for (const revision of ["", "_v3"] as const) {
     const [interval, timeout] =
       revision === "" ? [client.pingInterval, client.pingTimeout] : [client.pingIntervalV3, client.pingTimeoutV3];
@@ -343,9 +359,10 @@ function join(config: Config, draft: Draft, warnings: string[]): void {
       ? `api.host ${api.host} can be reached by others and there is no key; add [[api.keys]], or use "127.0.0.1", or accept that anybody can push with --insecure-api`
       : undefined,
   );
-  rule(["admin.host", "admin.tls_cert", "admin.insecure", "admin.enabled"], () =>
-    admin.enabled && !isLoopback(admin.host) && admin.tlsCert === "" && !admin.insecure
-      ? `admin.host ${admin.host} can be reached by others and there is no certificate; set admin.tls_cert and admin.tls_key, or use "127.0.0.1" with a tunnel (ssh -L ${admin.port}:127.0.0.1:${admin.port}), or accept that passwords can be read on the way with --insecure-admin`
+  const adminIsSecure = admin.tlsCert + admin.domain !== "";
+  rule(["admin.host", "admin.tls_cert", "admin.domain", "admin.insecure", "admin.enabled"], () =>
+    admin.enabled && !isLoopback(admin.host) && !adminIsSecure && !admin.insecure
+      ? `admin.host ${admin.host} can be reached by others and there is no certificate; set admin.domain, or admin.tls_cert and admin.tls_key, or use "127.0.0.1" with a tunnel (ssh -L ${admin.port}:127.0.0.1:${admin.port}), or accept that passwords can be read on the way with --insecure-admin`
       : undefined,
   );
   rule(["api.keys"], () => {
@@ -406,12 +423,52 @@ function join(config: Config, draft: Draft, warnings: string[]): void {
       file === "" ? [] : checkAuthorities(file).map((problem) => `hooks.tell ${name}: ca_file: ${problem}`),
     );
   });
-  if (admin.insecure && (admin.tlsCert !== "" || isLoopback(admin.host)))
+  if (admin.insecure && (adminIsSecure || isLoopback(admin.host)))
     warnings.push("admin.insecure has no effect: the console is not served to others without https");
   if (api.insecure && api.keys.length > 0)
     warnings.push("api.insecure has no effect: there are keys, and every call needs one");
   if (api.origins.includes("*") && api.keys.length === 0)
     warnings.push('api.origins is "*" and there is no key: any web page that somebody here looks at can push');
+}
+
+type Rule = (names: readonly string[], check: () => string | readonly string[] | undefined) => void;
+
+/** The rules of certificates that are got by naming a domain. */
+function acmeRules(config: Config, rule: Rule, warnings: string[]): void {
+  const [section] = listeners(config).filter((name) => config[name].domain !== "");
+  if (section === undefined) return;
+  const { acme } = config;
+  rule([`${section}.domain`, "acme.accept_terms", "acme.directory"], () => {
+    const { host } = new URL(acme.directory);
+    const terms = host.endsWith("letsencrypt.org") ? " (https://letsencrypt.org/repository/)" : "";
+    return acme.acceptTerms
+      ? undefined
+      : `${section}.domain asks ${host} for a certificate, whose terms of service you have to agree to${terms}: write acme.accept_terms = true`;
+  });
+  for (const name of listeners(config))
+    rule([`${name}.port`, "acme.port"], () =>
+      acme.port === config[name].port && acme.port !== 0
+        ? `${name}.port and acme.port are both ${acme.port}; the authority's question needs a port of its own`
+        : undefined,
+    );
+  rule(["acme.ca_file"], () =>
+    acme.caFile === "" ? undefined : checkAuthorities(acme.caFile).map((problem) => `acme.ca_file: ${problem}`),
+  );
+  for (const name of listeners(config)) {
+    const { domain, host } = config[name];
+    if (domain !== "" && isLoopback(host))
+      warnings.push(`${name}.domain is ${domain}, but ${name}.host ${host} can only be reached from this machine`);
+  }
+}
+
+/** The domains that are named, each once, with the sections that name it. */
+export function domainsOf(config: Config): ReadonlyMap<string, readonly TlsSection[]> {
+  const domains = new Map<string, TlsSection[]>();
+  for (const section of listeners(config)) {
+    const { domain } = config[section];
+    if (domain !== "") domains.set(domain, [...(domains.get(domain) ?? []), section]);
+  }
+  return domains;
 }
 
 /** Whether tokens of clients are looked at. */

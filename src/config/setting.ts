@@ -1,5 +1,6 @@
 // One setting: what may be written, what holds when nothing is, and how a flag's or a variable's text becomes a value.
 import { isIP } from "node:net";
+import { domainToASCII } from "node:url";
 import { z } from "zod";
 import { ALGORITHMS, type Algorithm } from "../core/login.ts";
 import { isWeakKey } from "./weak.ts";
@@ -138,6 +139,29 @@ function apart(text: string): string | undefined {
   const [, name = "", port] = /^(?:\w+:\/\/)?(\[[^\]]+\]|[^:/]+)(?::(\d{1,5}))?\/?$/.exec(text) ?? [];
   if (name === text || !isHost(name)) return undefined;
   return port === undefined ? `host = "${name}"` : `host = "${name}" and port = ${port}`;
+}
+
+/** A name that an authority can ask for over HTTP; "" for none. */
+export const domain = (why: string): Setting<string> => {
+  const expected = 'a name such as "push.example.com"';
+  return {
+    ...text("", /^/, expected, "<name>", why),
+    schema: z
+      .string()
+      .refine((name) => name === "" || isDomain(name), { error: ({ input }) => domainHint(String(input)) ?? expected })
+      .transform((name) => name.toLowerCase()),
+  };
+};
+
+const isDomain = (name: string): boolean =>
+  name.length <= 253 && isIP(name) === 0 && /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.(?!$|\d+$)|$))+$/i.test(name);
+
+function domainHint(given: string): string | undefined {
+  if (given.includes("*"))
+    return "each name without a star: who owns a whole zone is asked by DNS, which pushbox does not speak";
+  if (given.includes(",")) return "one name";
+  const name = domainToASCII(given.replace(/^\w+:\/\//, "").replace(/[/:].*$/, ""));
+  return name !== given && isDomain(name) ? JSON.stringify(name) : undefined;
 }
 
 export const port = (fallback: number, why: string): Setting<number> => ({

@@ -7,6 +7,7 @@ import {
   authKeys,
   choice,
   countByPrefix,
+  domain,
   host,
   hostName,
   integer,
@@ -43,7 +44,8 @@ export const settings = {
   client: {
     host: host("::", "Address that clients connect to; :: is every one of this machine, 0.0.0.0 every IPv4 one."),
     port: port(10_001, "Port that clients connect to; 0 takes any free one."),
-    tls_cert: file("Certificate chain (PEM) for https and wss; empty: plain http and ws."),
+    domain: domain("Name of this port on the internet: https and wss, with a certificate that [acme] gets for it."),
+    tls_cert: file("Certificate chain (PEM) for https and wss; empty, and no domain: plain http and ws."),
     tls_key: file("Private key (PEM) of that certificate."),
     origins: list(["*"], origin, "<origin>", "Web pages that may connect, by origin; * is any."),
     max_payload: integer(1_000_000, 1024, 1_000_000, "Bytes of the largest message a client may send."),
@@ -174,7 +176,8 @@ export const settings = {
   api: {
     host: host("127.0.0.1", "Address of the API. Any but this machine's own needs keys."),
     port: port(11_001, "Port of the API; 0 takes any free one."),
-    tls_cert: file("Certificate chain (PEM) for https; empty: plain http."),
+    domain: domain("Name of the API on the internet: https, with a certificate that [acme] gets for it."),
+    tls_cert: file("Certificate chain (PEM) for https; empty, and no domain: plain http."),
     tls_key: file("Private key (PEM) of that certificate."),
     insecure: yesNo(false, "Start the API without keys on an address that others reach. Anybody there can then push.", {
       flag: "insecure-api",
@@ -225,7 +228,8 @@ export const settings = {
     enabled: yesNo(true, "Serve the web console, for those who operate this server."),
     host: host("127.0.0.1", "Address of the console. Any but this machine's own needs a certificate."),
     port: port(12_001, "Port of the console; 0 takes any free one."),
-    tls_cert: file("Certificate chain (PEM) for https; empty: plain http."),
+    domain: domain("Name of the console on the internet: https, with a certificate that [acme] gets for it."),
+    tls_cert: file("Certificate chain (PEM) for https; empty, and no domain: plain http."),
     tls_key: file("Private key (PEM) of that certificate."),
     insecure: yesNo(
       false,
@@ -246,6 +250,31 @@ export const settings = {
       live: true,
     }),
     trusted_proxies: list([], network, "<network>", "Proxies whose X-Forwarded-For is believed on the console's port."),
+  },
+  acme: {
+    accept_terms: yesNo(
+      false,
+      "Agree to the terms of service of the authority that certificates for domains come from; without it none is asked for.",
+    ),
+    email: text(
+      "",
+      /^([\w.+-]+@[\w-]+(\.[\w-]+)+)?$/,
+      "one e-mail address",
+      "<address>",
+      "Where the authority may write to; empty: nowhere.",
+    ),
+    directory: text(
+      "https://acme-v02.api.letsencrypt.org/directory",
+      (url) => url.startsWith("https://") && URL.canParse(url),
+      'the https URL of an ACME directory, such as "https://acme-staging-v02.api.letsencrypt.org/directory"',
+      "<url>",
+      "The authority: Let's Encrypt, or another that speaks ACME (RFC 8555).",
+    ),
+    ca_file: file("Certificates (PEM) to trust besides the usual ones when the authority is asked; for private ones.", {
+      beside: true,
+    }),
+    host: host("::", "Address on which the authority's question is answered (HTTP-01), once a domain is named."),
+    port: port(80, "Port of it. Authorities ask port 80 of the domain: what leads there must lead here."),
   },
   storage: {
     synchronous: choice(

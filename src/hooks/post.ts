@@ -1,6 +1,7 @@
 // The way to one place of the business server: POST, signed, within a time. undici is at home here. Nothing is followed or retried.
 import { createSecureContext, rootCertificates } from "node:tls";
 import { Pool } from "undici";
+import { causeOf, codeOf } from "../http/causes.ts";
 import { namesPrivate, publicLookup } from "../http/public.ts";
 import { type HookSecret, signedHeaders } from "./sign.ts";
 
@@ -106,36 +107,11 @@ export class Post {
   }
 
   #explained(error: unknown): string {
-    const code = codeOf(error);
     const { hostname } = new URL(this.#destination.url);
-    if (code === "ENOTPUBLIC")
+    if (codeOf(error) === "ENOTPUBLIC")
       return `${hostname} leads to an address that is not public: write the address itself into url, or set allow_private = true`;
-    if (UNTRUSTED.test(code))
-      return `its certificate is not trusted (${code}): name the authority's certificate with ca_file`;
-    return CAUSES[code] ?? `the request failed (${code})`;
+    return causeOf(error);
   }
 }
 
 const one = (value: string | string[] | undefined): string | undefined => (Array.isArray(value) ? value[0] : value);
-
-const UNTRUSTED = /SELF_SIGNED|UNABLE_TO_(GET_ISSUER|VERIFY)|CERT_UNTRUSTED|INVALID_CA/;
-
-const CAUSES: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "nobody listens there (ECONNREFUSED)",
-  ENOTFOUND: "there is no such name (ENOTFOUND)",
-  EAI_AGAIN: "the name could not be looked up (EAI_AGAIN)",
-  ECONNRESET: "the connection was closed before the answer (ECONNRESET)",
-  UND_ERR_SOCKET: "the connection was closed before the answer",
-  UND_ERR_CONNECT_TIMEOUT: "no connection in time",
-  UND_ERR_HEADERS_TIMEOUT: "no answer in time",
-  UND_ERR_BODY_TIMEOUT: "no complete answer in time",
-  UND_ERR_DESTROYED: "pushbox is stopping",
-  CERT_HAS_EXPIRED: "its certificate has expired",
-  ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another name",
-};
-
-/** Node's and undici's codes say what happened; their texts may quote what was sent. */
-function codeOf(error: unknown): string {
-  const { code, name } = error as NodeJS.ErrnoException;
-  return typeof code === "string" ? code : String(name);
-}

@@ -34,6 +34,7 @@ export interface HttpServer {
   listen(): Promise<number>;
   /** See `Listeners`. */
   reloadTls(): Promise<void>;
+  readonly certificateExpires: number | undefined;
   accept(on: boolean): boolean;
   /** Stops accepting, waits some seconds until the running requests are answered, closes the connections. */
   close(): Promise<void>;
@@ -132,6 +133,9 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
     },
 
     reloadTls: () => listeners.reloadTls(),
+    get certificateExpires() {
+      return listeners.expires;
+    },
     accept: (on) => listeners.accept(on),
 
     close() {

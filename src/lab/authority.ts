@@ -1,8 +1,8 @@
 // A certificate authority made on the spot: nobody trusts it who was not told to, and its keys never leave the process.
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
 import { isIP, isIPv6 } from "node:net";
+import { bits, der, explicit, identifier, integer, octets, sequence, set, time, utf8, yes } from "../core/der.ts";
 import { DAY } from "../core/time.ts";
-import { bits, der, explicit, identifier, integer, octets, sequence, set, time, utf8, yes } from "./der.ts";
 
 export interface Certified {
   /** PEM. */

@@ -134,6 +134,7 @@ t.test("config: the settings that hold, by their names in the file, and secrets 
     "client",
     "api",
     "admin",
+    "acme",
     "storage",
     "hooks",
     "vendors",

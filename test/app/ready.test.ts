@@ -19,6 +19,7 @@ function readiness(options: Partial<Parameters<typeof createReadiness>[0]> = {})
   const ready = createReadiness({
     probe: async () => {},
     lanes: async () => [],
+    outages: () => [],
     stopping: () => false,
     elapsed: () => clock.now,
     ...options,

@@ -1,10 +1,14 @@
 // Commands on a running server: what they print for people and as JSON, and how they end. In this process, where each takes a
 // hundredth of the time.
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { writeFileSync } from "node:fs";
+import { createServer as createHttp } from "node:http";
 import { join } from "node:path";
 import t from "tap";
+import { reached } from "../../src/cli/doctor/reach.ts";
 import { run as runCli } from "../../src/cli/index.ts";
+import { freePort } from "../../src/http/uws/listeners.ts";
 import { startTestApp } from "../support/app.ts";
 import { device, jobIn } from "../support/devices.ts";
 import type { Ended } from "../support/process.ts";
@@ -123,6 +127,27 @@ t.test("doctor: each part of the machine, and what is wrong with it", async (t) 
   const elsewhere = await cli(["doctor", "--client-host", "192.0.2.1", ...free]);
   t.match(elsewhere, { code: 1, out: /^wrong +client port +192\.0\.2\.1 is not an address of this machine/m });
   t.match(await cli(["doctor", "--client-port", "x"]), { code: 2 });
+});
+
+t.test("doctor: what is stored for a domain, and whether its port 80 leads here", async (t) => {
+  const { port } = await freePort("127.0.0.1", 0);
+  const at = (name: string, own = port) => reached(name, { host: "127.0.0.1", port: own }, port);
+  t.match(await at("localhost"), { level: "ok", text: /^port \d+ of localhost \(.*127\.0\.0\.1.*\) leads here/ });
+  t.match(await at("nobody.invalid"), {
+    level: "wrong",
+    text: /^nobody\.invalid has no address: it needs an A or AAAA/,
+  });
+  t.match(await at("localhost", 0), { level: "warning", text: /is not reached from here: nobody listens there/ });
+  const other = createHttp((_request, response) => response.end("another")).listen(port, "127.0.0.1");
+  await once(other, "listening");
+  t.teardown(() => other.close());
+  t.match(await at("localhost"), { level: "wrong", text: /^something else answers on port/ });
+  const free = ["--client-port", "0", "--api-port", "0"];
+  const flags = ["--client-domain", "push.invalid", "--acme-accept-terms", "--acme-port", `${port}`];
+  const told = await cli(["doctor", ...free, ...flags, "--data", t.testdir({})]);
+  t.equal(told.code, 1);
+  t.match(told.out, /^ok {7}certificates {2}push\.invalid has no certificate yet$/m);
+  t.match(told.out, /^wrong {4}domain {8}push\.invalid has no address/m);
 });
 
 t.test("completion: scripts that their shells take, with every command in them", async (t) => {

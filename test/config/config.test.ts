@@ -121,7 +121,7 @@ const mistakes: readonly (readonly [string, string, readonly string[]])[] = [
   [
     "a setting outside of its section",
     "port = 1",
-    ["1: unknown setting port; port belongs in [client] or [api] or [admin]"],
+    ["1: unknown setting port; port belongs in [client] or [api] or [admin] or [acme]"],
   ],
   [
     "a setting in another section",
@@ -196,6 +196,40 @@ const mistakes: readonly (readonly [string, string, readonly string[]])[] = [
     "a certificate without a key",
     '[client]\ntls_cert = "x"',
     ["2: client.tls_cert is set and client.tls_key is not; name the certificate's key too"],
+  ],
+  [
+    "a domain and a certificate",
+    '[acme]\naccept_terms = true\n[client]\ndomain = "push.example.com"\ntls_cert = "x"\ntls_key = "y"',
+    [
+      "4: client.domain gets its certificate by itself and client.tls_cert names one; leave one of them",
+      "5: client.tls_cert: there is no file x",
+      "5: client.tls_key: there is no file y",
+    ],
+  ],
+  [
+    "a domain and terms that nobody has agreed to",
+    '[client]\ndomain = "push.example.com"',
+    [
+      "2: client.domain asks acme-v02.api.letsencrypt.org for a certificate, whose terms of service you have to agree to (https://letsencrypt.org/repository/): write acme.accept_terms = true",
+    ],
+  ],
+  [
+    "a domain that is none",
+    '[client]\ndomain = "https://Bücher.example/"\n[api]\ndomain = "*.example.com"\n[acme]\ndirectory = "http://a.test/"\nemail = "me"',
+    [
+      '2: client.domain: "https://Bücher.example/" does not fit; write "xn--bcher-kva.example"',
+      '4: api.domain: "*.example.com" does not fit; write each name without a star: who owns a whole zone is asked by DNS, which pushbox does not speak',
+      '6: acme.directory: "http://a.test/" does not fit; write the https URL of an ACME directory, such as "https://acme-staging-v02.api.letsencrypt.org/directory"',
+      '7: acme.email: "me" does not fit; write one e-mail address',
+    ],
+  ],
+  [
+    "the port of the authority's question is another's",
+    '[acme]\naccept_terms = true\nca_file = "/none.pem"\n[client]\ndomain = "push.example.com"\nport = 80',
+    [
+      "6: client.port and acme.port are both 80; the authority's question needs a port of its own",
+      "3: acme.ca_file: there is no file /none.pem",
+    ],
   ],
   [
     "an API that others reach without a key",

@@ -50,6 +50,7 @@ export async function startTestApp(
     client: { ...base.client, host: "127.0.0.1", port: 0, ...overrides.client },
     api: { ...base.api, port: 0, ...overrides.api },
     admin: { ...base.admin, enabled: false, port: 0, ...overrides.admin },
+    acme: { ...base.acme, host: "127.0.0.1", port: 0, ...overrides.acme },
     hooks: { ...base.hooks, ...overrides.hooks },
     vendors: { ...base.vendors, ...overrides.vendors },
     storage: { ...base.storage, synchronous: "NORMAL", ...overrides.storage },

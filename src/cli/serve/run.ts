@@ -4,7 +4,7 @@ import { platform } from "node:os";
 import { resolve } from "node:path";
 import { openFiles, share } from "../../app/files.ts";
 import type { Log } from "../../app/log.ts";
-import { reachable } from "../../app/places.ts";
+import { isEncrypted, reachable } from "../../app/places.ts";
 import type { Supervisor } from "../../app/supervisor.ts";
 import { collectOnce } from "../../app/v8.ts";
 import { type App, startApp } from "../../app.ts";
@@ -48,7 +48,7 @@ export async function serve(run: Run): Promise<number> {
   if (config.api.insecure && config.api.keys.length === 0 && !isLoopback(config.api.host))
     log.warn(`INSECURE: the API on ${config.api.host} needs no key; whoever reaches it can push to every device`);
   const { admin } = config;
-  if (admin.enabled && admin.insecure && admin.tlsCert === "" && !isLoopback(admin.host))
+  if (admin.enabled && admin.insecure && !isEncrypted(admin) && !isLoopback(admin.host))
     log.warn(`INSECURE: the console on ${admin.host} has no https; whoever is on the way there can read passwords`);
   let app: App;
   try {
@@ -143,9 +143,7 @@ function tellReload(by: string, outcome: Reloaded | Error, { config, log }: Run)
   log.level = next.logLevel;
   const named = (takes: string): readonly string[] =>
     changes.filter((one) => one.takes === takes).map(({ name }) => name);
-  const certificates = listeners(next).some((section) => next[section].tlsCert !== "")
-    ? "certificates read again; "
-    : "";
+  const certificates = listeners(next).some((section) => isEncrypted(next[section])) ? "certificates read again; " : "";
   log.info(`${by}: ${certificates}changed: ${named("reload").join(", ") || "no setting"}`);
   for (const name of named("restart")) log.warn(`${by}: ${name} has changed and needs a restart`);
 }
@@ -216,6 +214,7 @@ function greet(app: App, config: Config, log: Log): void {
   const here = reachable(app.clientUrl);
   const others = here === app.clientUrl ? "" : ", and to every other address of this machine";
   log.info(`clients connect to ${here}${others}`);
+  for (const text of app.outages()) log.warn(`until then nobody connects there: ${text}`);
   log.info(`API at ${app.apiUrl}`);
   if (app.consoleUrl !== undefined) log.info(`console at ${app.consoleUrl}`);
   if (app.setupLink !== undefined)

@@ -2,7 +2,8 @@
 import "./header-limit.ts";
 import type { TemplatedApp, us_listen_socket } from "uWebSockets.js";
 import * as uws from "uWebSockets.js";
-import { hash } from "node:crypto";
+import { hash, X509Certificate } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { createSecureContext } from "node:tls";
@@ -12,6 +13,8 @@ interface TlsFiles {
   readonly certFile: string;
   readonly keyFile: string;
   readonly passphrase?: string;
+  /** They may come later: until then nobody is listened to. */
+  readonly awaited?: boolean;
 }
 
 export interface Place {
@@ -39,8 +42,9 @@ export class Listeners {
   #address = "";
   #port = 0;
   #socket: us_listen_socket | undefined = undefined;
-  /** Hash of the certificate and key in use. */
-  #identity = "";
+  #certificate: Checked | undefined = undefined;
+  /** Connections are wanted: it listens, or does as soon as there is a certificate. */
+  #accepts = false;
 
   /** @param route puts its routes on an app; called again for every new certificate */
   constructor(place: Place, gate: Gate, route: (app: TemplatedApp) => void) {
@@ -49,24 +53,27 @@ export class Listeners {
     this.#route = route;
   }
 
+  /** When the certificate in use expires, epoch milliseconds. */
+  get expires(): number | undefined {
+    return this.#certificate?.expires;
+  }
+
   /** Resolves with the port. Rejects with the reason, and its `code` as Node names it, when the port cannot be had. */
   async listen(): Promise<number> {
-    const { host, port, tls } = this.#place;
-    const identity = tls === undefined ? "" : await checked(tls);
-    let socket: us_listen_socket | undefined;
+    const { host, port } = this.#place;
+    const certificate = await this.#stored();
+    this.#accepts = true;
     // A free port that was found may be taken by the time it is asked for: then another one is found.
-    for (let tries = port === 0 ? 10 : 1; tries > 0 && socket === undefined; tries--) {
+    for (let tries = port === 0 ? 10 : 1; ; tries--) {
       ({ address: this.#address, port: this.#port } = await freePort(host, port));
-      // A certificate to come needs a second socket on the port, which only sockets that share it can have.
-      socket = this.#open(this.#sharing);
+      try {
+        if (certificate !== "none") await this.#take(certificate);
+        return this.#port;
+      } catch (error) {
+        this.#port = 0;
+        if (tries === 1) throw error;
+      }
     }
-    if (socket === undefined) {
-      await freePort(host, this.#port); // knows the reason, when another was faster
-      throw new Error(`cannot listen on ${host}:${this.#port}`);
-    }
-    this.#socket = socket;
-    this.#identity = identity;
-    return this.#port;
   }
 
   /**
@@ -75,16 +82,11 @@ export class Listeners {
    * one is closed, so the port is never free; only a connection that waits in the old socket's queue at that instant is reset.
    */
   async reloadTls(): Promise<void> {
-    const { host, tls } = this.#place;
-    if (tls === undefined) return;
-    const identity = await checked(tls);
-    const previous = this.#socket;
-    if (previous === undefined || identity === this.#identity) return;
-    const socket = this.#open(SHARED);
-    if (socket === undefined) throw new Error(`cannot listen on ${host}:${this.#port} with the new certificate`);
-    uws.us_listen_socket_close(previous);
-    this.#socket = socket;
-    this.#identity = identity;
+    if (this.#place.tls === undefined) return;
+    const certificate = await this.#stored();
+    if (certificate === "none" || certificate === undefined) return;
+    if (this.#port === 0 || certificate.identity === this.#certificate?.identity) return;
+    await this.#take(certificate);
   }
 
   /**
@@ -93,16 +95,17 @@ export class Listeners {
    */
   accept(on: boolean): boolean {
     const app = this.#apps.at(-1);
-    if (app === undefined) return true; // never listened, or closed
-    if (!on) this.stop();
-    else if (this.#socket === undefined) this.#socket = this.#listen(app, this.#sharing);
-    return !on || this.#socket !== undefined;
+    if (this.#port === 0) return true; // never listened, or closed
+    this.#accepts = on;
+    if (!on) this.#closeSocket();
+    else if (app !== undefined && this.#socket === undefined) this.#socket = this.#listen(app, this.#sharing);
+    return !on || app === undefined || this.#socket !== undefined;
   }
 
   /** Accepts no more. */
   stop(): void {
-    if (this.#socket !== undefined) uws.us_listen_socket_close(this.#socket);
-    this.#socket = undefined;
+    this.#closeSocket();
+    this.#port = 0;
   }
 
   /** Cuts off what is still connected. */
@@ -116,7 +119,40 @@ export class Listeners {
     return this.#place.tls === undefined ? EXCLUSIVE : SHARED;
   }
 
-  #open(sharing: Sharing): us_listen_socket | undefined {
+  /** What the files hold; undefined without TLS, "none" while they are awaited. */
+  async #stored(): Promise<Checked | "none" | undefined> {
+    const { tls } = this.#place;
+    if (tls === undefined) return undefined;
+    return tls.awaited === true && !existsSync(tls.certFile) ? "none" : await checked(tls);
+  }
+
+  /** An app of its own for the certificate, and the port to it. */
+  async #take(certificate: Checked | undefined): Promise<void> {
+    const { host, tls } = this.#place;
+    const app = this.#app();
+    if (this.#accepts) {
+      // A certificate to come needs a second socket on the port, which only sockets that share it can have.
+      const socket = this.#listen(app, this.#sharing);
+      if (socket === undefined) {
+        app.close();
+        if (this.#socket === undefined) await freePort(host, this.#port); // knows the reason, when another was faster
+        throw new Error(
+          `cannot listen on ${host}:${this.#port}${tls === undefined ? "" : " with the new certificate"}`,
+        );
+      }
+      this.#closeSocket();
+      this.#socket = socket;
+    }
+    this.#apps.push(app);
+    this.#certificate = certificate;
+  }
+
+  #closeSocket(): void {
+    if (this.#socket !== undefined) uws.us_listen_socket_close(this.#socket);
+    this.#socket = undefined;
+  }
+
+  #app(): TemplatedApp {
     const { tls } = this.#place;
     const app =
       tls === undefined
@@ -128,9 +164,7 @@ export class Listeners {
           });
     this.#gate.watch(app);
     this.#route(app);
-    const socket = this.#listen(app, sharing);
-    if (socket !== undefined) this.#apps.push(app);
-    return socket;
+    return app;
   }
 
   #listen(app: TemplatedApp, sharing: Sharing): us_listen_socket | undefined {
@@ -166,12 +200,22 @@ export function freePort(host: string, port: number): Promise<{ readonly address
   });
 }
 
+interface Checked {
+  /** Hash of certificate and key. */
+  readonly identity: string;
+  /** Epoch milliseconds. */
+  readonly expires: number;
+}
+
 /** Tells what is wrong with the files: uWS says nothing useful about a bad certificate, Node does. */
-async function checked(tls: TlsFiles): Promise<string> {
+async function checked(tls: TlsFiles): Promise<Checked> {
   try {
     const [cert, key] = await Promise.all([readFile(tls.certFile), readFile(tls.keyFile)]);
     createSecureContext({ cert, key, ...(tls.passphrase === undefined ? {} : { passphrase: tls.passphrase }) });
-    return hash("sha256", Buffer.concat([cert, key]));
+    return {
+      identity: hash("sha256", Buffer.concat([cert, key])),
+      expires: Date.parse(new X509Certificate(cert).validTo),
+    };
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new Error(`cannot use the certificate ${tls.certFile} with the key ${tls.keyFile}: ${reason}`, { cause });

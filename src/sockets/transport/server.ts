@@ -155,6 +155,10 @@ export class Server<T> implements Gateway<T>, Host<T> {
     return this.#listeners.reloadTls();
   }
 
+  get certificateExpires(): number | undefined {
+    return this.#listeners.expires;
+  }
+
   accept(on: boolean): boolean {
     return this.#listeners.accept(on);
   }

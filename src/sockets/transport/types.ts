@@ -227,6 +227,7 @@ export interface Gateway<T> {
   readonly counters: Readonly<GatewayCounters>;
   /** See `Listeners`. */
   reloadTls(): Promise<void>;
+  readonly certificateExpires: number | undefined;
   accept(on: boolean): boolean;
   /** Stops accepting, answers pending polls, closes the transports so that clients come back later; resolves when done. */
   close(): Promise<void>;
