@@ -1,6 +1,6 @@
 // What several pages say of the same thing.
 import { t } from "./language.ts";
-import type { Job } from "./types.ts";
+import type { Job, Lane } from "./types.ts";
 
 /** What a person calls a notification: its text, else its id. */
 export const jobName = ({ text, id }: Pick<Job, "text" | "id">): string => (text === "" ? id : text);
@@ -11,4 +11,10 @@ export function done({ state, progress: { queued, waiting } }: Job): number | un
   return queued === 0 ? undefined : (queued - waiting) / queued;
 }
 
+/** It is not over. */
+export const isOpen = ({ state }: Pick<Job, "state">): boolean => state !== "finished" && state !== "cancelled";
+
 export const audience = ({ target }: Pick<Job, "target">): string => t(`target.${target}`);
+
+export const laneName = ({ provider, app, host }: Pick<Lane, "provider" | "app" | "host">): string =>
+  `${provider} · ${host ?? app}`;

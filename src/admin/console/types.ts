@@ -71,6 +71,8 @@ export interface Lane {
   readonly retried: number;
   readonly lastError?: { readonly reason: string; readonly at: number };
   readonly holdsDeletions: boolean;
+  readonly certificateExpires?: number;
+  readonly stoppedWays?: readonly { readonly way: string; readonly reason: string; readonly until: number }[];
 }
 
 export interface Series {
@@ -85,4 +87,20 @@ export interface Notified {
   readonly type?: string;
   readonly notification: string;
   readonly timeStartIso: string;
+}
+
+/** One notification to one device. */
+export interface Delivery {
+  readonly pushId: string;
+  readonly uid?: string;
+  readonly provider?: string;
+  readonly app?: string;
+  readonly state: string;
+  readonly reason?: string;
+  readonly retries: number;
+  readonly queuedAt: number;
+  readonly sentAt?: number;
+  readonly settledAt?: number;
+  readonly arrivedAt?: number;
+  readonly clickedAt?: number;
 }

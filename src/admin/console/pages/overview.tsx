@@ -5,7 +5,7 @@ import { compact, count, duration } from "../format.ts";
 import { t } from "../language.ts";
 import { useLive } from "../live.ts";
 import { href } from "../route.ts";
-import { done, jobName } from "../say.ts";
+import { done, jobName, laneName } from "../say.ts";
 import type { Job, Lane, Series } from "../types.ts";
 import { Bar, Chart } from "../ui/chart.tsx";
 import { Choice } from "../ui/form.tsx";
@@ -113,8 +113,6 @@ function Attention({
   );
 }
 
-const laneName = ({ provider, app, host }: Lane): string => `${provider} · ${host ?? app}`;
-
 const Notice = ({
   bad = false,
   to,
@@ -136,7 +134,7 @@ function Curves() {
   const { data, error, reload } = useCall<Record<"seconds" | "minutes", Series | undefined>>(
     "stats/live",
     asked,
-    60_000,
+    span === "seconds" ? 5000 : 60_000,
   );
   if (error !== undefined) return <Trouble error={error} retry={reload} />;
   const series = data?.[span];
@@ -146,7 +144,7 @@ function Curves() {
   const values = (name: string): readonly (number | null)[] => series.values[name] ?? [];
   const choice = (
     <Choice
-      label=""
+      label={t("overview.span")}
       value={span}
       onValue={set}
       options={[

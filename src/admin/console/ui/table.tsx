@@ -6,7 +6,7 @@ import { count } from "../format.ts";
 import { t } from "../language.ts";
 import { href, route } from "../route.ts";
 import { type Answer, useCall } from "../use.ts";
-import { Loading, Trouble } from "./show.tsx";
+import { Card, Loading, Trouble } from "./show.tsx";
 
 export const PAGE = 50;
 
@@ -90,7 +90,15 @@ export function Table<Row>({ caption, rows, name, columns, chosen, onChoose }: T
 }
 
 /** To the next page and back to the first, in the address. */
-function Pager({ cursor, next, size }: { readonly cursor: string; readonly next: unknown; readonly size: number }) {
+export function Pager({
+  cursor,
+  next,
+  size,
+}: {
+  readonly cursor: string;
+  readonly next: unknown;
+  readonly size: number;
+}) {
   const { page, rest, query } = route.value;
   const here = query[cursor];
   if (here === undefined && next === undefined) return null;
@@ -113,7 +121,7 @@ interface ListProps<Row, Body> extends Omit<TableProps<Row>, "rows"> {
   readonly empty: ComponentChildren;
   /** Milliseconds after which it is asked for again. New rows wait until they are wanted: none moves under the mouse. */
   readonly every?: number;
-  /** Beside the table, of the same answer. */
+  /** Above the table, of the same answer. The table is in a card of its own then. */
   readonly above?: (answer: Answer<Body>) => ComponentChildren;
 }
 
@@ -141,6 +149,7 @@ export function List<Row, Body>(props: ListProps<Row, Body>) {
     shown.current = { key, order: [...byName.keys()] };
     draw((n) => n + 1);
   };
+  const table = <Table {...props} rows={order.map((one) => byName.get(one)!)} />;
   return (
     <div class="list" aria-busy={loading}>
       {above?.(answer)}
@@ -151,7 +160,9 @@ export function List<Row, Body>(props: ListProps<Row, Body>) {
           </button>
         )}
       </p>
-      {order.length === 0 ? empty : <Table {...props} rows={order.map((one) => byName.get(one)!)} />}
+      {order.length === 0 && empty}
+      {order.length > 0 && above !== undefined && <Card>{table}</Card>}
+      {order.length > 0 && above === undefined && table}
       <Pager cursor={cursor} next={next?.(data)} size={order.length} />
     </div>
   );

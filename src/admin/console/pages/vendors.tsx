@@ -1,0 +1,157 @@
+// The ways to the vendors, in words: what waits, what is wrong, what helps.
+import type { Fields } from "../api.ts";
+import { curl } from "../api.ts";
+import { count, decimal, duration, moment } from "../format.ts";
+import { t } from "../language.ts";
+import { href } from "../route.ts";
+import { laneName } from "../say.ts";
+import type { Lane } from "../types.ts";
+import { Action, Card, Command, Empty, Heading, Loading, State, Term, Time, Trouble } from "../ui/show.tsx";
+import { useCall } from "../use.ts";
+
+const EVERY = 3000;
+const MONTH = 30 * 86_400_000;
+
+export function Vendors() {
+  const { data, error, reload } = useCall<{ lanes: readonly Lane[] }>("lane/list", {}, EVERY);
+  return (
+    <div class="page">
+      <Heading title={t("page.vendors")} about={t("vendors.about")}>
+        <Action
+          path="lane/resume"
+          fields={{}}
+          label={t("vendors.resumeAll")}
+          question={t("vendors.resumeAllAsk")}
+          done={resumed}
+          then={reload}
+        />
+      </Heading>
+      {error !== undefined && <Trouble error={error} retry={reload} />}
+      {data === undefined && error === undefined && <Loading />}
+      {data?.lanes.length === 0 && (
+        <Empty title={t("vendors.none")} command={"pushbox init\npushbox check"}>
+          {t("vendors.noneDo")}
+        </Empty>
+      )}
+      {data !== undefined && data.lanes.length > 0 && (
+        <div class="lanes">
+          {[...data.lanes].sort(worstFirst).map((lane) => (
+            <LaneCard key={`${lane.provider} ${lane.app} ${lane.host ?? ""}`} lane={lane} reload={reload} />
+          ))}
+        </div>
+      )}
+      <Card title={t("vendors.reload")}>
+        <p class="text">{t("vendors.reloadDo")}</p>
+        <Command text={curl("config/reload", {})} />
+      </Card>
+    </div>
+  );
+}
+
+const resumed = (answer: Fields): string => {
+  const n = (answer["resumed"] as readonly unknown[]).length;
+  return t("vendors.resumed", { n, shown: count(n) });
+};
+
+const RANK = { stopped: 0, paused: 1, running: 2 } as const;
+/** By what is wrong, then by name: their places do not change with their figures. */
+const worstFirst = (a: Lane, b: Lane): number =>
+  RANK[a.state] - RANK[b.state] || laneName(a).localeCompare(laneName(b));
+
+/** What is the matter, in a sentence. */
+function words(lane: Lane): string {
+  const at = lane.until === undefined ? "" : moment(lane.until);
+  switch (lane.state) {
+    case "stopped":
+      return t("vendors.stopped", { reason: lane.reason ?? "", at });
+    case "paused":
+      return t("vendors.paused", { reason: lane.reason ?? "", at });
+    case "running":
+      if (lane.depth === 0) return t("vendors.idle");
+      return lane.rate > 0
+        ? t("vendors.sending", { rate: decimal(lane.rate), waiting: count(lane.depth) })
+        : t("vendors.waiting", { waiting: count(lane.depth) });
+  }
+}
+
+function LaneCard({ lane, reload }: { readonly lane: Lane; readonly reload: () => void }) {
+  const { provider, app, host, state } = lane;
+  const which = { provider, app, ...(host === undefined ? {} : { host }) };
+  const troubled = state !== "running" || lane.holdsDeletions || (lane.stoppedWays?.length ?? 0) > 0;
+  return (
+    <section class="card lane">
+      <header>
+        <h2>
+          {provider} <span class="muted">{host ?? app}</span>
+        </h2>
+        <State state={state} />
+      </header>
+      <p>{words(lane)}</p>
+      {lane.expiring !== undefined && lane.expiring > 0 && (
+        <p class="worse">{t("vendors.expiring", { n: lane.expiring, shown: count(lane.expiring) })}</p>
+      )}
+      {lane.holdsDeletions && <p class="worse">{t("vendors.holds")}</p>}
+      {lane.stoppedWays?.map(({ way, reason, until }) => (
+        <p key={way} class="worse">
+          {t("vendors.way", { way, reason, at: moment(until) })}
+        </p>
+      ))}
+      <dl class="figures">
+        <div>
+          <dt>
+            <Term figure="depth" />
+          </dt>
+          <dd>{count(lane.depth)}</dd>
+        </div>
+        <div>
+          <dt>
+            <Term figure="oldest" />
+          </dt>
+          <dd>{lane.oldest === undefined ? "–" : duration(lane.oldest)}</dd>
+        </div>
+        <div>
+          <dt>
+            <Term figure="accepted" />
+          </dt>
+          <dd>{count(lane.accepted)}</dd>
+        </div>
+        <div>
+          <dt>
+            <Term figure="failed" />
+          </dt>
+          <dd>
+            {lane.failed === 0 ? "0" : <a href={href("failures", [], { provider, app })}>{count(lane.failed)}</a>}
+          </dd>
+        </div>
+      </dl>
+      {lane.certificateExpires !== undefined && (
+        <p class={lane.certificateExpires - Date.now() < MONTH ? "worse" : "muted"}>
+          {t("vendors.certificate")} <Time at={lane.certificateExpires} /> (
+          <Time at={lane.certificateExpires} relative />)
+        </p>
+      )}
+      {lane.lastError !== undefined && (
+        <p class="last muted">
+          {t("vendors.lastError")} <Time at={lane.lastError.at} />: {lane.lastError.reason}
+        </p>
+      )}
+      <div class="buttons">
+        {troubled && (
+          <Action
+            path="lane/resume"
+            fields={which}
+            label={t("vendors.resume")}
+            done={resumed}
+            kind="main"
+            then={reload}
+          />
+        )}
+        <Action path="lane/test" fields={which} label={t("vendors.test")} done={tested} />
+      </div>
+    </section>
+  );
+}
+
+/** Nobody gets anything: a token that nobody has is asked about. */
+const tested = (answer: Fields): string =>
+  `${t(answer["verdict"] === "well" ? "vendors.works" : "vendors.fails")} ${String(answer["text"] ?? "")}`;
