@@ -31,6 +31,7 @@ import type { Debug } from "./core/debug.ts";
 import { PushError } from "./core/errors.ts";
 import { LEEWAY, type Revocation } from "./core/login.ts";
 import { normalise } from "./core/notification.ts";
+import { topicChannel } from "./core/packet.ts";
 import { push, pushOnce } from "./core/push.ts";
 import { createReport } from "./core/report.ts";
 import { Tally } from "./core/tally.ts";
@@ -226,6 +227,8 @@ export async function startApp(config: Config, log: Log, { files, sources }: App
       return await engine.revocations.add(tokens.map((token) => ({ ...token, until })));
     },
     deleteDevices: (pushIds) => forget(engine, pushIds),
+    testDevices: engine.testDevices,
+    kept: async (topic) => (await engine.broker.backlog(topicChannel(topic), { after: "" }, KEPT_SHOWN, now())).packets,
     devices: engine.devices,
     live,
     counters: engine.counters,
@@ -396,6 +399,9 @@ function wishOf(hasLogin: boolean, asker: Asker): HandshakeWish | undefined {
   if (!hasLogin) return asks ? { headers: asker.headers } : undefined;
   return { headers: asks ? [TOKEN_HEADER, ...asker.headers] : [TOKEN_HEADER] };
 }
+
+/** How much of what is kept for a topic is shown (`sizeOf`). */
+const KEPT_SHOWN = 1_000_000;
 
 /** Revocations read at once. */
 const RECALLED = 1000;

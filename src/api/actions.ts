@@ -6,7 +6,7 @@ import type { Device, PushId, Uid } from "../core/device.ts";
 import type { Binding, Counters, Devices } from "../core/engine.ts";
 import type { EventQuery, Events } from "../core/events.ts";
 import type { HookQueue, Hooks } from "../core/hooks.ts";
-import type { Lanes } from "../core/lane.ts";
+import type { Lanes, LaneTest } from "../core/lane.ts";
 import type { Live } from "../core/live.ts";
 import type { Revocation } from "../core/login.ts";
 import type { NotificationContent, NotificationId, QuietHours, ReachOrder } from "../core/notification.ts";
@@ -19,9 +19,11 @@ import type {
   Retried,
   RetryOptions,
 } from "../core/outbox.ts";
+import type { KeptPacket } from "../core/packet.ts";
 import type { Pushed } from "../core/push.ts";
 import type { Rings, Series } from "../core/rings.ts";
 import type { Target } from "../core/target.ts";
+import type { TestDevices } from "../core/test-devices.ts";
 import type { Traces, TraceTarget, TraceView } from "../core/trace.ts";
 import type { AppId, VendorName, Weighed } from "../core/vendor.ts";
 
@@ -96,13 +98,20 @@ export interface Actions {
   push(target: PushTarget, draft: PushDraft, once: Once | undefined, requestId: string): Pushed | Promise<Pushed>;
   /** Resolves once the notification would survive a crash. @param requestId for the log */
   notify(content: NotificationContent, options: NotificationOptions, requestId: string): Promise<NotificationId>;
-  readonly outbox: Pick<Outbox, "at" | "jobs" | "order" | "setRate" | "notification" | "deliveries">;
+  readonly outbox: Pick<Outbox, "at" | "last" | "jobs" | "order" | "setRate" | "notification" | "deliveries">;
   readonly reached: Outbox["reached"];
   readonly failures: Pick<Outbox, "failed" | "failedGroups"> & {
     /** Resolves once the jobs would survive a crash. */
     retry(filter: FailedFilter, options: RetryOptions): Promise<Retried>;
   };
   readonly lanes: Lanes;
+  /**
+   * Asks the lane's vendor with a token that nobody has. Undefined: there is no such vendor or app. Rejects with
+   * `PushError("conflict")` when it has just been asked.
+   */
+  testLane(lane: Lane): Promise<LaneTest | undefined>;
+  /** When the certificate expires by which the vendor knows us; undefined: there is none. */
+  expiryOf(lane: Lane): number | undefined;
   /** Whether a configured vendor serves the device's token. */
   served(device: Device): boolean;
   /** What each configured vendor and app would take of it, and what a connection gets, in bytes; nobody is asked. */
@@ -135,6 +144,9 @@ export interface Actions {
   /** Resolves once it would survive a crash and the sessions are closed, with how many. Rejects where tokens are not looked at. */
   revoke(tokens: readonly Omit<Revocation, "until">[]): Promise<number>;
   deleteDevices(pushIds: readonly PushId[]): Promise<void>;
+  readonly testDevices: TestDevices;
+  /** The newest packets that are kept for a topic, oldest first. */
+  kept(topic: string): Promise<readonly KeptPacket[]>;
   readonly devices: Pick<Devices, "get" | "byUid" | "past" | "page" | "named" | "byToken">;
   readonly live: Live;
   readonly counters: Counters;

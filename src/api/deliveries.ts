@@ -79,7 +79,7 @@ export async function deliveryList(params: Params, actions: Actions): Promise<Re
   ]);
   return json({
     code: "success",
-    groups: counted?.groups.map(describeGroup),
+    groups: counted?.groups.map((group) => describeGroup(group, actions)),
     partial: counted?.complete === false ? true : undefined,
     deliveries: page.deliveries.map(describeFailed),
     next: page.next,
@@ -147,12 +147,11 @@ function filterOf(params: Params): FailedFilter {
   };
 }
 
-const describeGroup = ({ vendor, app, state, reason, count }: FailedGroup): object => ({
+const describeGroup = ({ vendor, samples, ...group }: FailedGroup, { plainWords }: Actions): object => ({
   provider: vendor,
-  app,
-  state,
-  reason,
-  count,
+  ...group,
+  pushIds: samples,
+  ...(vendor === undefined || group.reason === undefined ? {} : plainWords(vendor, group.reason)),
 });
 
 const describeFailed = ({ vendor, queuedAt, settledAt, ...delivery }: FailedDelivery): object => ({

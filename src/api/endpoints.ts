@@ -213,6 +213,8 @@ const LANE_STATUS = object({
       ...moment("until", "tried again then"),
     }),
   ),
+  text: text("its state in words"),
+  ...moment("certificateExpires?", "when the certificate expires by which the vendor knows us"),
   "setAside?": whole("tokens set aside, being those of other credentials"),
 });
 
@@ -441,6 +443,12 @@ export const ENDPOINTS = {
     },
     answers: success({ jobs: list(JOB), "next?": whole("the `before` of the next page") }),
   },
+  "/job/last": {
+    access: "read",
+    about: "The last call to the same audience: to everybody, or to a tag.",
+    takes: { pushAll: flag("to everybody"), tag: text("to every device with this tag") },
+    answers: success({ "job?": JOB }),
+  },
   "/job/get": {
     access: "read",
     about: "How far a notification's job is.",
@@ -484,7 +492,17 @@ export const ENDPOINTS = {
     about: "Deliveries that failed at vendors and were not retried, and how many failed alike.",
     takes: { ...FAILED, ...pages(DELIVERIES) },
     answers: success({
-      "groups?": list(object({ ...FAILED_GROUP, count: whole() }), "the largest first; on the first page"),
+      "groups?": list(
+        object({
+          ...FAILED_GROUP,
+          count: whole(),
+          trend: list(whole(), "how many in each of the last 24 hours, this one last"),
+          pushIds: list(text(), "some of their devices, the latest first"),
+          "text?": text("the reason in plain words"),
+          "remedy?": text("what can be done about it"),
+        }),
+        "the largest first; on the first page",
+      ),
       "partial?": yes("there are more than were counted"),
       deliveries: list(
         object({

@@ -20,6 +20,15 @@ const ORDERS = {
 
 export type JobOrder = "pause" | "resume" | "cancel";
 
+/** When the same audience, everybody or a tag, was last sent something. */
+export async function jobLast(params: Params, actions: Actions): Promise<Response> {
+  const tag = params.label("tag");
+  if (params.flag("pushAll") === (tag !== undefined))
+    throw new PushError("invalid", "exactly one of pushAll=true and tag is required");
+  const job = await actions.outbox.last(tag, Date.now());
+  return json({ code: "success", job: job === undefined ? undefined : describeJob(job) });
+}
+
 /** Newest first; `next`, given back as `before`, goes on where the list ends. */
 export async function jobList(params: Params, actions: Actions): Promise<Response> {
   const state = params.text("state");

@@ -184,6 +184,112 @@ export const OPERATOR_ENDPOINTS = {
       next: whole("the `after` to go on with"),
     }),
   },
+  "/lane/test": {
+    access: "change",
+    audited: "always",
+    about: "Ask a vendor with a token that nobody has what it thinks of our credentials; nobody is sent anything.",
+    takes: {
+      provider: text("the vendor: apns, fcm, huawei ..."),
+      app: text("the bundle id or package name"),
+      host: text("of Web Push: the push service"),
+    },
+    answers: success({
+      verdict: word(["well", "denied", "paused", "trouble"]),
+      text: text("the same in words"),
+      "reason?": text("what the vendor said"),
+      took: whole("milliseconds"),
+      tried: text("what was asked"),
+    }),
+  },
+  "/topic/get": {
+    access: "read",
+    about: "One topic: connections in it, how much goes through it, and what is kept for it.",
+    takes: { topic: text("the topic's name") },
+    answers: success({
+      topic: text(),
+      count: whole("connections"),
+      rates: object(
+        {
+          in: number("packets that came"),
+          out: number("packets written to connections"),
+          kept: number("of those that came, those that are kept"),
+          seconds: whole("that the rates are of; 0: it is counted from now on, while somebody asks"),
+        },
+        "per second",
+      ),
+      kept: list(
+        object({
+          seq: whole("its place in the log"),
+          id: text("its name, and the clients' position"),
+          event: text(),
+          size: whole("characters of its JSON"),
+          text: text("its first 200 characters"),
+          ...moment("expires", "kept until then"),
+        }),
+        "the newest first",
+      ),
+    }),
+  },
+  "/device/test/list": {
+    access: "read",
+    about: "Devices that are marked for trying things out, in the order in which they were marked.",
+    takes: { who: text("only those that this key or user has marked") },
+    answers: success({
+      devices: list(
+        object({
+          pushId: text(),
+          note: text(),
+          "who?": text("the key or user that marked it"),
+          ...moment("at", "when"),
+          known: yes("there is a record of it"),
+          "uid?": text(),
+          "platform?": text(),
+          connected: yes(),
+        }),
+      ),
+    }),
+  },
+  "/device/test/add": {
+    access: "change",
+    audited: "always",
+    about: "Mark a device for trying things out. It need not be known yet.",
+    takes: { pushId: text("the device"), note: text("whose it is, what it is") },
+    answers: success(),
+  },
+  "/device/test/remove": {
+    access: "change",
+    audited: "always",
+    about: "A device is for trying things out no more.",
+    takes: { pushId: text("the device") },
+    answers: success(),
+  },
+  "/search": {
+    access: "read",
+    about:
+      "What exists under this name: devices, a user, a token's device, notifications, jobs, topics; at most five of each.",
+    takes: {
+      text: text(
+        "a pushId or its beginning, a uid, a token, a notification's id, a job's number, a topic or its beginning",
+      ),
+    },
+    answers: success({
+      found: list(
+        object({
+          kind: word(["device", "user", "token", "notification", "topic"]),
+          name: text("of a token the device's"),
+          "uid?": text(),
+          "platform?": text(),
+          "devices?": whole("of a user"),
+          "more?": yes("a user has more than so many"),
+          "type?": text("of a token"),
+          "text?": text("of a notification"),
+          "state?": text("of a notification"),
+          "job?": whole("of a notification"),
+          "count?": whole("connections in a topic"),
+        }),
+      ),
+    }),
+  },
   "/config/get": {
     access: "read",
     about:

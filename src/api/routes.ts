@@ -21,8 +21,8 @@ import { eventList, eventReplay } from "./event.ts";
 import { statsSeries, statsTypes } from "./history.ts";
 import { hookDead, hookList, hookResume, hookTest } from "./hook.ts";
 import type { Limits } from "./ids.ts";
-import { jobGet, jobList, jobOrder, jobRate } from "./job.ts";
-import { laneList, laneResume } from "./lane.ts";
+import { jobGet, jobLast, jobList, jobOrder, jobRate } from "./job.ts";
+import { laneList, laneResume, laneTest } from "./lane.ts";
 import { disconnect, presence, subscribe, unsubscribe } from "./live.ts";
 import { revoke } from "./login.ts";
 import { notification, notificationPreview } from "./notification.ts";
@@ -34,12 +34,14 @@ import { reach } from "./reach.ts";
 import { LONGEST_RECEIPT, type ReceiptAddress, receipt, receiptAddress } from "./receipt.ts";
 import { createRefusals } from "./refusals.ts";
 import { REPEAT_HEADER } from "./repeat.ts";
+import { search } from "./search.ts";
 import { config, description, heap } from "./server.ts";
 import { configDiff, configGet, configReload } from "./settings.ts";
 import { statsArrival, statsBase, statsChart, statsKeys, statsLive } from "./stats.ts";
 import { createStreams } from "./stream.ts";
+import { testDeviceAdd, testDeviceList, testDeviceRemove } from "./test-device.ts";
 import type { TopicOnlineFilter } from "./topic.ts";
-import { topicDevices, topicList, topicOnline } from "./topic.ts";
+import { topicDevices, topicGet, topicList, topicOnline } from "./topic.ts";
 import { traceGet, traceList, traceStart, traceStop } from "./trace.ts";
 import { bindUid, removeUid } from "./uid.ts";
 import { unknownNames } from "./unknown.ts";
@@ -133,6 +135,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     "/notification/get": (params) => getNotification(params, actions),
     "/notification/why": (params) => notificationWhy(params, actions),
     "/job/list": (params) => jobList(params, actions),
+    "/job/last": (params) => jobLast(params, actions),
     "/job/get": (params) => jobGet(params, actions),
     "/job/pause": (params, caller) => jobOrder(params, actions, "pause", () => admitBroadcast(caller)),
     "/job/resume": (params, caller) => jobOrder(params, actions, "resume", () => admitBroadcast(caller)),
@@ -174,6 +177,12 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     "/config/get": () => configGet(actions),
     "/config/diff": () => configDiff(actions),
     "/config/reload": () => configReload(actions),
+    "/lane/test": (params) => laneTest(params, actions),
+    "/topic/get": (params) => topicGet(params, actions),
+    "/device/test/list": (params) => testDeviceList(params, actions),
+    "/device/test/add": (params, caller) => testDeviceAdd(params, actions, caller),
+    "/device/test/remove": (params) => testDeviceRemove(params, actions),
+    "/search": (params) => search(params, actions),
     "/stats/series": (params) => statsSeries(params, actions),
     "/stats/types": (params) => statsTypes(params, actions),
     "/stats/chart": (params) => statsChart(params, actions),

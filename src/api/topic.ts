@@ -8,6 +8,7 @@ import { json, jsonMembers } from "./answer.ts";
 import { TOPIC_DEVICES, TOPICS } from "./bounds.ts";
 import { type Limits, limited } from "./ids.ts";
 import type { Params } from "./params.ts";
+import { told } from "./time.ts";
 
 type TopicDetail = "count" | "devices";
 
@@ -82,6 +83,29 @@ export async function topicDevices(
 }
 
 /** Pages are in the order of names, so that none is missed while counts change; within a page the largest come first. */
+/** What there is to know of one topic but its members: how many, how much goes through it, what is kept. */
+export async function topicGet(params: Params, { live, kept }: Actions): Promise<Response> {
+  const topic = required(params);
+  const [count, rates, packets] = await Promise.all([live.count(topic), live.rates(topic), kept(topic)]);
+  return json({
+    code: "success",
+    topic,
+    count,
+    rates,
+    kept: packets.toReversed().map(({ seq, id, event, body, expires }) => ({
+      seq,
+      id,
+      event,
+      size: body.length,
+      text: body.length > SHOWN ? `${body.slice(0, SHOWN)}...` : body,
+      ...told("expires", expires),
+    })),
+  });
+}
+
+/** Characters of a kept packet. */
+const SHOWN = 200;
+
 export async function topicList(
   params: Params,
   { live }: Actions,

@@ -18,13 +18,25 @@ import { sameSecret } from "../vendors/receipt.ts";
 import type { Signatures } from "../vendors/signatures.ts";
 import { plainWords } from "../vendors/words.ts";
 import { showNotification } from "./debug.ts";
+import { laneTest } from "./lane-test.ts";
 import type { Log } from "./log.ts";
 import { openVendors } from "./vendors.ts";
 
 export interface Notifications {
   readonly actions: Pick<
     Actions,
-    "notify" | "served" | "weigh" | "plainWords" | "outbox" | "reached" | "failures" | "lanes" | "relay" | "receiver"
+    | "notify"
+    | "served"
+    | "weigh"
+    | "plainWords"
+    | "outbox"
+    | "reached"
+    | "failures"
+    | "lanes"
+    | "testLane"
+    | "expiryOf"
+    | "relay"
+    | "receiver"
   >;
   /** Takes up what an earlier run left. */
   start(): Promise<void>;
@@ -130,6 +142,7 @@ export function createNotifications(options: NotificationsOptions): Notification
       notification: outbox.notification,
       deliveries: outbox.deliveries,
       at: outbox.at,
+      last: outbox.last,
       async order(id, order, at, which) {
         const jobs = await outbox.order(id, order, at, which);
         if (order === "resume") {
@@ -155,6 +168,8 @@ export function createNotifications(options: NotificationsOptions): Notification
       },
     },
     lanes: sender,
+    testLane: laneTest({ vendors: () => vendors.byName, now, elapsed: options.elapsed }),
+    expiryOf: ({ vendor, app }) => vendors.byName.get(vendor)?.expires?.(app),
     served: ({ type, packageName, token }) =>
       type !== undefined && token !== undefined && route(type, packageName, token) !== undefined,
     weigh(content, timeToLive) {

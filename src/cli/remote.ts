@@ -15,7 +15,7 @@ interface Remote {
   readonly takes?: readonly (readonly [argument: string, parameter: string, why: string])[];
   /** `--limit <number>`, as the parameter `limit`. */
   readonly options?: readonly (readonly [flags: string, parameter: string, why: string])[];
-  readonly path: string;
+  readonly path: string | ((asked: Fields) => string);
   readonly show: (body: Fields) => string;
   readonly example: string;
 }
@@ -75,6 +75,21 @@ const COMMANDS: readonly Remote[] = [
     path: "device/delete",
     show: () => "deleted",
     example: "device delete my-phone-12345",
+  },
+  {
+    name: "device test",
+    summary: "devices that are marked for trying things out: the list; with a pushId, mark it",
+    takes: [["[pushId]", "pushId", "the device to mark"]],
+    options: [
+      ["--note <text>", "note", "whose it is, what it is"],
+      ["--remove", "remove", "it is one no more"],
+    ],
+    path: ({ pushId, remove }) => `device/test/${pushId === undefined ? "list" : remove === true ? "remove" : "add"}`,
+    show: (body) =>
+      body["devices"] === undefined
+        ? "done"
+        : page("devices", ["pushId", "note", "who", "connected", "uid", "platform"])(body),
+    example: "device test my-phone-12345 --note 'Ann, Pixel 8'",
   },
   {
     name: "topic list",
@@ -152,6 +167,18 @@ const COMMANDS: readonly Remote[] = [
     path: "lane/list",
     show: page("lanes", ["provider", "app", "host", "state", "depth", "rate", "until", "reason"]),
     example: "lane list",
+  },
+  {
+    name: "lane test",
+    summary: "ask a vendor what it thinks of our credentials, with a token that nobody has",
+    takes: [
+      ["<vendor>", "provider", "apns, fcm, huawei ..."],
+      ["<app>", "app", "the bundle id or package name"],
+    ],
+    options: [["--host <host>", "host", "of Web Push: the push service"]],
+    path: "lane/test",
+    show: recordText,
+    example: "lane test fcm com.example.app",
   },
   {
     name: "lane resume",
@@ -237,7 +264,9 @@ function addOne(cli: Cli, command: Command, remote: Remote): void {
     for (const [i, [, parameter]] of (remote.takes ?? []).entries()) body[parameter] = command.processedArgs[i];
     for (const [flags, parameter] of remote.options ?? []) body[parameter] = options[flagName(flags)];
     await carryOut(cli, command, async (server) => {
-      const answer = await server.post(remote.path, body, true);
+      const path = typeof remote.path === "string" ? remote.path : remote.path(body);
+      const { remove: _, ...fields } = body;
+      const answer = await server.post(path, fields, true);
       return { answers: [answer], text: () => remote.show(answer.body) };
     });
   });

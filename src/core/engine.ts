@@ -17,6 +17,7 @@ import type { NotificationId } from "./notification.ts";
 import type { Once, Outbox } from "./outbox.ts";
 import type { Channel, From, KeptPacket, Packet, PacketId, Page, Parcel } from "./packet.ts";
 import type { DeviceTarget } from "./target.ts";
+import type { TestDevices } from "./test-devices.ts";
 
 export interface Engine {
   readonly devices: Devices;
@@ -26,6 +27,7 @@ export interface Engine {
   readonly outbox: Outbox;
   readonly counters: Counters;
   readonly audit: AuditLog;
+  readonly testDevices: TestDevices;
   readonly admins: Admins;
   readonly events: Events;
   readonly hooks: HookQueue;

@@ -37,6 +37,21 @@ export interface LaneStatus extends Lane {
   readonly setAside?: number;
 }
 
+/**
+ * What a vendor said of a token that nobody has.
+ * - `well`: it took our credentials
+ * - `denied`: it refused them
+ * - `paused`: a quota is spent
+ * - `trouble`: it could not be asked, or its answer says nothing of us
+ */
+export interface LaneTest {
+  readonly verdict: "well" | "denied" | "paused" | "trouble";
+  /** In the vendor's words. */
+  readonly reason?: string;
+  /** Milliseconds. */
+  readonly took: number;
+}
+
 export interface Lanes {
   list(): Promise<readonly LaneStatus[]>;
   /**

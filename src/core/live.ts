@@ -87,6 +87,15 @@ export interface Seen {
   readonly since?: number;
 }
 
+/** Per second, over the last `seconds`: packets that came for a topic, that were written to connections, and those of them that are kept. */
+export interface TopicRates {
+  readonly in: number;
+  readonly out: number;
+  readonly kept: number;
+  /** At most 10; 0: nobody has asked about this topic lately, and it is counted from now on. */
+  readonly seconds: number;
+}
+
 export interface TopicCount {
   readonly topic: string;
   /** Connections. */
@@ -117,6 +126,7 @@ export interface Presence {
    * question costs a look at every connection. What comes between two pages may be missing in the later one.
    */
   topics(prefix: string, after: string, limit: number): Promise<readonly TopicCount[]>;
+  rates(topic: string): TopicRates;
   /** Of the first `most` connections, until `limit` fit. */
   connections(filter: ConnectionFilter, limit: number, most: number): Promise<ConnectionSample>;
   /** Closes one, which comes back. @returns false: there is none of that name (any more) */
@@ -136,6 +146,7 @@ export interface Live {
   areAwake(pushIds: readonly PushId[]): Promise<readonly boolean[]>;
   seen(who: Exclude<Who, { topic: string }>): Promise<readonly Seen[]>;
   topics(prefix: string, after: string, limit: number): Promise<readonly TopicCount[]>;
+  rates(topic: string): Promise<TopicRates>;
   connections(filter: ConnectionFilter, limit: number, most: number): Promise<ConnectionSample>;
   disconnect(connection: string): Promise<boolean>;
   order(who: Who, order: LiveOrder): Promise<number>;

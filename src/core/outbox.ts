@@ -219,6 +219,10 @@ export interface FailedDelivery {
 /** How many failed alike. */
 export interface FailedGroup extends Pick<FailedDelivery, "vendor" | "app" | "state" | "reason"> {
   readonly count: number;
+  /** How many of them failed in each of the last 24 hours, this one last. */
+  readonly trend: readonly number[];
+  /** Devices of some, the latest first. */
+  readonly samples: readonly PushId[];
 }
 
 export interface RetryOptions {
@@ -360,6 +364,8 @@ export interface Outbox {
     after: string | undefined,
     limit: number,
   ): Promise<{ readonly deliveries: readonly FailedDelivery[]; readonly next?: string }>;
+  /** The newest call to everybody, or to this tag, that was no dry run, among the last 1,000 to many. */
+  last(tag: string | undefined, now: number): Promise<Job | undefined>;
   /** The same counted, the largest group first, of the last `most` failed deliveries. */
   failedGroups(
     filter: FailedFilter,

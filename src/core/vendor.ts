@@ -107,6 +107,10 @@ export interface Vendor {
   trace?(app: AppId, receipts: readonly string[], now: number): Promise<readonly Trace[]>;
   /** The ways to this app's tokens that are closed. The same array as long as nothing changes. */
   stoppedWays?(app: AppId, now: number): readonly StoppedWay[];
+  /** A token of this vendor's form that nobody has. @param host where devices choose it */
+  nobody?(app: AppId, host?: string): string;
+  /** When the certificate expires by which this app is known to the vendor; epoch ms. Absent: there is none. */
+  expires?(app: AppId): number | undefined;
   /** Tries all ways of this app again. */
   reopen?(app: AppId): void;
   close(): Promise<void>;

@@ -21,6 +21,7 @@ import type {
   Outbox,
 } from "../core/outbox.ts";
 import { EXPIRED, NO_ALERT, NO_TITLE, NOT_BACK, NOT_KEPT, PUSHED_OUT, QUIET } from "../core/reasons.ts";
+import { HOUR } from "../core/time.ts";
 import type { Traits } from "../core/traits.ts";
 import { isKept, type LocalBroker } from "./broker.ts";
 import type { Calls } from "./calls.ts";
@@ -109,18 +110,35 @@ export function localOutbox(
       return { deliveries: found, ...(next === undefined ? {} : { next: placeText(next) }) };
     },
 
+    async last(tag, now) {
+      const job = await queue.call("lastJobTo", [tag ?? null, LOOKED_BACK], LOOKED_BACK);
+      if (job === undefined) return undefined;
+      const [found] = await queue.call("jobsByNumber", [[job], now]);
+      return found === undefined ? undefined : toJob(found);
+    },
+
     async failedGroups(filter, most) {
-      const groups = new Map<string, Writable<FailedGroup>>();
+      const groups = new Map<string, Counted>();
+      const hour = Math.floor(clock() / HOUR);
       let looked = 0;
       let complete = true;
       for await (const { rows, next } of failuresIn(queue, filter, undefined)) {
         for (const row of rows) {
-          const { vendor, app, state, reason } = toFailed(row);
+          const { vendor, app, state, reason, pushId, settledAt } = toFailed(row);
           const key = JSON.stringify([vendor, app, state, reason]);
-          const group = groups.get(key);
-          if (group !== undefined) group.count++;
-          else if (groups.size < MOST_GROUPS) groups.set(key, { ...alike(vendor, app, state, reason), count: 1 });
-          else complete = false;
+          let group = groups.get(key);
+          if (group === undefined) {
+            if (groups.size >= MOST_GROUPS) {
+              complete = false;
+              continue;
+            }
+            group = { ...alike(vendor, app, state, reason), count: 0, trend: new Array(TREND).fill(0), samples: [] };
+            groups.set(key, group);
+          }
+          group.count++;
+          if (group.samples.length < SAMPLES) group.samples.push(pushId);
+          const at = TREND - 1 - (hour - Math.floor(settledAt / HOUR));
+          if (at >= 0 && at < TREND) group.trend[at]!++;
         }
         looked += FAILED_AT_ONCE;
         if (looked < most || next === undefined) continue;
@@ -386,8 +404,6 @@ const headingOf = (notification: Notification) => {
 
 // ---- failed deliveries
 
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
-
 const FAILED: Readonly<Record<FailedState, number>> = {
   gone: State.gone,
   refused: State.refused,
@@ -437,12 +453,25 @@ function placeBehind(rows: readonly FailureView[]): FailurePlace | undefined {
   return last === undefined ? undefined : { at: last.settled_at, delivery: last.delivery };
 }
 
+/** Calls to many among which the last one to the same audience is looked for. */
+const LOOKED_BACK = 1000;
+
+/** Hours of a group's trend, and devices that it names. */
+const TREND = 24;
+const SAMPLES = 3;
+
+interface Counted extends Pick<FailedGroup, "vendor" | "app" | "state" | "reason"> {
+  count: number;
+  readonly trend: number[];
+  readonly samples: PushId[];
+}
+
 const alike = (
   vendor: string | undefined,
   app: string | undefined,
   state: FailedState,
   reason: string | undefined,
-): Omit<FailedGroup, "count"> => ({
+): Pick<FailedGroup, "vendor" | "app" | "state" | "reason"> => ({
   ...(vendor === undefined ? {} : { vendor }),
   ...(app === undefined ? {} : { app }),
   state,

@@ -52,6 +52,16 @@ export function localLive(hubs: readonly Presence[]): Live {
       const [first = [], ...more] = await Promise.all(hubs.map((hub) => hub.topics(prefix, after, limit)));
       return more.length === 0 ? first : merged([first, ...more], limit);
     },
+    async rates(topic) {
+      const rates = hubs.map((hub) => hub.rates(topic));
+      const sum = (name: "in" | "out" | "kept"): number => rates.reduce((all, one) => all + one[name], 0);
+      return {
+        in: sum("in"),
+        out: sum("out"),
+        kept: sum("kept"),
+        seconds: Math.max(0, ...rates.map(({ seconds }) => seconds)),
+      };
+    },
     async connections(filter, limit, most) {
       const samples = await Promise.all(hubs.map((hub) => hub.connections(filter, limit, most)));
       return {

@@ -20,6 +20,7 @@ import { localRevocations } from "./revocations.ts";
 import type { Synchronous } from "./sqlite/schema.ts";
 import type { Reply, Request, ThreadData } from "./sqlite/thread.ts";
 import { chores } from "./sweep.ts";
+import { localTestDevices } from "./test-devices.ts";
 
 export interface LocalEngineOptions {
   /** `:memory:` keeps nothing: for tests. */
@@ -161,6 +162,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
     outbox: localOutbox(queue, broker, sweeping.walk, now, new Traits(vendors)),
     counters: localCounters(queue),
     audit: localAudit(queue),
+    testDevices: localTestDevices(queue),
     admins: localAdmins(queue),
     revocations: localRevocations(queue),
     backup(file) {

@@ -115,6 +115,8 @@ export const apnsRelay: Dialect<RelayedApp> = {
     };
     return formPost(`${baseUrl}/api/apn`, fields, key === undefined ? {} : { authorization: `Bearer ${key}` });
   },
+  nobody: () => "0".repeat(64),
+
   decode(app, reply, to, now) {
     const answers = judge(app, reply, to.filter(sendable), now)[Symbol.iterator]();
     return to.map((recipient) => (sendable(recipient) ? answers.next().value! : MALFORMED));

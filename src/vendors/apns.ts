@@ -344,5 +344,7 @@ export const apns: Dialect<ApnsApp> = {
       body,
     };
   },
+  nobody: () => "0".repeat(64),
+
   decode: (_app, reply, to, now) => to.map(() => judgeReply(reply, now)),
 };

@@ -1,6 +1,7 @@
 // Makes a Vendor of a Dialect: everything about the network that vendors have in common, and nothing of what they mean.
 // Connections are per host and account, so that no vendor's trouble is felt by another. Nothing is retried here, save once
 // with a new credential: the queue does that.
+import { X509Certificate } from "node:crypto";
 import type { Notification } from "../core/notification.ts";
 import { Recent } from "../core/recent.ts";
 import { MINUTE } from "../core/time.ts";
@@ -44,6 +45,8 @@ export function createVendor<App extends CommonApp>(
     send: (app, note, to, now) => client.send(app, note, to, now),
     ...(dialect.host === undefined ? {} : { host: (app, token) => client.host(app, token) }),
     ...(dialect.trace === undefined ? {} : { trace: (app, receipts, now) => client.trace(app, receipts, now) }),
+    nobody: (app, host) => client.nobody(app, host),
+    expires: (app) => client.expires(app),
     stoppedWays: (app, now) => client.ways.of(app, now),
     reopen: (app) => client.ways.open(app),
     close: () => client.close(),
@@ -147,6 +150,15 @@ class Client<App extends CommonApp> {
     );
     await this.#all(requests);
     return to.map((_, place) => outcomes.get(place)!);
+  }
+
+  nobody(_appId: AppId, host?: string): string {
+    return this.#dialect.nobody?.(host) ?? "nobody-has-this-token-of-pushbox";
+  }
+
+  expires(appId: AppId): number | undefined {
+    const cert = this.#apps.get(appId)?.tls?.cert;
+    return cert === undefined ? undefined : Date.parse(new X509Certificate(cert).validTo);
   }
 
   host(appId: AppId, token: string): Host | undefined {

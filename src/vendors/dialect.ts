@@ -178,6 +178,8 @@ export interface Dialect<App extends CommonApp> extends VendorTraits {
     now: number,
     prepared?: string,
   ): HttpRequest;
+  /** A token that nobody has, where any text would not do. */
+  nobody?(host: string | undefined): string;
   /** One outcome per recipient, same order. An answer that makes no sense is `retry`. */
   decode(app: App, reply: HttpReply, to: readonly Recipient[], now: number, prepared?: string): readonly Answer[];
   readonly trace?: Tracing<App>;

@@ -283,6 +283,7 @@ function joined(own: Vendor, others: Vendor, othersFirst: boolean): Vendor {
     part,
     weigh: (app, note, now) => part(app).weigh?.(app, note, now) ?? { weights: [] },
     send: (app, note, to, now) => part(app).send(app, note, to, now),
+    expires: (app) => part(app).expires?.(app),
     close: async () => void (await Promise.all([own.close(), others.close()])),
   };
 }

@@ -1,5 +1,5 @@
 // Web Push: RFC 8030 (delivery), RFC 8291 (encryption), RFC 8292 (VAPID). The token is the browser's PushSubscription as JSON.
-import { createECDH, createPrivateKey, type KeyObject } from "node:crypto";
+import { createECDH, createPrivateKey, type KeyObject, randomBytes } from "node:crypto";
 import { SignJWT } from "jose";
 import { z } from "zod";
 import { DAY, HOUR, MINUTE } from "../core/time.ts";
@@ -131,6 +131,12 @@ export const webpush: Dialect<WebPushApp> = {
       },
       body: encrypted(text, keys),
     };
+  },
+
+  nobody(host = "updates.push.services.mozilla.com") {
+    const browser = createECDH("prime256v1");
+    const keys = { p256dh: browser.generateKeys("base64url"), auth: randomBytes(16).toString("base64url") };
+    return JSON.stringify({ endpoint: `https://${host}/wpush/v2/nobody-has-this-token`, keys });
   },
 
   decode: (_app, reply, to, now) => to.map(() => judge(reply, now)),

@@ -74,6 +74,7 @@ function outbox(...jobs: Job[]) {
       notification: async () => undefined,
       deliveries: async () => undefined,
       at: async () => undefined,
+      last: async () => undefined,
       setRate: async () => [],
     },
   };
@@ -287,6 +288,7 @@ test("a notification is told with its jobs, its figures and a page of its delive
         },
         setRate: async () => [],
         at: async () => undefined,
+        last: async () => undefined,
         deliveries: async (...args) => {
           asked.push(args);
           return args[0] === "n1" ? page : undefined;
@@ -399,9 +401,10 @@ test("lanes are listed with their times, and resumed all, by vendor, by app or o
         provider: "huawei",
         ...status,
         untilIso: "2030-01-01T00:00:00.000Z",
+        text: "paused: quota; goes on at 2030-01-01T00:00:00.000Z",
         lastError: { reason: "quota", at: at - 1, atIso: "2029-12-31T23:59:59.999Z" },
       },
-      { provider: "huawei", ...well },
+      { provider: "huawei", ...well, text: "running, 5 deliveries wait" },
     ],
   });
   for (const query of ["", "?provider=huawei", "?app=com.x", "?provider=huawei&app=com.x", "?provider=&app="])

@@ -421,6 +421,7 @@ t.test("the API's own answers are understood: accepted, under way, finished", as
     jobs: async () => [states.length > 1 ? states.shift()! : states[0]!],
     order: async () => [],
     notification: async () => undefined,
+    last: async () => undefined,
     setRate: async () => [],
     deliveries: async () => undefined,
     at: async () => undefined,

@@ -116,6 +116,14 @@ t.test("every route answers as it is described, and errors too", async (t) => {
     ({ lanes }) => (lanes as Fields[]).some(({ state }) => state === "stopped"),
   );
   await call("lane/resume", { provider: "xiaomi" });
+  await call("lane/test", { provider: "fcm", app: vendors.get("fcm").app });
+  await call("topic/get", { topic: "news" });
+  await call("device/test/add", { pushId, note: "mine" });
+  await call("device/test/list", {});
+  await call("device/test/remove", { pushId });
+  for (const text of [pushId, "ann", fcm.token, id, "new"]) await call("search", { text });
+  await call("job/last", { pushAll: true });
+  await call("job/last", { tag: "app_1.2" });
 
   vendors.get("fcm").fake.fail("gone", 1);
   const lost = await call("notification", { pushId: fcm.id, notification });

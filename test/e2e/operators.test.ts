@@ -3,8 +3,8 @@ import t from "tap";
 import type { Config } from "../../src/config/index.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { client, RawClient } from "../support/clients.ts";
-import { device, eventually, type Fields, jobIn } from "../support/devices.ts";
-import { startVendors } from "../support/vendors.ts";
+import { device, eventually, type Fields, jobIn, phone } from "../support/devices.ts";
+import { startVendors, VENDORS } from "../support/vendors.ts";
 
 const notification = { android: { title: "T" } };
 
@@ -243,3 +243,157 @@ t.test("console 15: every setting with its origin, what a reload would change, a
   t.match(await setting("client.max_topics"), { value: server.config.client.maxTopics, origin: "default" });
   t.match((await ask("config/diff")).body, { changes: [{ name: "client.max_topics" }] }, "still waits for a restart");
 });
+
+t.test(
+  "console 10: every vendor can be asked without sending anything to anybody, and says what it thinks of us",
+  async (t) => {
+    const vendors = await startVendors(t, VENDORS);
+    const server = await startTestApp(t, { vendors: vendors.config() });
+    for (const name of VENDORS) {
+      const { app, fake, server: there } = vendors.get(name);
+      const host = name === "webpush" ? new URL(there.url).host : undefined;
+      const lane = { provider: name, app, ...(host === undefined ? {} : { host }) };
+      const test = await server.ok("lane/test", lane);
+      t.match(
+        test,
+        { verdict: "well", text: "the vendor takes our credentials", tried: /nobody has/ },
+        `${name} ${JSON.stringify(test)}`,
+      );
+      t.ok(there.requests.length > 0, `${name} was asked`);
+      t.same(
+        fake.shown.filter(({ id }) => id === "Test"),
+        [],
+      );
+      t.match(await server.post("lane/test", lane), { status: 409 }, "not as often as one likes");
+    }
+    t.match(await server.post("lane/test", { provider: "fcm", app: "unknown" }), { status: 404 });
+    t.match(await server.post("lane/test", { provider: "fcm" }), { status: 400 });
+    t.same((await server.ok("job/list", {}))["jobs"], [], "no job came of it");
+  },
+);
+
+t.test(
+  "console 10: a lane test tells wrong credentials from a vendor that cannot be reached; lanes say how they are",
+  async (t) => {
+    const vendors = await startVendors(t, ["xiaomi", "fcm"]);
+    const wrong = { xiaomi: [{ ...vendors.get("xiaomi").entry, app_secret: "wrong" }] };
+    const server = await startTestApp(t, { vendors: vendors.config(wrong) });
+    const { app } = vendors.get("xiaomi");
+    t.match(await server.ok("lane/test", { provider: "xiaomi", app }), {
+      verdict: "denied",
+      text: /refuses our credentials/,
+      reason: /./,
+    });
+    await vendors.get("fcm").server.close();
+    t.match(await server.ok("lane/test", { provider: "fcm", app: vendors.get("fcm").app }), { verdict: "trouble" });
+    const { id } = await phone(t, server, vendors.get("xiaomi"));
+    await server.ok("notification", { pushId: id, notification });
+    const lanes = await eventually(
+      async () => (await server.ok("lane/list", {}))["lanes"] as Fields[],
+      (all) => all.some(({ state }) => state === "stopped"),
+    );
+    t.match(lanes.map(({ text }) => text).sort(), [
+      /^running, nothing waits$/,
+      /^stopped: .*; correct the credentials and reload; one delivery is tried at \d{4}-/,
+    ]);
+  },
+);
+
+t.test("console 1: one box finds a device, a user, a token, a notification, a job and a topic", async (t) => {
+  const vendors = await startVendors(t, ["xiaomi"]);
+  const server = await startTestApp(t, { vendors: vendors.config() });
+  const { id: pushId, token } = await phone(t, server, vendors.get("xiaomi"), { topics: ["room:1", "room:2"] });
+  await server.ok("uid/bind", { pushId, uid: "ann" });
+  const later = { sendAt: Date.now() + 3_600_000, tag: "beta" };
+  await server.ok("notification", { ...later, notification: { ...notification, id: "campaign" } });
+  const { job } = await server.ok("job/get", { id: "campaign" });
+  const find = async (text: unknown) => (await server.ok("search", { text }))["found"];
+  t.match(await find(pushId), [{ kind: "device", name: pushId, uid: "ann" }]);
+  t.match(await find(pushId.slice(0, -2)), [{ kind: "device", name: pushId }], "a beginning is enough");
+  t.match(await find(" ann "), [{ kind: "user", name: "ann", devices: 1 }]);
+  t.match(await find(token), [{ kind: "token", name: pushId, type: "xiaomi" }]);
+  t.match(await find("campaign"), [{ kind: "notification", name: "campaign", text: "", state: "scheduled", job }]);
+  t.match(await find(`#${String(job)}`), [{ kind: "notification", name: "campaign", job }]);
+  t.match(await find("room:"), [
+    { kind: "topic", name: "room:1", count: 1 },
+    { kind: "topic", name: "room:2", count: 1 },
+  ]);
+  t.same(await find("nothing of that name"), []);
+  t.match(await server.post("search", {}), { status: 400, body: { message: "text is required: what to look for" } });
+});
+
+t.test("console 3 and 4: test devices, and when the same audience was last sent something", async (t) => {
+  const server = await startTestApp(t, { api: { keys: [{ name: "shop", key: "a-key-that-is-long-enough-1" }] } });
+  const ask = async (path: string, fields: Fields) => {
+    const headers = { "x-api-key": "a-key-that-is-long-enough-1", "content-type": "application/json" };
+    const answer = await fetch(`${server.apiUrl}/api/${path}`, {
+      method: "POST",
+      headers,
+      body: JSON.stringify(fields),
+    });
+    return { status: answer.status, body: (await answer.json()) as Fields };
+  };
+  const { id: pushId } = await device(t, server);
+  await ask("device/test/add", { pushId, note: "Ann's phone" });
+  await ask("device/test/add", { pushId: "not-there-yet-1" });
+  const { body } = await ask("device/test/list", {});
+  t.match(body["devices"], [
+    { pushId, note: "Ann's phone", who: "shop", known: true, connected: true },
+    { pushId: "not-there-yet-1", note: "", known: false, connected: false },
+  ]);
+  t.match((await ask("device/test/list", { who: "others" })).body, { devices: [] });
+  await ask("device/test/add", { pushId, note: "Ann's old phone" });
+  await ask("device/test/remove", { pushId: "not-there-yet-1" });
+  t.match((await ask("device/test/list", {})).body["devices"], [{ note: "Ann's old phone" }]);
+  t.match(await ask("device/test/remove", { pushId: "never-was-1" }), { status: 404 });
+  t.match(await ask("device/test/add", {}), { status: 400 });
+
+  t.notOk("job" in (await ask("job/last", { pushAll: true })).body, "never yet");
+  const later = { sendAt: Date.now() + 3_600_000 };
+  for (const [id, target] of [
+    ["all", { pushAll: true }],
+    ["beta", { tag: "beta" }],
+    ["gamma", { tag: "gamma" }],
+    ["counted", { pushAll: true, dryRun: true }],
+  ] as const)
+    await ask("notification", {
+      ...target,
+      ...("dryRun" in target ? {} : later),
+      notification: { ...notification, id },
+    });
+  t.match((await ask("job/last", { pushAll: true })).body, { job: { id: "all" } }, "one that only counts is none");
+  t.match((await ask("job/last", { tag: "beta" })).body, { job: { id: "beta" } });
+  t.notOk("job" in (await ask("job/last", { tag: "delta" })).body);
+  t.match(await ask("job/last", {}), { status: 400 });
+});
+
+t.test(
+  "console 8 and 14: what failed alike, by the hour and with a remedy; a topic's rates and what is kept for it",
+  async (t) => {
+    const vendors = await startVendors(t, ["fcm"]);
+    const server = await startTestApp(t, { vendors: vendors.config() });
+    const lost = await Promise.all([1, 2].map(() => phone(t, server, vendors.get("fcm"))));
+    for (const { token } of lost) vendors.get("fcm").fake.tokens.set(token, "dead");
+    const { id } = await server.ok("notification", { pushId: lost.map(({ id: one }) => one), notification });
+    await jobIn(server, id);
+    const { groups } = await server.ok("delivery/list", {});
+    const [group] = groups as Fields[];
+    t.match(group, { provider: "fcm", state: "gone", count: 2, text: /./, remedy: /./ });
+    t.same(new Set(group?.["pushIds"] as string[]), new Set(lost.map(({ id: one }) => one)));
+    const trend = group?.["trend"] as number[];
+    t.same([trend.length, trend.reduce((sum, one) => sum + one, 0)], [24, 2]);
+
+    await device(t, server, { topics: ["news"] });
+    await server.ok("topic/get", { topic: "news" });
+    await server.ok("push", { topic: "news", json: { a: "kept" }, timeToLive: "1h" });
+    await server.ok("push", { topic: "news", json: "not kept" });
+    const topic = await eventually(
+      () => server.ok("topic/get", { topic: "news" }),
+      ({ rates }) => (rates as Record<string, number>)["kept"]! > 0,
+    );
+    const { in: came = 0, out = 0, kept = 0 } = topic["rates"] as Record<string, number>;
+    t.same([came >= kept, out >= kept, kept > 0], [true, true, true]);
+    t.match(topic, { topic: "news", count: 1, kept: [{ event: "p", text: '{"a":"kept"}', size: 12 }] });
+    t.match(await server.ok("topic/get", { topic: "nobody" }), { count: 0, kept: [], rates: { seconds: 0 } });
+  },
+);

@@ -13,6 +13,7 @@ export const idleActions = (): Actions => ({
     setRate: async () => [],
     notification: async () => undefined,
     at: async () => undefined,
+    last: async () => undefined,
     deliveries: async () => undefined,
   },
   reached: async () => undefined,
@@ -21,6 +22,8 @@ export const idleActions = (): Actions => ({
     failedGroups: async () => ({ groups: [], complete: true }),
     retry: async () => ({ retried: 0, ids: new Set(), dead: 0, late: 0 }),
   },
+  testLane: async () => undefined,
+  expiryOf: () => undefined,
   lanes: { list: async () => [], resume: () => [] },
   hooks: { list: async () => [], resume: () => [], test: async () => undefined },
   events: {
@@ -39,6 +42,8 @@ export const idleActions = (): Actions => ({
   unbind: async () => {},
   revoke: async () => 0,
   deleteDevices: async () => {},
+  testDevices: { add: async () => {}, remove: async () => false, list: async () => [] },
+  kept: async () => [],
   devices: {
     get: async () => [],
     byUid: async () => [],

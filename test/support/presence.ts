@@ -11,6 +11,7 @@ export const nobody: Presence = {
   isAwake: () => false,
   seen: async () => [],
   topics: async () => [],
+  rates: () => ({ in: 0, out: 0, kept: 0, seconds: 0 }),
   connections: async () => ({ connections: [], looked: 0, open: 0 }),
   disconnect: async () => false,
   order: async () => 0,

@@ -16,6 +16,7 @@ import { localLive } from "../live.ts";
 import type { LocalEngine } from "../local.ts";
 import { localRevocations } from "../revocations.ts";
 import { chores } from "../sweep.ts";
+import { localTestDevices } from "../test-devices.ts";
 import { Carrier } from "./carrier.ts";
 import { connect, type DatabaseOptions, explain, type Tx } from "./database.ts";
 import { methods } from "./methods.ts";
@@ -153,6 +154,7 @@ export async function openPostgresEngine(options: PostgresEngineOptions): Promis
     outbox: localOutbox(turns, broker, sweeping.walk, nodes.now, traits),
     counters: localCounters(turns),
     audit: localAudit(turns),
+    testDevices: localTestDevices(turns),
     revocations: localRevocations(turns),
     backup: () =>
       Promise.reject(new PushError("invalid", "PostgreSQL has its own backups: use pg_dump, or archive its log")),

@@ -93,6 +93,13 @@ export function listing(db: Database, addressees: Addressees) {
   const listed = db.prepare<[number, number, string | null, string | null, number], JobView>(`
     SELECT ${columns} FROM jobs WHERE listed = 1 AND job < ? AND (? IS NULL OR state = ?) ORDER BY job DESC LIMIT ?`);
   const byNumber = db.prepare<[number, number], JobView>(`SELECT ${columns} FROM jobs WHERE job = ?`);
+  // Of the latest calls to many: who sends to everybody twice does so within them.
+  const lastTo = db
+    .prepare<[number, string, string | null, string | null], number>(`
+    SELECT j.job FROM (SELECT job, target_kind, dry_run FROM jobs WHERE listed = 1 ORDER BY job DESC LIMIT ?) j
+      JOIN job_contents c ON c.job = j.job
+    WHERE j.dry_run = 0 AND j.target_kind = ? AND (? IS NULL OR c.target ->> '$.tag' = ?) ORDER BY j.job DESC LIMIT 1`)
+    .pluck<number>();
   const failures = db.prepare<[number], { readonly reason: string; readonly total: number }>(`
     SELECT reason, total FROM job_failures WHERE job = ? ORDER BY total DESC, reason`);
 
@@ -236,6 +243,10 @@ export function listing(db: Database, addressees: Addressees) {
         id === null ? listed.all(now, first, state, state, limit) : byId.all(now, id, first, state, state, limit);
       return rows.map(view);
     },
+
+    /** The newest call to everybody, or to this tag, among the last `limit` calls to many. */
+    lastJobTo: (tag: string | null, limit: number): number | undefined =>
+      lastTo.get(limit, tag === null ? "all" : "tag", tag, tag),
 
     jobsByNumber(jobs: readonly number[], now: number): readonly JobView[] {
       return jobs

@@ -530,6 +530,10 @@ export const MIGRATIONS: readonly string[] = [
     role TEXT NOT NULL
   ) WITHOUT ROWID;
   `,
+  `
+  -- Devices that somebody tries things out on. who: the name of the key, or the user of the console; NULL: nobody in particular.
+  CREATE TABLE test_devices (push_id TEXT NOT NULL PRIMARY KEY, note TEXT NOT NULL, who TEXT, at INTEGER NOT NULL) WITHOUT ROWID;
+  `,
 ];
 
 export type Synchronous = "FULL" | "NORMAL";

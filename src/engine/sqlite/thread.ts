@@ -42,6 +42,7 @@ import { revocations } from "./revocations.ts";
 import { openAlone, openDatabase, openFile, type Synchronous } from "./schema.ts";
 import { type Sequences, sequences } from "./sequences.ts";
 import { sweep } from "./sweep.ts";
+import { testDevices } from "./test-devices.ts";
 
 /** What the thread is started with. A second, short-lived one makes the backup of a file, so that nobody waits for it. */
 export type ThreadData =
@@ -122,6 +123,7 @@ function methods(
   const {
     jobs,
     jobsByNumber,
+    lastJobTo,
     jobsOfId,
     notification,
     deliveries: deliveriesOf,
@@ -156,6 +158,7 @@ function methods(
     received: told.received,
     jobs,
     jobsByNumber,
+    lastJobTo,
     jobsOfId,
     notification,
     deliveriesOf(id: string, after: Place, limit: number) {
@@ -196,6 +199,7 @@ function methods(
     memorize: hooks.memorize,
     probe: probe(db),
     ...auditTable(db),
+    ...testDevices(db),
     ...admins(db),
     appendOnce: repeatable.appendOnce,
     handed: repeatable.handed,

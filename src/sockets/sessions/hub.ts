@@ -15,6 +15,7 @@ import type {
   Seen,
   SessionCounts,
   TopicCount,
+  TopicRates,
   Who,
 } from "../../core/live.ts";
 import { NOTI_TOPIC } from "../../core/notify.ts";
@@ -27,6 +28,7 @@ import type { Connection, Gateway } from "../transport/types.ts";
 import { encodeFrame } from "./frames.ts";
 import { Holds } from "./holds.ts";
 import { Lingering } from "./lingering.ts";
+import { Meters } from "./meters.ts";
 import { Names } from "./names.ts";
 import { LeftOut, Overload, type OverloadLimits } from "./overload.ts";
 import { Proofs } from "./proofs.ts";
@@ -70,6 +72,7 @@ export class Hub implements HubPort {
   /** Who is held out of topics. */
   readonly holds: Holds;
   readonly tracing: Tracing;
+  readonly #meters = new Meters();
   /** Set by the conversation. */
   actor: Actor | undefined = undefined;
   readonly #names: Names;
@@ -127,6 +130,7 @@ export class Hub implements HubPort {
     let online = 0;
     switch (channelKind(channel)) {
       case "topic": {
+        if (this.#meters.on) this.#meters.came(channel, packet);
         if (this.#overload !== undefined && !this.#overload.admits(channel, packet)) return 0;
         return this.#publish(channel, packet);
       }
@@ -186,6 +190,7 @@ export class Hub implements HubPort {
     }
     if (receivers === 0) return online;
     this.written += receivers;
+    if (this.#meters.on) this.#meters.went(channel, receivers);
     const frame = encodeFrame(channel, packet, this.#now());
     if (this.tracing.on) this.tracing.published(channel, frame, receivers);
     this.#gateway().publish(channel, frame);
@@ -487,6 +492,10 @@ export class Hub implements HubPort {
     return 1000 * Math.floor((this.#now() - age) / 1000);
   }
 
+  rates(topic: string): TopicRates {
+    return this.#meters.rates(topicChannel(topic));
+  }
+
   async connections(filter: ConnectionFilter, limit: number, most: number): Promise<ConnectionSample> {
     const pace = new Pace();
     const now = performance.now();
@@ -660,6 +669,7 @@ export class Hub implements HubPort {
     this.proofs.tick();
     this.holds.tick();
     if (this.tracing.on) this.tracing.tick();
+    if (this.#meters.on) this.#meters.tick();
     this.#names.tick();
     return count;
   }
