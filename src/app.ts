@@ -7,7 +7,7 @@ import { clientLibrary, threadSource } from "./app/assets.ts";
 import { createAudit } from "./app/audit.ts";
 import { type Certificates, openCertificates } from "./app/certificates.ts";
 import { clientFiles } from "./app/client-files.ts";
-import { openConsole } from "./app/console.ts";
+import { openConsole, type WebConsole } from "./app/console.ts";
 import { createDebug, showPush } from "./app/debug.ts";
 import { createExamples } from "./app/examples.ts";
 import { type Files, watchFiles } from "./app/files.ts";
@@ -104,7 +104,7 @@ export async function startApp(config: Config, log: Log, { files, sources }: App
   const metrics = config.api.metrics
     ? createMetrics(
         version,
-        () => figures(gateway, server, web?.server, certificates, hub, conversation, logins, asking, api, engine),
+        () => figures(gateway, server, web, certificates, hub, conversation, logins, asking, api, engine),
         () => notifications.actions.lanes.list(),
         () => telling.actions.hooks.list(),
         () => engine.devices.count(),
@@ -479,7 +479,7 @@ const access = (api: Config["api"]): Access => ({
 function figures(
   gateway: Gateway<Session>,
   server: HttpServer,
-  web: HttpServer | undefined,
+  web: WebConsole | undefined,
   certificates: Certificates,
   hub: Hub,
   conversation: Conversation,
@@ -523,9 +523,10 @@ function figures(
     expiries: {
       client: gateway.certificateExpires,
       api: server.certificateExpires,
-      admin: web?.certificateExpires,
+      admin: web?.server.certificateExpires,
     },
     orders: certificates.counts(),
+    console: web?.figures ?? { logins: {}, pages: 0 },
   };
 }
 

@@ -210,6 +210,7 @@ const metrics = createMetrics(
     store: engine.statistics(),
     expiries: {},
     orders: [],
+    console: { logins: {}, pages: 0 },
   }),
   async () => [],
   async () => [],

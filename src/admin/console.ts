@@ -47,6 +47,8 @@ export interface Console {
   /** The secret of a link for the first user; undefined: there are users. */
   invite(): Promise<string | undefined>;
   readonly counts: Sessions["counts"];
+  /** Pages that are shown what happens. */
+  readonly pages: number;
   stop(): void;
 }
 
@@ -215,6 +217,15 @@ export function createConsole(options: ConsoleOptions): Console {
     return { ...answer, headers: [...answer.headers, cookie(secret)] };
   }
 
+  /** @returns whose login has ended; undefined: there was none */
+  async function leave(call: Call): Promise<string | undefined> {
+    const login = await sessions.find(call.cookie);
+    if (login === undefined) return undefined;
+    await admins.end(login.id);
+    endStreams(login.id);
+    return login.name;
+  }
+
   const actions: Readonly<Record<string, (call: Call) => Promise<Response>>> = {
     async setup(call) {
       const { link, name, password } = call.fields;
@@ -225,7 +236,8 @@ export function createConsole(options: ConsoleOptions): Console {
           textOf(password, "password"),
         )
         .catch((error: unknown) => {
-          if (error instanceof HttpError) note(call, "setup", undefined, {}, error.status, error.message);
+          if (error instanceof HttpError && error.status === 403)
+            refusal(call.address, "the console: setup with a link that is not good", call.requestId);
           throw error;
         });
       note(call, "setup", made.name, {});
@@ -234,15 +246,12 @@ export function createConsole(options: ConsoleOptions): Console {
     async login(call) {
       const [name, password] = [textOf(call.fields["name"], "name"), textOf(call.fields["password"], "password")];
       const secret = await noted(call, "login", name, () => sessions.login(call.address, name, password));
+      await leave(call);
       return entered(secret);
     },
     async logout(call) {
-      const login = await sessions.find(call.cookie);
-      if (login !== undefined) {
-        await admins.end(login.id);
-        endStreams(login.id);
-        note(call, "logout", login.name, {});
-      }
+      const name = await leave(call);
+      if (name !== undefined) note(call, "logout", name, {});
       const answer = json({ code: "success" });
       return { ...answer, headers: [...answer.headers, cookie(undefined)] };
     },
@@ -333,6 +342,9 @@ export function createConsole(options: ConsoleOptions): Console {
     reload: () => pages.set(rule()),
     invite: () => sessions.invite(),
     counts: sessions.counts,
+    get pages() {
+      return feed.size;
+    },
     stop: () => clearInterval(looking),
   };
 }

@@ -63,7 +63,7 @@ export function consoleFiles(
   return (head) => {
     const file = table.get(head.path);
     if (file === undefined) return undefined;
-    const zipped = file.gzip !== undefined && /(^|[\s,])gzip\s*($|[,;])/.test(head.header("accept-encoding"));
+    const zipped = file.gzip !== undefined && takesGzip(head.header("accept-encoding"));
     const headers: Header[] = [...COMMON, ["ETag", file.tag], ["Vary", "Accept-Encoding"]];
     if (file.type.startsWith("text/html")) headers.push(["Content-Security-Policy", policy(head, client())]);
     if (isKnown(head.header("if-none-match"), file.tag)) return { status: 304, headers, body: "" };
@@ -72,6 +72,9 @@ export function consoleFiles(
     return { status: 200, headers, body: zipped ? file.gzip! : file.plain };
   };
 }
+
+const takesGzip = (accepted: string): boolean =>
+  accepted.split(",").some((one) => /^\s*gzip\s*(;|$)/i.test(one) && !/;\s*q=0(\.0*)?\s*$/i.test(one));
 
 const isKnown = (asked: string, tag: string): boolean =>
   asked.split(",").some((one) => one.trim().replace(/^W\//, "") === tag);

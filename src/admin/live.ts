@@ -12,6 +12,8 @@ interface TopicFlow {
   /** Packets pushed to it, and written to its members. */
   readonly packets: number;
   readonly written: number;
+  /** Of the packets, those that were kept. */
+  readonly kept: number;
 }
 
 /** What is asked once a second. Totals are since the start. */
@@ -53,7 +55,6 @@ const HEADERS = [
 interface Page {
   readonly topics: readonly string[];
   readonly outlet: Outlet;
-  readonly login: string;
   /** Seconds for which it has taken nothing. */
   stuck: number;
   isStuck: boolean;
@@ -63,6 +64,8 @@ export class LiveFeed {
   readonly #source: LiveSource;
   readonly #now: () => number;
   readonly #pages = new Set<Page>();
+  /** Pages by their login, those that are just opening too. */
+  readonly #taken = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined = undefined;
   #sampler: Sampler | undefined = undefined;
   #sampling = false;
@@ -79,17 +82,28 @@ export class LiveFeed {
   /** @param login whose page it is */
   open(topics: readonly string[], login: string): Response {
     if (topics.length > MOST_TOPICS) throw new HttpError(400, `topics: at most ${MOST_TOPICS}`);
-    const own = [...this.#pages].filter((page) => page.login === login).length;
-    if (this.#pages.size >= MOST_PAGES || own >= PAGES_PER_LOGIN)
-      throw new HttpError(503, "too many pages are open: close one");
-    return { status: 200, headers: HEADERS, body: "", stream: (outlet) => this.#add(topics, login, outlet) };
+    const own = this.#taken.get(login) ?? 0;
+    const all = [...this.#taken.values()].reduce((sum, count) => sum + count, 0);
+    if (all >= MOST_PAGES || own >= PAGES_PER_LOGIN) throw new HttpError(503, "too many pages are open: close one");
+    this.#taken.set(login, own + 1);
+    const left = (): void => {
+      const count = (this.#taken.get(login) ?? 0) - 1;
+      if (count > 0) this.#taken.set(login, count);
+      else this.#taken.delete(login);
+    };
+    return {
+      status: 200,
+      headers: HEADERS,
+      body: "",
+      abandoned: left,
+      stream: (outlet) => this.#add({ topics, outlet, stuck: 0, isStuck: false }, left),
+    };
   }
 
-  #add(topics: readonly string[], login: string, outlet: Outlet): Stream {
-    const page: Page = { topics, outlet, login, stuck: 0, isStuck: false };
+  #add(page: Page, left: () => void): Stream {
     this.#pages.add(page);
     this.#watch();
-    outlet.write("retry: 2000\n\n");
+    page.outlet.write("retry: 2000\n\n");
     this.#timer ??= this.#begin();
     return {
       ready() {
@@ -97,11 +111,12 @@ export class LiveFeed {
         page.stuck = 0;
       },
       closed: () => {
-        this.#pages.delete(page);
+        if (!this.#pages.delete(page)) return;
+        left();
         this.#watch();
         if (this.#pages.size === 0) this.#end();
       },
-      end: () => outlet.end(),
+      end: () => page.outlet.end(),
     };
   }
 
@@ -217,6 +232,7 @@ class Sampler {
         count: flow.count,
         in: this.#perSecond(flow.packets, before?.packets),
         out: this.#perSecond(flow.written, before?.written),
+        kept: this.#perSecond(flow.kept, before?.kept),
       });
     }
     this.#flows = flows;

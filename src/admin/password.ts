@@ -38,7 +38,7 @@ async function derive(password: string, salt: Buffer, { log2, r, p }: Cost): Pro
   } else running++;
   try {
     return await new Promise((done, failed) => {
-      const options = { N: 2 ** log2, r, p, maxmem: 256 * r * 2 ** log2 };
+      const options = { N: 2 ** log2, r, p, maxmem: 128 * r * (2 ** log2 + p + 2) };
       // One text however it was typed: keyboards differ in how they put accents together.
       scrypt(password.normalize("NFKC"), salt, LENGTH, options, (error, key) =>
         error === null ? done(key) : failed(error),

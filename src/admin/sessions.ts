@@ -86,19 +86,23 @@ export class Sessions {
       const seconds = Math.ceil(wait / 1000);
       throw new HttpError(429, `too many wrong tries: try again in ${seconds} s`, { members: { wait } });
     }
-    const user = await this.#options.admins.user(name);
-    if (!(await isPassword(password, user?.password))) {
-      this.counts.wrong++;
-      throw new HttpError(401, "the name or the password is wrong");
+    let isRight: boolean;
+    try {
+      const user = await this.#options.admins.user(name);
+      isRight = await isPassword(password, user?.password);
+    } catch (error) {
+      this.#tries.undone(address);
+      throw error;
     }
-    this.counts.success++;
+    this.counts[isRight ? "success" : "wrong"]++;
+    if (!isRight) throw new HttpError(401, WRONG);
     this.#tries.right(address);
   }
 
   async #begin(name: string): Promise<string> {
     const { secret, id } = newSecret();
     if (!(await this.#options.admins.begin(id, name, this.#options.now(), this.#alive)))
-      throw new HttpError(401, "the name or the password is wrong");
+      throw new HttpError(401, WRONG);
     return secret;
   }
 
@@ -138,6 +142,7 @@ export class Sessions {
   }
 }
 
+const WRONG = "the name or the password is wrong";
 const USED_UP = "this link was used, or is too old: make a new one with pushbox admin reset";
 
 const spelled = (name: string): string => name.normalize("NFC").trim();

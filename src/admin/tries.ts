@@ -76,6 +76,13 @@ export class Tries {
     this.#known.set(who, true);
   }
 
+  /** It could not be found out. */
+  undone(address: string): void {
+    const who = limitedAs(address);
+    this.#addresses.get(who)?.takeBack();
+    if (!this.#known.has(who)) this.#all.takeBack();
+  }
+
   /** Somebody has shown that this machine is theirs. */
   forget(): void {
     this.#addresses.clear();

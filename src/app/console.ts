@@ -1,5 +1,5 @@
 // The web console: its listener joined with what it shows.
-import { type ConsoleOptions, createConsole } from "../admin/console.ts";
+import { type Console, type ConsoleOptions, createConsole } from "../admin/console.ts";
 import type { Config } from "../config/index.ts";
 import { createServer, type HttpServer } from "../http/server.ts";
 import type { Place } from "../http/uws/listeners.ts";
@@ -27,13 +27,14 @@ interface Opened {
   readonly setupLink?: string;
 }
 
-interface WebConsole {
+export interface WebConsole {
   readonly server: HttpServer;
   /** 0 before it listens. */
   port(): number;
   listen(clientPort: number): Promise<Opened>;
   reload(): void;
   stop(): void;
+  readonly figures: { readonly logins: Console["counts"]; readonly pages: number };
 }
 
 export function openConsole({ admin, client, api: { maxBody } }: Config, parts: Parts): WebConsole {
@@ -82,5 +83,8 @@ export function openConsole({ admin, client, api: { maxBody } }: Config, parts: 
     },
     reload: () => console.reload(),
     stop: () => console.stop(),
+    get figures() {
+      return { logins: console.counts, pages: console.pages };
+    },
   };
 }

@@ -23,6 +23,7 @@ export interface Figures {
   readonly asked: Readonly<Record<string, Totals>>;
   readonly apiCalls: Totals;
   readonly apiErrors: Totals;
+  readonly console: { readonly logins: Totals; readonly pages: number };
   /** By route, in seconds. */
   readonly apiDurations: Readonly<Record<string, Durations>>;
   readonly store: {
@@ -143,6 +144,8 @@ export function createMetrics(
 
   totals("api_calls_total", "API calls let in", "route", (now) => now.apiCalls);
   totals("api_errors_total", "API calls answered with an error", "status", (now) => now.apiErrors);
+  totals("console_logins_total", "Passwords given at the console", "result", (now) => now.console.logins);
+  gauge("console_pages", "Pages of the console that are shown what happens", (now) => now.console.pages);
 
   const lane = { labelNames: ["provider", "app"], registers };
   const depth = new Gauge({ name: "pushbox_lane_depth", help: "Deliveries not yet settled", ...lane });

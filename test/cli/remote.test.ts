@@ -7,35 +7,10 @@ import { createServer as createHttp } from "node:http";
 import { join } from "node:path";
 import t from "tap";
 import { reached } from "../../src/cli/doctor/reach.ts";
-import { run as runCli } from "../../src/cli/index.ts";
 import { freePort } from "../../src/http/uws/listeners.ts";
 import { startTestApp } from "../support/app.ts";
+import { cli } from "../support/cli.ts";
 import { device, jobIn } from "../support/devices.ts";
-import type { Ended } from "../support/process.ts";
-
-async function cli(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
-  let [out, err] = ["", ""];
-  const code = await runCli({
-    args,
-    env,
-    program: ["pushbox"],
-    terminal: false,
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
-    input: async () => "",
-    outFile: async () => {},
-    inputTo: async () => {},
-    outDrained: async () => {},
-    inputPieces: async function* () {},
-    onSignal() {},
-    onCrash() {},
-  });
-  return { code, out, err };
-}
 
 const notification = { android: { title: "T" } };
 

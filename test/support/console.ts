@@ -1,9 +1,14 @@
 // A browser at the console: it keeps its cookie, and sends what a browser sends along.
+import { scryptSync } from "node:crypto";
 
 import type { IncomingHttpHeaders } from "node:http";
 import { request } from "node:http";
 import { request as tlsRequest } from "node:https";
 import type { Test } from "tap";
+import type { Role } from "../../src/core/admin.ts";
+import { databaseFile } from "../../src/engine/directory.ts";
+import { admins } from "../../src/engine/sqlite/admins.ts";
+import { openDatabase } from "../../src/engine/sqlite/schema.ts";
 import { startTestApp, type TestApp } from "./app.ts";
 
 export interface Answer {
@@ -78,17 +83,68 @@ export const PASSWORD = "correct horse battery";
 
 export const secretOf = (link: string | undefined): string => /#setup=([\w-]+)$/.exec(link ?? "")?.[1] ?? "";
 
-interface AtConsole extends TestApp {
-  /** Ann, an operator, who has just set her password. */
-  readonly ann: Browser;
+/** As passwords are stored, of such little cost that a test may check it often. */
+function cheaply(password: string): string {
+  const salt = Buffer.alloc(16, 7);
+  const key = scryptSync(password.normalize("NFKC"), salt, 32, { N: 2, r: 1, p: 1 });
+  return `scrypt:1:1:1:${salt.toString("base64url")}:${key.toString("base64url")}`;
 }
 
-/** An app whose console has its first user. */
+/** Users in a data directory on which no server runs. */
+export function addUsers(dataDir: string, users: Readonly<Record<string, Role>>): void {
+  const db = openDatabase(databaseFile(dataDir), "NORMAL");
+  const table = admins(db);
+  for (const [name, role] of Object.entries(users)) {
+    table.inviteAdmin({ id: name, until: Number.MAX_SAFE_INTEGER, role }, name);
+    table.useAdminLink(name, { name, password: cheaply(PASSWORD), since: Date.now() });
+  }
+  db.close();
+}
+
+interface AtConsole extends TestApp {
+  /** An operator and a viewer, both logged in. */
+  readonly ann: Browser;
+  readonly vic: Browser;
+  /** As in a browser of its own. */
+  enter(name: string): Promise<Browser>;
+}
+
+/** An app with users at its console. */
 export async function startConsole(t: Test, overrides: Parameters<typeof startTestApp>[1] = {}): Promise<AtConsole> {
-  const app = await startTestApp(t, { ...overrides, admin: { enabled: true, ...overrides?.admin } });
-  const ann = new Browser(app.consoleUrl);
-  const link = secretOf(app.app.setupLink);
-  const done = await ann.post("/admin/setup", { link, name: "ann", password: PASSWORD });
-  if (done.status !== 200) throw new Error(`setup: ${done.status} ${done.text}`);
-  return { ...app, ann };
+  const data = overrides.data ?? t.testdir({});
+  addUsers(data, { ann: "operator", vic: "viewer" });
+  const app = await startTestApp(t, { ...overrides, data, admin: { enabled: true, ...overrides.admin } });
+  const enter = async (name: string): Promise<Browser> => {
+    const browser = new Browser(app.consoleUrl);
+    const { status, text } = await browser.login(name, PASSWORD);
+    if (status !== 200) throw new Error(`login: ${status} ${text}`);
+    return browser;
+  };
+  return { ...app, enter, ann: await enter("ann"), vic: await enter("vic") };
+}
+
+/** What a page is shown, line by line; ended with the test. */
+export async function watch(t: Test, { url, cookie }: Browser, path: string) {
+  const aborted = new AbortController();
+  t.teardown(() => aborted.abort());
+  const answer = await fetch(`${url}${path}`, { headers: { cookie }, signal: aborted.signal });
+  const pieces = answer.body?.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
+  let text = "";
+  return {
+    status: answer.status,
+    /** The next event's data; undefined: it has ended. */
+    async next(): Promise<Record<string, unknown> | undefined> {
+      for (;;) {
+        const [, data, rest] = /^data: (.*)\n\n([\s\S]*)$/m.exec(text) ?? [];
+        if (data !== undefined && rest !== undefined) {
+          text = rest;
+          return JSON.parse(data) as Record<string, unknown>;
+        }
+        const piece = await pieces?.next();
+        if (piece === undefined || piece.done === true) return undefined;
+        text += piece.value;
+      }
+    },
+    leave: () => aborted.abort(),
+  };
 }

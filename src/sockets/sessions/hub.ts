@@ -55,6 +55,13 @@ export interface Actor {
   held(session: Session, topic: string): void;
 }
 
+/** What happened to a topic since somebody looks at it. */
+interface Flow {
+  packets: number;
+  written: number;
+  kept: number;
+}
+
 export class Hub implements HubPort {
   readonly #gateway: () => Gateway<Session>;
   readonly #now: () => number;
@@ -80,7 +87,7 @@ export class Hub implements HubPort {
   #overload: Overload | undefined = undefined;
   readonly leftOut = new LeftOut();
   /** Of topics that somebody looks at. */
-  #flows: Map<Channel, { packets: number; written: number }> | undefined = undefined;
+  #flows: Map<Channel, Flow> | undefined = undefined;
   readonly #platforms = new Map<string, number>();
   #named = 0;
   /** The first and the last kept packet that was handed over, of any channel: 0 until there was one. */
@@ -166,15 +173,14 @@ export class Hub implements HubPort {
     this.#flows = new Map(
       [...topics].map((topic) => {
         const channel = topicChannel(topic);
-        return [channel, before?.get(channel) ?? { packets: 0, written: 0 }];
+        return [channel, before?.get(channel) ?? { packets: 0, written: 0, kept: 0 }];
       }),
     );
   }
 
   /** Of one that is watched. */
-  flow(topic: string): { readonly count: number; readonly packets: number; readonly written: number } {
-    const { packets = 0, written = 0 } = this.#flows?.get(topicChannel(topic)) ?? {};
-    return { count: this.count(topic), packets, written };
+  flow(topic: string): { readonly count: number } & Readonly<Flow> {
+    return { count: this.count(topic), packets: 0, written: 0, kept: 0, ...this.#flows?.get(topicChannel(topic)) };
   }
 
   #publish(channel: Channel, packet: Packet | KeptPacket): number {
@@ -187,6 +193,7 @@ export class Hub implements HubPort {
     if (flow !== undefined) {
       flow.packets++;
       flow.written += receivers;
+      if ("seq" in packet) flow.kept++;
     }
     if (receivers === 0) return online;
     this.written += receivers;
