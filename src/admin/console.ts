@@ -274,8 +274,9 @@ export function createConsole(options: ConsoleOptions): Console {
     session: async (call) => json(described(await loginOf(call.cookie))),
     async live(call) {
       const login = await loginOf(call.cookie);
-      const topics = new URLSearchParams(call.query).get("topics") ?? "";
-      return guarded(feed.open([...new Set(topics.split(",").filter((topic) => topic !== ""))], login.id), login.id);
+      const asked = new URLSearchParams(call.query);
+      const topics = [...(asked.get("topics") ?? "").split(","), ...asked.getAll("topic")];
+      return guarded(feed.open([...new Set(topics.filter((topic) => topic !== ""))], login.id), login.id);
     },
   };
 
