@@ -41,30 +41,17 @@ async function pages(
   return found;
 }
 
-const GROUPS = [
-  deviceTests,
-  bindingTests,
-  packetTests,
-  outboxConformance,
-  counterTests,
-  eventTests,
-  hookTests,
-  revocationTests,
-] as const;
-
-/** What an engine that is not whole yet is held to. */
-export const WITHOUT_OUTBOX: readonly Group[] = [deviceTests, bindingTests, packetTests, revocationTests];
-
-type Group = (typeof GROUPS)[number];
-
-export async function conformance(
-  t: Test,
-  open: (t: Test) => Promise<Subject>,
-  groups: readonly Group[] = GROUPS,
-): Promise<void> {
+export async function conformance(t: Test, open: (t: Test) => Promise<Subject>): Promise<void> {
   const test = (name: string, body: (t: Test, subject: Subject) => Promise<void>): Promise<unknown> =>
     t.test(name, async (t) => body(t, await open(t)));
-  for (const group of groups) await group(test);
+  await deviceTests(test);
+  await bindingTests(test);
+  await packetTests(test);
+  await outboxConformance(test);
+  await counterTests(test);
+  await eventTests(test);
+  await hookTests(test);
+  await revocationTests(test);
 }
 
 async function deviceTests(test: Define): Promise<void> {

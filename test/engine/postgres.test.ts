@@ -4,7 +4,7 @@ import type { Engine } from "../../src/core/engine.ts";
 import { openPostgresEngine } from "../../src/engine/postgres/engine.ts";
 import { TRAITS } from "../../src/vendors/index.ts";
 import { postgres } from "../support/postgres.ts";
-import { conformance, WITHOUT_OUTBOX } from "./conformance.ts";
+import { conformance } from "./conformance.ts";
 import { ARRIVAL_DAYS, KEEP, type Subject } from "./steps.ts";
 
 const server = await postgres(t);
@@ -40,5 +40,5 @@ if (server === undefined) {
       },
     };
   };
-  await t.test("one node", (t) => conformance(t, open, WITHOUT_OUTBOX));
+  await t.test("one node", (t) => conformance(t, open));
 }

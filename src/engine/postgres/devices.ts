@@ -72,6 +72,13 @@ const newestBoundOnPlatform = new Statement<[string, string | null], Row>(`
 const findOthersByToken = new Statement<[string, string, string | null, string], Row>(`
   SELECT ${columns} FROM devices d
   WHERE token = ? AND type = ? AND package IS NOT DISTINCT FROM ? AND push_id <> ?`);
+const namedFrom = new Statement<[string, string, number], Row>(
+  `SELECT ${columns} FROM devices d WHERE push_id >= ? AND push_id < ? ORDER BY push_id LIMIT ?`,
+);
+const namedBehind = new Statement<[string, string, number], Row>(
+  `SELECT ${columns} FROM devices d WHERE push_id > ? AND push_id < ? ORDER BY push_id LIMIT ?`,
+);
+const findByToken = new Statement<[string, number], Row>(`SELECT ${columns} FROM devices d WHERE token = ? LIMIT ?`);
 const total = new Column<[], number>("SELECT count(*) FROM devices");
 const insert = new Column<
   [string, string | null, string | null, string | null, string | null, number | null, number, number],
@@ -128,6 +135,8 @@ const addTags = new Statement<[number, readonly string[]]>(`
 const removeTags = new Statement<[number, readonly string[]]>(
   "DELETE FROM device_tags WHERE device = ? AND tag = ANY (?)",
 );
+
+export type DeviceTable = ReturnType<typeof devices>;
 
 export function devices(
   packets: Pick<Packets, "drop">,
@@ -474,6 +483,18 @@ export function devices(
       rows.sort((a, b) => places.get(a.uid ?? "")! - places.get(b.uid ?? "")!);
       return visible(rows, undefined, now);
     },
+
+    async devicesNamed(turn: Turn, prefix: string, after: PushId | undefined, limit: number, now: number) {
+      const end = `${prefix}\u{10ffff}`;
+      const rows =
+        after === undefined
+          ? await namedFrom.all(turn, prefix, end, limit)
+          : await namedBehind.all(turn, after, end, limit);
+      return visible(rows, undefined, now);
+    },
+
+    devicesByToken: async (turn: Turn, token: string, limit: number, now: number): Promise<readonly Device[]> =>
+      visible(await findByToken.all(turn, token, limit), undefined, now),
 
     async pageByUids(
       turn: Turn,

@@ -95,7 +95,7 @@ const hasten = new Statement<[string]>(
   `UPDATE hook_events SET due = 0 WHERE hook = ? AND state = ${WAITING} AND due > 0 AND due < ${BEHIND}`,
 );
 const sums = new Statement<[], { hook: string; waiting: number; dead: number; size: number; dropped: number }>(
-  "SELECT hook, waiting, dead, size, dropped FROM hook_sums",
+  "SELECT hook, waiting, dead, size, dropped FROM hook_sums ORDER BY hook",
 );
 const oldest = new Column<[string], number>(`
   SELECT e.time FROM hook_events h JOIN events e ON e.seq = h.seq WHERE h.hook = ? ORDER BY h.seq LIMIT 1`);

@@ -4,16 +4,20 @@ import type { Traits } from "../../core/traits.ts";
 import type { Keep } from "../keep.ts";
 import { Wants } from "../wants.ts";
 import { addressees } from "./addressees.ts";
-import { audit } from "./audit.ts";
+import { admins } from "./admins.ts";
+import { Statement } from "./database.ts";
 import { devices } from "./devices.ts";
 import { eventLog } from "./events.ts";
 import { hookTable } from "./hooks.ts";
 import type { Nodes } from "./nodes.ts";
 import { online } from "./online.ts";
+import { outboxMethods } from "./outbox.ts";
 import { packets } from "./packets.ts";
 import type { Hands } from "./parcels.ts";
 import { revocations } from "./revocations.ts";
 import type { AsyncMethods, TurnParts } from "./turns.ts";
+
+const probe = new Statement<[]>("UPDATE meta SET format = format");
 
 export interface MethodOptions {
   readonly keep: Keep;
@@ -31,7 +35,7 @@ export function methods(options: MethodOptions): {
   readonly methods: AsyncMethods;
   readonly parts: readonly TurnParts[];
 } {
-  const { keep, traits, started, epoch, topic, hands, nodes, onWritten } = options;
+  const { keep, arrivalDays, traits, started, epoch, topic, hands, nodes, onWritten } = options;
   const node = nodes.node;
   const wants = new Wants();
   const kept = packets(keep, hands, epoch, topic, node);
@@ -41,16 +45,16 @@ export function methods(options: MethodOptions): {
   );
   const present = online(log, wants, node, started);
   const table = devices(kept, addressees, traits, present, log, node);
-  const all: Partial<AsyncMethods> = {
-    append: (turn: Parameters<typeof kept.append>[0], ...parcels: Parameters<typeof kept.append>[1]) =>
-      kept.append(turn, parcels),
+  const clock = nodes.leaseTime;
+  const outbox = outboxMethods({ packets: kept, devices: table, traits, log, arrivalDays, node, clock });
+  const all: AsyncMethods = {
+    append: (turn, ...parcels) => kept.append(turn, parcels), // the whole call is one list
     sweepPackets: kept.sweepPackets,
     ...table,
     ...revocations,
-    ...audit,
-    backlog: (turn, channel, from, size, now, epoch) =>
-      kept.backlog(turn, channel, from, size, now, epoch, async () => {}),
-    sent: (turn, marks) => kept.sent(turn, marks),
+    ...admins,
+    ...outbox.methods,
+    probe: (turn) => probe.put(turn),
     async want(turn, wanted: Wanted, topicsChanged: boolean) {
       wants.use(wanted);
       hooks.use(wanted.hooks);
@@ -78,8 +82,8 @@ export function methods(options: MethodOptions): {
     memorize: hooks.memorize,
   };
   return {
-    methods: all as AsyncMethods, // README.md says which are missing
-    parts: [{ ...none, ...table.parts }, log.parts, kept.parts],
+    methods: all,
+    parts: [{ ...none, ...table.parts }, outbox.parts, log.parts, kept.parts],
   };
 }
 

@@ -62,6 +62,8 @@ export interface Nodes extends Owning {
   list(): readonly { readonly node: number; readonly name: string }[];
   /** PostgreSQL's clock, by which leases end, to within what a beat takes. */
   now(): number;
+  /** The time by which leases are: PostgreSQL's, unless a test fixes it. */
+  leaseTime(database: number): number;
   /** Sweeps nodes that are gone; in a turn, with the lock of the cluster. @param now when their devices went offline */
   sweep(turn: Turn, now: number): Promise<readonly number[]>;
   stop(): Promise<void>;
@@ -130,6 +132,7 @@ export async function nodes(options: NodesOptions): Promise<Nodes> {
     alone: () => others.size === 0,
     list: () => [{ node, name: options.name }, ...[...others].map(([node, name]) => ({ node, name }))],
     now: options.now ?? (() => Math.round(Date.now() + offset)),
+    leaseTime: options.now ?? ((database) => database),
     own: async (turn, kind, name) => (await own.get(turn, kind, name, node)) !== undefined,
     disown: (turn, kind) => disown.put(turn, node, kind),
     async sweep(turn, now) {

@@ -3,7 +3,7 @@ import type Database from "better-sqlite3";
 import type { AuditEntry, AuditQuery } from "../../core/audit.ts";
 import { DAY } from "../../core/time.ts";
 
-const KEPT = 366 * DAY;
+export const AUDIT_KEPT = 366 * DAY;
 
 export interface AuditRow {
   readonly entry: number;
@@ -43,6 +43,6 @@ export function auditTable(db: Database) {
       return found.all(who ?? null, action ?? null, from ?? 0, to ?? most, before ?? most, limit);
     },
     /** Returns whether there may be more. */
-    sweepAudit: (now: number, limit: number): boolean => sweep.run(now - KEPT, limit).changes === limit,
+    sweepAudit: (now: number, limit: number): boolean => sweep.run(now - AUDIT_KEPT, limit).changes === limit,
   };
 }

@@ -6,11 +6,11 @@ import { DAY, HOUR } from "../../core/time.ts";
 import type { Listing } from "./listing.ts";
 import type { Receipts } from "./receipts.ts";
 
-const HOURS_KEPT = 30 * DAY;
+export const HOURS_KEPT = 30 * DAY;
 /** A record lists so many of its devices and users; it is found by all of them. */
-const LISTED = 1000;
+export const LISTED = 1000;
 
-interface ArrivalRow {
+export interface ArrivalRow {
   readonly arrival: number;
   readonly id: string;
   readonly type: string;
@@ -25,7 +25,7 @@ export interface ArrivalPlace {
   readonly arrival: number;
 }
 
-interface ArrivalDays {
+export interface ArrivalDays {
   readonly days: readonly ArrivalDay[];
   readonly next: ArrivalPlace | undefined;
 }

@@ -13,6 +13,10 @@ export interface ArrivalHeading {
   readonly callerAddress: string;
 }
 
+/** When the statistics of a notification are forgotten. */
+export const dropAt = ({ acceptedAt, sendAt }: ArrivalHeading, arrivalDays: number): number =>
+  (sendAt ?? acceptedAt) + arrivalDays * DAY;
+
 export type Counts = ReturnType<typeof counts>;
 
 /** The statistics of notifications, written along with the outbox. */
@@ -28,14 +32,20 @@ export function counts(db: Database, arrivalDays: number) {
     INSERT INTO arrival_counts (arrival, counter, total) VALUES (?, ?, ?)
     ON CONFLICT (arrival, counter) DO UPDATE SET total = total + excluded.total`);
 
-  const dropAt = ({ acceptedAt, sendAt }: ArrivalHeading): number => (sendAt ?? acceptedAt) + arrivalDays * DAY;
-
   return {
-    dropAt,
+    dropAt: (heading: ArrivalHeading): number => dropAt(heading, arrivalDays),
 
     open(heading: ArrivalHeading): number {
       const { id, type, text, timeToLive, acceptedAt, sendAt, callerAddress } = heading;
-      const arrival = open.get(id, type, text, timeToLive, sendAt ?? acceptedAt, callerAddress, dropAt(heading));
+      const arrival = open.get(
+        id,
+        type,
+        text,
+        timeToLive,
+        sendAt ?? acceptedAt,
+        callerAddress,
+        dropAt(heading, arrivalDays),
+      );
       if (arrival === undefined) throw new Error(`no statistics could be opened for notification ${id}`);
       return arrival;
     },

@@ -4,10 +4,11 @@
 import type Database from "better-sqlite3";
 import { EXPIRED } from "../../core/reasons.ts";
 import type { Traits } from "../../core/traits.ts";
+import { CANCELLED } from "../reasons.ts";
 import { type ClaimedRow, type Packed, type PackedSettlements, packClaimed, unpackSettlements } from "../rows.ts";
 import { detours } from "./detours.ts";
 import type { DeviceTable } from "./devices.ts";
-import { CANCELLED, type Progress, type Tally, type Way } from "./progress.ts";
+import type { JobRow, Progress, Tally, Way } from "./progress.ts";
 import type { Reach } from "./reach.ts";
 import { State } from "./state.ts";
 
@@ -43,13 +44,23 @@ export interface Claimed {
 }
 
 /** Deliveries that a claim may pass over, being paused, cancelled or expired, before it answers. */
-const PASSED_OVER = 1000;
+export const PASSED_OVER = 1000;
 /** Deliveries of which is asked whether they outlive a pause: about 10 ms. */
-const LOOKED_AT = 10_000;
+export const LOOKED_AT = 10_000;
 /** While a job is resumed, its lanes look so often for what was let go of, milliseconds. */
-const LOOK_EVERY = 100;
+export const LOOK_EVERY = 100;
 /** Among so many that are due first the oldest of a lane is looked for: what is put off again and again is due with the others. */
-const FIRST = 100;
+export const FIRST = 100;
+
+/** What is to happen with a delivery that waits, apart from being sent. @param job undefined: it is gone */
+export function fateOf(
+  job: Pick<JobRow, "paused" | "cancelled" | "expires"> | undefined,
+  now: number,
+): "cancel" | "expire" | "hold" | undefined {
+  if (job === undefined || job.cancelled === 1) return "cancel";
+  if (job.expires <= now) return "expire";
+  return job.paused === 1 ? "hold" : undefined;
+}
 
 export function deliveries(
   db: Database,
@@ -131,14 +142,6 @@ export function deliveries(
      WHERE lane IN (SELECT lane FROM lanes WHERE open > 0) AND state = ${State.leased} AND due IS NOT NULL`,
   ).run();
 
-  /** What is to happen with a delivery that waits, apart from being sent. */
-  function fate({ job }: Waiting, tally: Tally, now: number): "cancel" | "expire" | "hold" | undefined {
-    const row = tally.job(job);
-    if (row === undefined || row.cancelled === 1) return "cancel";
-    if (row.expires <= now) return "expire";
-    return row.paused === 1 ? "hold" : undefined;
-  }
-
   function expire(row: Waiting, way: Way, tally: Tally, now: number): void {
     const reason = row.reason ?? EXPIRED;
     settle.run(State.expired, null, reason, now, 0, row.delivery);
@@ -152,7 +155,7 @@ export function deliveries(
 
   /** Settles or holds a delivery that is not to be sent; false: it stays where it is. */
   function passOver(row: Waiting, way: Way, tally: Tally, now: number): boolean {
-    switch (fate(row, tally, now)) {
+    switch (fateOf(tally.job(row.job), now)) {
       case "cancel":
         cancel(row, way, tally, now);
         return true;
@@ -316,7 +319,7 @@ export function deliveries(
       const rows = walked.all(job, at, limit);
       for (const row of rows) {
         if (row.state !== State.queued && row.state !== State.held) continue;
-        const what = fate(row, tally, now);
+        const what = fateOf(tally.job(row.job), now);
         if (what === "cancel") cancel(row, row, tally, now);
         else if (what === "expire") expire(row, row, tally, now);
         else if (what === undefined && row.state === State.held) release.run(row.delivery);

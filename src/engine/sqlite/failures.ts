@@ -39,10 +39,18 @@ export interface FailureView {
   readonly alive: number;
 }
 
-interface Failures {
+export interface Failures {
   readonly rows: readonly FailureView[];
   readonly next: FailurePlace | undefined;
 }
+
+export const fits = (row: FailureView, { state, vendor, app, reason, from, to }: FailureFilter): boolean =>
+  (state === null || row.state === state) &&
+  (vendor === null || row.vendor === vendor) &&
+  (app === null || row.app === app) &&
+  (reason === null || row.reason === reason) &&
+  row.settled_at >= from &&
+  row.settled_at <= to;
 
 export function failures(db: Database, accept: (heading: Heading, notification: string, target: string) => number) {
   // The words of the index deliveries_failed.
@@ -61,14 +69,6 @@ export function failures(db: Database, accept: (heading: Heading, notification: 
     .prepare<[number], string>(`UPDATE deliveries SET retried = 1 WHERE delivery = ? AND ${failed} RETURNING push_id`)
     .pluck<string>();
   const contents = db.prepare<[number], string>("SELECT notification FROM job_contents WHERE job = ?").pluck<string>();
-
-  const fits = (row: FailureView, { state, vendor, app, reason, from, to }: FailureFilter): boolean =>
-    (state === null || row.state === state) &&
-    (vendor === null || row.vendor === vendor) &&
-    (app === null || row.app === app) &&
-    (reason === null || row.reason === reason) &&
-    row.settled_at >= from &&
-    row.settled_at <= to;
 
   return {
     /** Of `limit` failed deliveries those that fit. */

@@ -1,29 +1,15 @@
 // Calls to many, or for later, that have come to their end: told once.
 import type Database from "better-sqlite3";
 import { notificationKey } from "../../core/events.ts";
-import { iso } from "../wants.ts";
+import { type FinishedRow, finishedData } from "../finished.ts";
 import type { EventLog } from "./events.ts";
-
-interface Row {
-  readonly id: string;
-  readonly target_kind: string;
-  readonly cancelled: number;
-  readonly accepted_at: number;
-  readonly send_at: number | null;
-  readonly finished_at: number;
-  readonly seen: number;
-  readonly skipped: number;
-  readonly queued: number;
-  readonly connected: number;
-  readonly accepted: number;
-}
 
 export type Finished = ReturnType<typeof finished>;
 
 export function finished(db: Database, log: EventLog) {
   const open = db.prepare<[number], number>("SELECT 1 FROM jobs WHERE job = ? AND finished_at IS NULL").pluck<number>();
-  const find = db.prepare<[number], Row>(`
-    SELECT id, target_kind, cancelled, accepted_at, send_at, finished_at, seen, skipped, queued, connected, accepted
+  const find = db.prepare<[number], FinishedRow>(`
+    SELECT job, id, target_kind, cancelled, accepted_at, send_at, finished_at, seen, skipped, queued, connected, accepted
     FROM jobs WHERE job = ? AND finished_at IS NOT NULL AND (listed = 1 OR bulk = 1) AND dry_run = 0`);
   const failures = db.prepare<[number], { reason: string; total: number }>(
     "SELECT reason, total FROM job_failures WHERE job = ? ORDER BY total DESC, reason",
@@ -34,19 +20,7 @@ export function finished(db: Database, log: EventLog) {
     const row = log.wants("job.finished") ? find.get(job) : undefined;
     if (row === undefined) return;
     const failed = failures.all(job).map(({ reason, total }) => [reason, total] as const);
-    const { seen, skipped, queued, connected, accepted } = row;
-    const data = {
-      id: row.id,
-      job,
-      target: row.target_kind,
-      state: row.cancelled === 1 ? "cancelled" : "finished",
-      counts: { seen, skipped, queued, connected, accepted, failed: failed.reduce((sum, [, n]) => sum + n, 0) },
-      failures: Object.fromEntries(failed),
-      acceptedAt: iso(row.accepted_at),
-      sendAt: row.send_at === null ? undefined : iso(row.send_at),
-      at: iso(row.finished_at),
-    };
-    log.write("job.finished", notificationKey(row.id), data, now);
+    log.write("job.finished", notificationKey(row.id), finishedData(row, failed), now);
   }
 
   return {

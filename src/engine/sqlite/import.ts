@@ -5,7 +5,7 @@ import type { ImportedDevice, ImportState, ImportVerdict } from "../../core/impo
 import type { DeviceTable } from "./devices.ts";
 import type { Sequences } from "./sequences.ts";
 
-interface Row {
+export interface ImportRow {
   readonly device: number;
   readonly uid: string | null;
   readonly platform: string | null;
@@ -18,7 +18,7 @@ interface Row {
 }
 
 /** The columns that an import sets, in the order of the table's. */
-type Columns = readonly [
+export type ImportColumns = readonly [
   uid: string | null,
   bound: number,
   uidTtl: number,
@@ -36,23 +36,23 @@ type Columns = readonly [
 /** Bindings have rising numbers from 1 on: one that was imported is older than all of these, and among its like as old as it is. */
 const BEFORE_ALL = 2 ** 50;
 /** Imports that were begun and not ended are remembered, the newest ones. */
-const MOST_BEGUN = 16;
+export const MOST_BEGUN = 16;
 
 export function importing(
   db: Database,
   devices: Pick<DeviceTable, "deleteDevices" | "recount">,
   { device: nextDevice }: Pick<Sequences, "device">,
 ) {
-  const find = db.prepare<[string], Row>(`
+  const find = db.prepare<[string], ImportRow>(`
     SELECT device, uid, platform, tags, type, token, package, last_seen, update_time FROM devices WHERE push_id = ?`);
   const othersByToken = db.prepare<[string, string, string | null, string], { push_id: string; seen: number }>(`
     SELECT push_id, max(update_time, coalesce(last_seen, 0), coalesce(token_time, 0)) AS seen FROM devices
     WHERE token = ? AND type = ? AND package IS ? AND push_id <> ?`);
-  const insert = db.prepare<[...Columns, number, string, number]>(`
+  const insert = db.prepare<[...ImportColumns, number, string, number]>(`
     INSERT INTO devices (uid, bound, uid_ttl, offline_since, platform, tags, type, token, package, token_time, last_seen,
                          update_time, device, push_id, create_time)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
-  const update = db.prepare<[...Columns, number]>(`
+  const update = db.prepare<[...ImportColumns, number]>(`
     UPDATE devices SET uid = ?, bound = ?, uid_ttl = ?, online_run = NULL, offline_since = ?, platform = ?, tags = ?, type = ?,
                        token = ?, package = ?, token_time = ?, last_seen = ?, update_time = ?, detour = NULL
     WHERE device = ?`);
@@ -69,49 +69,25 @@ export function importing(
 
   function take(one: ImportedDevice, now: number, write: boolean): ImportVerdict {
     const row = find.get(one.pushId);
-    const tags = one.tags.length > 0 ? JSON.stringify(one.tags) : null;
-    const known = one.updateTime === undefined ? 0 : Math.max(one.updateTime, one.lastSeen ?? 0);
-    if (row !== undefined) {
-      if (isSame(row, one, tags)) return "same";
-      if (known <= Math.max(row.update_time, row.last_seen ?? 0)) return "older";
-    }
-    const others =
+    const others = (): { readonly push_id: string; readonly seen: number }[] =>
       one.token === undefined || one.type === undefined
         ? []
         : othersByToken.all(one.token, one.type, one.packageName ?? null, one.pushId);
-    if (others.some(({ seen }) => seen >= known)) return "token elsewhere";
-    if (!write) return row === undefined ? "added" : "updated";
+    const verdict = verdictOf(one, row, () => others().map(({ seen }) => seen));
+    if (!write || (verdict !== "added" && verdict !== "updated")) return verdict;
 
     // The app was installed again under this pushId (holds 6).
-    if (others.length > 0)
-      devices.deleteDevices(
-        others.map(({ push_id }) => push_id as PushId),
-        now,
-      );
-    const at = Math.min(one.updateTime ?? now, now);
-    const ttl = one.uidTimeToLive ?? 0;
-    const columns: Columns = [
-      one.uid ?? null,
-      one.uid === undefined ? 0 : at - BEFORE_ALL,
-      ttl,
-      ttl > 0 ? at : null,
-      one.platform ?? null,
-      tags,
-      one.type ?? null,
-      one.token ?? null,
-      one.packageName ?? null,
-      one.token === undefined ? null : at,
-      one.lastSeen === undefined ? (row?.last_seen ?? null) : Math.min(one.lastSeen, now),
-      at,
-    ];
+    const before = others().map(({ push_id }) => push_id as PushId);
+    if (before.length > 0) devices.deleteDevices(before, now);
+    const columns = importColumns(one, row, now);
     const device = row?.device ?? nextDevice();
-    if (row === undefined) insert.run(...columns, device, one.pushId, Math.min(one.createTime ?? at, at));
+    if (row === undefined) insert.run(...columns, device, one.pushId, createTime(one, now));
     else {
       update.run(...columns, device);
       for (const tag of tagsOf(row)) if (!one.tags.includes(tag)) removeTag.run(tag, device);
     }
     for (const tag of one.tags) addTag.run(tag, device);
-    return row === undefined ? "added" : "updated";
+    return verdict;
   }
 
   return {
@@ -141,12 +117,57 @@ export function importing(
   };
 }
 
-const isSame = (row: Row, one: ImportedDevice, tags: string | null): boolean =>
+/** What becomes of a device. @param others when those were last seen that have its token */
+export function verdictOf(
+  one: ImportedDevice,
+  row: ImportRow | undefined,
+  others: () => readonly number[],
+): ImportVerdict {
+  const known = one.updateTime === undefined ? 0 : Math.max(one.updateTime, one.lastSeen ?? 0);
+  if (row !== undefined) {
+    if (isSame(row, one)) return "same";
+    if (known <= Math.max(row.update_time, row.last_seen ?? 0)) return "older";
+  }
+  if (others().some((seen) => seen >= known)) return "token elsewhere";
+  return row === undefined ? "added" : "updated";
+}
+
+const changed = (one: ImportedDevice, now: number): number => Math.min(one.updateTime ?? now, now);
+
+/** @param row what is stored of it */
+export function importColumns(one: ImportedDevice, row: ImportRow | undefined, now: number): ImportColumns {
+  const at = changed(one, now);
+  const ttl = one.uidTimeToLive ?? 0;
+  return [
+    one.uid ?? null,
+    one.uid === undefined ? 0 : at - BEFORE_ALL,
+    ttl,
+    ttl > 0 ? at : null,
+    one.platform ?? null,
+    tagsText(one),
+    one.type ?? null,
+    one.token ?? null,
+    one.packageName ?? null,
+    one.token === undefined ? null : at,
+    one.lastSeen === undefined ? (row?.last_seen ?? null) : Math.min(one.lastSeen, now),
+    at,
+  ];
+}
+
+export const createTime = (one: ImportedDevice, now: number): number => {
+  const at = changed(one, now);
+  return Math.min(one.createTime ?? at, at);
+};
+
+const tagsText = ({ tags }: ImportedDevice): string | null => (tags.length > 0 ? JSON.stringify(tags) : null);
+
+const isSame = (row: ImportRow, one: ImportedDevice): boolean =>
   row.uid === (one.uid ?? null) &&
   row.platform === (one.platform ?? null) &&
-  row.tags === tags &&
+  row.tags === tagsText(one) &&
   row.type === (one.type ?? null) &&
   row.token === (one.token ?? null) &&
   row.package === (one.packageName ?? null);
 
-const tagsOf = ({ tags }: Row): readonly string[] => (tags === null ? [] : (JSON.parse(tags) as readonly string[])); // as devices.ts writes them
+const tagsOf = ({ tags }: ImportRow): readonly string[] =>
+  tags === null ? [] : (JSON.parse(tags) as readonly string[]); // as devices.ts writes them

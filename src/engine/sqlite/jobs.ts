@@ -3,6 +3,7 @@ import type Database from "better-sqlite3";
 import type { SentMark } from "../../core/engine.ts";
 import type { Once } from "../../core/outbox.ts";
 import type { Channel, From, Page } from "../../core/packet.ts";
+import type { ReachPage } from "../reach.ts";
 import { type AddressedRow, type Packed, type ParcelRow, unpackAddressed } from "../rows.ts";
 import type { Addressees } from "./addressees.ts";
 import type { ArrivalHeading, Counts } from "./counts.ts";
@@ -11,7 +12,7 @@ import type { Finished } from "./finished.ts";
 import type { Repeatable } from "./once.ts";
 import type { Packets } from "./packets.ts";
 import type { Progress, Tally } from "./progress.ts";
-import type { Reach, ReachPage } from "./reach.ts";
+import type { Reach } from "./reach.ts";
 import { State } from "./state.ts";
 
 /** What is kept of a notification besides its content. */
@@ -56,7 +57,7 @@ export interface PackedPage {
 }
 
 /** Lanes of hosts that devices chose; with more of them, those at rest change hands. */
-const MOST_HOSTS = 1024;
+export const MOST_HOSTS = 1024;
 
 /** A page that was not taken: there is nothing to hand over. */
 export const NO_JOB = -1;
@@ -259,7 +260,7 @@ export function outbox(
         for (const [counter, n] of Object.entries(page.counts)) counts.add(row.arrival, counter, n);
       const last = page.cursor === null ? 1 : 0;
       const next = page.notBefore ?? now;
-      const routes = merge(row.routes, page.routes);
+      const routes = mergeRoutes(row.routes, page.routes);
       const { seen, skipped } = page;
       ends.around(job, now, () => {
         advance.run(page.cursor, next, last, seen, skipped, routes, queued, queued, connected, last, queued, now, job);
@@ -272,7 +273,8 @@ export function outbox(
   };
 }
 
-function merge(before: string, added: Readonly<Record<string, number>>): string {
+/** Both as they are stored. */
+export function mergeRoutes(before: string, added: Readonly<Record<string, number>>): string {
   const routes = JSON.parse(before) as Record<string, number>; // written here
   for (const [name, n] of Object.entries(added)) routes[name] = (routes[name] ?? 0) + n;
   return JSON.stringify(routes);

@@ -65,13 +65,13 @@ export interface DeliveryView {
  * Of a device's or a user's newest notifications as they were accepted, so many are put into the order in which they began: a few
  * milliseconds.
  */
-const LOOKED_AT = 500;
+export const LOOKED_AT = 500;
 
 /** Calls with one id that are looked through at a time: about a millisecond. */
-const JOBS_LOOKED_AT = 200;
+export const JOBS_LOOKED_AT = 200;
 
 /** What there is of one notification at one device. */
-interface AtDevice {
+export interface AtDevice {
   /** The newest call first. */
   readonly rows: readonly (DeliveryView & { readonly job: number })[];
   /** Of the newest call: JSON; null: it was too long to be kept. */

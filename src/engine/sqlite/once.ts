@@ -8,9 +8,9 @@ import type { Packed, ParcelRow } from "../rows.ts";
 import type { Packets } from "./packets.ts";
 
 const KEPT = DAY;
-const PUSHED = "success";
+export const PUSHED = "success";
 
-interface Known {
+export interface KnownCall {
   readonly digest: string;
   /** Pieces that were made. */
   readonly pieces: number;
@@ -35,7 +35,7 @@ export interface MadePiece {
 export type Repeatable = ReturnType<typeof calls>;
 
 export function calls(db: Database, packets: Pick<Packets, "append">) {
-  const find = db.prepare<[string, number], Known>(
+  const find = db.prepare<[string, number], KnownCall>(
     "SELECT digest, pieces, answer, packet, online FROM calls WHERE key = ? AND drop_at > ?",
   );
   const add = db.prepare<[string, string, number, string | null, string | null, number]>(`
@@ -45,7 +45,7 @@ export function calls(db: Database, packets: Pick<Packets, "append">) {
   const sweep = db.prepare<[number, number]>(`
     DELETE FROM calls WHERE key IN (SELECT key FROM calls WHERE drop_at <= ? ORDER BY drop_at LIMIT ?)`);
 
-  function known({ key, digest }: Once, now: number): Known | undefined {
+  function known({ key, digest }: Once, now: number): KnownCall | undefined {
     const call = find.get(key, now);
     if (call !== undefined && call.digest !== digest) throw conflict();
     return call;

@@ -2,15 +2,9 @@
 // its end.
 import type Database from "better-sqlite3";
 import type { Traits } from "../../core/traits.ts";
+import { CONNECTION, nameOf } from "../reasons.ts";
 import type { Counts } from "./counts.ts";
 import type { Finished } from "./finished.ts";
-
-export const CANCELLED = "cancelled";
-/** The long connection, as the statistics name it. */
-const CONNECTION = "android";
-/** Reasons that a job, and a way in the statistics, tell apart. Vendors' texts may hold anything. */
-const REASONS = 20;
-const OTHER = "other reasons";
 
 /** What the handling of a delivery depends on. */
 export interface JobRow {
@@ -81,26 +75,14 @@ export function progress(db: Database, counts: Counts, traits: Traits, ends: Fin
     INSERT INTO arrival_failures (arrival, name, reason, total) VALUES (?, ?, ?, ?)
     ON CONFLICT (arrival, name, reason) DO UPDATE SET total = total + excluded.total`);
 
-  const nameFor = (reason: string, known: () => number | undefined): string =>
-    reason !== CANCELLED && (known() ?? 0) >= REASONS ? OTHER : reason;
-
   function addFailure(job: number, reason: string, n: number): void {
     if (failAgain.run(n, job, reason).changes > 0) return;
-    fail.run(
-      job,
-      nameFor(reason, () => reasons.get(job)),
-      n,
-    );
+    fail.run(job, nameOf(reason, reasons.get(job) ?? 0), n);
   }
 
   function addArrivalFailure(arrival: number, name: string, reason: string, n: number): void {
     if (failArrivalAgain.run(n, arrival, name, reason).changes > 0) return;
-    failArrival.run(
-      arrival,
-      name,
-      nameFor(reason, () => arrivalReasons.get(arrival, name)),
-      n,
-    );
+    failArrival.run(arrival, name, nameOf(reason, arrivalReasons.get(arrival, name) ?? 0), n);
   }
 
   /** Deliveries of each lane that came to their end unsent since the store was opened; and those of this transaction. */

@@ -1,65 +1,29 @@
 // Users of whom each is to be reached once: by a connection that acknowledges the message, or else at a vendor.
 import type Database from "better-sqlite3";
 import { DAY } from "../../core/time.ts";
+import {
+  ACKNOWLEDGED,
+  Way as By,
+  CAPPED,
+  MOST_JOBS,
+  type Plan,
+  type ReachedSums,
+  type ReachedView,
+  type ReachPage,
+  type ReachPlace,
+  sumsOf,
+  wordFor,
+} from "../reach.ts";
 import type { Addressees } from "./addressees.ts";
 import type { Progress, Tally, Way } from "./progress.ts";
 import { State } from "./state.ts";
 
-/** What the column `way` means. */
-const NOTHING = 0;
-/** Vendors are asked, or will be. */
-const PLANNED = 1;
-const SOCKET = 2;
-const VENDOR = 3;
-
-const ACKNOWLEDGED = "acknowledged on a connection";
-const CAPPED = "capPerDay: the user was sent as many in the last 24 hours";
-
-/** `PackedPage` has them: uid, due, and 1 when vendors are to be asked. */
-export interface ReachPage {
-  readonly capPerDay: number | null;
-  readonly users: readonly (readonly [uid: string, due: number, planned: number])[];
-}
-
-/** When a user's vendors may be asked, or why not. */
-export interface Plan {
-  readonly due: number;
-  readonly capped: boolean;
-}
-
-export interface ReachPlace {
-  readonly job: number;
-  readonly user: number;
-}
-
-export interface ReachedView {
-  readonly job: number;
-  readonly user: number;
-  readonly uid: string;
-  readonly way: "socket" | "vendor" | "waiting" | "nobody";
-  readonly at: number | null;
-}
-
-export interface ReachedSums {
-  socket: number;
-  vendor: number;
-  waiting: number;
-  nobody: number;
-}
-
-interface Row {
-  readonly job: number;
-  readonly user: number;
-  readonly uid: string;
+interface ReachedRow extends Omit<ReachedView, "way"> {
   readonly way: number;
   readonly due: number;
-  readonly at: number | null;
   readonly open: number;
   readonly finished: number;
 }
-
-/** Jobs with one id that are summed up: the newest. */
-const MOST_JOBS = 100;
 
 export type Reach = ReturnType<typeof reach>;
 
@@ -69,7 +33,7 @@ export function reach(db: Database, progress: Progress, addressees: Addressees) 
   );
   const ofLate = db
     .prepare<[number, number], number>(`
-    SELECT count(*) FROM reached WHERE user = ? AND due > ? AND way IN (${PLANNED}, ${VENDOR})`)
+    SELECT count(*) FROM reached WHERE user = ? AND due > ? AND way IN (${By.planned}, ${By.vendor})`)
     .pluck<number>();
   const userOf = db
     .prepare<[string], number>("SELECT u.user FROM devices d JOIN users u ON u.uid = d.uid WHERE d.push_id = ?")
@@ -77,10 +41,10 @@ export function reach(db: Database, progress: Progress, addressees: Addressees) 
   const waiting = db
     .prepare<[string, number], number>(`
     SELECT r.job FROM jobs j CROSS JOIN reached r ON r.job = j.job
-    WHERE j.id = ? AND j.reach = 1 AND r.user = ? AND r.way IN (${NOTHING}, ${PLANNED})`)
+    WHERE j.id = ? AND j.reach = 1 AND r.user = ? AND r.way IN (${By.nothing}, ${By.planned})`)
     .pluck<number>();
   const settle = db.prepare<[number, number, number, number]>(
-    `UPDATE reached SET way = ?, at = ? WHERE job = ? AND user = ? AND way IN (${NOTHING}, ${PLANNED})`,
+    `UPDATE reached SET way = ?, at = ? WHERE job = ? AND user = ? AND way IN (${By.nothing}, ${By.planned})`,
   );
   const queued = db.prepare<[number, number], Way & { readonly delivery: number }>(`
     SELECT d.delivery, d.lane, l.vendor FROM deliveries d JOIN lanes l ON l.lane = d.lane
@@ -99,7 +63,7 @@ export function reach(db: Database, progress: Progress, addressees: Addressees) 
     .pluck<number>();
   const sums = db.prepare<[number, number], { way: number; total: number; later: number }>(`
     SELECT way, count(*) AS total, sum(due > ?) AS later FROM reached WHERE job = ? GROUP BY way`);
-  const page = db.prepare<[number, number, number], Row>(`
+  const page = db.prepare<[number, number, number], ReachedRow>(`
     SELECT r.job, r.user, u.uid, r.way, r.due, r.at, j.finished_at IS NOT NULL AS finished,
            EXISTS (SELECT 1 FROM deliveries d WHERE d.user = r.user AND d.job = r.job
              AND d.state IN (${State.queued}, ${State.leased}, ${State.held})) AS open
@@ -114,15 +78,6 @@ export function reach(db: Database, progress: Progress, addressees: Addressees) 
     tally.spared(job, way);
   }
 
-  function wordFor(
-    { way, due, open, finished }: Omit<Row, "job" | "user" | "uid" | "at">,
-    now: number,
-  ): ReachedView["way"] {
-    if (way === SOCKET) return "socket";
-    if (way === VENDOR) return "vendor";
-    return open === 1 || (way === NOTHING && due > now && finished === 0) ? "waiting" : "nobody";
-  }
-
   return {
     /** Notes the users of a page. Returns what is planned for each, by uid. */
     enter(job: number, { users, capPerDay }: ReachPage, now: number): ReadonlyMap<string, Plan> {
@@ -130,7 +85,7 @@ export function reach(db: Database, progress: Progress, addressees: Addressees) 
       for (const [uid, due, planned] of users) {
         const user = addressees.user(uid);
         const capped = planned === 1 && capPerDay !== null && (ofLate.get(user, now - DAY) ?? 0) >= capPerDay;
-        enter.run(job, user, due, planned === 1 && !capped ? PLANNED : NOTHING);
+        enter.run(job, user, due, planned === 1 && !capped ? By.planned : By.nothing);
         plans.set(uid, { due, capped });
       }
       return plans;
@@ -146,7 +101,7 @@ export function reach(db: Database, progress: Progress, addressees: Addressees) 
         const user = userOf.get(pushId);
         if (user === undefined) continue;
         for (const job of waiting.all(id, user)) {
-          settle.run(SOCKET, now, job, user);
+          settle.run(By.socket, now, job, user);
           for (const { delivery, ...way } of queued.all(user, job))
             spareOne(delivery, job, way, ACKNOWLEDGED, tally, now);
         }
@@ -157,13 +112,13 @@ export function reach(db: Database, progress: Progress, addressees: Addressees) 
     /** A vendor took the notification for one of a user's devices. */
     taken(delivery: number, job: number, now: number): void {
       const user = userOfDelivery.get(delivery);
-      if (typeof user === "number") settle.run(VENDOR, now, job, user);
+      if (typeof user === "number") settle.run(By.vendor, now, job, user);
     },
 
     /** It comes back from its vendor to be tried again: not if its user has been reached by a connection. */
     spares(delivery: number, job: number, way: Way, tally: Tally, now: number): boolean {
       const user = userOfDelivery.get(delivery);
-      if (typeof user !== "number" || wayOf.get(job, user) !== SOCKET) return false;
+      if (typeof user !== "number" || wayOf.get(job, user) !== By.socket) return false;
       spareOne(delivery, job, way, ACKNOWLEDGED, tally, now);
       return true;
     },
@@ -172,20 +127,12 @@ export function reach(db: Database, progress: Progress, addressees: Addressees) 
     reachedSums(id: string, now: number): ReachedSums | undefined {
       const jobs = jobsOf.all(id, MOST_JOBS);
       if (jobs.length === 0) return undefined;
-      const found: ReachedSums = { socket: 0, vendor: 0, waiting: 0, nobody: 0 };
-      for (const job of jobs) {
-        const over = finished.get(job) === 1;
-        for (const { way, total, later } of sums.all(now, job)) {
-          if (way === SOCKET) found.socket += total;
-          else if (way === VENDOR) found.vendor += total;
-          else {
-            const open = over ? 0 : way === PLANNED ? total : later;
-            found.waiting += open;
-            found.nobody += total - open;
-          }
-        }
-      }
-      return found;
+      return sumsOf(
+        jobs.flatMap((job) => {
+          const over = finished.get(job) ?? 0;
+          return sums.all(now, job).map((row) => ({ ...row, finished: over }));
+        }),
+      );
     },
 
     reachedUsers(id: string, place: ReachPlace, limit: number, now: number): readonly ReachedView[] {

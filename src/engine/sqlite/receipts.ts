@@ -3,13 +3,14 @@ import type Database from "better-sqlite3";
 import { notificationKey } from "../../core/events.ts";
 import type { VendorReceipt } from "../../core/outbox.ts";
 import type { Traits } from "../../core/traits.ts";
+import { CONNECTION } from "../reasons.ts";
 import { iso } from "../wants.ts";
 import type { Addressees } from "./addressees.ts";
 import type { Counts } from "./counts.ts";
 import type { DeviceTable } from "./devices.ts";
 import type { EventLog } from "./events.ts";
 
-interface Told {
+export interface Told {
   readonly delivery: number;
   readonly job: number;
   readonly arrival: number | null;
@@ -23,9 +24,14 @@ interface Told {
   readonly clicked_at: number | null;
 }
 
-const EVENTS = { arrive: "notification.arrived", click: "notification.clicked" } as const;
-/** The long connection, as counters name it. */
-const CONNECTION = "android";
+export const EVENTS = { arrive: "notification.arrived", click: "notification.clicked" } as const;
+export type ToldEvent = keyof typeof EVENTS;
+
+/** What a counter is of, and by which way. */
+export function eventOf(counter: string): { readonly event: ToldEvent | undefined; readonly name: string } {
+  const [event = "", name = ""] = counter.split("_");
+  return { event: event === "arrive" || event === "click" ? event : undefined, name };
+}
 
 export type Receipts = ReturnType<typeof receipts>;
 
@@ -96,28 +102,21 @@ export function receipts(
   }
 
   /** How many kinds of evidence there are beside what vendors tell. */
-  const witnesses = (event: "arrive" | "click", id: string, pushId: string): number =>
+  const witnesses = (event: ToldEvent, id: string, pushId: string): number =>
     evidence.get(pushId, id, event === "arrive" ? "arrive" : "click_") ?? 0;
 
   /** Tells that it has arrived at the device, or was clicked there. */
-  function tell(
-    event: "arrive" | "click",
-    id: string,
-    pushId: string,
-    provider: string,
-    at: number,
-    now: number,
-  ): void {
+  function tell(event: ToldEvent, id: string, pushId: string, provider: string, at: number, now: number): void {
     const type = EVENTS[event];
     const uid = uidOf.get(pushId) ?? undefined;
     log.write(type, notificationKey(id), { id, pushId, uid, provider, at: iso(at) }, now);
   }
 
   /** Whether a vendor's delivery of it is marked so. */
-  const isMarked = (event: "arrive" | "click", id: string, pushId: string): boolean =>
+  const isMarked = (event: ToldEvent, id: string, pushId: string): boolean =>
     find(id, pushId, (row) => (event === "arrive" ? row.arrived_at : row.clicked_at) !== null) !== undefined;
 
-  function mark(row: Told, event: "arrive" | "click", at: number, now: number): void {
+  function mark(row: Told, event: ToldEvent, at: number, now: number): void {
     if ((event === "arrive" ? row.arrived_at : row.clicked_at) !== null) return;
     if (log.wants(EVENTS[event]) && witnesses(event, row.id, row.push_id) === 0)
       tell(event, row.id, row.push_id, row.vendor, at, now);
@@ -157,8 +156,8 @@ export function receipts(
      * vendor do not count it twice. False: it came another way.
      */
     reported(id: string, pushId: string, counter: string, now: number): boolean {
-      const [event = "", name = ""] = counter.split("_");
-      if ((event !== "arrive" && event !== "click") || name === "android") return false;
+      const { event, name } = eventOf(counter);
+      if (event === undefined || name === CONNECTION) return false;
       const row = find(id, pushId, ({ vendor }) => traits.statisticsName(vendor) === name);
       if (row === undefined) return false;
       mark(row, event, now, now);
@@ -167,10 +166,10 @@ export function receipts(
 
     /** There is evidence of this kind for the first time, beside what vendors tell. */
     witnessed(id: string, pushId: string, counter: string, now: number): void {
-      const [event = "", way = ""] = counter.split("_");
-      if ((event !== "arrive" && event !== "click") || !log.wants(EVENTS[event])) return;
+      const { event, name } = eventOf(counter);
+      if (event === undefined || !log.wants(EVENTS[event])) return;
       if (witnesses(event, id, pushId) > 1 || isMarked(event, id, pushId)) return;
-      tell(event, id, pushId, way === CONNECTION ? "connection" : way, now, now);
+      tell(event, id, pushId, name === CONNECTION ? "connection" : name, now, now);
     },
   };
 }
