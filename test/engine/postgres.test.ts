@@ -12,9 +12,11 @@ if (server === undefined) {
   t.pass("left out: there is no PostgreSQL 15 or newer on this machine");
 } else {
   const url = await server.database();
-  let schemas = 0;
+  const schema = "pushbox";
+  let isNew = true;
   const open = async (t: Test): Promise<Required<Subject>> => {
-    const schema = `s${schemas++}`;
+    if (!isNew) await server.wipe(url, schema);
+    isNew = false;
     const clock = { now: 0 };
     const start = (): Promise<Engine> =>
       openPostgresEngine({

@@ -32,6 +32,8 @@ function somebody(): { readonly uid?: number; readonly gid?: number } {
 export interface Server {
   /** Of a new, empty database. */
   database(): Promise<string>;
+  /** Takes every row out of a schema of ours, but for what its migrations put there. Quicker than another schema. */
+  wipe(url: string, schema: string): Promise<void>;
   readonly process: ChildProcess;
   readonly directory: string;
 }
@@ -85,6 +87,21 @@ export async function postgres(t: Test, settings: Readonly<Record<string, string
       await client.query(`CREATE DATABASE ${name} TEMPLATE template0`);
       await client.end();
       return url(name);
+    },
+    async wipe(url, schema) {
+      const client = new Client({ connectionString: url });
+      await client.connect();
+      await client.query(`SET search_path = ${schema};
+        DO $$
+        DECLARE named text;
+        BEGIN
+          FOR named IN SELECT tablename FROM pg_tables WHERE schemaname = '${schema}' AND tablename <> 'meta' LOOP
+            EXECUTE format('DELETE FROM ${schema}.%I', named);
+          END LOOP;
+          DELETE FROM ${schema}.hook_sums;
+          INSERT INTO ${schema}.hook_sums (hook) VALUES ('');
+        END $$`);
+      await client.end();
     },
   };
 }

@@ -34,6 +34,11 @@ const listed = new Statement<[number, number, string | null, string | null, numb
 const byNumber = new Statement<[number, Numbers], Omit<JobView, "failed">>(
   `SELECT ${columns} FROM jobs, (SELECT ?::bigint AS now) n WHERE job = ANY (?)`,
 );
+// Of the latest calls to many: who sends to everybody twice does so within them.
+const lastTo = new Statement<[number, string], { readonly job: number; readonly target: string | null }>(`
+  SELECT j.job, c.target FROM (SELECT job, target_kind, dry_run FROM jobs WHERE listed = 1 ORDER BY job DESC LIMIT ?) j
+    JOIN job_contents c ON c.job = j.job
+  WHERE j.dry_run = 0 AND j.target_kind = ? ORDER BY j.job DESC`);
 const failures = new Statement<[Numbers], { readonly job: number; readonly reason: string; readonly total: number }>(
   "SELECT job, reason, total FROM job_failures WHERE job = ANY (?) ORDER BY total DESC, reason",
 );
@@ -174,6 +179,14 @@ export function listing(addressees: Addressees, packets: Pick<Packets, "flush">)
           ? await listed.all(turn, now, first, state, state, limit)
           : await byId.all(turn, now, id, first, state, state, limit);
       return withFailures(turn, rows);
+    },
+
+    /** The newest call to everybody, or to this tag, among the last `limit` calls to many. */
+    async lastJobTo(turn: Turn, tag: string | null, limit: number): Promise<number | undefined> {
+      const rows = await lastTo.all(turn, limit, tag === null ? "all" : "tag");
+      const isIt = (target: string | null): boolean =>
+        tag === null || (target !== null && (JSON.parse(target) as { readonly tag?: string }).tag === tag); // written by `accept`
+      return rows.find(({ target }) => isIt(target))?.job;
     },
 
     async jobsByNumber(turn: Turn, jobs: readonly number[], now: number): Promise<readonly JobView[]> {

@@ -15,6 +15,7 @@ import { outboxMethods } from "./outbox.ts";
 import { packets } from "./packets.ts";
 import type { Hands } from "./parcels.ts";
 import { revocations } from "./revocations.ts";
+import { testDevices } from "./test-devices.ts";
 import type { AsyncMethods, TurnParts } from "./turns.ts";
 
 const probe = new Statement<[]>("UPDATE meta SET format = format");
@@ -53,6 +54,7 @@ export function methods(options: MethodOptions): {
     ...table,
     ...revocations,
     ...admins,
+    ...testDevices,
     ...outbox.methods,
     probe: (turn) => probe.put(turn),
     async want(turn, wanted: Wanted, topicsChanged: boolean) {

@@ -46,7 +46,8 @@ export function outboxMethods({ packets, devices, traits, log, arrivalDays, node
   const { add, ...accepting } = outbox(packets, tallied, addressees, repeatable, ends, reaching, (heading) =>
     dropAt(heading, arrivalDays),
   );
-  const { jobs, jobsByNumber, jobsOfId, notification, deliveriesOf, deliveriesAt, vendorIds, traceable } = looking;
+  const { jobs, jobsByNumber, lastJobTo, jobsOfId, notification, deliveriesOf, deliveriesAt, vendorIds, traceable } =
+    looking;
   return {
     parts: tallied.parts,
     methods: {
@@ -71,7 +72,7 @@ export function outboxMethods({ packets, devices, traits, log, arrivalDays, node
       reachedSums: reaching.reachedSums,
       reachedUsers: reaching.reachedUsers,
       received: told.received,
-      ...{ jobs, jobsByNumber, jobsOfId, notification, deliveriesOf, deliveriesAt, vendorIds, traceable },
+      ...{ jobs, jobsByNumber, lastJobTo, jobsOfId, notification, deliveriesOf, deliveriesAt, vendorIds, traceable },
       ...auditTable,
       appendOnce: repeatable.appendOnce,
       handed: repeatable.handed,

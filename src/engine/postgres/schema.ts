@@ -397,6 +397,7 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (kind, name)
   );
   CREATE INDEX revocations_by_drop ON revocations (drop_at);
+  CREATE TABLE test_devices (push_id text COLLATE "C" PRIMARY KEY, note text NOT NULL, who text, at bigint NOT NULL);
   CREATE TABLE imports (
     source text PRIMARY KEY,
     bytes bigint NOT NULL,
