@@ -290,8 +290,10 @@ export async function startApp(config: Config, log: Log, { files, sources }: App
           storeCalls: () => engine.statistics().queued,
           sessions: () => live.sessions(),
           lanes: () => notifications.actions.lanes.list(),
-          watch: (topics) => hub.watch(topics),
-          flow: (topic) => hub.flow(topic),
+          async topic(name) {
+            const [count, { seconds: _, ...rates }] = await Promise.all([live.count(name), live.rates(name)]);
+            return { count, ...rates };
+          },
         },
         audit: audit.add,
         log,

@@ -5,14 +5,12 @@ import type { LaneStatus } from "../core/lane.ts";
 import type { SessionCounts } from "../core/live.ts";
 import { HttpError, type Outlet, type Response, type Stream } from "../http/message.ts";
 
-/** What happened to one topic. Totals rise while it is watched. */
+/** What goes through a topic, per second over the last ten: packets that came, that were written to its members, and that were kept. */
 interface TopicFlow {
   /** Connections. */
   readonly count: number;
-  /** Packets pushed to it, and written to its members. */
-  readonly packets: number;
-  readonly written: number;
-  /** Of the packets, those that were kept. */
+  readonly in: number;
+  readonly out: number;
   readonly kept: number;
 }
 
@@ -30,9 +28,7 @@ export interface LiveSource {
   readonly storeCalls: () => number;
   sessions(): Promise<SessionCounts>;
   lanes(): Promise<readonly LaneStatus[]>;
-  /** From here on the flow of these topics is counted, and of no other. */
-  watch(topics: ReadonlySet<string>): void;
-  flow(topic: string): TopicFlow;
+  topic(name: string): Promise<TopicFlow>;
 }
 
 const SECOND = 1000;
@@ -102,7 +98,6 @@ export class LiveFeed {
 
   #add(page: Page, left: () => void): Stream {
     this.#pages.add(page);
-    this.#watch();
     page.outlet.write("retry: 2000\n\n");
     this.#timer ??= this.#begin();
     return {
@@ -113,15 +108,10 @@ export class LiveFeed {
       closed: () => {
         if (!this.#pages.delete(page)) return;
         left();
-        this.#watch();
         if (this.#pages.size === 0) this.#end();
       },
       end: () => page.outlet.end(),
     };
-  }
-
-  #watch(): void {
-    this.#source.watch(new Set([...this.#pages].flatMap(({ topics }) => topics)));
   }
 
   #begin(): NodeJS.Timeout {
@@ -137,22 +127,32 @@ export class LiveFeed {
     this.#sampler = undefined;
   }
 
+  /** Of each topic that a page shows, as JSON. */
+  async #flows(): Promise<ReadonlyMap<string, string>> {
+    const names = new Set([...this.#pages].flatMap(({ topics }) => topics));
+    const told = [...names].map(async (topic) => {
+      const flow = await this.#source.topic(topic);
+      return [topic, JSON.stringify({ topic, ...flow })] as const;
+    });
+    return new Map(await Promise.all(told));
+  }
+
   async #tick(): Promise<void> {
     // A store that takes longer than a second is told about when it answers.
     if (this.#sampling || this.#sampler === undefined) return;
     this.#sampling = true;
     try {
       const sampler = this.#sampler;
-      const text = JSON.stringify(await sampler.sample(this.#now())).slice(0, -1);
+      const [sample, topics] = await Promise.all([sampler.sample(this.#now()), this.#flows()]);
       if (sampler !== this.#sampler) return;
-      const topics = sampler.topics(new Set([...this.#pages].flatMap((page) => page.topics)));
+      const text = JSON.stringify(sample).slice(0, -1);
       for (const page of this.#pages) {
         if (page.isStuck) {
           if (++page.stuck > PATIENCE) page.outlet.cut();
           continue;
         }
-        const own = JSON.stringify(page.topics.map((topic) => topics.get(topic)));
-        page.isStuck = !page.outlet.write(`data: ${text},"topics":${own}}\n\n`);
+        const own = page.topics.flatMap((topic) => topics.get(topic) ?? []).join();
+        page.isStuck = !page.outlet.write(`data: ${text},"topics":[${own}]}\n\n`);
       }
     } catch {
       // The store could not answer: the next second is another try.
@@ -170,7 +170,6 @@ class Sampler {
   #at = performance.now();
   #seconds = 1;
   #cpu = cpuUsage();
-  #flows = new Map<string, TopicFlow>();
 
   constructor(source: LiveSource) {
     this.#source = source;
@@ -218,25 +217,6 @@ class Sampler {
       laneCount: lanes.length,
       process: this.#process(),
     };
-  }
-
-  topics(names: ReadonlySet<string>): ReadonlyMap<string, object> {
-    const told = new Map<string, object>();
-    const flows = new Map<string, TopicFlow>();
-    for (const topic of names) {
-      const flow = this.#source.flow(topic);
-      const before = this.#flows.get(topic);
-      flows.set(topic, flow);
-      told.set(topic, {
-        topic,
-        count: flow.count,
-        in: this.#perSecond(flow.packets, before?.packets),
-        out: this.#perSecond(flow.written, before?.written),
-        kept: this.#perSecond(flow.kept, before?.kept),
-      });
-    }
-    this.#flows = flows;
-    return told;
   }
 
   #process(): object {

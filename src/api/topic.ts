@@ -82,7 +82,6 @@ export async function topicDevices(
   return json({ topic, devices: devices.slice(0, limit), total: found.size, next });
 }
 
-/** Pages are in the order of names, so that none is missed while counts change; within a page the largest come first. */
 /** What there is to know of one topic but its members: how many, how much goes through it, what is kept. */
 export async function topicGet(params: Params, { live, kept }: Actions): Promise<Response> {
   const topic = required(params);
@@ -106,6 +105,7 @@ export async function topicGet(params: Params, { live, kept }: Actions): Promise
 /** Characters of a kept packet. */
 const SHOWN = 200;
 
+/** Pages are in the order of names, so that none is missed while counts change; within a page the largest come first. */
 export async function topicList(
   params: Params,
   { live }: Actions,

@@ -79,13 +79,14 @@ t.test("console: the figures of a page tell who is connected and how its topics 
       { topic: "empty", count: 0 },
     ],
   });
-  for (let i = 0; i < 10; i++) await app.ok("push", { topic: "news", json: i, timeToLive: i < 5 ? 60_000 : 0 });
-  const sums = { in: 0, out: 0, kept: 0 };
-  while (sums.in < 9) {
-    const { topics = [] } = ((await page.next()) ?? {}) as { topics?: Record<keyof typeof sums, number>[] };
-    for (const name of ["in", "out", "kept"] as const) sums[name] += topics[0]?.[name] ?? 0;
+  for (let i = 0; i < 10; i++) await app.ok("push", { topic: "news", json: i, timeToLive: 60_000 });
+  for (;;) {
+    const { topics = [] } = ((await page.next()) ?? {}) as { topics?: Record<"in" | "out" | "kept", number>[] };
+    const { in: came = 0, out = 0, kept = 0 } = topics[0] ?? {};
+    if (out === 0) continue;
+    t.same([out, kept], [came, came]);
+    break;
   }
-  t.ok(sums.out > 8 && sums.kept > 4 && sums.kept < 7, JSON.stringify(sums));
 });
 
 t.test("console: so many pages of a login and no more, and a page that goes makes room", async (t) => {
@@ -106,7 +107,6 @@ t.test("console: so many pages of a login and no more, and a page that goes make
 
 t.test("console: all pages share one look a second, and without a page nobody looks", async (t) => {
   const asked: string[] = [];
-  let watched: readonly string[] = [];
   const feed = new LiveFeed(
     {
       totals: () => ({ opened: 0, packets: 0, apiCalls: 0, apiErrors: 0, notifications: 0 }),
@@ -120,10 +120,10 @@ t.test("console: all pages share one look a second, and without a page nobody lo
         asked.push("lanes");
         return [];
       },
-      watch(topics) {
-        watched = [...topics];
+      async topic(name) {
+        asked.push(name);
+        return { count: 0, in: 0, out: 0, kept: 0 };
       },
-      flow: () => ({ count: 0, packets: 0, written: 0, kept: 0 }),
     },
     Date.now,
   );
@@ -142,12 +142,10 @@ t.test("console: all pages share one look a second, and without a page nobody lo
     });
   t.same(asked, []);
   const pages = [open(0, ["a", "b"]), open(1, ["b"])];
-  t.same(watched, ["a", "b"]);
   await told.promise;
-  t.same(asked, ["sessions", "lanes"], "for both at once");
+  t.same(asked.sort(), ["a", "b", "lanes", "sessions"], "for both at once");
   pages[0]?.closed();
-  t.same(watched, ["b"]);
   pages[1]?.closed();
   pages[1]?.closed();
-  t.same([watched, feed.size], [[], 0]);
+  t.equal(feed.size, 0);
 });

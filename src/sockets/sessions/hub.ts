@@ -55,13 +55,6 @@ export interface Actor {
   held(session: Session, topic: string): void;
 }
 
-/** What happened to a topic since somebody looks at it. */
-interface Flow {
-  packets: number;
-  written: number;
-  kept: number;
-}
-
 export class Hub implements HubPort {
   readonly #gateway: () => Gateway<Session>;
   readonly #now: () => number;
@@ -86,8 +79,6 @@ export class Hub implements HubPort {
   /** Undefined: nothing is left out. */
   #overload: Overload | undefined = undefined;
   readonly leftOut = new LeftOut();
-  /** Of topics that somebody looks at. */
-  #flows: Map<Channel, Flow> | undefined = undefined;
   readonly #platforms = new Map<string, number>();
   #named = 0;
   /** The first and the last kept packet that was handed over, of any channel: 0 until there was one. */
@@ -165,36 +156,12 @@ export class Hub implements HubPort {
     }
   }
 
-  /** From here on it is counted what happens to these topics, and to no other. */
-  watch(topics: ReadonlySet<string>): void {
-    const before = this.#flows;
-    this.#flows = undefined;
-    if (topics.size === 0) return;
-    this.#flows = new Map(
-      [...topics].map((topic) => {
-        const channel = topicChannel(topic);
-        return [channel, before?.get(channel) ?? { packets: 0, written: 0, kept: 0 }];
-      }),
-    );
-  }
-
-  /** Of one that is watched. */
-  flow(topic: string): { readonly count: number } & Readonly<Flow> {
-    return { count: this.count(topic), packets: 0, written: 0, kept: 0, ...this.#flows?.get(topicChannel(topic)) };
-  }
-
   #publish(channel: Channel, packet: Packet | KeptPacket): number {
     const joining = this.#joining.size > 0 ? this.#joining.get(channel) : undefined;
     if (joining !== undefined) for (const session of joining) this.#keepBack(session, channel, packet);
     if (channel === NOTI_CHANNEL && packet.event === "noti") this.#noteNoti(packet.id);
     const receivers = this.#gateway().count(channel);
     const online = receivers + (joining?.size ?? 0);
-    const flow = this.#flows?.get(channel);
-    if (flow !== undefined) {
-      flow.packets++;
-      flow.written += receivers;
-      if ("seq" in packet) flow.kept++;
-    }
     if (receivers === 0) return online;
     this.written += receivers;
     if (this.#meters.on) this.#meters.went(channel, receivers);

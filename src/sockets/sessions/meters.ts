@@ -6,8 +6,8 @@ import type { Channel, Packet } from "../../core/packet.ts";
 /** Seconds that a rate is of, and for which a topic is counted that nobody asks about. */
 const WINDOW = 10;
 const KEPT = 60;
-/** Topics counted at once: the one asked about longest ago makes room. */
-const MOST = 64;
+/** Topics counted at once, as many as all pages of the console may show: the one asked about longest ago makes room. */
+const MOST = 1000;
 
 type Counts = { -readonly [name in keyof Omit<TopicRates, "seconds">]: number };
 
