@@ -49,7 +49,8 @@ install();
 // Of another project's scripts, or without development dependencies, there is nothing to make.
 const { ensureClient } = await import("./client.mjs");
 const { ensureConsole } = await import("./console.mjs");
-await Promise.all([ensureClient(), ensureConsole()]);
+const { ensurePackages } = await import("./packages.mjs");
+await Promise.all([ensureClient(), ensureConsole(), ensurePackages()]);
 const binary = node();
 const preload = pathToFileURL(join(root, "scripts/types.mjs")).href;
 const child = spawn(

@@ -16,6 +16,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import { ensureProgram } from "./program.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const kept = join(root, "node_modules/.cache/pushbox/test-times.json");
@@ -105,10 +106,11 @@ function reader() {
 }
 
 const running = new Set();
+/** Watched, a test runs from source: what it starts does so again after each change. */
+let preload = pathToFileURL(join(root, "scripts/types.mjs")).href;
 
 /** The process of one file, and with a group of its own whatever it starts: all of them can be ended. */
 function start(file, { stdio, flags = [], detached = false }) {
-  const preload = pathToFileURL(join(root, "scripts/types.mjs")).href;
   const child = spawn(
     process.execPath,
     [...flags, "--disable-warning=ExperimentalWarning", `--import=${preload}`, file],
@@ -203,6 +205,8 @@ if (options.watch) {
   await once(start(positionals[0], { stdio: "inherit", flags: ["--watch"] }), "exit");
   process.exit();
 }
+
+if (await ensureProgram()) preload += "?program";
 
 const known = times();
 const expected = (file) => known[file] ?? Number.POSITIVE_INFINITY;

@@ -1,13 +1,15 @@
 // Preloaded (--import) by whatever runs from source. Node takes the types out of a file each time it is loaded, with a compiler that
 // itself takes longer to load than most files: here the result is kept, and Node keeps the compiled code beside it. A server from
-// source starts in half the time. Without a folder to keep it in, everything loads as it would.
+// source starts in half the time. Packages are loaded as one file each (packages.mjs), and with `?program` behind this file's address
+// the program itself is (program.mjs). Without a folder to keep it in, everything loads as it would.
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import * as module from "node:module";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
-const folder = join(dirname(dirname(fileURLToPath(import.meta.url))), "node_modules/.cache/pushbox");
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const folder = join(root, "node_modules/.cache/pushbox");
 const hash = (text) => createHash("sha256").update(text).digest("hex");
 
 /** The kept text of a file is for the source and the Node named in its first line. */
@@ -29,6 +31,23 @@ function strip(file) {
   return stripped;
 }
 
+const moduleAt = (path) => ({ url: pathToFileURL(path).href, format: "module", shortCircuit: true });
+
+/** What packages are there as one file each: their names, and where they are. */
+function packages() {
+  const made = join(folder, "packages");
+  if (!existsSync(join(made, ".made"))) return [];
+  const files = readdirSync(made).filter((file) => file.endsWith(".mjs") && !file.startsWith("chunk-"));
+  return files.map((file) => [file.slice(0, -".mjs".length), moduleAt(join(made, file))]);
+}
+
+/** What a process or a thread of the program is started with, and what there is in its place. */
+const program = () =>
+  ["main", "engine/sqlite/worker"].map((name) => [
+    pathToFileURL(join(root, "src", `${name}.ts`)).href,
+    moduleAt(join(folder, "program", `${basename(name)}.mjs`)),
+  ]);
+
 function install() {
   try {
     mkdirSync(join(folder, "types"), { recursive: true });
@@ -36,7 +55,9 @@ function install() {
     return;
   }
   module.enableCompileCache(join(folder, "code"));
+  const oneFile = new Map([...packages(), ...(new URL(import.meta.url).search === "?program" ? program() : [])]);
   module.registerHooks({
+    resolve: (name, context, next) => oneFile.get(name) ?? next(name, context),
     load(url, context, next) {
       if (!url.startsWith("file:") || !url.endsWith(".ts")) return next(url, context);
       try {

@@ -36,7 +36,7 @@ import { push, pushOnce } from "./core/push.ts";
 import { createReport } from "./core/report.ts";
 import { Tally } from "./core/tally.ts";
 import { Traits } from "./core/traits.ts";
-import { type LocalEngine, openLocalEngine } from "./engine/local.ts";
+import { type LocalEngine, type LocalEngineOptions, openLocalEngine } from "./engine/local.ts";
 import { createServer, type HttpServer } from "./http/server.ts";
 import { Conversation } from "./sockets/sessions/conversation.ts";
 import type { Gate } from "./sockets/sessions/gate.ts";
@@ -79,19 +79,32 @@ const UPGRADE_TIMEOUT = 10_000;
 const FIRST_POLL_TIMEOUT = 10_000;
 const FRESH_MIN = 100;
 
+type StartThread = NonNullable<LocalEngineOptions["startThread"]>;
+
+/** In the executable the storage thread is not at hand as a file. */
+function packedThread(): StartThread | undefined {
+  const thread = threadSource();
+  return thread === undefined ? undefined : (data) => new Worker(thread, { eval: true, workerData: data });
+}
+
 export interface AppOptions {
   /** How many connections each port may have open; absent: as many as come. */
   readonly files?: Files;
   /** Where the settings are from. */
   readonly sources: Sources;
+  /** How the storage thread is started, when not as a thread that loads it from where the program is. */
+  readonly startThread?: StartThread;
 }
 
-export async function startApp(config: Config, log: Log, { files, sources }: AppOptions): Promise<App> {
+export async function startApp(
+  config: Config,
+  log: Log,
+  { files, sources, startThread = packedThread() }: AppOptions,
+): Promise<App> {
   const now = Date.now;
   const { debug, traces } = createDebug(log);
   const failed = Promise.withResolvers<Error>();
   const { client, storage } = config;
-  const thread = threadSource();
   let current = config;
   const held = new HeldSettings({ sources, open: openKeys, apply: reload });
   const logins = new Logins(log, () => performance.now());
@@ -129,7 +142,7 @@ export async function startApp(config: Config, log: Log, { files, sources }: App
     onFatal: failed.resolve,
     onTrouble: onceAMinute((message) => log.error(`${message}; until then only what needs no disk is served`)),
     ...(metrics === undefined ? {} : { onBatch: ({ work, commit }) => metrics.transaction(work + commit) }),
-    ...(thread === undefined ? {} : { startThread: (data) => new Worker(thread, { eval: true, workerData: data }) }),
+    ...(startThread === undefined ? {} : { startThread }),
   });
 
   const hub: Hub = new Hub(() => gateway, client.maxBackpressure, now, traces);

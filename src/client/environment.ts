@@ -41,7 +41,10 @@ export const environment: Environment = {
     const timer = setTimeout(act, milliseconds);
     return () => clearTimeout(timer);
   },
-  WebSocket: globalThis.WebSocket as (new (url: string) => Socket) | undefined,
+  // Node loads its own once it is looked at.
+  get WebSocket() {
+    return globalThis.WebSocket as (new (url: string) => Socket) | undefined;
+  },
   polling: typeof fetch === "function" && typeof AbortController === "function",
   storage() {
     try {

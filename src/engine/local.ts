@@ -186,7 +186,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
   };
 }
 
-function startFromSource(data: ThreadData): Worker {
+export function startFromSource(data: ThreadData): Worker {
   // Of the main thread's own arguments only what it preloads: others may be meant for another kind of file.
   const execArgv = process.execArgv.filter((argument) => argument.startsWith("--import="));
   return new Worker(new URL("./sqlite/worker.ts", import.meta.url), { workerData: data, execArgv });

@@ -1,6 +1,6 @@
 // What the fakes share: reading requests without mercy (forms, JSON, and JWTs, verified with node:crypto alone, so that a fault of
 // the library that signs them would show), and failing when told to.
-import { constants, type KeyObject, verify } from "node:crypto";
+import { constants, generateKeyPairSync, type KeyObject, type KeyPairKeyObjectResult, verify } from "node:crypto";
 import type { FakeReply, FakeRequest } from "./fake.ts";
 
 /** What the vendor's document forbids; the text says which rule. The fake answers it with the vendor's code for a bad parameter. */
@@ -145,6 +145,14 @@ export function textIn(fields: Fields, name: string, where: string): string {
 export interface Jwt {
   readonly header: Fields;
   readonly claims: Fields;
+}
+
+let rsa: KeyPairKeyObjectResult | undefined;
+
+/** The keys of every account whose vendor wants RSA: they take a tenth of a second to make, so there is one pair in a process. */
+export function rsaKeys(): KeyPairKeyObjectResult {
+  rsa ??= generateKeyPairSync("rsa", { modulusLength: 2048 });
+  return rsa;
 }
 
 /** @throws Violation unless the signature is the key's, made as `alg` demands and written raw */

@@ -3,6 +3,7 @@ import { pino } from "pino";
 import type { Test } from "tap";
 import { type App, startApp } from "../../src/app.ts";
 import { type Config, type Reading, readConfig } from "../../src/config/index.ts";
+import { withoutThread } from "./store-thread.ts";
 
 interface Answer {
   readonly status: number;
@@ -34,7 +35,10 @@ type Overrides = {
   readonly [Section in keyof Config]?: Config[Section] extends object ? Partial<Config[Section]> : Config[Section];
 };
 
-/** @param reread what the settings' sources say by now: at first what they said then */
+/**
+ * The store is in the same thread: one of its own takes longer to start than most tests take.
+ * @param reread what the settings' sources say by now: at first what they said then
+ */
 export async function startTestApp(
   t: Test,
   overrides: Overrides = {},
@@ -69,6 +73,7 @@ export async function startTestApp(
   };
   const app = await startApp(config, pino({ level: config.logLevel }, { write }), {
     sources,
+    startThread: withoutThread,
   });
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => {

@@ -2,8 +2,18 @@
 // "third-party" Apple's or a browser's, for which the project has no credentials.
 // Failures: throttle (Retry-After in seconds), throttle-date (as a date), quota (without), unavailable, unavailable-after, busy (a
 // front end's page), internal, denied, forbidden, expired-credential, not-found, third-party.
-import { generateKeyPairSync } from "node:crypto";
-import { ensure, Failures, type Fields, fieldsIn, jsonIn, only, textIn, Violation, verifiedJwt } from "../checks.ts";
+import {
+  ensure,
+  Failures,
+  type Fields,
+  fieldsIn,
+  jsonIn,
+  only,
+  rsaKeys,
+  textIn,
+  Violation,
+  verifiedJwt,
+} from "../checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "../fake.ts";
 import { json, TokenEndpoint } from "../oauth.ts";
 
@@ -15,7 +25,7 @@ const FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError";
 const BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest";
 
 export function fakeFcm(): FakeVendor {
-  const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const { privateKey, publicKey } = rsaKeys();
   const failures = new Failures();
   const tokens = new Map<string, string>();
   const shown: Shown[] = [];

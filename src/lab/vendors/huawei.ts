@@ -1,7 +1,7 @@
 // Huawei Push Kit: v1 for Android with its token endpoint, v3 for HarmonyOS with the JWT that authorises directly.
 // Tokens: "dead" is illegal; for v3 also "unentitled" (the app lacks a right) and "unexplained" (invalid, without a reason).
 // Failures: throttle, quota, denied, expired-credential, internal, no-right (v3).
-import { generateKeyPairSync, type KeyObject } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import { Recent } from "../../core/recent.ts";
 import { DAY } from "../../core/time.ts";
 import {
@@ -12,6 +12,7 @@ import {
   jsonIn,
   only,
   REMEMBERED,
+  rsaKeys,
   textIn,
   Violation,
   verifiedJwt,
@@ -64,7 +65,7 @@ export function fakeHuawei(): FakeVendor {
 }
 
 export function fakeHarmony(): FakeVendor {
-  const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const { privateKey, publicKey } = rsaKeys();
   const push = new Push("harmony", (request, now) => checkJwt(request, now, publicKey));
   return push.vendor(
     (baseUrl, write) => ({
