@@ -24,6 +24,7 @@ export class Server {
   readonly #crash: (error: Error) => void;
   #child: ChildProcess | undefined;
   #url = Promise.withResolvers<string>();
+  #clientUrl = "";
   #started = false;
   #stopping = false;
 
@@ -40,6 +41,12 @@ export class Server {
     return this.#url.promise;
   }
 
+  /** Where clients connect, once it is there. */
+  async clientUrl(): Promise<string> {
+    await this.url();
+    return this.#clientUrl;
+  }
+
   start(): void {
     // The test runner adds a module of its own to every process below it; pushbox takes every PUSHBOX_... for a setting.
     const { NODE_OPTIONS: _theirs, PUSHBOX_BINARY: binary = "", ...env } = process.env;
@@ -52,6 +59,8 @@ export class Server {
     const late = setTimeout(() => this.#crash(new Error(`the server does not start within ${PATIENCE} ms`)), PATIENCE);
     createInterface({ input: child.stdout }).on("line", (line) => {
       // A kill may cut its last line.
+      const [, clients] = /"msg":"clients connect to (http\S+)"/.exec(line) ?? [];
+      if (clients !== undefined) this.#clientUrl = clients;
       const [, url] = /"msg":"API at (\S+)"/.exec(line) ?? [];
       if (url !== undefined && !child.killed) {
         clearTimeout(late);

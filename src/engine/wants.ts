@@ -14,6 +14,7 @@ import {
 export class Wants {
   #types: ReadonlySet<EventType> = new Set();
   #hooks: ReadonlyMap<EventType, readonly HookPatterns[]> = new Map();
+  hooks: readonly HookPatterns[] = [];
   topics = "";
   tracksDevices = false;
   tracksTopics = false;
@@ -24,6 +25,7 @@ export class Wants {
 
   use(wanted: Wanted): void {
     this.#types = wantedTypes(wanted);
+    this.hooks = wanted.hooks;
     const hooksOf = (type: EventType): HookPatterns[] =>
       wanted.hooks.filter(({ events }) => events.some((pattern) => takes(pattern, type)));
     this.#hooks = new Map([...this.#types].map((type) => [type, hooksOf(type)]));

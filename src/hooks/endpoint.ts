@@ -30,6 +30,8 @@ const OVERHEAD = 150;
 const STRIKES = 3;
 /** Failing for so long it is switched off. */
 const PATIENCE = 5 * DAY;
+/** Between two claims of what was just written: more go together, and the first that comes goes at once. Milliseconds. */
+const GATHER = 20;
 /** The clock is looked at so often while something is waited for: it may be set. Milliseconds. */
 const LOOK_EVERY = 1000;
 const SOONEST = 10;
@@ -92,6 +94,12 @@ export class Endpoint {
   #next: number | undefined;
   #pumping = false;
   #again = false;
+  /** When events were claimed the last time, and the keys of those that were settled since. */
+  #claimed = Number.NEGATIVE_INFINITY;
+  readonly #settled = new Set<string>();
+  /** What stood behind a settled one came with the last claim: there may be more of its key. */
+  #eager = false;
+  #gathering: NodeJS.Timeout | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: EndpointOptions) {
@@ -132,7 +140,16 @@ export class Endpoint {
   /** Something may wait for it. */
   wake(): void {
     this.#again = true;
-    if (!this.#pumping) void this.#pump();
+    if (this.#pumping || this.#gathering !== undefined) return;
+    const now = this.#options.now();
+    const isDue = this.#eager || (this.#next !== undefined && this.#next <= now);
+    const since = now - this.#claimed;
+    if (isDue || since < 0 || since >= GATHER) return void this.#pump();
+    this.#gathering = setTimeout(() => {
+      this.#gathering = undefined;
+      if (!this.#pumping) void this.#pump();
+    }, GATHER - since);
+    this.#gathering.unref();
   }
 
   /** By a person's word: it is tried at once. @returns whether it was failing or off */
@@ -159,6 +176,7 @@ export class Endpoint {
   async stop(grace: number): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#gathering);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, grace);
@@ -178,7 +196,11 @@ export class Endpoint {
         const free = (this.#probing ? 1 : REQUESTS) - this.#underWay.size;
         const requests = Math.min(free, CLAIMED_TOGETHER);
         const most = this.#most;
-        const { events, next } = await queue.claim(name, requests * most, requests * SIZE, now());
+        const settled = new Set(this.#settled);
+        this.#settled.clear();
+        this.#claimed = now();
+        const { events, next } = await queue.claim(name, requests * most, requests * SIZE, this.#claimed);
+        this.#eager = events.some(({ key }) => settled.has(key));
         this.#next = next;
         this.#again ||= next !== undefined && next <= now();
         // It may have begun to fail meanwhile.
@@ -217,6 +239,7 @@ export class Endpoint {
   #begin(events: readonly HookEvent[]): void {
     const sending = this.#deliver(events).finally(() => {
       this.#underWay.delete(sending);
+      for (const { key } of events) this.#settled.add(key);
       this.wake();
     });
     this.#underWay.add(sending);

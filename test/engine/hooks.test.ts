@@ -141,8 +141,8 @@ t.test("where there is no room what happened goes before what is, the oldest fir
     call("connect", { pushId: pushId("a") }, T);
     call("noteEvents", packets(5, T, "b"), T);
     call("connect", { pushId: pushId("c") }, T);
-    const before = waiting();
-    t.equal(before.length, 7);
+    const before = log();
+    t.equal(call("hookDepths")[0]?.waiting, 7);
     sweep(0, bounds, T);
     const { waiting: left = 0, dropped = 0 } = call("hookDepths")[0]!;
     t.equal(left + dropped, 7);
@@ -168,34 +168,125 @@ t.test("a log that only readers want is bounded too", (t) => {
   t.end();
 });
 
-t.test("events that an older store had queued are counted and sent by this one", (t) => {
-  const file = join(t.testdir(), "pushbox.db");
-  const before = MIGRATIONS.slice(
-    0,
-    MIGRATIONS.findIndex((text) => text.includes("hook_sums")),
-  );
-  const old = openDatabase(file, "NORMAL", before);
-  old.exec(
-    "INSERT INTO events VALUES (1, 'user.online', 'user:ann', 5, '{}'), (2, 'user.online', 'user:bob', 6, '{}')",
-  );
-  old.exec("INSERT INTO hook_events (hook, seq, key) VALUES ('main', 1, 'user:ann'), ('main', 2, 'user:bob')");
-  old.close();
-  const db = openDatabase(file, "NORMAL");
-  const data = {
-    task: "store",
-    dataDir: file,
-    synchronous: "NORMAL",
-    keep: KEEP,
-    arrivalDays: 30,
-    started: T,
-  } as const;
-  const opened = store(db, data);
-  const { results } = opened.run([
-    ["hookDepths", []],
-    ["claimEvents", ["main", 10, 1e6, T]],
-  ]);
-  t.strictSame(results[0], [{ hook: "main", waiting: 2, dead: 0, dropped: 0, oldest: 5 }]);
-  t.equal((results[1] as { events: unknown[] }).events.length, 2);
-  opened.close();
+const data = {
+  task: "store",
+  dataDir: ":memory:",
+  synchronous: "NORMAL",
+  keep: KEEP,
+  arrivalDays: 30,
+  started: T,
+} as const;
+
+for (const table of ["hook_sums", "hook_cursors"])
+  t.test(`events that a store older than ${table} had queued are sent by this one, before newer ones`, (t) => {
+    const file = join(t.testdir(), "pushbox.db");
+    const at = MIGRATIONS.findIndex((text) => text.includes(`CREATE TABLE ${table}`));
+    const old = openDatabase(file, "NORMAL", MIGRATIONS.slice(0, at));
+    old.exec(`
+      INSERT INTO events VALUES (1, 'user.online', 'user:ann', 5, '{}'), (2, 'token.dead', 'device:a-0123456789', 6, '{"path":"old"}');
+      INSERT INTO hook_events (hook, seq, key) VALUES ('main', 1, 'user:ann'), ('main', 2, 'device:a-0123456789');
+      UPDATE sequences SET value = 10000 WHERE name = 'event'`);
+    old.close();
+    const opened = store(openDatabase(file, "NORMAL"), data);
+    const { results } = opened.run([
+      ["hookDepths", []],
+      ["want", [{ ...want, hooks: [hook()] }, false]],
+      ["noteEvents", [packets(1, T), T]],
+      ["claimEvents", ["main", 10, 1e6, T]],
+    ]);
+    t.strictSame(results[0], [{ hook: "main", waiting: 2, dead: 0, dropped: 0, oldest: 5 }]);
+    const { events } = results[3] as { events: { seq: number }[] };
+    t.strictSame(
+      events.map(({ seq }) => seq),
+      [1, 2],
+    );
+    const delivered = events.map(({ seq }) => seq);
+    opened.run([["settleEvents", ["main", { delivered, retry: [], back: [] }]]]);
+    const next = opened.run([["claimEvents", ["main", 10, 1e6, T]]]).results[0] as { events: { data: string }[] };
+    t.match(next.events, [{ data: /"path":"0"/ }]);
+    opened.close();
+    t.end();
+  });
+
+t.test(
+  "an event that its endpoint takes soon costs no row, one that it does not is a row after a while, by then under way or not",
+  (t) => {
+    const { call, sweep, waiting } = open(t);
+    call("want", { ...want, hooks: [hook()] }, false);
+    call("noteEvents", [...packets(1, T, "a"), ...packets(2, T, "b")], T);
+    const { events } = call("claimEvents", "main", 1, 1e6, T);
+    sweep(0, ROOM, T + 5000);
+    t.strictSame(waiting(), []);
+    t.match(call("hookDepths"), [{ waiting: 3, oldest: T }]);
+    sweep(0, ROOM, T + 20_000);
+    t.equal(waiting().length, 3);
+    t.match(call("hookDepths"), [{ waiting: 3, oldest: T }]);
+    t.equal(call("claimEvents", "main", 10, 1e6, T).events.length, 1, "b's first");
+    call("settleEvents", "main", { delivered: events.map(({ seq }) => seq), retry: [], back: [] });
+    t.equal(waiting().length, 2);
+    t.end();
+  },
+);
+
+t.test("what is too much for the memory becomes rows, in the same order", (t) => {
+  const { call, waiting } = open(t);
+  call("want", { ...want, hooks: [hook()] }, false);
+  const paths: string[] = [];
+  for (let i = 0; i < 30; i++) call("noteEvents", packets(50, T, `a${i % 3}`), T);
+  t.ok(waiting().length >= 500);
+  t.match(call("hookDepths"), [{ waiting: 1500 }]);
+  for (let next = call("claimEvents", "main", 100, 1e6, T).events; next.length > 0; ) {
+    paths.push(
+      ...next
+        .filter(({ key }) => key.includes("a1-"))
+        .map(({ data: text }) => (JSON.parse(text) as { path: string }).path),
+    );
+    call("settleEvents", "main", { delivered: next.map(({ seq }) => seq), retry: [], back: [] });
+    next = call("claimEvents", "main", 100, 1e6, T).events;
+  }
+  const ten = Array.from({ length: 10 }, () => Array.from({ length: 50 }, (_, i) => `${i}`)).flat();
+  t.strictSame(paths, ten);
+  t.strictSame(waiting(), []);
   t.end();
 });
+
+t.test("an endpoint that is new begins at the end; one whose events change keeps what was written for it", (t) => {
+  const { call } = open(t);
+  const names = (): string[] => call("claimEvents", "main", 10, 1e6, T).events.map(({ type }) => type);
+  call("want", { ...want, log: ["*"], hooks: [] }, false);
+  call("noteEvents", packets(1, T), T);
+  call("want", { ...want, hooks: [hook()] }, false);
+  t.strictSame(names(), []);
+  call("noteEvents", packets(1, T), T);
+  call("want", { ...want, hooks: [{ ...hook(), events: ["device.*"] }] }, false);
+  call("noteEvents", packets(1, T, "b"), T);
+  call("connect", { pushId: pushId("c") }, T);
+  t.strictSame(names(), ["client.packet", "device.online"]);
+  call("want", { ...want, hooks: [] }, false);
+  t.match(call("hookDepths"), [{ waiting: 2 }], "nor does it lose them when it is taken out");
+  t.end();
+});
+
+t.test(
+  "what was written for an endpoint before a crash waits for it, though it takes other events since, or is not there",
+  (t) => {
+    const file = join(t.testdir(), "pushbox.db");
+    const first = store(openDatabase(file, "NORMAL"), data);
+    first.run([
+      ["want", [{ ...want, hooks: [hook()] }, false]],
+      ["connect", [{ pushId: pushId("a") }, T]],
+      ["noteEvents", [packets(2, T), T]],
+      ["disconnect", [[pushId("a")], T, null]],
+    ]);
+    const copy = `${file}.crashed`;
+    return first.backup(copy).then(() => {
+      first.close();
+      for (const hooks of [[], [{ ...hook(), events: ["user.*"] }]]) {
+        const next = store(openDatabase(copy, "NORMAL"), data);
+        next.run([["want", [{ ...want, hooks }, false]]]);
+        t.match(next.run([["hookDepths", []]]).results[0], [{ waiting: 3, oldest: T }], "a+ gave way to a-");
+        next.close();
+      }
+    });
+  },
+);

@@ -784,7 +784,7 @@ t.test("expired packets are forgotten a piece at a time, oldest first", async (t
 });
 
 /** Tables that keep what is not bound to a notification: numbers, starts of the server, lanes. */
-const LASTING = ["sequences", "log", "runs", "lanes", "hook_sums", "sqlite_sequence"];
+const LASTING = ["sequences", "log", "runs", "lanes", "hook_sums", "hook_cursors", "sqlite_sequence"];
 
 t.test("whatever belongs to a notification is forgotten after 30 days", async (t) => {
   const { db, opened } = openStore(t);

@@ -4,6 +4,7 @@ import { type Event, type EventPage, type EventQuery, type EventType, subjectOf 
 import type { EventData, Wants } from "../wants.ts";
 import { readEpoch } from "./epoch.ts";
 import type { HookTable } from "./hooks.ts";
+import type { LogSums } from "./logsums.ts";
 
 interface Row {
   readonly seq: number;
@@ -19,7 +20,7 @@ const PAGE_SIZE = 1_000_000;
 
 export type EventLog = ReturnType<typeof eventLog>;
 
-export function eventLog(db: Database, wants: Wants, hooks: HookTable, nextSeq: () => number) {
+export function eventLog(db: Database, wants: Wants, hooks: HookTable, sums: LogSums, nextSeq: () => number) {
   const epoch = readEpoch(db);
   const insert = db.prepare<[number, string, string, number, string]>(
     "INSERT INTO events (seq, type, key, time, data) VALUES (?, ?, ?, ?, ?)",
@@ -30,10 +31,11 @@ export function eventLog(db: Database, wants: Wants, hooks: HookTable, nextSeq: 
     .prepare<[number], number>("SELECT seq FROM events WHERE time >= +? ORDER BY time, seq LIMIT 1")
     .pluck<number>();
   const newest = db.prepare<[], number | null>("SELECT max(seq) FROM events").pluck<number | null>();
-  const old = db.prepare<[number, number]>(`
+  const old = db.prepare<[number, number, number], { size: number }>(`
     DELETE FROM events WHERE seq IN (
       SELECT seq FROM events e
-      WHERE time < +? AND NOT EXISTS (SELECT 1 FROM hook_events h WHERE h.seq = e.seq) ORDER BY time LIMIT ? + 0)`);
+      WHERE time < +? AND seq < +? AND NOT EXISTS (SELECT 1 FROM hook_events h WHERE h.seq = e.seq) ORDER BY time LIMIT ? + 0)
+    RETURNING length(key) + length(data) AS size`);
   /** The newest that this transaction has written; 0: none. */
   let written = 0;
 
@@ -46,8 +48,12 @@ export function eventLog(db: Database, wants: Wants, hooks: HookTable, nextSeq: 
       const seq = nextSeq();
       const text = typeof data === "string" ? data : JSON.stringify(data);
       insert.run(seq, type, key, now, text);
-      const subject = subjectOf(type, key, member);
-      for (const hook of wants.hooksOf(type)) hooks.enqueue(hook, seq, key, subject, key.length + text.length);
+      sums.added(seq, key.length + text.length);
+      const takers = wants.hooksOf(type);
+      if (takers.length > 0) {
+        const event = { seq, type, key, subject: subjectOf(type, key, member), time: now, data: text };
+        for (const hook of takers) hooks.enqueue(hook, event);
+      }
       written = seq;
     },
 
@@ -83,7 +89,7 @@ export function eventLog(db: Database, wants: Wants, hooks: HookTable, nextSeq: 
     epoch,
 
     /** Forgets up to `limit` events that were written before then and that no endpoint waits for. Whether there may be more. */
-    sweepLog: (before: number, limit: number): boolean => old.run(before, limit).changes === limit,
+    sweepLog: (before: number, limit: number): boolean => old.run(before, hooks.firstFresh(), limit).changes === limit,
   };
 }
 

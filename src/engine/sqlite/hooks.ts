@@ -1,26 +1,24 @@
-// What waits to be sent to endpoints: one row per endpoint and event, written with the event itself. Of a key only the oldest row can be
-// claimed: the others stand behind it, and the settling of one brings up the next, so that a claim looks at nothing it cannot take.
+// What waits to be sent to endpoints. Events written lately are in memory (fresh.ts), and the store says up to where in the log an
+// endpoint needs none of them; the others, which wait longer, failed or are queued once more, are rows, one per endpoint and event.
+// Of a key only the oldest can be claimed, rows before fresh ones: the other rows stand behind it, and the settling of one brings up the
+// next, so that a claim looks at no row it cannot take.
 import type Database from "better-sqlite3";
-import type { EventQuery, EventType, HookPatterns } from "../../core/events.ts";
-import type { DeadLetter, HookBounds, HookDepth, HookEvent, HookSettlement } from "../../core/hooks.ts";
-import { DAY } from "../../core/time.ts";
+import { type EventType, type HookPatterns, subjectOf, takes } from "../../core/events.ts";
+import type { HookEvent, HookSettlement } from "../../core/hooks.ts";
 import { readEpoch } from "./epoch.ts";
+import { type Enqueued, type Fresh, type Journal, Window } from "./fresh.ts";
+import { LOG } from "./logsums.ts";
 
 /** What the column `state` means. */
-const WAITING = 0;
+export const WAITING = 0;
 const LEASED = 1;
 /** `due` of a row that stands behind another one of its key. */
 const BEHIND = 9e15;
 /** What an event takes on the wire besides key and data, about. */
 const OVERHEAD = 150;
-/** How long a dead letter is kept. */
-const DEAD_KEPT = 30 * DAY;
-/** The row of `hook_sums` that counts the log. */
-const LOG = "";
-/** The whole log is looked through for what nobody waits for so often, milliseconds. */
-const LAP = 60_000;
 
-interface Row {
+/** An event as the log has it, and tries that failed. */
+export interface Row {
   readonly seq: number;
   readonly type: EventType;
   readonly key: string;
@@ -34,16 +32,43 @@ interface Standing {
   readonly subject: string | null;
 }
 
+/** An endpoint that is configured, or was until the end of this transaction. */
+interface Hook {
+  readonly window: Window;
+  /** What is written for it, as JSON: as it is wanted (undefined: no more), and as the store knows it. */
+  wanted: string | undefined;
+  stored: string | undefined;
+  /** Up to here in the log nothing is its but rows. */
+  cursor: number;
+  /** It may have rows. */
+  rows: boolean;
+}
+
 export type HookTable = ReturnType<typeof hookTable>;
 
-export function hookTable(db: Database) {
+/** @param lastSeq the newest of an event that was given */
+export function hookTable(db: Database, lastSeq: () => number, journal: Journal) {
   const epoch = readEpoch(db);
+  const hooks = new Map<string, Hook>();
+  const cursors = db.prepare<[], { hook: string; seq: number; wanted: string }>(
+    `SELECT hook, seq, wanted FROM hook_cursors WHERE hook <> '${LOG}'`,
+  );
+  const setCursor = db.prepare<[string, number, string]>(
+    "INSERT OR REPLACE INTO hook_cursors (hook, seq, wanted) VALUES (?, ?, ?)",
+  );
+  const moveCursor = db.prepare<[number, string]>("UPDATE hook_cursors SET seq = ? WHERE hook = ?");
+  const removeCursor = db.prepare<[string]>("DELETE FROM hook_cursors WHERE hook = ?");
+  const addSums = db.prepare<[string]>("INSERT OR IGNORE INTO hook_sums (hook) VALUES (?)");
+  const logged = db.prepare<[number], Omit<Row, "attempts">>(
+    "SELECT seq, type, key, time, data FROM events WHERE seq > ? ORDER BY seq",
+  );
+  const rowsOf = db.prepare<[string], number>("SELECT waiting FROM hook_sums WHERE hook = ?").pluck<number>();
   const replace = db.prepare<[string, string]>(`
     DELETE FROM hook_events INDEXED BY hook_events_by_subject
     WHERE hook = ? AND subject = ? AND subject IS NOT NULL AND state = ${WAITING}`);
-  const add = db.prepare<[string, number, string, string | null, number, number]>(
-    "INSERT OR IGNORE INTO hook_events (hook, seq, key, subject, size, due) VALUES (?, ?, ?, ?, ?, ?)",
-  );
+  const insert = db.prepare<[string, number, string, string | null, number, number, number, number, string | null]>(`
+    INSERT OR IGNORE INTO hook_events (hook, seq, key, subject, size, state, due, attempts, reason)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   const firstOf = db.prepare<[string, string], { seq: number; state: number; due: number }>(`
     SELECT seq, state, due FROM hook_events INDEXED BY hook_events_by_key
     WHERE hook = ? AND key = ? AND state < 2 ORDER BY seq LIMIT 1`);
@@ -66,6 +91,8 @@ export function hookTable(db: Database) {
     SELECT due FROM hook_events INDEXED BY hook_events_by_due WHERE hook = ? AND state = ${WAITING} ORDER BY due LIMIT 1`)
     .pluck<number>();
   const lease = db.prepare<[string, number]>(`UPDATE hook_events SET state = ${LEASED} WHERE hook = ? AND seq = ?`);
+  const releaseAll = db.prepare<[], { hook: string; key: string }>(`
+    UPDATE hook_events SET state = ${WAITING}, due = ${BEHIND} WHERE state = ${LEASED} RETURNING hook, key`);
   const leased = db.prepare<[string, number], Standing>(`
     SELECT key, subject FROM hook_events WHERE hook = ? AND seq = ? AND state = ${LEASED}`);
   const newer = db
@@ -73,55 +100,15 @@ export function hookTable(db: Database) {
     SELECT 1 FROM hook_events WHERE hook = ? AND subject = ? AND state = ${WAITING} AND seq > +? LIMIT 1`)
     .pluck<number>();
   const remove = db.prepare<[string, number]>("DELETE FROM hook_events WHERE hook = ? AND seq = ?");
-  const putBack = db.prepare<[string, number]>(`
-    UPDATE hook_events SET state = ${WAITING}, due = 0 WHERE hook = ? AND seq = ?`);
+  const putBack = db.prepare<[number, string, number]>(`
+    UPDATE hook_events SET state = ${WAITING}, due = ? WHERE hook = ? AND seq = ?`);
   const putOff = db.prepare<[number, string, string, number]>(`
     UPDATE hook_events SET state = ${WAITING}, due = ?, attempts = attempts + 1, reason = ? WHERE hook = ? AND seq = ?`);
   const hasten = db.prepare<[string]>(`
     UPDATE hook_events SET due = 0 WHERE hook = ? AND state = ${WAITING} AND due > 0 AND due < ${BEHIND}`);
-  const sums = db.prepare<[], { hook: string; waiting: number; dead: number; size: number; dropped: number }>(`
-    SELECT hook, waiting, dead, size, dropped FROM hook_sums`);
-  const oldest = db
-    .prepare<[string], number>(`
-    SELECT e.time FROM hook_events h JOIN events e ON e.seq = h.seq WHERE h.hook = ? ORDER BY h.seq LIMIT 1`)
-    .pluck<number>();
-  const deadOf = db.prepare<[string, number, number], Row & { reason: string | null; at: number }>(`
-    SELECT seq, type, key, time, data, attempts, reason, at FROM hook_dead WHERE hook = ? AND seq > ? ORDER BY seq LIMIT ? + 0`);
-  const revive = db.prepare<[string, number]>(`
-    INSERT OR IGNORE INTO events (seq, type, key, time, data)
-    SELECT seq, type, key, time, data FROM hook_dead WHERE hook = ? AND seq = ?`);
-  const bury = db.prepare<[number, string, number]>(`
-    INSERT OR IGNORE INTO hook_dead (hook, seq, type, key, subject, time, data, attempts, reason, at)
-    SELECT h.hook, h.seq, e.type, e.key, h.subject, e.time, e.data, h.attempts, h.reason, ?
-    FROM hook_events h JOIN events e ON e.seq = h.seq WHERE h.hook = ? AND h.seq = ?`);
-  const removeDead = db.prepare<[string, number]>("DELETE FROM hook_dead WHERE hook = ? AND seq = ?");
-  const lastBefore = db
-    .prepare<[number], number>("SELECT seq FROM events WHERE time < +? ORDER BY time DESC, seq DESC LIMIT 1")
-    .pluck<number>();
-  const overdue = db.prepare<[number, number, number], { hook: string; seq: number; key: string }>(`
-    SELECT h.hook, h.seq, h.key FROM hook_events h INDEXED BY hook_events_by_seq CROSS JOIN events e ON e.seq = h.seq
-    WHERE h.seq <= +? AND h.state = ${WAITING} AND e.time < +? ORDER BY h.seq LIMIT ? + 0`);
-  const oldDead = db.prepare<[number, number]>(`
-    DELETE FROM hook_dead WHERE (hook, seq) IN (
-      SELECT hook, seq FROM hook_dead INDEXED BY hook_dead_by_time WHERE at < +? ORDER BY at LIMIT ? + 0)`);
-  const firstHappened = db.prepare<[number], { hook: string; seq: number; key: string }>(`
-    SELECT hook, seq, key FROM hook_events INDEXED BY hook_events_happened
-    WHERE subject IS NULL AND state = ${WAITING} ORDER BY seq LIMIT ? + 0`);
-  const firstState = db.prepare<[number], { hook: string; seq: number; key: string }>(`
-    SELECT hook, seq, key FROM hook_events INDEXED BY hook_events_by_seq WHERE state = ${WAITING} ORDER BY seq LIMIT ? + 0`);
-  const firstDead = db.prepare<[number], { hook: string; seq: number }>(`
-    SELECT hook, seq FROM hook_dead INDEXED BY hook_dead_by_time ORDER BY at LIMIT ? + 0`);
-  const countDropped = db.prepare<[string]>("UPDATE hook_sums SET dropped = dropped + 1 WHERE hook = ?");
-  const logPiece = db.prepare<[number, number], { seq: number; waited: number }>(`
-    SELECT seq, EXISTS (SELECT 1 FROM hook_events h WHERE h.seq = e.seq) AS waited
-    FROM events e WHERE seq > +? ORDER BY seq LIMIT ? + 0`);
-  const removeEvent = db.prepare<[number]>("DELETE FROM events WHERE seq = ?");
   const recall = db.prepare<[], { name: string; text: string }>("SELECT name, text FROM hook_memory");
   const remember = db.prepare<[string, string]>("INSERT OR REPLACE INTO hook_memory (name, text) VALUES (?, ?)");
   const coalescing = new Map<string, boolean>();
-  /** How far the log was looked through for what there is no room for, and when it may be again. */
-  let looked = 0;
-  let lookAgain = 0;
 
   const asEvent = ({ seq, type, key, time, data, attempts }: Row): HookEvent => ({
     seq,
@@ -133,182 +120,285 @@ export function hookTable(db: Database) {
     attempts,
   });
 
+  /** A row. False: it has one. */
+  function add(
+    hook: string,
+    { seq, key, subject, size }: Pick<Enqueued, "seq" | "key" | "subject" | "size">,
+    due: number,
+    state = WAITING,
+    reason?: string,
+  ): boolean {
+    const known = hooks.get(hook);
+    if (known !== undefined) known.rows = true;
+    const attempts = reason === undefined ? 0 : 1;
+    return insert.run(hook, seq, key, subject ?? null, size, state, due, attempts, reason ?? null).changes > 0;
+  }
+
+  const isUnderWay = (hook: string, key: string): boolean =>
+    hooks.get(hook)?.window.isUnderWay(key) === true || leasedOf.get(hook, key) !== undefined;
+
   function next(hook: string, key: string): void {
     const first = firstOf.get(hook, key);
-    if (first !== undefined && first.state === WAITING && first.due === BEHIND) bringUp.run(hook, first.seq);
+    if (first === undefined || first.state !== WAITING || first.due !== BEHIND) return;
+    if (!isUnderWay(hook, key)) bringUp.run(hook, first.seq);
+  }
+
+  /** A row that is done with. */
+  function discard(name: string, seq: number, key: string): void {
+    remove.run(name, seq);
+    next(name, key);
+  }
+
+  /** Up to where in the log nothing of it is fresh. Fails where the store cannot be written, as whatever claims and settles has to. */
+  function move(name: string, hook: Hook): void {
+    const before = hook.cursor;
+    hook.cursor = (hook.window.first()?.seq ?? lastSeq() + 1) - 1;
+    journal.add(() => {
+      hook.cursor = before;
+    });
+    moveCursor.run(hook.cursor, name);
+  }
+
+  /** The oldest of its key becomes a row. */
+  function spill(name: string, { window }: Hook, event: Fresh): void {
+    const isLeased = event.state === "leased";
+    const due = isLeased || firstOf.get(name, event.key) === undefined ? 0 : BEHIND;
+    add(name, event, due, isLeased ? LEASED : WAITING);
+    window.put(event, "gone");
+  }
+
+  /** @param since those written before, epoch ms. @returns how many */
+  function spillOld(since: number, limit: number): number {
+    let count = 0;
+    for (const [name, hook] of hooks) {
+      for (let first = hook.window.first(); first !== undefined && first.time < since; first = hook.window.first()) {
+        if (count === limit) return count;
+        spill(name, hook, first);
+        count++;
+      }
+      if (hook.cursor < lastSeq()) move(name, hook);
+    }
+    return count;
   }
 
   /** A newer one says all that it did. */
   const superseded = (hook: string, seq: number, subject: string | null): boolean =>
-    subject !== null && coalescing.get(hook) !== false && newer.get(hook, subject, seq) !== undefined;
+    subject !== null &&
+    coalescing.get(hook) !== false &&
+    (hooks.get(hook)?.window.replaces(subject, seq) === true || newer.get(hook, subject, seq) !== undefined);
 
-  function takeBack(hook: string, seq: number, put: () => void): void {
-    const row = leased.get(hook, seq);
-    if (row === undefined) return;
-    if (superseded(hook, seq, row.subject)) {
-      remove.run(hook, seq);
-      next(hook, row.key);
-    } else put();
-  }
-
-  /** One that may be older than what waits of its key already. */
-  function addAgain(hook: string, seq: number, key: string, size: number): boolean {
-    if (add.run(hook, seq, key, null, size, BEHIND).changes === 0) return false;
-    if (leasedOf.get(hook, key) !== undefined) return true;
-    sendBehind.run(hook, key);
-    next(hook, key);
-    return true;
-  }
-
-  function drop({ hook, seq, key }: { hook: string; seq: number; key: string }): void {
-    remove.run(hook, seq);
-    countDropped.run(hook);
-    next(hook, key);
-  }
-
-  function dropDead({ hook, seq }: { hook: string; seq: number }): void {
-    removeDead.run(hook, seq);
-    countDropped.run(hook);
-  }
-
-  /** Whether there may be more. */
-  function dropSome(most: HookBounds, limit: number): boolean {
-    let [events, bytes] = [0, 0];
-    for (const { hook, waiting, dead, size } of sums.all()) {
-      if (hook === LOG) continue;
-      events += waiting + dead;
-      bytes += size;
+  function settled(name: string, seq: number): void {
+    const hook = hooks.get(name);
+    const event = hook?.window.get(seq);
+    if (hook === undefined || event === undefined) {
+      const row = leased.get(name, seq);
+      if (row !== undefined) discard(name, seq, row.key);
+    } else if (event.state === "leased") {
+      hook.window.put(event, "gone");
+      if (hook.rows) next(name, event.key);
     }
-    if (events <= most.events && bytes <= most.bytes) return false;
-    const piece = bytes > most.bytes ? limit : Math.min(limit, events - most.events);
-    const dead = firstDead.all(piece);
-    for (const row of dead) dropDead(row);
-    if (dead.length > 0) return true;
-    const happened = firstHappened.all(piece);
-    for (const row of happened) drop(row);
-    if (happened.length > 0) return true;
-    const states = firstState.all(piece);
-    for (const row of states) drop(row);
-    return states.length > 0;
   }
 
-  /** What nobody waits for goes first of the log. Whether there may be more. */
-  function shortenLog(most: HookBounds, now: number, limit: number): boolean {
-    const log = sums.all().find(({ hook }) => hook === LOG);
-    if (log === undefined || (log.waiting <= most.events && log.size <= most.bytes) || now < lookAgain) return false;
-    const rows = logPiece.all(looked, log.size > most.bytes ? limit : Math.min(limit, log.waiting - most.events));
-    for (const { seq, waited } of rows) if (waited === 0) removeEvent.run(seq);
-    looked = rows.at(-1)?.seq ?? 0;
-    if (rows.length > 0) return true;
-    lookAgain = now + LAP;
-    return false;
+  /** To wait behind what is older of its key, else until then. @param later when and why, if it failed by itself */
+  function takeBack(name: string, seq: number, later?: { readonly due: number; readonly reason: string }): void {
+    const hook = hooks.get(name);
+    const event = hook?.window.get(seq);
+    if (hook === undefined || event === undefined) {
+      const row = leased.get(name, seq);
+      if (row === undefined) return;
+      if (superseded(name, seq, row.subject)) return discard(name, seq, row.key);
+      const isBehind = firstOf.get(name, row.key)?.seq !== seq;
+      const due = isBehind ? BEHIND : (later?.due ?? 0);
+      if (later === undefined) putBack.run(due, name, seq);
+      else putOff.run(due, later.reason, name, seq);
+      if (isBehind) next(name, row.key);
+      return;
+    }
+    if (event.state !== "leased") return;
+    const isGone = superseded(name, seq, event.subject ?? null);
+    const first = hook.rows ? firstOf.get(name, event.key)?.seq : undefined;
+    const isRow = !isGone && (first !== undefined || later !== undefined);
+    if (isRow) {
+      const isBehind = first !== undefined && first < seq;
+      add(name, event, isBehind ? BEHIND : (later?.due ?? 0), WAITING, later?.reason);
+    }
+    hook.window.put(event, isGone || isRow ? "gone" : "waiting");
+    if (first !== undefined) next(name, event.key);
+  }
+
+  /** From here on the log has what is fresh. */
+  function firstFresh(): number {
+    let first = Number.POSITIVE_INFINITY;
+    for (const { window } of hooks.values()) first = Math.min(first, window.first()?.seq ?? first);
+    return first;
+  }
+
+  /** What was fresh when an earlier process ended becomes rows. */
+  function recover(name: string, after: number, wanted: string): void {
+    const { events, coalesce } = JSON.parse(wanted) as HookPatterns; // as `use` wrote it
+    const keys = new Set<string>();
+    for (const { seq, type, key, data } of logged.all(after)) {
+      if (!events.some((pattern) => takes(pattern, type))) continue;
+      const { pushId } = type.startsWith("topic.") ? (JSON.parse(data) as { readonly pushId?: string }) : {};
+      const subject = subjectOf(type, key, pushId);
+      if (coalesce && subject !== undefined && replace.run(name, subject).changes > 0) next(name, key);
+      add(name, { seq, key, subject, size: key.length + data.length + OVERHEAD }, BEHIND);
+      keys.add(key);
+    }
+    for (const key of keys) {
+      if (firstOf.get(name, key)?.due !== BEHIND) continue;
+      sendBehind.run(name, key); // a newer one, which was put off
+      next(name, key);
+    }
   }
 
   return {
-    /** What an earlier process had claimed waits again. */
+    /** What an earlier process had claimed waits again, and what was fresh then. */
     release(): void {
-      db.exec(`UPDATE hook_events SET state = ${WAITING} WHERE state = ${LEASED}`);
-    },
-
-    use(hooks: readonly HookPatterns[]): void {
-      for (const { name, coalesce } of hooks) coalescing.set(name, coalesce);
-    },
-
-    /** @param subject of a state event: one of the same that still waits says nothing any more @param size of key and data */
-    enqueue(
-      { name, coalesce }: HookPatterns,
-      seq: number,
-      key: string,
-      subject: string | undefined,
-      size: number,
-    ): void {
-      const replaced = coalesce && subject !== undefined && replace.run(name, subject).changes > 0;
-      const first = firstOf.get(name, key);
-      add.run(name, seq, key, subject ?? null, size + OVERHEAD, first === undefined ? 0 : BEHIND);
-      if (replaced && first?.state === WAITING) bringUp.run(name, first.seq);
-    },
-
-    claimEvents(hook: string, limit: number, size: number, now: number) {
-      const events: HookEvent[] = [];
-      let bytes = 0;
-      for (const row of due.all(hook, now, limit)) {
-        bytes += row.key.length + row.data.length + OVERHEAD;
-        if (events.length > 0 && bytes > size) break;
-        lease.run(hook, row.seq);
-        events.push(asEvent(row));
+      db.exec("BEGIN IMMEDIATE");
+      for (const { hook, key } of releaseAll.all()) next(hook, key);
+      for (const { hook, seq, wanted } of cursors.all()) {
+        recover(hook, seq, wanted);
+        removeCursor.run(hook); // whoever is still wanted begins anew
       }
-      const at = nextDue.get(hook);
+      db.exec("COMMIT");
+    },
+
+    /** From the end of this transaction on. An endpoint that is new gets what is written from then on. */
+    use(wanted: readonly HookPatterns[]): void {
+      for (const hook of hooks.values()) hook.wanted = undefined;
+      for (const { name, events, coalesce } of wanted) {
+        coalescing.set(name, coalesce);
+        const text = JSON.stringify({ events, coalesce });
+        const hook = hooks.get(name);
+        if (hook !== undefined) hook.wanted = text;
+        else {
+          const window = new Window(journal);
+          hooks.set(name, { window, wanted: text, stored: undefined, cursor: 0, rows: true });
+        }
+      }
+    },
+
+    /** Before the commit. */
+    save(): void {
+      for (const [name, hook] of hooks) {
+        const { wanted, stored, window } = hook;
+        if (wanted === stored) continue;
+        for (let first = window.first(); first !== undefined; first = window.first()) spill(name, hook, first);
+        if (wanted === undefined) removeCursor.run(name);
+        else {
+          addSums.run(name);
+          hook.cursor = lastSeq();
+          setCursor.run(name, hook.cursor, wanted);
+        }
+        hook.stored = wanted;
+        journal.add(() => {
+          hook.stored = stored;
+        });
+      }
+    },
+
+    /** After it. */
+    saved(): void {
+      journal.forget();
+      for (const [name, { window, wanted }] of hooks) {
+        window.committed();
+        if (wanted === undefined) hooks.delete(name);
+      }
+    },
+
+    /** Where `undo` goes back to. */
+    mark: (): number => journal.length,
+
+    undo(mark: number): void {
+      journal.undo(mark);
+      for (const hook of hooks.values()) hook.rows = true;
+    },
+
+    firstFresh,
+    spillOld,
+    discard,
+    asEvent,
+
+    /** Events of an endpoint that are fresh, their bytes, and when the oldest was written. */
+    freshOf(name: string): { readonly count: number; readonly bytes: number; readonly since?: number } {
+      const window = hooks.get(name)?.window;
+      const first = window?.first();
+      const { count = 0, bytes = 0 } = window ?? {};
+      return { count, bytes, ...(first === undefined ? {} : { since: first.time }) };
+    },
+
+    /** One of the log, which may be older than what waits of its key already. False: it waits. @param size of key and data */
+    addAgain(name: string, seq: number, key: string, size: number): boolean {
+      const hook = hooks.get(name);
+      if (hook?.window.get(seq) !== undefined) return false;
+      if (!add(name, { seq, key, subject: undefined, size: size + OVERHEAD }, BEHIND)) return false;
+      if (hook !== undefined)
+        for (const event of hook.window.waiting(key)) {
+          add(name, event, BEHIND);
+          hook.window.put(event, "gone");
+        }
+      if (isUnderWay(name, key)) return true;
+      sendBehind.run(name, key);
+      next(name, key);
+      return true;
+    },
+
+    enqueue({ name, coalesce }: HookPatterns, event: Omit<Enqueued, "size">): void {
+      const hook = hooks.get(name);
+      if (hook === undefined) return;
+      const { key, subject, data } = event;
+      if (hook.rows && coalesce && subject !== undefined && replace.run(name, subject).changes > 0) next(name, key);
+      const { window } = hook;
+      window.add({ ...event, size: key.length + data.length + OVERHEAD }, coalesce);
+      while (window.isFull) spill(name, hook, window.first()!); // what is too much is not empty
+    },
+
+    claimEvents(name: string, limit: number, size: number, now: number) {
+      const events: HookEvent[] = [];
+      const hook = hooks.get(name);
+      if (hook !== undefined) hook.rows &&= (rowsOf.get(name) ?? 0) > 0;
+      let bytes = 0;
+      let at: number | undefined;
+      if (hook?.rows !== false) {
+        for (const row of due.all(name, now, limit)) {
+          bytes += row.key.length + row.data.length + OVERHEAD;
+          if (events.length > 0 && bytes > size) break;
+          lease.run(name, row.seq);
+          events.push(asEvent(row));
+        }
+        at = nextDue.get(name);
+      }
+      if (hook !== undefined && hook.window.count > 0) {
+        const before = events.length;
+        for (const event of hook.window.heads()) {
+          if (event.state === "leased") continue;
+          if (hook.rows && firstOf.get(name, event.key) !== undefined) {
+            spill(name, hook, event);
+            continue;
+          }
+          bytes += event.size;
+          if (events.length === limit || (events.length > 0 && bytes > size)) {
+            at = 0;
+            break;
+          }
+          hook.window.put(event, "leased");
+          events.push(asEvent({ ...event, attempts: 0 }));
+        }
+        if (events.length > before) move(name, hook);
+      }
       return at === undefined || at >= BEHIND ? { events } : { events, next: at };
     },
 
-    settleEvents(hook: string, { delivered, retry, back }: HookSettlement): void {
-      for (const seq of delivered) {
-        const row = leased.get(hook, seq);
-        if (row === undefined) continue;
-        remove.run(hook, seq);
-        next(hook, row.key);
-      }
-      for (const { seq, due: at, reason } of retry) takeBack(hook, seq, () => putOff.run(at, reason, hook, seq));
-      for (const seq of back) takeBack(hook, seq, () => putBack.run(hook, seq));
+    settleEvents(name: string, { delivered, retry, back }: HookSettlement): void {
+      for (const seq of delivered) settled(name, seq);
+      for (const { seq, due: at, reason } of retry) takeBack(name, seq, { due: at, reason });
+      for (const seq of back) takeBack(name, seq);
+      const hook = hooks.get(name);
+      if (hook !== undefined) move(name, hook);
     },
 
     hurryEvents: (hook: string): void => void hasten.run(hook),
-
-    hookDepths: (): readonly HookDepth[] =>
-      sums
-        .all()
-        .filter(({ hook }) => hook !== LOG)
-        .map(({ hook, waiting, dead, dropped }) => {
-          const since = oldest.get(hook);
-          return { hook, waiting, dead, dropped, ...(since === undefined ? {} : { oldest: since }) };
-        }),
-
-    deadLetters: (hook: string, after: number, limit: number): readonly DeadLetter[] =>
-      deadOf.all(hook, after, limit).map(({ reason, at, ...row }) => ({
-        ...asEvent(row),
-        at,
-        ...(reason === null ? {} : { reason }),
-      })),
-
-    /** A piece of them. @returns how many were queued, and the seq to go on after, if there may be more */
-    replayDead(hook: string, { after = 0, types, key, from = 0, to = BEHIND }: EventQuery, limit: number) {
-      const rows = deadOf.all(hook, after, limit);
-      let count = 0;
-      for (const row of rows) {
-        if (types !== undefined && !types.includes(row.type)) continue;
-        if ((key !== undefined && key !== row.key) || row.time < from || row.time >= to) continue;
-        revive.run(hook, row.seq);
-        removeDead.run(hook, row.seq);
-        if (addAgain(hook, row.seq, row.key, row.key.length + row.data.length + OVERHEAD)) count++;
-      }
-      return rows.length < limit ? { count } : { count, next: rows.at(-1)!.seq };
-    },
-
-    /** Queues these events of the log once more. @returns how many did not wait already */
-    replayEvents(
-      hook: string,
-      events: readonly { readonly seq: number; readonly key: string; readonly size: number }[],
-    ) {
-      let count = 0;
-      for (const { seq, key, size } of events) {
-        removeDead.run(hook, seq);
-        if (addAgain(hook, seq, key, size + OVERHEAD)) count++;
-      }
-      return count;
-    },
-
-    /** Gives up what was written before then, forgets what is older still or too much. Whether there may be more to do. */
-    sweepHooks(before: number, most: HookBounds, now: number, limit: number): boolean {
-      const last = lastBefore.get(before);
-      const rows = last === undefined ? [] : overdue.all(last, before, limit);
-      for (const { hook, seq, key } of rows) {
-        bury.run(now, hook, seq);
-        remove.run(hook, seq);
-        next(hook, key);
-      }
-      if (rows.length === limit || oldDead.run(now - DEAD_KEPT, limit).changes === limit) return true;
-      return dropSome(most, limit) || shortenLog(most, now, limit);
-    },
 
     hookMemory: (): readonly { readonly name: string; readonly text: string }[] => recall.all(),
     memorize: (name: string, text: string): void => void remember.run(name, text),

@@ -534,6 +534,14 @@ export const MIGRATIONS: readonly string[] = [
   -- Devices that somebody tries things out on. who: the name of the key, or the user of the console; NULL: nobody in particular.
   CREATE TABLE test_devices (push_id TEXT NOT NULL PRIMARY KEY, note TEXT NOT NULL, who TEXT, at INTEGER NOT NULL) WITHOUT ROWID;
   `,
+  `
+  -- Endpoints: what each takes (wanted: JSON, see hooks.ts), and up to where in the log nothing waits for it but rows of hook_events.
+  CREATE TABLE hook_cursors (hook TEXT NOT NULL PRIMARY KEY, seq INTEGER NOT NULL, wanted TEXT NOT NULL) WITHOUT ROWID;
+  -- Of '': up to where hook_sums counts the log.
+  INSERT INTO hook_cursors (hook, seq, wanted) SELECT '', ifnull(max(seq), 0), '' FROM events;
+  DROP TRIGGER event_logged;
+  DROP TRIGGER event_logged_no_more;
+  `,
 ];
 
 export type Synchronous = "FULL" | "NORMAL";

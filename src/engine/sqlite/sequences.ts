@@ -15,6 +15,8 @@ export interface Sequences {
   delivery(): number;
   /** The newest event. */
   event(): number;
+  /** The last one given, or one that no event before the start has exceeded. */
+  lastEvent(): number;
   /** Within the transaction that stores what the numbers were given to. */
   save(): void;
   /** After that transaction's commit. A failed one leaves a gap, which is harmless. */
@@ -46,6 +48,7 @@ export function sequences(db: Database): Sequences {
     device: () => ++now.device,
     delivery: () => ++now.delivery,
     event: () => ++now.event,
+    lastEvent: () => now.event,
     save() {
       for (const name of NAMES) reserve(name);
     },

@@ -18,16 +18,19 @@ import { admins } from "./admins.ts";
 import { auditTable } from "./audit.ts";
 import { counters } from "./counters.ts";
 import { type Counts, counts } from "./counts.ts";
+import { deadLetters } from "./deadletters.ts";
 import { deliveries } from "./deliveries.ts";
 import { devices } from "./devices.ts";
 import { type EventLog, eventLog } from "./events.ts";
 import { failures } from "./failures.ts";
 import { explain, isRoomFault, isStoreFault } from "./faults.ts";
 import { type Finished, finished } from "./finished.ts";
+import { Journal } from "./fresh.ts";
 import { type HookTable, hookTable } from "./hooks.ts";
 import { importing } from "./import.ts";
 import { outbox } from "./jobs.ts";
 import { listing, type Place } from "./listing.ts";
+import { type LogSums, logSums } from "./logsums.ts";
 import { type PackedCalls, unpack } from "./message.ts";
 import { calls } from "./once.ts";
 import { online } from "./online.ts";
@@ -104,6 +107,7 @@ function methods(
   tallied: Progress,
   traits: Traits,
   log: EventLog,
+  logged: LogSums,
   ends: Finished,
   hooks: HookTable,
   wants: Wants,
@@ -190,11 +194,7 @@ function methods(
     claimEvents: hooks.claimEvents,
     settleEvents: hooks.settleEvents,
     hurryEvents: hooks.hurryEvents,
-    hookDepths: hooks.hookDepths,
-    deadLetters: hooks.deadLetters,
-    replayDead: hooks.replayDead,
-    replayEvents: hooks.replayEvents,
-    sweepHooks: hooks.sweepHooks,
+    ...deadLetters(db, hooks, logged),
     hookMemory: hooks.hookMemory,
     memorize: hooks.memorize,
     probe: probe(db),
@@ -295,12 +295,15 @@ export function store(db: Database, data: StoreData, reading = false, wants = ne
   const numbers = sequences(db);
   const kept = packets(db, data.keep, numbers);
   const counted = counts(db, data.arrivalDays);
-  const hooks = hookTable(db);
+  const journal = new Journal();
+  const hooks = hookTable(db, numbers.lastEvent, journal);
   if (!reading) hooks.release();
-  const log = eventLog(db, wants, hooks, numbers.event);
+  hooks.use(wants.hooks);
+  const logged = logSums(db, journal);
+  const log = eventLog(db, wants, hooks, logged, numbers.event);
   const ends = finished(db, log);
   const tallied = progress(db, counted, traits, ends);
-  const table = methods(db, data, numbers, kept, counted, tallied, traits, log, ends, hooks, wants, reading);
+  const table = methods(db, data, numbers, kept, counted, tallied, traits, log, logged, ends, hooks, wants, reading);
   const begin = db.prepare<[]>("BEGIN IMMEDIATE");
   const beginReading = db.prepare<[]>("BEGIN");
   const commit = db.prepare<[]>("COMMIT");
@@ -316,11 +319,13 @@ export function store(db: Database, data: StoreData, reading = false, wants = ne
 
   /** What it appended is written at once, so that a fault is this call's. */
   function performAlone(call: Call): unknown {
+    const mark = hooks.mark();
     try {
       const result = perform(call);
       kept.writeAll();
       return result;
     } catch (error) {
+      hooks.undo(mark);
       kept.forget();
       table.recount();
       throw error;
@@ -334,6 +339,7 @@ export function store(db: Database, data: StoreData, reading = false, wants = ne
       const results = calls.map(perform);
       return committed(results, [], started);
     } catch (error) {
+      hooks.undo(0);
       kept.forget();
       tallied.forget();
       table.recount();
@@ -344,10 +350,12 @@ export function store(db: Database, data: StoreData, reading = false, wants = ne
 
   function committed(results: unknown[], failures: [number, Failure][], started: number): BatchReply {
     kept.writeAll();
+    hooks.save();
     numbers.save();
     const worked = performance.now();
     commit.run();
     numbers.saved();
+    hooks.saved();
     tallied.saved();
     const events = log.takeWritten();
     const figures = { results, failures, work: worked - started, commit: performance.now() - worked };
@@ -374,6 +382,7 @@ export function store(db: Database, data: StoreData, reading = false, wants = ne
       });
       return committed(results, failures, started);
     } catch (error) {
+      hooks.undo(0);
       tallied.forget();
       table.recount();
       if (db.inTransaction) rollback.run();
@@ -403,6 +412,7 @@ export function store(db: Database, data: StoreData, reading = false, wants = ne
       const all = calls.map((_, index): [number, Failure] => [index, refused]);
       return { results: [], failures: all, work: performance.now() - started, commit: 0, trouble: message };
     } finally {
+      hooks.undo(0);
       tallied.forget();
       table.recount();
       log.takeWritten();
