@@ -7,7 +7,7 @@ import { TRAITS } from "../../src/vendors/index.ts";
 import { withoutThread } from "../support/store-thread.ts";
 import { conformance } from "./conformance.ts";
 import { alternating, yielding } from "./nodes.ts";
-import { nodesConformance } from "./nodes-conformance.ts";
+import { liveConformance, type Nodes, nodesConformance, twoPlaces } from "./nodes-conformance.ts";
 import { ARRIVAL_DAYS, KEEP, type Subject } from "./steps.ts";
 
 function options(t: Test, dataDir: string, clock: { readonly now: number }): LocalEngineOptions {
@@ -53,4 +53,8 @@ async function inMemory(t: Test, as: (engine: Engine) => Engine = (engine) => en
 t.test("on disk", (t) => conformance(t, (t) => onDisk(t)));
 t.test("in memory, yielding before and after each call", (t) => conformance(t, (t) => inMemory(t, yielding)));
 t.test("two nodes that take the calls by turns", (t) => conformance(t, (t) => inMemory(t, alternating)));
-t.test("two nodes at once", (t) => nodesConformance(t, (t) => inMemory(t)));
+t.test("two nodes at once", async (t) => {
+  const open = async (t: Test): Promise<Nodes> => twoPlaces(await inMemory(t));
+  await nodesConformance(t, open);
+  await liveConformance(t, open);
+});

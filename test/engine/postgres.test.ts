@@ -1,10 +1,11 @@
-// The conformance suite on PostgreSQL: one node, and one whose calls each yield first.
+// The conformance suite on PostgreSQL: of one node, and of two over one database.
 import t, { type Test } from "tap";
 import type { Engine } from "../../src/core/engine.ts";
-import { openPostgresEngine } from "../../src/engine/postgres/engine.ts";
+import { openPostgresEngine, type PostgresEngineOptions } from "../../src/engine/postgres/engine.ts";
 import { TRAITS } from "../../src/vendors/index.ts";
 import { postgres } from "../support/postgres.ts";
 import { conformance } from "./conformance.ts";
+import { type Nodes, nodesConformance } from "./nodes-conformance.ts";
 import { ARRIVAL_DAYS, KEEP, type Subject } from "./steps.ts";
 
 const server = await postgres(t);
@@ -14,33 +15,44 @@ if (server === undefined) {
   const url = await server.database();
   const schema = "pushbox";
   let isNew = true;
-  const open = async (t: Test): Promise<Required<Subject>> => {
-    if (!isNew) await server.wipe(url, schema);
-    isNew = false;
-    const clock = { now: 0 };
-    const start = (): Promise<Engine> =>
-      openPostgresEngine({
-        database: { url, schema },
-        node: "a",
-        keep: KEEP,
-        arrivalDays: ARRIVAL_DAYS,
-        vendors: TRAITS,
-        now: () => clock.now,
-        elapsed: () => clock.now,
-        onTrouble: (message) => t.fail(message),
-      });
-    let engine = await start();
+  const settings = (t: Test, node: string, clock: { readonly now: number }): PostgresEngineOptions => ({
+    database: { url, schema },
+    node,
+    keep: KEEP,
+    arrivalDays: ARRIVAL_DAYS,
+    vendors: TRAITS,
+    now: () => clock.now,
+    elapsed: () => clock.now,
+    onTrouble: (message) => t.fail(message),
+  });
+  async function start(t: Test, node: string, clock: { readonly now: number }): Promise<Engine> {
+    const engine = await openPostgresEngine(settings(t, node, clock));
     t.teardown(() => engine.close());
+    return engine;
+  }
+  async function empty(): Promise<{ now: number }> {
+    if (!isNew) await server?.wipe(url, schema);
+    isNew = false;
+    return { now: 0 };
+  }
+  async function alone(t: Test): Promise<Required<Subject>> {
+    const clock = await empty();
+    let engine = await start(t, "a", clock);
     return {
       engine,
       clock,
       async reopen(startedAt) {
         await engine.close();
         clock.now = startedAt;
-        engine = await start();
+        engine = await start(t, "a", clock);
         return engine;
       },
     };
-  };
-  await t.test("one node", (t) => conformance(t, open));
+  }
+  async function two(t: Test): Promise<Nodes> {
+    const clock = await empty();
+    return { nodes: [await start(t, "a", clock), await start(t, "b", clock)], clock };
+  }
+  await t.test("one node", (t) => conformance(t, alone));
+  await t.test("two nodes at once", (t) => nodesConformance(t, two));
 }
