@@ -210,6 +210,7 @@ export function createConsole(options: ConsoleOptions): Console {
     ...(session.confirmed > now() ? { confirmedUntil: session.confirmed } : {}),
     version: options.version,
     node: options.node,
+    client: options.client(),
   });
 
   async function entered(secret: string): Promise<Response> {

@@ -10,6 +10,8 @@ export interface Session {
   readonly node: string;
   /** Where backends call the API: for commands that are copied from here. */
   readonly api?: string;
+  /** Where clients connect, on the same host. */
+  readonly client?: { readonly port: number; readonly secure: boolean };
 }
 
 /** Undefined: not asked yet. null: nobody is logged in. */

@@ -80,6 +80,9 @@ export function moment(at: number): string {
     : dates("year", { ...day, year: "numeric" }).format(at);
 }
 
+/** 24 Nov. */
+export const day = (at: number): string => dates("date", { day: "numeric", month: "short" }).format(at);
+
 /** 3 minutes ago. */
 export function ago(at: number, now: number): string {
   const past = now - at;

@@ -2,11 +2,21 @@
 import type { FunctionComponent } from "preact";
 import type { Word } from "../language.ts";
 import type { IconName } from "../ui/icon.tsx";
+import { Audit } from "./audit.tsx";
+import { Configuration } from "./configuration.tsx";
+import { Connections } from "./connections.tsx";
 import { Devices } from "./devices.tsx";
 import { Failures } from "./failures.tsx";
+import { Hooks } from "./hooks.tsx";
 import { Notifications } from "./notifications.tsx";
 import { Overview } from "./overview.tsx";
+import { Playground } from "./playground/playground.tsx";
+import { Reference } from "./reference.tsx";
 import { Send } from "./send/send.tsx";
+import { Statistics } from "./statistics.tsx";
+import { Topics } from "./topics.tsx";
+import { Trace } from "./trace.tsx";
+import { Users } from "./users.tsx";
 import { Vendors } from "./vendors.tsx";
 import { Why } from "./why.tsx";
 
@@ -37,13 +47,30 @@ export const GROUPS: readonly Group[] = [
     title: "group.find",
     pages: [
       { name: "devices", title: "page.devices", icon: "devices", draw: Devices },
+      { name: "users", title: "page.users", icon: "users", draw: Users },
+      { name: "topics", title: "page.topics", icon: "topics", draw: Topics },
       { name: "notifications", title: "page.notifications", icon: "notifications", draw: Notifications },
       { name: "failures", title: "page.failures", icon: "failures", draw: Failures },
     ],
   },
   {
     title: "group.run",
-    pages: [{ name: "vendors", title: "page.vendors", icon: "vendors", draw: Vendors }],
+    pages: [
+      { name: "vendors", title: "page.vendors", icon: "vendors", draw: Vendors },
+      { name: "hooks", title: "page.hooks", icon: "hooks", draw: Hooks },
+      { name: "statistics", title: "page.statistics", icon: "statistics", draw: Statistics },
+      { name: "connections", title: "page.connections", icon: "connections", draw: Connections },
+      { name: "configuration", title: "page.configuration", icon: "configuration", draw: Configuration },
+      { name: "audit", title: "page.audit", icon: "audit", draw: Audit },
+    ],
+  },
+  {
+    title: "group.tools",
+    pages: [
+      { name: "trace", title: "page.trace", icon: "trace", draw: Trace },
+      { name: "playground", title: "page.playground", icon: "playground", draw: Playground },
+      { name: "reference", title: "page.reference", icon: "reference", draw: Reference },
+    ],
   },
 ];
 

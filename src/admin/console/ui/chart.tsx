@@ -1,7 +1,7 @@
 // Curves over time, and how far something is.
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
-import { compact, moment, percent } from "../format.ts";
+import { compact, day, moment, percent } from "../format.ts";
 import { language } from "../language.ts";
 import { theme } from "../theme.ts";
 
@@ -50,7 +50,7 @@ export function Chart({
       hooks: { setCursor: [({ cursor }) => point(cursor.idx ?? null)] },
       scales: { y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] } },
       axes: [
-        { ...axis, values: (_, at) => at.map((second) => clock(second)), space: 70, size: 32 },
+        { ...axis, values: (plot, at) => at.map((second) => clock(second, spanOf(plot))), space: 70, size: 32 },
         { ...axis, values: (_, values) => values.map(show), size: 48 },
       ],
       series: [
@@ -59,7 +59,7 @@ export function Chart({
           label: name,
           stroke: resolve(element, `--curve-${number}`),
           width: 2,
-          points: { show: false },
+          points: { show: true, size: 5, filter: alone },
         })),
       ],
     };
@@ -94,7 +94,21 @@ export function Chart({
   );
 }
 
-const clock = (second: number): string => new Date(second * 1000).toTimeString().slice(0, 5);
+/** Seconds from the first to the last. */
+const spanOf = ({ scales }: uPlot): number => (scales["x"]?.max ?? 0) - (scales["x"]?.min ?? 0);
+
+const clock = (second: number, span: number): string =>
+  span > DAYS ? day(second * 1000) : new Date(second * 1000).toTimeString().slice(0, 5);
+
+/** With more than so many seconds the day says more than the hour. */
+const DAYS = 3 * 86_400;
+
+/** Values that have none beside them: no line would show them. */
+function alone({ data }: uPlot, series: number): number[] {
+  const values = data[series] ?? [];
+  const missing = (at: number): boolean => values[at] === null || values[at] === undefined;
+  return [...values.keys()].filter((at) => !missing(at) && missing(at - 1) && missing(at + 1));
+}
 
 /** A canvas does not know custom properties, nor light-dark(). */
 function resolve(element: HTMLElement, name: string): string {

@@ -1,6 +1,7 @@
 // Everything the console says, in English. `{name}`: a value; `{n|device|devices}`: the first for one, else the second.
 // A page's words stand together under its name; what several pages say stands first.
 import { FIGURES, type Figure } from "../../../core/figures.ts";
+import { operate } from "./operate.en.ts";
 
 type Meanings = { readonly [F in Figure as `figure.${F}`]: string };
 const meanings = Object.fromEntries(
@@ -470,4 +471,4 @@ const texts = {
   "send.last": "The last one to this audience:",
 } as const;
 
-export const en: Meanings & typeof texts = { ...meanings, ...texts };
+export const en: Meanings & typeof texts & typeof operate = { ...meanings, ...texts, ...operate };

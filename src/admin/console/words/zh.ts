@@ -1,7 +1,9 @@
 // 控制台的全部中文文字，与 en.ts 一一对应；缺一条编译就不通过。
 import type { en } from "./en.ts";
+import { operateZh } from "./operate.zh.ts";
 
 export const zh: Record<keyof typeof en, string> = {
+  ...operateZh,
   "figure.accepted": "厂商已接收；不代表手机已经展示",
   "figure.sent": "厂商或长连接已接收；不代表有人看到",
   "figure.arrived": "设备自己上报已收到；不上报的应用不计入",
