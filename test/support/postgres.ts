@@ -64,6 +64,7 @@ export async function postgres(t: Test, settings: Readonly<Record<string, string
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   process.once("exit", () => child.kill("SIGKILL"));
   t.teardown(async () => {
+    child.ref();
     child.kill("SIGQUIT");
     await ended;
     rmSync(directory, { recursive: true, force: true });
@@ -75,6 +76,9 @@ export async function postgres(t: Test, settings: Readonly<Record<string, string
     });
     child.once("exit", () => reject(new Error(`PostgreSQL has ended: ${said}`)));
   });
+  // Else the test would not end, and nothing end it.
+  child.unref();
+  for (const stream of child.stdio) (stream as { unref?(): void } | null | undefined)?.unref?.();
   let count = 0;
   const url = (name: string): string => `postgres://test@/${name}?host=${directory}`;
   return {

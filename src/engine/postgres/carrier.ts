@@ -83,8 +83,6 @@ export class Carrier {
 
   async start(): Promise<void> {
     await this.#listen();
-    this.#notifying = await this.#options.connect("notify");
-    this.#watch(this.#notifying);
   }
 
   async stop(): Promise<void> {
@@ -218,8 +216,9 @@ export class Carrier {
   }
 
   #flush(): void {
+    if (this.#outgoing.length === 0) return;
     const client = this.#notifying;
-    if (client === undefined || this.#outgoing.length === 0) return;
+    if (client === undefined) return this.#renew(0);
     const messages = this.#outgoing;
     this.#outgoing = [];
     const sent = this.#size;
@@ -242,7 +241,8 @@ export class Carrier {
     });
   }
 
-  #renew(): void {
+  /** @param after milliseconds */
+  #renew(after = AGAIN_FIRST): void {
     this.#notifying?.end().catch(() => {});
     this.#notifying = undefined;
     if (this.#connecting || this.#stopped) return;
@@ -258,6 +258,7 @@ export class Carrier {
         if (!this.#stopped) setTimeout(() => void connect(Math.min(2 * pause, AGAIN_LONGEST)), pause).unref();
       }
     };
-    void connect(AGAIN_FIRST);
+    if (after === 0) void connect(AGAIN_FIRST);
+    else setTimeout(() => void connect(after), after).unref();
   }
 }

@@ -55,15 +55,18 @@ export async function openPostgresEngine(options: PostgresEngineOptions): Promis
     events.committed(message === undefined ? {} : { trouble: message });
   };
 
-  const first = await connect(named("start"));
-  const epoch = await migrate(first, database.schema).finally(() => first.end().catch(() => {}));
+  const first = await connect(named("beat"));
+  const epoch = await migrate(first, database.schema).catch((error: unknown) => {
+    first.end().catch(() => {});
+    throw explain(error);
+  });
   const carrier = new Carrier({
     topic,
     connect: (purpose) =>
       connect(named(purpose), purpose === "notify" ? { synchronous_commit: "off" } : { idle_session_timeout: "0" }),
     onTrouble: (message) => (message === undefined ? undefined : onTrouble(message)),
   });
-  const nodes = await openNodes({
+  const nodes = await openNodes(first, {
     name: options.node,
     started: now(),
     ...(options.now === undefined ? {} : { now: options.now }),
@@ -132,7 +135,7 @@ export async function openPostgresEngine(options: PostgresEngineOptions): Promis
   }
   await carrier.start();
   await sweepGone();
-  carrier.send("n", options.node);
+  if (!nodes.alone()) carrier.send("n", options.node);
   const sweeping = chores(turns, events, hooks, now, options.deviceDays);
   let closing: Promise<void> | undefined;
 

@@ -81,8 +81,9 @@ export interface NodesOptions {
   onGone(): void;
 }
 
-export async function nodes(options: NodesOptions): Promise<Nodes> {
-  let client: Client | undefined = await options.connect();
+/** @param first is its connection from here on */
+export async function nodes(first: Client, options: NodesOptions): Promise<Nodes> {
+  let client: Client | undefined = first;
   const tx = (): Tx => {
     const at = client;
     if (at === undefined) throw new Error("Connection terminated");

@@ -45,6 +45,14 @@ const TRIES = 5;
 const FREE: ReadonlySet<MethodName> = new Set<MethodName>(["append", "addSamples", "addAudit"]);
 const READS: ReadonlySet<MethodName> = new Set<MethodName>([
   "getDevices",
+  "devicesNamed",
+  "devicesByToken",
+  "arrivalTypes",
+  "arrivalDays",
+  "adminUsers",
+  "adminUser",
+  "adminSession",
+  "adminLink",
   "pastOf",
   "devicesByUid",
   "pageByUids",
