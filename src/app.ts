@@ -1,5 +1,7 @@
 // Builds the parts, joins them, starts them in order and stops them in reverse.
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { join, resolve } from "node:path";
 import { Worker } from "node:worker_threads";
 import { type Access, type Api, createApi } from "./api/routes.ts";
 import { Asking } from "./app/asking.ts";
@@ -24,6 +26,7 @@ import { openKeys, openVendors, webPushKeys } from "./app/vendors.ts";
 import { version } from "./app/version.ts";
 import { HeldSettings, type Sources } from "./config/held.ts";
 import { type Config, hasLogin, type TlsSection } from "./config/index.ts";
+import { postgresUrl } from "./config/postgres.ts";
 import { maskedConfig } from "./config/text.ts";
 import type { Asker } from "./core/ask.ts";
 import { bind, forget, unbind } from "./core/connect.ts";
@@ -36,7 +39,10 @@ import { push, pushOnce } from "./core/push.ts";
 import { createReport } from "./core/report.ts";
 import { Tally } from "./core/tally.ts";
 import { Traits } from "./core/traits.ts";
+import type { BatchFigures } from "./engine/calls.ts";
+import { makeDirectory } from "./engine/directory.ts";
 import { type LocalEngine, type LocalEngineOptions, openLocalEngine } from "./engine/local.ts";
+import type { PostgresEngineOptions } from "./engine/postgres/engine.ts";
 import { createServer, type HttpServer } from "./http/server.ts";
 import { Conversation } from "./sockets/sessions/conversation.ts";
 import type { Gate } from "./sockets/sessions/gate.ts";
@@ -132,18 +138,26 @@ export async function startApp(
     },
     (section) => ports[section],
   );
-  const engine: LocalEngine = await openLocalEngine({
-    dataDir: config.data,
-    synchronous: storage.synchronous,
+  const stored = {
     keep: { default: storage.keep, prefixes: Object.entries(storage.keepByPrefix) },
     arrivalDays: storage.arrivalDays,
     vendors: TRAITS,
     deviceDays: storage.deviceDays,
-    onFatal: failed.resolve,
-    onTrouble: onceAMinute((message) => log.error(`${message}; until then only what needs no disk is served`)),
-    ...(metrics === undefined ? {} : { onBatch: ({ work, commit }) => metrics.transaction(work + commit) }),
-    ...(startThread === undefined ? {} : { startThread }),
-  });
+    ...(metrics === undefined
+      ? {}
+      : { onBatch: ({ work, commit }: BatchFigures) => metrics.transaction(work + commit) }),
+  };
+  const engine: LocalEngine =
+    config.engine === "postgres"
+      ? await openShared(config, { ...stored, onTrouble: onceAMinute((message) => log.error(message)) })
+      : await openLocalEngine({
+          ...stored,
+          dataDir: config.data,
+          synchronous: storage.synchronous,
+          onFatal: failed.resolve,
+          onTrouble: onceAMinute((message) => log.error(`${message}; until then only what needs no disk is served`)),
+          ...(startThread === undefined ? {} : { startThread }),
+        });
 
   const hub: Hub = new Hub(() => gateway, client.maxBackpressure, now, traces);
   engine.broker.attach(hub);
@@ -417,6 +431,23 @@ function wishOf(hasLogin: boolean, asker: Asker): HandshakeWish | undefined {
 
 /** How much of what is kept for a topic is shown (`sizeOf`). */
 const KEPT_SHOWN = 1_000_000;
+
+/** The engine of several processes; what speaks to PostgreSQL is loaded only for it. */
+async function openShared(
+  config: Config,
+  stored: Omit<PostgresEngineOptions, "database" | "node">,
+): Promise<LocalEngine> {
+  const { openPostgresEngine } = await import("./engine/postgres/engine.ts");
+  const { schema, caFile } = config.postgres;
+  const found = postgresUrl(config.postgres);
+  if ("problem" in found) throw new PushError("invalid", found.problem);
+  makeDirectory(resolve(config.data)); // vendors' signatures and certificates stay beside the process
+  return await openPostgresEngine({
+    ...stored,
+    node: config.node === "" ? hostname() : config.node,
+    database: { url: found.url, schema, ...(caFile === "" ? {} : { ssl: { ca: readFileSync(caFile) } }) },
+  });
+}
 
 /** Revocations read at once. */
 const RECALLED = 1000;

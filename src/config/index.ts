@@ -9,6 +9,7 @@ import { similar } from "../core/similar.ts";
 import { askProblems } from "./ask.ts";
 import { readEnvironment } from "./environment.ts";
 import { lineOf, type Path } from "./line.ts";
+import { postgresUrl } from "./postgres.ts";
 import { literal } from "./setting.ts";
 import {
   type Config,
@@ -402,6 +403,15 @@ function join(config: Config, draft: Draft, warnings: string[]): void {
   rule(["hooks.ask.ca_file"], () => {
     const { caFile } = config.hooks.ask;
     return caFile === "" ? undefined : checkAuthorities(caFile).map((problem) => `hooks.ask.ca_file: ${problem}`);
+  });
+  rule(["engine", "postgres.url", "postgres.url_file"], () => {
+    if (config.engine !== "postgres") return undefined;
+    const found = postgresUrl(config.postgres);
+    return "problem" in found ? found.problem : undefined;
+  });
+  rule(["postgres.ca_file"], () => {
+    const { caFile } = config.postgres;
+    return caFile === "" ? undefined : checkAuthorities(caFile).map((problem) => `postgres.ca_file: ${problem}`);
   });
   rule(["vendors.ca_file"], () => {
     const { caFile } = config.vendors;

@@ -36,6 +36,18 @@ export const settings = {
     "<directory>",
     "Directory of the database; made when missing, for this user only.",
   ),
+  engine: choice(
+    "sqlite",
+    ["sqlite", "postgres"],
+    "What stores: sqlite, in the directory of the data, for one process; postgres, for several that share a PostgreSQL.",
+  ),
+  node: text(
+    "",
+    /^[\w.-]{0,64}$/,
+    "a name of letters, digits, dots and dashes",
+    "<name>",
+    "Names this process among those that share a PostgreSQL; empty: the name of the machine.",
+  ),
   log_level: choice("info", logLevels, "The least important events that are logged.", { live: true }),
   trust_client_uid: yesNo(
     false,
@@ -275,6 +287,27 @@ export const settings = {
     }),
     host: host("::", "Address on which the authority's question is answered (HTTP-01), once a domain is named."),
     port: port(80, "Port of it. Authorities ask port 80 of the domain: what leads there must lead here."),
+  },
+  postgres: {
+    url: text(
+      "",
+      /^(postgres(ql)?:\/\/[^\0\s]+)?$/,
+      "a URL such as postgres://user:password@host:5432/database",
+      "<url>",
+      "Where PostgreSQL is, with engine = postgres. A direct connection: a pooler of transactions does not let anybody listen.",
+      { secret: true },
+    ),
+    url_file: text("", /^[^\0]*$/, "the path of a file", "<file>", "A file that holds this URL.", { beside: true }),
+    schema: text(
+      "pushbox",
+      /^[a-z_][a-z0-9_]{0,39}$/,
+      "a name of at most 40 small letters, digits and underscores",
+      "<name>",
+      "Schema of the tables, made when missing. Several clusters may share a database under different ones.",
+    ),
+    ca_file: file("Certificates (PEM) by which PostgreSQL's is checked; empty: as the URL's sslmode says.", {
+      beside: true,
+    }),
   },
   storage: {
     synchronous: choice(
