@@ -327,6 +327,7 @@ t.test("D2: each secret may be in a file that a variable names", async (t) => {
     "PUSHBOX_CLIENT_AUTH_KEYS",
     "PUSHBOX_HOOKS_ASK_SECRET",
     "PUSHBOX_HOOKS_TELL",
+    "PUSHBOX_POSTGRES_URL",
     "PUSHBOX_VENDORS_PROXY",
   ]);
   const { config, origins } = valid(
@@ -817,4 +818,21 @@ t.test("lines of a TOML text", async (t) => {
     [["none"], undefined],
   ];
   for (const [path, line] of table) t.equal(lineOf(text, path), line, path.join("."));
+});
+
+t.test("cluster: where PostgreSQL is has to be said, by itself or in a file, and is shown nowhere", (t) => {
+  const url = "postgres://push:hidden@db/push";
+  const directory = t.testdir({ url: `${url}\n`, other: "nothing" });
+  const asked = (flags: Readonly<Record<string, string>>): Given => ({
+    env: {},
+    flags: new Map(Object.entries({ engine: "postgres", ...flags }).map(([name, value]) => [name, [value]])),
+  });
+  t.match(problems(asked({})), [/^--engine: postgres.url is empty; .*write postgres:/]);
+  t.match(problems(asked({ "postgres-url-file": `${directory}/none` })), [/cannot be read \(ENOENT\)/]);
+  t.match(problems(asked({ "postgres-url-file": `${directory}/other` })), [/holds no URL/]);
+  t.match(problems(asked({ "postgres-url": url, "postgres-schema": "Push-Box" })), [/postgres.schema.*small letters/]);
+  t.notMatch(problems(asked({ "postgres-url": "mysql://push:hidden@db" })).join(), /hidden/);
+  for (const flags of [{ "postgres-url": url }, { "postgres-url-file": `${directory}/url` }])
+    t.same(problems(asked(flags)), []);
+  t.end();
 });
