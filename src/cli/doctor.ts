@@ -6,12 +6,11 @@ import { join, resolve } from "node:path";
 import { openFiles, share } from "../app/files.ts";
 import { type Config, domainsOf, listeners, places } from "../config/index.ts";
 import { type Cli, configured, everything, failed, ok } from "./command.ts";
-
-type Level = "ok" | "warning" | "wrong";
+import { clocks } from "./doctor/clock.ts";
 
 interface Finding {
   readonly part: string;
-  readonly level: Level;
+  readonly level: "ok" | "warning" | "wrong";
   readonly text: string;
 }
 
@@ -31,7 +30,7 @@ export function addDoctor(cli: Cli): void {
         ...certificates(config, warnings),
         ...(await domains(config)),
         ...credentials(config),
-        ...(await clock(config)),
+        ...(await clocks(config.vendors.entries)),
       ];
       const { json } = self.opts<{ json?: true }>();
       if (json === true) host.out(`${JSON.stringify(findings)}\n`);
@@ -175,55 +174,4 @@ function credentials(config: Config): readonly Finding[] {
       ? "no vendor is configured: only connections are served"
       : `${names.join(", ")}: complete and readable; whether a vendor takes them only it knows`;
   return [{ part: "credentials", level: names.length === 0 ? "warning" : "ok", text }];
-}
-
-/** Vendors refuse signatures of another time. Each answers anybody with its own. */
-const CLOCKS: Readonly<Record<string, string>> = {
-  apns: "https://api.push.apple.com",
-  fcm: "https://fcm.googleapis.com",
-  huawei: "https://push-api.cloud.huawei.com",
-  honor: "https://push-api.cloud.hihonor.com",
-  xiaomi: "https://api.xmpush.xiaomi.com",
-  oppo: "https://api.push.oppomobile.com",
-  vivo: "https://api-push.vivo.com.cn",
-};
-const MOST_OFF = 60_000;
-const PATIENCE = 3000;
-
-async function clock(config: Config): Promise<readonly Finding[]> {
-  const part = "clock";
-  const places = [...new Set(config.vendors.entries.map(({ vendor }) => CLOCKS[vendor]))].filter(
-    (place) => place !== undefined,
-  );
-  if (places.length === 0) return [{ part, level: "ok", text: `${new Date().toISOString()}; compared with nobody's` }];
-  return await Promise.all(
-    places.map(async (place): Promise<Finding> => {
-      const their = await timeOf(place);
-      if (their === undefined)
-        return { part, level: "warning", text: `${place} cannot be reached, so its clock is not known` };
-      const off = Math.round((Date.now() - their) / 1000);
-      const text = `${Math.abs(off)} s ${off < 0 ? "behind" : "ahead of"} ${place}`;
-      return Math.abs(off) * 1000 > MOST_OFF
-        ? {
-            part,
-            level: "wrong",
-            text: `${text}: its signatures are refused; set the clock (timedatectl set-ntp true)`,
-          }
-        : { part, level: "ok", text };
-    }),
-  );
-}
-
-async function timeOf(place: string): Promise<number | undefined> {
-  try {
-    const { headers } = await fetch(place, {
-      method: "HEAD",
-      redirect: "manual",
-      signal: AbortSignal.timeout(PATIENCE),
-    });
-    const time = Date.parse(headers.get("date") ?? "");
-    return Number.isNaN(time) ? undefined : time;
-  } catch {
-    return undefined;
-  }
 }

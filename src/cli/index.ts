@@ -16,11 +16,13 @@ import { addLab } from "./lab.ts";
 import { addListen } from "./listen.ts";
 import { addOpenApi } from "./openapi.ts";
 import { addProbe } from "./probe.ts";
+import { addReach } from "./reach.ts";
 import { addRemote } from "./remote.ts";
 import { addRestore } from "./restore.ts";
 import { addSend } from "./send.ts";
 import { addServe } from "./serve.ts";
 import { addToken } from "./token.ts";
+import { addTop } from "./top.ts";
 import { addUpgrade, described } from "./upgrade.ts";
 
 /** Runs what the arguments ask for. Returns the exit code. */
@@ -81,12 +83,14 @@ Exit codes: 0 done, 1 failed at run time, 2 wrong command line or configuration.
     addLab,
     addHealthcheck,
     addSend,
+    addReach,
     addListen,
     addProbe,
     addToken,
     addOpenApi,
     addAdmin,
     addRemote,
+    addTop,
     addDoctor,
     addCompletion,
   ])

@@ -17,10 +17,12 @@ interface Remote {
   readonly options?: readonly (readonly [flags: string, parameter: string, why: string])[];
   readonly path: string | ((asked: Fields) => string);
   readonly show: (body: Fields) => string;
+  /** Whether what was asked for went wrong, though the server answered. */
+  readonly fails?: (body: Fields) => boolean;
   readonly example: string;
 }
 
-const listOf = (value: unknown): readonly Fields[] => (Array.isArray(value) ? value : []);
+export const listOf = (value: unknown): readonly Fields[] => (Array.isArray(value) ? value : []);
 /** A table, and how to go on where there is more. */
 const page =
   (name: string, columns: readonly string[], flag = "--after") =>
@@ -34,6 +36,7 @@ const LIMIT = ["--limit <number>", "limit", "how many at most"] as const;
 const AFTER = ["--after <place>", "after", "the place that the page before told"] as const;
 const ID = ["<id>", "id", "the notification's id"] as const;
 const PUSH_ID = ["<pushId>", "pushId", "the device"] as const;
+const HOOK = ["<name>", "name", "as in [[hooks.tell]]"] as const;
 const LANE_OPTIONS = [
   ["--provider <vendor>", "provider", "only of this vendor"],
   ["--app <app>", "app", "only of this bundle id or package name"],
@@ -47,6 +50,18 @@ function whyText(body: Fields): string {
   const steps = listOf(body["steps"]).map((step) => ({ ...step, at: step["atIso"] ?? "-" }));
   const remedy = body["remedy"] === undefined ? "" : `\nwhat helps: ${printable(String(body["remedy"]))}`;
   return `${tableText(steps, ["step", "at", "text"])}\n\n${body["cause"]}: ${printable(String(body["text"]))}${remedy}`;
+}
+
+/** How each endpoint does, and what is wrong below it. */
+function hooksText({ hooks }: Fields): string {
+  const rows = listOf(hooks).map(({ lag, ...hook }) => ({ ...hook, behind: `${Math.ceil(Number(lag) / 1000)} s` }));
+  if (rows.length === 0) return "none: [[hooks.tell]] names an endpoint";
+  const columns = ["name", "state", "waiting", "behind", "delivered", "dead", "dropped", "url"];
+  const troubles = listOf(hooks).flatMap(({ name, state, off, lastError }) => {
+    const { reason } = Object(off ?? lastError) as Fields;
+    return state === "running" || reason === undefined ? [] : [`\n${printable(`${name}: ${reason}`)}`];
+  });
+  return tableText(rows, columns) + troubles.join("");
 }
 
 const jobText = (body: Fields): string => recordText({ ...body, jobs: undefined });
@@ -189,6 +204,55 @@ const COMMANDS: readonly Remote[] = [
     example: "lane resume --provider xiaomi",
   },
   {
+    name: "hook list",
+    summary: "the endpoints of the backend that events are sent to, and how they do",
+    path: "hook/list",
+    show: hooksText,
+    example: "hook list",
+  },
+  {
+    name: "hook test",
+    summary: "send a message of no event to an endpoint, and tell what became of it",
+    takes: [HOOK],
+    path: "hook/test",
+    show: ({ delivered, ...body }) => `${delivered === true ? "delivered" : "not delivered"}\n${recordText(body)}`,
+    fails: ({ delivered }) => delivered !== true,
+    example: "hook test backend",
+  },
+  {
+    name: "hook resume",
+    summary: "try endpoints again at once that have failed or were switched off; all of them without a name",
+    takes: [["[name]", "name", "only this one"]],
+    path: "hook/resume",
+    show: ({ resumed }) => (Array.isArray(resumed) && resumed.length > 0 ? resumed.map(String).join("\n") : "none"),
+    example: "hook resume backend",
+  },
+  {
+    name: "hook dead",
+    summary: "events that an endpoint did not take in time, oldest first",
+    takes: [HOOK],
+    options: [LIMIT, AFTER],
+    path: "hook/dead",
+    show: page("events", ["seq", "type", "key", "timestamp", "attempts", "reason"]),
+    example: "hook dead backend",
+  },
+  {
+    name: "hook replay",
+    summary: "send an endpoint events once more: of the log, or those that it did not take in time",
+    takes: [["<name>", "hook", "as in [[hooks.tell]]"]],
+    options: [
+      ["--from <time>", "from", "written at this time or later: milliseconds, or a time with its zone"],
+      ["--to <time>", "to", "written before this time"],
+      ["--after <event>", "after", "behind this one: its id or seq"],
+      ["--types <types>", "types", "only of these, separated by commas: user.*,topic.left"],
+      ["--key <key>", "key", "only of this key: user:ann"],
+      ["--dead", "dead", "those that it did not take in time, instead of the log"],
+    ],
+    path: "event/replay",
+    show: ({ replayed }) => `${String(replayed)} queued`,
+    example: "hook replay backend --from 2026-01-31T08:00:00Z --types 'user.*'",
+  },
+  {
     name: "notification get",
     summary: "what became of a notification, device by device",
     takes: [ID],
@@ -213,6 +277,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   topic: "topics of a running server",
   job: "calls of notification: how far they are, and orders to them",
   lane: "the ways to the vendors",
+  hook: "the endpoints of the backend that events are sent to",
   notification: "what became of notifications",
 };
 
@@ -241,7 +306,7 @@ export function addRemote(cli: Cli): void {
 }
 
 /** Where the server is, and how the answer is printed. */
-function asking(command: Command): Command {
+export function asking(command: Command): Command {
   return command
     .option("--url <url>", "where its API is", HOME)
     .option(
@@ -267,7 +332,8 @@ function addOne(cli: Cli, command: Command, remote: Remote): void {
       const path = typeof remote.path === "string" ? remote.path : remote.path(body);
       const { remove: _, ...fields } = body;
       const answer = await server.post(path, fields, true);
-      return { answers: [answer], text: () => remote.show(answer.body) };
+      const fails = answer.well && remote.fails?.(answer.body) === true;
+      return { answers: [answer], fails, text: () => remote.show(answer.body) };
     });
   });
 }
@@ -279,6 +345,8 @@ interface Asked {
   /** The first that failed counts. */
   readonly answers: readonly Answer[];
   readonly text: () => string;
+  /** It was done, and went wrong. */
+  readonly fails?: boolean;
   /** What is printed as JSON, where it is not the one answer. */
   readonly json?: () => string;
 }
@@ -294,12 +362,12 @@ async function carryOut({ host, end }: Cli, command: Command, ask: (server: Serv
     return;
   }
   try {
-    const { answers, text, json } = await ask(server);
+    const { answers, text, json, fails } = await ask(server);
     const refused = answers.find(({ well }) => !well);
     if (line.json === true) host.out(`${json?.() ?? answers[0]?.text ?? ""}\n`);
     if (refused !== undefined) host.err(`refused: ${printable(refused.message)}\n`);
     else if (line.json !== true) host.out(`${text()}\n`);
-    end(refused === undefined ? ok : failed);
+    end(refused === undefined && fails !== true ? ok : failed);
   } catch (error) {
     if (!(error instanceof ServerTrouble)) throw error;
     host.err(`${printable(error.message)}\n`);

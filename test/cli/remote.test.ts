@@ -4,13 +4,16 @@ import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { createServer as createHttp } from "node:http";
+import { createServer as createHttp2 } from "node:http2";
 import { join } from "node:path";
 import t from "tap";
+import { clocks } from "../../src/cli/doctor/clock.ts";
 import { reached } from "../../src/cli/doctor/reach.ts";
 import { freePort } from "../../src/http/uws/listeners.ts";
 import { startTestApp } from "../support/app.ts";
 import { cli } from "../support/cli.ts";
 import { device, jobIn } from "../support/devices.ts";
+import { startReceiver } from "../support/receiver.ts";
 
 const notification = { android: { title: "T" } };
 
@@ -106,6 +109,119 @@ t.test("doctor: each part of the machine, and what is wrong with it", async (t) 
   const elsewhere = await cli(["doctor", "--client-host", "192.0.2.1", ...free]);
   t.match(elsewhere, { code: 1, out: /^wrong +client port +192\.0\.2\.1 is not an address of this machine/m });
   t.match(await cli(["doctor", "--client-port", "x"]), { code: 2 });
+});
+
+t.test("console, for machines: hook list, test, resume, dead and replay; a test that fails ends with 1", async (t) => {
+  const receiver = await startReceiver(t);
+  const { url, secret } = receiver;
+  const server = await startTestApp(t, {
+    hooks: { tell: [{ name: "backend", url, secret, events: ["uid.*", "client.packet"] }] },
+  });
+  const ask = (...args: string[]) => cli([...args, "--url", server.apiUrl]);
+  const { id: pushId } = await device(t, server);
+  await server.ok("uid/bind", { pushId, uid: "ann" });
+  await receiver.takenAre(1);
+  t.match(await ask("hook", "list"), { code: 0, out: /^name +state +waiting.*\nbackend +running / });
+  t.match(await ask("hook", "test", "backend"), { code: 0, out: /^delivered\n(.*\n)*status +200\n/ });
+  receiver.say = () => 503;
+  t.match(await ask("hook", "test", "backend"), { code: 1, out: /^not delivered\n(.*\n)*reason +it answered 503\n/ });
+  const json = await ask("hook", "test", "backend", "--json");
+  t.equal(json.code, 1);
+  t.match(JSON.parse(json.out), { code: "success", delivered: false });
+  receiver.say = () => 200;
+  t.match(await ask("hook", "resume"), { code: 0, out: "none\n" });
+  t.match(await ask("hook", "dead", "backend"), { code: 0, out: "none\n" });
+  t.match(await ask("hook", "replay", "backend", "--from", "2026-01-31T08:00:00Z"), { code: 0, out: "1 queued\n" });
+  await receiver.takenAre(2);
+  t.match(await ask("hook", "replay", "backend", "--dead"), { code: 0, out: "0 queued\n" });
+  t.match(await ask("hook", "replay", "backend"), { code: 1, err: /^refused: from is required/ });
+  t.match(await ask("hook", "test", "other"), { code: 1, err: /^refused: no hook is called "other"/ });
+});
+
+t.test("console, for machines: reach, waited for to the end; what is wrong with its line", async (t) => {
+  const server = await startTestApp(t);
+  const { id: pushId } = await device(t, server);
+  await server.ok("uid/bind", { pushId, uid: "ann" });
+  const line = ["reach", "--uid", "ann", "--title", "Bob", "--url", server.apiUrl];
+  t.match(await cli([...line, "--id", "r1", "hello"]), { code: 0, out: "accepted: r1\n" });
+  const waited = await cli([...line, "--id", "r2", "--fallback-after", "50", "--wait", "30", '{"chat":7}']);
+  t.match(waited, { out: /^accepted: r2\n(.*\n)*finished: .*\n(.*\n)*users reached: 1 by \w+\n$/ });
+  const wrong: [args: string[], err: RegExp][] = [
+    [["reach", "x"], /to whom\? Give --uid\n--title is missing/],
+    [["reach", "--uid", "ann", "--title", "T", "--cap-per-day", "0", "x"], /--cap-per-day 0: write a whole number/],
+    [["reach", "--uid", "ann"], /missing required argument 'json'/],
+  ];
+  for (const [args, err] of wrong) t.match(await cli(args), { code: 2, err }, args.join(" "));
+  const late = await cli([...line, "--fallback-after", "2h", "--ttl", "1h", "x"]);
+  t.match(late, { code: 1, err: /^refused: fallbackAfter must be less than timeToLive/ });
+});
+
+t.test(
+  "console, for machines: top draws on a terminal, writes lines elsewhere, and JSON where it is asked to",
+  async (t) => {
+    const server = await startTestApp(t);
+    await device(t, server);
+    const line = ["top", "--every", "0.1", "--url", server.apiUrl];
+    const plain = await cli([...line, "--count", "2"]);
+    t.match(plain, {
+      code: 0,
+      err: "",
+      out: /^at +connections +messages\/s .*\n\d{4}-\S+ +\d+ .*\n\d{4}-\S+ +\d+ .*\n$/,
+    });
+    const drawn = await cli([...line, "--count", "2"], {}, true);
+    t.equal(drawn.out.split("\u001b[H\u001b[J").length, 3, "each in the place of the one before");
+    t.match(drawn.out, /1 sessions: 1 android, 0 ios, 0 browser\n\nconnections +\d/);
+    const json = await cli([...line, "--count", "2", "--json"]);
+    const looks = json.out
+      .trim()
+      .split("\n")
+      .map((text) => JSON.parse(text) as object);
+    t.match(looks, [{ at: String, sessions: { total: 1 }, lanes: [], hooks: [], values: { connections: Array } }, {}]);
+    t.match(await cli(["top", "--every", "0"]), { code: 2, err: /--every 0: write seconds/ });
+    t.match(await cli(["top", "--count", "x"]), { code: 2, err: /--count x: write a whole number/ });
+    await server.stop();
+    t.match(await cli(line), { code: 1, err: /does a pushbox run there/ });
+  },
+);
+
+t.test("doctor: the clock against that of each vendor, by HTTP or HTTP/2, where it can be reached", async (t) => {
+  let their: string | undefined = new Date(Date.now() - 3_600_000).toUTCString();
+  const answer = (response: { setHeader(name: string, value: string): unknown; sendDate: boolean; end(): unknown }) => {
+    response.sendDate = false;
+    if (their !== undefined) response.setHeader("date", their);
+    response.end();
+  };
+  const vendor = createHttp((_request, response) => answer(response)).listen(0, "127.0.0.1");
+  const apple = createHttp2((_request, response) => answer(response)).listen(0, "127.0.0.1");
+  await Promise.all([once(vendor, "listening"), once(apple, "listening")]);
+  t.teardown(() => {
+    vendor.close();
+    apple.close();
+  });
+  const at = (server: { address(): unknown }) => `http://127.0.0.1:${(server.address() as { port: number }).port}`;
+  const entries = [
+    { vendor: "xiaomi", value: { base_url: at(vendor) } },
+    { vendor: "apns", value: { base_url: at(apple) } },
+  ];
+  t.match(await clocks(entries), [
+    { level: "wrong", text: /^3\d{3} s ahead of http:\S+: its signatures are refused; set the clock/ },
+    { level: "wrong", text: /^3\d{3} s ahead of/ },
+  ]);
+  their = new Date(Date.now() + 7_200_000).toUTCString();
+  t.match((await clocks(entries))[1], { level: "wrong", text: /^7\d{3} s behind/ });
+  their = new Date().toUTCString();
+  t.match(await clocks(entries), [{ level: "ok" }, { level: "ok" }]);
+  their = undefined;
+  t.match(await clocks(entries), [{ level: "ok", text: /without telling its time/ }, { level: "ok" }]);
+  const { port } = await freePort("127.0.0.1", 0);
+  const nobody = `http://127.0.0.1:${port}`;
+  t.match(await clocks([{ vendor: "xiaomi", value: { base_url: nobody } }]), [
+    { level: "warning", text: /cannot be reached/ },
+  ]);
+  t.match(await clocks([{ vendor: "apns", value: { base_url: nobody } }]), [
+    { level: "warning", text: /cannot be reached/ },
+  ]);
+  t.match(await clocks([{ vendor: "webpush", value: {} }]), [{ level: "ok", text: /compared with nobody's/ }]);
 });
 
 t.test("doctor: what is stored for a domain, and whether its port 80 leads here", async (t) => {

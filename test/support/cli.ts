@@ -2,13 +2,17 @@
 import { run } from "../../src/cli/index.ts";
 import type { Ended } from "./process.ts";
 
-export async function cli(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
+export async function cli(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  terminal = false,
+): Promise<Ended> {
   let [out, err] = ["", ""];
   const code = await run({
     args,
     env,
     program: ["pushbox"],
-    terminal: false,
+    terminal,
     out: (text) => {
       out += text;
     },

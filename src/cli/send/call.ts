@@ -33,7 +33,7 @@ export interface Given {
 
 /** A call of the API. What is undefined in its body is not sent. */
 export interface Call {
-  readonly kind: "push" | "notification";
+  readonly kind: "push" | "notification" | "reach";
   readonly body: Readonly<Record<string, unknown>>;
 }
 
@@ -133,7 +133,7 @@ function checkPush({ push, data, ...given }: Given, problems: Problems): void {
 }
 
 /** The flags are laid over --notification. */
-function contentOf({ title, message, sound, id, ...given }: Given, problems: Problems): Fields {
+export function contentOf({ title, message, sound, id, ...given }: Given, problems: Problems): Fields {
   const raw = objectOf("--notification", given.notification, problems);
   const badge = whole("--badge", given.badge, 0, 2 ** 31 - 1, problems);
   const onlyBadge = badge !== undefined && message === undefined && given.payload === undefined;
@@ -163,7 +163,7 @@ const defined = (fields: Fields): Fields =>
 const isObject = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-function whole(flag: string, text: string | undefined, least: number, most: number, problems: Problems) {
+export function whole(flag: string, text: string | undefined, least: number, most: number, problems: Problems) {
   if (text === undefined) return undefined;
   const number = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
   if (!(number >= least && number <= most))
@@ -172,7 +172,7 @@ function whole(flag: string, text: string | undefined, least: number, most: numb
 }
 
 /** In milliseconds, so that a server which knows no durations understands it. */
-function duration(flag: string, text: string | undefined, problems: Problems): number | undefined {
+export function duration(flag: string, text: string | undefined, problems: Problems): number | undefined {
   if (text === undefined) return undefined;
   const ms = milliseconds(text);
   if (ms === undefined || ms > Number.MAX_SAFE_INTEGER)

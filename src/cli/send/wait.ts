@@ -185,6 +185,19 @@ export async function devicesText(
   }
 }
 
+/** How many users were reached which way. Nothing when that cannot be asked. */
+export async function reachedText(server: Server, id: string): Promise<string> {
+  try {
+    const { well, body } = await server.post("notification/get", { id, limit: 1 });
+    const reached: unknown = well ? body["reached"] : undefined;
+    const ways = Object.entries(Object(reached)).filter(([, count]) => Number(count) > 0);
+    return ways.length === 0 ? "" : `\nusers reached: ${ways.map(([way, count]) => `${count} by ${way}`).join(", ")}`;
+  } catch (error) {
+    if (error instanceof ServerTrouble) return "";
+    throw error;
+  }
+}
+
 function deviceText(row: unknown): string {
   const { pushId, provider, state, reason } = Object(row) as Readonly<Record<string, unknown>>;
   const why = reason === undefined ? "" : `: ${reason}`;
