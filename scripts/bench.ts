@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { pagesFilled, pagesOpen } from "./bench/console.ts";
 import { telling } from "./bench/hooks.ts";
 import { hanging, logins } from "./bench/login.ts";
 import { broadcast, throughApns } from "./bench/notifications.ts";
@@ -99,14 +100,18 @@ async function load(server: Running, callers: number, seconds: number, body: str
 
 const encode = encodeURIComponent;
 
-/** Frames delivered per second to 1,000 subscribers of one topic. */
-async function fanOut(server: Running, callers: number, seconds: number): Promise<number> {
+/** Frames delivered per second to 1,000 subscribers of one topic, and what each costs the server, microseconds. */
+async function fanOutCost(server: Running, callers: number, seconds: number) {
   const subscribers = await subscribe(server, 1000, seconds + 2);
+  const before = server.cpu();
   const calling = call(server, callers, seconds, `topic=bench&${FRAME_PUSH}`);
   const [result] = await Promise.all([subscribers.result, calling]);
   if (result.closed > 0) throw new Error(`${server.name}: ${result.closed} subscribers lost`);
-  return result.msgs_per_s;
+  return { perSecond: result.msgs_per_s, cost: ((server.cpu() - before) * 1e6) / result.messages };
 }
+
+const fanOut = async (server: Running, callers: number, seconds: number): Promise<number> =>
+  (await fanOutCost(server, callers, seconds)).perSecond;
 
 /** @param token in the query; "": none */
 async function registrations(server: Running, token = ""): Promise<number> {
@@ -244,6 +249,13 @@ async function main(): Promise<void> {
       subscribe: (server, connections, seconds) => subscribe(server, connections, seconds, 0, 10_000),
       latency: (server) => latency(server, 2000),
     });
+  const pages = {
+    fanOut: (server: Running) => fanOutCost(server, 50, 6),
+    subscribe: (server: Running, connections: number, seconds: number) =>
+      subscribe(server, connections, seconds, 0, 5000),
+  };
+  if (wanted("pages")) await pagesOpen(ROUNDS, pages);
+  if (wanted("console")) await pagesFilled(pages);
   if (wanted("broadcast")) await broadcast((server) => latency(server, 2000));
 
   const missed = rows.filter((row) => !row.holds);

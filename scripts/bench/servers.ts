@@ -27,6 +27,8 @@ export interface Running {
   /** How wsload shakes hands with it. */
   readonly mode: "raw" | "eio4";
   readonly rss: () => number;
+  /** Processor time so far, seconds. */
+  readonly cpu: () => number;
   stop(): Promise<void>;
 }
 
@@ -67,6 +69,11 @@ export async function start(name: ServerName, data = newData(), more: readonly s
     httpPort,
     mode: name === "bare" || name === "turn" ? "raw" : "eio4",
     rss: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1]) * 1024,
+    cpu() {
+      // utime and stime, behind the name, which is in brackets; in hundredths on every Linux that Node runs on.
+      const fields = readFileSync(`/proc/${child.pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+      return (Number(fields[11]) + Number(fields[12])) / 100;
+    },
     async stop() {
       child.kill("SIGTERM");
       const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
