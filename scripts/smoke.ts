@@ -182,6 +182,19 @@ async function smoke(child: ChildProcess, clientPort: number, apiPort: number): 
       }
       run("probe", "--url", `http://127.0.0.1:${clientPort}`, "--api", `http://127.0.0.1:${apiPort}`);
     });
+    await step("the console serves its page, and the link that was printed sets its password", async () => {
+      const [, url = "", link = ""] = /(http:\/\/127\.0\.0\.1:\d+)\/#setup=([\w-]+)/.exec(output) ?? [];
+      const page = await (await fetch(url)).text();
+      for (const [, file = ""] of page.matchAll(/(?:src|href)="(\/[\w.-]+)"/g))
+        check((await fetch(url + file)).status === 200, `${file} is missing`);
+      check(page.includes('src="/console.js"'), page);
+      const answer = await fetch(`${url}/admin/setup`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ link, name: "smoke", password: "a password of a test" }),
+      });
+      check(answer.status === 200 && answer.headers.getSetCookie().length === 1, await answer.text());
+    });
     await step("its data is copied while it runs", async () => {
       run("backup", copy, "--data", data);
     });

@@ -11,7 +11,8 @@ import { add, limit, median, put, short } from "./table.ts";
 const PAGES = 10;
 /** As often as the overview asks for its lists, milliseconds. */
 const ASKED_EVERY = 5000;
-const CONNECTIONS = 20_000;
+/** Fewer where no more files may be open (`ulimit -n`). */
+const CONNECTIONS = Number(process.env["CONNECTIONS"] ?? 20_000);
 const LONGEST = 300;
 /** Fan-out is measured by turns, in the same minutes of the same server. */
 const SLICES = 2;
