@@ -5,8 +5,9 @@ import { once } from "node:events";
 import { copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import { runHere } from "../support/cli.ts";
 import { RawClient } from "../support/clients.ts";
-import { kill, main, nodeArguments, run, type Server, serve, start } from "../support/process.ts";
+import { kill, main, nodeArguments, type Server, serve, start } from "../support/process.ts";
 
 const port = (server: Server): number => Number(new URL(server.clientUrl).port);
 const OLD = "2018-01-31T12:00:00.000Z";
@@ -41,7 +42,7 @@ t.test("devices of mongoexport are on the server afterwards, with everything tha
       }) +
       device(3, { updateTime: { $date: 1517400000000 }, uid: 7 }),
   });
-  const done = await run(directory, "import", "--devices", "devices.json");
+  const done = await runHere(directory, "import", "--devices", "devices.json");
   t.equal(done.code, 0, done.err);
   t.equal(count(done.out, "added"), 3);
   t.equal(count(done.out, "devices in"), 3);
@@ -65,7 +66,7 @@ t.test("devices of mongoexport are on the server afterwards, with everything tha
   const client = await RawClient.open(port(server));
   t.match(await client.hello({ id: "import-device-1" }), { uid: "ann", tags: ["v_2", "vip"], token: "aabb" });
   await client.close();
-  t.match(await run(directory, "import", "--devices", "devices.json"), {
+  t.match(await runHere(directory, "import", "--devices", "devices.json"), {
     code: 1,
     err: /is in use by another pushbox \(process \d+ on .*\): stop that one/,
   });
@@ -92,11 +93,11 @@ t.test(
         device(5, { ...token, token: "ef01", updateTime: { $date: "2019-01-01T00:00:00.000Z" } }) +
         device(6, { uid: "x", tags: ["old"], ...token, token: "0123" }),
     );
-    const dry = await run(directory, "import", "--devices", file, "--dry-run");
+    const dry = await runHere(directory, "import", "--devices", file, "--dry-run");
     t.equal(dry.code, 0, dry.err);
     t.match(dry.out, "2  devices in");
     t.match(dry.out, "nothing was written");
-    const first = await run(directory, "import", "--devices", file);
+    const first = await runHere(directory, "import", "--devices", file);
     t.equal(first.code, 0, first.err);
     t.equal(count(first.out, "added"), 3);
     t.match(first.out, / 1 {6}what is known of it here is newer \(line 1\)/);
@@ -108,7 +109,7 @@ t.test(
         device(6, { uid: "y", tags: ["new"], updateTime: { $date: "2020-01-01T00:00:00.000Z" } }) +
         device(6, { uid: "z", updateTime: { $date: "2019-12-31T00:00:00.000Z" } }),
     );
-    const second = await run(directory, "import", "--devices", file);
+    const second = await runHere(directory, "import", "--devices", file);
     t.equal(count(second.out, "here already"), 1);
     t.equal(count(second.out, "updated"), 1);
     t.match(second.out, / 1 {6}what is known of it here is newer \(line 3\)/);
@@ -149,14 +150,14 @@ t.test(
     first.child.kill("SIGKILL");
     t.match(progress, /^devices\.json: \d+ %, [\d,]+ lines, [\d,]+\/s, \d+ s left\n/);
     t.equal((await first.ended).code, null, "it was killed before its end");
-    const second = await run(directory, "import", "--devices", "devices.json");
+    const second = await runHere(directory, "import", "--devices", "devices.json");
     t.equal(second.code, 0, second.err);
     t.match(second.err, /^devices\.json: going on at line [\d,]+\n/);
     t.equal(count(second.out, "added"), devices - 60);
     t.equal(count(second.out, "devices in"), devices - 60);
     t.match(second.out, / 60 {6}the line is not JSON \(line 1000, 2000, 3000, 4000, 5000 \.\.\.\)/);
     // It came to its end: the next one begins anew, and finds all of it.
-    const third = await run(directory, "import", "--devices", "devices.json");
+    const third = await runHere(directory, "import", "--devices", "devices.json");
     t.notMatch(third.err, "going on");
     t.equal(count(third.out, "here already"), devices - 60);
   },
@@ -175,7 +176,7 @@ t.test("a signal ends it in order, with what was read stored", async (t) => {
   const ended = await first.ended;
   t.equal(ended.code, 1);
   t.match(ended.err, /SIGTERM: stopped at line [\d,]+; the same command goes on from there\n$/);
-  const second = await run(directory, "import", "--devices", "devices.json");
+  const second = await runHere(directory, "import", "--devices", "devices.json");
   t.equal(count(second.out, "added"), devices);
 });
 
@@ -198,7 +199,7 @@ t.test(
       ].join(""),
       "list.json": '[{"_id":"import-device-1"}]',
     });
-    const done = await run(directory, "import", "--devices", "devices.json");
+    const done = await runHere(directory, "import", "--devices", "devices.json");
     t.equal(done.code, 0, done.err);
     t.equal(
       done.out.replace(/ in \/.*/, ""),
@@ -219,11 +220,11 @@ t.test(
            3  devices
 `,
     );
-    t.match(await run(directory, "import", "--devices", "list.json"), {
+    t.match(await runHere(directory, "import", "--devices", "list.json"), {
       code: 1,
       err: "run mongoexport without --jsonArray",
     });
-    t.match(await run(directory, "import", "--devices", "nothing.json"), {
+    t.match(await runHere(directory, "import", "--devices", "nothing.json"), {
       code: 1,
       err: /^the import stopped: nothing\.json cannot be opened/,
     });
@@ -256,25 +257,28 @@ t.test("devices come by standard input, and export writes the same lines again",
   });
   t.equal(done.status, 0, done.stderr);
   t.equal(done.stdout, lines);
-  t.same(await run(directory, "export", "--out", "out.json"), {
+  t.same(await runHere(directory, "export", "--out", "out.json"), {
     code: 0,
     out: "2 devices written to out.json\n",
     err: "",
   });
   t.equal(readFileSync(join(directory, "out.json"), "utf8"), lines);
-  t.match(await run(directory, "export", "--out", "out.json"), {
+  t.match(await runHere(directory, "export", "--out", "out.json"), {
     code: 1,
     err: /^no devices were written: .*out\.json/,
   });
   t.equal(readFileSync(join(directory, "out.json"), "utf8"), lines);
-  t.match(await run(directory, "export", "--data", "nowhere"), { code: 1, err: "name the data directory with --data" });
+  t.match(await runHere(directory, "export", "--data", "nowhere"), {
+    code: 1,
+    err: "name the data directory with --data",
+  });
 });
 
 t.test("export goes on beside a running server", async (t) => {
   const directory = t.testdir({});
   const server = await serve(t, directory);
   for (let n = 0; n < 5; n++) await server.call("uid/bind", { pushId: `export-device-${n}`, uid: "ann" });
-  const done = await run(directory, "export");
+  const done = await runHere(directory, "export");
   t.equal(done.code, 0, done.err);
   t.equal(done.out.trim().split("\n").length, 5);
   await server.stop();
@@ -293,23 +297,29 @@ t.test("a table of tokens becomes devices, which the app takes over when it conn
     "unknown.csv": "pushId,tokn\n1,2\n",
     "half.csv": "type;token\nfcm;abc\n",
   });
-  const done = await run(directory, "import", "--tokens", "tokens.csv");
+  const done = await runHere(directory, "import", "--tokens", "tokens.csv");
   t.equal(done.code, 0, done.err);
   t.equal(count(done.out, "added"), 2);
   t.match(done.out, "it has no token (line 5)");
   t.match(done.out, "it has 3 columns, not 7 (line 6)");
   t.match(done.out, "a quote does not end (line 7)");
-  t.match(await run(directory, "import", "--tokens", "half.csv"), { code: 0, out: / 1 {2}added/ });
-  t.match((await run(directory, "import", "--tokens", "half.csv")).out, / 1 {2}here already/);
-  t.match(await run(directory, "import", "--tokens", "no-type.csv"), { code: 1, err: "names no column type" });
-  t.match(await run(directory, "import", "--tokens", "unknown.csv"), { code: 1, err: "did you mean token?" });
+  t.match(await runHere(directory, "import", "--tokens", "half.csv"), { code: 0, out: / 1 {2}added/ });
+  t.match((await runHere(directory, "import", "--tokens", "half.csv")).out, / 1 {2}here already/);
+  t.match(await runHere(directory, "import", "--tokens", "no-type.csv"), {
+    code: 1,
+    err: /^the import stopped: .*names no column type.*\n$/,
+  });
+  t.match(await runHere(directory, "import", "--tokens", "unknown.csv"), {
+    code: 1,
+    err: /^the import stopped: .*did you mean token\?.*\n$/,
+  });
   const server = await serve(t, directory);
   const bob = async () => JSON.parse((await server.call("device/get", { uid: "bob" })).text) as { token: string }[];
   t.equal((await bob())[0]?.token, 'quoted "token", with\nan end of line');
   const client = await RawClient.open(port(server));
   await client.hello({ id: "the-app-itself", token: { type: "fcm", token: "abc" } });
   await client.close();
-  const devices = (await run(directory, "export")).out;
+  const devices = (await runHere(directory, "export")).out;
   t.match(devices, /"_id":"the-app-itself".*"token":"abc"/);
   t.notMatch(devices, /"_id":"import-[0-9a-f]{32}".*"token":"abc"/);
   await server.stop();
@@ -317,13 +327,13 @@ t.test("a table of tokens becomes devices, which the app takes over when it conn
 
 t.test("an import needs one thing to import, and says what else is wrong", async (t) => {
   const directory = t.testdir({});
-  t.match(await run(directory, "import"), {
+  t.match(await runHere(directory, "import"), {
     code: 2,
     err: "name one of --devices, --tokens and --config\n1 problem\n",
   });
-  t.match(await run(directory, "import", "--devices", "a", "--tokens", "b"), { code: 2 });
-  t.match(await run(directory, "import", "--devices", "a", "b"), { code: 2, err: "b: unexpected" });
-  t.match(await run(directory, "import", "--device", "a"), { code: 2 });
+  t.match(await runHere(directory, "import", "--devices", "a", "--tokens", "b"), { code: 2 });
+  t.match(await runHere(directory, "import", "--devices", "a", "b"), { code: 2, err: "b: unexpected" });
+  t.match(await runHere(directory, "import", "--device", "a"), { code: 2 });
   t.notOk(existsSync(join(directory, "pushbox-data")));
 });
 
@@ -379,7 +389,7 @@ t.test("the old configuration becomes one that check accepts, and what has no eq
     "config-admin.js": "exports.https_port = 12001;",
     cert: { "apns.p8": key },
   });
-  const done = await run(
+  const done = await runHere(
     directory,
     "import",
     "--app",
@@ -443,7 +453,7 @@ master_secret = "the-secret"
 #service_account_file = "/cert/none.json"
 `,
   );
-  t.same(await run(directory, "check", "--config", "pushbox.toml"), {
+  t.same(await runHere(directory, "check", "--config", "pushbox.toml"), {
     code: 0,
     out: "the configuration is right\n",
     err: "",
@@ -470,12 +480,12 @@ master_secret = "the-secret"
   ] as const)
     t.match(done.out, told, what);
   t.match(done.out, /\npushbox\.toml written; \d+ lines above were not taken over as they are\n$/);
-  t.match(await run(directory, "import", "--config", "config-proxy.js"), {
+  t.match(await runHere(directory, "import", "--config", "config-proxy.js"), {
     code: 1,
     err: "pushbox.toml exists and is left as it is: name another with --out\n",
   });
   copyFileSync(join(directory, "config-proxy.js"), join(directory, "old.js"));
-  t.match(await run(directory, "import", "--config", "old.js", "--out", "other.toml"), {
+  t.match(await runHere(directory, "import", "--config", "old.js", "--out", "other.toml"), {
     code: 2,
     err: "old.js: its name does not say what it is",
   });

@@ -1,6 +1,6 @@
 // Devices and tokens from a file into a data directory: piece by piece, so that it takes no more memory however many there are.
 import { createHash } from "node:crypto";
-import { closeSync, createReadStream, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, createReadStream, fstatSync, openSync, read, readSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Config } from "../../config/index.ts";
 import type { ImportedDevice, ImportVerdict } from "../../core/import.ts";
@@ -96,8 +96,12 @@ function openInput({ file, tokens }: Source, host: Pick<Process, "inputPieces">)
   return {
     name: `${kind} ${size} ${mtimeMs} ${digest}`,
     size,
+    // A stream that is not read to its end closes its file, whatever `autoClose` says: that is left to `close`.
     from: (start) =>
-      createReadStream("", { fd, start, highWaterMark: PIECE, autoClose: false }) as AsyncIterable<Buffer>,
+      createReadStream("", {
+        ...{ fd, start, highWaterMark: PIECE, autoClose: false },
+        fs: { read, close: (_: number, done: () => void) => done() },
+      }) as AsyncIterable<Buffer>,
     close: () => closeSync(fd),
   };
 }
