@@ -1,6 +1,6 @@
-// npm test [-- files or folders]: every test file in a process of its own, as many at once as there are cores. Shows failing tests in
-// full and everything else in a line per file, then the slowest files, and ends with a line "N passed, N failed" that counts test
-// cases: the top-level tests of each file.
+// npm test [-- files or folders]: every test file in a process of its own, three at once for each two cores, as many wait. Shows
+// failing tests in full and everything else in a line per file, then the slowest files, and ends with a line "N passed, N failed"
+// that counts test cases: the top-level tests of each file.
 //   --grep=WORD   only tests whose name has it (/of a form/i); the others count as skipped
 //   --jobs=N      that many files at once
 //   --bail        no further test of a file after its first failure
@@ -25,7 +25,7 @@ const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     grep: { type: "string" },
-    jobs: { type: "string", default: String(availableParallelism()) },
+    jobs: { type: "string", default: String(Math.ceil(1.5 * availableParallelism())) },
     bail: { type: "boolean", default: false },
     patience: { type: "string", default: "240" },
     slowest: { type: "string", default: "8" },

@@ -13,9 +13,10 @@ import { createAuthority } from "../src/lab/authority.ts";
 import { openVendors, VENDORS } from "../src/vendors/index.ts";
 import { createVapidKey } from "../src/vendors/webpush.ts";
 import { startTestApp } from "./support/app.ts";
+import { runHere } from "./support/cli.ts";
 import { SocketClient, TRANSPORTS } from "./support/clients.ts";
 import { freePort } from "./support/ports.ts";
-import { kill, main, nodeArguments, run } from "./support/process.ts";
+import { kill, main, nodeArguments } from "./support/process.ts";
 import { installed, nginxOf } from "./support/proxies.ts";
 
 const privateKey = (kind: "ec" | "rsa"): string => {
@@ -192,7 +193,7 @@ t.test("the other commands are those of CI, of package.json or of the help", asy
   const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
     scripts: Record<string, string>;
   };
-  const help = (await run(t.testdir({}), "--help")).out;
+  const help = (await runHere(t.testdir({}), "--help")).out;
   for (const command of [...commands.filter((line) => !/^(\.\/pushbox|curl)/.test(line)), ...inline]) {
     const [program, ...words] = command.split(/\s+/);
     if (program === ".ci/run" || command === "npm install socket.io-client") continue; // the client is tried from here
@@ -219,11 +220,11 @@ t.test("every configuration in it is right, and every setting it names exists", 
     const file = join(directory, `${at}.toml`);
     const placeholder = /[\w-]*characters-or-more/;
     writeFileSync(file, text.replace(placeholder, randomBytes(24).toString("hex")), { mode: 0o600 });
-    t.match(await run(directory, "check", "--config", file), { code: 0, err: "" }, text);
+    t.match(await runHere(directory, "check", "--config", file), { code: 0, err: "" }, text);
     if (!placeholder.test(text)) continue;
     writeFileSync(file, text);
     t.match(
-      await run(directory, "check", "--config", file),
+      await runHere(directory, "check", "--config", file),
       { code: 2, err: /(api\.keys\[1\]\.key|client\.auth\.keys\[1\]\.secret): does not fit; write a random one/ },
       "A2: a key that everybody can read is not taken",
     );

@@ -6,6 +6,7 @@ import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import t from "tap";
 import { version } from "../../src/app/version.ts";
+import { runHere } from "../support/cli.ts";
 import { free, main, messages, run, start } from "../support/process.ts";
 
 t.test("without a command: help with examples and exit codes, 0", async (t) => {
@@ -26,7 +27,7 @@ t.test("without a command: help with examples and exit codes, 0", async (t) => {
 t.test("every command explains itself with an example", async (t) => {
   const commands = ["serve", "check", "config", "init", "backup", "restore", "healthcheck", "lab"];
   const directory = t.testdir({});
-  const helps = await Promise.all(commands.map((command) => run(directory, command, "--help")));
+  const helps = await Promise.all(commands.map((command) => runHere(directory, command, "--help")));
   for (const [at, { code, out }] of helps.entries()) {
     t.equal(code, 0, commands[at] ?? "");
     t.match(out, /Examples?[:,]/, commands[at] ?? "");
@@ -46,9 +47,9 @@ t.test("--version is the package's", async (t) => {
 
 t.test("D7: help and version are commands too; a part of a flag's name is enough for a suggestion", async (t) => {
   const directory = t.testdir({});
-  t.same(await run(directory, "version"), { code: 0, out: `${version}\n`, err: "" });
-  t.match(await run(directory, "help"), { code: 0, out: /^Usage: pushbox/ });
-  t.match(await run(directory, "help", "serve"), { code: 0, out: /^Usage: pushbox serve[\s\S]*--client-port/ });
+  t.same(await runHere(directory, "version"), { code: 0, out: `${version}\n`, err: "" });
+  t.match(await runHere(directory, "help"), { code: 0, out: /^Usage: pushbox/ });
+  t.match(await runHere(directory, "help", "serve"), { code: 0, out: /^Usage: pushbox serve[\s\S]*--client-port/ });
   t.match(await run(directory, "serve", "--port", "80"), {
     code: 2,
     err: /^--port: unknown flag; did you mean --client-port or --api-port or --admin-port/,
@@ -85,8 +86,8 @@ t.test("wrong flags, variables and file: all at once, 2, and nothing is started"
 
 t.test("check: 0 when all is right, 2 otherwise; it starts nothing", async (t) => {
   const directory = t.testdir({});
-  t.match(await run(directory, "check"), { code: 0, out: "the configuration is right\n" });
-  t.match(await run(directory, "check", "--api-host", "::"), {
+  t.match(await runHere(directory, "check"), { code: 0, out: "the configuration is right\n" });
+  t.match(await runHere(directory, "check", "--api-host", "::"), {
     code: 2,
     err: /--api-host: .*--insecure-api\n1 problem\n$/,
   });
@@ -99,33 +100,33 @@ t.test("check: 0 when all is right, 2 otherwise; it starts nothing", async (t) =
 
 t.test("init writes a file for its owner only, once; serve takes it", async (t) => {
   const directory = t.testdir({});
-  t.match(await run(directory, "init"), {
+  t.match(await runHere(directory, "init"), {
     code: 0,
     out: /^pushbox\.toml written\. Start with it: pushbox serve --config pushbox\.toml\n.* public half for pages is [\w-]{87}\n$/,
   });
   const written = readFileSync(join(directory, "pushbox.toml"), "utf8");
   t.equal(statSync(join(directory, "pushbox.toml")).mode & 0o777, 0o600);
-  t.match(await run(directory, "check", "--config", "pushbox.toml"), { code: 0, err: "" });
+  t.match(await runHere(directory, "check", "--config", "pushbox.toml"), { code: 0, err: "" });
   const [plain, asWritten] = [
-    await run(directory, "config"),
-    await run(directory, "config", "--config", "pushbox.toml"),
+    await runHere(directory, "config"),
+    await runHere(directory, "config", "--config", "pushbox.toml"),
   ];
   t.equal(asWritten.out, plain.out, "it changes nothing as it is");
   // With its comments taken off every setting is one of the file, and still the default; the examples of lists aside.
   const settings = written.slice(0, written.indexOf("# Push services of vendors."));
   const bare = settings.replace(/^#\[\[.*\n(#[a-z_]+ = .*\n)*/gm, "").replace(/^#(?=[a-z_0-9]+ = )/gm, "");
   writeFileSync(join(directory, "bare.toml"), bare);
-  const { code, out } = await run(directory, "config", "--config", "bare.toml");
+  const { code, out } = await runHere(directory, "config", "--config", "bare.toml");
   t.equal(code, 0);
   const values = (text: string): string[] => text.split("\n").map((line) => line.replace(/ +# .*/, ""));
   t.same(values(out), values(plain.out));
   t.same(out.match(/# default$/gm), ["# default", "# default", "# default"], "all but the lists of tables");
-  t.match(await run(directory, "init"), {
+  t.match(await runHere(directory, "init"), {
     code: 1,
     err: "pushbox.toml exists and is left as it is: name another file\n",
   });
   t.equal(readFileSync(join(directory, "pushbox.toml"), "utf8"), written);
-  t.match(await run(directory, "init", "no/where.toml"), { code: 1, err: /^cannot write no\/where\.toml: ENOENT/ });
+  t.match(await runHere(directory, "init", "no/where.toml"), { code: 1, err: /^cannot write no\/where\.toml: ENOENT/ });
 });
 
 t.test(
@@ -167,7 +168,7 @@ t.test("serve: first the version, the data, both addresses and a line to try; SI
   ]);
   t.equal(statSync(join(directory, "pushbox-data")).mode & 0o777, 0o700);
   const api = log.at(-2)?.replace("API at ", "") ?? "";
-  t.match(await run(directory, "healthcheck", "--api-port", new URL(api).port), {
+  t.match(await runHere(directory, "healthcheck", "--api-port", new URL(api).port), {
     code: 0,
     out: `${api}/healthz answers 200\n`,
   });
@@ -227,7 +228,7 @@ t.test(
 );
 
 t.test("healthcheck: 1 when nobody answers", async (t) => {
-  t.match(await run(t.testdir({}), "healthcheck", "--api-port", "1"), {
+  t.match(await runHere(t.testdir({}), "healthcheck", "--api-port", "1"), {
     code: 1,
     err: /^http:\/\/127\.0\.0\.1:1\/healthz: /,
   });
@@ -337,7 +338,7 @@ t.test("too few open files to serve anybody: said, and not started, 1", async (t
 
 t.test("backup and restore ask for a file", async (t) => {
   for (const command of ["backup", "restore"])
-    t.same(await run(t.testdir({}), command), {
+    t.same(await runHere(t.testdir({}), command), {
       code: 2,
       out: "",
       err: `file is missing; see pushbox ${command} --help\n1 problem\n`,
@@ -355,11 +356,11 @@ t.test("no secret is printed, whatever is wrong with it and wherever it stands",
     "right.toml": `[[api.keys]]\nname = "a"\nkey = "${secret}"\n`,
   });
   const runs = [
-    ...["twice", "wrong", "misplaced", "broken"].map((name) => run(directory, "check", "--config", `${name}.toml`)),
-    run(directory, "check", `--api-key=a:${secret}`),
-    run(directory, "check", "--api-key", `a:${secret}`),
-    run(directory, "check", "--api-keys", secret),
-    run(directory, "check", "--client-tls-cert", "cert.pem", "--client-tls-key", pem),
+    ...["twice", "wrong", "misplaced", "broken"].map((name) => runHere(directory, "check", "--config", `${name}.toml`)),
+    runHere(directory, "check", `--api-key=a:${secret}`),
+    runHere(directory, "check", "--api-key", `a:${secret}`),
+    runHere(directory, "check", "--api-keys", secret),
+    runHere(directory, "check", "--client-tls-cert", "cert.pem", "--client-tls-key", pem),
     start(directory, ["check"], { env: { PUSHBOX_API_KEYS: `a;${secret}` } }).ended,
   ];
   for (const { code, out, err } of await Promise.all(runs)) {

@@ -2,16 +2,17 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { kill, run, serve, start } from "../support/process.ts";
+import { runHere } from "../support/cli.ts";
+import { kill, serve, start } from "../support/process.ts";
 
 t.test("probe connects like a client, pushes to itself and tells how long that took", async (t) => {
   const cwd = t.testdir();
   const { clientUrl, apiUrl } = await serve(t, cwd);
   for (const transport of [[], ["--transport", "polling"]]) {
-    const done = await run(cwd, "probe", "--url", clientUrl, "--api", apiUrl, ...transport);
+    const done = await runHere(cwd, "probe", "--url", clientUrl, "--api", apiUrl, ...transport);
     t.match(done, { code: 0, out: /^connected in [\d.]+ ms, pushed to itself in [\d.]+ ms\n$/, err: "" });
   }
-  const { code, out } = await run(cwd, "probe", "--url", clientUrl, "--api", apiUrl, "--json");
+  const { code, out } = await runHere(cwd, "probe", "--url", clientUrl, "--api", apiUrl, "--json");
   t.equal(code, 0);
   t.match(JSON.parse(out), { ok: true, connect: Number, push: Number, total: Number });
 });
@@ -19,14 +20,14 @@ t.test("probe connects like a client, pushes to itself and tells how long that t
 t.test("probe tells a monitor which step failed, and why", async (t) => {
   const cwd = t.testdir();
   const { clientUrl, apiUrl } = await serve(t, cwd, ["--api-keys", "monitor:0f4a9c1d2e3b5a697887"]);
-  const noServer = await run(cwd, "probe", "--url", "http://127.0.0.1:65530", "--api", apiUrl, "--timeout", "0.5");
+  const noServer = await runHere(cwd, "probe", "--url", "http://127.0.0.1:65530", "--api", apiUrl, "--timeout", "0.5");
   t.match(noServer, { code: 1, err: "it could not connect: nothing within 0.5 s\n", out: "" });
-  const noKey = await run(cwd, "probe", "--url", clientUrl, "--api", apiUrl, "--json");
+  const noKey = await runHere(cwd, "probe", "--url", clientUrl, "--api", apiUrl, "--json");
   t.equal(noKey.code, 1);
   t.match(JSON.parse(noKey.out), { ok: false, failed: "push", error: /give the key of this server/ });
-  const noApi = await run(cwd, "probe", "--url", clientUrl, "--api", "http://127.0.0.1:65530");
+  const noApi = await runHere(cwd, "probe", "--url", clientUrl, "--api", "http://127.0.0.1:65530");
   t.match(noApi, { code: 1, err: /^it connected, but the API did not take the push: .*does a pushbox run there/ });
-  const wrong = await run(cwd, "probe", "--url", "clients", "--timeout", "soon");
+  const wrong = await runHere(cwd, "probe", "--url", "clients", "--timeout", "soon");
   t.match(wrong, {
     code: 2,
     err: /--url clients: write .*\n--timeout soon: .*\n2 problems; see pushbox probe --help\n$/,
@@ -34,7 +35,7 @@ t.test("probe tells a monitor which step failed, and why", async (t) => {
   const secret = Buffer.from(Array.from({ length: 32 }, (_, i) => (37 * i + 11) % 251)).toString("hex");
   const toml = `[client.auth]\nrequired = true\nkeys = [{ id = "a", alg = "HS256", secret = "${secret}" }]\n`;
   const strict = await serve(t, t.testdir({ "auth.toml": toml }), ["--config", "auth.toml"]);
-  const refused = await run(cwd, "probe", "--url", strict.clientUrl, "--api", strict.apiUrl);
+  const refused = await runHere(cwd, "probe", "--url", strict.clientUrl, "--api", strict.apiUrl);
   t.match(refused, { code: 1, err: /^it could not connect: refused: token_missing/ });
 });
 
@@ -72,12 +73,12 @@ t.test("listen goes on where it was, with --state-file, and prints JSON", async 
     "--json",
   ];
   await server.call("push", { topic: "orders", json: "1", timeToLive: "1h" });
-  const first = await run(cwd, ...flags, "--count", "1");
+  const first = await runHere(cwd, ...flags, "--count", "1");
   t.match(first, { code: 0, err: /^connected as \w{16}\n$/ });
   t.match(JSON.parse(first.out), { topic: "orders", id: String, data: 1 });
   t.ok(existsSync(join(cwd, "state.json")));
   for (const json of ["2", "3"]) await server.call("push", { topic: "orders", json, timeToLive: "1h" });
-  const second = await run(cwd, ...flags, "--count", "2");
+  const second = await runHere(cwd, ...flags, "--count", "2");
   t.same(
     second.out
       .trim()
@@ -88,6 +89,6 @@ t.test("listen goes on where it was, with --state-file, and prints JSON", async 
 });
 
 t.test("listen tells what is wrong with its line", async (t) => {
-  const done = await run(t.testdir(), "listen", "--push-id", "short", "--count", "many", "--token-file", "none");
+  const done = await runHere(t.testdir(), "listen", "--push-id", "short", "--count", "many", "--token-file", "none");
   t.match(done, { code: 2, err: /--token-file none: ENOENT.*\n--push-id: .*\n--count many: .*\n3 problems/ });
 });

@@ -9,10 +9,10 @@ import { join } from "node:path";
 import t from "tap";
 import { clocks } from "../../src/cli/doctor/clock.ts";
 import { reached } from "../../src/cli/doctor/reach.ts";
-import { freePort } from "../../src/http/uws/listeners.ts";
 import { startTestApp } from "../support/app.ts";
 import { cli } from "../support/cli.ts";
 import { device, jobIn } from "../support/devices.ts";
+import { freePort } from "../support/ports.ts";
 import { startReceiver } from "../support/receiver.ts";
 
 const notification = { android: { title: "T" } };
@@ -213,7 +213,7 @@ t.test("doctor: the clock against that of each vendor, by HTTP or HTTP/2, where 
   t.match(await clocks(entries), [{ level: "ok" }, { level: "ok" }]);
   their = undefined;
   t.match(await clocks(entries), [{ level: "ok", text: /without telling its time/ }, { level: "ok" }]);
-  const { port } = await freePort("127.0.0.1", 0);
+  const port = await freePort();
   const nobody = `http://127.0.0.1:${port}`;
   t.match(await clocks([{ vendor: "xiaomi", value: { base_url: nobody } }]), [
     { level: "warning", text: /cannot be reached/ },
@@ -225,7 +225,7 @@ t.test("doctor: the clock against that of each vendor, by HTTP or HTTP/2, where 
 });
 
 t.test("doctor: what is stored for a domain, and whether its port 80 leads here", async (t) => {
-  const { port } = await freePort("127.0.0.1", 0);
+  const port = await freePort();
   const at = (name: string, own = port) => reached(name, { host: "127.0.0.1", port: own }, port);
   t.match(await at("localhost"), { level: "ok", text: /^port \d+ of localhost \(.*127\.0\.0\.1.*\) leads here/ });
   t.match(await at("nobody.invalid"), {

@@ -7,8 +7,9 @@ import t, { type Test } from "tap";
 import type { Actions } from "../../src/api/actions.ts";
 import type { Job } from "../../src/core/outbox.ts";
 import { start as startApi } from "../api/harness.ts";
+import { runHere } from "../support/cli.ts";
 import { freePort } from "../support/ports.ts";
-import { run, serve, start } from "../support/process.ts";
+import { serve, start } from "../support/process.ts";
 
 interface Seen {
   readonly path: string;
@@ -57,7 +58,7 @@ const finished = {
 };
 
 t.test("help teaches with examples, tells the exit codes and where the key comes from", async (t) => {
-  const { code, out } = await run(t.testdir({}), "send", "--help");
+  const { code, out } = await runHere(t.testdir({}), "send", "--help");
   t.equal(code, 0);
   for (const part of [
     "Examples, pushes:",
@@ -67,7 +68,7 @@ t.test("help teaches with examples, tells the exit codes and where the key comes
     "--key-file",
   ])
     t.ok(out.includes(part), part);
-  t.match((await run(t.testdir({}), "--help")).out, /^ {2}send\b/m);
+  t.match((await runHere(t.testdir({}), "--help")).out, /^ {2}send\b/m);
 });
 
 t.test("a push: data as it was typed, to a topic, devices or users", async (t) => {
@@ -85,20 +86,24 @@ t.test("a push: data as it was typed, to a topic, devices or users", async (t) =
     ],
     [["--topic", "a", "--", "-5"], { topic: "a", json: "-5" }],
   ] as const) {
-    t.same(await run(directory, "send", "--url", url, ...args), { code: 0, out: "sent\n", err: "" }, args.join(" "));
+    t.same(
+      await runHere(directory, "send", "--url", url, ...args),
+      { code: 0, out: "sent\n", err: "" },
+      args.join(" "),
+    );
     const { path, body: sent, headers } = seen.at(-1)!;
     t.equal(path, "/api/push");
     t.strictSame(sent, body);
     t.equal(headers.authorization, undefined);
   }
-  await run(directory, "send", "--url", `${url}/behind/proxy/`, "--topic", "a", "x");
+  await runHere(directory, "send", "--url", `${url}/behind/proxy/`, "--topic", "a", "x");
   t.equal(seen.at(-1)!.path, "/behind/proxy/api/push");
 });
 
 t.test("a notification: text for both kinds of phone, and when and how it goes", async (t) => {
   const { url, seen } = await api(t, accepted);
   const directory = t.testdir({});
-  t.same(await run(directory, "send", "--url", url, "--all", "--title", "T"), {
+  t.same(await runHere(directory, "send", "--url", url, "--all", "--title", "T"), {
     code: 0,
     out: "accepted: n1\n",
     err: "",
@@ -107,7 +112,7 @@ t.test("a notification: text for both kinds of phone, and when and how it goes",
   t.strictSame(seen[0]!.body, { pushAll: true, notification: { android: { title: "T" }, apn: { alert: "T" } } });
   const more = ["--tag", "vip", "--title", "T", "--message", "M", "--payload", '{"a":{"b":1}}', "--ttl", "1000"];
   const how = ["--send-at", "2030-01-01T08:00:00+08:00", "--rate", "500", "--dry-run", "--idempotency-key", "k"];
-  t.equal((await run(directory, "send", "--url", url, ...more, ...how)).code, 0);
+  t.equal((await runHere(directory, "send", "--url", url, ...more, ...how)).code, 0);
   t.strictSame(seen[1]!.body, {
     tag: "vip",
     timeToLive: 1000,
@@ -125,7 +130,7 @@ t.test("a notification: text for both kinds of phone, and when and how it goes",
 
 t.test("C2: what the server warns of is told on standard error", async (t) => {
   const { url } = await api(t, { code: "success", id: "n1", warnings: ["x was ignored", "y too"] });
-  const { code, err } = await run(t.testdir({}), "send", "--url", url, "--topic", "a", "{bad");
+  const { code, err } = await runHere(t.testdir({}), "send", "--url", url, "--topic", "a", "{bad");
   t.same([code, err], [0, "warning: x was ignored\nwarning: y too\n"]);
 });
 
@@ -176,7 +181,7 @@ t.test("the key comes from a file or the environment, and the file wins", async 
 t.test("a wrong command line: every problem at once, 2, and nothing is sent", async (t) => {
   const { url, seen } = await api(t, success);
   const directory = t.testdir({});
-  const send = (...args: readonly string[]) => run(directory, "send", "--url", url, ...args);
+  const send = (...args: readonly string[]) => runHere(directory, "send", "--url", url, ...args);
   for (const [args, ...lines] of [
     [
       [],
@@ -238,7 +243,7 @@ t.test("what the server refuses is told, 1", async (t) => {
     { status: 502, text: "<html>" },
   );
   const directory = t.testdir({});
-  const send = (...args: readonly string[]) => run(directory, "send", "--url", url, "--topic", "a", "x", ...args);
+  const send = (...args: readonly string[]) => runHere(directory, "send", "--url", url, "--topic", "a", "x", ...args);
   t.same(await send(), { code: 1, out: "", err: "refused: uid is longer than 128 characters\n" });
   t.same(
     await send("--json"),
@@ -256,12 +261,12 @@ t.test("no answer: whether something was sent is said as far as it is known, 1",
   const { url } = await api(t, "hang up");
   const directory = t.testdir({});
   const port = await freePort();
-  t.match(await run(directory, "send", "--url", `http://127.0.0.1:${port}`, "--topic", "a", "x"), {
+  t.match(await runHere(directory, "send", "--url", `http://127.0.0.1:${port}`, "--topic", "a", "x"), {
     code: 1,
     out: "",
     err: /ECONNREFUSED.*nothing was sent; does a pushbox run there\? \(--url\)\n$/,
   });
-  t.match(await run(directory, "send", "--url", url, "--topic", "a", "x"), {
+  t.match(await runHere(directory, "send", "--url", url, "--topic", "a", "x"), {
     code: 1,
     out: "",
     err: /whether it was taken is not known; with --idempotency-key the same command may be repeated\n$/,
@@ -270,7 +275,7 @@ t.test("no answer: whether something was sent is said as far as it is known, 1",
 
 t.test("--json prints the answer and nothing else", async (t) => {
   const { url } = await api(t, accepted);
-  const ended = await run(t.testdir({}), "send", "--url", url, "--all", "--title", "T", "--json");
+  const ended = await runHere(t.testdir({}), "send", "--url", url, "--all", "--title", "T", "--json");
   t.same(ended, { code: 0, out: '{"code":"success","id":"n1"}\n', err: "" });
 });
 
@@ -278,7 +283,7 @@ t.test("--wait tells what changes, then the outcome by reason; it asks ever more
   const scheduled = { ...running, state: "scheduled", sendAtIso: "2030-01-01T00:00:00.000Z" };
   const away = { status: 503, text: '{"code":"error","message":"the disk is full"}' };
   const { url, seen } = await api(t, accepted, scheduled, running, running, "hang up", away, finished);
-  const ended = await run(t.testdir({}), "send", "--url", url, "--all", "--title", "T", "--wait");
+  const ended = await runHere(t.testdir({}), "send", "--url", url, "--all", "--title", "T", "--wait");
   t.same(ended, {
     code: 0,
     out: [
@@ -316,7 +321,7 @@ t.test("--wait: where the devices are few, what became of it at each", async (t)
   ];
   const wait = async (...replies: readonly Reply[]) => {
     const { url } = await api(t, accepted, ...replies);
-    return run(t.testdir({}), "send", "--url", url, "--uid", "u", "--title", "T", "--wait");
+    return runHere(t.testdir({}), "send", "--url", url, "--uid", "u", "--title", "T", "--wait");
   };
   const told =
     "  device-1  apns  gone: Unregistered\\u001b[2J\n  device-2  connection  sent\n  device-3  connection  queued\n";
@@ -339,7 +344,7 @@ t.test("--wait: where the devices are few, what became of it at each", async (t)
 
 t.test("--wait --json: the last answer on standard output, the progress beside it", async (t) => {
   const { url } = await api(t, accepted, running, finished);
-  const ended = await run(t.testdir({}), "send", "--url", url, "--all", "--title", "T", "--wait", "--json");
+  const ended = await runHere(t.testdir({}), "send", "--url", url, "--all", "--title", "T", "--wait", "--json");
   t.same(ended, {
     code: 0,
     out: `${JSON.stringify(finished)}\n`,
@@ -354,7 +359,18 @@ t.test("--wait: a dry run says what would be sent", async (t) => {
     progress: { ...progress, queued: 0, failed: 0 },
     failed: {},
   });
-  const ended = await run(t.testdir({}), "send", "--url", url, "--all", "--title", "T", "--dry-run", "--wait", "60");
+  const ended = await runHere(
+    t.testdir({}),
+    "send",
+    "--url",
+    url,
+    "--all",
+    "--title",
+    "T",
+    "--dry-run",
+    "--wait",
+    "60",
+  );
   t.match(ended, { code: 0, out: /would be sent: 6 by apns, 3 by connection\n1 have nothing to show of it\n$/ });
 });
 
@@ -369,7 +385,7 @@ t.test("--wait: cancelled, all failed, not done in time, unknown or gone is 1", 
   const directory = t.testdir({});
   const wait = async (seconds: string, ...replies: readonly Reply[]) => {
     const { url } = await api(t, accepted, ...replies);
-    return run(directory, "send", "--url", url, "--all", "--title", "T", "--wait", seconds);
+    return runHere(directory, "send", "--url", url, "--all", "--title", "T", "--wait", seconds);
   };
   const [cancelled, failed, late, missing, gone, other] = await Promise.all([
     wait("60", { ...running, state: "cancelled" }),
@@ -428,7 +444,7 @@ t.test("the API's own answers are understood: accepted, under way, finished", as
   };
   const { port, take } = await startApi(t, {}, { outbox });
   const args = ["--all", "--title", "T", "--message", "M", "--rate", "5", "--idempotency-key", "k", "--wait"];
-  t.same(await run(t.testdir({}), "send", "--url", `http://127.0.0.1:${port}`, ...args), {
+  t.same(await runHere(t.testdir({}), "send", "--url", `http://127.0.0.1:${port}`, ...args), {
     code: 0,
     out: [
       "accepted: generated123",
@@ -450,7 +466,7 @@ t.test("the API's own answers are understood: accepted, under way, finished", as
 t.test("a real server takes a push, asks for its key and says what is wrong", async (t) => {
   const directory = t.testdir({ key: "k3y.0f-7h3_b4ck3nd\n" });
   const server = await serve(t, directory, ["--api-keys", "backend:k3y.0f-7h3_b4ck3nd"]);
-  const send = (...args: readonly string[]) => run(directory, "send", "--url", server.apiUrl, ...args);
+  const send = (...args: readonly string[]) => runHere(directory, "send", "--url", server.apiUrl, ...args);
   const sent = /^sent: \w{12}, 0 connections now\n$/;
   t.match(await send("--topic", "news", "hello", "--key-file", "key"), { code: 0, out: sent, err: "" });
   const env = { PUSHBOX_API_KEY_FILE: join(directory, "key") };

@@ -1,4 +1,5 @@
 // A process is killed in the middle of its work, again and again: nothing that it had answered may be missing afterwards.
+//   KILLS=50 npm test -- test/engine/crash.test.ts
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -14,7 +15,7 @@ import { missed } from "../support/engine.ts";
 import { nodeArguments } from "../support/process.ts";
 import { unbalanced } from "./balance.ts";
 
-const KILLS = 50;
+const KILLS = Number(process.env["KILLS"] ?? 15);
 const child = fileURLToPath(new URL("./crash-child.ts", import.meta.url));
 
 t.test(`what was answered survives ${KILLS} kills, without any repair (holds 1)`, async (t) => {

@@ -730,15 +730,15 @@ async function orderTests(test: Define): Promise<void> {
     t.equal((await engine.outbox.order("n1", "cancel", T)).length, 2);
   });
 
-  await test("others get in while a job of 20,000 is resumed or cancelled", async (t, { engine }) => {
+  await test("others get in while a job of 12,000 is resumed or cancelled", async (t, { engine }) => {
     await engine.outbox.accept(notification("n1"), ALL);
     const job = await jobOf(engine, "n1");
-    for (let i = 0; i < 20; i++) {
+    for (let i = 0; i < 12; i++) {
       const devices = Array.from({ length: 1000 }, (_, k) => via(`d${i}-${k}`));
       await engine.outbox.expand(
         job,
         i === 0 ? undefined : `${i - 1}`,
-        lastPage({ devices, ...(i < 19 ? { cursor: `${i}` } : {}) }),
+        lastPage({ devices, ...(i < 11 ? { cursor: `${i}` } : {}) }),
         T,
       );
     }
@@ -759,35 +759,35 @@ async function orderTests(test: Define): Promise<void> {
     }
     let found = await view(engine, "n1");
     while (found?.waiting !== 0) found = await view(engine, "n1");
-    t.match(found, { waiting: 0, failed: { cancelled: 20_000 }, state: "cancelled" });
+    t.match(found, { waiting: 0, failed: { cancelled: 12_000 }, state: "cancelled" });
     t.same(await engine.outbox.lanes(), []);
   });
 
   const many = (count: number) => Array.from({ length: count }, (_, i) => via(`d${i}`));
 
-  await test("a cancel of 18,000 is answered before it is carried out, which goes on at once", async (t, {
+  await test("a cancel of 11,000 is answered before it is carried out, which goes on at once", async (t, {
     engine,
   }) => {
-    await send(engine, "n1", many(18_000), { target: ALL });
+    await send(engine, "n1", many(11_000), { target: ALL });
     const [answered] = await engine.outbox.order("n1", "cancel", T);
     t.equal(answered?.state, "cancelled");
     const { cancelled = 0 } = answered?.failed ?? {};
-    t.ok(cancelled >= 8000 && cancelled < 18_000, `${cancelled}`);
+    t.ok(cancelled >= 8000 && cancelled < 11_000, `${cancelled}`);
     t.same(await claimed(engine), [], "it holds for all of them");
     let found = await view(engine, "n1");
     while (found?.waiting !== 0) found = await view(engine, "n1");
-    t.match(found, { failed: { cancelled: 18_000 } });
+    t.match(found, { failed: { cancelled: 11_000 } });
   });
 
-  await test("a lane looks again for as long as a job of 9,000 is resumed", async (t, { engine }) => {
-    await send(engine, "n1", many(9000), { target: ALL });
+  await test("a lane looks again for as long as a job of 3,000 is resumed", async (t, { engine }) => {
+    await send(engine, "n1", many(3000), { target: ALL });
     await engine.outbox.order("n1", "pause", T);
     for (let next: number | undefined = T; next === T; ) next = (await engine.outbox.claim(FCM, 500, T, LEASE)).next;
-    t.match(await engine.outbox.order("n1", "resume", T), [{ state: "running", waiting: 9000 }]);
-    for (let got = 0; got < 9000; ) {
+    t.match(await engine.outbox.order("n1", "resume", T), [{ state: "running", waiting: 3000 }]);
+    for (let got = 0; got < 3000; ) {
       const { deliveries, next } = await engine.outbox.claim(FCM, 500, T, LEASE);
       got += deliveries.length;
-      if (got < 9000 && deliveries.length === 0) t.ok(next !== undefined && next <= T + 100, `after ${got}`);
+      if (got < 3000 && deliveries.length === 0) t.ok(next !== undefined && next <= T + 100, `after ${got}`);
     }
   });
 }

@@ -13,6 +13,7 @@ import { REMEMBERED } from "../../src/lab/checks.ts";
 import type { LabDevice } from "../../src/lab/devices.ts";
 import { FAULTS } from "../../src/lab/faults.ts";
 import { faultsIn, lineOf, services, startLab } from "../../src/lab/index.ts";
+import { runHere } from "../support/cli.ts";
 import { freePort } from "../support/ports.ts";
 import { kill, run, serve, start } from "../support/process.ts";
 
@@ -195,7 +196,7 @@ t.test("a process: what arrived is told to the server, and faults are changed by
 });
 
 t.test("the help names every fault, and every failure that a fake knows has a name", async (t) => {
-  const { out } = await run(t.testdir({}), "lab", "--help");
+  const { out } = await runHere(t.testdir({}), "lab", "--help");
   for (const fault of Object.keys(FAULTS)) t.match(out, new RegExp(`^ {2}${fault} `, "m"));
   const named = Object.values(FAULTS).flatMap((one) =>
     "fault" in one && one.fault.kind === "own" ? [one.fault.failure] : [],
@@ -212,22 +213,28 @@ t.test("the help names every fault, and every failure that a fake knows has a na
 
 t.test("mistakes say what to write, and end with 2; a port in use ends with 1", async (t) => {
   const directory = t.testdir({ mine: { "diary.txt": "" } });
-  t.match(await run(directory, "lab", "--fault", "xiaomi=sulk"), {
+  t.match(await runHere(directory, "lab", "--fault", "xiaomi=sulk"), {
     code: 2,
     err: /xiaomi=FAULT with a fault of throttle, /,
   });
-  t.match(await run(directory, "lab", "--fault", "appel=hang"), { code: 2, err: /a vendor of apns, fcm, .*, or all/ });
-  t.match(await run(directory, "lab", "--receipts", "nowhere"), {
+  t.match(await runHere(directory, "lab", "--fault", "appel=hang"), {
+    code: 2,
+    err: /a vendor of apns, fcm, .*, or all/,
+  });
+  t.match(await runHere(directory, "lab", "--receipts", "nowhere"), {
     code: 2,
     err: /^--receipts nowhere: write the URL of /,
   });
-  t.match(await run(directory, "lab", "--dir", "mine"), { code: 2, err: /mine holds files that are not a lab's/ });
-  t.match(await run(directory, "lab", "--port", "x"), { code: 2, err: "--port x: write a number from 1 to 65499\n" });
+  t.match(await runHere(directory, "lab", "--dir", "mine"), { code: 2, err: /mine holds files that are not a lab's/ });
+  t.match(await runHere(directory, "lab", "--port", "x"), {
+    code: 2,
+    err: "--port x: write a number from 1 to 65499\n",
+  });
   const taken = createServer().listen(0, "127.0.0.1");
   await once(taken, "listening");
   t.teardown(() => taken.close());
   const { port } = taken.address() as { port: number };
-  t.match(await run(directory, "lab", "--port", `${port}`), { code: 1, err: /is in use: take others with --port/ });
+  t.match(await runHere(directory, "lab", "--port", `${port}`), { code: 1, err: /is in use: take others with --port/ });
 });
 
 t.test("a fault that cannot be is not promised", async (t) => {

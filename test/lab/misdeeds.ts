@@ -112,7 +112,9 @@ export interface Subject<App extends CommonApp> {
 
 /** One test of all faults that this vendor can have. */
 export function misdeeds<App extends CommonApp>({ dialect, fake, token }: Subject<App>): void {
-  t.test(`${fake.name} in each kind of trouble`, async (t) => {
+  // Most of it is waiting: those of a file wait together.
+  t.jobs = 4;
+  t.test(`${fake.name} in each kind of trouble`, { buffered: true }, async (t) => {
     const clock = { now: NOW };
     const server = await serve(fake, { certificate, interposed: true, now: () => clock.now });
     t.teardown(() => server.close());

@@ -7,8 +7,8 @@ import { get } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Test } from "tap";
-import { freePort } from "../../src/http/uws/listeners.ts";
 import { createAuthority } from "../../src/lab/authority.ts";
+import { freePort } from "./ports.ts";
 
 /** False, and the test says so, where it is not installed. */
 export function hasPebble(t: Test): boolean {
@@ -41,7 +41,7 @@ export const ISSUED = /Issued certificate serial/;
 export async function openPebble(t: Test, blocked: readonly string[] = []): Promise<Pebble> {
   const place = mkdtempSync(join(tmpdir(), "pushbox-pebble-"));
   t.teardown(() => rmSync(place, { recursive: true }));
-  const [acme, management, http] = await Promise.all([1, 2, 3].map(() => freePort("127.0.0.1", 0)));
+  const [acme, management, http] = await Promise.all([1, 2, 3].map(() => freePort()));
   const lab = createAuthority(Date.now());
   const own = lab.server(["127.0.0.1"]);
   const file = (name: string, text: string): string => {
@@ -53,11 +53,11 @@ export async function openPebble(t: Test, blocked: readonly string[] = []): Prom
     "pebble.json",
     JSON.stringify({
       pebble: {
-        listenAddress: `127.0.0.1:${acme!.port}`,
-        managementListenAddress: `127.0.0.1:${management!.port}`,
+        listenAddress: `127.0.0.1:${acme}`,
+        managementListenAddress: `127.0.0.1:${management}`,
         certificate: file("cert.pem", own.cert),
         privateKey: file("key.pem", own.key),
-        httpPort: http!.port,
+        httpPort: http!,
         tlsPort: 1,
         domainBlocklist: blocked,
         certificateValidityPeriod: 90 * 86_400,
@@ -77,9 +77,9 @@ export async function openPebble(t: Test, blocked: readonly string[] = []): Prom
   };
   t.teardown(stop);
   return {
-    directory: `https://127.0.0.1:${acme!.port}/dir`,
+    directory: `https://127.0.0.1:${acme}/dir`,
     caFile,
-    httpPort: http!.port,
+    httpPort: http!,
     async start() {
       log = "";
       const started = spawn("pebble", ["-strict=false", "-config", config, "-dnsserver", `127.0.0.1:${names.port}`], {
@@ -99,7 +99,7 @@ export async function openPebble(t: Test, blocked: readonly string[] = []): Prom
     stop,
     root: () =>
       new Promise((done, fail) => {
-        const url = `https://127.0.0.1:${management!.port}/roots/0`;
+        const url = `https://127.0.0.1:${management}/roots/0`;
         get(url, { ca: readFileSync(caFile) }, (answer) => {
           let text = "";
           answer.setEncoding("utf8").on("data", (piece: string) => {
