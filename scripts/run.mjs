@@ -46,12 +46,12 @@ function node() {
 }
 
 install();
+const binary = node();
 // Of another project's scripts, or without development dependencies, there is nothing to make.
 const { ensureClient } = await import("./client.mjs");
 const { ensureConsole } = await import("./console.mjs");
 const { ensurePackages } = await import("./packages.mjs");
-await Promise.all([ensureClient(), ensureConsole(), ensurePackages()]);
-const binary = node();
+await Promise.all([ensureClient(), ensureConsole(), ensurePackages(binary)]);
 const preload = pathToFileURL(join(root, "scripts/types.mjs")).href;
 const child = spawn(
   binary,
