@@ -1,5 +1,6 @@
 // The table of endpoints: what each is for, which parameters it takes, what it answers. Calls are checked by it, and the description
 // of the API (openapi.ts) is made of it, so neither can say what the other does not.
+import { FIGURES } from "../core/figures.ts";
 import { CAUSES } from "../core/why.ts";
 import {
   AUDIT,
@@ -115,13 +116,13 @@ const JOB_MEMBERS: Members = {
   ...moment("deferred?", "until when it waits for the end of quiet hours"),
   ...moment("finishedAt?", "when nothing was left to do"),
   progress: object({
-    seen: whole("devices looked at"),
-    skipped: whole("devices that could show nothing of it"),
-    queued: whole("deliveries made"),
-    waiting: whole("deliveries not settled yet"),
-    sent: whole("taken by vendors and by connections"),
-    accepted: whole("taken by vendors; it does not mean that a phone showed it"),
-    failed: whole("deliveries that failed"),
+    seen: whole(FIGURES.seen),
+    skipped: whole(FIGURES.skipped),
+    queued: whole(FIGURES.queued),
+    waiting: whole(FIGURES.waiting),
+    sent: whole(FIGURES.sent),
+    accepted: whole(FIGURES.accepted),
+    failed: whole(FIGURES.failed),
   }),
   routes: map(whole(), "devices by the way to them: a vendor, `connection`, or `noti`, the topic of everybody"),
   failed: map(whole(), "deliveries that failed, by reason"),
@@ -179,8 +180,8 @@ const DELIVERY = object({
   "sentAt?": whole(),
   "settledAt?": whole(),
   "nextTryAt?": whole(),
-  "arrivedAt?": whole("when the device said that it has it"),
-  "clickedAt?": whole("when a person opened it"),
+  "arrivedAt?": whole(`when: ${FIGURES.arrived}`),
+  "clickedAt?": whole(`when: ${FIGURES.clicked}`),
 });
 const FAILED_GROUP: Members = {
   "provider?": text(),
@@ -196,10 +197,10 @@ const LANE_STATUS = object({
   "reason?": text("why it is paused or stopped"),
   ...moment("until?", "when it goes on, or is tried again"),
   "expiring?": whole("of a paused lane: how many of the first 10,000 will expire before it goes on"),
-  depth: whole("deliveries not yet settled"),
-  "oldest?": whole("for how long the first of them has waited, milliseconds"),
+  depth: whole(FIGURES.depth),
+  "oldest?": whole(`${FIGURES.oldest}, milliseconds`),
   inFlight: whole("at the vendor now"),
-  rate: number("accepted per second, over the last 10 seconds"),
+  rate: number(FIGURES.rate),
   accepted: whole("since the start"),
   failed: whole("since the start"),
   retried: whole("since the start"),
@@ -273,10 +274,10 @@ const SERIES = object({
 
 const SESSIONS: Members = { "total?": whole(), "ios?": whole(), "android?": whole(), "browser?": whole() };
 const FLOW: Members = { packetAverage10s: whole("packets written in the last 10 seconds"), packetDrop: whole() };
-const FIGURES = list(number());
+const NUMBERS = list(number());
 const CURVES = object({
   timestamps: list(whole()),
-  ...{ total: FIGURES, latency: FIGURES, latencyDay: FIGURES, successRate: FIGURES, successRateDay: FIGURES },
+  ...{ total: NUMBERS, latency: NUMBERS, latencyDay: NUMBERS, successRate: NUMBERS, successRateDay: NUMBERS },
 });
 
 export const ENDPOINTS = {
@@ -294,7 +295,7 @@ export const ENDPOINTS = {
       idempotencyKey: IDEMPOTENCY_KEY,
       ...FILTER,
     },
-    answers: success({ id: text("of the packet"), "online?": whole("connections that it was handed to") }),
+    answers: success({ id: text("of the packet"), "online?": whole(FIGURES.online) }),
     repeatable: true,
   },
   "/notification": {
@@ -321,7 +322,7 @@ export const ENDPOINTS = {
       id: text("the notification's own, or one made for it"),
       ...moment("deferred?", "until when it waits for the end of the quiet hours"),
       "dropped?": yes("it would have come in the quiet hours and goes nowhere"),
-      "count?": whole("of a dry run: devices and connections"),
+      "count?": whole(`of a dry run: ${FIGURES.everybody}`),
       "routes?": COUNTS,
       "ask?": text("where to ask for the result of a dry run that takes longer than a second"),
     }),

@@ -1,4 +1,5 @@
 // The part of the table of endpoints that is for those who look after the server: endpoints.ts joins it, and says what an entry is.
+import { FIGURES } from "../core/figures.ts";
 import {
   CONNECTIONS,
   DAYS,
@@ -15,14 +16,14 @@ import { bounded, duration, ids } from "./takes.ts";
 
 const DAYS_BACK = bounded(1, DAYS, "so many, the last of them today", USUAL_DAYS);
 const FORMAT = word(["json", "csv"], "json, or csv: a table for a spreadsheet, by UTC");
-const FIGURES = list(number());
+const NUMBERS = list(number());
 const ARRIVED = {
   notifications: whole(),
   target: whole("devices that were addressed, of all ways"),
-  accepted: whole("taken by vendors"),
-  arrive: whole("devices that said, or whose vendor said, that they have it"),
-  click: whole("opened by a person"),
-  failed: whole("did not arrive and is not tried again"),
+  accepted: whole(FIGURES.accepted),
+  arrive: whole(`${FIGURES.arrived}; or its vendor said so`),
+  click: whole(FIGURES.clicked),
+  failed: whole(FIGURES.failed),
 };
 
 const TRACE = object({
@@ -65,9 +66,9 @@ export const OPERATOR_ENDPOINTS = {
       series: list(
         object({
           key: text(),
-          count: FIGURES,
-          success: FIGURES,
-          error: FIGURES,
+          count: NUMBERS,
+          success: NUMBERS,
+          error: NUMBERS,
           rate: list(number(), "per second"),
           latency: list(number(), "milliseconds on the average; 0: none was measured"),
         }),

@@ -1,8 +1,12 @@
 // The description of the API, held against real answers of every route: what it does not say is not answered, what it says is.
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import t from "tap";
+import { zh } from "../../src/admin/console/words/zh.ts";
 import { ENDPOINTS } from "../../src/api/endpoints.ts";
 import { openApi } from "../../src/api/openapi.ts";
 import { version } from "../../src/app/version.ts";
+import { FIGURES } from "../../src/core/figures.ts";
 import { startTestApp } from "../support/app.ts";
 import { absent, deliveriesOf, device, eventually, type Fields, jobIn, phone } from "../support/devices.ts";
 import { run } from "../support/process.ts";
@@ -227,6 +231,28 @@ t.test("no name is used for two operations, and each parameter says what it is",
     for (const [name, schema] of Object.entries(takes))
       t.ok(schema["description"] ?? schema["enum"], `${path} ${name}`);
   }
+  t.end();
+});
+
+t.test("console: each figure means the same in the console, the description and the README", (t) => {
+  const readme = readFileSync(resolve(import.meta.dirname, "../../src/api/README.md"), "utf8");
+  const [, table = ""] = /## 7\. What the figures mean[\s\S]*?\| --- \|.*\n([\s\S]*)$/.exec(readme) ?? [];
+  const rows = [...table.matchAll(/^\| `(\w+)` \| (.*) \|$/gm)].map(([, name = "", text = ""]) => [name, text]);
+  t.same(Object.fromEntries(rows), FIGURES);
+  const description = JSON.stringify(document);
+  for (const name of [
+    "accepted",
+    "sent",
+    "queued",
+    "waiting",
+    "failed",
+    "depth",
+    "rate",
+    "online",
+    "everybody",
+  ] as const)
+    t.ok(description.includes(FIGURES[name]), name);
+  for (const name of Object.keys(FIGURES)) t.match(zh[`figure.${name}` as keyof typeof zh], /[\u4e00-\u9fff]/, name);
   t.end();
 });
 

@@ -110,10 +110,14 @@ interface AtConsole extends TestApp {
 }
 
 /** An app with users at its console. */
-export async function startConsole(t: Test, overrides: Parameters<typeof startTestApp>[1] = {}): Promise<AtConsole> {
+export async function startConsole(
+  t: Test,
+  overrides: Parameters<typeof startTestApp>[1] = {},
+  reread?: Parameters<typeof startTestApp>[2],
+): Promise<AtConsole> {
   const data = overrides.data ?? t.testdir({});
   addUsers(data, { ann: "operator", vic: "viewer" });
-  const app = await startTestApp(t, { ...overrides, data, admin: { enabled: true, ...overrides.admin } });
+  const app = await startTestApp(t, { ...overrides, data, admin: { enabled: true, ...overrides.admin } }, reread);
   const enter = async (name: string): Promise<Browser> => {
     const browser = new Browser(app.consoleUrl);
     const { status, text } = await browser.login(name, PASSWORD);

@@ -50,7 +50,12 @@ interface Present {
 const EVERY = 5000;
 
 function One({ uid }: { readonly uid: string }) {
-  const { data, error, reload } = useCall<{ presence: readonly Present[] }>("presence", { uid }, EVERY);
+  const { data, error, reload: ask } = useCall<{ presence: readonly Present[] }>("presence", { uid }, EVERY);
+  const [turn, again] = useState(0);
+  const reload = (): void => {
+    ask();
+    again((n) => n + 1);
+  };
   const present = data?.presence[0];
   return (
     <div class="page">
@@ -96,6 +101,7 @@ function One({ uid }: { readonly uid: string }) {
       )}
       <Card title={t("page.devices")}>
         <List<Device, { devices: readonly Device[]; next?: string }>
+          key={turn}
           caption={t("page.devices")}
           path="device/list"
           fields={{ uid }}
