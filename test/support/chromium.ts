@@ -23,6 +23,8 @@ export interface Page {
   command(method: string, params?: Fields): Promise<Fields>;
   /** Errors, and what the policy of the page forbade. */
   readonly complaints: string[];
+  /** What it asked for, and from where. */
+  readonly requests: string[];
   screenshot(): Promise<Buffer>;
   goTo(url: string): Promise<void>;
 }
@@ -152,6 +154,7 @@ class Connection {
 
 class RealPage implements Page {
   readonly complaints: string[] = [];
+  readonly requests: string[] = [];
   readonly #connection: Connection;
   readonly #session: string;
   #loaded: (() => void) | undefined;
@@ -162,6 +165,8 @@ class RealPage implements Page {
     connection.listeners.set(session, (method, params) => {
       if (method === "Page.loadEventFired") this.#loaded?.();
       if (method === "Runtime.exceptionThrown") this.complaints.push(JSON.stringify(params["exceptionDetails"]));
+      if (method === "Network.requestWillBeSent")
+        this.requests.push((params as { request: { url: string } }).request.url);
       const { level, text } = Object(params["entry"]) as { level?: string; text?: string };
       if (method === "Log.entryAdded" && level === "error") this.complaints.push(String(text));
     });
@@ -195,7 +200,7 @@ class RealPage implements Page {
   }
 
   async until(expression: string): Promise<void> {
-    const late = performance.now() + 30_000;
+    const late = performance.now() + (Number(process.env.HURRY) || 30_000);
     while (!(await this.run<boolean>(`Boolean(${expression})`))) {
       if (performance.now() > late) throw new Error(`not within 30 s: ${expression}`);
       await new Promise((resolve) => setTimeout(resolve, 20));

@@ -1,5 +1,5 @@
 // One box for everything: what it finds is decided by what exists under that name.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { call, type Fields } from "./api.ts";
 import { t } from "./language.ts";
 import { go, href } from "./route.ts";
@@ -58,7 +58,7 @@ export function Search() {
   const [open, unfold] = useState(false);
   const box = useRef<HTMLInputElement>(null);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const focus = (event: KeyboardEvent): void => {
       const typing = event.target instanceof HTMLElement && event.target.closest("input, textarea, select") !== null;
       const wanted = (event.key === "k" && (event.ctrlKey || event.metaKey)) || (event.key === "/" && !typing);

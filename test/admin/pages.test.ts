@@ -1,0 +1,217 @@
+// The console in a real browser, against a real server with the lab's vendors: each page through its main task, by mouse and by keys
+// alone, and what holds of all of them: both languages, light and dark, narrow and wide, usable by everybody, nothing from elsewhere.
+// SCREENSHOTS=dist/screenshots keeps a picture of each.
+import t from "tap";
+import { chromium, startChromium } from "../support/chromium.ts";
+import { PASSWORD, startConsole } from "../support/console.ts";
+import { absent, device, eventually, type Fields, jobIn } from "../support/devices.ts";
+import { startVendors } from "../support/vendors.ts";
+import { Person } from "./person.ts";
+
+if (chromium === undefined) t.pass("left out: no chromium is installed");
+else {
+  const browser = await startChromium(t, chromium);
+  const vendors = await startVendors(t, ["apns", "fcm", "xiaomi"]);
+  const [apns, fcm, xiaomi] = [vendors.get("apns"), vendors.get("fcm"), vendors.get("xiaomi")];
+  const server = await startConsole(t, { vendors: vendors.config(), data: t.testdir({}) });
+  const online = await device(t, server, { platform: "android", topics: ["news"], tags: ["beta"] });
+  const [ios] = await absent(server, apns, 1);
+  const phones = await absent(server, fcm, 4);
+  const [chinese] = await absent(server, xiaomi, 1);
+  await server.ok("uid/bind", { pushId: online.id, uid: "ann" });
+
+  const ann = await login("ann");
+
+  /** A browser's page of this user. */
+  async function login(name: string): Promise<Person> {
+    const person = new Person(await browser.open(`${server.consoleUrl}/`), server.consoleUrl);
+    await person.look({});
+    await person.open("", "Log in");
+    await person.fill("Name", name);
+    await person.fill("Password", PASSWORD);
+    await person.page.run('document.querySelector("form").requestSubmit()');
+    await person.reads("Overview");
+    return person;
+  }
+
+  const notification = { android: { title: "Hello", message: "World" }, apn: { alert: "Hello" } };
+
+  t.test("console 1: one search box finds a device, a user and a topic, by keys alone", async (t) => {
+    await ann.open("#/", "Being sent now");
+    for (const [text, found] of [
+      [online.id, online.id],
+      ["ann", "ann"],
+      ["new", "news"],
+    ] as const) {
+      await ann.key("/");
+      await ann.types(text);
+      await ann.page.until(`document.querySelector('[role="option"]')?.innerText.includes(${JSON.stringify(found)})`);
+      await ann.key("Enter");
+      await ann.page.until(`location.hash.endsWith(${JSON.stringify(`/${found}`)})`);
+    }
+  });
+
+  t.test("Devices: found by its name, bound to another user, and deleted with the password", async (t) => {
+    const [gone] = await absent(server, fcm, 1);
+    await ann.open("#/devices", "Devices");
+    await ann.fill("pushId begins with", gone!.id.slice(0, -3));
+    await ann.press("Show");
+    await ann.press(gone!.id);
+    await ann.reads("Vendor's token");
+    await ann.press("Bind to a user");
+    await ann.fill("User (uid)", "bob");
+    await ann.page.run('document.querySelector("dialog form").requestSubmit()');
+    await ann.reads("The device belongs to bob now");
+    await ann.press("Delete");
+    await ann.page.until('document.querySelector("dialog[open]")');
+    await ann.page.run('document.querySelector("dialog form").requestSubmit()');
+    await ann.confirm(PASSWORD);
+    await ann.reads("The device was deleted");
+    t.match(await server.ok("device/list", { prefix: gone!.id }), { devices: [] });
+  });
+
+  t.test(
+    "console 5: a notification is seen as phones show it, and weighed at each vendor as it is written",
+    async (t) => {
+      await ann.open("#/send", "How it looks");
+      await ann.fill("Title", "Autumn sale");
+      await ann.fill("Text", "Until Sunday");
+      for (const kind of ["android", "ios", "web"])
+        await ann.page.until(`document.querySelector(".phone.${kind} .bubble").innerText.includes("Autumn sale")`);
+      await ann.reads("xiaomi");
+      t.ok(await ann.sees("/ 4,096 bytes"));
+      await ann.fill("Payload for the app (JSON object)", JSON.stringify({ huge: "x".repeat(5000) }));
+      await ann.reads("fcm: the payload has");
+      await ann.fill("Payload for the app (JSON object)", "{");
+      await ann.press("Send");
+      await ann.reads("No JSON object");
+      t.ok(await ann.sees("Say who"));
+      t.equal((await server.ok("job/list", {}))["jobs"]?.toString(), "", "nothing was sent");
+    },
+  );
+
+  t.test(
+    "console 4: to everybody it is counted, the number is typed, the password is given; then it goes",
+    async (t) => {
+      await ann.open("#/send", "How it looks");
+      await ann.choose("Everybody");
+      await ann.fill("Title", "Hello all");
+      await ann.page.until('document.querySelector("button.main").disabled');
+      await ann.press("Count first");
+      await ann.reads("It reaches 6");
+      await ann.fill("Type 6 to send", "7");
+      t.notOk(await ann.has("Send to 6"), "another number does not do");
+      await ann.fill("Type 6 to send", "6");
+      await ann.press("Send to 6");
+      await ann.reads("Device by device");
+      const id = decodeURIComponent(/notifications\/(.+)$/.exec(await ann.page.run<string>("location.hash"))![1]!);
+      t.match(await jobIn(server, id), { target: "all", state: "finished" });
+      await ann.reads("finished");
+    },
+  );
+
+  t.test("a message to a topic is handed to who is there, by keys alone", async (t) => {
+    await ann.open("#/send/push?to=topic", "Message");
+    await ann.tabTo("Name of the topic");
+    await ann.types("news");
+    await ann.tabTo("Message (JSON or text)");
+    await ann.types('{"n":1}');
+    await ann.tabTo("Send");
+    await ann.key("Enter");
+    await ann.reads("Handed to 1 connection");
+    t.ok((await online.client.settle()).some((frame) => frame.startsWith('42["p",{"n":1}')));
+  });
+
+  t.test("console 2: why it did not arrive, from the notification and from the device", async (t) => {
+    xiaomi.fake.tokens.set(chinese!.token, "dead");
+    const { id } = await server.ok("notification", { pushId: chinese!.id, notification, timeToLive: "1h" });
+    await jobIn(server, id);
+    await ann.open(`#/notifications/${id}`, "Device by device");
+    await ann.press("Why?");
+    await ann.reads("What helps:");
+    t.ok(await ann.sees("The token is dead"));
+    for (const step of ["Accepted here", "Prepared for the device", "Vendor's answer", "Arrived", "Opened"])
+      t.ok(await ann.sees(step), step);
+    await ann.press("The device");
+    await ann.reads("Latest notifications");
+    await ann.press("Why did it not arrive?");
+    await ann.reads("What helps:");
+    t.match(await ann.page.run("location.hash"), new RegExp(`id=${id}`));
+  });
+
+  t.test("console 7: a paced job shows how far it is; it is paused, slowed, let go on and cancelled", async (t) => {
+    const { id } = await server.ok("notification", {
+      ...{ pushId: phones.map((one) => one.id), notification, rate: 1, timeToLive: "1d" },
+      sendAt: Date.now() + 3_600_000,
+    });
+    await ann.open("#/notifications", "Notifications & jobs");
+    const row = `document.querySelector('a[href="#/notifications/${String(id)}"]')`;
+    await ann.page.until(row);
+    await ann.page.run(`void ${row}.click()`);
+    await ann.reads("scheduled");
+    await ann.press("Pause");
+    await ann.reads("paused");
+    await ann.press("Change rate");
+    await ann.fill("Devices per second at most", "25");
+    await ann.page.run('document.querySelector("dialog form").requestSubmit()');
+    await ann.reads("25 per second");
+    await ann.press("Resume");
+    await ann.reads("It goes on");
+    await ann.press("Cancel the job");
+    await ann.page.until('document.querySelector("dialog[open]")');
+    await ann.page.run('document.querySelector("dialog form").requestSubmit()');
+    await ann.reads("cancelled");
+    t.match(await server.ok("job/get", { id }), { state: "cancelled", rate: 25 });
+  });
+
+  t.test("a list leaves its rows where they are: what is new waits until it is wanted", async (t) => {
+    await ann.open("#/notifications", "Notifications & jobs");
+    await ann.page.until('document.querySelectorAll("tbody tr").length > 0');
+    const before = await ann.page.run<string>('document.querySelector("tbody").innerText');
+    const later = { pushId: online.id, notification, sendAt: Date.now() + 3_600_000 };
+    for (let i = 0; i < 2; i++) await server.ok("notification", later);
+    await ann.reads("2 new – show");
+    t.equal(
+      await ann.page.run<string>('document.querySelector("tbody tr:first-child a").innerText'),
+      before.split("\n")[0]?.trim().split("\t")[0],
+    );
+    await ann.press("2 new – show");
+    await ann.page.until(`document.querySelector("tbody").innerText !== ${JSON.stringify(before)}`);
+  });
+
+  t.test(
+    "console 8, 9: failures alike, with what they mean; retried with their count, which obeys the filter",
+    async (t) => {
+      for (const { token } of phones.slice(0, 2)) fcm.fake.tokens.set(token, "refused");
+      const { id } = await server.ok("notification", {
+        ...{ pushId: phones.map((one) => one.id), notification, timeToLive: "1h" },
+      });
+      await jobIn(server, id);
+      fcm.fake.tokens.clear();
+      await ann.open("#/failures?state=refused", "Alike");
+      await ann.press("Retry");
+      await ann.reads("2 deliveries will be retried");
+      await ann.page.run('document.querySelector("dialog form").requestSubmit()');
+      await ann.reads("2 deliveries are retried");
+      t.match(
+        await eventually(
+          () => server.ok("delivery/list", { state: "refused" }),
+          ({ deliveries }) => (deliveries as readonly Fields[]).length === 0,
+        ),
+        { groups: [] },
+      );
+      await ann.reads("Nothing that failed fits these filters");
+    },
+  );
+
+  t.test("console 10: a stopped lane says in words what is wrong, and goes on when it is resumed", async (t) => {
+    apns.fake.fail("denied", 2);
+    const { id } = await server.ok("notification", { pushId: ios!.id, notification, timeToLive: "1h" });
+    await ann.open("#/vendors", "apns");
+    await ann.reads("Stopped: the vendor refuses our credentials");
+    await ann.press("Resume");
+    await ann.reads("1 lane goes on");
+    t.match(await jobIn(server, id), { progress: { accepted: 1 } });
+    await ann.reads("Running; nothing waits.");
+  });
+}

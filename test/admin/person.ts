@@ -1,0 +1,201 @@
+// A person at the console in a real browser: reads what is there, writes into fields by their names, presses what is named so.
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import type { Test } from "tap";
+import type { Page } from "../support/chromium.ts";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** What Chromium needs to be told of a key. */
+const KEYS: Readonly<Record<string, { readonly code: string; readonly number: number; readonly text?: string }>> = {
+  Tab: { code: "Tab", number: 9 },
+  Enter: { code: "Enter", number: 13, text: "\r" },
+  Escape: { code: "Escape", number: 27 },
+  Space: { code: "Space", number: 32, text: " " },
+  ArrowDown: { code: "ArrowDown", number: 40 },
+  ArrowRight: { code: "ArrowRight", number: 39 },
+  "/": { code: "Slash", number: 191, text: "/" },
+};
+
+/** Of the page: finds by what a person reads. */
+const HELPERS = `
+window.shown = (element) => element.getClientRects().length > 0;
+window.named = (kind, name) => ["dialog[open]", "main", "body"].flatMap((place) =>
+  [...document.querySelectorAll(place)].flatMap((one) => [...one.querySelectorAll(kind)])).find((one) => shown(one) && !one.disabled &&
+  (one.getAttribute("aria-label") ?? one.innerText).trim() === name);
+window.field = (name) => {
+  const label = [...document.querySelectorAll("label")].find((one) => shown(one) && one.innerText.trim() === name);
+  return label && (label.control ?? document.getElementById(label.htmlFor));
+};
+window.put = (element, value) => {
+  const kind = Object.getPrototypeOf(element);
+  Object.getOwnPropertyDescriptor(kind, "value").set.call(element, value);
+  element.dispatchEvent(new Event("input", { bubbles: true }));
+  element.dispatchEvent(new Event("change", { bubbles: true }));
+};
+`;
+
+export interface Look {
+  readonly width?: number;
+  readonly dark?: boolean;
+  readonly language?: "en" | "zh";
+}
+
+export class Person {
+  readonly page: Page;
+  readonly #url: string;
+
+  constructor(page: Page, url: string) {
+    this.page = page;
+    this.#url = url;
+  }
+
+  /** As it is from the next page on. */
+  async look({ width = 1280, dark = false, language = "en" }: Look): Promise<void> {
+    await this.page.command("Emulation.setDeviceMetricsOverride", {
+      ...{ width, height: 900, deviceScaleFactor: 1, mobile: width < 600 },
+    });
+    await this.page.command("Emulation.setEmulatedMedia", {
+      features: [{ name: "prefers-color-scheme", value: dark ? "dark" : "light" }],
+    });
+    await this.page.command("Emulation.setFocusEmulationEnabled", { enabled: true });
+    await this.page.run(`localStorage.setItem("pushbox.language", ${JSON.stringify(language)})`);
+  }
+
+  /** Opens an address anew. @param says what is there then */
+  async open(hash: string, says: string): Promise<void> {
+    await this.page.goTo("about:blank");
+    await this.page.goTo(`${this.#url}/${hash}`);
+    await this.page.run(HELPERS);
+    await this.reads(says);
+  }
+
+  /** Follows an address in the page that is open. */
+  async follow(hash: string, says: string): Promise<void> {
+    await this.page.run(`location.hash = ${JSON.stringify(hash)}`);
+    await this.reads(says);
+  }
+
+  async reads(text: string): Promise<void> {
+    try {
+      await this.page.until(`document.body.innerText.includes(${JSON.stringify(text)})`);
+    } catch (error) {
+      throw new Error(`${String(error)}\n--- there is:\n${await this.page.run("document.body.innerText")}`);
+    }
+  }
+
+  async sees(text: string): Promise<boolean> {
+    return this.page.run<boolean>(`document.body.innerText.includes(${JSON.stringify(text)})`);
+  }
+
+  /** @param name of a button or a link, once it is there and can be pressed */
+  async press(name: string): Promise<void> {
+    const found = `named("button, a, summary", ${JSON.stringify(name)})`;
+    await this.page.until(found);
+    await this.page.run(`void ${found}.click()`);
+  }
+
+  has(name: string): Promise<boolean> {
+    return this.page.run<boolean>(`Boolean(named("button, a", ${JSON.stringify(name)}))`);
+  }
+
+  /** @param name of a field's label */
+  async fill(name: string, value: string): Promise<void> {
+    const found = `field(${JSON.stringify(name)})`;
+    await this.page.until(found);
+    await this.page.run(`put(${found}, ${JSON.stringify(value)})`);
+  }
+
+  /** One of a few, by its word. */
+  async choose(name: string): Promise<void> {
+    const found = `[...document.querySelectorAll(".segments label")].find((one) => one.innerText.trim() === ${JSON.stringify(name)})`;
+    await this.page.until(found);
+    await this.page.run(`void ${found}.querySelector("input").click()`);
+  }
+
+  /** The password, where it is asked for. */
+  async confirm(password: string): Promise<void> {
+    await this.reads("Your password, please");
+    await this.fill("Password", password);
+    await this.press("Go ahead");
+    await this.page.until('!document.querySelector("dialog[open]")');
+  }
+
+  // ---- keys
+
+  async key(name: string): Promise<void> {
+    const known = KEYS[name];
+    const text = known?.text ?? (known === undefined ? name : undefined);
+    const about = {
+      key: name === "Space" ? " " : name,
+      ...(known === undefined ? {} : { code: known.code, windowsVirtualKeyCode: known.number }),
+    };
+    await this.page.command("Input.dispatchKeyEvent", {
+      type: text === undefined ? "rawKeyDown" : "keyDown",
+      ...about,
+      ...(text === undefined ? {} : { text }),
+    });
+    await this.page.command("Input.dispatchKeyEvent", { type: "keyUp", ...about });
+  }
+
+  async types(text: string): Promise<void> {
+    await this.page.command("Input.insertText", { text });
+  }
+
+  /** Goes on with Tab until what has the focus, in the page or a question, is called so. */
+  async tabTo(name: string): Promise<void> {
+    for (let i = 0; i < 120; i++) {
+      await this.key("Tab");
+      const focused = await this.page.run<string>(`(() => {
+        const one = document.activeElement;
+        if (one.closest("main, dialog") === null) return "";
+        return (one.getAttribute("aria-label") ?? one.labels?.[0]?.innerText ?? one.innerText ?? "").trim();
+      })()`);
+      if (focused === name) return;
+    }
+    throw new Error(`no Tab leads to ${name}`);
+  }
+
+  // ---- what must hold of every page
+
+  /** What axe finds serious, in a line each. */
+  async barriers(): Promise<readonly string[]> {
+    await this.page.run(`window.axe ?? (() => { ${axe} })()`);
+    return this.page.run<readonly string[]>(`axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) =>
+      violations.filter(({ impact }) => impact === "serious" || impact === "critical").flatMap(({ id, nodes }) =>
+        nodes.map(({ target, failureSummary }) => id + " " + target + " " + failureSummary)))`);
+  }
+
+  /** By how much it is wider than the window, and what sticks out. */
+  overflow(): Promise<readonly string[]> {
+    return this.page.run<readonly string[]>(`document.documentElement.scrollWidth <= innerWidth ? [] :
+      [...document.querySelectorAll("main *")].filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
+        .slice(0, 3).map((one) => one.tagName + "." + one.className)`);
+  }
+
+  /** What the browser has complained of, save refusals that the page shows to the person. */
+  complaints(): readonly string[] {
+    return this.page.complaints.filter((text) => !/^Failed to load resource: .* 4\d\d /.test(text));
+  }
+
+  /** Requests to anywhere but the console. */
+  strangers(): readonly string[] {
+    return this.page.requests.filter((url) => !url.startsWith(this.#url) && url !== "about:blank");
+  }
+
+  /** Into the folder that SCREENSHOTS names, when it names one: the whole page. */
+  async picture(t: Test, name: string): Promise<void> {
+    const folder = process.env["SCREENSHOTS"];
+    if (folder === undefined) return;
+    mkdirSync(folder, { recursive: true });
+    const [width, height] = await this.page.run<readonly [number, number]>(
+      "[innerWidth, Math.min(4000, Math.max(innerHeight, document.documentElement.scrollHeight))]",
+    );
+    await this.page.command("Emulation.setDeviceMetricsOverride", {
+      ...{ width, height, deviceScaleFactor: 1, mobile: width < 600 },
+    });
+    writeFileSync(join(folder, `${name}.png`), await this.page.screenshot());
+    t.pass(`picture of ${name}`);
+  }
+}
