@@ -8,7 +8,8 @@ import { compressed, ensure, root } from "./made.mjs";
 
 const source = join(root, "src/admin/console");
 const out = join(root, "dist/console");
-const FILES = ["index.html", "console.js", "console.css"];
+const PLAIN = ["index.html", "icon.svg"];
+const FILES = [...PLAIN, "console.js", "console.css"];
 
 /** What a browser loads first, which is all of it, compressed. */
 const MOST_BYTES = 150_000;
@@ -35,7 +36,7 @@ export const ensureConsole = () =>
     [source, join(root, "src/core/figures.ts"), join(root, "package.json"), fileURLToPath(import.meta.url)],
     async ({ build }, work) => {
       await build(options(work));
-      cpSync(join(source, "index.html"), join(work, "index.html"));
+      for (const name of PLAIN) cpSync(join(source, name), join(work, name));
       const bytes = compressed(...FILES.map((name) => join(work, name)));
       if (bytes > MOST_BYTES) throw new Error(`the console is ${bytes} bytes compressed; ${MOST_BYTES} are allowed`);
     },

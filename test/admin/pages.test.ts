@@ -2,11 +2,23 @@
 // alone, and what holds of all of them: both languages, light and dark, narrow and wide, usable by everybody, nothing from elsewhere.
 // SCREENSHOTS=dist/screenshots keeps a picture of each.
 import t from "tap";
+import { startTestApp } from "../support/app.ts";
 import { chromium, startChromium } from "../support/chromium.ts";
 import { PASSWORD, startConsole } from "../support/console.ts";
 import { absent, device, eventually, type Fields, jobIn } from "../support/devices.ts";
 import { startVendors } from "../support/vendors.ts";
 import { Person } from "./person.ts";
+
+const LOOKS = [
+  { language: "en", width: 1440, dark: false },
+  { language: "zh", width: 360, dark: true },
+  ...(process.env["SCREENSHOTS"] === undefined
+    ? []
+    : ([
+        { language: "zh", width: 1440, dark: true },
+        { language: "en", width: 360, dark: false },
+      ] as const)),
+] as const;
 
 if (chromium === undefined) t.pass("left out: no chromium is installed");
 else {
@@ -24,19 +36,45 @@ else {
 
   /** A browser's page of this user. */
   async function login(name: string): Promise<Person> {
-    const person = new Person(await browser.open(`${server.consoleUrl}/`), server.consoleUrl);
+    const person = new Person(await browser.open(`${server.consoleUrl}/`, true), server.consoleUrl);
     await person.look({});
     await person.open("", "Log in");
     await person.fill("Name", name);
     await person.fill("Password", PASSWORD);
-    await person.page.run('document.querySelector("form").requestSubmit()');
-    await person.reads("Overview");
+    await person.press("Log in");
+    await person.reads("Being sent now");
     return person;
   }
 
   const notification = { android: { title: "Hello", message: "World" }, apn: { alert: "Hello" } };
 
-  t.test("console 1: one search box finds a device, a user and a topic, by keys alone", async (t) => {
+  t.test("console: the first password is set by the setup link, by keys alone; then out, and in again", async (t) => {
+    const app = await startTestApp(t, { admin: { enabled: true } });
+    const first = new Person(await browser.open(`${app.consoleUrl}/`, true), app.consoleUrl);
+    await first.look({});
+    await first.open("", "pushbox admin reset");
+    await first.open(String(app.app.setupLink).slice(app.consoleUrl.length + 1), "Welcome to pushbox");
+    await first.tabTo("Name");
+    await first.tabTo("Password");
+    await first.types(PASSWORD);
+    await first.tabTo("The same password again");
+    await first.types(PASSWORD);
+    await first.key("Enter");
+    await first.reads("Being sent now");
+    await first.press("Log out");
+    await first.reads("pushbox admin reset");
+    await first.fill("Name", "admin");
+    await first.fill("Password", "another password");
+    await first.press("Log in");
+    await first.page.until('document.querySelector("[role=alert]")');
+    await first.fill("Password", PASSWORD);
+    await first.press("Log in");
+    await first.reads("Being sent now");
+    t.same([first.complaints(), first.strangers()], [[], []]);
+    await app.stop();
+  });
+
+  t.test("console 1: one search box finds a device, a user and a topic, by keys alone", async () => {
     await ann.open("#/", "Being sent now");
     for (const [text, found] of [
       [online.id, online.id],
@@ -134,6 +172,7 @@ else {
       t.ok(await ann.sees(step), step);
     await ann.press("The device");
     await ann.reads("Latest notifications");
+    await ann.page.until(`document.querySelector('main a[href^="#/why"]')`);
     await ann.press("Why did it not arrive?");
     await ann.reads("What helps:");
     t.match(await ann.page.run("location.hash"), new RegExp(`id=${id}`));
@@ -205,13 +244,56 @@ else {
   );
 
   t.test("console 10: a stopped lane says in words what is wrong, and goes on when it is resumed", async (t) => {
-    apns.fake.fail("denied", 2);
+    apns.fake.fail("denied", 1000);
     const { id } = await server.ok("notification", { pushId: ios!.id, notification, timeToLive: "1h" });
     await ann.open("#/vendors", "apns");
     await ann.reads("Stopped: the vendor refuses our credentials");
+    apns.fake.fail("denied", 0);
     await ann.press("Resume");
     await ann.reads("1 lane goes on");
     t.match(await jobIn(server, id), { progress: { accepted: 1 } });
     await ann.reads("Running; nothing waits.");
+  });
+
+  t.test("a viewer sees everything, and no button that would be refused", async (t) => {
+    const vic = await login("vic");
+    await vic.open(`#/devices/${online.id}`, "Record");
+    await vic.reads(online.id);
+    await vic.page.until('performance.getEntriesByName(location.origin + "/api/openapi.json").length > 0');
+    for (const name of ["Send to it", "Bind to a user", "Disconnect", "Delete"]) t.notOk(await vic.has(name), name);
+    await vic.open("#/send", "You are a viewer");
+    await vic.open("#/failures", "Failures");
+    t.notOk(await vic.has("Retry"));
+    t.same([vic.complaints(), vic.strangers()], [[], []]);
+  });
+
+  t.test("console: every page, both languages, light and dark, narrow and wide, is usable by everybody", async (t) => {
+    const { jobs } = (await server.ok("job/list", { limit: 1 })) as { jobs: readonly [{ id: string }] };
+    const pages = await ann.page.run<readonly string[]>(
+      `[...document.querySelectorAll("nav.side a")].map((link) => link.getAttribute("href"))`,
+    );
+    t.ok(pages.length >= 7);
+    const all = [
+      ...pages,
+      `#/devices/${online.id}`,
+      `#/notifications/${jobs[0].id}`,
+      `#/why?id=${jobs[0].id}&pushId=${online.id}`,
+      "#/send/reach",
+      "#/send/push",
+    ];
+    for (const look of LOOKS) {
+      await ann.look(look);
+      await ann.open("#/", look.language === "zh" ? "总览" : "Overview");
+      for (const hash of all) {
+        const name = `${hash.replace(/^#\/?/, "").split("?")[0]!.replaceAll("/", "-") || "overview"}-${look.language}-${look.width}${look.dark ? "-dark" : ""}`;
+        await ann.page.run(`location.hash = ${JSON.stringify(hash)}`);
+        await ann.page.until(`document.querySelector("main h1") && !document.querySelector("main .loading")`);
+        t.same(await ann.barriers(), [], `${name}: axe`);
+        t.same(await ann.overflow(), [], `${name}: nothing sticks out`);
+        await ann.picture(t, name);
+        await ann.look(look);
+      }
+    }
+    t.same([ann.complaints(), ann.strangers()], [[], []], "no error, nothing forbidden, nothing from elsewhere");
   });
 }

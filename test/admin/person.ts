@@ -161,7 +161,7 @@ export class Person {
 
   /** What axe finds serious, in a line each. */
   async barriers(): Promise<readonly string[]> {
-    await this.page.run(`window.axe ?? (() => { ${axe} })()`);
+    await this.page.run(`void (window.axe ?? (() => { ${axe} })())`);
     return this.page.run<readonly string[]>(`axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) =>
       violations.filter(({ impact }) => impact === "serious" || impact === "critical").flatMap(({ id, nodes }) =>
         nodes.map(({ target, failureSummary }) => id + " " + target + " " + failureSummary)))`);
@@ -181,7 +181,7 @@ export class Person {
 
   /** Requests to anywhere but the console. */
   strangers(): readonly string[] {
-    return this.page.requests.filter((url) => !url.startsWith(this.#url) && url !== "about:blank");
+    return this.page.requests.filter((url) => !url.startsWith(this.#url) && !/^(about|data):/.test(url));
   }
 
   /** Into the folder that SCREENSHOTS names, when it names one: the whole page. */

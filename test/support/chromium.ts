@@ -30,7 +30,8 @@ export interface Page {
 }
 
 export interface Browser {
-  open(url: string): Promise<Page>;
+  /** @param apart in a profile of its own: another person's */
+  open(url: string, apart?: boolean): Promise<Page>;
 }
 
 /** How long a browser may take to end in peace before it is killed, milliseconds. */
@@ -69,8 +70,9 @@ export async function startChromium(t: Test, binary: string): Promise<Browser> {
   connection = opened;
   await opened.opened;
   return {
-    async open(url) {
-      const { targetId } = await opened.command("Target.createTarget", { url: "about:blank" });
+    async open(url, apart = false) {
+      const context = apart ? await opened.command("Target.createBrowserContext") : {};
+      const { targetId } = await opened.command("Target.createTarget", { url: "about:blank", ...context });
       const { sessionId } = await opened.command("Target.attachToTarget", { targetId, flatten: true });
       const page = new RealPage(opened, String(sessionId));
       for (const domain of ["Page", "Runtime", "Network", "Log"]) await page.command(`${domain}.enable`);
@@ -200,7 +202,7 @@ class RealPage implements Page {
   }
 
   async until(expression: string): Promise<void> {
-    const late = performance.now() + (Number(process.env.HURRY) || 30_000);
+    const late = performance.now() + 30_000;
     while (!(await this.run<boolean>(`Boolean(${expression})`))) {
       if (performance.now() > late) throw new Error(`not within 30 s: ${expression}`);
       await new Promise((resolve) => setTimeout(resolve, 20));

@@ -16,8 +16,6 @@ export interface Session {
 
 /** Undefined: not asked yet. null: nobody is logged in. */
 export const session = signal<Session | null | undefined>(undefined);
-/** No password was ever set. */
-export const fresh = signal(false);
 
 export class Refused extends Error {
   readonly status: number;
@@ -44,7 +42,7 @@ async function request<T>(path: string, body: Fields | undefined, signal?: Abort
   const value = (await answer.json().catch(() => ({}))) as Fields;
   if (answer.ok) return value as T;
   if (answer.status === 401 && path !== "/admin/login" && path !== "/admin/confirm") {
-    fresh.value = value["setup"] === true;
+    localStorage.removeItem(BEEN_HERE);
     session.value = null;
   }
   throw new Refused(answer.status, value);
@@ -76,14 +74,32 @@ export async function call<T = Fields>(path: string, fields: Fields = {}, signal
 /** The console's own: session, login, logout, setup, confirm, password. */
 export const admin = <T = Fields>(path: string, fields?: Fields): Promise<T> => request<T>(`/admin/${path}`, fields);
 
+/** Somebody was logged in here: the cookie itself cannot be seen. Without it there is no need to be refused by the server first. */
+const BEEN_HERE = "pushbox.login";
+
 export async function readSession(): Promise<void> {
+  if (localStorage.getItem(BEEN_HERE) === null) {
+    session.value = null;
+    return;
+  }
   try {
     session.value = await admin<Session>("session");
-    fresh.value = false;
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     session.value = null;
   }
+}
+
+/** After a login, or the first password. */
+export async function enter(path: "login" | "setup", fields: Fields): Promise<void> {
+  session.value = await admin<Session>(path, fields);
+  localStorage.setItem(BEEN_HERE, "yes");
+}
+
+export async function leave(): Promise<void> {
+  await admin("logout", {});
+  localStorage.removeItem(BEEN_HERE);
+  session.value = null;
 }
 
 /** What a backend would type to do the same. */

@@ -1,6 +1,6 @@
 // Before one is in: the first password, by the link that the server printed, and logging in.
 import { useState } from "preact/hooks";
-import { admin, fresh, readSession } from "./api.ts";
+import { enter } from "./api.ts";
 import { t } from "./language.ts";
 import { go } from "./route.ts";
 import { Switches } from "./switches.tsx";
@@ -17,13 +17,11 @@ export function Door({ link }: { readonly link: string | undefined }) {
   const [busy, wait] = useState(false);
   const setup = link !== undefined;
   const differs = setup && repeated !== "" && repeated !== password;
-  const enter = async (): Promise<void> => {
+  const submit = async (): Promise<void> => {
     wait(true);
     try {
-      if (setup) await admin("setup", { link, name, password });
-      else await admin("login", { name, password });
+      await (setup ? enter("setup", { link, name, password }) : enter("login", { name, password }));
       if (setup) go("#/");
-      await readSession();
     } catch (reason) {
       fail(explain(reason));
       wait(false);
@@ -36,16 +34,10 @@ export function Door({ link }: { readonly link: string | undefined }) {
         class="card"
         onSubmit={(event) => {
           event.preventDefault();
-          if (!differs) void enter();
+          if (!differs) void submit();
         }}
       >
         <h2>{t(setup ? "door.setup" : "door.login")}</h2>
-        {!setup && fresh.value && (
-          <div class="text">
-            <p>{t("door.fresh")}</p>
-            <Command text="pushbox admin reset" />
-          </div>
-        )}
         {setup && <p class="text">{t("door.setupWhy")}</p>}
         <TextField
           label={t("door.name")}
@@ -80,7 +72,12 @@ export function Door({ link }: { readonly link: string | undefined }) {
         <button type="submit" class="main" disabled={busy || differs}>
           {t(setup ? "door.begin" : "door.enter")}
         </button>
-        {!setup && <p class="hint">{t("door.forgot")}</p>}
+        {!setup && (
+          <div class="hint">
+            <p>{t("door.fresh")}</p>
+            <Command text="pushbox admin reset" />
+          </div>
+        )}
       </form>
       <div class="switches">
         <Switches />

@@ -1,7 +1,7 @@
 // Around every page: where one can go, the search box, and who one is.
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { admin, session } from "./api.ts";
+import { leave, session } from "./api.ts";
 import { t } from "./language.ts";
 import { GROUPS, pageNamed } from "./pages/index.ts";
 import { href, route } from "./route.ts";
@@ -43,9 +43,7 @@ const Navigation = () => (
 
 const Person = () => {
   const logout = (): void => {
-    admin("logout", {}).then(() => {
-      session.value = null;
-    }, complain);
+    leave().catch(complain);
   };
   return (
     <div class="person">

@@ -130,9 +130,11 @@ function Known({ device, reload }: { readonly device: Device; readonly reload: (
   return (
     <>
       <Heading title={pushId} about={<State state={connected ? "connected" : "away"} />}>
-        <a class="button main" href={href("send", [], { to: "pushId", who: pushId })}>
-          {t("devices.send")}
-        </a>
+        {may("notification") && (
+          <a class="button main" href={href("send", [], { to: "pushId", who: pushId })}>
+            {t("devices.send")}
+          </a>
+        )}
         {may("uid/bind") && (
           <button type="button" onClick={() => void bind(pushId, uid, reload)}>
             {t("devices.bind")}

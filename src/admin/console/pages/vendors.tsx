@@ -30,7 +30,7 @@ export function Vendors() {
       {data === undefined && error === undefined && <Loading />}
       {data?.lanes.length === 0 && (
         <Empty title={t("vendors.none")} command={"pushbox init\npushbox check"}>
-          {t("vendors.noneDo")}
+          {t("vendors.noneDo")} <a href={href("send")}>{t("page.send")}</a>
         </Empty>
       )}
       {data !== undefined && data.lanes.length > 0 && (
@@ -43,6 +43,15 @@ export function Vendors() {
       <Card title={t("vendors.reload")}>
         <p class="text">{t("vendors.reloadDo")}</p>
         <Command text={curl("config/reload", {})} />
+        <div class="buttons">
+          <Action
+            path="config/reload"
+            fields={{}}
+            label={t("vendors.reloadNow")}
+            done="vendors.reloaded"
+            then={reload}
+          />
+        </div>
       </Card>
     </div>
   );

@@ -54,9 +54,8 @@ const texts = {
   "door.login": "Log in",
   "door.name": "Name",
   "door.enter": "Log in",
-  "door.forgot": "Forgotten? On the server, “pushbox admin reset” prints a new link.",
   "door.fresh":
-    "Nobody has set a password yet. The server printed a link when it started; this makes a new one, on the server:",
+    "The first time here, or the password forgotten? The server printed a link when it started without users; on the server, this makes a new one:",
   "door.setup": "Welcome to pushbox",
   "door.setupWhy": "Choose the name and the password that you will log in with.",
   "door.long": "At least 10 characters. A few words are easier to remember than signs.",
@@ -469,6 +468,9 @@ const texts = {
   "failures.hours": "{shown} in the last 24 hours",
   "vendors.certificate": "The certificate is valid until",
   "send.last": "The last one to this audience:",
+
+  "vendors.reloadNow": "Reload now",
+  "vendors.reloaded": "The configuration was read again",
 } as const;
 
 export const en: Meanings & typeof texts & typeof operate = { ...meanings, ...texts, ...operate };

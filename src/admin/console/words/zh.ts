@@ -72,8 +72,7 @@ export const zh: Record<keyof typeof en, string> = {
   "door.login": "登录",
   "door.name": "用户名",
   "door.enter": "登录",
-  "door.forgot": "忘记密码？在服务器上运行 pushbox admin reset 可得到新链接。",
-  "door.fresh": "尚未设置密码。服务器启动时打印过一个链接；也可在服务器上重新生成：",
+  "door.fresh": "第一次使用，或忘记密码？没有用户时，服务器启动时会打印一个链接；也可在服务器上重新生成：",
   "door.setup": "欢迎使用 pushbox",
   "door.setupWhy": "请设置登录用的用户名和密码。",
   "door.long": "至少 10 个字符。几个词比符号更好记。",
@@ -477,4 +476,7 @@ export const zh: Record<keyof typeof en, string> = {
   "failures.hours": "近 24 小时 {shown} 条",
   "vendors.certificate": "证书有效期至",
   "send.last": "上次发给该对象：",
+
+  "vendors.reloadNow": "立即重新加载",
+  "vendors.reloaded": "配置已重新加载",
 };
