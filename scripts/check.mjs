@@ -1,7 +1,9 @@
-// npm run check: the compiler (the console has a page's settings), the linter, who imports whom, and what nobody uses; all of them, so that one run shows everything.
+// npm run check: the compiler (the console has a page's settings), the linter, who imports whom, what nobody uses, and what
+// is not said in Chinese; all of them, so that one run shows everything.
 import { spawn } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { untranslated } from "./check/chinese.ts";
 import { importProblems } from "./check/imports.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -27,8 +29,8 @@ const running = [
   run("biome", "check", "--error-on-warnings", "."),
   run("knip", "--no-progress"),
 ];
-const imports = importProblems(root);
+const own = [...importProblems(root), ...(await untranslated())];
 const results = await Promise.all(running);
 for (const { text } of results) process.stdout.write(text);
-for (const problem of imports) process.stdout.write(`${problem}\n`);
-process.exitCode = imports.length === 0 && results.every(({ well }) => well) ? 0 : 1;
+for (const problem of own) process.stdout.write(`${problem}\n`);
+process.exitCode = own.length === 0 && results.every(({ well }) => well) ? 0 : 1;

@@ -229,10 +229,10 @@ t.test("every configuration in it is right, and every setting it names exists", 
       "A2: a key that everybody can read is not taken",
     );
   }
-  const names = new Set([...rows.map((row) => row.name), ...sections]);
+  const names = new Set<string>([...rows.map((row) => row.name), ...sections]);
   for (const [, name = ""] of readme.matchAll(/`((?:client|api|storage|hooks|vendors)\.\w+)(?: = [^`]*)?`/g))
     t.ok(names.has(name), name);
-  const defaults = new Map(rows.map((row) => [row.name, row.setting.fallback]));
+  const defaults = new Map<string, unknown>(rows.map((row) => [row.name, row.setting.fallback]));
   t.match(
     [
       "storage.keep",

@@ -3,6 +3,8 @@ import { type Command, Option } from "commander";
 import { type Given, type Reading, readConfig } from "../config/index.ts";
 import { type Row, rows } from "../config/settings.ts";
 import { similar } from "../core/similar.ts";
+import { SETTINGS } from "./chinese/settings.ts";
+import { readsChinese } from "./chinese.ts";
 import type { Run } from "./serve/run.ts";
 
 /** The process, as far as a command needs it. */
@@ -68,7 +70,7 @@ export function configured(
     .allowUnknownOption()
     .allowExcessArguments();
   command.option("-c, --config <file>", "read settings from this file (PUSHBOX_CONFIG)");
-  for (const row of rows.filter(which)) command.addOption(flag(row));
+  for (const row of rows.filter(which)) command.addOption(flag(row, host));
   command.action(async () => {
     const options = command.opts<Options>();
     const given: Given = {
@@ -107,14 +109,16 @@ const headings: Readonly<Record<string, string>> = {
   "client.auth": "Login of clients (JWT):",
   api: "API:",
   admin: "Web console:",
+  acme: "Certificates for domains (ACME):",
   storage: "Storage:",
   "hooks.ask": "Questions to the business server:",
   vendors: "Push services of vendors:",
 };
 
-function flag({ flag: name, section, setting }: Row): Option {
-  const fallback = setting.list ? "" : ` (${String(setting.fallback) || "none"})`;
-  const option = new Option(`--${name} ${setting.argument}`, `${setting.why}${fallback}`);
+function flag({ name, flag: long, section, setting }: Row, { env }: Process): Option {
+  const chinese = readsChinese(env);
+  const fallback = setting.list ? "" : ` (${String(setting.fallback) || (chinese ? "无" : "none")})`;
+  const option = new Option(`--${long} ${setting.argument}`, `${chinese ? SETTINGS[name] : setting.why}${fallback}`);
   option.helpGroup(headings[section] ?? `${section}:`);
   // Every text is kept: what is given twice is a list, or the last one counts.
   return option.argParser((text: string, before: unknown) => [...(Array.isArray(before) ? before : []), text]);

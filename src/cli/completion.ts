@@ -39,7 +39,8 @@ function placesOf(command: Command, before = ""): readonly Place[] {
   const flags = command.options.flatMap(({ long, description }) =>
     long === undefined || long === null ? [] : [{ name: long, why: description }],
   );
-  const own = { words, commands: command.commands, flags: [...flags, { name: "--help", why: "print help" }] };
+  const help = command.createOption("--help", "print help").description;
+  const own = { words, commands: command.commands, flags: [...flags, { name: "--help", why: help }] };
   return [own, ...command.commands.flatMap((one) => placesOf(one, `${words} `))];
 }
 

@@ -4,6 +4,7 @@ import { version } from "../app/version.ts";
 import { addAdmin } from "./admin.ts";
 import { addBackup } from "./backup.ts";
 import { addCheck } from "./check.ts";
+import { ChineseCommand, readsChinese } from "./chinese.ts";
 import { ok, type Process, wrong } from "./command.ts";
 import { addCompletion } from "./completion.ts";
 import { addConfig } from "./config.ts";
@@ -46,7 +47,7 @@ export async function run(host: Process): Promise<number> {
 }
 
 function commands(host: Process, end: (code: number) => void): Command {
-  const program = new Command("pushbox")
+  const program = new (readsChinese(host.env) ? ChineseCommand : Command)("pushbox")
     .description("A self-hosted push server: Socket.IO connections, kept and replayed messages, one HTTP API.")
     .version(version, "-V, --version", "print the version")
     .helpOption("-h, --help", "print help; also: pushbox COMMAND --help")

@@ -35,6 +35,7 @@ Examples:
   pushbox serve
   pushbox serve --config /etc/pushbox.toml --log-level warn
   pushbox serve --client-port 443 --client-tls-cert chain.pem --client-tls-key key.pem
+  pushbox serve --client-port 443 --client-domain push.example.com --acme-accept-terms   https by naming a domain, whose port 80 leads here
   pushbox serve --api-host 0.0.0.0 --api-keys "backend:$(openssl rand -hex 24)"
 
 Signals: TERM or INT stop the server within 10 s, a second one at once. HUP reads certificates, keys and log level again

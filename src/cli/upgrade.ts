@@ -123,7 +123,7 @@ function sayNames(
 ): void {
   if (settings === undefined) return say("settings", "this release does not list its settings");
   const known = new Set(settings);
-  const own = new Set(rows.map(({ name }) => name));
+  const own = new Set<string>(rows.map(({ name }) => name));
   const gone = rows.filter(({ name }) => !known.has(name)).map(({ name }) => name);
   const added = settings.filter((name) => !own.has(name));
   say(

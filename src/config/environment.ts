@@ -13,7 +13,7 @@ export interface Environment {
 }
 
 /** Read by commands themselves. */
-const others = ["PUSHBOX_CONFIG", "PUSHBOX_API_KEY", "PUSHBOX_API_KEY_FILE"];
+const others = ["PUSHBOX_CONFIG", "PUSHBOX_LANG", "PUSHBOX_API_KEY", "PUSHBOX_API_KEY_FILE"];
 
 /** Where the file of a secret's value is named. */
 const fileVariable = (row: Row): string => `${row.variable}_FILE`;

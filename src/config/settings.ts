@@ -411,13 +411,20 @@ export interface VendorEntries {
 /** What holds, with names as they are written in TypeScript: `config.client.maxPayload`. Frozen. */
 export type Config = Values<typeof settings> & { readonly vendors: VendorEntries };
 
+type NamesIn<T, Before extends string = ""> = {
+  readonly [K in keyof T & string]: T[K] extends Setting<infer _> ? `${Before}${K}` : NamesIn<T[K], `${Before}${K}.`>;
+}[keyof T & string];
+
+/** `client.auth.required` */
+export type SettingName = NamesIn<typeof settings>;
+
 /** One row of the table, with all of its names. */
 export interface Row {
   /** "" at the top; `client.auth`. */
   readonly section: string;
   readonly key: string;
   /** As in the file: `client.max_payload`. */
-  readonly name: string;
+  readonly name: SettingName;
   /** `--client-max-payload` without the dashes. */
   readonly flag: string;
   /** `PUSHBOX_CLIENT_MAX_PAYLOAD` */
@@ -431,7 +438,14 @@ const isSetting = (entry: unknown): entry is Setting<unknown> =>
 function row(section: string, key: string, setting: Setting<unknown>): Row {
   const path = section === "" ? [key] : [...section.split("."), key];
   const flag = setting.flag ?? path.join("-").replaceAll("_", "-");
-  return { section, key, name: path.join("."), flag, variable: `PUSHBOX_${path.join("_").toUpperCase()}`, setting };
+  return {
+    section,
+    key,
+    name: path.join(".") as SettingName,
+    flag,
+    variable: `PUSHBOX_${path.join("_").toUpperCase()}`,
+    setting,
+  };
 }
 
 const rowsIn = (section: string, table: object): readonly Row[] =>

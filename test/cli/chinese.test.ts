@@ -1,0 +1,63 @@
+// The help in Chinese: every command and option, and only where somebody reads Chinese.
+import t from "tap";
+import { readsChinese } from "../../src/cli/chinese.ts";
+import { run } from "../../src/cli/index.ts";
+
+async function cli(args: readonly string[], env: Readonly<Record<string, string>>): Promise<string> {
+  let text = "";
+  const write = (piece: string): void => {
+    text += piece;
+  };
+  await run({ args, env, program: ["pushbox"], terminal: false, out: write, err: write } as never);
+  return text;
+}
+
+const CHINESE = /[\u4e00-\u9fff]/;
+
+t.test("the language is that of PUSHBOX_LANG, or of the locale", async (t) => {
+  for (const [env, expected] of [
+    [{}, false],
+    [{ LANG: "zh_CN.UTF-8" }, true],
+    [{ LANG: "zh" }, true],
+    [{ LANG: "en_US.UTF-8", LC_MESSAGES: "zh_TW" }, true],
+    [{ LANG: "zh_CN.UTF-8", LC_ALL: "C" }, false],
+    [{ LC_ALL: "", LANG: "zh_CN.UTF-8" }, true],
+    [{ LANG: "zh_CN.UTF-8", PUSHBOX_LANG: "en" }, false],
+    [{ LANG: "C", PUSHBOX_LANG: "zh-CN" }, true],
+    [{ LANG: "zho" }, false],
+  ] as const)
+    t.equal(readsChinese(env), expected, JSON.stringify(env));
+});
+
+t.test("the help of every command is Chinese, its words of the command line are as they were", async (t) => {
+  // What a shell completes with are all commands and flags, each with what it is for.
+  const [english, chinese] = await Promise.all(
+    ["C", "zh_CN.UTF-8"].map(async (LANG) => (await cli(["completion", "fish"], { LANG })).split("\n")),
+  );
+  const words = (lines: readonly string[]): readonly string[] => lines.map((line) => line.replace(/ -d '.*$/, ""));
+  t.same(words(chinese!), words(english!));
+  const why = chinese!.map((line) => / -d '(.*)'$/.exec(line)?.[1] ?? "").filter((text) => text !== "");
+  t.ok(why.length > 200);
+  t.same(
+    why.filter((text) => !CHINESE.test(text)),
+    [],
+  );
+  const commands = new Set(
+    chinese!.flatMap((line) => {
+      const before = [...line.matchAll(/__fish_seen_subcommand_from ([\w-]+)(?=;|')/g)].map(([, word]) => word ?? "");
+      const [, own] = / -a ([\w-]+) /.exec(line) ?? [];
+      return own === undefined ? [] : [[...before, own].join(" ")];
+    }),
+  );
+  t.ok(commands.size > 30);
+  for (const command of commands) {
+    const help = await cli([...command.split(" "), "--help"], { LANG: "zh_CN.UTF-8" });
+    t.match(help, /^用法： pushbox /, command);
+    t.same(
+      help.split("\n").filter((line) => /^[A-Z]/.test(line) && !CHINESE.test(line)),
+      [],
+      command,
+    );
+    t.notMatch(help, /Options:|Arguments:|Examples?:|Exit codes/, command);
+  }
+});
