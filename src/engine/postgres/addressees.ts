@@ -4,12 +4,11 @@ import type { Turn } from "./turns.ts";
 
 type Named = { readonly name: string; readonly number: number };
 
-const numbersOf = new Statement<[readonly string[], readonly string[]], Named>(`
-  SELECT push_id AS name, device AS number FROM devices WHERE push_id = ANY (?)
-  UNION ALL
-  SELECT DISTINCT ON (push_id) push_id, device FROM departed g
-  WHERE push_id = ANY (?) AND NOT EXISTS (SELECT 1 FROM devices d WHERE d.push_id = g.push_id)
-  ORDER BY name, number DESC`);
+const numbersOf = new Statement<[readonly string[]], { readonly name: string; readonly number: number | null }>(`
+  SELECT u.push_id AS name, coalesce(
+    (SELECT device FROM devices d WHERE d.push_id = u.push_id),
+    (SELECT max(device) FROM departed g WHERE g.push_id = u.push_id)) AS number
+  FROM unnest(?::text[]) AS u(push_id)`);
 const departAll = new Statement<[readonly string[]], Named>(`
   INSERT INTO departed (device, push_id) SELECT nextval('devices_seq'), unnest(?::text[])
   RETURNING push_id AS name, device AS number`);
@@ -39,10 +38,13 @@ export type Addressees = typeof addressees;
 export const addressees = {
   /** Unknown and deleted devices are numbered too. */
   async devices(turn: Turn, pushIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
-    const known = asMap(await numbersOf.all(turn, pushIds, pushIds));
-    const unknown = [...new Set(pushIds)].filter((pushId) => !known.has(pushId));
-    if (unknown.length > 0)
-      for (const [name, number] of asMap(await departAll.all(turn, unknown))) known.set(name, number);
+    const known = new Map<string, number>();
+    const unknown = new Set<string>();
+    for (const { name, number } of await numbersOf.all(turn, pushIds))
+      if (number === null) unknown.add(name);
+      else known.set(name, number);
+    if (unknown.size > 0)
+      for (const { name, number } of await departAll.all(turn, [...unknown])) known.set(name, number);
     return known;
   },
 

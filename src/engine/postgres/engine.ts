@@ -41,6 +41,12 @@ export interface PostgresEngineOptions {
   readonly onBatch?: (figures: BatchFigures) => void;
 }
 
+/**
+ * Statements are planned once, perhaps while their tables are empty: by index, whatever the tables' size, and without a compiler for
+ * what seems dear.
+ */
+const PLANS = { plan_cache_mode: "force_generic_plan", enable_seqscan: "off", jit: "off" };
+
 /** Rejects with a `PushError` that says what to do when PostgreSQL cannot be used. */
 export async function openPostgresEngine(options: PostgresEngineOptions): Promise<LocalEngine> {
   const { database, keep, arrivalDays, vendors = [] } = options;
@@ -107,7 +113,7 @@ export async function openPostgresEngine(options: PostgresEngineOptions): Promis
   const totals = { batches: 0, calls: 0, workMs: 0, commitMs: 0 };
   const turns = new Turns(
     database.schema,
-    () => connect(named("turns")),
+    () => connect(named("turns"), PLANS),
     all,
     parts,
     (figures) => {

@@ -65,9 +65,10 @@ const due = new Statement<
   LEFT JOIN job_contents c ON c.job = j.job AND NOT c.job = ANY (?) ORDER BY j.due, j.job`);
 const nextDue = new Column<[number], number>(`
   SELECT due FROM jobs WHERE expanded = 0 AND paused = 0 AND cancelled = 0 AND due > ? ORDER BY due LIMIT 1`);
+// A sum, so that the job is found by its number: the index of those to expand has all of them.
 const expandable = new Statement<[number, string | null], Expandable>(`
   SELECT arrival, bulk, target_kind, dry_run, routes FROM jobs
-  WHERE job = ? AND cursor IS NOT DISTINCT FROM ? AND expanded = 0 AND paused = 0 AND cancelled = 0 FOR UPDATE`);
+  WHERE job = ? AND cursor IS NOT DISTINCT FROM ? AND expanded + paused + cancelled = 0 FOR UPDATE`);
 const findLanes = new Statement<[Texts, Texts, Texts], { place: number; lane: number }>(`
   SELECT u.place - 1 AS place, l.lane FROM unnest(?::text[], ?::text[], ?::text[]) WITH ORDINALITY AS u(vendor, app, host, place)
     JOIN lanes l ON l.vendor = u.vendor AND l.app = u.app AND l.host = u.host`);

@@ -38,9 +38,9 @@ const setGone = new Statement<[number, readonly string[]]>(`
   UPDATE devices d SET offline_since = ?
   WHERE push_id = ANY (?) AND uid_ttl > 0 AND offline_since IS NULL
     AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.push_id = d.push_id)`);
-const release = new Statement<[number]>(
-  "UPDATE deliveries SET state = 1, due = queued_at, holder = NULL WHERE holder = ? AND state = 2",
-);
+const release = new Statement<[number]>(`
+  UPDATE deliveries SET state = 1, due = queued_at, lease = NULL, holder = NULL
+  WHERE lane IN (SELECT lane FROM lanes WHERE open > 0) AND state = 2 AND due IS NOT NULL AND holder = ?`);
 const releaseHooks = new Statement<[number]>(
   "UPDATE hook_events SET state = 0, holder = NULL WHERE holder = ? AND state = 1",
 );

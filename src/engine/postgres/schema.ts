@@ -236,7 +236,7 @@ const MIGRATIONS: readonly string[] = [
   );
   CREATE TABLE users ("user" bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, uid text COLLATE "C" NOT NULL UNIQUE);
   CREATE TABLE departed (device bigint PRIMARY KEY, push_id text COLLATE "C" NOT NULL);
-  CREATE INDEX departed_by_push_id ON departed (push_id);
+  CREATE INDEX departed_by_push_id ON departed (push_id, device);
   -- due: from when it may be claimed, or until when it is leased. lease, holder: the claim's name, and the node that made it.
   CREATE TABLE deliveries (
     delivery bigint PRIMARY KEY,
@@ -263,7 +263,6 @@ const MIGRATIONS: readonly string[] = [
     retried int
   ) WITH (fillfactor = 80);
   CREATE INDEX deliveries_open ON deliveries (lane, state, bulk, due, delivery) WHERE due IS NOT NULL;
-  CREATE INDEX deliveries_held_by ON deliveries (holder) WHERE holder IS NOT NULL;
   CREATE INDEX deliveries_by_job ON deliveries (job, delivery);
   CREATE INDEX deliveries_by_device ON deliveries (device, job);
   CREATE INDEX deliveries_by_user ON deliveries ("user", job) WHERE "user" IS NOT NULL;
