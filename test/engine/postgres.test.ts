@@ -5,7 +5,7 @@ import { openPostgresEngine, type PostgresEngineOptions } from "../../src/engine
 import { TRAITS } from "../../src/vendors/index.ts";
 import { postgres } from "../support/postgres.ts";
 import { conformance } from "./conformance.ts";
-import { type Nodes, nodesConformance } from "./nodes-conformance.ts";
+import { liveConformance, type Nodes, nodesConformance } from "./nodes-conformance.ts";
 import { ARRIVAL_DAYS, KEEP, type Subject } from "./steps.ts";
 
 const server = await postgres(t);
@@ -23,6 +23,7 @@ if (server === undefined) {
     vendors: TRAITS,
     now: () => clock.now,
     elapsed: () => clock.now,
+    patience: 60_000,
     onTrouble: (message) => t.fail(message),
   });
   async function start(t: Test, node: string, clock: { readonly now: number }): Promise<Engine> {
@@ -54,5 +55,8 @@ if (server === undefined) {
     return { nodes: [await start(t, "a", clock), await start(t, "b", clock)], clock };
   }
   await t.test("one node", (t) => conformance(t, alone));
-  await t.test("two nodes at once", (t) => nodesConformance(t, two));
+  await t.test("two nodes at once", async (t) => {
+    await nodesConformance(t, two);
+    await liveConformance(t, two);
+  });
 }

@@ -41,6 +41,10 @@ export interface CarrierOptions {
   readonly topic: string;
   connect(purpose: "listen" | "notify"): Promise<Client>;
   onTrouble(message: string | undefined): void;
+  /** Another node has said something. */
+  onHeard(node: number): void;
+  /** It hears again; before anything is handed on. */
+  onRegained(): Promise<void>;
 }
 
 export class Carrier {
@@ -152,11 +156,15 @@ export class Carrier {
         this.#queue = [];
         await this.#listen();
         this.#options.onTrouble(undefined);
+        await this.#options.onRegained();
         for (const hub of this.hubs) await hub.regained();
         void this.#work();
         return;
       } catch {
         // Again after a pause.
+        const client: Client | undefined = this.#listening;
+        this.#listening = undefined;
+        client?.end().catch(() => {});
       }
     }
   }
@@ -168,6 +176,7 @@ export class Carrier {
       const message = this.#queue[at]!;
       const bar = message.indexOf("|");
       const [node = 0, number = 0, part = 0] = message.slice(1, bar).split(".").map(Number);
+      if (node !== this.node) this.#options.onHeard(node);
       const listener = this.#listeners.get(message[0] ?? "");
       const done = listener?.({ node, number, part, text: message.slice(bar + 1) });
       if (done !== undefined) await done;
@@ -189,6 +198,11 @@ export class Carrier {
   }
 
   // ---- what is told
+
+  /** There is somebody to tell something soon. */
+  prepare(): void {
+    if (this.#notifying === undefined) this.#renew(0);
+  }
 
   /** Told to all nodes with the others of this turn of the loop, durable nowhere. */
   send(kind: string, text: string, number = 0, part = 0): void {

@@ -12,16 +12,17 @@ import { localEvents } from "../events.ts";
 import { localHooks } from "../hooks.ts";
 import { localOutbox } from "../jobs.ts";
 import type { Keep } from "../keep.ts";
-import { localLive } from "../live.ts";
 import type { LocalEngine } from "../local.ts";
-import { localRevocations } from "../revocations.ts";
 import { chores } from "../sweep.ts";
 import { localTestDevices } from "../test-devices.ts";
 import { Carrier } from "./carrier.ts";
 import { connect, type DatabaseOptions, explain, type Tx } from "./database.ts";
+import { sharedLive } from "./live.ts";
 import { methods } from "./methods.ts";
 import { nodes as openNodes } from "./nodes.ts";
+import { laneOwner } from "./owner.ts";
 import { hands as openHands } from "./parcels.ts";
+import { sharedRevocations } from "./revoked.ts";
 import { migrate } from "./schema.ts";
 import { Turns } from "./turns.ts";
 
@@ -38,6 +39,8 @@ export interface PostgresEngineOptions {
   /** The clock by which things expire, and by which leases end then. Absent: leases end by PostgreSQL's. */
   readonly now?: () => number;
   readonly elapsed?: () => number;
+  /** How long the answers of other nodes about who is online are waited for, milliseconds. */
+  readonly patience?: number;
   readonly onBatch?: (figures: BatchFigures) => void;
 }
 
@@ -46,6 +49,7 @@ export interface PostgresEngineOptions {
  * what seems dear.
  */
 const PLANS = { plan_cache_mode: "force_generic_plan", enable_seqscan: "off", jit: "off" };
+const PATIENCE = 300;
 
 /** Rejects with a `PushError` that says what to do when PostgreSQL cannot be used. */
 export async function openPostgresEngine(options: PostgresEngineOptions): Promise<LocalEngine> {
@@ -71,6 +75,10 @@ export async function openPostgresEngine(options: PostgresEngineOptions): Promis
     connect: (purpose) =>
       connect(named(purpose), purpose === "notify" ? { synchronous_commit: "off" } : { idle_session_timeout: "0" }),
     onTrouble: (message) => (message === undefined ? undefined : onTrouble(message)),
+    onHeard(node) {
+      if (nodes.met(node)) carrier.prepare();
+    },
+    onRegained: () => revocations.catchUp(),
   });
   const nodes = await openNodes(first, {
     name: options.node,
@@ -125,13 +133,14 @@ export async function openPostgresEngine(options: PostgresEngineOptions): Promis
     },
     onTrouble,
   );
-  const broker = brokerOver(turns, carrier.hubs, localLive(carrier.hubs), hands);
+  const broker = brokerOver(turns, carrier.hubs, sharedLive(carrier, nodes, read, options.patience ?? PATIENCE), hands);
   const events = localEvents(turns, now, options.elapsed ?? (() => performance.now()));
   const hooks = localHooks(turns, events, now);
+  const revocations = sharedRevocations(turns, carrier, read, now);
+  const owner = laneOwner(turns, nodes, options.elapsed ?? (() => performance.now()));
   carrier.on("e", ({ node, text }) => {
     if (node !== nodes.node()) events.committed({ events: Number(text) });
   });
-  carrier.on("n", ({ node }) => nodes.met(node));
   async function sweepGone(): Promise<void> {
     let gone: readonly number[] = [];
     await turns.step(async (turn) => {
@@ -140,8 +149,10 @@ export async function openPostgresEngine(options: PostgresEngineOptions): Promis
     if (gone.length > 0) events.lookAgain();
   }
   await carrier.start();
+  // Whoever came since the first look either hears the question, or is seen now.
+  await nodes.look();
+  if (!nodes.alone()) await broker.live.sessions();
   await sweepGone();
-  if (!nodes.alone()) carrier.send("n", options.node);
   const sweeping = chores(turns, events, hooks, now, options.deviceDays);
   let closing: Promise<void> | undefined;
 
@@ -160,11 +171,11 @@ export async function openPostgresEngine(options: PostgresEngineOptions): Promis
     hooks,
     broker,
     live: broker.live,
-    outbox: localOutbox(turns, broker, sweeping.walk, nodes.now, traits),
+    outbox: { ...localOutbox(turns, broker, sweeping.walk, nodes.now, traits), ...owner },
     counters: localCounters(turns),
     audit: localAudit(turns),
     testDevices: localTestDevices(turns),
-    revocations: localRevocations(turns),
+    revocations,
     backup: () =>
       Promise.reject(new PushError("invalid", "PostgreSQL has its own backups: use pg_dump, or archive its log")),
     close() {

@@ -55,8 +55,8 @@ export interface Owning {
 export interface Nodes extends Owning {
   /** This one. */
   node(): number;
-  /** Another one says, or shows, that it is there. */
-  met(node: number): void;
+  /** Another one shows that it is there. @returns whether that is news */
+  met(node: number): boolean;
   alone(): boolean;
   /** Nodes that live, by name. */
   list(): readonly { readonly node: number; readonly name: string }[];
@@ -64,6 +64,8 @@ export interface Nodes extends Owning {
   now(): number;
   /** The time by which leases are: PostgreSQL's, unless a test fixes it. */
   leaseTime(database: number): number;
+  /** Who else is there by now. */
+  look(): Promise<void>;
   /** Sweeps nodes that are gone; in a turn, with the lock of the cluster. @param now when their devices went offline */
   sweep(turn: Turn, now: number): Promise<readonly number[]>;
   stop(): Promise<void>;
@@ -128,8 +130,11 @@ export async function nodes(first: Client, options: NodesOptions): Promise<Nodes
   return {
     node: () => node,
     met(other) {
-      if (other !== node && !others.has(other)) others.set(other, "");
+      if (other === node || others.has(other)) return false;
+      others.set(other, "");
+      return true;
     },
+    look,
     alone: () => others.size === 0,
     list: () => [{ node, name: options.name }, ...[...others].map(([node, name]) => ({ node, name }))],
     now: options.now ?? (() => Math.round(Date.now() + offset)),

@@ -1,6 +1,6 @@
 // Tokens of clients that were revoked before they expired.
 import type { Revocation } from "../../core/login.ts";
-import { Statement } from "./database.ts";
+import { Statement, type Tx } from "./database.ts";
 import type { Turn } from "./turns.ts";
 
 // One that is there says no less than before.
@@ -26,7 +26,7 @@ export const revocations = {
       list.map(({ before }) => before),
       list.map(({ until }) => until),
     ),
-  revocations: (turn: Turn, after: Pick<Revocation, "kind" | "name"> | undefined, limit: number, now: number) =>
+  revocations: (turn: Tx, after: Pick<Revocation, "kind" | "name"> | undefined, limit: number, now: number) =>
     page.all(turn, after?.kind ?? "", after?.name ?? "", now, limit),
   sweepRevocations: async (turn: Turn, now: number, limit: number): Promise<boolean> =>
     (await sweep.run(turn, now, limit)) === limit,
