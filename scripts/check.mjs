@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { untranslated } from "./check/chinese.ts";
 import { importProblems } from "./check/imports.ts";
+import { readmeProblems } from "./check/readmes.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -29,7 +30,7 @@ const running = [
   run("biome", "check", "--error-on-warnings", "."),
   run("knip", "--no-progress"),
 ];
-const own = [...importProblems(root), ...(await untranslated())];
+const own = [...importProblems(root), ...readmeProblems(root), ...(await untranslated())];
 const results = await Promise.all(running);
 for (const { text } of results) process.stdout.write(text);
 for (const problem of own) process.stdout.write(`${problem}\n`);

@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import t, { type Test } from "tap";
+import { readmeProblems } from "../scripts/check/readmes.ts";
 import { version } from "../src/app/version.ts";
 import { rows, sections } from "../src/config/settings.ts";
 import { initText } from "../src/config/text.ts";
@@ -247,6 +248,29 @@ t.test("every configuration in it is right, and every setting it names exists", 
   );
   t.equal(Number(defaults.get("client.ping_interval_v3")) + Number(defaults.get("client.ping_timeout_v3")), 115_000);
 });
+
+t.test(
+  "the Chinese one has its headings, commands and configurations, so what holds for them here holds there",
+  async (t) => {
+    t.same(readmeProblems(root), []);
+    const chinese = readFileSync(join(root, "README.zh-CN.md"), "utf8");
+    // Tables: the same rows, with the same words of code.
+    const code = (text: string): readonly string[] =>
+      [
+        ...text
+          .split("\n## ")
+          .slice(0, -1)
+          .join("\n## ")
+          .matchAll(/^\|.*\|$/gm),
+      ].map(([row]) => [...row.matchAll(/`[^`]+`/g)].map(([word]) => word).join(" "));
+    t.same(code(chinese), code(readme));
+    const names = new Set<string>([...rows.map((row) => row.name), ...sections]);
+    for (const [, name = ""] of chinese.matchAll(
+      /`((?:client|api|admin|acme|storage|hooks|vendors)\.\w+)(?: = [^`]*)?`/g,
+    ))
+      t.ok(names.has(name), name);
+  },
+);
 
 t.test("its table of vendors has all of them, with the keys that each needs, and no more", async (t) => {
   const account = { project_id: "p", private_key_id: "k", key_id: "k", client_email: "a@b", sub_account: "s" };

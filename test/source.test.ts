@@ -36,6 +36,7 @@ t.test("no comment names a document that is not here", async (t) => {
 const TOP = [
   "LICENSE",
   "README.md",
+  "README.zh-CN.md",
   "build.mjs",
   "package-lock.json",
   "package.json",
