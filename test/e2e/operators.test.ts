@@ -3,12 +3,14 @@ import t from "tap";
 import type { Config } from "../../src/config/index.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { client, RawClient } from "../support/clients.ts";
+import { takeNoon } from "../support/clock.ts";
 import { device, eventually, type Fields, jobIn, phone } from "../support/devices.ts";
 import { startVendors, VENDORS } from "../support/vendors.ts";
 
 const notification = { android: { title: "T" } };
 
 t.test("console: curves of every key by hour and day, arrivals by type, both as CSV", async (t) => {
+  takeNoon(t);
   const server = await startTestApp(t);
   const { client, id: pushId } = await device(t, server, { platform: "android" });
   client.emit("stats", { requestStats: [{ path: "=HYPERLINK(1)", totalCount: 4, successCount: 3, totalLatency: 60 }] });

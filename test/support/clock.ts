@@ -1,5 +1,6 @@
 // A clock that the test moves: `Date.now` of this thread, for apps that are started after it is taken. Timers keep to real time.
 import type { Test } from "tap";
+import { DAY, HOUR } from "../../src/core/time.ts";
 
 export interface Clock {
   /** By so many milliseconds, negative ones as well. */
@@ -8,6 +9,13 @@ export interface Clock {
   hold(): void;
   /** It goes on from where it stands. */
   go(): void;
+}
+
+/** It shows half past twelve in UTC and goes on: no hour and no day ends while the test runs. */
+export function takeNoon(t: Test): Clock {
+  const clock = takeClock(t);
+  clock.move(12.5 * HOUR - (Date.now() % DAY));
+  return clock;
 }
 
 /** The real one is back at the test's end. */
