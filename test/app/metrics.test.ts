@@ -129,12 +129,15 @@ t.test("config: the settings that hold, by their names in the file, and secrets 
   });
   t.same(Object.keys(config), [
     "data",
+    "engine",
+    "node",
     "log_level",
     "trust_client_uid",
     "client",
     "api",
     "admin",
     "acme",
+    "postgres",
     "storage",
     "hooks",
     "vendors",
