@@ -1,5 +1,4 @@
 // Builds the parts, joins them, starts them in order and stops them in reverse.
-import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { Worker } from "node:worker_threads";
@@ -10,6 +9,7 @@ import { createAudit } from "./app/audit.ts";
 import { type Certificates, openCertificates } from "./app/certificates.ts";
 import { clientFiles } from "./app/client-files.ts";
 import { openConsole, type WebConsole } from "./app/console.ts";
+import { databaseOf } from "./app/database.ts";
 import { createDebug, showPush } from "./app/debug.ts";
 import { createExamples } from "./app/examples.ts";
 import { type Files, watchFiles } from "./app/files.ts";
@@ -26,7 +26,6 @@ import { openKeys, openVendors, webPushKeys } from "./app/vendors.ts";
 import { version } from "./app/version.ts";
 import { HeldSettings, type Sources } from "./config/held.ts";
 import { type Config, hasLogin, type TlsSection } from "./config/index.ts";
-import { postgresUrl } from "./config/postgres.ts";
 import { maskedConfig } from "./config/text.ts";
 import type { Asker } from "./core/ask.ts";
 import { bind, forget, unbind } from "./core/connect.ts";
@@ -438,14 +437,11 @@ async function openShared(
   stored: Omit<PostgresEngineOptions, "database" | "node">,
 ): Promise<LocalEngine> {
   const { openPostgresEngine } = await import("./engine/postgres/engine.ts");
-  const { schema, caFile } = config.postgres;
-  const found = postgresUrl(config.postgres);
-  if ("problem" in found) throw new PushError("invalid", found.problem);
   makeDirectory(resolve(config.data)); // vendors' signatures and certificates stay beside the process
   return await openPostgresEngine({
     ...stored,
     node: config.node === "" ? hostname() : config.node,
-    database: { url: found.url, schema, ...(caFile === "" ? {} : { ssl: { ca: readFileSync(caFile) } }) },
+    database: databaseOf(config),
   });
 }
 

@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { newSecret } from "../../src/admin/sessions.ts";
-import { changeAdmins } from "../../src/engine/admins.ts";
+import { atAdminDesk } from "../../src/engine/admins.ts";
 import { freePort } from "../../src/http/uws/listeners.ts";
 import { type Running, root, start, tools } from "./servers.ts";
 import { add, limit, median, put, short } from "./table.ts";
@@ -35,10 +35,7 @@ async function startConsole(data: string): Promise<AtConsole> {
   const server = await start("pushbox", data, ["--admin-enabled=true", `--admin-port=${port}`]);
   const url = `http://127.0.0.1:${port}`;
   const { secret, id } = newSecret();
-  changeAdmins(data, (table) => [
-    table.inviteAdmin({ id, until: Date.now() + 60_000, role: "operator" }, "bench"),
-    undefined,
-  ]);
+  await atAdminDesk(data, (desk) => desk.invite({ id, until: Date.now() + 60_000, role: "operator" }, "bench"));
   const answer = await fetch(`${url}/admin/setup`, {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -141,7 +138,7 @@ const ASKED: readonly (readonly [path: string, fields: object])[] = [
   ["openapi.json", {}],
 ];
 
-/** Each asked for so often: the first time counts too. */
+/** Each asked for so often. */
 const TIMES = 5;
 
 export async function pagesFilled({ subscribe }: Measures): Promise<void> {
@@ -151,18 +148,27 @@ export async function pagesFilled({ subscribe }: Measures): Promise<void> {
   execFileSync(process.execPath, fill, { cwd: root, stdio: "inherit" });
   const at = await startConsole(data);
   const clients = await subscribe(at.server, CONNECTIONS, 600);
-  const took = new Map<string, number>();
+  const took = new Map<string, number[]>();
   for (let time = 0; time < TIMES; time++)
     for (const [path, fields] of ASKED) {
       const from = performance.now();
       await ask(at, path, fields);
       const name = `${path} ${JSON.stringify(fields)}`;
-      took.set(name, Math.max(took.get(name) ?? 0, performance.now() - from));
+      took.set(name, [...(took.get(name) ?? []), performance.now() - from]);
     }
   clients.stop();
   await at.server.stop();
-  const slowest = [...took].sort(([, a], [, b]) => b - a);
-  for (const [name, ms] of slowest.slice(0, 3)) process.stderr.write(`${ms.toFixed(1)} ms  ${name}\n`);
   const what = `what a page of the console asks for, ${CONNECTIONS} connections, ${devices} devices, the slowest: ms`;
-  limit(what, `<= ${LONGEST}`, LONGEST, slowest[0]?.[1] ?? 0);
+  for (const [kind, of] of [
+    ["", median],
+    [", asked for the first time", ([first = 0]: readonly number[]) => first],
+  ] as const) {
+    const [[name, ms] = ["", 0], ...others] = [...took]
+      .map(([name, times]) => [name, of(times)] as const)
+      .sort(([, a], [, b]) => b - a);
+    process.stderr.write(
+      `${[[name, ms] as const, ...others.slice(0, 4)].map(([name, ms]) => `${ms.toFixed(1)} ms  ${name}\n`).join("")}`,
+    );
+    limit(what + kind, `<= ${LONGEST}`, LONGEST, ms);
+  }
 }

@@ -1,6 +1,7 @@
 // The command `admin`: who may use the web console. Done on the data itself, so whoever can read that may do it, whether a server
 // runs or not; no password is ever typed here, only links are made by which one is set in the page.
 import { LINK_LASTS, newSecret } from "../admin/sessions.ts";
+import { databaseOf } from "../app/database.ts";
 import { setupLink, url } from "../app/places.ts";
 import type { Config } from "../config/index.ts";
 import type { Row } from "../config/settings.ts";
@@ -9,7 +10,7 @@ import type { AuditEntry } from "../core/audit.ts";
 import { PushError } from "../core/errors.ts";
 import { printable } from "../core/printable.ts";
 import { DAY } from "../core/time.ts";
-import { changeAdmins } from "../engine/admins.ts";
+import { type AdminDesk, atAdminDesk } from "../engine/admins.ts";
 import { type Cli, configured, failed, type Options, ok, words, wrong } from "./command.ts";
 import { tableText } from "./render.ts";
 import { explain } from "./trouble.ts";
@@ -30,7 +31,11 @@ interface Sub {
   readonly takes?: readonly (readonly [argument: string, why: string])[];
   readonly role?: true;
   readonly about: string;
-  readonly act: (config: Config, given: { readonly words: readonly string[]; readonly role: Role | undefined }) => Done;
+  readonly act: (
+    config: Config,
+    given: { readonly words: readonly string[]; readonly role: Role | undefined },
+    desk: AdminDesk,
+  ) => Promise<Done>;
 }
 
 const NAME = ["<name>", "by which the user logs in"] as const;
@@ -43,13 +48,11 @@ the password. Waits after wrong passwords end with it. Users stay: see pushbox a
 
 Example:
   pushbox admin reset --config pushbox.toml`,
-  act(config) {
+  async act(config, _given, desk) {
     const { secret, id } = newSecret();
     const until = Date.now() + LINK_LASTS;
-    changeAdmins(config.data, (table) => {
-      table.resetAdmins({ id, until, role: "operator" });
-      return [undefined, entry("reset", {})];
-    });
+    await desk.reset({ id, until, role: "operator" });
+    await desk.note(entry("reset", {}));
     return linked(config, secret, until, "all logins have ended");
   },
 };
@@ -59,8 +62,8 @@ const USER: readonly Sub[] = [
     name: "list",
     summary: "who may use the console, and as what",
     about: "Example:\n  pushbox admin user list --data /var/lib/pushbox",
-    act(config) {
-      const users = changeAdmins(config.data, (table) => [table.adminUsers(), undefined]);
+    async act(_config, _given, desk) {
+      const users = await desk.users();
       const rows = users.map(({ since, ...user }) => ({ ...user, since, sinceIso: new Date(since).toISOString() }));
       return {
         json: { users: rows },
@@ -83,19 +86,17 @@ const USER: readonly Sub[] = [
 
 Example:
   pushbox admin user add ann --role viewer`,
-    act(config, { words: [name = ""], role }) {
+    async act(config, { words: [name = ""], role }, desk) {
       const { secret, id } = newSecret();
       const until = Date.now() + INVITED;
       if (!/^[^\p{C}]{1,64}$/u.test(name))
         throw new PushError("invalid", "a name has 1 to 64 characters that can be seen");
-      changeAdmins(config.data, (table) => {
-        const users = table.adminUsers();
-        const known = users.find((user) => user.name === name);
-        if (known !== undefined && role !== undefined) keepOperator(users, name, role);
-        const as = role ?? known?.role ?? "viewer";
-        table.inviteAdmin({ id, until, role: as }, name);
-        return [undefined, entry("user/add", { name, role: as })];
-      });
+      const users = await desk.users();
+      const known = users.find((user) => user.name === name);
+      if (known !== undefined && role !== undefined) keepOperator(users, name, role);
+      const as = role ?? known?.role ?? "viewer";
+      await desk.invite({ id, until, role: as }, name);
+      await desk.note(entry("user/add", { name, role: as }));
       return linked(config, secret, until, `for ${name}`);
     },
   },
@@ -104,12 +105,10 @@ Example:
     summary: "take a user away; the user's logins end",
     takes: [NAME],
     about: "Example:\n  pushbox admin user remove ann",
-    act(config, { words: [name = ""] }) {
-      changeAdmins(config.data, (table) => {
-        keepOperator(table.adminUsers(), name, undefined);
-        if (!table.removeAdmin(name)) throw unknown(name);
-        return [undefined, entry("user/remove", { name })];
-      });
+    async act(_config, { words: [name = ""] }, desk) {
+      keepOperator(await desk.users(), name, undefined);
+      if (!(await desk.remove(name))) throw unknown(name);
+      await desk.note(entry("user/remove", { name }));
       return { json: { removed: name }, text: `${name} is no user any more` };
     },
   },
@@ -118,14 +117,12 @@ Example:
     summary: "make a user an operator, or a viewer, who changes nothing",
     takes: [NAME, [`<${ROLES.join("|")}>`, "what the user is from now on"]],
     about: "It holds at once.\n\nExample:\n  pushbox admin user role ann viewer",
-    act(config, { words: [name = "", given = ""] }) {
+    async act(_config, { words: [name = "", given = ""] }, desk) {
       const role = ROLES.find((one) => one === given);
       if (role === undefined) throw new PushError("invalid", `${given}: write ${ROLES.join(" or ")}`);
-      changeAdmins(config.data, (table) => {
-        keepOperator(table.adminUsers(), name, role);
-        if (!table.setAdminRole(name, role)) throw unknown(name);
-        return [undefined, entry("user/role", { name, role })];
-      });
+      keepOperator(await desk.users(), name, role);
+      if (!(await desk.setRole(name, role))) throw unknown(name);
+      await desk.note(entry("user/role", { name, role }));
       return { json: { name, role }, text: `${name} is ${role === "operator" ? "an operator" : "a viewer"} now` };
     },
   },
@@ -141,14 +138,15 @@ export function addAdmin(cli: Cli): void {
 }
 
 function addOne({ host, end }: Cli, program: Cli["program"], sub: Sub): void {
-  const command = configured({ program, host, end }, sub.name, sub.summary, which, ({ config }, _given, self) => {
+  const command = configured({ program, host, end }, sub.name, sub.summary, which, async ({ config }, _given, self) => {
     const { json, role } = self.opts<Options>();
     if (role !== undefined && !ROLES.some((one) => one === role)) {
       host.err(`--role ${String(role)}: write ${ROLES.join(" or ")}\n`);
       return wrong;
     }
     try {
-      const done = sub.act(config, { words: words(self).positional, role: role as Role | undefined });
+      const given = { words: words(self).positional, role: role as Role | undefined };
+      const done = await atDesk(config, (desk) => sub.act(config, given, desk));
       host.out(json === true ? `${JSON.stringify(done.json)}\n` : `${done.text}\n`);
       if (done.aside !== undefined) host.err(`${printable(done.aside)}\n`);
       return ok;
@@ -165,11 +163,28 @@ function addOne({ host, end }: Cli, program: Cli["program"], sub: Sub): void {
     .addHelpText("after", `\n${sub.about}\n\nExit codes: 0 done, 1 failed, 2 wrong command line or configuration.`);
 }
 
+async function atDesk(config: Config, act: (desk: AdminDesk) => Promise<Done>): Promise<Done> {
+  if (config.engine === "sqlite") return await atAdminDesk(config.data, act);
+  const { atPostgresDesk } = await import("../engine/postgres/desk.ts");
+  return await atPostgresDesk(databaseOf(config), act);
+}
+
 /** Where the data is, and by which address the page is opened. */
-const which = ({ name }: Row): boolean =>
-  ["data", "admin.host", "admin.port", "admin.domain", "admin.tls_cert", "admin.tls_key", "acme.accept_terms"].includes(
-    name,
-  );
+const which = ({ section, name }: Row): boolean =>
+  section === "postgres" ||
+  [
+    ...[
+      "data",
+      "engine",
+      "admin.enabled",
+      "admin.host",
+      "admin.port",
+      "admin.domain",
+      "admin.tls_cert",
+      "admin.tls_key",
+    ],
+    "acme.accept_terms",
+  ].includes(name);
 
 function linked({ admin }: Config, secret: string, until: number, what: string): Done {
   const link = setupLink(url(admin, admin.port), secret);

@@ -1,6 +1,6 @@
 // Users of the web console of a single process, and what the command line does to them while a server runs or not.
 import { existsSync } from "node:fs";
-import type { Admins } from "../core/admin.ts";
+import type { AdminLink, Admins, AdminUser, Role } from "../core/admin.ts";
 import type { AuditEntry } from "../core/audit.ts";
 import { PushError } from "../core/errors.ts";
 import type { Calls } from "./calls.ts";
@@ -24,14 +24,21 @@ export const localAdmins = (queue: Calls): Admins => ({
   useLink: (id, user) => queue.call("useAdminLink", [id, user]),
 });
 
-/**
- * One step on the data itself, which a running server sees at once.
- * @param act what it returns last is noted in the audit log, unless it is undefined
- */
-export function changeAdmins<T>(
-  dataDir: string,
-  act: (table: ReturnType<typeof admins>) => readonly [result: T, noted: AuditEntry | undefined],
-): T {
+/** What the command line does, in one step. */
+export interface AdminDesk {
+  users(): Promise<readonly AdminUser[]>;
+  /** A link for a user of this name and role, who may be new; the one before it ends. */
+  invite(link: AdminLink, name: string): Promise<void>;
+  /** Ends every session; the users stay. */
+  reset(link: AdminLink): Promise<void>;
+  /** False: there is no such user. */
+  remove(name: string): Promise<boolean>;
+  setRole(name: string, role: Role): Promise<boolean>;
+  note(entry: AuditEntry): Promise<void>;
+}
+
+/** On the data of a directory, whether a server runs on it or not: what is done holds at once. */
+export async function atAdminDesk<T>(dataDir: string, act: (desk: AdminDesk) => Promise<T>): Promise<T> {
   const file = databaseFile(dataDir);
   if (!existsSync(file))
     throw new PushError(
@@ -47,8 +54,15 @@ export function changeAdmins<T>(
         `${file} is of an older pushbox: start this one once, which brings it up to date`,
       );
     db.exec("BEGIN IMMEDIATE");
-    const [result, noted] = act(admins(db));
-    if (noted !== undefined) auditTable(db).addAudit([noted]);
+    const [table, audit] = [admins(db), auditTable(db)];
+    const result = await act({
+      users: async () => table.adminUsers(),
+      invite: async (link, name) => table.inviteAdmin(link, name),
+      reset: async (link) => table.resetAdmins(link),
+      remove: async (name) => table.removeAdmin(name),
+      setRole: async (name, role) => table.setAdminRole(name, role),
+      note: async (entry) => audit.addAudit([entry]),
+    });
     db.exec("COMMIT");
     return result;
   } catch (error) {

@@ -14,6 +14,7 @@ import {
 } from "../../src/core/packet.ts";
 import type { DeviceTarget } from "../../src/core/target.ts";
 import { missed } from "../support/engine.ts";
+import { adminTests } from "./admins-conformance.ts";
 import { eventTests } from "./events-conformance.ts";
 import { hookTests } from "./hooks-conformance.ts";
 import { outboxConformance } from "./outbox-conformance.ts";
@@ -52,6 +53,7 @@ export async function conformance(t: Test, open: (t: Test) => Promise<Subject>):
   await eventTests(test);
   await hookTests(test);
   await revocationTests(test);
+  await adminTests(test);
 }
 
 async function deviceTests(test: Define): Promise<void> {

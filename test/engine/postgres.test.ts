@@ -1,6 +1,8 @@
 // The conformance suite on PostgreSQL: of one node, and of two over one database.
 import t, { type Test } from "tap";
 import type { Engine } from "../../src/core/engine.ts";
+import type { AdminDesk } from "../../src/engine/admins.ts";
+import { atPostgresDesk } from "../../src/engine/postgres/desk.ts";
 import { openPostgresEngine, type PostgresEngineOptions } from "../../src/engine/postgres/engine.ts";
 import { TRAITS } from "../../src/vendors/index.ts";
 import { postgres } from "../support/postgres.ts";
@@ -58,5 +60,35 @@ if (server === undefined) {
   await t.test("two nodes at once", async (t) => {
     await nodesConformance(t, two);
     await liveConformance(t, two);
+  });
+  await t.test("console: the command line changes users beside the nodes, in one step", async (t) => {
+    const clock = await empty();
+    const { admins, audit } = await start(t, "a", clock);
+    const desk = <T>(act: (desk: AdminDesk) => Promise<T>): Promise<T> => atPostgresDesk({ url, schema }, act);
+    await desk(async ({ invite, note }) => {
+      await invite({ id: "link", until: 10, role: "viewer" }, "ann");
+      await note({ time: 1, address: "local", action: "/admin/user/add", what: "{}", status: 200, requestId: "" });
+    });
+    t.equal(await admins.useLink("link", { name: "ann", password: "hash", since: 1 }), true);
+    t.match(await audit.list({}, 10), [{ action: "/admin/user/add" }]);
+    t.equal(await desk(({ setRole }) => setRole("ann", "operator")), true);
+    t.equal(await desk(({ setRole }) => setRole("bob", "operator")), false);
+    t.same(await desk(({ users }) => users()), [{ name: "ann", role: "operator", since: 1 }]);
+    await admins.begin("s1", "ann", 1, { begunAfter: 0, usedAfter: 0 });
+    await t.rejects(
+      desk(async ({ reset }) => {
+        await reset({ id: "other", until: 10, role: "operator" });
+        throw new Error("changed its mind");
+      }),
+      { message: "changed its mind" },
+    );
+    t.match(await admins.session("s1", { begunAfter: 0, usedAfter: 0 }), { name: "ann" }, "nothing has happened");
+    await desk(({ reset }) => reset({ id: "other", until: 10, role: "operator" }));
+    t.equal(await admins.session("s1", { begunAfter: 0, usedAfter: 0 }), undefined);
+    t.equal(await desk(({ remove }) => remove("ann")), true);
+    await t.rejects(
+      atPostgresDesk({ url, schema: "none" }, ({ users }) => users()),
+      { message: /start this pushbox once/ },
+    );
   });
 }

@@ -397,6 +397,21 @@ const MIGRATIONS: readonly string[] = [
   );
   CREATE INDEX revocations_by_drop ON revocations (drop_at);
   CREATE TABLE test_devices (push_id text COLLATE "C" PRIMARY KEY, note text NOT NULL, who text, at bigint NOT NULL);
+  CREATE TABLE admin_users (
+    name text COLLATE "C" PRIMARY KEY,
+    role text NOT NULL,
+    password text NOT NULL,
+    since bigint NOT NULL
+  );
+  CREATE TABLE admin_sessions (
+    id text COLLATE "C" PRIMARY KEY,
+    name text COLLATE "C" NOT NULL,
+    began bigint NOT NULL,
+    used bigint NOT NULL,
+    confirmed bigint NOT NULL
+  );
+  CREATE INDEX admin_sessions_by_name ON admin_sessions (name, used);
+  CREATE TABLE admin_links (id text COLLATE "C" PRIMARY KEY, until bigint NOT NULL, name text COLLATE "C", role text NOT NULL);
   CREATE TABLE imports (
     source text PRIMARY KEY,
     bytes bigint NOT NULL,
@@ -453,4 +468,12 @@ export async function migrate(client: Client, schema: string): Promise<string> {
 async function readMeta(client: Client): Promise<{ epoch: string; major: number; format: number }> {
   const { rows } = await client.query("SELECT epoch, major, format FROM meta");
   return rows[0] as { epoch: string; major: number; format: number }; // the table has one row
+}
+
+/** Whether the schema is there, in the format that this pushbox writes. */
+export async function isCurrent(client: Client, schema: string): Promise<boolean> {
+  const { rows } = await client.query("SELECT to_regclass($1) IS NULL AS empty", [`${schema}.meta`]);
+  if (rows[0]?.empty !== false) return false;
+  const { major, format } = await readMeta(client);
+  return major === MAJOR && format === MIGRATIONS.length;
 }
