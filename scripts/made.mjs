@@ -11,7 +11,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
@@ -38,7 +38,7 @@ export async function ensure(out, from, make) {
   const hash = createHash("sha256");
   for (const path of from)
     for (const file of statSync(path).isDirectory() ? filesOf(path) : [path])
-      hash.update(`${file}\n`).update(readFileSync(file));
+      hash.update(`${relative(root, file)}\n`).update(readFileSync(file));
   const made = hash.digest("hex");
   const stamp = join(out, ".made");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === made) return true;

@@ -19,12 +19,13 @@ t.test("npm run dev serves from source with the flags behind --, and starts agai
     "scripts/client.mjs",
     "scripts/console.mjs",
     "scripts/made.mjs",
+    "scripts/packages.mjs",
     "LICENSE",
     "package.json",
     "package-lock.json",
   ])
     cpSync(join(root, name), join(copy, name), { recursive: true });
-  symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
+  for (const made of ["node_modules", "dist"]) symlinkSync(join(root, made), join(copy, made));
   const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: { dev: string } };
   const [, ...words] = scripts.dev.split(" ");
   const flags = [...free, "--admin-port", "0", "--data", "elsewhere"];
