@@ -158,8 +158,11 @@ export async function nodes(first: Client, options: NodesOptions): Promise<Nodes
       clearTimeout(timer);
       await beating;
       try {
-        if (client === undefined) return;
-        await leave.run(tx(), node);
+        client ??= await options.connect();
+        await leave.run(tx(), node).catch(async () => {
+          client = await options.connect(); // it had ended
+          await leave.run(tx(), node);
+        });
         await client.end();
       } catch {
         // Others find out by the beat.
