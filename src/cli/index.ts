@@ -15,6 +15,7 @@ import { addImport } from "./import.ts";
 import { addInit } from "./init.ts";
 import { addLab } from "./lab.ts";
 import { addListen } from "./listen.ts";
+import { addMove } from "./move.ts";
 import { addOpenApi } from "./openapi.ts";
 import { addProbe } from "./probe.ts";
 import { addReach } from "./reach.ts";
@@ -86,6 +87,7 @@ Exit codes: 0 done, 1 failed at run time, 2 wrong command line or configuration.
     addSend,
     addReach,
     addListen,
+    addMove,
     addProbe,
     addToken,
     addOpenApi,
