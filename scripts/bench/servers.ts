@@ -91,7 +91,7 @@ export function stopAll(): void {
 
 async function listening(name: string, child: ChildProcess, port: number): Promise<void> {
   child.stdout?.resume();
-  for (let i = 0; i < 400; i++) {
+  for (let i = 0; i < 2400; i++) {
     if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}; is port ${port} in use?`);
     try {
       await fetch(`http://127.0.0.1:${port}/healthz`);

@@ -109,7 +109,7 @@ t.test("console: a page elsewhere does and reads nothing, though the browser is 
 t.test(
   "console: it answers to addresses, localhost and admin.hosts, and to no name that somebody lets point here",
   async (t) => {
-    const { ann } = await startConsole(t, { admin: { hosts: ["push.example.com"] } });
+    const { ann, app, config } = await startConsole(t, { admin: { hosts: ["push.example.com"] } });
     const { port } = new URL(ann.url);
     const ask = (host: string, path = "/admin/session") =>
       ann.send("GET", path, undefined, { host: `${host}:${port}`, "sec-fetch-site": "same-origin" });
@@ -118,6 +118,9 @@ t.test(
         t.match(await ask(host, path), { status: 403, body: { message: /admin\.hosts|no address to call/ } }, host);
     for (const host of ["localhost", "127.0.0.1", "[::1]", "push.example.com", "PUSH.example.com"])
       t.equal((await ask(host)).status, 200, host);
+    await app.reload({ ...config, admin: { ...config.admin, hosts: ["other.example.com"] } });
+    t.equal((await ask("other.example.com")).status, 200, "a reload is enough");
+    t.equal((await ask("push.example.com")).status, 403);
   },
 );
 

@@ -98,10 +98,20 @@ t.test("a server that is not there: the exit code is 1, and it is said", async (
 
 t.test("doctor: each part of the machine, and what is wrong with it", async (t) => {
   const directory = t.testdir({ file: "" });
-  const free = ["--client-port", "0", "--api-port", "0", "--data", join(directory, "data")];
+  const free = [...["--client-port", "0", "--api-port", "0", "--admin-port", "0"], "--data", join(directory, "data")];
   const fine = await cli(["doctor", ...free]);
   t.equal(fine.code, 0, fine.err);
-  for (const part of ["files", "disk", "room", "client port", "api port", "certificates", "credentials", "clock"])
+  for (const part of [
+    "files",
+    "disk",
+    "room",
+    "client port",
+    "api port",
+    "admin port",
+    "certificates",
+    "credentials",
+    "clock",
+  ])
     t.match(fine.out, new RegExp(`^(ok|warning) +${part} `, "m"), part);
   t.match(fine.out, /\d+ writes that survive a power cut per second/);
   const json = await cli(["doctor", ...free, "--json"]);

@@ -60,6 +60,25 @@ for (const kind of ["on disk", "in memory"]) {
   });
 }
 
+t.test("console: a login that was ended since does not come back with a backup; its user does", async (t) => {
+  const dir = t.testdir();
+  const [copy, dataDir] = [join(dir, "copy.db"), join(dir, "data")];
+  const engine = await open(dataDir);
+  const always = { begunAfter: 0, usedAfter: 0 };
+  await engine.admins.openSetup({ id: "link", until: T + 1, role: "operator" });
+  await engine.admins.useLink("link", { name: "ann", password: "hash", since: T });
+  await engine.admins.begin("session", "ann", T, always);
+  await engine.admins.openSetup({ id: "other", until: T + 1, role: "operator" });
+  await engine.backup(copy);
+  await engine.close();
+  restore(copy, join(dir, "restored"));
+  const { admins, close } = await open(join(dir, "restored"));
+  t.match(await admins.user("ann"), { password: "hash" });
+  t.equal(await admins.session("session", always), undefined);
+  t.equal(await admins.link("other", T), undefined);
+  await close();
+});
+
 t.test("restore does not touch a directory that has data or is in use, unless it is told to", async (t) => {
   const dir = t.testdir();
   const copy = join(dir, "copy.db");
