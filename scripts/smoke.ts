@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { io, type Socket } from "socket.io-client4";
 import { freePort } from "../src/http/uws/listeners.ts";
+import { chromium, startChromium } from "../test/support/chromium.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const source = process.argv[2] === "--source";
@@ -22,10 +23,10 @@ let passed = 0;
 let failed = 0;
 let output = "";
 
-async function step<T>(name: string, act: () => Promise<T>): Promise<T> {
+async function step<T>(name: string, act: () => Promise<T>, patience = deadline): Promise<T> {
   const started = performance.now();
   try {
-    const result = await within(act());
+    const result = await within(act(), patience);
     passed++;
     process.stdout.write(`ok  ${name}  ${(performance.now() - started).toFixed(0)} ms\n`);
     return result;
@@ -36,10 +37,10 @@ async function step<T>(name: string, act: () => Promise<T>): Promise<T> {
   }
 }
 
-function within<T>(promise: Promise<T>): Promise<T> {
+function within<T>(promise: Promise<T>, patience: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, fail) => {
-    timer = setTimeout(() => fail(new Error(`nothing after ${deadline / 1000} s`)), deadline);
+    timer = setTimeout(() => fail(new Error(`nothing after ${patience / 1000} s`)), patience);
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
@@ -195,6 +196,8 @@ async function smoke(child: ChildProcess, clientPort: number, apiPort: number): 
       });
       check(answer.status === 200 && answer.headers.getSetCookie().length === 1, await answer.text());
     });
+    const browser = chromium;
+    if (browser !== undefined) await step("the console works in a browser", () => inBrowser(browser), 4 * deadline);
     await step("its data is copied while it runs", async () => {
       run("backup", copy, "--data", data);
     });
@@ -205,6 +208,33 @@ async function smoke(child: ChildProcess, clientPort: number, apiPort: number): 
     });
   } finally {
     socket.disconnect();
+  }
+}
+
+/** Logs in at the console and looks at the device there. */
+async function inBrowser(binary: string): Promise<void> {
+  const [, url = ""] = /(http:\/\/127\.0\.0\.1:\d+)\/#setup=/.exec(output) ?? [];
+  const endings: (() => unknown)[] = [];
+  try {
+    const browser = await startChromium({ teardown: (end) => endings.push(end) }, binary);
+    const page = await browser.open(url);
+    await page.until('document.querySelectorAll("form input").length === 2');
+    for (const [field, text] of [
+      ["username", "smoke"],
+      ["current-password", "a password of a test"],
+    ]) {
+      await page.run(`document.querySelector("[autocomplete=${field}]").focus()`);
+      await page.command("Input.insertText", { text });
+    }
+    await page.run('document.querySelector("form").requestSubmit()');
+    await page.until('document.querySelector("nav a") !== null');
+    await page.run(`location.hash = "#/devices/${pushId}"`);
+    await page.until(`document.querySelector("main")?.innerText.includes("Engine.IO 4") === true`);
+    check(page.complaints.length === 0, page.complaints.join("\n"));
+    const elsewhere = page.requests.filter((one) => !one.startsWith(url) && !one.startsWith("about:"));
+    check(elsewhere.length === 0, `it asks ${elsewhere.join(", ")}`);
+  } finally {
+    for (const end of endings) await end();
   }
 }
 

@@ -159,10 +159,16 @@ export class Person {
 
   // ---- what must hold of every page
 
-  /** What axe finds serious, in a line each. */
-  async barriers(): Promise<readonly string[]> {
+  /**
+   * What axe finds serious, in a line each.
+   * @param place the part that is looked at
+   * @param colours only those: the rest was looked at in other colours
+   */
+  async barriers(place = "body", colours = false): Promise<readonly string[]> {
     await this.page.run(`void (window.axe ?? (() => { ${axe} })())`);
-    return this.page.run<readonly string[]>(`axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) =>
+    return this.page.run<
+      readonly string[]
+    >(`axe.run(${JSON.stringify(place)}, { resultTypes: ["violations"]${colours ? ', runOnly: ["color-contrast"]' : ""} }).then(({ violations }) =>
       violations.filter(({ impact }) => impact === "serious" || impact === "critical").flatMap(({ id, nodes }) =>
         nodes.map(({ target, failureSummary }) => id + " " + target + " " + failureSummary)))`);
   }

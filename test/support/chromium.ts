@@ -4,7 +4,6 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Test } from "tap";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
@@ -37,7 +36,11 @@ export interface Browser {
 /** How long a browser may take to end in peace before it is killed, milliseconds. */
 const PATIENCE = 5000;
 
-export async function startChromium(t: Test, binary: string): Promise<Browser> {
+/** @param t when it ends, the browser does */
+export async function startChromium(
+  t: { teardown(end: () => Promise<void>): unknown },
+  binary: string,
+): Promise<Browser> {
   // Not in the test's own folder: what may still be written there must not be in the way when that one is removed.
   const profile = mkdtempSync(join(tmpdir(), "pushbox-chromium-"));
   const flags = [

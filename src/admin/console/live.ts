@@ -5,7 +5,7 @@ import { session } from "./api.ts";
 import type { Lane } from "./types.ts";
 import { visible } from "./use.ts";
 
-export interface TopicFlow {
+interface TopicFlow {
   readonly topic: string;
   readonly count: number;
   /** Per second. */

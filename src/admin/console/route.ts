@@ -1,7 +1,7 @@
 // Where one is: #/page/part?filter. The address holds all that a page shows, so that a link shows the same to somebody else.
 import { signal } from "@preact/signals";
 
-export type Query = Readonly<Record<string, string>>;
+type Query = Readonly<Record<string, string>>;
 
 export interface Route {
   /** The name of a page; empty: the first one. */

@@ -1,9 +1,10 @@
 // One box for everything: what it finds is decided by what exists under that name.
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { call, type Fields } from "./api.ts";
+import { call } from "./api.ts";
 import { t } from "./language.ts";
 import { go, href } from "./route.ts";
 import { Icon, type IconName } from "./ui/icon.tsx";
+import { complain } from "./ui/toast.tsx";
 
 interface Found {
   readonly icon: IconName;
@@ -17,38 +18,31 @@ const COMBOBOX = { role: "combobox", list: undefined } as const;
 /** Milliseconds without a letter before it is looked for. */
 const PAUSE = 200;
 
+interface Match {
+  readonly kind: "device" | "user" | "token" | "notification" | "topic";
+  readonly name: string;
+  readonly devices?: number;
+  readonly text?: string;
+  readonly count?: number;
+  readonly state?: string;
+}
+
+const PAGES = {
+  device: "devices",
+  user: "users",
+  token: "devices",
+  notification: "notifications",
+  topic: "topics",
+} as const satisfies Readonly<Record<Match["kind"], IconName>>;
+
 async function find(text: string, signal: AbortSignal): Promise<readonly Found[]> {
-  const ask = <T,>(path: string, fields: Fields): Promise<T | undefined> =>
-    call<T>(path, fields, signal).catch(() => undefined);
-  const [device, ofUser, notification, topics, byToken] = await Promise.all([
-    ask<{ _id?: string; platform?: string }>("device/get", { pushId: text }),
-    ask<readonly { _id: string }[]>("device/get", { uid: text }),
-    ask<{ id: string; text: string }>("notification/get", { id: text, limit: 1 }),
-    ask<{ topics: readonly { topic: string; count: number }[] }>("topic/list", { prefix: text, limit: 5 }),
-    ask<{ devices: readonly { _id: string }[] }>("device/list", { token: text, limit: 5 }),
-  ]);
-  const found: Found[] = [];
-  if (device?._id !== undefined)
-    found.push({ icon: "devices", what: t("find.device"), name: device._id, to: href("devices", [device._id]) });
-  if (Array.isArray(ofUser) && ofUser.length > 0)
-    found.push({
-      icon: "users",
-      what: t("find.user", { n: ofUser.length }),
-      name: text,
-      to: href("users", [text]),
-    });
-  if (notification?.id !== undefined)
-    found.push({
-      icon: "notifications",
-      what: t("find.notification"),
-      name: notification.text === "" ? notification.id : notification.text,
-      to: href("notifications", [notification.id]),
-    });
-  for (const { _id } of byToken?.devices ?? [])
-    found.push({ icon: "devices", what: t("find.token"), name: _id, to: href("devices", [_id]) });
-  for (const { topic, count } of topics?.topics ?? [])
-    found.push({ icon: "topics", what: t("find.topic", { n: count }), name: topic, to: href("topics", [topic]) });
-  return found;
+  const { found } = await call<{ found: readonly Match[] }>("search", { text }, signal);
+  return found.map(({ kind, name, devices = 0, text: says, count = 0 }) => ({
+    icon: PAGES[kind],
+    what: t(`find.${kind}`, { n: kind === "user" ? devices : count }),
+    name: says === undefined || says === "" ? name : says,
+    to: href(PAGES[kind], [name]),
+  }));
 }
 
 export function Search() {
@@ -78,8 +72,10 @@ export function Search() {
     if (wanted === "") return;
     const control = new AbortController();
     const timer = setTimeout(() => {
-      void find(wanted, control.signal).then((all) => {
-        if (!control.signal.aborted) show(all);
+      find(wanted, control.signal).then(show, (error: unknown) => {
+        if (control.signal.aborted) return;
+        show([]);
+        complain(error);
       });
     }, PAUSE);
     return () => {

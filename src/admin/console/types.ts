@@ -1,6 +1,6 @@
 // What endpoints answer, as far as pages show it: src/api/endpoints.ts has all of it.
 
-export interface Connection {
+interface Connection {
   readonly transport: "websocket" | "polling";
   readonly revision: number;
   readonly address: string;

@@ -125,6 +125,54 @@ function One({ pushId }: { readonly pushId: string }) {
   );
 }
 
+/** One's own, for trying things out: sending begins with them. */
+function TestMark({ pushId }: { readonly pushId: string }) {
+  const { data, reload } = useCall<{ devices: readonly { readonly pushId: string }[] }>("device/test/list");
+  if (data === undefined || !may("device/test/add")) return null;
+  if (data.devices.some((one) => one.pushId === pushId))
+    return (
+      <Action
+        path="device/test/remove"
+        fields={{ pushId }}
+        label={t("devices.noTest")}
+        done="devices.unmarked"
+        then={reload}
+      />
+    );
+  const mark = async (): Promise<void> => {
+    const note = await ask<string>(t("devices.test"), (answer) => <Note answer={answer} />);
+    if (note === undefined) return;
+    try {
+      await call("device/test/add", { pushId, note });
+      toast(t("devices.marked"));
+      reload();
+    } catch (error) {
+      complain(error);
+    }
+  };
+  return (
+    <button type="button" onClick={() => void mark()}>
+      {t("devices.test")}
+    </button>
+  );
+}
+
+function Note({ answer }: { readonly answer: (note: string | undefined) => void }) {
+  const [note, set] = useState("");
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        answer(note);
+      }}
+    >
+      <p class="text">{t("devices.testWhy")}</p>
+      <TextField label={t("devices.testNote")} value={note} onValue={set} focus />
+      <Buttons action={t("save")} onCancel={() => answer(undefined)} />
+    </form>
+  );
+}
+
 function Known({ device, reload }: { readonly device: Device; readonly reload: () => void }) {
   const { _id: pushId, uid, connected, connections = [], tokenHistory = [] } = device;
   return (
@@ -135,6 +183,7 @@ function Known({ device, reload }: { readonly device: Device; readonly reload: (
             {t("devices.send")}
           </a>
         )}
+        <TestMark pushId={pushId} />
         {may("uid/bind") && (
           <button type="button" onClick={() => void bind(pushId, uid, reload)}>
             {t("devices.bind")}

@@ -318,6 +318,15 @@ function Progress({ job }: { readonly job: Job }) {
   if (before.current.at(-1)?.gone !== gone || at - (before.current.at(-1)?.at ?? 0) > 1500)
     before.current = [...before.current.slice(-9), { at, gone }];
   if (!isOpen(job)) return null;
+  if (job.state === "scheduled" || job.state === "deferred")
+    return (
+      <div class="notice calm">
+        <span class="what">
+          {t(job.state === "deferred" ? "job.deferred" : "job.begins")} <Time at={job.deferred ?? job.sendAt} /> (
+          <Time at={job.deferred ?? job.sendAt} relative />)
+        </span>
+      </div>
+    );
   const [first] = before.current;
   const speed = first === undefined || at - first.at < 1000 ? 0 : ((gone - first.gone) * 1000) / (at - first.at);
   return (

@@ -50,7 +50,7 @@ export function Chart({
       hooks: { setCursor: [({ cursor }) => point(cursor.idx ?? null)] },
       scales: { y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] } },
       axes: [
-        { ...axis, values: (plot, at) => at.map((second) => clock(second, spanOf(plot))), space: 70, size: 32 },
+        { ...axis, values: (plot, at) => at.map((second) => clock(second, spanOf(plot))), space: 70, size: 26 },
         { ...axis, values: (_, values) => values.map(show), size: 48 },
       ],
       series: [

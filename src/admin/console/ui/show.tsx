@@ -238,7 +238,7 @@ export const Loading = () => (
 
 // ---- commands
 
-export async function copy(text: string): Promise<void> {
+async function copy(text: string): Promise<void> {
   try {
     await navigator.clipboard.writeText(text);
     toast(t("copied"));

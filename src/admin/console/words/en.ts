@@ -471,6 +471,15 @@ const texts = {
 
   "vendors.reloadNow": "Reload now",
   "vendors.reloaded": "The configuration was read again",
+
+  "devices.test": "Use as test device",
+  "devices.noTest": "No test device any more",
+  "devices.testWhy": "Whatever you send by hand can go to your test devices first.",
+  "devices.testNote": "Whose it is",
+  "devices.marked": "It is a test device now",
+  "devices.unmarked": "It is no test device any more",
+  "job.begins": "It begins at",
+  "job.deferred": "Quiet hours: it goes on at",
 } as const;
 
 export const en: Meanings & typeof texts & typeof operate = { ...meanings, ...texts, ...operate };

@@ -479,4 +479,13 @@ export const zh: Record<keyof typeof en, string> = {
 
   "vendors.reloadNow": "立即重新加载",
   "vendors.reloaded": "配置已重新加载",
+
+  "devices.test": "设为测试设备",
+  "devices.noTest": "取消测试设备",
+  "devices.testWhy": "手动发送时，可先发给您的测试设备。",
+  "devices.testNote": "备注（谁的设备）",
+  "devices.marked": "已设为测试设备",
+  "devices.unmarked": "已取消测试设备",
+  "job.begins": "开始于",
+  "job.deferred": "免打扰时段，恢复于",
 };
