@@ -3,8 +3,13 @@
 export const FIGURES = {
   accepted: "the vendor took it; it does not mean that the phone showed it",
   sent: "taken by vendors and by connections; it does not mean that anybody saw it",
+  target:
+    "devices that it was addressed to, way by way: each vendor, and the connection (android); one that has both counts once in each",
   arrived: "the device itself said that it has it; apps that do not report are not counted",
   clicked: "a person opened it, as the device said",
+  arrivalRate:
+    "arrived of target, way by way; of a call to everybody the connection's target is the connections in the topic noti at that time and those it was replayed to later, not all devices",
+  clickRate: "clicked of arrived, way by way; not of target",
   queued: "deliveries made so far, also those that wait",
   waiting: "deliveries that are not settled yet",
   failed: "deliveries that ended without being taken: the token is dead, the vendor refused it, or its time passed",

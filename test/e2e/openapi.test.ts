@@ -237,8 +237,9 @@ t.test("no name is used for two operations, and each parameter says what it is",
 t.test("console: each figure means the same in the console, the description and the README", (t) => {
   const readme = readFileSync(resolve(import.meta.dirname, "../../src/api/README.md"), "utf8");
   const [, table = ""] = /## 7\. What the figures mean[\s\S]*?\| --- \|.*\n([\s\S]*)$/.exec(readme) ?? [];
-  const rows = [...table.matchAll(/^\| `(\w+)` \| (.*) \|$/gm)].map(([, name = "", text = ""]) => [name, text]);
-  t.same(Object.fromEntries(rows), FIGURES);
+  const rows = [...table.matchAll(/^\| `(\w+)` \| (.*) \| (.*) \|$/gm)];
+  t.same(Object.fromEntries(rows.map(([, name, text]) => [name, text])), FIGURES);
+  for (const [, name = "", , chinese] of rows) t.equal(chinese, zh[`figure.${name}` as keyof typeof zh], name);
   const description = JSON.stringify(document);
   for (const name of [
     "accepted",

@@ -76,8 +76,11 @@ const texts = {
 
   "name.accepted": "Accepted",
   "name.sent": "Sent",
+  "name.target": "Addressed",
   "name.arrived": "Arrived",
   "name.clicked": "Opened",
+  "name.arrivalRate": "Arrival rate",
+  "name.clickRate": "Click rate",
   "name.queued": "Deliveries",
   "name.waiting": "Waiting",
   "name.failed": "Failed",
