@@ -396,16 +396,6 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (kind, name)
   );
   CREATE INDEX revocations_by_drop ON revocations (drop_at);
-  CREATE TABLE admin_users (name text COLLATE "C" PRIMARY KEY, role text NOT NULL, password text NOT NULL, since bigint NOT NULL);
-  CREATE TABLE admin_sessions (
-    id text COLLATE "C" PRIMARY KEY,
-    name text COLLATE "C" NOT NULL,
-    began bigint NOT NULL,
-    used bigint NOT NULL,
-    confirmed bigint NOT NULL
-  );
-  CREATE INDEX admin_sessions_by_name ON admin_sessions (name, used);
-  CREATE TABLE admin_links (id text COLLATE "C" PRIMARY KEY, until bigint NOT NULL, name text, role text NOT NULL);
   CREATE TABLE test_devices (push_id text COLLATE "C" PRIMARY KEY, note text NOT NULL, who text, at bigint NOT NULL);
   CREATE TABLE admin_users (
     name text COLLATE "C" PRIMARY KEY,
