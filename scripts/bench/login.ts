@@ -61,7 +61,7 @@ export async function hanging(rounds: number, latency: (server: Running) => Prom
   const flags = [
     `--hooks-ask-url=http://127.0.0.1:${port}/`,
     `--hooks-ask-secret=whsec_${randomBytes(32).toString("base64")}`,
-    "--hooks-ask-questions=subscribe",
+    "--hooks-ask-questions=subscribe,bind_uid",
     "--hooks-ask-subscribe-topics=room:",
   ];
   const figures: { readonly idle: number[]; readonly hung: number[] } = { idle: [], hung: [] };
@@ -99,7 +99,7 @@ interface Askers {
   stop(): void;
 }
 
-/** Each subscribes to a further topic every second. */
+/** Each subscribes to a further topic every second, and asks for a user where the others do so too. */
 async function askers(server: Running): Promise<Askers> {
   const sockets = await Promise.all(
     Array.from({ length: ASKERS }, async () => {
@@ -110,7 +110,10 @@ async function askers(server: Running): Promise<Askers> {
   );
   let topic = 0;
   const timer = setInterval(() => {
-    for (const socket of sockets) socket.send(`42["subscribeTopic",{"topic":"${clients.prefix}${topic++}"}]`);
+    for (const socket of sockets) {
+      socket.send(`42["subscribeTopic",{"topic":"${clients.prefix}${topic++}"}]`);
+      if (clients.prefix === "room:") socket.send(`42["bindUid",{"uid":"user${topic}"}]`);
+    }
   }, 1000);
   const clients: Askers = {
     prefix: "news:",

@@ -7,6 +7,7 @@ import Database from "better-sqlite3";
 import t, { type Test } from "tap";
 import { RawClient } from "../support/clients.ts";
 import { free, messages, type Server, serve, start } from "../support/process.ts";
+import { startReceiver } from "../support/receiver.ts";
 
 const keep = (server: Server, json: string) => server.call("push", { topic: "kept", json, timeToLive: "600000" });
 
@@ -108,6 +109,42 @@ t.test(
       await client.close();
       t.equal((await server.stop()).code, 0);
     }
+  },
+);
+
+t.test(
+  "events on a full disk: none is told twice for it, and with room again the backend learns who is here and who is not",
+  async (t) => {
+    const disk = smallDisk(t);
+    if (disk === undefined) return t.pass("left out: this user may not mount a file system");
+    const receiver = await startReceiver(t);
+    const { url, secret } = receiver;
+    const hook = JSON.stringify({ name: "backend", url, secret, events: ["device.*"] });
+    const server = await serve(t, disk, ["--hooks-tell", hook, "--client-disconnect-delay", "0"]);
+    const port = Number(new URL(server.clientUrl).port);
+    const come = async (name: string): Promise<RawClient> => {
+      const client = await RawClient.open(port);
+      await client.hello({ id: `${name}-0123456789` });
+      return client;
+    };
+    const says = (name: string): string | undefined =>
+      receiver.taken.findLast(({ key }) => key === `device:${name}-0123456789`)?.type;
+    const ann = await come("ann");
+    const bob = await come("bob");
+    await receiver.takenAre(2);
+    t.equal((await untilFull(server)).status, 503);
+    await ann.close();
+    const cat = await come("cat");
+    for (let i = 0; i < 20; i++) await keep(server, "x".repeat(100_000)); // turns of the store, all of them refused
+    spawnSync("mount", ["-o", "remount,size=40m", disk]);
+    while ((await keep(server, "again")).status !== 200);
+    while (says("ann") !== "device.offline" || says("cat") !== "device.online")
+      await receiver.takenAre(receiver.taken.length + 1);
+    t.equal(says("bob"), "device.online");
+    t.equal(receiver.forged, 0);
+    t.equal(new Set(receiver.taken.map(({ id }) => id)).size, receiver.taken.length, "each once");
+    await Promise.all([bob.close(), cat.close()]);
+    t.equal((await server.stop()).code, 0);
   },
 );
 

@@ -186,25 +186,27 @@ export class Gate {
 
   /** What was revoked before this start. */
   remember(revocations: readonly Revocation[]): void {
-    for (const revocation of revocations) {
-      const key = keyOf(revocation.kind, revocation.name);
-      const { before, until } = this.#revoked.get(key) ?? revocation;
-      this.#revoked.delete(key); // so that those that end first come first
-      this.#revoked.set(key, {
-        ...revocation,
-        before: Math.max(before, revocation.before),
-        until: Math.max(until, revocation.until),
-      });
-    }
+    for (const revocation of revocations) this.#remember(revocation);
   }
 
-  /** From now on these tokens do not count. @returns how many sessions were closed */
+  #remember(revocation: Revocation): void {
+    const key = keyOf(revocation.kind, revocation.name);
+    const { before, until } = this.#revoked.get(key) ?? revocation;
+    this.#revoked.delete(key); // so that those that end first come first
+    this.#revoked.set(key, {
+      ...revocation,
+      before: Math.max(before, revocation.before),
+      until: Math.max(until, revocation.until),
+    });
+  }
+
+  /** Once it resolves these tokens do not count. @returns how many sessions were closed */
   async revoke(revocations: readonly Revocation[]): Promise<number> {
-    this.remember(revocations);
     const pace = new Pace();
     let closed = 0;
     let seen = 0;
     for (const revocation of revocations) {
+      this.#remember(revocation);
       const seats = revocation.kind === "uid" ? this.#ofUid : this.#ofJti;
       for (const { session, login } of seats.of(revocation.name)) {
         if (session.seat?.login === login && isRevoked(revocation, login)) {
