@@ -4,6 +4,7 @@ import { version } from "../app/version.ts";
 import { addAdmin } from "./admin.ts";
 import { addBackup } from "./backup.ts";
 import { addCheck } from "./check.ts";
+import { taught } from "./chinese/messages.ts";
 import { ChineseCommand, readsChinese } from "./chinese.ts";
 import { ok, type Process, wrong } from "./command.ts";
 import { addCompletion } from "./completion.ts";
@@ -28,7 +29,8 @@ import { addTop } from "./top.ts";
 import { addUpgrade, described } from "./upgrade.ts";
 
 /** Runs what the arguments ask for. Returns the exit code. */
-export async function run(host: Process): Promise<number> {
+export async function run(process: Process): Promise<number> {
+  const host = readsChinese(process.env) ? inChinese(process) : process;
   let code = ok;
   const program = commands(host, (result) => {
     code = result;
@@ -45,6 +47,15 @@ export async function run(host: Process): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? ok : wrong;
     throw error;
   }
+}
+
+/** Sentences go to a person on standard error; of what is printed only the shortest are no data. */
+function inChinese(host: Process): Process {
+  return {
+    ...host,
+    err: (text) => host.err(taught(text)),
+    out: (text) => host.out(/^[a-z][^\n]{1,100}\n$/.test(text) ? taught(text) : text),
+  };
 }
 
 function commands(host: Process, end: (code: number) => void): Command {

@@ -1,4 +1,6 @@
 // The help in Chinese: every command and option, and only where somebody reads Chinese.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import t from "tap";
 import { readsChinese } from "../../src/cli/chinese.ts";
 import { run } from "../../src/cli/index.ts";
@@ -60,4 +62,39 @@ t.test("the help of every command is Chinese, its words of the command line are 
     );
     t.notMatch(help, /Options:|Arguments:|Examples?:|Exit codes/, command);
   }
+});
+
+t.test("a mistake is explained in Chinese, with its place and the way out", async (t) => {
+  const file = join(t.testdir({}), "wrong.toml");
+  const lines = [
+    "dat = 1",
+    "[client]",
+    "port = 80000",
+    "tls_cert = 'x'",
+    "[api]",
+    "host = '0.0.0.0'",
+    "metrics = 'yes'",
+    "[admin]",
+    "domain = 'a.example'",
+    "prt = 1",
+    "[nowhere]",
+  ];
+  writeFileSync(file, lines.join("\n"), { mode: 0o600 });
+  const env = { LANG: "zh_CN.UTF-8" };
+  const told = (await cli(["check", "--config", file, "--port", "1"], env)).replaceAll(`${file}:`, "");
+  t.same(
+    told.split("\n").filter((line) => line !== "" && !CHINESE.test(line)),
+    [],
+  );
+  t.match(told, "1：没有配置项 dat；是不是 data？");
+  t.match(told, "3：client.port：80000 不符合要求；请写 0 到 65_535 之间的整数");
+  t.match(told, /^6：api\.host 0\.0\.0\.0 可以被他人访问，却没有密钥；/m);
+  t.match(told, /您须同意其服务条款 \(https:\/\/letsencrypt/);
+  t.match(told, /^--port：没有这个参数；是不是 --client-port or /m);
+  t.match(told, /共 \d+ 个问题\n$/);
+  t.equal(
+    await cli(["check", "--config", "none.toml"], env),
+    "none.toml：没有这个文件；可以生成一个：pushbox init\n共 1 个问题\n",
+  );
+  t.match(await cli(["serv"], env), /没有命令 serv/);
 });
