@@ -132,13 +132,19 @@ t.test("a paused delivery that waits at its vendor's lane is not sent until it i
 });
 
 t.test("a cancelled call sends nothing more, after a restart too", async (t) => {
+  const clock = takeClock(t);
   const { vendor, server, again } = await stage(t);
+  clock.hold();
   await server.ok("notification", { ...all, rate: 1000, notification: notification("wrong") });
-  await eventually(
-    () => job(server, "wrong"),
-    (now) => progress(now)["accepted"]! >= 200,
-  );
+  for (let due = 100; due <= 200; due += 100) {
+    await eventually(
+      () => job(server, "wrong"),
+      (now) => progress(now)["accepted"]! >= due,
+    );
+    clock.move(100);
+  }
   t.match(await server.ok("job/cancel", { id: "wrong" }), { state: "cancelled" });
+  clock.go();
   const ended = await eventually(
     () => job(server, "wrong"),
     (now) => progress(now)["waiting"] === 0,
