@@ -61,13 +61,18 @@ else {
     await first.types(PASSWORD);
     await first.key("Enter");
     await first.reads("Being sent now");
+    await first.press("admin");
+    await first.fill("The password until now", PASSWORD);
+    await first.fill("The new one", `${PASSWORD} again`);
+    await first.press("Save");
+    await first.reads("The password was changed");
     await first.press("Log out");
     await first.reads("pushbox admin reset");
     await first.fill("Name", "admin");
-    await first.fill("Password", "another password");
+    await first.fill("Password", PASSWORD);
     await first.press("Log in");
     await first.page.until('document.querySelector("[role=alert]")');
-    await first.fill("Password", PASSWORD);
+    await first.fill("Password", `${PASSWORD} again`);
     await first.press("Log in");
     await first.reads("Being sent now");
     t.same([first.complaints(), first.strangers()], [[], []]);
@@ -267,6 +272,26 @@ else {
     await ann.reads("1 lane goes on");
     t.match(await jobIn(server, id), { progress: { accepted: 1 } });
     await ann.reads("Running; nothing waits.");
+  });
+
+  t.test("a tab that nobody sees asks nothing, and shows what is new when it is seen again", async (t) => {
+    await ann.page.command("Page.addScriptToEvaluateOnNewDocument", {
+      source:
+        "window.streams = []; window.EventSource = class extends EventSource { constructor(...all) { super(...all); streams.push(this); } }",
+    });
+    await ann.open("#/", "Being sent now");
+    await ann.page.until("streams.some(({ readyState }) => readyState === 1)");
+    const turn = (hidden: boolean) =>
+      ann.page.run(`Object.defineProperty(document, "hidden", { value: ${hidden}, configurable: true });
+        void document.dispatchEvent(new Event("visibilitychange"))`);
+    await turn(true);
+    await ann.page.until("streams.every(({ readyState }) => readyState === 2)");
+    const asked = ann.page.requests.length;
+    await ann.page.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
+    t.equal(ann.page.requests.length, asked);
+    await turn(false);
+    await ann.page.until("streams.some(({ readyState }) => readyState === 1)");
+    t.ok(ann.page.requests.length > asked);
   });
 
   t.test("a viewer sees everything, and no button that would be refused", async (t) => {

@@ -1,5 +1,5 @@
 // Calls of the server: the same API as backends use, by the session's cookie, and the few of the console's own.
-import { signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -8,8 +8,6 @@ export interface Session {
   readonly role: "operator" | "viewer";
   readonly version: string;
   readonly node: string;
-  /** Where backends call the API: for commands that are copied from here. */
-  readonly api?: string;
   /** Where clients connect, on the same host. */
   readonly client?: { readonly port: number; readonly secure: boolean };
 }
@@ -32,6 +30,14 @@ export class Refused extends Error {
   }
 }
 
+/** A wrong password there ends no login. */
+const ASK_PASSWORD: ReadonlySet<string> = new Set([
+  "/admin/login",
+  "/admin/confirm",
+  "/admin/password",
+  "/admin/setup",
+]);
+
 async function request<T>(path: string, body: Fields | undefined, signal?: AbortSignal): Promise<T> {
   const answer = await fetch(path, {
     ...(body === undefined
@@ -41,7 +47,7 @@ async function request<T>(path: string, body: Fields | undefined, signal?: Abort
   });
   const value = (await answer.json().catch(() => ({}))) as Fields;
   if (answer.ok) return value as T;
-  if (answer.status === 401 && path !== "/admin/login" && path !== "/admin/confirm") {
+  if (answer.status === 401 && !ASK_PASSWORD.has(path)) {
     localStorage.removeItem(BEEN_HERE);
     session.value = null;
   }
@@ -102,11 +108,36 @@ export async function leave(): Promise<void> {
   session.value = null;
 }
 
+interface ApiSettings {
+  readonly host: string;
+  readonly port: number;
+  readonly tls_cert: string;
+  readonly keys: readonly unknown[] | Readonly<Record<string, unknown>>;
+}
+
+/** Where backends call the API, and whether they need a key: for commands that are copied from here. */
+const backends = signal({ url: "http://127.0.0.1:11001", key: "" });
+
+effect(() => {
+  if (!session.value) return;
+  request<{ readonly api: ApiSettings }>("/api/config", {}).then(
+    ({ api: { host, port, tls_cert, keys } }) => {
+      const everywhere = host === "0.0.0.0" || host === "::" || host === "[::]";
+      const name = everywhere ? location.hostname : host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+      backends.value = {
+        url: `${tls_cert === "" ? "http" : "https"}://${name}:${port}`,
+        key: Object.keys(keys ?? {}).length > 0 ? ' -H "Authorization: Bearer $PUSHBOX_API_KEY"' : "",
+      };
+    },
+    () => {},
+  );
+});
+
 /** What a backend would type to do the same. */
 export function curl(path: string, fields: Fields): string {
-  const base = session.value?.api ?? "http://127.0.0.1:11001";
+  const { url, key } = backends.value;
   const filled = Object.entries(fields).filter(([, value]) => value !== undefined && value !== "");
-  if (filled.length === 0) return `curl ${base}/api/${path}`;
+  if (filled.length === 0) return `curl ${url}/api/${path}${key}`;
   const body = JSON.stringify(Object.fromEntries(filled)).replaceAll("'", "'\\''");
-  return `curl ${base}/api/${path} -H 'Content-Type: application/json' -d '${body}'`;
+  return `curl ${url}/api/${path}${key} -H 'Content-Type: application/json' -d '${body}'`;
 }

@@ -1,15 +1,15 @@
 // Around every page: where one can go, the search box, and who one is.
 import { signal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useErrorBoundary, useRef } from "preact/hooks";
 import { leave, session } from "./api.ts";
 import { t } from "./language.ts";
-import { GROUPS, pageNamed } from "./pages/index.ts";
+import { GROUPS, type Page, pageNamed } from "./pages/index.ts";
 import { href, route } from "./route.ts";
 import { Search } from "./search.tsx";
 import { Switches } from "./switches.tsx";
-import { Dialogs } from "./ui/dialog.tsx";
+import { askNewPassword, Dialogs } from "./ui/dialog.tsx";
 import { Icon } from "./ui/icon.tsx";
-import { Empty, Tips } from "./ui/show.tsx";
+import { Empty, Tips, Trouble } from "./ui/show.tsx";
 import { complain, Toasts } from "./ui/toast.tsx";
 
 /** On a narrow screen the navigation is over the page, when it is asked for. */
@@ -38,6 +38,7 @@ const Navigation = () => (
         </ul>
       </div>
     ))}
+    <p class="version">pushbox {session.value?.version}</p>
   </nav>
 );
 
@@ -48,16 +49,22 @@ const Person = () => {
   return (
     <div class="person">
       <Switches />
-      <span class="who">
+      <button type="button" class="plain who" title={t("password.change")} onClick={() => void askNewPassword()}>
         {session.value?.name}
-        {session.value?.role === "viewer" && <span class="muted"> · {t("viewer")}</span>}
-      </span>
+        {session.value?.role === "viewer" && ` · ${t("viewer")}`}
+      </button>
       <button type="button" onClick={logout}>
         {t("logout")}
       </button>
     </div>
   );
 };
+
+/** A page that fails leaves the others as they are. */
+function Drawn({ page }: { readonly page: Page }) {
+  const [error, reset] = useErrorBoundary();
+  return error === undefined ? <page.draw /> : <Trouble error={error} retry={reset} />;
+}
 
 export function Shell() {
   const main = useRef<HTMLElement>(null);
@@ -90,7 +97,7 @@ export function Shell() {
         >
           <Icon name={unfolded.value ? "close" : "menu"} />
         </button>
-        <a class="brand" href={href("")} title={session.value?.version}>
+        <a class="brand" href={href("")}>
           pushbox
         </a>
         <Search />
@@ -103,7 +110,7 @@ export function Shell() {
             <a href={href("")}>{t("page.overview")}</a>
           </Empty>
         ) : (
-          <shown.draw key={here} />
+          <Drawn key={here} page={shown} />
         )}
       </main>
       <Toasts />

@@ -1,13 +1,14 @@
 // Why a notification did not arrive at a device, step by step; reached from the device and from the notification.
 import { useState } from "preact/hooks";
 import { curl } from "../api.ts";
-import { t, tOr } from "../language.ts";
+import { language, t, tOr } from "../language.ts";
 import { filter, href, route } from "../route.ts";
 import type { Delivery, Job } from "../types.ts";
 import { TextField } from "../ui/form.tsx";
 import { Icon } from "../ui/icon.tsx";
 import { Card, CopyCurl, Empty, Heading, Json, Loading, Time, Trouble } from "../ui/show.tsx";
 import { useCall } from "../use.ts";
+import { remedies } from "../words/remedies.ts";
 
 interface Step {
   readonly step: string;
@@ -16,7 +17,7 @@ interface Step {
 }
 
 interface Answer {
-  readonly cause: string;
+  readonly cause: keyof typeof remedies;
   readonly text: string;
   readonly remedy?: string;
   readonly steps: readonly Step[];
@@ -84,15 +85,16 @@ function Told({ id, pushId }: { readonly id: string; readonly pushId: string }) 
   const { data, error, reload } = useCall<Answer>("notification/why", { id, pushId });
   if (error !== undefined) return <Trouble error={error} retry={reload} />;
   if (data === undefined) return <Loading />;
+  const remedy = language.value === "zh" ? (remedies[data.cause] ?? data.remedy) : data.remedy;
   const tone = WELL.has(data.cause) ? "good" : UNDER_WAY.has(data.cause) ? "calm" : "bad";
   return (
     <Card>
       <div class={`verdict ${tone}`}>
         <p class="cause">{tOr(`cause.${data.cause}`, data.cause)}</p>
         <p>{data.text}</p>
-        {data.remedy !== undefined && (
+        {remedy !== undefined && (
           <p>
-            <strong>{t("why.remedy")}</strong> {data.remedy}
+            <strong>{t("why.remedy")}</strong> {remedy}
           </p>
         )}
       </div>

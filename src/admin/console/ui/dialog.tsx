@@ -5,7 +5,7 @@ import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { admin, confirmBy } from "../api.ts";
 import { t } from "../language.ts";
 import { TextField } from "./form.tsx";
-import { explain } from "./toast.tsx";
+import { explain, toast } from "./toast.tsx";
 
 interface Question {
   readonly title: string;
@@ -120,6 +120,58 @@ function Password({ answer }: { readonly answer: (value: true | undefined) => vo
         focus
       />
       <Buttons action={t("confirm.action")} busy={busy} onCancel={() => answer(undefined)} />
+    </form>
+  );
+}
+
+/** Another password for oneself. Logins elsewhere end with it. */
+export async function askNewPassword(): Promise<void> {
+  const changed = await ask<true>(t("password.change"), (answer) => <NewPassword answer={answer} />);
+  if (changed) toast(t("password.changed"));
+}
+
+function NewPassword({ answer }: { readonly answer: (value: true | undefined) => void }) {
+  const [old, setOld] = useState("");
+  const [next, setNext] = useState("");
+  const [error, fail] = useState("");
+  const [busy, wait] = useState(false);
+  const submit = async (): Promise<void> => {
+    wait(true);
+    try {
+      await admin("password", { old, new: next });
+      answer(true);
+    } catch (reason) {
+      fail(explain(reason));
+      wait(false);
+    }
+  };
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        void submit();
+      }}
+    >
+      <TextField
+        label={t("password.old")}
+        type="password"
+        autocomplete="current-password"
+        value={old}
+        onValue={setOld}
+        required
+        focus
+      />
+      <TextField
+        label={t("password.new")}
+        hint={t("door.long")}
+        type="password"
+        autocomplete="new-password"
+        value={next}
+        onValue={setNext}
+        error={error}
+        required
+      />
+      <Buttons action={t("save")} busy={busy} onCancel={() => answer(undefined)} />
     </form>
   );
 }

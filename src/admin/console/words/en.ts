@@ -483,6 +483,11 @@ const texts = {
   "devices.unmarked": "It is no test device any more",
   "job.begins": "It begins at",
   "job.deferred": "Quiet hours: it goes on at",
+
+  "password.change": "Change your password",
+  "password.old": "The password until now",
+  "password.new": "The new one",
+  "password.changed": "The password was changed; other logins have ended",
 } as const;
 
 export const en: Meanings & typeof texts & typeof operate = { ...meanings, ...texts, ...operate };

@@ -495,4 +495,9 @@ export const zh: Record<keyof typeof en, string> = {
   "devices.unmarked": "已取消测试设备",
   "job.begins": "开始于",
   "job.deferred": "免打扰时段，恢复于",
+
+  "password.change": "修改密码",
+  "password.old": "当前密码",
+  "password.new": "新密码",
+  "password.changed": "密码已修改，其他登录已失效",
 };

@@ -1,0 +1,37 @@
+// 「为什么没到达」各种原因的解决办法；服务器的说明是英文，这里给出中文。
+import type { CAUSES } from "../../../core/why.ts";
+
+/** What helps, in Chinese; where nothing is to be done there is no text. */
+export const remedies: Readonly<Record<(typeof CAUSES)[number], string | undefined>> = {
+  clicked: undefined,
+  arrived: undefined,
+  not_shown: "查看手机上该应用的通知设置和省电设置，并在厂商后台查看是否计为已展示。",
+  sent: "连接可能已半断开：设了有效期会再次送达。不上报的应用无法区分。",
+  dry_run: "去掉 dryRun 再调用一次。",
+  not_addressed: "在调用中指定这台设备，或重新发送。",
+  not_recorded: undefined,
+  unknown_device: "应用须先连接一次；重装后 pushId 可能不同。",
+  other_user: "把设备绑定到实际登录的用户：uid/bind。",
+  no_user: "绑定用户：uid/bind。",
+  no_tag: "标签由客户端在连接时设置。",
+  tag_filter: "检查 tagStart、tagLessThan、tagGreaterThan，以及设备的版本标签。",
+  scheduled: undefined,
+  quiet_hours: "若不能等待，发送时不要设 quietHours；或给更长的有效期。",
+  preparing: "稍后再看。",
+  paused: "继续任务：job/resume。",
+  cancelled: "重新发送。",
+  no_token: "应用须向厂商注册并上报令牌；用户须允许通知。",
+  app_not_configured: "在配置的 [[vendors]] 中添加该应用，然后重新加载。",
+  away: "发送时设置有效期（timeToLive）。",
+  waiting_for_device: "应用连接后即送达。只有厂商令牌能到达已关闭的应用。",
+  did_not_return: "给更长的有效期，或让应用使用厂商令牌。",
+  pushed_out: "每台设备多保留一些消息：storage.keep。",
+  nothing_to_show: "补上适合该平台的文字：android.title 或 apn.alert。",
+  lane_stopped: "对照厂商后台更正凭据，然后重新加载，或恢复通道。",
+  quota: "等待配额恢复、向厂商申请更高配额，或手动恢复通道。",
+  retrying: "若只是厂商繁忙，无需处理。",
+  in_queue: "稍后再看。",
+  expired: "给更长的有效期，并查看是哪条通道造成延误。",
+  token_died: "应用打开后会得到新令牌，这里无需处理。",
+  refused: "按原因更正后重新发送。",
+};
