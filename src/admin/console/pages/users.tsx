@@ -111,7 +111,10 @@ function One({ uid }: { readonly uid: string }) {
           columns={[
             { head: t("devices.id"), cell: ({ _id }) => <a href={href("devices", [_id])}>{_id}</a>, wide: true },
             { head: t("devices.platform"), cell: ({ platform }) => platform ?? "" },
-            { head: t("devices.reached"), cell: ({ type, token }) => (token === undefined ? "" : (type ?? "")) },
+            {
+              head: t("devices.reached"),
+              cell: ({ type, token }) => (token === undefined ? t("devices.connection") : (type ?? "")),
+            },
             {
               head: t("devices.online"),
               cell: ({ connected, lastSeen }) =>

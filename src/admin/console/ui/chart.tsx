@@ -50,7 +50,13 @@ export function Chart({
       hooks: { setCursor: [({ cursor }) => point(cursor.idx ?? null)] },
       scales: { y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] } },
       axes: [
-        { ...axis, values: (plot, at) => at.map((second) => clock(second, spanOf(plot))), space: 70, size: 26 },
+        {
+          ...axis,
+          incrs: (_, __, from, to) => (to - from > DAYS ? DAILY : WITHIN),
+          values: (plot, at) => at.map((second) => clock(second, spanOf(plot))),
+          space: 70,
+          size: 26,
+        },
         { ...axis, values: (_, values) => values.map(show), size: 48 },
       ],
       series: [
@@ -99,6 +105,10 @@ const spanOf = ({ scales }: uPlot): number => (scales["x"]?.max ?? 0) - (scales[
 
 const clock = (second: number, span: number): string =>
   span > DAYS ? day(second * 1000) : new Date(second * 1000).toTimeString().slice(0, 5);
+
+/** Seconds between two marks: of a few hours or days, and of more. */
+const WITHIN = [1, 5, 10, 15, 30, 60, 300, 600, 900, 1800, 3600, 7200, 10_800, 14_400, 21_600, 43_200, 86_400];
+const DAILY = [1, 2, 5, 7, 14, 30].map((days) => days * 86_400);
 
 /** With more than so many seconds the day says more than the hour. */
 const DAYS = 3 * 86_400;
