@@ -3,6 +3,7 @@
 import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { databaseOf } from "../app/database.ts";
 import { openFiles, share } from "../app/files.ts";
 import { type Config, domainsOf, listeners, places } from "../config/index.ts";
 import { type Cli, configured, everything, failed, ok } from "./command.ts";
@@ -26,6 +27,7 @@ export function addDoctor(cli: Cli): void {
         files(),
         disk(resolve(config.data)),
         room(resolve(config.data)),
+        ...(await shared(config)),
         ...(await ports(config)),
         ...certificates(config, warnings),
         ...(await domains(config)),
@@ -109,6 +111,13 @@ function existing(directory: string): string {
       if (at === resolve(at, "..")) return tmpdir();
     }
   }
+}
+
+/** The PostgreSQL that processes share. */
+async function shared(config: Config): Promise<readonly Finding[]> {
+  if (config.engine !== "postgres") return [];
+  const { lookAt } = await import("../engine/postgres/look.ts");
+  return (await lookAt(databaseOf(config))).map(({ level, text }) => ({ part: "postgres", level, text }));
 }
 
 const LITTLE_ROOM = 1_000_000_000;

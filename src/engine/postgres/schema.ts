@@ -6,6 +6,9 @@ import { PushError } from "../../core/errors.ts";
 /** A node refuses a schema of a newer one. Within it migrations only add, so that two versions run side by side. */
 const MAJOR = 1;
 
+/** As `server_version_num` says it. */
+export const MINIMUM = 150_000;
+
 /** What a turn's packets may have: their seq is the turn's number times this, and their place in it. */
 export const PER_TURN = 4096;
 
@@ -440,6 +443,11 @@ const MIGRATIONS: readonly string[] = [
 export async function migrate(client: Client, schema: string): Promise<string> {
   await client.query("BEGIN");
   try {
+    const { rows: found } = await client.query(
+      "SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS number",
+    );
+    if (Number(found[0]?.number) < MINIMUM)
+      throw new PushError("unavailable", `this is PostgreSQL ${String(found[0]?.version)}: 15 or newer is needed`);
     await client.query("SELECT pg_advisory_xact_lock(hashtextextended($1, 1))", [schema]);
     const { rows } = await client.query(
       "SELECT to_regnamespace($1) IS NULL AS missing, to_regclass($2) IS NULL AS empty",

@@ -1,0 +1,98 @@
+// What of a PostgreSQL matters to us, looked at without changing anything: for the commands `check` and `doctor`.
+import type { Client } from "pg";
+import { connect, type DatabaseOptions, explain } from "./database.ts";
+import { MINIMUM } from "./schema.ts";
+
+export interface Look {
+  readonly level: "ok" | "warning" | "wrong";
+  readonly text: string;
+}
+
+/** Connections of one node: turns, listening, notifying, beats, reading. */
+const PER_NODE = 5;
+/** How long a notification is waited for, milliseconds. */
+const HEARD_WITHIN = 3000;
+
+interface Server {
+  readonly version: string;
+  readonly number: number;
+  readonly fsync: string;
+  readonly standbys: string;
+  readonly connections: number;
+  readonly queue: string;
+  readonly creates: boolean;
+  readonly schema: boolean;
+  readonly standby: boolean;
+}
+
+const QUESTION = `
+  SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS number,
+    current_setting('fsync') AS fsync, current_setting('synchronous_standby_names') AS standbys,
+    current_setting('max_connections')::int AS connections, pg_notification_queue_usage()::text AS queue,
+    has_database_privilege(current_database(), 'CREATE') AS creates, to_regnamespace($1) IS NOT NULL AS schema,
+    pg_is_in_recovery() AS standby`;
+
+/** Never tells the password. */
+export async function lookAt(options: DatabaseOptions): Promise<readonly Look[]> {
+  let client: Client | undefined;
+  try {
+    client = await connect({ ...options, name: "pushbox doctor" });
+    const { rows } = await client.query(QUESTION, [options.schema]);
+    const server = rows[0] as Server; // as it was asked
+    return [...judge(server, options.schema), await listens(client, options)];
+  } catch (error) {
+    return [{ level: "wrong", text: explain(error).message }];
+  } finally {
+    client?.end().catch(() => {});
+  }
+}
+
+function judge(server: Server, schema: string): readonly Look[] {
+  const looks: Look[] = [];
+  const tell = (level: Look["level"], text: string): void => void looks.push({ level, text });
+  if (server.number < MINIMUM) tell("wrong", `PostgreSQL ${server.version}: 15 or newer is needed`);
+  else tell("ok", `PostgreSQL ${server.version}`);
+  if (server.standby) tell("wrong", "this server is a standby and only reads: name the primary in postgres.url");
+  if (server.fsync !== "on")
+    tell("warning", "fsync is off: a power failure loses what was answered, and perhaps the database");
+  if (server.standbys === "")
+    tell(
+      "warning",
+      "synchronous_standby_names is empty: with the machine of PostgreSQL the last seconds are lost that were answered with success",
+    );
+  else tell("ok", `a commit waits for ${server.standbys}`);
+  const nodes = Math.floor((server.connections - 3) / PER_NODE);
+  tell(
+    nodes < 2 ? "warning" : "ok",
+    `max_connections is ${server.connections}: enough for ${nodes} nodes of ${PER_NODE} each`,
+  );
+  if (!server.schema && !server.creates)
+    tell(
+      "wrong",
+      `the schema ${schema} is missing, and this user may not make it: CREATE SCHEMA ${schema} AUTHORIZATION its name`,
+    );
+  if (Number(server.queue) > 0.5)
+    tell(
+      "warning",
+      `the queue of notifications is ${Math.round(Number(server.queue) * 100)} % full: some session listens and never reads`,
+    );
+  return looks;
+}
+
+/** A pooler of transactions takes LISTEN and gives the connection to somebody else. */
+async function listens(client: Client, options: DatabaseOptions): Promise<Look> {
+  const topic = `pushbox_doctor_${process.pid}`;
+  await client.query(`LISTEN ${topic}`);
+  const heard = new Promise<boolean>((resolve) => {
+    client.once("notification", () => resolve(true));
+    setTimeout(() => resolve(false), HEARD_WITHIN).unref();
+  });
+  const other = await connect({ ...options, name: "pushbox doctor" });
+  await other.query(`NOTIFY ${topic}`).finally(() => other.end().catch(() => {}));
+  return (await heard)
+    ? { level: "ok", text: "notifications are heard" }
+    : {
+        level: "wrong",
+        text: "notifications are not heard: a pooler of transactions stands in between; name PostgreSQL itself in postgres.url",
+      };
+}
