@@ -1,5 +1,5 @@
 // Nodes of a cluster under stress: nothing that was acknowledged is lost, out of order or told twice, whatever becomes of connections and
-// processes (cluster.md).
+// processes.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
