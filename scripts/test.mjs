@@ -79,7 +79,10 @@ function reader() {
         counts.failed++;
         failures.push(...block, text);
         diagnosing = true;
-      } else counts.passed++;
+      } else {
+        counts.passed++;
+        if (block.some((one) => /^ +1\.\.0\b/.test(one))) notes.push(`asserts nothing: ${current}`);
+      }
       block = [];
     } else if (/^1\.\.\d+/.test(text)) planned = Number(text.slice(3).split(" ")[0]);
     else if (!/^(TAP version|#|\s*$)/.test(text)) {
