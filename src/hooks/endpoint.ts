@@ -31,7 +31,7 @@ const STRIKES = 3;
 /** Failing for so long it is switched off. */
 const PATIENCE = 5 * DAY;
 /** Between two claims of what was just written: more go together, and the first that comes goes at once. Milliseconds. */
-const GATHER = 20;
+const GATHER = 50;
 /** The clock is looked at so often while something is waited for: it may be set. Milliseconds. */
 const LOOK_EVERY = 1000;
 const SOONEST = 10;
