@@ -5,7 +5,7 @@
 import type { Client } from "pg";
 import type { Hub } from "../../core/engine.ts";
 import { Pace } from "../../core/pace.ts";
-import { Statement, type Tx } from "./database.ts";
+import { destroy, Statement, type Tx } from "./database.ts";
 
 /** PostgreSQL's bound is 8,000 bytes, its last one a zero. */
 export const MESSAGE = 7900;
@@ -121,6 +121,12 @@ export class Carrier {
       return Promise.resolve(false);
     }
     return new Promise((resolve) => this.#waiting.set(number, { ...expected, resolve }));
+  }
+
+  /** Nothing comes through: as if the connections had ended. */
+  cut(): void {
+    if (this.#listening !== undefined) destroy(this.#listening);
+    if (this.#notifying !== undefined) destroy(this.#notifying);
   }
 
   async #listen(): Promise<void> {

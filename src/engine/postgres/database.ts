@@ -69,6 +69,11 @@ export async function connect(
   }
 }
 
+/** Ends a connection whose other side is silent: its statements fail at once. */
+export function destroy(client: Client): void {
+  (client as unknown as { readonly connection: { readonly stream: { destroy(): void } } }).connection.stream.destroy();
+}
+
 // ---- statements
 
 /** Where statements run: in a transaction or by themselves. */

@@ -50,6 +50,8 @@ export interface PostgresEngineOptions {
  */
 const PLANS = { plan_cache_mode: "force_generic_plan", enable_seqscan: "off", jit: "off" };
 const PATIENCE = 300;
+/** That a node lives does not depend on a standby. */
+const BEATS = { synchronous_commit: "off" };
 
 /** Rejects with a `PushError` that says what to do when PostgreSQL cannot be used. */
 export async function openPostgresEngine(options: PostgresEngineOptions): Promise<LocalEngine> {
@@ -70,6 +72,7 @@ export async function openPostgresEngine(options: PostgresEngineOptions): Promis
     first.end().catch(() => {});
     throw explain(error);
   });
+  await first.query("SELECT set_config('synchronous_commit', $1, false)", [BEATS.synchronous_commit]);
   const carrier = new Carrier({
     topic,
     connect: (purpose) =>
@@ -84,14 +87,15 @@ export async function openPostgresEngine(options: PostgresEngineOptions): Promis
     name: options.node,
     started: now(),
     ...(options.now === undefined ? {} : { now: options.now }),
-    connect: () => connect(named("beat")),
+    connect: () => connect(named("beat"), BEATS),
     onReturn() {
       for (const hub of carrier.hubs) hub.lost();
       void (async () => {
         for (const hub of carrier.hubs) await hub.regained();
       })();
     },
-    onGone: () => void sweepGone().catch(() => {}), // with the next beat
+    onGone: (gone) => void sweepGone(gone).catch(() => {}), // with the next beat
+    onSilence: () => carrier.cut(),
   });
   carrier.node = nodes.node();
   let reading: Client | undefined;
@@ -141,10 +145,10 @@ export async function openPostgresEngine(options: PostgresEngineOptions): Promis
   carrier.on("e", ({ node, text }) => {
     if (node !== nodes.node()) events.committed({ events: Number(text) });
   });
-  async function sweepGone(): Promise<void> {
+  async function sweepGone(which?: readonly number[]): Promise<void> {
     let gone: readonly number[] = [];
     await turns.step(async (turn) => {
-      gone = await nodes.sweep(turn, now());
+      gone = await nodes.sweep(turn, now(), which);
     });
     if (gone.length > 0) events.lookAgain();
   }

@@ -44,7 +44,7 @@ export function methods(options: MethodOptions): {
   const log = eventLog(wants, hooks, epoch, topic, onWritten, (newest) =>
     nodes.alone() ? undefined : `e${node()}.0.0|${newest}`,
   );
-  const present = online(log, wants, node, started);
+  const present = online(log, wants, nodes, started);
   const table = devices(kept, addressees, traits, present, log, node);
   const clock = nodes.leaseTime;
   const outbox = outboxMethods({ packets: kept, devices: table, traits, log, arrivalDays, node, clock });

@@ -1,12 +1,14 @@
 // The processes that share a schema: each says every two seconds that it lives, by PostgreSQL's clock. Whose beat is too old is swept by
 // any other: its sessions are gone, what it had claimed waits again, what it owned is free.
 import type { Client } from "pg";
-import { Column, Statement, type Tx } from "./database.ts";
+import { Column, destroy, Statement, type Tx } from "./database.ts";
 import type { Turn } from "./turns.ts";
 
 /** Milliseconds between two beats, and after which a node counts as gone. */
 const BEAT = 2000;
 const GONE = 10_000;
+/** PostgreSQL counts as out of reach when a beat takes so long. */
+const SILENCE = 15_000;
 
 interface Beat {
   readonly node: number;
@@ -23,8 +25,8 @@ const all = new Statement<[], Beat>(`
   SELECT node, name, (extract(epoch FROM clock_timestamp() - beat) * 1000)::bigint AS age FROM nodes ORDER BY node`);
 const clock = new Column<[], number>("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint");
 const leave = new Statement<[number]>("UPDATE nodes SET beat = 'epoch' WHERE node = ?");
-const gone = new Column<[number], number>(`
-  SELECT node FROM nodes WHERE node <> ? AND beat < clock_timestamp() - interval '${GONE} milliseconds' FOR UPDATE SKIP LOCKED`);
+const gone = new Column<[number, readonly number[] | null], number>(`
+  SELECT node FROM nodes WHERE node <> ? AND node = ANY (coalesce(?::bigint[], ARRAY(SELECT node FROM nodes))) AND beat < clock_timestamp() - interval '${GONE} milliseconds' FOR UPDATE SKIP LOCKED`);
 const own = new Column<[string, string, number], number>(`
   INSERT INTO owners AS o (kind, name, node) VALUES (?, ?, ?)
   ON CONFLICT (kind, name) DO UPDATE SET node = excluded.node
@@ -66,8 +68,13 @@ export interface Nodes extends Owning {
   leaseTime(database: number): number;
   /** Who else is there by now. */
   look(): Promise<void>;
-  /** Sweeps nodes that are gone; in a turn, with the lock of the cluster. @param now when their devices went offline */
-  sweep(turn: Turn, now: number): Promise<readonly number[]>;
+  /**
+   * Sweeps nodes that are gone; in a turn, with the lock of the cluster.
+   * @param now when their devices went offline @param which absent: all that are silent
+   */
+  sweep(turn: Turn, now: number, which?: readonly number[]): Promise<readonly number[]>;
+  /** When a node was swept here. */
+  goneAt(node: number): number | undefined;
   stop(): Promise<void>;
 }
 
@@ -79,8 +86,10 @@ export interface NodesOptions {
   connect(): Promise<Client>;
   /** This node was taken for gone, or could not be sure that it was not: what others did for it is done. */
   onReturn(): void;
-  /** Some node is gone. */
-  onGone(): void;
+  /** These nodes are gone. */
+  onGone(nodes: readonly number[]): void;
+  /** PostgreSQL has not answered for a while: what was told meanwhile may never be heard. */
+  onSilence(): void;
 }
 
 /** @param first is its connection from here on */
@@ -96,6 +105,8 @@ export async function nodes(first: Client, options: NodesOptions): Promise<Nodes
   let offset = 0;
   let stopped = false;
   let begun = false;
+  let suspects: ReadonlySet<number> = new Set();
+  const sweptAt = new Map<number, number>();
   await look();
   begun = true;
 
@@ -105,10 +116,18 @@ export async function nodes(first: Client, options: NodesOptions): Promise<Nodes
     if (time !== undefined) offset = time - (asked + Date.now()) / 2;
     const rows = (await all.all(tx())).filter((one) => one.node !== node);
     others = new Map(rows.filter(({ age }) => age < GONE).map((one) => [one.node, one.name]));
-    if (begun && rows.some(({ age }) => age >= GONE)) options.onGone();
+    // After a standstill of PostgreSQL every beat is old: whoever lives has another one by the next look.
+    const silent = rows.filter(({ age }) => age >= GONE).map((one) => one.node);
+    const confirmed = silent.filter((one) => suspects.has(one));
+    suspects = new Set(silent);
+    if (begun && confirmed.length > 0) options.onGone(confirmed);
   }
 
   async function round(): Promise<void> {
+    const silence = setTimeout(() => {
+      options.onSilence();
+      if (client !== undefined) destroy(client);
+    }, SILENCE).unref();
     try {
       client ??= await options.connect();
       if ((await beat.get(tx(), node, options.name, options.started)) === 1) options.onReturn();
@@ -116,6 +135,8 @@ export async function nodes(first: Client, options: NodesOptions): Promise<Nodes
     } catch {
       client?.end().catch(() => {});
       client = undefined;
+    } finally {
+      clearTimeout(silence);
     }
   }
 
@@ -141,9 +162,11 @@ export async function nodes(first: Client, options: NodesOptions): Promise<Nodes
     leaseTime: options.now ?? ((database) => database),
     own: async (turn, kind, name) => (await own.get(turn, kind, name, node)) !== undefined,
     disown: (turn, kind) => disown.put(turn, node, kind),
-    async sweep(turn, now) {
-      const swept = await gone.all(turn, node);
+    goneAt: (one) => sweptAt.get(one),
+    async sweep(turn, now, which) {
+      const swept = await gone.all(turn, node, which ?? null);
       for (const one of swept) {
+        sweptAt.set(one, now);
         const pushIds = await endSessions.all(turn, one);
         if (pushIds.length > 0) setGone.put(turn, now, pushIds);
         release.put(turn, one);

@@ -14,6 +14,7 @@ import type { Walk } from "../sqlite/online.ts";
 import { iso, type Wants } from "../wants.ts";
 import { Column, Statement } from "./database.ts";
 import type { EventLog } from "./events.ts";
+import type { Nodes } from "./nodes.ts";
 import type { Turn } from "./turns.ts";
 
 interface Row {
@@ -65,10 +66,13 @@ const vacate = new Statement<[string], Count>(
 );
 const removeTopic = new Statement<[string]>("DELETE FROM topics_occupied WHERE topic = ?");
 const absent = "run NOT IN (SELECT node FROM nodes)";
-const devicesAfter = new Statement<[string, number], { push_id: string; gone: boolean }>(`
-  SELECT push_id, ${absent} AS gone FROM online WHERE push_id > ? ORDER BY push_id LIMIT ?`);
-const membersAfter = new Statement<[string, string, number], { push_id: string; topic: string; gone: boolean }>(`
-  SELECT push_id, topic, ${absent} AS gone FROM topic_members WHERE (push_id, topic) > (?, ?) ORDER BY push_id, topic LIMIT ?`);
+const devicesAfter = new Statement<[string, number], { push_id: string; run: number; gone: boolean }>(`
+  SELECT push_id, run, ${absent} AS gone FROM online WHERE push_id > ? ORDER BY push_id LIMIT ?`);
+const membersAfter = new Statement<
+  [string, string, number],
+  { push_id: string; topic: string; run: number; gone: boolean }
+>(`
+  SELECT push_id, topic, run, ${absent} AS gone FROM topic_members WHERE (push_id, topic) > (?, ?) ORDER BY push_id, topic LIMIT ?`);
 const rests = new Statement<[string, number, string]>(`
   INSERT INTO lanes_resting (key, time, data) VALUES (?, ?, ?)
   ON CONFLICT (key) DO UPDATE SET time = excluded.time, data = excluded.data`);
@@ -80,7 +84,12 @@ const resting = new Statement<[number], { key: string; data: string }>(
 export type Online = ReturnType<typeof online>;
 
 /** @param node this one, which began at `started` */
-export function online(log: EventLog, wants: Wants, node: () => number, started: number) {
+export function online(
+  log: EventLog,
+  wants: Wants,
+  { node, alone, goneAt }: Pick<Nodes, "node" | "alone" | "goneAt">,
+  started: number,
+) {
   async function userEnters(turn: Turn, uid: string, now: number): Promise<void> {
     const user = await enter.get(turn, uid, now);
     if (user?.count !== 1) return;
@@ -266,13 +275,16 @@ export function online(log: EventLog, wants: Wants, node: () => number, started:
       const { pushId, topic } = walk;
       if (topic === undefined) {
         const rows = wants.tracksDevices ? await devicesAfter.all(turn, pushId, limit) : [];
-        for (const { push_id, gone } of rows) if (gone) await went(turn, push_id, started, RESTARTED, now);
+        for (const { push_id, run, gone } of rows)
+          if (gone) await went(turn, push_id, goneAt(run) ?? started, RESTARTED, now);
         return rows.length === limit ? { pushId: rows.at(-1)!.push_id } : { pushId: "", topic: "" };
       }
       const rows = wants.tracksTopics ? await membersAfter.all(turn, pushId, topic, limit) : [];
-      for (const one of rows) if (one.gone) await left(turn, one.topic, one.push_id, started, RESTARTED, now);
+      for (const one of rows)
+        if (one.gone) await left(turn, one.topic, one.push_id, goneAt(one.run) ?? started, RESTARTED, now);
       const last = rows.length === limit ? rows.at(-1) : undefined;
-      if (last === undefined) await resumeLanes(turn, now);
+      // With others there, those lanes may be theirs.
+      if (last === undefined && alone()) await resumeLanes(turn, now);
       return last && { pushId: last.push_id, topic: last.topic };
     },
   };
