@@ -66,7 +66,7 @@ export function addMove(cli: Cli): void {
       `
 Stop the server first, with --from every node. What is moved from stays as it is, so a move can be tried, and done again later: the
 schema, or file, that an earlier move made is replaced as long as no server has run on it. What is there gets its name once all of it
-is copied and compared. Moving takes about a minute for a million devices.
+is copied and compared. A million devices take one to three minutes.
 
 A URL on the command line can be seen by other users of the machine: postgres.url_file or PUSHBOX_POSTGRES_URL cannot.
 

@@ -118,8 +118,8 @@ const HELP: Readonly<Record<string, string>> = {
   "from PostgreSQL, to the directory of --to-data; without a URL that of postgres.url":
     "从 PostgreSQL 迁移到 --to-data 的目录；不写 URL 则用 postgres.url",
   "a directory on which no server has run": "一个没有服务器运行过的目录",
-  "Stop the server first, with --from every node. What is moved from stays as it is, so a move can be tried, and done again later: the schema, or file, that an earlier move made is replaced as long as no server has run on it. What is there gets its name once all of it is copied and compared. Moving takes about a minute for a million devices":
-    "请先停止服务器；用 --from 时须停止所有节点。来源保持不变，因此可以先试迁移，之后再迁移一次：只要没有服务器在其上运行过，先前迁移\n生成的 schema 或文件会被替换。全部复制并比对之后，目标才启用正式名称。一百万台设备大约需要一分钟。",
+  "Stop the server first, with --from every node. What is moved from stays as it is, so a move can be tried, and done again later: the schema, or file, that an earlier move made is replaced as long as no server has run on it. What is there gets its name once all of it is copied and compared. A million devices take one to three minutes":
+    "请先停止服务器；用 --from 时须停止所有节点。来源保持不变，因此可以先试迁移，之后再迁移一次：只要没有服务器在其上运行过，先前迁移\n生成的 schema 或文件会被替换。全部复制并比对之后，目标才启用正式名称。一百万台设备需要一到三分钟。",
   "A URL on the command line can be seen by other users of the machine: postgres.url_file or PUSHBOX_POSTGRES_URL cannot":
     "命令行中的 URL 可能被本机其他用户看到；postgres.url_file 或 PUSHBOX_POSTGRES_URL 则不会。",
   "Exit codes: 0 done, 1 failed, and nothing has changed, 2 wrong command line or configuration":

@@ -323,6 +323,8 @@ export async function moveFromPostgres({ dataDir, database, now, onProgress }: M
     await refuseServing(client, database.schema);
     for (const rest of [part, `${part}-wal`, `${part}-shm`]) rmSync(rest, { force: true });
     db = openDatabase(part, "NORMAL");
+    // It has no name yet: what fails is thrown away, what is whole is put on the disk at the end.
+    for (const pragma of ["journal_mode = OFF", "synchronous = OFF", "cache_size = -262144"]) db.pragma(pragma);
     await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     db.exec("BEGIN IMMEDIATE");
     const moved: MovedTable[] = [];
