@@ -35,6 +35,8 @@ export interface Browser {
 
 /** How long a browser may take to end in peace before it is killed, milliseconds. */
 const PATIENCE = 5000;
+/** How long it may take for anything that is asked of it, milliseconds: far more than it needs, on a busy machine too. */
+const LONGEST = 90_000;
 
 /** @param t when it ends, the browser does */
 export async function startChromium(
@@ -66,7 +68,11 @@ export async function startChromium(
     clearTimeout(late);
     kill(child);
     child.stderr?.destroy();
-    rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    try {
+      rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    } catch {
+      // A helper of it is still writing: what it leaves is temporary.
+    }
   });
   let connection: Connection | undefined;
   const opened = new Connection(await address(child));
@@ -146,12 +152,19 @@ class Connection {
   command(method: string, params: Fields = {}, sessionId?: string): Promise<Fields> {
     const id = ++this.#id;
     return new Promise((resolve, reject) => {
+      const late = setTimeout(() => {
+        this.#waiting.get(id)?.({ error: { message: `no answer within ${LONGEST / 1000} s` } });
+      }, LONGEST);
       this.#waiting.set(id, ({ result, error }) => {
+        clearTimeout(late);
         this.#waiting.delete(id);
         if (error === undefined) resolve(result ?? {});
         else reject(new Error(`${method}: ${error.message}`));
       });
-      if (this.#socket.readyState !== WebSocket.OPEN) throw new Error(`${method}: the browser has ended`);
+      if (this.#socket.readyState !== WebSocket.OPEN) {
+        this.#waiting.get(id)?.({ error: { message: "the browser has ended" } });
+        return;
+      }
       this.#socket.send(JSON.stringify({ id, method, params, ...(sessionId === undefined ? {} : { sessionId }) }));
     });
   }
@@ -183,12 +196,16 @@ class RealPage implements Page {
 
   async goTo(url: string): Promise<void> {
     const loaded = new Promise<void>((resolve, reject) => {
-      const late = setTimeout(() => reject(new Error(`not loaded within 30 s: ${url}`)), 30_000);
+      const late = setTimeout(
+        () => reject(new Error(`not loaded within ${LONGEST / 1000} s: ${url}`)),
+        LONGEST,
+      ).unref();
       this.#loaded = () => {
         clearTimeout(late);
         resolve();
       };
     });
+    loaded.catch(() => {}); // it may not even set out
     await this.command("Page.navigate", { url });
     await loaded;
   }
@@ -205,9 +222,9 @@ class RealPage implements Page {
   }
 
   async until(expression: string): Promise<void> {
-    const late = performance.now() + 30_000;
+    const late = performance.now() + LONGEST;
     while (!(await this.run<boolean>(`Boolean(${expression})`))) {
-      if (performance.now() > late) throw new Error(`not within 30 s: ${expression}`);
+      if (performance.now() > late) throw new Error(`not within ${LONGEST / 1000} s: ${expression}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
