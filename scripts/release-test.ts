@@ -124,10 +124,14 @@ async function ended(child: ChildProcess): Promise<never> {
 /** The kind of machine that an executable is for. */
 const machine = (file: string): number => readFileSync(file).readUInt16LE(18);
 
-const names = Object.entries(architectures).flatMap(([platform, architecture]) => [
-  `pushbox-${version}-${platform}.tar.gz`,
-  `pushbox_${version}_${architecture}.deb`,
-]);
+const names = [
+  ...Object.entries(architectures).flatMap(([platform, architecture]) => [
+    `pushbox-${version}-${platform}.tar.gz`,
+    `pushbox_${version}_${architecture}.deb`,
+  ]),
+  `pushbox-client-${version}.tgz`,
+  `pushbox-${version}-grafana.json`,
+];
 
 await step("SHA256SUMS names what there is, and each file is what it says", () => {
   const lines = readFileSync(join(dist, "SHA256SUMS"), "utf8").trim().split("\n");
@@ -139,6 +143,17 @@ await step("SHA256SUMS names what there is, and each file is what it says", () =
   }
 });
 
+await step("the client is a package that npm takes, and the dashboard is JSON", () => {
+  run("tar", "-xzf", join(dist, `pushbox-client-${version}.tgz`), "-C", work);
+  const entry = join(work, "package/pushbox.umd.cjs");
+  const made = run(process.execPath, "-p", `typeof require(${JSON.stringify(entry)}).PushClient`);
+  check(made === "function\n", `its client is ${made}`);
+  const own = JSON.parse(readFileSync(join(work, "package/package.json"), "utf8")) as { readonly version?: string };
+  check(own.version === version, `it is ${own.version}`);
+  const board = JSON.parse(readFileSync(join(dist, `pushbox-${version}-grafana.json`), "utf8")) as object;
+  check("panels" in board, "it has no panels");
+});
+
 for (const [platform, architecture] of Object.entries(architectures)) {
   const kind = platform as keyof typeof machines;
   const archive = join(work, `pushbox-${version}-${platform}`);
@@ -146,7 +161,7 @@ for (const [platform, architecture] of Object.entries(architectures)) {
 
   await step(`${platform}: the archive holds the executable of that machine, and what goes with it`, () => {
     run("tar", "-xzf", join(dist, `pushbox-${version}-${platform}.tar.gz`), "-C", work);
-    const expected = "LICENSE README.md THIRD-PARTY pushbox pushbox.service pushbox.toml";
+    const expected = "LICENSE README.md THIRD-PARTY grafana.json pushbox pushbox.service pushbox.toml";
     check(readdirSync(archive).sort().join(" ") === expected, `it holds ${readdirSync(archive).join(" ")}`);
     check(machine(join(archive, "pushbox")) === machines[kind], "the executable is for another machine");
   });

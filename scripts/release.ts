@@ -1,7 +1,8 @@
 // npm run release [-- --built]: what people download, in dist/: an archive and a Debian package for each of the two kinds of
-// machine, and SHA256SUMS. The same commit makes the same bytes. With --built the executables in dist/ are taken as they are.
+// machine, our client as an npm package, a
+// dashboard for Grafana, and SHA256SUMS. The same commit makes the same bytes. With --built the executables in dist/ are taken as they are.
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { version } from "../src/app/version.ts";
@@ -10,6 +11,7 @@ import { initText } from "../src/config/text.ts";
 import { VENDORS } from "../src/vendors/index.ts";
 import { digest, directory, gzip, tar, text } from "./release/archive.ts";
 import { debian } from "./release/debian.ts";
+import { dashboard } from "./release/grafana.ts";
 import { licences, licencesText } from "./release/licences.ts";
 
 const root = resolve(import.meta.dirname, "..");
@@ -49,6 +51,7 @@ const readme = readFileSync(join(root, "README.md"), "utf8");
 const licence = readFileSync(join(root, "LICENSE"), "utf8");
 const thirdParty = licencesText(licences(root, `node-${host}`));
 const config = exampleConfig();
+const grafana = dashboard(version);
 mkdirSync(dist, { recursive: true });
 
 async function release(target: "linux-x64" | "linux-arm64"): Promise<readonly string[]> {
@@ -61,6 +64,7 @@ async function release(target: "linux-x64" | "linux-arm64"): Promise<readonly st
       text(`${folder}LICENSE`, licence),
       text(`${folder}README.md`, readme),
       text(`${folder}THIRD-PARTY`, thirdParty),
+      text(`${folder}grafana.json`, grafana),
       { name: `${folder}pushbox`, mode: 0o755, bytes },
       text(`${folder}pushbox.service`, systemdUnit({ program: ["/usr/local/bin/pushbox"], config: CONFIG })),
       text(`${folder}pushbox.toml`, config),
@@ -95,5 +99,22 @@ async function named(name: string, making: Promise<Buffer>): Promise<string> {
   return `${digest("sha256", bytes)}  ${name}\n`;
 }
 
-const sums = [...(await release("linux-x64")), ...(await release("linux-arm64"))];
+/** The client as `npm pack` makes it; run.mjs has seen to it that it is there. */
+function client(): Promise<Buffer> {
+  const from = join(dist, "client");
+  const files = readdirSync(from).sort();
+  return gzip(
+    tar(
+      files.map((name) => ({ name: `package/${name}`, mode: 0o644, bytes: readFileSync(join(from, name)) })),
+      time,
+    ),
+  );
+}
+
+const sums = [
+  ...(await release("linux-x64")),
+  ...(await release("linux-arm64")),
+  await named(`pushbox-client-${version}.tgz`, client()),
+  await named(`pushbox-${version}-grafana.json`, Promise.resolve(Buffer.from(grafana))),
+];
 writeFileSync(join(dist, "SHA256SUMS"), sums.join(""));

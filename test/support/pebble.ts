@@ -95,23 +95,28 @@ export async function openPebble(t: Test, blocked: readonly string[] = []): Prom
           });
         started.once("exit", () => fail(new Error(`pebble has ended: ${log}`)));
       });
+      // It says so just before it does.
+      const directory = `https://127.0.0.1:${acme}/dir`;
+      while (!(await asked(directory, caFile).then(Boolean, () => false)))
+        if (started.exitCode !== null) throw new Error(`pebble has ended: ${log}`);
     },
     stop,
-    root: () =>
-      new Promise((done, fail) => {
-        const url = `https://127.0.0.1:${management}/roots/0`;
-        get(url, { ca: readFileSync(caFile) }, (answer) => {
-          let text = "";
-          answer.setEncoding("utf8").on("data", (piece: string) => {
-            text += piece;
-          });
-          answer.on("end", () => done(text)).on("error", fail);
-        }).on("error", fail);
-      }),
+    root: () => asked(`https://127.0.0.1:${management}/roots/0`, caFile),
     logged: (pattern) => log.split("\n").filter((line) => pattern.test(line)).length,
     ...names,
   };
 }
+
+const asked = (url: string, caFile: string): Promise<string> =>
+  new Promise((done, fail) => {
+    get(url, { ca: readFileSync(caFile) }, (answer) => {
+      let text = "";
+      answer.setEncoding("utf8").on("data", (piece: string) => {
+        text += piece;
+      });
+      answer.on("end", () => done(text)).on("error", fail);
+    }).on("error", fail);
+  });
 
 /** Every name is at 127.0.0.1. */
 async function openNames(t: Test) {
