@@ -242,7 +242,7 @@ function Groups({
                   )}
                   {pushIds.length > 0 && (
                     <p class="samples">
-                      {pushIds.map((pushId) => (
+                      {[...new Set(pushIds)].map((pushId) => (
                         <a key={pushId} href={href("devices", [pushId])}>
                           {pushId}
                         </a>

@@ -199,7 +199,10 @@ function Jobs({ answer }: { readonly answer: Answer<{ jobs: readonly Job[] }> })
       )}
       {data?.jobs.map((job) => (
         <div key={job.job} class="job">
-          <a href={href("notifications", [job.id])}>{jobName(job)}</a> <State state={job.state} />
+          <div class="buttons">
+            <a href={href("notifications", [job.id])}>{jobName(job)}</a>
+            <State state={job.state} />
+          </div>
           <Bar part={done(job)} label={t("job.progress")} />
           <span class="muted">{t("job.since", { time: duration(Date.now() - job.acceptedAt) })}</span>
         </div>

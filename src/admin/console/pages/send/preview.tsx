@@ -1,7 +1,6 @@
 // How phones and browsers would show it, and how much of each vendor's room it takes.
 
 import { useEffect, useState } from "preact/hooks";
-import type { Fields } from "../../api.ts";
 import { bytes, count } from "../../format.ts";
 import { t, tOr } from "../../language.ts";
 import { Card } from "../../ui/show.tsx";
@@ -65,11 +64,12 @@ function useSettled<T>(value: T): T {
 }
 
 export function Weights({ draft }: { readonly draft: Draft }) {
-  const fields: Fields = useSettled({
-    notification: notificationOf(draft),
-    ...(draft.timeToLive === "" ? {} : { timeToLive: draft.timeToLive }),
-  });
-  const empty = draft.title === "" && draft.message === "";
+  const settled = useSettled(draft);
+  const empty = settled.title === "" && settled.message === "";
+  const fields = {
+    notification: notificationOf(settled),
+    ...(settled.timeToLive === "" ? {} : { timeToLive: settled.timeToLive }),
+  };
   const { data, error } = useCall<Weighed>(empty ? undefined : "notification/preview", fields);
   return (
     <Card title={t("send.room")}>
