@@ -4,6 +4,7 @@
 // Turns that only read, or only add packets, run beside those of other nodes (rows of channels are locked by the packets' own function).
 // All others take one lock of the whole cluster first: they read and then write, as if they were alone. A turn is many calls, so
 // that costs little more than the commit, which PostgreSQL makes one after the other anyway where they notify.
+import { setImmediate } from "node:timers/promises";
 import type { Client, QueryResult } from "pg";
 import { PushError } from "../../core/errors.ts";
 import { Pace } from "../../core/pace.ts";
@@ -38,6 +39,9 @@ export interface TurnParts {
 /** A turn takes no more than this much work, so that a call which comes next does not wait long. */
 const TURN_WEIGHT = 2000;
 const WAITING_LIMIT = 1_000_000;
+const GATHERING_TURNS = 4;
+/** So many calls are worth a commit of their own. */
+const LARGE = 64;
 const SETTLED_AT_ONCE = 128;
 const TRIES = 5;
 
@@ -212,11 +216,12 @@ export class Turns implements Calls {
     this.#weight += pending.weight;
     if (this.#running) return;
     this.#running = true;
-    setImmediate(() => void this.#work());
+    void this.#work();
   }
 
   async #work(): Promise<void> {
     while (this.#waiting.length > 0) {
+      await this.#gather();
       let count = 0;
       for (let weight = 0; count < this.#waiting.length && weight < TURN_WEIGHT; count++)
         weight += this.#waiting[count]!.weight;
@@ -226,6 +231,16 @@ export class Turns implements Calls {
       await this.#run(batch);
     }
     this.#running = false;
+  }
+
+  /** Whoever was answered just now calls again within a few turns of the loop: they share a commit. */
+  async #gather(): Promise<void> {
+    for (let turns = 0, before = -1; turns < GATHERING_TURNS; turns++) {
+      const count = this.#waiting.length;
+      if (count === before || count >= LARGE) return;
+      before = count;
+      await setImmediate();
+    }
   }
 
   async #run(batch: readonly Pending[]): Promise<void> {
