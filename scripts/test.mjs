@@ -4,7 +4,7 @@
 //   --grep=WORD   only tests whose name has it (/of a form/i); the others count as skipped
 //   --jobs=N      that many files at once
 //   --bail        no further test of a file after its first failure
-//   --patience=S  a file that has not ended after S seconds is killed, with every process that it started; 240
+//   --patience=S  a file that has not ended after S seconds is killed, with every process that it started; 360
 //   --slowest=N   so many of the slowest files are named at the end
 //   --watch       the one file named, again after each change of it or of what it imports, as TAP
 // A file is a program as well: node test/core/notify.test.ts
@@ -27,7 +27,7 @@ const { values: options, positionals } = parseArgs({
     grep: { type: "string" },
     jobs: { type: "string", default: String(Math.ceil(1.5 * availableParallelism())) },
     bail: { type: "boolean", default: false },
-    patience: { type: "string", default: "240" },
+    patience: { type: "string", default: "360" },
     slowest: { type: "string", default: "8" },
     watch: { type: "boolean", default: false },
   },
