@@ -128,6 +128,7 @@ else {
     await agree();
     await tablet.client.closed;
     await ann.reads("No connection fits");
+    t.match(await server.ok("connection/list", { platform: "tablet" }), { connections: [] });
   });
 
   t.test("console 11: a device is followed while it speaks; the trace is stopped and taken along", async (t) => {

@@ -79,7 +79,7 @@ else {
     await app.stop();
   });
 
-  t.test("console 1: one search box finds a device, a user and a topic, by keys alone", async () => {
+  t.test("console 1: one search box finds a device, a user and a topic, by keys alone", async (t) => {
     await ann.open("#/", "Being sent now");
     for (const [text, found] of [
       [online.id, online.id],
@@ -91,6 +91,8 @@ else {
       await ann.page.until(`document.querySelector('[role="option"]')?.innerText.includes(${JSON.stringify(found)})`);
       await ann.key("Enter");
       await ann.page.until(`location.hash.endsWith(${JSON.stringify(`/${found}`)})`);
+      await ann.page.until(`document.querySelector("main").innerText.includes(${JSON.stringify(found)})`);
+      t.match(await ann.page.run("location.hash"), /^#\/(devices|users|topics)\//);
     }
   });
 

@@ -123,15 +123,18 @@ for (const [name, make] of Object.entries(makers)) {
     await heard.count("push", 1);
     client.unbindUid();
     while ((await server.ok("push", { uid, json: "bye" }))["online"] !== 0);
+    t.equal((await server.ok("push", { pushId: client.pushId, json: "still here" }))["online"], 1);
   });
 
   t.test(`integration 19: ${name}: a broken network is told, and mended by itself`, async (t) => {
     const way = await openFaulty(t, server.clientPort);
-    const { heard } = open(t, { pushId: fresh("page") }, way.url);
+    const pushId = fresh("page");
+    const { heard } = open(t, { pushId }, way.url);
     await heard.count("connect", 1);
     way.cut();
     await heard.count("disconnect", 1);
     await heard.count("connect", 2);
+    t.equal((await server.ok("push", { pushId, json: "again" }))["online"], 1);
   });
 
   t.test(`integration 19: ${name}: on takes one listener per event, and none to take it away`, async (t) => {

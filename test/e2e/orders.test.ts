@@ -103,6 +103,7 @@ t.test("integration 14: a hold ends by itself", async (t) => {
     },
     (count) => count === 1,
   );
+  t.equal((await server.ok("push", { topic: "brief", json: 1 }))["online"], 1);
 });
 
 t.test("one call tells who of a contact list is online, with how many devices and since when", async (t) => {
