@@ -41,10 +41,13 @@ export function collectSooner(): void {
 /**
  * Gives back what loading the program has taken, once: it brings the young generation beyond its bound before any of our code runs.
  * The process with 10,000 idle connections, from source: 205 MB without, 174 with it (3.1 and 2.0 KB each). Some 30 ms, before it is ready.
+ * The young generation then begins small and may grow again, up to its bound: held at 1 MB it was collected 120 times while 5,000
+ * clients registered, and whatever was on its way with them survived each time.
  */
 export function collectOnce(): void {
   setFlagsFromString("--expose-gc"); // the only way to ask for a collection in a process that is not started with it
   const collect = runInNewContext("gc") as (how: object) => void;
   collect({ type: "major", execution: "sync", flavor: "last-resort" });
   setFlagsFromString("--no-expose-gc");
+  setFlagsFromString("--semi-space-growth-factor=2");
 }
