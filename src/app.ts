@@ -8,13 +8,14 @@ import { clientLibrary, threadSource } from "./app/assets.ts";
 import { createAudit } from "./app/audit.ts";
 import { type Certificates, openCertificates } from "./app/certificates.ts";
 import { clientFiles } from "./app/client-files.ts";
+import { type Joined, joinNodes } from "./app/cluster.ts";
 import { openConsole, type WebConsole } from "./app/console.ts";
 import { databaseOf } from "./app/database.ts";
 import { createDebug, showPush } from "./app/debug.ts";
 import { createExamples } from "./app/examples.ts";
 import { type Files, watchFiles } from "./app/files.ts";
 import { hostAddress } from "./app/host.ts";
-import { platformFigures, watchFigures } from "./app/live-figures.ts";
+import { platformFigures, RATED, ratesOf, watchFigures } from "./app/live-figures.ts";
 import type { Log } from "./app/log.ts";
 import { Logins } from "./app/login.ts";
 import { createMetrics, type Figures } from "./app/metrics.ts";
@@ -123,8 +124,8 @@ export async function startApp(
     ? createMetrics(
         version,
         () => figures(gateway, server, web, certificates, hub, conversation, logins, asking, api, engine),
-        () => notifications.actions.lanes.list(),
-        () => telling.actions.hooks.list(),
+        () => notifications.lanes.list(),
+        () => telling.hooks.list(),
         () => engine.devices.count(),
       )
     : undefined;
@@ -225,6 +226,7 @@ export async function startApp(
   const notifications: Notifications = createNotifications({
     engine,
     live,
+    ...(engine.cluster === undefined ? {} : { cluster: engine.cluster }),
     report,
     vendors,
     signatures,
@@ -234,6 +236,36 @@ export async function startApp(
     elapsed: () => performance.now(),
   });
   const telling: Telling = createTelling(config, { engine, log, now });
+  const sum = (counts: Readonly<Record<string, number>>): number =>
+    Object.values(counts).reduce((all, count) => all + count, 0);
+  const together: Joined = joinNodes(engine.cluster, {
+    live,
+    lanes: notifications.lanes,
+    hooks: telling.hooks,
+    traces,
+    traced: (target) => hub.tracing.begun(target),
+    rings: {
+      seconds: (count) => figuresNow.rings.seconds(count),
+      minutes: (count) => figuresNow.rings.minutes(count),
+      hours: (count) => figuresNow.hours(count),
+    },
+    figures: () => ({
+      version,
+      connections: gateway.size,
+      sessions: hub.sessions().total,
+      rates: ratesOf(figuresNow.rings.seconds(RATED)),
+    }),
+    totals: () => ({
+      connections: gateway.size,
+      storeCalls: engine.statistics().queued,
+      opened: gateway.counters.opened,
+      packets: hub.written,
+      apiCalls: sum(api.counters.calls),
+      apiErrors: sum(api.counters.errors),
+      notifications: (api.counters.calls["/api/notification"] ?? 0) + (api.counters.calls["/api/reach"] ?? 0),
+    }),
+    reload: (by) => held.reload(by),
+  });
   const api: Api = createApi(apiOptions(config, log, debug), {
     push(target, draft, repeatable, requestId) {
       const pushed =
@@ -244,6 +276,7 @@ export async function startApp(
     },
     ...notifications.actions,
     ...telling.actions,
+    ...together.actions,
     bind: (binding) => bind(engine, binding, now()),
     unbind: (who) => unbind(engine, who, now()),
     async revoke(tokens) {
@@ -256,34 +289,25 @@ export async function startApp(
     testDevices: engine.testDevices,
     kept: async (topic) => (await engine.broker.backlog(topicChannel(topic), { after: "" }, KEPT_SHOWN, now())).packets,
     devices: engine.devices,
-    live,
     counters: engine.counters,
-    traces: {
-      async start(target, minutes) {
-        const begun = traces.start(target, minutes);
-        await hub.tracing.begun(target);
-        return begun;
-      },
-      stop: (name) => traces.stop(name),
-      list: () => traces.list(),
-      get: (name, after, limit) => traces.get(name, after, limit),
-    },
     count: (key) => report.count(key, { success: 1 }),
-    rings: {
-      seconds: (count) => figuresNow.rings.seconds(count),
-      minutes: (count) => figuresNow.rings.minutes(count),
-      hours: (count) => figuresNow.hours(count),
-    },
     audit: { add: audit.add, list: engine.audit.list },
     ready: createReadiness({
       probe: () => engine.probe(),
-      lanes: () => notifications.actions.lanes.list(),
+      lanes: () => notifications.lanes.list(),
       outages: certificates.outages,
       stopping: () => stopping,
       elapsed: () => performance.now(),
     }),
     config: () => maskedConfig(current, openKeys),
-    settings: held,
+    settings: {
+      effective: () => held.effective(),
+      compare: () => held.compare(),
+      async reload(by) {
+        const reloaded = await held.reload(by);
+        return { ...reloaded, warnings: [...reloaded.warnings, ...(await together.reload(by))] };
+      },
+    },
     ...(metrics === undefined ? {} : { metrics }),
   });
   const server: HttpServer = createServer(
@@ -303,19 +327,12 @@ export async function startApp(
     ? openConsole(config, {
         settings: () => current.admin,
         admins: engine.admins,
+        shared: engine.cluster !== undefined,
         api,
         live: {
-          totals: () => ({
-            opened: gateway.counters.opened,
-            packets: hub.written,
-            apiCalls: sum(api.counters.calls),
-            apiErrors: sum(api.counters.errors),
-            notifications: (api.counters.calls["/api/notification"] ?? 0) + (api.counters.calls["/api/reach"] ?? 0),
-          }),
-          connections: () => gateway.size,
-          storeCalls: () => engine.statistics().queued,
+          totals: together.totals,
           sessions: () => live.sessions(),
-          lanes: () => notifications.actions.lanes.list(),
+          lanes: () => together.actions.lanes.list(),
           async topic(name) {
             const [count, { seconds: _, ...rates }] = await Promise.all([live.count(name), live.rates(name)]);
             return { count, ...rates };
@@ -328,8 +345,6 @@ export async function startApp(
         bodyTimeout: REQUEST_TIMEOUT,
       })
     : undefined;
-  const sum = (counts: Readonly<Record<string, number>>): number =>
-    Object.values(counts).reduce((all, count) => all + count, 0);
   const figuresNow = watchFigures(
     () => ({
       connections: gateway.size,

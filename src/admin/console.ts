@@ -23,6 +23,8 @@ export interface ConsoleOptions {
   readonly client: () => ClientPlace;
   /** It is served by https. */
   readonly secure: boolean;
+  /** Other processes show the same console. */
+  readonly shared?: boolean;
   /** Of the program, and how this process names itself. */
   readonly version: string;
   readonly node: string;
@@ -75,7 +77,8 @@ interface Call {
 
 export function createConsole(options: ConsoleOptions): Console {
   const { admins, api, secure, now } = options;
-  const sessions = new Sessions({ admins, times: options.settings, now, elapsed: options.elapsed });
+  const { shared = false, elapsed } = options;
+  const sessions = new Sessions({ admins, times: options.settings, shared, now, elapsed });
   const rule = () => ({ hosts: options.settings().hosts, origins: [] });
   const pages = createPages(rule(), WORDS);
   const refusal = createRefusals(options.warn, now);

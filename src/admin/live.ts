@@ -14,18 +14,12 @@ interface TopicFlow {
   readonly kept: number;
 }
 
-/** What is asked once a second. Totals are since the start. */
+const TOTALS = ["opened", "packets", "apiCalls", "apiErrors", "notifications"] as const;
+
+/** What is asked once a second. */
 export interface LiveSource {
-  totals(): {
-    readonly opened: number;
-    readonly packets: number;
-    readonly apiCalls: number;
-    readonly apiErrors: number;
-    readonly notifications: number;
-  };
-  readonly connections: () => number;
-  /** Calls to the store that wait. */
-  readonly storeCalls: () => number;
+  /** Of each node, by its number: `connections` now, `storeCalls` that wait, and `TOTALS` since its start. */
+  totals(): Promise<ReadonlyMap<number, Readonly<Record<string, number>>>>;
   sessions(): Promise<SessionCounts>;
   lanes(): Promise<readonly LaneStatus[]>;
   topic(name: string): Promise<TopicFlow>;
@@ -166,7 +160,8 @@ export class LiveFeed {
 class Sampler {
   readonly #source: LiveSource;
   readonly #loop = monitorEventLoopDelay({ resolution: 10 });
-  #before: Readonly<Record<string, number>> | undefined = undefined;
+  /** By what it is of: a node that was silent is compared with what it said itself. */
+  #before: ReadonlyMap<number | "lanes", Readonly<Record<string, number>>> = new Map();
   #at = performance.now();
   #seconds = 1;
   #cpu = cpuUsage();
@@ -182,26 +177,27 @@ class Sampler {
 
   async sample(time: number): Promise<object> {
     const source = this.#source;
-    const [sessions, lanes] = await Promise.all([source.sessions(), source.lanes()]);
+    const [sessions, lanes, nodes] = await Promise.all([source.sessions(), source.lanes(), source.totals()]);
     const sum = (of: (lane: LaneStatus) => number): number => lanes.reduce((all, lane) => all + of(lane), 0);
-    const totals = {
-      ...source.totals(),
-      accepted: sum(({ accepted }) => accepted),
-      failed: sum(({ failed }) => failed),
-    };
+    const now = (name: string): number => [...nodes.values()].reduce((all, one) => all + (one[name] ?? 0), 0);
+    const ended = { accepted: sum(({ accepted }) => accepted), failed: sum(({ failed }) => failed) };
     const at = performance.now();
     this.#seconds = Math.max(0.001, (at - this.#at) / 1000);
     this.#at = at;
-    const before: Readonly<Record<string, number>> = this.#before ?? totals;
-    this.#before = totals;
-    const rates = Object.fromEntries(
-      Object.entries(totals).map(([name, value]) => [name, this.#perSecond(value, before[name])]),
-    );
+    const totals = new Map<number | "lanes", Readonly<Record<string, number>>>(nodes).set("lanes", ended);
+    const before = this.#before;
+    this.#before = new Map([...before, ...totals]);
+    const rise = (name: string): number => {
+      let all = 0;
+      for (const [of, { [name]: value = 0 }] of totals) all += Math.max(0, value - (before.get(of)?.[name] ?? value));
+      return round(all / this.#seconds);
+    };
+    const rates = Object.fromEntries([...TOTALS, ...Object.keys(ended)].map((name) => [name, rise(name)]));
     const waitingIn = (state: LaneStatus["state"]): number =>
       sum((lane) => (lane.state === state ? lane.depth - lane.inFlight : 0));
     return {
       time,
-      connections: source.connections(),
+      connections: now("connections"),
       sessions: { total: sessions.total, ...Object.fromEntries(sessions.byPlatform) },
       rates,
       queue: {
@@ -209,7 +205,7 @@ class Sampler {
         paused: waitingIn("paused"),
         stopped: waitingIn("stopped"),
         atVendors: sum(({ inFlight }) => inFlight),
-        store: source.storeCalls(),
+        store: now("storeCalls"),
       },
       lanes: lanes.slice(0, MOST_LANES).map(({ vendor, app, host, state, reason, until, depth, inFlight, rate }) => ({
         ...{ provider: vendor, app, host, state, reason, until, depth, inFlight, rate },
@@ -231,10 +227,6 @@ class Sampler {
     };
     this.#loop.reset();
     return { cpu: round((used.user + used.system) / 1e6 / this.#seconds), memory: rss, heap: heapUsed, loop };
-  }
-
-  #perSecond(value: number, before = value): number {
-    return round(Math.max(0, value - before) / this.#seconds);
   }
 }
 

@@ -15,6 +15,8 @@ export interface SessionTimes {
 export interface SessionOptions {
   readonly admins: Admins;
   readonly times: () => SessionTimes;
+  /** Other processes have links of their own for the first user. */
+  readonly shared?: boolean;
   readonly now: () => number;
   /** Milliseconds by a clock that is never set. */
   readonly elapsed: () => number;
@@ -124,7 +126,8 @@ export class Sessions {
   async invite(): Promise<string | undefined> {
     if ((await this.#options.admins.users()).length > 0) return undefined;
     const { secret, id } = newSecret();
-    await this.#options.admins.openSetup({ id, until: this.#options.now() + LINK_LASTS, role: "operator" });
+    const link = { id, until: this.#options.now() + LINK_LASTS, role: "operator" } as const;
+    await this.#options.admins.openSetup(link, this.#options.shared === true);
     return secret;
   }
 

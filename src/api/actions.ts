@@ -1,6 +1,7 @@
 // What the API asks of the core. `app.ts` gives the real ones; tests give some that only record.
 
 import type { AuditEntry, AuditLog } from "../core/audit.ts";
+import type { NodeStatus } from "../core/cluster.ts";
 import type { Lane } from "../core/delivery.ts";
 import type { Device, PushId, Uid } from "../core/device.ts";
 import type { Binding, Counters, Devices } from "../core/engine.ts";
@@ -21,10 +22,10 @@ import type {
 } from "../core/outbox.ts";
 import type { KeptPacket } from "../core/packet.ts";
 import type { Pushed } from "../core/push.ts";
-import type { Rings, Series } from "../core/rings.ts";
+import type { Series } from "../core/rings.ts";
 import type { Target } from "../core/target.ts";
 import type { TestDevices } from "../core/test-devices.ts";
-import type { Traces, TraceTarget, TraceView } from "../core/trace.ts";
+import type { TracePage, TraceTarget, TraceView } from "../core/trace.ts";
 import type { AppId, VendorName, Weighed } from "../core/vendor.ts";
 
 export type PushTarget = Exclude<Target, { kind: "tag" } | { kind: "all" }>;
@@ -90,6 +91,17 @@ export interface ComparedSettings {
   readonly problems: readonly string[];
 }
 
+/** A process that shares the store, and what it tells of itself unless it is silent. Rates are per second, over the last ten. */
+export interface NodeView extends NodeStatus {
+  readonly version?: string;
+  readonly connections?: number;
+  readonly sessions?: number;
+  readonly rates?: Readonly<Record<"opened" | "packets" | "apiCalls" | "apiErrors", number>>;
+}
+
+/** At once where there is one process. */
+type Asked<Value> = Value | Promise<Value>;
+
 export interface Actions {
   /**
    * A promise resolves once the packet is as safe as the caller asked for; otherwise that was so before it returned.
@@ -104,7 +116,7 @@ export interface Actions {
     /** Resolves once the jobs would survive a crash. */
     retry(filter: FailedFilter, options: RetryOptions): Promise<Retried>;
   };
-  readonly lanes: Lanes;
+  readonly lanes: Pick<Lanes, "list"> & { resume(which: Partial<Lane>): Asked<ReturnType<Lanes["resume"]>> };
   /**
    * Asks the lane's vendor with a token that nobody has. Undefined: there is no such vendor or app. Rejects with
    * `PushError("conflict")` when it has just been asked.
@@ -121,7 +133,7 @@ export interface Actions {
   ): { readonly vendors: readonly (Lane & Weighed)[]; readonly connection: number };
   /** What a vendor's reason means, and what helps; undefined: it is none of the usual ones. */
   plainWords(vendor: VendorName, reason: string): { readonly text: string; readonly remedy: string } | undefined;
-  readonly hooks: Hooks;
+  readonly hooks: Pick<Hooks, "list" | "test"> & { resume(name?: string): Asked<ReturnType<Hooks["resume"]>> };
   readonly events: EventActions;
   /** Sends at once, with the credentials of this server. Undefined: there are none for this bundle id. */
   relay(
@@ -150,11 +162,20 @@ export interface Actions {
   readonly devices: Pick<Devices, "get" | "byUid" | "past" | "page" | "named" | "byToken">;
   readonly live: Live;
   readonly counters: Counters;
-  /** Of this process. */
-  readonly traces: Pick<Traces, "get" | "list" | "stop"> & {
+  readonly traces: {
     /** Resolves once those who are there are followed. Rejects with `PushError("conflict")` when too many run. */
     start(target: TraceTarget, minutes: number): Promise<TraceView>;
+    stop(name: string): Promise<TraceView | undefined>;
+    list(): Promise<readonly TraceView[]>;
+    get(name: string, after: number, limit: number): Promise<TracePage | undefined>;
   };
+  /** The processes that share the store; none: there is only this one. */
+  nodes(): Promise<readonly NodeView[]>;
+  /**
+   * The same actions, and whether a node has left something unanswered that was asked by them. Absent: nobody else is asked.
+   * @param actions whose others are kept
+   */
+  watched?(actions: Actions): { readonly actions: Actions; partial(): boolean };
   /** One more call, for the statistics. */
   count(key: string): void;
   readonly audit: Pick<AuditLog, "list"> & {
@@ -162,7 +183,11 @@ export interface Actions {
     add(entry: AuditEntry): void;
   };
   /** Figures over the last minutes, the last day and the last month. */
-  readonly rings: Pick<Rings, "seconds" | "minutes"> & { hours(count: number): Promise<Series> };
+  readonly rings: {
+    seconds(count: number): Asked<Series>;
+    minutes(count: number): Asked<Series>;
+    hours(count: number): Promise<Series>;
+  };
   /** Why this server should be given no work now; none: it is ready. */
   ready(): Promise<readonly string[]>;
   readonly settings: {
@@ -172,7 +197,10 @@ export interface Actions {
     };
     /** Changes nothing. */
     compare(): Promise<ComparedSettings>;
-    /** Rejects, and changes nothing, with `PushError("conflict")` that says what is wrong. */
+    /**
+     * At every node, each from its own sources. Rejects, and changes nothing, with `PushError("conflict")` that says what is wrong
+     * here; what is wrong elsewhere is a warning.
+     */
     reload(by: string): Promise<ComparedSettings>;
   };
   /** What is configured, every secret masked. */

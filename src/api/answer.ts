@@ -79,6 +79,15 @@ export function withWarnings(answer: Response, warnings: readonly string[]): Res
   return { ...answer, body: `${body.slice(0, -1)},"warnings":${JSON.stringify(warnings)}}` };
 }
 
+/** The same answer, of which a part is missing: a node has not answered. One that is a list says so in its head. */
+export function withPartial(answer: Response): Response {
+  const { body } = answer;
+  if (typeof body !== "string" || !body.startsWith("{"))
+    return { ...answer, headers: [...answer.headers, ["Pushbox-Partial", "true"]] };
+  if (/"partial":true[,}]/.test(body.slice(-100))) return answer;
+  return { ...answer, body: `${body.slice(0, -1)}${body === "{}" ? "" : ","}"partial":true}` };
+}
+
 /** To OPTIONS, which executes nothing: a browser asks so before it sends JSON to another origin. */
 export const allowing = (headers: readonly Header[]): Response => ({
   status: 204,

@@ -62,6 +62,8 @@ export interface EndpointSpec {
   readonly repeatable?: boolean;
   /** The call may carry the header Last-Event-ID. */
   readonly resumable?: boolean;
+  /** Every node is asked: `partial` is in the answer when one was silent, or in its head where it is a list. */
+  readonly surveys?: true;
   /** It answers as CSV, too, where that is asked for. */
   readonly csv?: true;
   /** Of what it answers, where that is no JSON. */
@@ -413,6 +415,7 @@ export const ENDPOINTS = {
   },
   "/notification/why": {
     access: "read",
+    surveys: true,
     about:
       "Why a notification did not arrive at a device, or how it did: step by step, in words, with what can be done.",
     takes: { id: NOTIFICATION_ID, pushId: text("the device") },
@@ -545,6 +548,7 @@ export const ENDPOINTS = {
   },
   "/lane/list": {
     access: "read",
+    surveys: true,
     about: "The ways to the vendors: what waits, what is wrong, how fast they are.",
     takes: {},
     answers: success({ lanes: list(LANE_STATUS) }),
@@ -552,6 +556,7 @@ export const ENDPOINTS = {
   "/lane/resume": {
     access: "change",
     audited: "always",
+    surveys: true,
     about:
       "Let lanes go on that are paused or stopped, or that hold deletions: all, those of a vendor, an app or a host, or one.",
     takes: { ...LANE, host: text("of Web Push: the push service") },
@@ -560,6 +565,7 @@ export const ENDPOINTS = {
   },
   "/hook/list": {
     access: "read",
+    surveys: true,
     about: "The endpoints that events are sent to, and how they do.",
     takes: {},
     answers: success({ hooks: list(HOOK) }),
@@ -567,6 +573,7 @@ export const ENDPOINTS = {
   "/hook/resume": {
     access: "change",
     audited: "always",
+    surveys: true,
     about: "Try endpoints again that have failed or were switched off: all, or the one of this name.",
     takes: { name: HOOK_NAME },
     answers: success({ resumed: list(text(), "the names of those that go on") }),
@@ -657,12 +664,14 @@ export const ENDPOINTS = {
   },
   "/device/get": {
     access: "read",
+    surveys: true,
     about: "Devices: one by its pushId, or a list.",
     takes: { pushId: PUSH_IDS, uid: UIDS },
     answers: DEVICES_ANSWER,
   },
   "/device/list": {
     access: "read",
+    surveys: true,
     about: "Devices in the order of an index, page by page: all, or those of a user, with a tag, with a token.",
     takes: {
       prefix: text("only those whose pushId begins so"),
@@ -675,6 +684,7 @@ export const ENDPOINTS = {
   },
   "/isConnected": {
     access: "read",
+    surveys: true,
     about: "The same as device/get.",
     takes: { pushId: PUSH_IDS, uid: UIDS },
     answers: DEVICES_ANSWER,
@@ -688,6 +698,7 @@ export const ENDPOINTS = {
   },
   "/topicOnline": {
     access: "read",
+    surveys: true,
     about: "How many are in a topic now.",
     takes: { topic: TOPIC },
     answers: object({
@@ -699,6 +710,7 @@ export const ENDPOINTS = {
   },
   "/topicDevices": {
     access: "read",
+    surveys: true,
     about: "Who is in a topic now, each device once.",
     takes: { topic: TOPIC, ...pages(TOPIC_DEVICES) },
     answers: object({
@@ -710,6 +722,7 @@ export const ENDPOINTS = {
   },
   "/topic/list": {
     access: "read",
+    surveys: true,
     about: "Topics with a connection now, in the order of their names.",
     takes: { prefix: text("only those that begin so"), ...pages(TOPICS) },
     answers: success({
@@ -722,6 +735,7 @@ export const ENDPOINTS = {
   "/disconnect": {
     access: (params) => (params.has("topic") ? "grave" : "change"),
     audited: "always",
+    surveys: true,
     about: "Close connections of devices, users or a topic.",
     takes: {
       pushId: PUSH_IDS,
@@ -734,6 +748,7 @@ export const ENDPOINTS = {
   "/subscribe": {
     access: "change",
     audited: "always",
+    surveys: true,
     about: "The connections of these devices or users join a topic.",
     takes: { topic: TOPIC, pushId: PUSH_IDS, uid: UIDS },
     answers: success({ subscribed: whole() }),
@@ -741,12 +756,14 @@ export const ENDPOINTS = {
   "/unsubscribe": {
     access: "change",
     audited: "always",
+    surveys: true,
     about: "They leave it, and are kept out for a while.",
     takes: { topic: TOPIC, pushId: PUSH_IDS, uid: UIDS, hold: duration("kept out for so long", LONGEST_HOLD) },
     answers: success({ unsubscribed: whole() }),
   },
   "/presence": {
     access: "read",
+    surveys: true,
     about: "Which devices or users are online.",
     takes: { pushId: ids("devices", MOST_ASKED), uid: ids("users", MOST_ASKED) },
     answers: success({
@@ -764,6 +781,7 @@ export const ENDPOINTS = {
   },
   "/stats/base": {
     access: "read",
+    surveys: true,
     about: "Sessions now, and packets of the last 10 seconds.",
     takes: {},
     answers: object({
@@ -774,6 +792,7 @@ export const ENDPOINTS = {
   },
   "/stats/live": {
     access: "read",
+    surveys: true,
     about: "What happened in the last seconds, minutes and hours, for charts: all figures in one answer.",
     takes: {
       seconds: bounded(0, SECONDS, "so many of the last ten minutes", USUAL_SECONDS),
@@ -845,6 +864,7 @@ export const ENDPOINTS = {
   },
   "/redis/get": {
     access: "read",
+    surveys: true,
     about: "Whether a device is connected, as the first server of this kind told it.",
     takes: { key: text("pushIdSocketId#<pushId>") },
     answers: object({ "value?": whole("1: connected") }),

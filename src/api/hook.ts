@@ -13,9 +13,9 @@ export const hookList = async (actions: Actions): Promise<Response> =>
   json({ code: "success", hooks: (await actions.hooks.list()).map((hook) => describe(hook, Date.now())) });
 
 /** All of them, or the one of this name: they are tried at once. Answers with those that had failed or were off. */
-export function hookResume(params: Params, actions: Actions): Response {
+export async function hookResume(params: Params, actions: Actions): Promise<Response> {
   const name = params.label("name");
-  const resumed = actions.hooks.resume(name);
+  const resumed = await actions.hooks.resume(name);
   if (resumed === undefined) throw unknownHook(name ?? "");
   return json({ code: "success", resumed });
 }

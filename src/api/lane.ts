@@ -56,12 +56,12 @@ const TEST_TEXTS: Readonly<Record<LaneTest["verdict"], string>> = {
  * All lanes, those of one vendor, app or host, or one. Answers with those that go on now. It concerns everybody's deliveries and
  * tokens. @param admitBroadcast throws when the caller may not reach everybody
  */
-export function laneResume(params: Params, actions: Actions, admitBroadcast: () => void): Response {
+export async function laneResume(params: Params, actions: Actions, admitBroadcast: () => void): Promise<Response> {
   admitBroadcast();
   const vendor = params.label("provider");
   const app = params.label("app");
   const host = params.label("host");
-  const resumed = actions.lanes.resume({
+  const resumed = await actions.lanes.resume({
     ...(vendor === undefined ? {} : { vendor }),
     ...(app === undefined ? {} : { app }),
     ...(host === undefined ? {} : { host }),

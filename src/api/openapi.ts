@@ -1,6 +1,6 @@
 // The API described as OpenAPI 3.1, made of the table that calls are checked by.
 import { ENDPOINTS, type EndpointSpec } from "./endpoints.ts";
-import { list, object, type Schema, text } from "./schema.ts";
+import { list, object, type Schema, text, yes } from "./schema.ts";
 
 const ERROR = object({
   code: { type: "string", const: "error" },
@@ -53,12 +53,13 @@ export function openApi(version: string): Schema {
 
 function operations(
   path: string,
-  { about, access, takes, answers, repeatable, resumable, media, csv }: EndpointSpec,
+  { about, access, takes, answers: own, surveys, repeatable, resumable, media, csv }: EndpointSpec,
 ): Schema {
   const name = path
     .slice(1)
     .replace(/\/:\w+$/, "")
     .replace(/[/.](\w)/g, (_, letter: string) => letter.toUpperCase());
+  const answers = surveys === true ? withPartial(own) : own;
   const free = /:(\w+)/.exec(path)?.[1];
   const parameters = [
     ...(free === undefined ? [] : [{ name: free, in: "path", required: true, schema: { type: "string" } }]),
@@ -113,5 +114,15 @@ function operations(
         : { requestBody: { content: { ...json(body), "application/x-www-form-urlencoded": { schema: body } } } }),
       responses,
     },
+  };
+}
+
+/** Where several nodes are asked. */
+function withPartial(answers: Schema): Schema {
+  const { properties } = answers;
+  if (typeof properties !== "object" || properties === null || "partial" in properties) return answers;
+  return {
+    ...answers,
+    properties: { ...properties, partial: yes("a node has not answered in time: this is what the others know") },
   };
 }

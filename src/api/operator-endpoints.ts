@@ -95,8 +95,33 @@ export const OPERATOR_ENDPOINTS = {
     }),
     csv: true,
   },
+  "/node/list": {
+    access: "read",
+    surveys: true,
+    about: "The processes that share the store, and how each does; none where there is only one.",
+    takes: {},
+    answers: success({
+      nodes: list(
+        object({
+          node: whole("rises with each start"),
+          name: text("as it is configured"),
+          state: word(["here", "alive", "silent", "gone", "left"], "here: the one that answers; left: it was stopped"),
+          ...moment("started", "when it was started"),
+          beat: whole("milliseconds since it last said that it lives"),
+          lanes: list(object({ provider: text(), app: text(), "host?": text() }), "what it sends for all"),
+          hooks: list(text(), "endpoints that it tells for all"),
+          "version?": text("absent, as the rest: it has not answered"),
+          "connections?": whole(),
+          "sessions?": whole(),
+          "rates?": object({ opened: number(), packets: number(), apiCalls: number(), apiErrors: number() }),
+        }),
+        "by name",
+      ),
+    }),
+  },
   "/connection/list": {
     access: "read",
+    surveys: true,
     about: "A sample of the open connections: the first that fit, and how many were looked at.",
     takes: {
       platform: text("as the client named it: android, ios, browser ..."),
@@ -122,16 +147,18 @@ export const OPERATOR_ENDPOINTS = {
           topics: whole("how many it is in"),
           waiting: whole("bytes that wait for the client"),
           background: yes("its app said that it is in the background"),
+          "node?": text("the node that it is at, where there may be several"),
         }),
       ),
       looked: whole("connections that were looked at"),
       open: whole("connections that there are"),
-      "partial?": yes("not all of them were looked at"),
+      "partial?": yes("not all of them were looked at, or a node has not answered"),
     }),
   },
   "/connection/close": {
     access: "change",
     audited: "always",
+    surveys: true,
     about: "Close one connection; its client comes back.",
     takes: { connection: text("its name, as connection/list tells it") },
     answers: success(),
@@ -139,6 +166,7 @@ export const OPERATOR_ENDPOINTS = {
   "/trace/start": {
     access: "change",
     audited: "always",
+    surveys: true,
     about:
       "Follow a device, a user, an address or a topic: frames in and out, and what is decided. Kept in memory only.",
     takes: {
@@ -153,18 +181,21 @@ export const OPERATOR_ENDPOINTS = {
   "/trace/stop": {
     access: "change",
     audited: "always",
+    surveys: true,
     about: "End a trace; its lines stay until another one needs the room.",
     takes: { trace: text("its name") },
     answers: success({ trace: TRACE }),
   },
   "/trace/list": {
     access: "read",
+    surveys: true,
     about: "The traces that run, and those that have ended and are still there, newest first.",
     takes: {},
     answers: success({ traces: list(TRACE) }),
   },
   "/trace/get": {
     access: "read",
+    surveys: true,
     about: "The lines of a trace. Asked again with next as after, it tells what has come since.",
     takes: {
       trace: text("its name"),
@@ -204,6 +235,7 @@ export const OPERATOR_ENDPOINTS = {
   },
   "/topic/get": {
     access: "read",
+    surveys: true,
     about: "One topic: connections in it, how much goes through it, and what is kept for it.",
     takes: { topic: text("the topic's name") },
     answers: success({
@@ -233,6 +265,7 @@ export const OPERATOR_ENDPOINTS = {
   },
   "/device/test/list": {
     access: "read",
+    surveys: true,
     about: "Devices that are marked for trying things out, in the order in which they were marked.",
     takes: { who: text("only those that this key or user has marked") },
     answers: success({
@@ -266,6 +299,7 @@ export const OPERATOR_ENDPOINTS = {
   },
   "/search": {
     access: "read",
+    surveys: true,
     about:
       "What exists under this name: devices, a user, a token's device, notifications, jobs, topics; at most five of each.",
     takes: {

@@ -7,7 +7,7 @@ import type { Head, Response, Site } from "../http/message.ts";
 import { HttpError } from "../http/message.ts";
 import { routes } from "../http/routes.ts";
 import type { Actions } from "./actions.ts";
-import { allowing, failed, HEALTHY, json, STATUS_OF, shown, withWarnings } from "./answer.ts";
+import { allowing, failed, HEALTHY, json, STATUS_OF, shown, withPartial, withWarnings } from "./answer.ts";
 import { apn } from "./apn.ts";
 import { auditList, noted } from "./audit.ts";
 import type { ApiKey, BroadcastRule, Caller } from "./auth.ts";
@@ -25,6 +25,7 @@ import { jobGet, jobLast, jobList, jobOrder, jobRate } from "./job.ts";
 import { laneList, laneResume, laneTest } from "./lane.ts";
 import { disconnect, presence, subscribe, unsubscribe } from "./live.ts";
 import { revoke } from "./login.ts";
+import { nodeList } from "./node.ts";
 import { notification, notificationPreview } from "./notification.ts";
 import { createPages, type PageRule, preflightHeaders, shownText } from "./pages.ts";
 import type { Params } from "./params.ts";
@@ -102,7 +103,8 @@ interface ApiCounters {
 }
 
 /** @param rest the free segment of the path */
-type Answer = (params: Params, caller: Caller, rest: string) => Response | Promise<Response>;
+/** @param asked the actions, of which it is known then whether a node was silent */
+type Answer = (params: Params, caller: Caller, rest: string, asked: Actions) => Response | Promise<Response>;
 
 export function createApi(options: ApiOptions, actions: Actions): Api {
   const { limits, serverId, topicOnlineFilter, debug = NO_DEBUG, elapsed = () => performance.now() } = options;
@@ -133,7 +135,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     "/reach": (params, caller) => reach(params, actions, caller, limits, options.quietElse ?? "send"),
     "/notification/preview": (params) => notificationPreview(params, actions, limits),
     "/notification/get": (params) => getNotification(params, actions),
-    "/notification/why": (params) => notificationWhy(params, actions),
+    "/notification/why": (params, _caller, _rest, asked) => notificationWhy(params, asked),
     "/job/list": (params) => jobList(params, actions),
     "/job/last": (params) => jobLast(params, actions),
     "/job/get": (params) => jobGet(params, actions),
@@ -143,10 +145,10 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     "/job/cancel": (params, caller) => jobOrder(params, actions, "cancel", () => admitBroadcast(caller)),
     "/delivery/list": (params) => deliveryList(params, actions),
     "/delivery/retry": (params, caller) => deliveryRetry(params, actions, () => admitBroadcast(caller)),
-    "/lane/list": () => laneList(actions),
-    "/lane/resume": (params, caller) => laneResume(params, actions, () => admitBroadcast(caller)),
-    "/hook/list": () => hookList(actions),
-    "/hook/resume": (params) => hookResume(params, actions),
+    "/lane/list": (_params, _caller, _rest, asked) => laneList(asked),
+    "/lane/resume": (params, caller, _rest, asked) => laneResume(params, asked, () => admitBroadcast(caller)),
+    "/hook/list": (_params, _caller, _rest, asked) => hookList(asked),
+    "/hook/resume": (params, _caller, _rest, asked) => hookResume(params, asked),
     "/hook/test": (params) => hookTest(params, actions),
     "/hook/dead": (params) => hookDead(params, actions),
     "/event/list": (params) => eventList(params, actions),
@@ -155,48 +157,49 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     "/uid/bind": (params) => bindUid(params, actions),
     "/uid/remove": (params) => removeUid(params, actions),
     "/auth/revoke": (params) => revoke(params, actions, options.now ?? Date.now),
-    "/device/get": (params) => getDevice(params, actions, serverId),
-    "/device/list": (params) => listDevices(params, actions, serverId),
-    "/isConnected": (params) => getDevice(params, actions, serverId),
+    "/device/get": (params, _caller, _rest, asked) => getDevice(params, asked, serverId),
+    "/device/list": (params, _caller, _rest, asked) => listDevices(params, asked, serverId),
+    "/isConnected": (params, _caller, _rest, asked) => getDevice(params, asked, serverId),
     "/device/delete": (params) => deleteDevice(params, actions),
-    "/topicOnline": (params) => topicOnline(params, actions, topicOnlineFilter),
-    "/topicDevices": (params) => topicDevices(params, actions, topicOnlineFilter),
-    "/topic/list": (params) => topicList(params, actions, limits, topicOnlineFilter),
-    "/disconnect": (params) => disconnect(params, actions),
-    "/subscribe": (params) => subscribe(params, actions),
-    "/unsubscribe": (params) => unsubscribe(params, actions),
-    "/presence": (params) => presence(params, actions),
-    "/stats/base": () => statsBase(actions, serverId),
-    "/stats/live": (params) => statsLive(params, actions),
-    "/connection/list": (params) => connectionList(params, actions),
-    "/connection/close": (params) => connectionClose(params, actions),
-    "/trace/start": (params) => traceStart(params, actions),
-    "/trace/stop": (params) => traceStop(params, actions),
-    "/trace/list": () => traceList(actions),
-    "/trace/get": (params) => traceGet(params, actions),
+    "/topicOnline": (params, _caller, _rest, asked) => topicOnline(params, asked, topicOnlineFilter),
+    "/topicDevices": (params, _caller, _rest, asked) => topicDevices(params, asked, topicOnlineFilter),
+    "/topic/list": (params, _caller, _rest, asked) => topicList(params, asked, limits, topicOnlineFilter),
+    "/disconnect": (params, _caller, _rest, asked) => disconnect(params, asked),
+    "/subscribe": (params, _caller, _rest, asked) => subscribe(params, asked),
+    "/unsubscribe": (params, _caller, _rest, asked) => unsubscribe(params, asked),
+    "/presence": (params, _caller, _rest, asked) => presence(params, asked),
+    "/stats/base": (_params, _caller, _rest, asked) => statsBase(asked, serverId),
+    "/stats/live": (params, _caller, _rest, asked) => statsLive(params, asked),
+    "/node/list": (_params, _caller, _rest, asked) => nodeList(asked),
+    "/connection/list": (params, _caller, _rest, asked) => connectionList(params, asked),
+    "/connection/close": (params, _caller, _rest, asked) => connectionClose(params, asked),
+    "/trace/start": (params, _caller, _rest, asked) => traceStart(params, asked),
+    "/trace/stop": (params, _caller, _rest, asked) => traceStop(params, asked),
+    "/trace/list": (_params, _caller, _rest, asked) => traceList(asked),
+    "/trace/get": (params, _caller, _rest, asked) => traceGet(params, asked),
     "/config/get": () => configGet(actions),
     "/config/diff": () => configDiff(actions),
     "/config/reload": () => configReload(actions),
     "/lane/test": (params) => laneTest(params, actions),
-    "/topic/get": (params) => topicGet(params, actions),
-    "/device/test/list": (params) => testDeviceList(params, actions),
+    "/topic/get": (params, _caller, _rest, asked) => topicGet(params, asked),
+    "/device/test/list": (params, _caller, _rest, asked) => testDeviceList(params, asked),
     "/device/test/add": (params, caller) => testDeviceAdd(params, actions, caller),
     "/device/test/remove": (params) => testDeviceRemove(params, actions),
-    "/search": (params) => search(params, actions),
+    "/search": (params, _caller, _rest, asked) => search(params, asked),
     "/stats/series": (params) => statsSeries(params, actions),
     "/stats/types": (params) => statsTypes(params, actions),
     "/stats/chart": (params) => statsChart(params, actions),
     "/stats/getQueryDataKeys": () => statsKeys(actions),
     "/stats/arrival/:type": (params, _, type) => statsArrival(params, actions, type, serverId),
     "/apn": (params) => apn(params, actions, limits),
-    "/redis/get": (params) => redisGet(params, actions),
+    "/redis/get": (params, _caller, _rest, asked) => redisGet(params, asked),
     "/config": () => config(actions),
     "/heap": heap,
     "/audit/list": (params) => auditList(params, actions),
     "/openapi.json": () => description(options.version ?? ""),
   };
   const specs: readonly (readonly [string, EndpointSpec])[] = Object.entries(ENDPOINTS);
-  const table = specs.map(([path, { takes, access, namesCaller, repeatable, resumable, audited }]) => ({
+  const table = specs.map(([path, { takes, access, surveys, namesCaller, repeatable, resumable, audited }]) => ({
     path: `/api${path}`,
     handler: {
       path,
@@ -206,6 +209,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
       audited,
       repeatable,
       resumable,
+      surveys,
       answer: answers[path as Path], // a key of the table
       key: `call:${path.replace("/:type", "")}`,
       served: 0,
@@ -357,7 +361,12 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
   ): Response | Promise<Response> {
     const unknown = unknownNames(params.names(), endpoint.takes, `/api${endpoint.path}`);
     try {
-      const answered = endpoint.answer(params, caller, rest);
+      const watched = endpoint.surveys === true ? actions.watched?.(actions) : undefined;
+      const given = endpoint.answer(params, caller, rest, watched?.actions ?? actions);
+      const answered =
+        watched === undefined
+          ? given
+          : Promise.resolve(given).then((late) => (watched.partial() ? withPartial(late) : late));
       if (unknown === undefined && params.warnings === undefined) return answered;
       const warnings = [...(unknown ?? []).map(({ text }) => text), ...(params.warnings ?? [])];
       return answered instanceof Promise

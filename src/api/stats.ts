@@ -15,7 +15,7 @@ const CHART_SPAN = 7 * DAY;
 const MOST_ARRIVALS = 50;
 const PLATFORMS = ["ios", "android", "browser"];
 
-/** One process, so the sums and the only entry of the list agree. Counters that are zero are left out, as ever. */
+/** All that run are one entry of the list, so it agrees with the sums. Counters that are zero are left out, as ever. */
 export async function statsBase(actions: Actions, serverId: string): Promise<Response> {
   const { total, byPlatform, packetsIn10s } = await actions.live.sessions();
   const counts: Record<string, number> = {};
@@ -46,8 +46,8 @@ export async function statsLive(params: Params, actions: Actions): Promise<Respo
   const hours = params.whole("hours", 0, HOURS) ?? 0;
   return json({
     code: "success",
-    ...(seconds === 0 ? {} : { seconds: actions.rings.seconds(seconds) }),
-    ...(minutes === 0 ? {} : { minutes: actions.rings.minutes(minutes) }),
+    ...(seconds === 0 ? {} : { seconds: await actions.rings.seconds(seconds) }),
+    ...(minutes === 0 ? {} : { minutes: await actions.rings.minutes(minutes) }),
     ...(hours === 0 ? {} : { hours: await actions.rings.hours(hours) }),
   });
 }

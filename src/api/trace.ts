@@ -25,22 +25,22 @@ function targetOf(params: Params): TraceTarget {
   return Object.fromEntries(given);
 }
 
-export function traceStop(params: Params, { traces }: Actions): Response {
+export async function traceStop(params: Params, { traces }: Actions): Promise<Response> {
   const name = nameOf(params);
-  const trace = traces.stop(name);
+  const trace = await traces.stop(name);
   if (trace === undefined) throw unknown(name);
   return json({ code: "success", trace: describe(trace) });
 }
 
-export const traceList = ({ traces }: Actions): Response =>
-  json({ code: "success", traces: traces.list().map(describe) });
+export const traceList = async ({ traces }: Actions): Promise<Response> =>
+  json({ code: "success", traces: (await traces.list()).map(describe) });
 
 /** Whoever follows a trace asks again with the number of the last line. */
-export function traceGet(params: Params, { traces }: Actions): Response {
+export async function traceGet(params: Params, { traces }: Actions): Promise<Response> {
   const name = nameOf(params);
   const after = params.whole("after", 0, Number.MAX_SAFE_INTEGER) ?? 0;
   const limit = params.whole("limit", 1, TRACE_LINES.most) ?? TRACE_LINES.usual;
-  const page = traces.get(name, after, limit);
+  const page = await traces.get(name, after, limit);
   if (page === undefined) throw unknown(name);
   return json({
     code: "success",

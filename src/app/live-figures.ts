@@ -18,6 +18,19 @@ const KINDS = {
 
 export type LiveFigures = Readonly<Record<keyof typeof KINDS, number>>;
 
+/** Seconds that a rate is of. */
+export const RATED = 10;
+
+/** Per second, on the average. */
+export function ratesOf({ values }: Series): Readonly<Record<"opened" | "packets" | "apiCalls" | "apiErrors", number>> {
+  const mean = (name: keyof LiveFigures): number => {
+    const known = (values[name] ?? []).filter((value) => value !== null);
+    const all = known.reduce((sum, value) => sum + value, 0);
+    return Math.round((10 * all) / Math.max(1, known.length)) / 10;
+  };
+  return { opened: mean("opened"), packets: mean("packets"), apiCalls: mean("apiCalls"), apiErrors: mean("apiErrors") };
+}
+
 interface Watching {
   readonly rings: Rings;
   hours(count: number): Promise<Series>;

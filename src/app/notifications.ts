@@ -1,6 +1,7 @@
 // Joins the queue of notifications and the vendors they go through: neither knows the other.
 import type { Actions, Relayed } from "../api/actions.ts";
 import type { Config } from "../config/index.ts";
+import type { Cluster } from "../core/cluster.ts";
 import { type Debug, NO_DEBUG } from "../core/debug.ts";
 import { type Lane, laneName } from "../core/delivery.ts";
 import type { Engine } from "../core/engine.ts";
@@ -23,6 +24,7 @@ import type { Log } from "./log.ts";
 import { openVendors } from "./vendors.ts";
 
 export interface Notifications {
+  readonly lanes: Sender;
   readonly actions: Pick<
     Actions,
     | "notify"
@@ -32,7 +34,6 @@ export interface Notifications {
     | "outbox"
     | "reached"
     | "failures"
-    | "lanes"
     | "testLane"
     | "expiryOf"
     | "relay"
@@ -54,6 +55,8 @@ export interface NotificationsOptions {
   readonly traits?: readonly VendorTraits[];
   /** Those that the vendors were opened with; kept when they are opened anew. */
   readonly signatures?: Signatures;
+  /** The other nodes, if there may be any. */
+  readonly cluster?: Cluster;
   readonly log: Log;
   readonly debug?: Debug;
   readonly now: () => number;
@@ -65,6 +68,8 @@ export interface NotificationsOptions {
 const PREVIEW = "000000000000";
 /** How long a stop waits for vendors' answers; what they do not answer by then is asked again at the next start. */
 const PATIENCE = 4000;
+/** Other nodes are told of filled lanes together after so long. */
+const TOLD_AFTER = 50;
 
 export function createNotifications(options: NotificationsOptions): Notifications {
   const { engine, report, log, debug = NO_DEBUG, now } = options;
@@ -93,7 +98,11 @@ export function createNotifications(options: NotificationsOptions): Notification
     reached: (pushIds, id) => options.live.reached(pushIds, id),
     awake: (pushIds) => options.live.areAwake(pushIds),
     route: (type, packageName, token) => route(type, packageName, token),
-    filled: sender.nudge,
+    filled(lanes) {
+      sender.nudge(lanes);
+      for (const lane of lanes) filled.set(laneName(lane), lane);
+      if (cluster !== undefined) telling ??= setTimeout(tellFilled, TOLD_AFTER).unref();
+    },
     traits,
     addressed: (devices) => report.count("notificationByDevices", { success: devices }),
     now,
@@ -107,6 +116,23 @@ export function createNotifications(options: NotificationsOptions): Notification
       log.error({ err: error }, "vendors could not be asked what became of notifications; trying again"),
   });
   sender.use(vendors.byName);
+
+  // A lane is sent by one node, which need not be this one.
+  const { cluster } = options;
+  const filled = new Map<string, Lane>();
+  let telling: NodeJS.Timeout | undefined;
+  function tellFilled(): void {
+    telling = undefined;
+    cluster?.tell("filled", [...filled.values()]);
+    filled.clear();
+  }
+  function takeUp(): void {
+    expander.nudge();
+    sender.wake().catch((error: unknown) => log.error({ err: error }, "lanes could not be read; they look again"));
+  }
+  cluster?.hear("filled", sender.nudge);
+  cluster?.hear("withdrawn", sender.withdraw);
+  cluster?.hear("work", takeUp);
 
   function tellBackend(
     lane: Lane,
@@ -148,7 +174,12 @@ export function createNotifications(options: NotificationsOptions): Notification
         if (order === "resume") {
           expander.nudge();
           await sender.wake();
-        } else sender.withdraw(jobs.map(({ job }) => job));
+          cluster?.tell("work", null);
+        } else {
+          const withdrawn = jobs.map(({ job }) => job);
+          sender.withdraw(withdrawn);
+          cluster?.tell("withdrawn", withdrawn);
+        }
         return jobs;
       },
       async setRate(...args) {
@@ -167,7 +198,6 @@ export function createNotifications(options: NotificationsOptions): Notification
         return retried;
       },
     },
-    lanes: sender,
     testLane: laneTest({ vendors: () => vendors.byName, now, elapsed: options.elapsed }),
     expiryOf: ({ vendor, app }) => vendors.byName.get(vendor)?.expires?.(app),
     served: ({ type, packageName, token }) =>
@@ -212,6 +242,7 @@ export function createNotifications(options: NotificationsOptions): Notification
 
   return {
     actions,
+    lanes: sender,
     async start() {
       expander.nudge();
       await sender.wake();
@@ -237,6 +268,8 @@ export function createNotifications(options: NotificationsOptions): Notification
       // One for both: the API waited as long for its callers, and a supervisor has no more than 10 s for everything.
       const patience = new Promise((resolve) => setTimeout(resolve, PATIENCE).unref());
       await sender.stop(PATIENCE);
+      clearTimeout(telling);
+      cluster?.tell("work", null); // what it leaves
       const closed = [...vendors.byName.values()].map((vendor) => vendor.close());
       await Promise.race([Promise.allSettled(closed), patience]);
     },

@@ -4,13 +4,15 @@ import type { Actions } from "../api/actions.ts";
 import type { Config } from "../config/index.ts";
 import type { Engine } from "../core/engine.ts";
 import { isPattern } from "../core/events.ts";
+import type { Hooks } from "../core/hooks.ts";
 import { Tally } from "../core/tally.ts";
 import { HOUR, MINUTE } from "../core/time.ts";
 import { createHookSender, type HookConfig } from "../hooks/hooks.ts";
 import type { Log } from "./log.ts";
 
 export interface Telling {
-  readonly actions: Pick<Actions, "hooks" | "events">;
+  readonly hooks: Hooks;
+  readonly actions: Pick<Actions, "events">;
   /** Before anybody connects. */
   start(): Promise<void>;
   /** Throws for what cannot serve; nothing changes before the result is called. */
@@ -19,7 +21,7 @@ export interface Telling {
 }
 
 interface TellingOptions {
-  readonly engine: Pick<Engine, "events" | "hooks">;
+  readonly engine: Pick<Engine, "events" | "hooks" | "cluster">;
   readonly log: Log;
   readonly now: () => number;
 }
@@ -35,7 +37,7 @@ const READERS = "readers";
 type Wishes = Map<string, { open: number; until: number }>;
 
 export function createTelling(initial: Config, { engine, log, now }: TellingOptions): Telling {
-  const { events, hooks: queue } = engine;
+  const { events, hooks: queue, cluster } = engine;
   const failures = new Tally<string, unknown>((_, count, last) =>
     log.error({ err: last, count }, "events could not be claimed or recorded; trying again"),
   );
@@ -87,8 +89,25 @@ export function createTelling(initial: Config, { engine, log, now }: TellingOpti
     }
     if (before === 0) return;
     remember().catch(failed);
+    tellReaders();
     if (wishes.size < before) want().catch(failed);
   }
+
+  /** What is read here is written by every node. */
+  function tellReaders(): void {
+    const open = [...wishes].flatMap(([pattern, wish]) => (wish.open > 0 ? [pattern] : []));
+    if (open.length > 0) cluster?.tell("readers", open);
+  }
+  cluster?.hear("readers", (patterns) => {
+    const before = wishes.size;
+    for (const pattern of patterns) {
+      const wish = wishes.get(pattern) ?? { open: 0, until: 0 };
+      wish.until = now() + config.hooks.keep;
+      wishes.set(pattern, wish);
+    }
+    if (wishes.size > before) want().catch(failed);
+  });
+  cluster?.hear("work", sender.wake);
 
   /** What nobody was told of is told to the operator. */
   async function look(): Promise<void> {
@@ -113,7 +132,6 @@ export function createTelling(initial: Config, { engine, log, now }: TellingOpti
   }
 
   const actions: Telling["actions"] = {
-    hooks: sender,
     events: {
       list: events.list,
       seqOf: events.seqOf,
@@ -121,6 +139,7 @@ export function createTelling(initial: Config, { engine, log, now }: TellingOpti
       async replay(hook, from, query) {
         const count = await queue.replay(hook, from, query);
         sender.wake();
+        cluster?.tell("work", null);
         return count;
       },
       async follow(patterns, written) {
@@ -135,6 +154,7 @@ export function createTelling(initial: Config, { engine, log, now }: TellingOpti
         if (own.some(({ isNew }) => isNew)) {
           await want();
           await remember();
+          tellReaders();
         }
         listeners.add(written);
         return {
@@ -154,6 +174,7 @@ export function createTelling(initial: Config, { engine, log, now }: TellingOpti
 
   return {
     actions,
+    hooks: sender,
     async start() {
       await sender.start();
       await recall();

@@ -60,8 +60,8 @@ export interface Admins {
   end(id: string): Promise<void>;
   /** Ends the user's other sessions. */
   setPassword(name: string, password: string, keep: string): Promise<void>;
-  /** A link for whoever opens it; those before it end. */
-  openSetup(link: AdminLink): Promise<void>;
+  /** A link for whoever opens it; those before it end, or with `beside` once one of them is used. */
+  openSetup(link: AdminLink, beside?: boolean): Promise<void>;
   link(id: string, now: number): Promise<AdminLink | undefined>;
   /** Uses a link up: its user is made, or has this password from now on and no session. False: it was used before, or is too old. */
   useLink(id: string, user: Omit<StoredUser, "role">): Promise<boolean>;

@@ -8,6 +8,7 @@
 import type { Admins } from "./admin.ts";
 import type { ArrivalDay, ArrivalEvidence, ArrivalRecord } from "./arrival.ts";
 import type { AuditLog } from "./audit.ts";
+import type { Cluster } from "./cluster.ts";
 import type { Device, DevicePast, PushId, Token, Uid } from "./device.ts";
 import type { BoundBy, Departures, Events } from "./events.ts";
 import type { HookQueue } from "./hooks.ts";
@@ -24,6 +25,8 @@ export interface Engine {
   readonly broker: Broker;
   /** Who is online, of every process: the hubs attached to the broker are asked. */
   readonly live: Live;
+  /** The processes that share the store; absent: there is only one. */
+  readonly cluster?: Cluster;
   readonly outbox: Outbox;
   readonly counters: Counters;
   readonly audit: AuditLog;

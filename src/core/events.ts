@@ -62,6 +62,11 @@ export const notificationKey = (id: string): string => `notification:${id}`;
 export const laneKey = ({ vendor, app, host }: Lane): string =>
   host === undefined ? `lane:${vendor}/${app}` : `lane:${vendor}/${app}/${host}`;
 
+export function laneOfKey(key: string): Lane {
+  const [vendor = "", app = "", host] = key.slice(key.indexOf(":") + 1).split("/");
+  return { vendor, app, ...(host === undefined ? {} : { host }) };
+}
+
 /**
  * What a state event is about: a newer one of the same subject says all that an older one did. Undefined: it happened, and nothing
  * that comes later takes its place.

@@ -112,6 +112,8 @@ export interface HookStatus {
   readonly nextTry?: number;
   readonly lastError?: HookTrouble;
   readonly off?: HookTrouble;
+  /** The node that tells it, where there are several. */
+  readonly node?: string;
 }
 
 /** What a test message came to. `status` absent: there was no answer. */

@@ -35,6 +35,8 @@ export interface LaneStatus extends Lane {
   readonly stoppedWays?: readonly StoppedWay[];
   /** Tokens set aside since the start, being another credential's. Absent: none. */
   readonly setAside?: number;
+  /** The node that sends it, where there are several. */
+  readonly node?: string;
 }
 
 /**
@@ -53,7 +55,10 @@ export interface LaneTest {
 }
 
 export interface Lanes {
-  list(): Promise<readonly LaneStatus[]>;
+  /** @param waiting also those in which something waits that nobody has in hand here */
+  list(waiting?: boolean): Promise<readonly LaneStatus[]>;
+  /** What this process knows of its own; depths are 0. */
+  inHand(): Promise<readonly LaneStatus[]>;
   /**
    * Lets lanes go on that are paused or stopped or hold deletions: all of them, of one vendor, app or host, or one. Returns those
    * changed.

@@ -16,6 +16,8 @@ export interface Present {
   readonly address: string;
   /** Epoch milliseconds, of a whole second. */
   readonly since: number;
+  /** The name of the node that it is at, where there may be several. */
+  readonly node?: string;
   readonly platform?: string;
   readonly topics: readonly string[];
 }
@@ -135,6 +137,13 @@ export interface Presence {
   order(who: Who, order: LiveOrder): Promise<number>;
 }
 
+/** Answers, and whether they are of all. */
+export interface Watched {
+  readonly live: Live;
+  /** Whether a node has left a question unanswered that was asked by `live`. */
+  partial(): boolean;
+}
+
 /** The same of every process that shares the store. Lists are answered in the order asked. */
 export interface Live {
   isConnected(pushIds: readonly PushId[]): Promise<readonly boolean[]>;
@@ -150,4 +159,6 @@ export interface Live {
   connections(filter: ConnectionFilter, limit: number, most: number): Promise<ConnectionSample>;
   disconnect(connection: string): Promise<boolean>;
   order(who: Who, order: LiveOrder): Promise<number>;
+  /** The same, where there may be other nodes: one that does not answer in time is left out. */
+  watched?(): Watched;
 }

@@ -46,8 +46,13 @@ export interface TracePage {
   readonly lines: readonly TraceLine[];
 }
 
+/** Of a trace that another process keeps: what is noted here goes there. */
+export type NotedLine = Omit<TraceLine, "line">;
+
 interface Trace extends TraceTarget {
   readonly name: string;
+  /** Gets its lines: it is another process's. */
+  readonly forward?: (line: NotedLine) => void;
   readonly startedAt: number;
   until: number;
   running: boolean;
@@ -72,21 +77,37 @@ export class Traces {
   /** @throws PushError "conflict" when as many run as may */
   start(target: TraceTarget, minutes: number): TraceView {
     this.tick();
-    if (this.#traces.size >= MOST_TRACES) {
-      const ended = [...this.#traces.values()].find(({ running }) => !running);
+    const own = this.#own();
+    if (own.length >= MOST_TRACES) {
+      const ended = own.find(({ running }) => !running);
       if (ended === undefined)
         throw new PushError("conflict", `${MOST_TRACES} traces are running: stop one before another is started`);
       this.#traces.delete(ended.name);
     }
+    return view(this.#add({ ...target, name: randomId(), ...this.#begun(minutes) }));
+  }
+
+  #begun(minutes: number) {
     const startedAt = this.#now();
-    const trace = {
-      ...target,
-      name: randomId(),
-      ...{ startedAt, until: startedAt + minutes * MINUTE, running: true, count: 0, lines: [] },
-    };
+    return { startedAt, until: startedAt + minutes * MINUTE, running: true, count: 0, lines: [] };
+  }
+
+  #add(trace: Trace): Trace {
     this.#traces.set(trace.name, trace);
     this.#look();
-    return view(trace);
+    return trace;
+  }
+
+  /** Notes for another process what a trace of its own is about. Ends by itself, or by `stop`. */
+  follow(name: string, target: TraceTarget, minutes: number, forward: (line: NotedLine) => void): void {
+    this.tick();
+    this.#add({ ...target, name, forward, ...this.#begun(minutes) });
+  }
+
+  /** What another process has noted for a trace of this one. */
+  noted(name: string, line: NotedLine): void {
+    const trace = this.#traces.get(name);
+    if (trace?.running === true) this.#keep(trace, line);
   }
 
   /** Its lines stay until another trace needs the room. Undefined: unknown. */
@@ -95,19 +116,20 @@ export class Traces {
     if (trace === undefined) return undefined;
     if (trace.running) trace.until = this.#now();
     trace.running = false;
+    if (trace.forward !== undefined) this.#traces.delete(name);
     this.#look();
     return view(trace);
   }
 
   /** Newest first. */
   list(): readonly TraceView[] {
-    return [...this.#traces.values()].reverse().map(view);
+    return this.#own().reverse().map(view);
   }
 
   /** Lines after that number. */
   get(name: string, after: number, limit: number): TracePage | undefined {
     const trace = this.#traces.get(name);
-    if (trace === undefined) return undefined;
+    if (trace === undefined || trace.forward !== undefined) return undefined;
     const first = trace.lines[0]?.line ?? 1;
     const from = Math.max(0, after + 1 - first);
     return { trace: view(trace), lines: trace.lines.slice(from, from + limit) };
@@ -117,13 +139,21 @@ export class Traces {
   tick(): void {
     if (!this.on) return;
     const now = this.#now();
-    for (const trace of this.#traces.values()) if (trace.running && now >= trace.until) trace.running = false;
+    for (const trace of this.#traces.values()) {
+      if (trace.running && now >= trace.until) trace.running = false;
+      if (!trace.running && trace.forward !== undefined) this.#traces.delete(trace.name);
+    }
     this.#look();
   }
 
   #look(): void {
     this.on = this.#running().length > 0;
     this.#changed();
+  }
+
+  /** Those that are kept here. */
+  #own(): Trace[] {
+    return [...this.#traces.values()].filter(({ forward }) => forward === undefined);
   }
 
   #running(): readonly Trace[] {
@@ -136,7 +166,7 @@ export class Traces {
 
   /** Adds a line to each trace of the one, or of any of those, that it is about. */
   note(who: TraceTarget, what: What, text: string, connection?: string): void {
-    for (const trace of this.#running()) if (fits(trace, who)) this.#add(trace, what, text, connection);
+    for (const trace of this.#running()) if (fits(trace, who)) this.#write(trace, what, text, connection);
   }
 
   /** A line of the log at `debug`: a decision about whoever it names. */
@@ -151,19 +181,19 @@ export class Traces {
         names(address, undefined, trace.address) ||
         names(topic, undefined, trace.topic)
       )
-        this.#add(trace, "decision", `${message} ${JSON.stringify(fields)}`, undefined);
+        this.#write(trace, "decision", `${message} ${JSON.stringify(fields)}`, undefined);
   }
 
-  #add(trace: Trace, what: What, text: string, connection: string | undefined): void {
+  #write(trace: Trace, what: What, text: string, connection: string | undefined): void {
     const masked = withoutSecrets(text);
     const short = masked.length > LONGEST ? `${masked.slice(0, LONGEST)}... (${masked.length} characters)` : masked;
-    trace.lines.push({
-      line: ++trace.count,
-      at: this.#now(),
-      what,
-      text: short,
-      ...(connection === undefined ? {} : { connection }),
-    });
+    const line = { at: this.#now(), what, text: short, ...(connection === undefined ? {} : { connection }) };
+    if (trace.forward === undefined) this.#keep(trace, line);
+    else trace.forward(line);
+  }
+
+  #keep(trace: Trace, line: NotedLine): void {
+    trace.lines.push({ line: ++trace.count, ...line });
     if (trace.lines.length > MOST_LINES) trace.lines.shift();
   }
 }

@@ -95,18 +95,22 @@ export function createSender(options: SenderOptions): Sender {
       for (const one of runners.values()) one.use(vendorOf(one.lane));
       for (const vendor of vendors.values()) for (const app of vendor.apps) runner({ vendor: vendor.name, app });
     },
-    async list(): Promise<readonly LaneStatus[]> {
+    async list(everything = false): Promise<readonly LaneStatus[]> {
       const depths = new Map<string, LaneDepth>();
       const unsent = new Map<string, number>();
       const [waiting, ended] = await Promise.all([outbox.lanes(), outbox.unsent()]);
       for (const depth of waiting) depths.set(laneName(depth.lane), depth);
       for (const { lane, total } of ended) unsent.set(laneName(lane), total);
-      return await Promise.all(
+      const known = await Promise.all(
         [...runners].map(async ([name, one]) =>
           one.status(depths.get(name), unsent.get(name) ?? 0, await one.expiring()),
         ),
       );
+      if (!everything) return known;
+      const others = waiting.filter(({ lane }) => !runners.has(laneName(lane)));
+      return [...known, ...others.map(({ lane, depth, oldest }) => untouched(lane, depth, oldest, options.now()))];
     },
+    inHand: () => Promise.all([...runners.values()].map(async (one) => one.status(undefined, 0, await one.expiring()))),
     resume({ vendor, app, host }) {
       return [...runners.values()]
         .filter(({ lane }) => vendor === undefined || vendor === lane.vendor)
@@ -128,3 +132,10 @@ export function createSender(options: SenderOptions): Sender {
     },
   };
 }
+
+/** Of a lane that this process has nothing to do with. */
+const untouched = (lane: Lane, depth: number, oldest: number | undefined, now: number): LaneStatus => ({
+  ...lane,
+  ...{ state: "running", depth, inFlight: 0, rate: 0, accepted: 0, failed: 0, retried: 0, holdsDeletions: false },
+  ...(oldest === undefined ? {} : { oldest: Math.max(0, now - oldest) }),
+});

@@ -19,7 +19,7 @@ export const localAdmins = (queue: Calls): Admins => ({
   confirm: (id, until) => queue.call("confirmAdminSession", [id, until]),
   end: (id) => queue.call("endAdminSession", [id]),
   setPassword: (name, password, keep) => queue.call("setAdminPassword", [name, password, keep]),
-  openSetup: (link) => queue.call("openAdminSetup", [link]),
+  openSetup: (link, beside = false) => queue.call("openAdminSetup", [link, beside]),
   link: (id, now) => queue.call("adminLink", [id, now]),
   useLink: (id, user) => queue.call("useAdminLink", [id, user]),
 });

@@ -109,9 +109,7 @@ t.test("console: all pages share one look a second, and without a page nobody lo
   const asked: string[] = [];
   const feed = new LiveFeed(
     {
-      totals: () => ({ opened: 0, packets: 0, apiCalls: 0, apiErrors: 0, notifications: 0 }),
-      connections: () => 0,
-      storeCalls: () => 0,
+      totals: async () => new Map([[0, { connections: 0, storeCalls: 0, opened: 0 }]]),
       async sessions() {
         asked.push("sessions");
         return { total: 0, byPlatform: new Map(), packetsIn10s: 0 };

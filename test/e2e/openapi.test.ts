@@ -80,6 +80,7 @@ t.test("every route answers as it is described, and errors too", async (t) => {
   await call("subscribe", { topic: "room", uid: "ann" });
   await call("unsubscribe", { topic: "room", uid: "ann", hold: "1m" });
   await call("connection/list", { platform: "android" });
+  await call("node/list", {});
   const { trace } = (await call("trace/start", { pushId }))["trace"] as Fields;
   await call("push", { pushId, json: 1 });
   await call("trace/get", { trace });

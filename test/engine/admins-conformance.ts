@@ -37,6 +37,15 @@ export async function adminTests(test: Define): Promise<void> {
     t.equal(await admins.session("s1", FOREVER), undefined);
   });
 
+  await test("cluster: the setup links of several nodes hold until one of them is used", async (t, { engine }) => {
+    const { admins } = engine;
+    await admins.openSetup({ id: "of a", until: T + 10, role: "operator" }, true);
+    await admins.openSetup({ id: "of b", until: T + 10, role: "operator" }, true);
+    t.same(await admins.link("of a", T), { id: "of a", until: T + 10, role: "operator" });
+    t.equal(await admins.useLink("of b", { name: "ann", password: "hash", since: T }), true);
+    t.equal(await admins.link("of a", T), undefined, "somebody may log in now");
+  });
+
   await test("console: sessions are of users who are there, end by their times, and are so many", async (t, {
     engine,
   }) => {

@@ -64,10 +64,11 @@ export const idleActions = (): Actions => ({
   },
   traces: {
     start: async () => ({ trace: "", running: true, startedAt: 0, until: 0, lines: 0, forgotten: 0 }),
-    stop: () => undefined,
-    list: () => [],
-    get: () => undefined,
+    stop: async () => undefined,
+    list: async () => [],
+    get: async () => undefined,
   },
+  nodes: async () => [],
   count: () => {},
   ready: async () => [],
   rings: {

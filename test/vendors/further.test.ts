@@ -96,10 +96,7 @@ t.test(
     t.match(shown[0], /vendor=pigeon .*Coo/, "the lab tells what its phone shows");
     const expected = { target_bird: 1, target_android: 1, accepted_bird: 1, arrive_bird: 1 };
     t.match(await counts("n1"), expected, "counted under its name; what it accepts has arrived; it is connected too");
-    t.match(await notifications.actions.lanes.list(), [
-      { vendor: "apns" },
-      { vendor: "pigeon", app: APP, accepted: 1 },
-    ]);
+    t.match(await notifications.lanes.list(), [{ vendor: "apns" }, { vendor: "pigeon", app: APP, accepted: 1 }]);
 
     const click = parse("notificationClick", { id: "n1", type: "loft" });
     t.match(click, { counter: "click_android" }, "its SDK is connected: clicks count with the connection");

@@ -55,8 +55,8 @@ async function linkOf(turn: Turn, id: string, now: number): Promise<AdminLink | 
   return name === null ? rest : { ...rest, name };
 }
 
-function openSetup(turn: Turn, { id, until, role }: AdminLink): void {
-  dropSetups.put(turn);
+function openSetup(turn: Turn, { id, until, role }: AdminLink, beside = false): void {
+  if (!beside) dropSetups.put(turn);
   addLink.put(turn, id, until, null, role);
 }
 
@@ -89,6 +89,7 @@ export const admins = {
     if ((await one.get(turn, name)) === undefined && ((await count.get(turn)) ?? 0) >= MOST_USERS)
       throw new PushError("invalid", `there are ${MOST_USERS} users: remove one first`);
     dropLink.put(turn, id);
+    if (found.name === undefined) dropSetups.put(turn);
     put.put(turn, name, found.role, password, since);
     endOthers.put(turn, name, "");
     return true;

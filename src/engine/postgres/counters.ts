@@ -1,6 +1,8 @@
 // Statistics: sums by the hour, a row for each node that are added up when they are read; and what became of each notification.
+
 import type { ArrivalRecord, FailureCounts } from "../../core/arrival.ts";
 import type { ArrivalQuery, Evidence, HourlySum, Sample } from "../../core/engine.ts";
+import { LIVE_KEY } from "../../core/rings.ts";
 import { DAY, HOUR } from "../../core/time.ts";
 import { type ArrivalDays, type ArrivalPlace, type ArrivalRow, HOURS_KEPT, LISTED } from "../sqlite/counters.ts";
 import { counts } from "./counts.ts";
@@ -20,8 +22,12 @@ const addHours = new Statement<[Texts, Numbers, Numbers, Numbers, Numbers, numbe
   GROUP BY u.key, n.hour, n.node ORDER BY u.key
   ON CONFLICT (key, hour, node) DO UPDATE SET total = h.total + excluded.total, success = h.success + excluded.success,
     error = h.error + excluded.error, latency = h.latency + excluded.latency`);
+// A level (core/rings.ts) is the sum of what the nodes had in the minutes of the hour so far, not of a minute of each.
 const chart = new Statement<[string, number], HourlySum>(`
-  SELECT key, hour AS timestamp, sum(total) AS total, sum(success) AS success, sum(error) AS error, sum(latency) AS latency
+  SELECT key, hour AS timestamp, sum(success) AS success, sum(error) AS error, sum(latency) AS latency,
+    CASE WHEN starts_with(key, '${LIVE_KEY}') AND sum(latency) > 0
+      THEN least(sum(total), greatest(max(total), least(60, ((extract(epoch FROM clock_timestamp()) * 1000)::bigint - hour) / 60000)))
+      ELSE sum(total) END AS total
   FROM hours WHERE key = ? AND hour >= ? GROUP BY key, hour ORDER BY hour`);
 // From each key to the next by the primary key: as many steps as there are keys, not rows.
 const keys = new Column<[], string>(`

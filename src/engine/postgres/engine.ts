@@ -16,6 +16,7 @@ import type { LocalEngine } from "../local.ts";
 import { chores } from "../sweep.ts";
 import { localTestDevices } from "../test-devices.ts";
 import { Carrier } from "./carrier.ts";
+import { openCluster } from "./cluster.ts";
 import { connect, type DatabaseOptions, explain, type Tx } from "./database.ts";
 import { sharedLive } from "./live.ts";
 import { methods } from "./methods.ts";
@@ -24,6 +25,7 @@ import { laneOwner } from "./owner.ts";
 import { hands as openHands } from "./parcels.ts";
 import { sharedRevocations } from "./revoked.ts";
 import { migrate } from "./schema.ts";
+import { Survey } from "./survey.ts";
 import { Turns } from "./turns.ts";
 
 export interface PostgresEngineOptions {
@@ -137,7 +139,9 @@ export async function openPostgresEngine(options: PostgresEngineOptions): Promis
     },
     onTrouble,
   );
-  const broker = brokerOver(turns, carrier.hubs, sharedLive(carrier, nodes, read, options.patience ?? PATIENCE), hands);
+  const survey = new Survey(carrier, nodes, read, options.patience ?? PATIENCE);
+  const cluster = openCluster(options.node, carrier, nodes, survey, read);
+  const broker = brokerOver(turns, carrier.hubs, sharedLive(carrier.hubs, nodes, survey), hands);
   const events = localEvents(turns, now, options.elapsed ?? (() => performance.now()));
   const hooks = localHooks(turns, events, now);
   const revocations = sharedRevocations(turns, carrier, read, now);
@@ -150,7 +154,9 @@ export async function openPostgresEngine(options: PostgresEngineOptions): Promis
     await turns.step(async (turn) => {
       gone = await nodes.sweep(turn, now(), which);
     });
-    if (gone.length > 0) events.lookAgain();
+    if (gone.length === 0) return;
+    events.lookAgain();
+    cluster.work();
   }
   await carrier.start();
   // Whoever came since the first look either hears the question, or is seen now.
@@ -175,6 +181,7 @@ export async function openPostgresEngine(options: PostgresEngineOptions): Promis
     hooks,
     broker,
     live: broker.live,
+    cluster,
     outbox: { ...localOutbox(turns, broker, sweeping.walk, nodes.now, traits), ...owner },
     counters: localCounters(turns),
     audit: localAudit(turns),

@@ -1,30 +1,16 @@
-// Who is online, of every node: a question goes to all by a message, each answers for its own sockets, and what comes within some
-// time is put together. A node that is silent counts as one without sockets.
-import type { Live, Presence, SessionCounts } from "../../core/live.ts";
+// Who is online, of every node: each answers for its own sockets. A node that is silent counts as one without sockets.
+
+import type { Hub } from "../../core/engine.ts";
+import type { ConnectionSample, Live, Presence, SessionCounts, Watched } from "../../core/live.ts";
 import { localLive } from "../live.ts";
-import { type Carrier, MESSAGE } from "./carrier.ts";
-import { Column, type Tx } from "./database.ts";
 import type { Nodes } from "./nodes.ts";
+import type { Survey } from "./survey.ts";
 
-const HEAD = 60;
-
-interface Asked {
-  readonly waiting: Set<number>;
-  readonly answers: Map<number, unknown>;
-  done(): void;
-}
-
-const keepText = new Column<[string], number>("INSERT INTO large_bodies (body) VALUES (?) RETURNING body_id");
-const textOf = new Column<[number], string>("SELECT body FROM large_bodies WHERE body_id = ?");
-
-/** What a method of `Live` answers, as JSON; a map is a list of pairs there. */
-const toPlain = (answer: unknown): unknown =>
-  typeof answer === "object" && answer !== null && "byPlatform" in answer
-    ? { ...answer, byPlatform: [...(answer as SessionCounts).byPlatform] }
-    : answer;
+type Question = Exclude<keyof Live, "watched">;
+type Ask = (...args: readonly unknown[]) => Promise<unknown>;
 
 /** Another node's answer as if its hub gave it here. */
-function hubOf(method: keyof Live, args: readonly unknown[], answer: unknown): Presence {
+function hubOf(method: Question, args: readonly unknown[], answer: unknown): Presence {
   const one = (name: string): Presence => {
     const places = new Map((args[0] as readonly string[]).map((pushId, i) => [pushId, i]));
     return { [name]: (pushId: string) => (answer as readonly unknown[])[places.get(pushId)!] } as unknown as Presence;
@@ -45,79 +31,72 @@ function hubOf(method: keyof Live, args: readonly unknown[], answer: unknown): P
   }
 }
 
-/** @param read statements by themselves @param patience milliseconds */
-export function sharedLive(
-  carrier: Carrier,
-  nodes: Pick<Nodes, "node" | "alone" | "list">,
-  read: () => Tx,
-  patience: number,
-): Live {
-  const own = localLive(carrier.hubs);
-  const asked = new Map<number, Asked>();
-  let count = 0;
+/** A connection of node 3 is called 3-17. */
+const NAMED = /^(\d{1,15})-(.+)$/;
 
-  /** As it is, or the number of a row that holds it. */
-  const packed = async (text: string): Promise<string> =>
-    Buffer.byteLength(text) < MESSAGE - HEAD ? text : `${await keepText.get(read(), text)}`;
-  const unpacked = async (text: string): Promise<unknown> => {
-    const whole = /^\d/.test(text) ? await textOf.get(read(), Number(text)) : text;
-    return whole === undefined ? undefined : JSON.parse(whole);
-  };
+const NAMING: ReadonlySet<Question> = new Set<Question>(["connections", "connectionsOf", "disconnect"]);
 
-  const answerOf = (method: keyof Live, args: readonly unknown[]): Promise<unknown> =>
-    (own[method] as (...args: readonly unknown[]) => Promise<unknown>)(...args);
+export function sharedLive(hubs: readonly Hub[], nodes: Pick<Nodes, "node" | "alone" | "list">, survey: Survey): Live {
+  const own = localLive(hubs);
+  const questions = Object.keys(own) as Question[];
+  const ownAnswer = (method: Question): Ask => own[method] as Ask;
+  const nameOf = (node: number): string => nodes.list().find((one) => one.node === node)?.name ?? "";
 
-  carrier.on("q", ({ node, number, text }) => {
-    if (node === nodes.node()) return;
-    // Not waited for: what is handed over meanwhile is not held up.
-    void (async () => {
-      const question = (await unpacked(text)) as readonly [keyof Live, readonly unknown[]] | undefined;
-      if (question === undefined) return;
-      const answer = await answerOf(...question);
-      carrier.send("a", `${node}|${await packed(JSON.stringify([toPlain(answer)]))}`, number);
-    })().catch(() => {}); // it counts as silent
-  });
-  carrier.on("a", ({ node, number, text }) => {
-    const bar = text.indexOf("|");
-    const question = asked.get(number);
-    if (Number(text.slice(0, bar)) !== nodes.node() || question === undefined) return;
-    void unpacked(text.slice(bar + 1)).then((answer) => {
-      if (!question.waiting.delete(node)) return;
-      if (answer !== undefined) question.answers.set(node, (answer as readonly unknown[])[0]);
-      if (question.waiting.size === 0) question.done();
-    }, question.done);
-  });
-
-  /** What other nodes answer, as far as they do. */
-  async function ask(method: keyof Live, args: readonly unknown[]): Promise<Map<number, unknown>> {
-    const number = ++count;
-    const others = nodes
-      .list()
-      .map(({ node }) => node)
-      .filter((node) => node !== nodes.node());
-    const text = await packed(JSON.stringify([method, args]));
-    const question = await new Promise<Asked>((resolve) => {
-      const one: Asked = { waiting: new Set(others), answers: new Map(), done: () => resolve(one) };
-      asked.set(number, one);
-      setTimeout(one.done, patience).unref();
-      carrier.send("q", text, number);
-    });
-    asked.delete(number);
-    return question.answers;
+  /** As JSON, and connections by names that no other node uses. */
+  async function answer(method: Question, args: readonly unknown[]): Promise<unknown> {
+    const node = nodes.node();
+    if (method === "disconnect") {
+      const [, of, connection] = NAMED.exec(String(args[0])) ?? [];
+      return Number(of) === node && (await ownAnswer(method)(connection));
+    }
+    const answer = await ownAnswer(method)(...args);
+    switch (method) {
+      case "sessions": {
+        const counts = answer as SessionCounts;
+        return { ...counts, byPlatform: [...counts.byPlatform] }; // a map is a list of pairs there
+      }
+      case "connections": {
+        const { connections, ...sample } = answer as ConnectionSample;
+        const name = nameOf(node);
+        const named = connections.map((one) => ({ ...one, connection: `${node}-${one.connection}`, node: name }));
+        return { ...sample, connections: named };
+      }
+      case "connectionsOf": {
+        const name = nameOf(node);
+        return (answer as Awaited<ReturnType<Live["connectionsOf"]>>).map((list) =>
+          list.map((one) => ({ ...one, node: name })),
+        );
+      }
+      default:
+        return answer;
+    }
   }
+  for (const method of questions) survey.on(method, (...args) => answer(method, args));
 
-  async function both(method: keyof Live, args: readonly unknown[]): Promise<unknown> {
-    if (nodes.alone()) return answerOf(method, args);
-    const here = answerOf(method, args);
-    const answers = await ask(method, args).catch(() => new Map<number, unknown>());
-    answers.set(nodes.node(), toPlain(await here));
+  async function both(method: Question, args: readonly unknown[], missed: () => void): Promise<unknown> {
+    if (nodes.alone() && !NAMING.has(method)) return ownAnswer(method)(...args);
+    const here = answer(method, args);
+    const { answers, silent } = await survey.ask<unknown>(method, args);
+    if (silent.length > 0) missed();
+    const all = new Map(answers).set(nodes.node(), await here);
     // In the same order whoever asks.
-    const hubs = [...answers].sort(([a], [b]) => a - b).map(([, answer]) => hubOf(method, args, answer));
-    const all = localLive(hubs);
-    return (all[method] as (...args: readonly unknown[]) => Promise<unknown>)(...args);
+    const asHubs = [...all].sort(([a], [b]) => a - b).map(([, one]) => hubOf(method, args, one));
+    return (localLive(asHubs)[method] as Ask)(...args);
   }
 
-  return Object.fromEntries(
-    (Object.keys(own) as (keyof Live)[]).map((method) => [method, (...args: readonly unknown[]) => both(method, args)]),
-  ) as unknown as Live; // the methods of `own`, each with its arguments
+  const asked = (missed: () => void): Live =>
+    Object.fromEntries(
+      questions.map((method) => [method, (...args: readonly unknown[]) => both(method, args, missed)]),
+    ) as unknown as Live; // the methods of `own`, each with its arguments
+
+  return {
+    ...asked(() => {}),
+    watched(): Watched {
+      let isPartial = false;
+      const live = asked(() => {
+        isPartial = true;
+      });
+      return { live, partial: () => isPartial };
+    },
+  };
 }

@@ -4,9 +4,10 @@ import type { Client } from "pg";
 import { Column, destroy, Statement, type Tx } from "./database.ts";
 import type { Turn } from "./turns.ts";
 
-/** Milliseconds between two beats, and after which a node counts as gone. */
+/** Milliseconds between two beats, after which a node seems silent, and after which it counts as gone. */
 const BEAT = 2000;
-const GONE = 10_000;
+export const SILENT = 3 * BEAT;
+export const GONE = 10_000;
 /** PostgreSQL counts as out of reach when a beat takes so long. */
 const SILENCE = 15_000;
 
@@ -35,6 +36,10 @@ const own = new Column<[string, string, number], number>(`
   RETURNING node`);
 const disown = new Statement<[number, string]>("DELETE FROM owners WHERE node = ? AND kind = ?");
 const drop = new Statement<[number]>("DELETE FROM nodes WHERE node = ?");
+const note = new Statement<[number]>(`
+  INSERT INTO nodes_gone (node, name, started, stopped) SELECT node, name, started, beat = 'epoch' FROM nodes WHERE node = ?
+  ON CONFLICT DO NOTHING`);
+const forget = new Statement<[]>("DELETE FROM nodes_gone WHERE at < clock_timestamp() - interval '1 day'");
 const endSessions = new Column<[number], string>("DELETE FROM sessions WHERE node = ? RETURNING push_id");
 const setGone = new Statement<[number, readonly string[]]>(`
   UPDATE devices d SET offline_since = ?
@@ -172,8 +177,10 @@ export async function nodes(first: Client, options: NodesOptions): Promise<Nodes
         release.put(turn, one);
         releaseHooks.put(turn, one);
         free.put(turn, one);
+        note.put(turn, one);
         drop.put(turn, one);
       }
+      if (swept.length > 0) forget.put(turn);
       return swept;
     },
     async stop() {

@@ -437,6 +437,16 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX audit_by_who ON audit (who, entry);
   CREATE INDEX audit_by_action ON audit (action, entry);
   `,
+  `
+  -- Nodes that were swept: told of for a day. stopped: it was stopped, and did not just fall silent.
+  CREATE TABLE nodes_gone (
+    node bigint PRIMARY KEY,
+    name text NOT NULL,
+    started bigint NOT NULL,
+    stopped boolean NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp()
+  );
+  `,
 ];
 
 /** Makes the schema when there is none, and brings an older one up to date: one node, while others wait. @returns the epoch */

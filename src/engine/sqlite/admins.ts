@@ -60,8 +60,8 @@ export function admins(db: Database) {
     return name === null ? rest : { ...rest, name };
   }
 
-  function openSetup({ id, until, role }: AdminLink): void {
-    dropSetups.run();
+  function openSetup({ id, until, role }: AdminLink, beside = false): void {
+    if (!beside) dropSetups.run();
     addLink.run(id, until, null, role);
   }
 
@@ -95,6 +95,7 @@ export function admins(db: Database) {
       if (one.get(name) === undefined && (count.get() ?? 0) >= MOST_USERS)
         throw new PushError("invalid", `there are ${MOST_USERS} users: remove one first`);
       dropLink.run(id);
+      if (found.name === undefined) dropSetups.run();
       put.run(name, found.role, password, since);
       endOthers.run(name, "");
       return true;

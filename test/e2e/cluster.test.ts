@@ -1,0 +1,224 @@
+// Two nodes over one PostgreSQL: what is asked or ordered at one of them is asked and ordered at both, and whoever is silent is told of.
+import t, { type Test } from "tap";
+import { startTestApp, type TestApp } from "../support/app.ts";
+import { RawClient } from "../support/clients.ts";
+import { phone } from "../support/devices.ts";
+import { postgres } from "../support/postgres.ts";
+import { serve } from "../support/process.ts";
+import { startVendors } from "../support/vendors.ts";
+
+const server = await postgres(t, { max_connections: "100" });
+if (server === undefined) t.pass("left out: there is no PostgreSQL 15 or newer on this machine");
+else {
+  /** Nodes that know of each other. */
+  async function nodes(t: Test, overrides: Parameters<typeof startTestApp>[1] = {}): Promise<[TestApp, TestApp]> {
+    const url = await server!.database();
+    const start = (node: string): Promise<TestApp> =>
+      startTestApp(t, {
+        ...{ engine: "postgres", node, data: t.testdir({}), postgres: { url, schema: "pushbox" } },
+        ...overrides,
+      });
+    const a = await start("a");
+    return [a, await start("b")];
+  }
+
+  /** Asks until it holds; each try is an answer, so nothing but the answers is waited for. */
+  async function until<Answer>(ask: () => Promise<Answer>, holds: (answer: Answer) => boolean): Promise<Answer> {
+    for (let tries = 0; ; tries++) {
+      const answer = await ask();
+      if (holds(answer)) return answer;
+      if (tries > 2000) throw new Error(`it has not come to hold: ${JSON.stringify(answer)}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  await t.test("cluster: connections, topics and figures are those of both nodes, whichever is asked", async (t) => {
+    const [a, b] = await nodes(t);
+    const [one, two] = [await RawClient.open(a.clientPort), await RawClient.open(b.clientPort)];
+    await one.hello({ id: "device-one", platform: "ios", topics: ["room"] });
+    await two.hello({ id: "device-two", platform: "android", topics: ["room"] });
+    for (const { ok } of [a, b]) {
+      t.match(
+        await until(
+          () => ok("stats/base", {}),
+          ({ total }) => total === 2,
+        ),
+        { total: 2, ios: 1, android: 1 },
+      );
+      t.match(await ok("topicOnline", { topic: "room" }), { count: 2, devices: 2 });
+      t.match(await ok("presence", { pushId: ["device-one", "device-two"] }), {
+        presence: [{ online: true }, { online: true }],
+      });
+      const { nodes: told } = (await ok("node/list", {})) as { nodes: Record<string, unknown>[] };
+      t.same(
+        told.map(({ name }) => name),
+        ["a", "b"],
+      );
+    }
+    const { connections } = (await a.ok("connection/list", {})) as { connections: Record<string, string>[] };
+    t.same(connections.map(({ pushId, node }) => [pushId, node]).sort(), [
+      ["device-one", "a"],
+      ["device-two", "b"],
+    ]);
+    t.equal(new Set(connections.map(({ connection }) => connection)).size, 2, "no two have the same name");
+    const far = connections.find(({ node }) => node === "b");
+    await a.ok("connection/close", { connection: far?.["connection"] });
+    await two.closed;
+    t.match(await a.ok("presence", { pushId: "device-one" }), { presence: [{ online: true }] }, "the other one stays");
+    t.match(await a.post("connection/close", { connection: "1" }), { status: 404 });
+    await one.close();
+  });
+
+  await t.test("cluster: a trace started at one node has what the other one's sockets said", async (t) => {
+    const [a, b] = await nodes(t);
+    const { trace } = (await a.ok("trace/start", { pushId: "device-followed" })) as { trace: { trace: string } };
+    const client = await RawClient.open(b.clientPort);
+    await client.hello({ id: "device-followed" });
+    const name = trace.trace;
+    const get = (app: TestApp) => app.ok("trace/get", { trace: name });
+    await until(
+      () => get(a),
+      ({ lines }) => (lines as { what: string }[]).some(({ what }) => what === "out"),
+    );
+    t.match(await get(b), { trace: { trace: name, running: true } }, "it is kept at a, and b asks there");
+    t.match(await b.ok("trace/list", {}), { traces: [{ trace: name }] });
+    t.match(await b.ok("trace/stop", { trace: name }), { trace: { running: false } });
+    t.match(await a.ok("trace/get", { trace: name }), { trace: { running: false } });
+    await client.close();
+  });
+
+  await t.test(
+    "cluster: a lane is sent by its owner at once, whichever node took the call; orders reach it",
+    async (t) => {
+      const vendors = await startVendors(t, ["fcm"]);
+      const fcm = vendors.get("fcm");
+      const [a, b] = await nodes(t, { vendors: vendors.config() });
+      const one = await phone(t, a, fcm);
+      const notification = { android: { title: "T", message: "hello" } };
+      const send = async ({ ok }: TestApp, more: object = {}): Promise<string> =>
+        String((await ok("notification", { pushId: one.id, timeToLive: 600_000, notification, ...more }))["id"]);
+      const lane = async ({ ok }: TestApp): Promise<Record<string, unknown>> => {
+        const { lanes } = await ok("lane/list", {});
+        return (lanes as Record<string, unknown>[]).find(({ provider }) => provider === "fcm") ?? {};
+      };
+      t.match(await fcm.shown(await send(a)), [{ token: one.token }]);
+      t.match(
+        await until(
+          () => lane(b),
+          ({ accepted }) => accepted === 1,
+        ),
+        { node: "a", accepted: 1 },
+      );
+      t.match(await fcm.shown(await send(b)), [{ token: one.token }], "a has it and is told");
+      t.match(
+        await until(
+          () => lane(b),
+          ({ accepted, depth }) => accepted === 2 && depth === 0,
+        ),
+        { node: "a" },
+      );
+      t.match(await b.ok("node/list", {}), {
+        nodes: [
+          { name: "a", state: "alive", lanes: [{ provider: "fcm" }] },
+          { name: "b", state: "here", lanes: [] },
+        ],
+      });
+
+      fcm.fake.fail("denied", 1000);
+      const waiting = await send(b);
+      t.match(
+        await until(
+          () => lane(b),
+          ({ state }) => state === "stopped",
+        ),
+        { node: "a", depth: 1, reason: /./ },
+      );
+      t.match(await b.ok("job/pause", { id: waiting }), { code: "success" });
+      fcm.fake.fail("denied", 0);
+      t.match(await b.ok("lane/resume", { provider: "fcm" }), { resumed: [{ provider: "fcm" }] });
+      t.match(await lane(a), { state: "running" });
+      t.match(await fcm.shown(await send(b)), [{ token: one.token }]);
+      t.equal(fcm.fake.shown.length, 3, "the one that is paused was not sent");
+      await b.ok("job/resume", { id: waiting });
+      t.match(await fcm.shown(waiting), [{ token: one.token }]);
+    },
+  );
+
+  await t.test("cluster: reload at one node is a reload at both, and says what the other one could not", async (t) => {
+    let wrong = false;
+    const url = await server.database();
+    const shared = { engine: "postgres", postgres: { url, schema: "pushbox" } } as const;
+    const a = await startTestApp(t, { ...shared, node: "a", data: t.testdir({}) });
+    let reread = 0;
+    await startTestApp(t, { ...shared, node: "b", data: t.testdir({}) }, async () => {
+      reread++;
+      if (wrong) return { problems: ["client.port: write a number"], warnings: [] } as never;
+      return { config: a.config, origins: new Map(), warnings: [] };
+    });
+    await until(
+      () => a.ok("node/list", {}),
+      ({ nodes }) => (nodes as unknown[]).length === 2,
+    );
+    t.notMatch(await a.ok("config/reload", {}), { warnings: [] });
+    t.equal(reread, 1);
+    wrong = true;
+    t.match(await a.ok("config/reload", {}), {
+      warnings: [/^node b: nothing was changed: client\.port: write a number/],
+    });
+  });
+
+  await t.test(
+    "cluster: what a node that is stopped (SIGSTOP) would know is missing, and the answer says so",
+    async (t) => {
+      const url = await server.database();
+      const a = await startTestApp(t, {
+        ...{ engine: "postgres", node: "a", data: t.testdir({}), postgres: { url, schema: "pushbox" } },
+      });
+      const cwd = t.testdir({});
+      const b = await serve(t, cwd, ["--engine", "postgres", "--postgres-url", url, "--node", "b"]);
+      const client = await RawClient.open(Number(new URL(b.clientUrl).port));
+      await client.hello({ id: "device-far", platform: "ios", topics: ["room"] });
+      const calls: readonly (readonly [string, Record<string, unknown>])[] = [
+        ["presence", { pushId: "device-far" }],
+        ["topic/list", {}],
+        ["topic/get", { topic: "room" }],
+        ["topicOnline", { topic: "room" }],
+        ["topicDevices", { topic: "room" }],
+        ["stats/base", {}],
+        ["stats/live", {}],
+        ["connection/list", {}],
+        ["device/get", { pushId: "device-far" }],
+        ["device/list", {}],
+        ["lane/list", {}],
+        ["hook/list", {}],
+        ["trace/list", {}],
+        ["search", { text: "device-far" }],
+        ["node/list", {}],
+      ];
+      await until(
+        () => a.ok("topicOnline", { topic: "room" }),
+        ({ count, partial }) => count === 1 && partial === undefined,
+      );
+      b.child.kill("SIGSTOP");
+      try {
+        const answers = await Promise.all(
+          calls.map(async ([path, fields]) => [path, await a.ok(path, fields)] as const),
+        );
+        for (const [path, answer] of answers) t.equal(answer["partial"], true, path);
+      } finally {
+        b.child.kill("SIGCONT");
+      }
+      for (const [path, fields] of calls)
+        t.notOk(
+          (
+            await until(
+              () => a.ok(path, fields),
+              ({ partial }) => partial !== true,
+            )
+          )["partial"],
+          path,
+        );
+      await client.close();
+    },
+  );
+}
