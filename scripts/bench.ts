@@ -5,6 +5,8 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { parseArgs } from "node:util";
+import { onPostgres } from "./bench/cluster.ts";
 import { pagesFilled, pagesOpen } from "./bench/console.ts";
 import { telling } from "./bench/hooks.ts";
 import { hanging, logins } from "./bench/login.ts";
@@ -180,9 +182,11 @@ async function compare(
 
 // ---- the run
 
-if (process.argv.includes("--turns")) await (await import("./bench/turns.ts")).turns();
-
-const only = process.argv.slice(2);
+const { values: flags, positionals: only } = parseArgs({
+  allowPositionals: true,
+  options: { engine: { type: "string", default: "sqlite" }, turns: { type: "boolean" } },
+});
+if (flags.turns) await (await import("./bench/turns.ts")).turns();
 const wanted = (name: string) => only.length === 0 || only.includes(name);
 
 async function main(): Promise<void> {
@@ -194,6 +198,8 @@ async function main(): Promise<void> {
   }
   console.log(HEAD);
 
+  if (flags.engine === "postgres")
+    return onPostgres(ROUNDS, only, { subscribe: (server, seconds) => subscribe(server, 1000, seconds) });
   if (wanted("topic"))
     await compare("topic push by HTTP, 1,000 subscribers, 1 caller: frames/s", 0.9, "bare", (s) => fanOut(s, 1, 3));
   if (wanted("topic50")) await compare("the same with 50 callers: frames/s", 0.8, "turn", (s) => fanOut(s, 50, 3));
@@ -257,10 +263,6 @@ async function main(): Promise<void> {
   if (wanted("pages")) await pagesOpen(ROUNDS, pages);
   if (wanted("console")) await pagesFilled(pages);
   if (wanted("broadcast")) await broadcast((server) => latency(server, 2000));
-
-  const missed = rows.filter((row) => !row.holds);
-  console.log(missed.length === 0 ? "\nevery target holds" : `\n${missed.length} of ${rows.length} targets missed`);
-  process.exitCode = missed.length === 0 ? 0 : 1;
 }
 
 async function scan(): Promise<void> {
@@ -313,6 +315,9 @@ for (const signal of ["SIGTERM", "SIGINT"] as const)
   });
 try {
   await main();
+  const missed = rows.filter((row) => !row.holds);
+  console.log(missed.length === 0 ? "\nevery target holds" : `\n${missed.length} of ${rows.length} targets missed`);
+  process.exitCode = missed.length === 0 ? 0 : 1;
 } finally {
   stopAll();
   rmSync(tools, { recursive: true, force: true });

@@ -32,8 +32,13 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-/** @param data its directory, removed with it; @param more further flags of pushbox */
-export async function start(name: ServerName, data = newData(), more: readonly string[] = []): Promise<Running> {
+/** @param data its directory, removed with it; @param more further flags of pushbox @param core where it runs */
+export async function start(
+  name: ServerName,
+  data = newData(),
+  more: readonly string[] = [],
+  core = SERVER_CORE,
+): Promise<Running> {
   const wsPort = (await freePort("127.0.0.1", 0)).port;
   const httpPort = name === "pushbox" ? (await freePort("127.0.0.1", 0)).port : wsPort;
   // Pushbox takes every PUSHBOX_... for a setting of its own, and refuses those it does not know.
@@ -55,7 +60,7 @@ export async function start(name: ServerName, data = newData(), more: readonly s
       : ["scripts/bench/reference.ts", name, String(wsPort)];
   const program = (name === "pushbox" && binary) || process.execPath;
   const flags = program === process.execPath ? ["--disable-warning=ExperimentalWarning"] : [];
-  const child = spawn("taskset", ["-c", SERVER_CORE, program, ...flags, ...args], {
+  const child = spawn("taskset", ["-c", core, program, ...flags, ...args], {
     cwd: root,
     env,
     stdio: ["ignore", "pipe", "inherit"],
@@ -68,12 +73,8 @@ export async function start(name: ServerName, data = newData(), more: readonly s
     wsPort,
     httpPort,
     mode: name === "bare" || name === "turn" ? "raw" : "eio4",
-    rss: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1]) * 1024,
-    cpu() {
-      // utime and stime, behind the name, which is in brackets; in hundredths on every Linux that Node runs on.
-      const fields = readFileSync(`/proc/${child.pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-      return (Number(fields[11]) + Number(fields[12])) / 100;
-    },
+    rss: () => memoryOf(child.pid!, "VmRSS"),
+    cpu: () => cpuOf(child.pid!),
     async stop() {
       child.kill("SIGTERM");
       const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
@@ -83,6 +84,29 @@ export async function start(name: ServerName, data = newData(), more: readonly s
     },
   };
 }
+
+/** Processor time of a process so far, seconds. @param ended with that of its children that have ended */
+export function cpuOf(pid: number, ended = false): number {
+  // utime and stime, and those of children, behind the name, which is in brackets; in hundredths on every Linux that Node runs on.
+  const fields = stat(pid).split(") ")[1]?.split(" ") ?? [];
+  const times = fields.slice(11, ended ? 15 : 13).map(Number);
+  return times.reduce((sum, time) => sum + time, 0) / 100;
+}
+
+/** A process may have ended. */
+function stat(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+const memoryOf = (pid: number, what: "VmRSS" | "VmHWM"): number =>
+  Number(new RegExp(`${what}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024;
+
+/** The most memory that it had so far, bytes. */
+export const peakOf = (pid: number): number => memoryOf(pid, "VmHWM");
 
 /** What an interrupted measurement would leave behind. */
 export function stopAll(): void {

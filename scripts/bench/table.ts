@@ -39,7 +39,7 @@ export const short = (n: number) =>
         : n.toFixed(2);
 
 const line = ({ what, target, reference, measured, ratio, holds }: Row) =>
-  `| ${what} | ${target} | ${reference} | ${measured} | ${ratio.toFixed(2)} | ${holds ? "yes" : "NO"} |`;
+  `| ${what} | ${target} | ${reference} | ${measured} | ${Number.isNaN(ratio) ? "" : ratio.toFixed(2)} | ${holds ? "yes" : "NO"} |`;
 
 export const HEAD =
   "| what | must reach | reference | pushbox | ratio | holds |\n| --- | --- | --- | --- | --- | --- |";

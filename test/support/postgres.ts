@@ -1,8 +1,18 @@
 // A PostgreSQL of a test's own: the one on PATH, or of Debian, on a socket in a temporary directory. Not written to be safe from power cuts.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { Client } from "pg";
 import type { Test } from "tap";
 
@@ -12,11 +22,13 @@ const MINIMUM = 15;
 function programs(): string | undefined {
   const debian = "/usr/lib/postgresql";
   const versions = existsSync(debian) ? readdirSync(debian).map((version) => join(debian, version, "bin")) : [];
-  return [...(process.env.PATH ?? "").split(delimiter), ...versions].find((bin) => {
+  const found = [...(process.env.PATH ?? "").split(delimiter), ...versions].find((bin) => {
     if (!existsSync(join(bin, "initdb")) || !existsSync(join(bin, "postgres"))) return false;
     const version = execFileSync(join(bin, "postgres"), ["--version"], { encoding: "utf8" });
     return Number(/(\d+)/.exec(version)?.[1]) >= MINIMUM;
   });
+  // A link may stand for each of a few programs only.
+  return found === undefined ? undefined : dirname(realpathSync(join(found, "postgres")));
 }
 
 /** It refuses to run as root: then it runs as nobody. */
@@ -36,60 +48,65 @@ export interface Server {
   wipe(url: string, schema: string): Promise<void>;
   readonly process: ChildProcess;
   readonly directory: string;
+  /** Another server that follows this one. Commits wait for it from here on, until it is promoted. */
+  standby(): Promise<Standby>;
+}
+
+interface Standby {
+  readonly process: ChildProcess;
+  /** The same database there. */
+  urlOf(url: string): string;
 }
 
 /** Undefined: this machine has none; tests that need it say that they were left out. */
-export async function postgres(t: Test, settings: Readonly<Record<string, string>> = {}): Promise<Server | undefined> {
+export async function postgres(
+  t: Pick<Test, "teardown">,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Server | undefined> {
   const bin = programs();
   if (bin === undefined) return undefined;
-  const directory = mkdtempSync(join(tmpdir(), "pg-"));
-  const owner = somebody();
+  const directory = newDirectory();
   const data = join(directory, "data");
-  mkdirSync(data, { mode: 0o700 });
-  chmodSync(directory, 0o755);
-  if (owner.uid !== undefined) for (const path of [directory, data]) chownSync(path, owner.uid, owner.gid ?? 0);
   execFileSync(join(bin, "initdb"), ["-D", data, "-U", "test", "-A", "trust", "-N", "-E", "UTF8", "--locale=C"], {
-    ...owner,
+    ...somebody(),
     cwd: directory,
     stdio: "ignore",
   });
   const all = { fsync: "off", max_connections: "60", listen_addresses: "", shared_buffers: "32MB", ...settings };
-  const options = Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
-  const child = spawn(join(bin, "postgres"), ["-D", data, "-k", directory, ...options], {
-    ...owner,
-    cwd: directory,
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  let said = "";
-  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  process.once("exit", () => child.kill("SIGKILL"));
-  t.teardown(async () => {
-    child.ref();
-    child.kill("SIGQUIT");
-    await ended;
-    rmSync(directory, { recursive: true, force: true });
-  });
-  await new Promise<void>((resolve, reject) => {
-    child.stderr?.on("data", (data) => {
-      said += data;
-      if (said.includes("ready to accept connections")) resolve();
-    });
-    child.once("exit", () => reject(new Error(`PostgreSQL has ended: ${said}`)));
-  });
-  // Else the test would not end, and nothing end it.
-  child.unref();
-  for (const stream of child.stdio) (stream as { unref?(): void } | null | undefined)?.unref?.();
+  const child = await run(t, bin, directory, all);
   let count = 0;
   const url = (name: string): string => `postgres://test@/${name}?host=${directory}`;
+  async function sql(...texts: string[]): Promise<unknown[]> {
+    const client = new Client({ connectionString: url("postgres") });
+    await client.connect();
+    try {
+      const rows: unknown[] = [];
+      for (const text of texts) rows.push(...(await client.query(text)).rows);
+      return rows;
+    } finally {
+      await client.end();
+    }
+  }
   return {
     process: child,
     directory,
+    async standby() {
+      const second = newDirectory();
+      const from = ["-h", directory, "-U", "test", "-c", "fast", "-X", "stream", "-R"];
+      const owner = { ...somebody(), cwd: second, stdio: "ignore" as const };
+      execFileSync(join(bin, "pg_basebackup"), ["-D", join(second, "data"), ...from], owner);
+      const following = await run(t, bin, second, all);
+      await sql("ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()");
+      for (let tries = 0; tries < 600; tries++) {
+        const waits = await sql("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync' AND state = 'streaming'");
+        if (waits.length > 0) return { process: following, urlOf: (one) => one.replace(directory, second) };
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      throw new Error("the standby does not follow");
+    },
     async database() {
       const name = `test${count++}`;
-      const client = new Client({ connectionString: url("postgres") });
-      await client.connect();
-      await client.query(`CREATE DATABASE ${name} TEMPLATE template0`);
-      await client.end();
+      await sql(`CREATE DATABASE ${name} TEMPLATE template0`);
       return url(name);
     },
     async wipe(url, schema) {
@@ -108,4 +125,50 @@ export async function postgres(t: Test, settings: Readonly<Record<string, string
       await client.end();
     },
   };
+}
+
+/** That its owner may write in. */
+function newDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), "pg-"));
+  const { uid, gid = 0 } = somebody();
+  const data = join(directory, "data");
+  mkdirSync(data, { mode: 0o700 });
+  chmodSync(directory, 0o755);
+  if (uid !== undefined) for (const path of [directory, data]) chownSync(path, uid, gid);
+  return directory;
+}
+
+/** A server of the data in a directory, until the test ends. */
+async function run(
+  t: Pick<Test, "teardown">,
+  bin: string,
+  directory: string,
+  settings: Readonly<Record<string, string>>,
+): Promise<ChildProcess> {
+  const options = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+  const child = spawn(join(bin, "postgres"), ["-D", join(directory, "data"), "-k", directory, ...options], {
+    ...somebody(),
+    cwd: directory,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let said = "";
+  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  process.once("exit", () => child.kill("SIGKILL"));
+  t.teardown(async () => {
+    child.ref();
+    child.kill("SIGQUIT");
+    await ended;
+    rmSync(directory, { recursive: true, force: true });
+  });
+  await new Promise<void>((resolve, reject) => {
+    child.stderr?.on("data", (data) => {
+      said += data;
+      if (/ready to accept (read-only )?connections/.test(said)) resolve();
+    });
+    child.once("exit", () => reject(new Error(`PostgreSQL has ended: ${said}`)));
+  });
+  // Else the test would not end, and nothing end it.
+  child.unref();
+  for (const stream of child.stdio) (stream as { unref?(): void } | null | undefined)?.unref?.();
+  return child;
 }
