@@ -35,7 +35,8 @@ const filesOf = (path) =>
  * @returns whether it is there: without development dependencies it cannot be made
  */
 export async function ensure(out, from, make) {
-  const hash = createHash("sha256");
+  // What is made may name where its source is: in a copy of this folder it is made again.
+  const hash = createHash("sha256").update(root);
   for (const path of from)
     for (const file of statSync(path).isDirectory() ? filesOf(path) : [path])
       hash.update(`${relative(root, file)}\n`).update(readFileSync(file));

@@ -6,10 +6,10 @@ import type { Test } from "tap";
 
 export const main = resolve(import.meta.dirname, "../../src/main.ts");
 
-/** For another process from source: what this one preloads halves the time to start. */
+/** For another process from source: what this one preloads, and its room for what is young, make it start in less than half the time. */
 export const nodeArguments: readonly string[] = [
   "--disable-warning=ExperimentalWarning",
-  ...process.execArgv.filter((argument) => argument.startsWith("--import=")),
+  ...process.execArgv.filter((argument) => /^--(import|min-semi-space-size)=/.test(argument)),
 ];
 
 /** So long a process may be silent, milliseconds: far more than any needs, on a busy machine too. */
