@@ -14,7 +14,7 @@ t.test("3,000 deliveries through failing vendors, with the server killed 3 times
     kills: 3,
     seed: 1,
     hangs: 1,
-    limit: 90_000,
+    limit: 240_000,
     tell: (line) => t.comment(line),
   });
   t.strictSame(result.problems, []);

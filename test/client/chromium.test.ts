@@ -54,11 +54,12 @@ else {
     await kept(server, 4);
     await page.until("got.length === 4");
     t.same(await page.run("got"), [1, 2, 3, 4]);
-    t.same(await page.run("told.filter((one) => /connect |gap|error|offline/.test(one))"), [
-      "connect false",
-      "offline",
-      "connect true",
-    ]);
+    const told = await page.run<string[]>("told.filter((one) => /connect |gap|error|offline/.test(one))");
+    // While it is gone the client may try once more.
+    t.same(
+      told.filter((one, at) => one !== told[at - 1]),
+      ["connect false", "offline", "connect true"],
+    );
   });
 
   t.test(

@@ -21,7 +21,7 @@ import { appAt, kinds, plain, providing, recipients, serving, silent } from "./p
 
 t.test("an app whose requests hang leaves the others of its account their share", async (t) => {
   const server = await serving(t);
-  const own = providing(t, plain({ streams: 20, timeout: 400 }), [appAt(server.url, "a"), appAt(server.url, "b")]);
+  const own = providing(t, plain({ streams: 20, timeout: 1500 }), [appAt(server.url, "a"), appAt(server.url, "b")]);
   await own.send("a", notification(), recipients(1), NOW);
   server.misbehave({ match: ({ query }) => query.get("app") === "a", times: 1000, fault: { kind: "never" } });
   const hanging = own.send("a", notification(), recipients(100), NOW);

@@ -8,6 +8,7 @@ import type { FakeVendor } from "../../src/lab/fake.ts";
 import { type Fault, INTERNAL_ERROR, type LabServer, REFUSED_STREAM, serve } from "../../src/lab/server.ts";
 import { createVendor } from "../../src/vendors/client.ts";
 import type { CommonApp, Dialect } from "../../src/vendors/dialect.ts";
+import { eventually } from "../support/devices.ts";
 
 export interface Conformity<App extends CommonApp> {
   readonly dialect: Dialect<App>;
@@ -80,14 +81,19 @@ export interface Stage {
   readonly server: LabServer;
   readonly vendor: Vendor;
   readonly clock: { now: number };
+  /** How long the next requests may take: the whole answer half as long again, milliseconds. */
+  patience(timeout: number): void;
   /** To the devices of these numbers. */
   send(devices: readonly number[], note?: Notification): Promise<readonly Outcome[]>;
 }
 
+/** Milliseconds, more than any answer takes, on a busy machine too; and what is enough for one on a connection that is there. */
+const PATIENT = 20_000;
+const IMPATIENT = 500;
+
 export async function stage<App extends CommonApp>(
   test: Test,
   { dialect, fake: makeFake, token, streams, entry, others = [] }: Conformity<App>,
-  timeout = 5000,
 ): Promise<Stage> {
   const fake = makeFake();
   const clock = { now: NOW };
@@ -97,10 +103,10 @@ export async function stage<App extends CommonApp>(
     now: () => clock.now,
     ...(streams === undefined ? {} : { streams }),
   });
-  const hasty = { ...dialect, transport: { ...dialect.transport, timeout } };
+  const transport = { ...dialect.transport, timeout: PATIENT };
   const apps = [entry, ...others.map((bundle_id) => ({ ...entry, bundle_id }))];
   const own = createVendor(
-    hasty,
+    { ...dialect, transport },
     apps.map((each) => configured(dialect, fake, server.url, each)),
     { ca: authority.ca },
   );
@@ -114,6 +120,9 @@ export async function stage<App extends CommonApp>(
     server,
     vendor: own,
     clock,
+    patience(timeout) {
+      transport.timeout = timeout;
+    },
     send: (devices, note = notification({}, { acceptedAt: clock.now })) =>
       own.send(
         app,
@@ -184,10 +193,17 @@ export function conformance<App extends CommonApp>(conformity: Conformity<App>):
   );
 
   t.test(`${name} that hangs costs the others nothing, and comes back`, async (t) => {
-    const { server, send } = await stage(t, conformity, 300);
+    const { server, send, patience } = await stage(t, conformity);
     t.same(kinds(await send([1])), ["accepted"]);
     server.misbehave({ fault: { kind: "never" } });
+    const before = server.requests.length;
+    patience(IMPATIENT);
     const hanging = send([1]);
+    await eventually(
+      async () => server.requests.length,
+      (count) => count > before,
+    );
+    patience(PATIENT);
     t.same(kinds(await send([2])), ["accepted"]);
     t.same(kinds(await hanging), ["retry"]);
     t.same(kinds(await send([1])), ["accepted"]);
@@ -207,11 +223,13 @@ export function conformance<App extends CommonApp>(conformity: Conformity<App>):
   for (const [what, fault] of Object.entries(losses)) {
     if (conformity.meaningless?.includes(what) === true) continue;
     t.test(`${name}: ${what} means to try again, and only then`, async (t) => {
-      const { server, send } = await stage(t, conformity, 300);
+      const { server, send, patience } = await stage(t, conformity);
       t.same(kinds(await send([1])), ["accepted"]);
       server.misbehave({ fault });
+      if (fault.kind === "unfinished") patience(IMPATIENT);
       const [outcome] = await send([1]);
       t.equal(outcome?.kind, "retry", JSON.stringify(outcome));
+      patience(PATIENT);
       t.same(kinds(await send([1])), ["accepted"]);
     });
   }

@@ -11,12 +11,14 @@ import type { Transport } from "../../src/vendors/dialect.ts";
 import { authority, configured, NOW, notification } from "./conformance.ts";
 import { appAt, kinds, plain, providing, recipients, serving, silent } from "./plain.ts";
 
+/** Milliseconds: more than any answer takes, on a busy machine too; and where some never come. */
+const PATIENT = 20_000;
 const TIMEOUT = 1000;
 
 async function stage(t: Test, transport: Partial<Transport>, options: Partial<ServeOptions> = {}) {
   const http2 = transport.http2 ?? true;
   const server = await serving(t, { ...silent, http2 }, { interposed: true, ...options });
-  const own = providing(t, plain({ timeout: TIMEOUT, ...transport }), [appAt(server.url)]);
+  const own = providing(t, plain({ timeout: PATIENT, ...transport }), [appAt(server.url)]);
   const send = (count: number, from = 0) => own.send("a", notification(), recipients(count, from), NOW);
   /** How often the server was asked for each of so many. */
   const asked = (count: number, from = 0) =>
@@ -68,7 +70,7 @@ for (const transport of ways) {
   });
 
   t.test(`${name}: a connection into a black hole costs what was on it, no longer than the timeout`, async (t) => {
-    const { server, send, asked } = await stage(t, transport);
+    const { server, send, asked } = await stage(t, { ...transport, timeout: TIMEOUT });
     t.same(kinds(await send(1)), accepted(1));
     const before = server.connections;
     server.misbehave({ fault: { kind: "black-hole" } });
@@ -85,7 +87,7 @@ for (const transport of ways) {
   });
 
   t.test(`${name}: nothing hangs where every connection ends in a black hole`, async (t) => {
-    const { server, send } = await stage(t, transport);
+    const { server, send } = await stage(t, { ...transport, timeout: TIMEOUT });
     server.misbehave({ fault: { kind: "black-hole" }, times: Number.POSITIVE_INFINITY });
     t.same(kinds(await send(30)), retried(30));
     server.behave();
@@ -162,7 +164,7 @@ t.test(
 );
 
 t.test("a connection that allows no streams at all is given up in time, for one that does", async (t) => {
-  const { server, send } = await stage(t, { http2: true, streams: 50 });
+  const { server, send } = await stage(t, { http2: true, streams: 50, timeout: TIMEOUT });
   server.misbehave({ fault: { kind: "settings", streams: 0 } });
   t.same(kinds(await send(1)), accepted(1));
   const outcomes = kinds(await send(10));
@@ -172,7 +174,7 @@ t.test("a connection that allows no streams at all is given up in time, for one 
 });
 
 t.test("a slow answer on a connection that answers no PINGs costs the connection, and nobody hangs", async (t) => {
-  const { server, send } = await stage(t, { http2: true, streams: 50 });
+  const { server, send } = await stage(t, { http2: true, streams: 50, timeout: TIMEOUT });
   server.misbehave({ fault: { kind: "no-ping" } });
   t.same(kinds(await send(1)), accepted(1));
   server.misbehave({ match: ({ path }) => path === "/t1", fault: { kind: "never" } });
@@ -182,7 +184,7 @@ t.test("a slow answer on a connection that answers no PINGs costs the connection
 });
 
 t.test("a GOAWAY that leaves even what it took without an answer: unknown after the timeout, once each", async (t) => {
-  const { server, send, asked } = await stage(t, { http2: true, streams: 50 });
+  const { server, send, asked } = await stage(t, { http2: true, streams: 50, timeout: TIMEOUT });
   t.same(kinds(await send(1)), accepted(1));
   server.misbehave({ skip: 9, fault: { kind: "goaway", code: 0, reason: "Shutdown", silent: true } });
   server.misbehave({ times: 9, fault: { kind: "slow", milliseconds: 100 } });
@@ -203,7 +205,7 @@ t.test("refused streams on and on: every request ends, and none is asked more th
 });
 
 t.test("a connection that refuses every stream, though it lives, is given up for another after a while", async (t) => {
-  const { server, send } = await stage(t, { http2: true, streams: 50 });
+  const { server, send } = await stage(t, { http2: true, streams: 50, timeout: TIMEOUT });
   t.same(kinds(await send(1)), accepted(1));
   server.misbehave({
     match: () => server.connections === 1,

@@ -21,7 +21,7 @@ import { kinds, recipients, serving } from "./plain.ts";
 const SECOND = 1000;
 const always = { times: Number.POSITIVE_INFINITY, match: isLogin };
 
-async function stage<App extends CommonApp>(t: Test, dialect: Dialect<App>, fake: FakeVendor, timeout = 5000) {
+async function stage<App extends CommonApp>(t: Test, dialect: Dialect<App>, fake: FakeVendor, timeout = 20_000) {
   let now = NOW;
   const server = await serving(t, fake, { interposed: true, now: () => now });
   const hasty = { ...dialect, transport: { ...dialect.transport, timeout } };

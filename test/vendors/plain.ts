@@ -19,7 +19,7 @@ export const plain = (transport: Partial<Transport> = {}): Dialect<CommonApp> =>
   batch: 1,
   title: "Plain",
   keys: [],
-  transport: { http2: true, connections: 1, streams: 100, timeout: 3000, gate: false, ...transport },
+  transport: { http2: true, connections: 1, streams: 100, timeout: 20_000, gate: false, ...transport },
   parse: () => ({ app: "", account: "", baseUrl: "" }),
   credential: async () => ({ value: "", expires: Number.POSITIVE_INFINITY }),
   encode: (app, _note, to) => ({

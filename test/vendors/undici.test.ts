@@ -8,7 +8,7 @@ import { appAt, kinds, plain, providing, recipients, serving } from "./plain.ts"
 const IN_FLIGHT = 50;
 
 /** A connection is there; of what is sent next, the so many-th request meets the fault while all before it wait for an answer. */
-async function burst(t: Test, count: number, at: number, fault: Fault, timeout = 3000) {
+async function burst(t: Test, count: number, at: number, fault: Fault, timeout = 20_000) {
   const server = await serving(t);
   const own = providing(t, plain({ streams: IN_FLIGHT, timeout }), [appAt(server.url)]);
   t.same(kinds(await own.send("a", notification(), recipients(1, 1000), NOW)), ["accepted"]);
@@ -101,7 +101,7 @@ t.test(
 );
 
 t.test("a request that is never answered costs itself alone, and the connection stays", async (t) => {
-  const { server, outcomes, again } = await burst(t, IN_FLIGHT, 20, { kind: "never" }, 500);
+  const { server, outcomes, again } = await burst(t, IN_FLIGHT, 20, { kind: "never" }, 2000);
   t.same(
     kinds(outcomes).filter((kind) => kind !== "accepted"),
     ["retry"],
