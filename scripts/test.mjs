@@ -2,6 +2,7 @@
 // failing tests in full and everything else in a line per file, then the slowest files, and ends with a line "N passed, N failed"
 // that counts test cases: the top-level tests of each file.
 //   --grep=WORD   only tests whose name has it (/of a form/i); the others count as skipped
+//   --engine=postgres  test/e2e, or the files named, on a PostgreSQL of their own: the one on PATH, or Debian's
 //   --jobs=N      that many files at once
 //   --bail        no further test of a file after its first failure
 //   --patience=S  a file that has not ended after S seconds is killed, with every process that it started; 360
@@ -25,6 +26,7 @@ const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     grep: { type: "string" },
+    engine: { type: "string", default: process.env.PUSHBOX_TEST_ENGINE ?? "sqlite" },
     jobs: { type: "string", default: String(Math.ceil(1.5 * availableParallelism())) },
     bail: { type: "boolean", default: false },
     patience: { type: "string", default: "360" },
@@ -34,6 +36,8 @@ const { values: options, positionals } = parseArgs({
 });
 const patience = Number(options.patience);
 if (!(patience > 10)) throw new Error("--patience takes seconds, more than 10");
+if (!/^(sqlite|postgres)$/.test(options.engine)) throw new Error("--engine takes sqlite or postgres");
+const everything = options.engine === "postgres" ? "test/e2e" : "test";
 
 /** Folders become the test files in them. */
 function files(path) {
@@ -124,6 +128,7 @@ function start(file, { stdio, flags = [], detached = false }) {
     env: {
       ...process.env,
       TAP: "1",
+      PUSHBOX_TEST_ENGINE: options.engine,
       NO_COLOR: "1",
       TAP_TIMEOUT: String(patience - 10),
       ...(options.grep !== undefined && { TAP_GREP: options.grep }),
@@ -212,7 +217,7 @@ if (await ensureProgram()) preload += "?program";
 
 const known = times();
 const expected = (file) => known[file] ?? Number.POSITIVE_INFINITY;
-const waiting = [...new Set((positionals.length > 0 ? positionals : ["test"]).flatMap(files))].sort(
+const waiting = [...new Set((positionals.length > 0 ? positionals : [everything]).flatMap(files))].sort(
   (a, b) => expected(b) - expected(a) || a.localeCompare(b),
 );
 const results = [];

@@ -3,7 +3,7 @@ import t, { type Test } from "tap";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { nextOf, pushClient, RawClient } from "../support/clients.ts";
 import { takeClock } from "../support/clock.ts";
-import { eventually } from "../support/devices.ts";
+import { eventually, jobIn } from "../support/devices.ts";
 
 const DELAY = 1000;
 const TTL = 60_000;
@@ -107,6 +107,7 @@ t.test("API 32: a notification to 100,000 uids reaches all who exist, once each"
     receivers.push(client);
   }
   const { body } = await server.postJson("notification", { uid: uids, notification: { android: { title: "t" } } });
+  await jobIn(server, body["id"]);
   for (const client of receivers) t.equal(noti(await client.next('42["noti"')).id, body["id"]);
   for (const client of receivers) t.same(named(await client.settle(), "noti"), []);
   const record = await eventually(

@@ -6,6 +6,7 @@ import t from "tap";
 import { RawClient } from "../support/clients.ts";
 import { argument } from "../support/devices.ts";
 import { type Server, serve } from "../support/process.ts";
+import { ofSqlite } from "../support/shared-store.ts";
 
 const KILLS = 4;
 const CALLERS = 40;
@@ -33,7 +34,7 @@ const post = ({ key, pushIds }: Call, server: Server) =>
     idempotencyKey: key,
   });
 
-t.test(`holds 1: ${KILLS} kills among pushes with a key; repeated, each is kept once`, async (t) => {
+t.test(`holds 1, SQLite: ${KILLS} kills among pushes with a key; repeated, each is kept once`, ofSqlite, async (t) => {
   const directory = t.testdir({});
   const file = join(directory, "pushbox-data", "pushbox.db");
   const answered: Call[] = [];

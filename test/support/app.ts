@@ -1,10 +1,9 @@
 // The real app on free ports with its data in memory or in a directory of its own, and the calls a backend makes.
-import { createHash } from "node:crypto";
 import { pino } from "pino";
-import root, { type Test } from "tap";
+import type { Test } from "tap";
 import { type App, startApp } from "../../src/app.ts";
 import { type Config, type Reading, readConfig } from "../../src/config/index.ts";
-import { postgres } from "./postgres.ts";
+import { onPostgres, sharedStore } from "./shared-store.ts";
 import { withoutThread } from "./store-thread.ts";
 
 interface Answer {
@@ -37,20 +36,6 @@ type Overrides = {
   readonly [Section in keyof Config]?: Config[Section] extends object ? Partial<Config[Section]> : Config[Section];
 };
 
-let server: Promise<{ readonly url: string } | undefined> | undefined;
-
-/** With PUSHBOX_TEST_ENGINE=postgres: a schema for each data directory. */
-async function sharedStore(data: string): Promise<{ engine: "postgres"; postgres: { url: string; schema: string } }> {
-  server ??= (async () => {
-    const started = await postgres(root, { max_connections: "200" });
-    return started && { url: await started.database() };
-  })();
-  const found = await server;
-  if (found === undefined) throw new Error("PUSHBOX_TEST_ENGINE=postgres, and there is no PostgreSQL 15 or newer");
-  const schema = `t${createHash("sha256").update(data).digest("hex").slice(0, 20)}`;
-  return { engine: "postgres", postgres: { url: found.url, schema } };
-}
-
 /**
  * The store is in the same thread: one of its own takes longer to start than most tests take.
  * @param reread what the settings' sources say by now: at first what they said then
@@ -64,7 +49,7 @@ export async function startTestApp(
   if (reading.problems !== undefined) throw new Error("the defaults have problems");
   const base = reading.config;
   const data = overrides.data ?? t.testdir();
-  const shared = process.env.PUSHBOX_TEST_ENGINE === "postgres" ? await sharedStore(data) : undefined;
+  const shared = onPostgres ? await sharedStore(data) : undefined;
   const config: Config = {
     ...base,
     ...shared,

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { resolve } from "node:path";
 import type { Test } from "tap";
+import { sharedEnvironment } from "./shared-store.ts";
 
 export const main = resolve(import.meta.dirname, "../../src/main.ts");
 
@@ -124,7 +125,8 @@ export async function serve(
   args: readonly string[] = [],
   surroundings: Surroundings = {},
 ): Promise<Server> {
-  const running = start(cwd, ["serve", ...free, ...args], surroundings);
+  const env = { ...(await sharedEnvironment(cwd)), ...surroundings.env };
+  const running = start(cwd, ["serve", ...free, ...args], { ...surroundings, env });
   t.teardown(() => kill(running.child));
   const log = messages(await running.printed(/try: curl.*\n/));
   const url = (prefix: string): string =>
