@@ -57,9 +57,14 @@ const findAll = new Statement<[readonly string[]], Row>(`SELECT ${columns} FROM 
 const findByUids = new Statement<[readonly string[]], Row>(
   `SELECT ${columns} FROM devices d WHERE uid = ANY (?) ORDER BY device`,
 );
-const pageByUid = new Statement<[string, number, number], Row>(
-  `SELECT ${columns} FROM devices d WHERE uid = ? AND device > ? ORDER BY device LIMIT ?`,
-);
+/** Some uids, the devices of the first one behind that number; `place` is the uid's among them, from 1. */
+const pageByUids = new Statement<[readonly string[], number, number, number], Row & { readonly place: number }>(`
+  SELECT d.*, place FROM unnest(?::text[]) WITH ORDINALITY AS u(wanted, place) CROSS JOIN LATERAL (
+    SELECT ${columns} FROM devices d WHERE uid = wanted AND device > CASE place WHEN 1 THEN ?::bigint ELSE 0 END
+    ORDER BY device LIMIT ?) d
+  ORDER BY place, device LIMIT ?`);
+/** In one statement: each may have as many devices as a page. */
+const UIDS_AT_ONCE = 100;
 const pageByTag = new Statement<[string, number, number], Row>(`
   SELECT ${columns} FROM device_tags t JOIN devices d ON d.device = t.device
   WHERE t.tag = ? AND t.device > ? ORDER BY t.device LIMIT ?`);
@@ -507,13 +512,15 @@ export function devices(
       const rows: Row[] = [];
       let last = after;
       let index = 0;
-      for (; index < uids.length; index++, last = 0) {
-        const found = await pageByUid.all(turn, uids[index] ?? "", last, limit - rows.length);
-        rows.push(...found);
-        if (rows.length === limit) {
-          last = rows.at(-1)?.device ?? 0;
-          break;
-        }
+      while (index < uids.length) {
+        const wanted = uids.slice(index, index + UIDS_AT_ONCE);
+        const room = limit - rows.length;
+        const found = await pageByUids.all(turn, wanted, last, room, room);
+        for (const { place: _, ...row } of found) rows.push(row);
+        const end = found.length === room ? found.at(-1) : undefined;
+        index += end === undefined ? wanted.length : end.place - 1;
+        last = end?.device ?? 0;
+        if (end !== undefined) break;
       }
       const alive = rows.filter((row) => !ended(row, now));
       return { devices: visible(alive, filter, now), index, last };
