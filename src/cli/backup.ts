@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { backupData } from "../engine/backup.ts";
-import { type Cli, configured, failed, ok, onlyData, STREAM, words, wrong } from "./command.ts";
+import { type Cli, configured, failed, notInFiles, ofStore, ok, STREAM, words, wrong } from "./command.ts";
 import { explain } from "./trouble.ts";
 
 export function addBackup(cli: Cli): void {
@@ -12,9 +12,14 @@ export function addBackup(cli: Cli): void {
     cli,
     "backup",
     "copy the data of a running or stopped server into a new file",
-    onlyData,
+    ofStore,
     async ({ config }, _given, command) => {
       const [file = ""] = words(command).positional;
+      const elsewhere = notInFiles(config, (schema) => `copy it with pg_dump --format custom --schema ${schema}.`);
+      if (elsewhere !== undefined) {
+        host.err(`no backup was made: ${elsewhere}\n`);
+        return wrong;
+      }
       if (file === STREAM && host.terminal) {
         host.err("a copy is not for a terminal: pushbox backup - > FILE, or into a program\n");
         return wrong;

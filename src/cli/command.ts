@@ -1,6 +1,6 @@
 // What commands have in common: the process they run in, exit codes, and settings as flags.
 import { type Command, Option } from "commander";
-import { type Given, type Reading, readConfig } from "../config/index.ts";
+import { type Config, type Given, type Reading, readConfig } from "../config/index.ts";
 import { type Row, rows } from "../config/settings.ts";
 import { similar } from "../core/similar.ts";
 import { SETTINGS } from "./chinese/settings.ts";
@@ -49,7 +49,15 @@ export type Options = Readonly<Record<string, unknown>>;
 
 /** Which settings a command reads. */
 export const everything = (): boolean => true;
-export const onlyData = (row: Row): boolean => row.name === "data";
+/** Where everything is stored. */
+export const ofStore = ({ name, section }: Row): boolean =>
+  name === "data" || name === "engine" || section === "postgres";
+
+/** For what works on files: refuses when the data is in PostgreSQL. @returns what to do instead */
+export const notInFiles = ({ engine, postgres }: Config, instead: (schema: string) => string): string | undefined =>
+  engine === "sqlite"
+    ? undefined
+    : `engine = "postgres": the data is in PostgreSQL, in the schema ${postgres.schema}; ${instead(postgres.schema)} A directory from before: --engine sqlite`;
 
 /** A command that reads settings. `act` is not called when they have problems: those are printed, all at once. */
 export function configured(
@@ -115,7 +123,7 @@ const headings: Readonly<Record<string, string>> = {
   vendors: "Push services of vendors:",
 };
 
-function flag({ name, flag: long, section, setting }: Row, { env }: Process): Option {
+export function flag({ name, flag: long, section, setting }: Row, { env }: Process): Option {
   const chinese = readsChinese(env);
   const fallback = setting.list ? "" : ` (${String(setting.fallback) || (chinese ? "无" : "none")})`;
   const option = new Option(`--${long} ${setting.argument}`, `${chinese ? SETTINGS[name] : setting.why}${fallback}`);
@@ -124,7 +132,7 @@ function flag({ name, flag: long, section, setting }: Row, { env }: Process): Op
   return option.argParser((text: string, before: unknown) => [...(Array.isArray(before) ? before : []), text]);
 }
 
-function flagTexts(command: Command): ReadonlyMap<string, readonly string[]> {
+export function flagTexts(command: Command): ReadonlyMap<string, readonly string[]> {
   const texts = new Map<string, readonly string[]>();
   for (const option of command.options) {
     const value: unknown = command.getOptionValue(option.attributeName());

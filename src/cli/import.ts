@@ -1,7 +1,8 @@
 // The command `import`: devices, tokens and the configuration of what pushbox takes the place of.
 import { type Command, Option } from "commander";
 import { readConfig } from "../config/index.ts";
-import { type Cli, count, type Process, wrong } from "./command.ts";
+import { rows } from "../config/settings.ts";
+import { type Cli, count, flag, flagTexts, ofStore, type Process, wrong } from "./command.ts";
 
 interface Line {
   readonly devices?: string;
@@ -14,7 +15,7 @@ interface Line {
 }
 
 export function addImport({ program, host, end }: Cli): void {
-  program
+  const command = program
     .command("import")
     .allowExcessArguments()
     .summary("take over devices, tokens or a configuration from elsewhere")
@@ -33,16 +34,19 @@ export function addImport({ program, host, end }: Cli): void {
     .option("--out <file>", "where the configuration is written; never over a file that is there", "pushbox.toml")
     .option("--app <name>", "the app of Xiaomi's, Umeng's and FCM's entries, which named none")
     .option("--dry-run", "say what would become of it, and write nothing; the server may run")
-    .action(async (line: Line, command: Command) => end(await imported(line, command, host)))
-    .addHelpText(
-      "after",
-      `
+    .action(async (line: Line, command: Command) => end(await imported(line, command, host)));
+  for (const row of rows.filter((row) => ofStore(row) && row.name !== "data")) command.addOption(flag(row, host));
+  command.addHelpText(
+    "after",
+    `
 Devices. Takes millions, line by line, and may be killed at any time: the same command goes on where it was. What is known here
 and newer stays as it is: a line counts only if its updateTime is later than what the server noted of the device. A token is on
 one device, the one that had it last. At the end it says what was skipped, and why.
 
 Tokens. Columns, in any order: type and token; pushId, uid, platform, tags (separated by spaces), package_name, updateTime. A row
 without pushId gets one, until the app connects and brings its token. Without updateTime only devices not known here are taken.
+
+With engine = "postgres" (--engine, or PUSHBOX_CONFIG) the same goes into PostgreSQL, with every node stopped.
 
 Configuration. What is written out is taken over; code is not run. It lists what has no equivalent, and what to do instead.
 
@@ -54,8 +58,9 @@ Examples:
   pushbox import --devices devices.json --data /var/lib/pushbox
   zcat devices.json.gz | pushbox import --devices - --data /var/lib/pushbox
   pushbox import --tokens tokens.csv --data /var/lib/pushbox
-  pushbox import --config config-proxy.js config-api.js --out pushbox.toml && pushbox check --config pushbox.toml`,
-    );
+  pushbox import --config config-proxy.js config-api.js --out pushbox.toml && pushbox check --config pushbox.toml
+  PUSHBOX_CONFIG=pushbox.toml pushbox import --devices devices.json      with engine = "postgres" there: into PostgreSQL`,
+  );
 }
 
 async function imported(line: Line, command: Command, host: Process): Promise<number> {
@@ -75,7 +80,7 @@ async function imported(line: Line, command: Command, host: Process): Promise<nu
   const reading = readConfig({
     file: host.env["PUSHBOX_CONFIG"] || undefined,
     env: host.env,
-    flags: new Map(line.data === undefined ? [] : [["data", [line.data]]]),
+    flags: new Map([...flagTexts(command), ...(line.data === undefined ? [] : [["data", [line.data]] as const])]),
   });
   if (reading.problems !== undefined) return refuse(host, reading.problems);
   const { importDevices } = await import("./import/devices.ts");

@@ -3,7 +3,18 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkBackup, restore } from "../engine/backup.ts";
-import { type Cli, configured, failed, type Options, ok, onlyData, STREAM, words } from "./command.ts";
+import {
+  type Cli,
+  configured,
+  failed,
+  notInFiles,
+  type Options,
+  ofStore,
+  ok,
+  STREAM,
+  words,
+  wrong,
+} from "./command.ts";
 import { explain } from "./trouble.ts";
 
 export function addRestore(cli: Cli): void {
@@ -12,9 +23,18 @@ export function addRestore(cli: Cli): void {
     cli,
     "restore",
     "check a backup and place it as the data of a stopped server",
-    onlyData,
+    ofStore,
     async ({ config }, _given, command) => {
       const [given = ""] = words(command).positional;
+      const elsewhere = notInFiles(
+        config,
+        (schema) =>
+          `bring a copy of PostgreSQL back with pg_restore, or this one with restore --engine sqlite --data DIRECTORY, then pushbox move --to, under another --postgres-schema than ${schema}.`,
+      );
+      if (elsewhere !== undefined) {
+        host.err(`nothing was restored: ${elsewhere}\n`);
+        return wrong;
+      }
       let directory: string | undefined;
       try {
         if (given === STREAM) directory = mkdtempSync(join(tmpdir(), "pushbox-restore-"));

@@ -2,9 +2,12 @@
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import { existsSync, statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { databaseOf } from "../app/database.ts";
 import { version } from "../app/version.ts";
+import type { Config } from "../config/index.ts";
 import { rows } from "../config/settings.ts";
 import { FORMAT, storedFormat } from "../engine/format.ts";
+import { type SchemaVersion, VERSION } from "../engine/postgres/schema.ts";
 import { type Cli, configured, everything, failed, type Options, ok, type Process, words, wrong } from "./command.ts";
 import { explain } from "./trouble.ts";
 import { openRelease, type Release } from "./upgrade/release.ts";
@@ -14,10 +17,17 @@ export interface Described {
   readonly version: string;
   /** Of the tables it writes. Absent: an older release, which does not say. */
   readonly format?: number;
+  /** The same of PostgreSQL's. */
+  readonly postgres?: SchemaVersion;
   readonly settings?: readonly string[];
 }
 
-export const described = (): Described => ({ version, format: FORMAT, settings: rows.map(({ name }) => name) });
+export const described = (): Described => ({
+  version,
+  format: FORMAT,
+  postgres: VERSION,
+  settings: rows.map(({ name }) => name),
+});
 
 const PATIENCE = 60_000;
 
@@ -47,7 +57,8 @@ export function addUpgrade(cli: Cli): void {
           release.checksum ??
             `not compared: no SHA256SUMS beside it names ${release.file}; check it before you install it`,
         );
-        sayData(it, config.data, say, problems);
+        if (config.engine === "sqlite") sayData(it, config.data, say, problems);
+        else sayShared(it, config.postgres.schema, await sharedVersion(config), say, problems);
         sayNames(it, origins, say, problems);
         const check = runIt(release, ["check", ...flags(host.args, path)], host);
         const said = `${check.stdout}${check.stderr}`.trim().split("\n");
@@ -64,7 +75,11 @@ export function addUpgrade(cli: Cli): void {
         host.err("do not upgrade before this is put right\n");
         return failed;
       }
-      host.out("nothing is in the way: make a backup, stop the server, install the release, start it\n");
+      host.out(
+        config.engine === "sqlite"
+          ? "nothing is in the way: make a backup, stop the server, install the release, start it\n"
+          : "nothing is in the way: make a backup; then node by node: stop it, install the release, start it\n",
+      );
       return ok;
     },
   )
@@ -113,6 +128,36 @@ function sayData({ version: of, format }: Described, data: string, say: Say, pro
     problems.push(
       `data: for the copy and the change ${size(2 * stored.bytes)} are needed there, ${size(free)} are free`,
     );
+}
+
+async function sharedVersion(config: Config): Promise<SchemaVersion | undefined> {
+  const { versionOf } = await import("../engine/postgres/look.ts");
+  return await versionOf(databaseOf(config));
+}
+
+/** Within a major version both may run at once. */
+function sayShared(
+  { version: of, postgres: it }: Described,
+  schema: string,
+  stored: SchemaVersion | undefined,
+  say: Say,
+  problems: string[],
+): void {
+  if (stored === undefined) return say("data", `there is no schema ${schema} yet`);
+  const here = `format ${stored.major}.${stored.format} in the schema ${schema}`;
+  if (it === undefined) return say("data", `${here}; this release does not say which format it has`);
+  if (it.major < stored.major)
+    problems.push(
+      `data: ${here}: pushbox ${of} knows only ${it.major}.${it.format} and refuses it; restore a backup that it made`,
+    );
+  else if (it.major > stored.major)
+    say(
+      "data",
+      `${here}: becomes ${it.major}.${it.format} at the first start, and nodes of before refuse it: stop all of them first`,
+    );
+  else if (it.format > stored.format)
+    say("data", `${here}: becomes ${it.major}.${it.format} at the first start; nodes of this version go on beside it`);
+  else say("data", `${here}: stays as it is`);
 }
 
 function sayNames(

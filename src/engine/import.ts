@@ -1,4 +1,5 @@
-// Devices into and out of a data directory without its server: read in from elsewhere, and listed as they are.
+// Devices into and out of a data directory without its server: read in from elsewhere, and listed as they are. Of PostgreSQL:
+// postgres/transfer.ts.
 import { existsSync } from "node:fs";
 import type Database from "better-sqlite3";
 import type { PushId, Uid } from "../core/device.ts";
@@ -19,11 +20,11 @@ export interface DeviceImport {
    * Stores these and how far the import is with them, in one step. One verdict per device.
    * @param after may be asked more than once; it changes nothing
    */
-  take(devices: readonly ImportedDevice[], after: AfterTaking): readonly ImportVerdict[];
+  take(devices: readonly ImportedDevice[], after: AfterTaking): Promise<readonly ImportVerdict[]>;
   /** Nothing of the source is left. */
-  finish(): void;
-  count(): number;
-  close(): void;
+  finish(): Promise<void>;
+  count(): Promise<number>;
+  close(): Promise<void>;
 }
 
 /** Nothing is kept of packets here, and nobody reads statistics. */
@@ -55,10 +56,11 @@ export function openImport(dataDir: string, source: string, now: () => number = 
   }
   return {
     before: run([["importBegun", [source]]])[0] as ImportState | undefined,
-    take: (devices, after) => run([["importDevices", [devices, now(), source, after]]])[0] as readonly ImportVerdict[],
-    finish: () => void run([["importEnded", [source]]]),
-    count: () => run([["countDevices", []]])[0] as number,
-    close() {
+    take: async (devices, after) =>
+      run([["importDevices", [devices, now(), source, after]]])[0] as readonly ImportVerdict[],
+    finish: async () => void run([["importEnded", [source]]]),
+    count: async () => run([["countDevices", []]])[0] as number,
+    async close() {
       opened.close(); // its log goes into the file, and both onto the disk
       lock.release();
     },
@@ -85,10 +87,10 @@ export function rehearseImport(dataDir: string, now: () => number = Date.now): D
   };
   return {
     before: undefined,
-    take: (list) => reading(() => devices.importDevices(list, now())),
-    finish() {},
-    count: () => reading(() => total.get() ?? 0),
-    close: () => db.close(),
+    take: async (list) => reading(() => devices.importDevices(list, now())),
+    async finish() {},
+    count: async () => reading(() => total.get() ?? 0),
+    close: async () => void db.close(),
   };
 }
 
@@ -107,7 +109,7 @@ function openToRead(file: string): Database {
   }
 }
 
-interface Row {
+export interface DeviceRow {
   readonly device: number;
   readonly push_id: string;
   readonly uid: string | null;
@@ -131,7 +133,7 @@ export function* listDevices(dataDir: string): Generator<readonly ImportedDevice
   if (!existsSync(file)) throw new PushError("invalid", `there is no ${file}: name the data directory with --data`);
   const db = openToRead(file);
   try {
-    const page = db.prepare<[number, number], Row>(`
+    const page = db.prepare<[number, number], DeviceRow>(`
       SELECT device, push_id, uid, uid_ttl, platform, tags, type, token, package, create_time, update_time, last_seen
       FROM devices WHERE device > +? ORDER BY device LIMIT ? + 0`);
     for (let last = 0; ; ) {
@@ -147,7 +149,7 @@ export function* listDevices(dataDir: string): Generator<readonly ImportedDevice
   }
 }
 
-const toDevice = (row: Row): ImportedDevice => ({
+export const toDevice = (row: DeviceRow): ImportedDevice => ({
   pushId: row.push_id as PushId, // the brands were given when it was stored
   ...(row.uid === null ? undefined : { uid: row.uid as Uid }),
   ...(row.uid !== null && row.uid_ttl > 0 ? { uidTimeToLive: row.uid_ttl } : undefined),

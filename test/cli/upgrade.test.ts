@@ -7,6 +7,7 @@ import { ar, gzip, tar } from "../../scripts/release/archive.ts";
 import { version } from "../../src/app/version.ts";
 import { rows } from "../../src/config/settings.ts";
 import { FORMAT } from "../../src/engine/format.ts";
+import { VERSION } from "../../src/engine/postgres/schema.ts";
 import { main, nodeArguments, run, serve } from "../support/process.ts";
 
 const settings = rows.map(({ name }) => name);
@@ -144,6 +145,6 @@ t.test("an older release that cannot say more than its version, and what is no r
   t.match(await run(directory, "upgrade", "--check"), { code: 2, err: "release is missing" });
   t.equal(
     (await run(directory, "version", "--json")).out,
-    `${JSON.stringify({ version, format: FORMAT, settings })}\n`,
+    `${JSON.stringify({ version, format: FORMAT, postgres: VERSION, settings })}\n`,
   );
 });

@@ -22,6 +22,16 @@ const PATTERNS: readonly (readonly [english: string, chinese: string])[] = [
   ["{word} is missing; {rest}", "缺少 {word}；{rest}"],
   ["see pushbox {command} --help", "见 pushbox {command} --help"],
 
+  // The data is in PostgreSQL.
+  [
+    'no backup was made: engine = "postgres": the data is in PostgreSQL, in the schema {schema}; copy it with {command}. A directory from before: --engine sqlite',
+    '没有备份：engine = "postgres"，数据在 PostgreSQL 的 schema {schema} 中；请用 {command} 复制。以前的目录：--engine sqlite',
+  ],
+  [
+    "{names} on the schema {schema}: stop all nodes first ({rest})",
+    "{names}（schema {schema}）：请先停止所有节点（{rest}）",
+  ],
+
   // Settings, each after its place.
   ["{place}: unknown setting {name}; did you mean {guess}?", "{place}：没有配置项 {name}；是不是 {guess}？"],
   ["{place}: unknown setting {name}; {key} belongs in {sections}", "{place}：没有配置项 {name}；{key} 属于 {sections}"],

@@ -92,6 +92,10 @@ const HELP: Readonly<Record<string, string>> = {
     "设备。逐行处理，数百万条也可以；随时可以中断，再次执行同一命令会从中断处继续。本地已有且更新的记录保持不变：只有 updateTime 晚于\n服务器上该设备记录的行才会生效。一个 token 只属于一台设备，即最后持有它的那台。结束时报告跳过了哪些行以及原因。",
   "Tokens. Columns, in any order: type and token; pushId, uid, platform, tags (separated by spaces), package_name, updateTime. A row without pushId gets one, until the app connects and brings its token. Without updateTime only devices not known here are taken":
     "Token。列的顺序不限：type 和 token；pushId、uid、platform、tags（以空格分隔）、package_name、updateTime。没有 pushId 的行会得到一个\n临时的，直到应用连接并带来它的 token。没有 updateTime 时，只接收本地未知的设备。",
+  'with engine = "postgres" there: into PostgreSQL': '其中 engine = "postgres"：写入 PostgreSQL',
+  'with engine = "postgres" there: from PostgreSQL': '其中 engine = "postgres"：从 PostgreSQL 导出',
+  'With engine = "postgres" (--engine, or PUSHBOX_CONFIG) the same goes into PostgreSQL, with every node stopped':
+    'engine = "postgres"（--engine 或 PUSHBOX_CONFIG）时写入 PostgreSQL，须先停止所有节点。',
   "Configuration. What is written out is taken over; code is not run. It lists what has no equivalent, and what to do instead":
     "配置。直接写出的值会被迁入；代码不会执行。没有对应项的会逐一列出，并说明替代办法。",
   "Exit codes: 0 done, also when lines were skipped; 1 failed or interrupted, what was read is stored; 2 wrong command line":
@@ -99,8 +103,8 @@ const HELP: Readonly<Record<string, string>> = {
   "write the devices of a running or stopped server, one per line, as import reads them":
     "导出设备，每行一台，格式与 import 读取的相同；服务器运行与否均可",
   "a new file; standard output without it": "新文件；不写则为标准输出",
-  "Each line is a document as mongoexport writes it, of the fields _id, uid, platform, tags, createTime, updateTime, type, token, package_name, lastSeen, uidTimeToLive. While a server runs, each thousand devices are as of their moment. What is kept for devices, statistics and jobs are not in it: pushbox backup copies everything":
-    "每行是一个 mongoexport 格式的文档，字段为 _id、uid、platform、tags、createTime、updateTime、type、token、package_name、\nlastSeen、uidTimeToLive。服务器运行时，每一千台设备是各自读取时刻的状态。离线消息、统计和任务不在其中：完整备份请用 pushbox backup。",
+  "Each line is a document as mongoexport writes it, of the fields _id, uid, platform, tags, createTime, updateTime, type, token, package_name, lastSeen, uidTimeToLive. While a server runs, each thousand devices are as of their moment. What is kept for devices, statistics and jobs are not in it: pushbox backup, or pg_dump of PostgreSQL, copies everything":
+    "每行是一个 mongoexport 格式的文档，字段为 _id、uid、platform、tags、createTime、updateTime、type、token、package_name、\nlastSeen、uidTimeToLive。服务器运行时，每一千台设备是各自读取时刻的状态。离线消息、统计和任务不在其中：完整备份请用 pushbox backup；数据在 PostgreSQL 时用 pg_dump。",
   "compare a downloaded release with what runs here: version, checksum, data, settings":
     "把下载的新版本与当前运行的相比较：版本、校验和、数据格式、配置",
   "its executable, archive or package, or the directory that has one of them":

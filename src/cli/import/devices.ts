@@ -1,7 +1,8 @@
-// Devices and tokens from a file into a data directory: piece by piece, so that it takes no more memory however many there are.
+// Devices and tokens from a file into the store of a stopped server: piece by piece, so that it takes no more memory however many there are.
 import { createHash } from "node:crypto";
 import { closeSync, createReadStream, fstatSync, openSync, read, readSync } from "node:fs";
 import { resolve } from "node:path";
+import { databaseOf } from "../../app/database.ts";
 import type { Config } from "../../config/index.ts";
 import type { ImportedDevice, ImportVerdict } from "../../core/import.ts";
 import { type DeviceImport, openImport, rehearseImport } from "../../engine/import.ts";
@@ -44,11 +45,11 @@ export async function importDevices(source: Source, config: Config, host: Proces
   let input: Input | undefined;
   try {
     input = openInput(source, host);
-    target = source.dryRun ? rehearseImport(config.data) : openImport(config.data, input.name);
+    target = await targetOf(config, source.dryRun, input.name);
     const run = new Run(source, input, target, config.client);
     const whole = await run.all(host, () => stopped !== undefined);
     const { report } = run;
-    host.out(report.text(source.dryRun, resolve(config.data), target.count()));
+    host.out(report.text(source.dryRun, placeOf(config), await target.count()));
     if (whole) return ok;
     host.err(`${stopped}: stopped at line ${number(run.at.lines)}; ${goOn(source, report)}\n`);
     return failed;
@@ -56,10 +57,19 @@ export async function importDevices(source: Source, config: Config, host: Proces
     host.err(`the import stopped: ${explain(error, config)}\n`);
     return failed;
   } finally {
-    target?.close();
+    await target?.close();
     input?.close();
   }
 }
+
+async function targetOf(config: Config, dryRun: boolean, name: string): Promise<DeviceImport> {
+  if (config.engine === "sqlite") return dryRun ? rehearseImport(config.data) : openImport(config.data, name);
+  const { openPostgresImport, rehearsePostgresImport } = await import("../../engine/postgres/transfer.ts");
+  return dryRun ? rehearsePostgresImport(databaseOf(config)) : openPostgresImport(databaseOf(config), name);
+}
+
+const placeOf = ({ engine, data, postgres }: Config): string =>
+  engine === "sqlite" ? resolve(data) : `the schema ${postgres.schema}`;
 
 const goOn = ({ file, dryRun }: Source, report: Report): string =>
   dryRun || report.taken === 0
@@ -142,8 +152,8 @@ class Run {
     if (this.#resumed) progress.say(`${file}: going on at line ${number(this.at.lines + 1)}`);
     let devices: ImportedDevice[] = [];
     let lines: number[] = [];
-    const flush = (to: From): void => {
-      this.#store(devices, lines, to);
+    const flush = async (to: From): Promise<void> => {
+      await this.#store(devices, lines, to);
       devices = [];
       lines = [];
       progress.reached(to);
@@ -160,15 +170,15 @@ class Run {
           devices.push(read.device);
           lines.push(record.line);
         }
-        if (devices.length >= BATCH) flush(record);
+        if (devices.length >= BATCH) await flush(record);
       }
       if (stopped()) {
-        flush(last);
+        await flush(last);
         return false;
       }
     }
-    flush(last);
-    this.#target.finish();
+    await flush(last);
+    await this.#target.finish();
     progress.end();
     return true;
   }
@@ -195,7 +205,7 @@ class Run {
       : readRow(text, this.#table, this.#limits);
   }
 
-  #store(devices: readonly ImportedDevice[], lines: readonly number[], to: From): void {
+  async #store(devices: readonly ImportedDevice[], lines: readonly number[], to: From): Promise<void> {
     const reported = (verdicts: readonly ImportVerdict[]): Report => {
       const report = this.report.copy();
       for (const [at, verdict] of verdicts.entries()) {
@@ -204,7 +214,7 @@ class Run {
       }
       return report;
     };
-    const verdicts = this.#target.take(devices, (known) => ({
+    const verdicts = await this.#target.take(devices, (known) => ({
       bytes: to.bytes,
       lines: to.lines,
       report: JSON.stringify(reported(known)),

@@ -42,6 +42,12 @@ const parsers = {
   },
 };
 
+/**
+ * Statements are planned once, perhaps while their tables are empty: by index, whatever the tables' size, and without a compiler for
+ * what seems dear.
+ */
+export const PLANS = { plan_cache_mode: "force_generic_plan", enable_seqscan: "off", jit: "off" };
+
 /** @param settings of the session, by name */
 export async function connect(
   { url, schema, ssl, name = "pushbox" }: DatabaseOptions,

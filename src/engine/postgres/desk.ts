@@ -4,18 +4,15 @@ import type { AdminDesk } from "../admins.ts";
 import { admins } from "./admins.ts";
 import { auditTable } from "./audit.ts";
 import { connect, type DatabaseOptions, explain } from "./database.ts";
-import { isCurrent } from "./schema.ts";
+import { isThere } from "./schema.ts";
 import { Turn } from "./turns.ts";
 
 /** In one transaction. */
 export async function atPostgresDesk<T>(database: DatabaseOptions, act: (desk: AdminDesk) => Promise<T>): Promise<T> {
   const client = await connect(database);
   try {
-    if (!(await isCurrent(client, database.schema)))
-      throw new PushError(
-        "unavailable",
-        `the schema ${database.schema} is not there, or of another version: start this pushbox once`,
-      );
+    if (!(await isThere(client, database.schema)))
+      throw new PushError("unavailable", `the schema ${database.schema} is not there: start this pushbox once`);
     await client.query("BEGIN");
     const turn = new Turn(client);
     const result = await act({

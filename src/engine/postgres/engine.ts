@@ -17,7 +17,7 @@ import { chores } from "../sweep.ts";
 import { localTestDevices } from "../test-devices.ts";
 import { Carrier } from "./carrier.ts";
 import { openCluster } from "./cluster.ts";
-import { connect, type DatabaseOptions, explain, type Tx } from "./database.ts";
+import { connect, type DatabaseOptions, explain, PLANS, type Tx } from "./database.ts";
 import { sharedLive } from "./live.ts";
 import { methods } from "./methods.ts";
 import { nodes as openNodes } from "./nodes.ts";
@@ -46,11 +46,6 @@ export interface PostgresEngineOptions {
   readonly onBatch?: (figures: BatchFigures) => void;
 }
 
-/**
- * Statements are planned once, perhaps while their tables are empty: by index, whatever the tables' size, and without a compiler for
- * what seems dear.
- */
-const PLANS = { plan_cache_mode: "force_generic_plan", enable_seqscan: "off", jit: "off" };
 const PATIENCE = 300;
 /** That a node lives does not depend on a standby. */
 const BEATS = { synchronous_commit: "off" };

@@ -1,7 +1,7 @@
 // What of a PostgreSQL matters to us, looked at without changing anything: for the commands `check` and `doctor`.
 import type { Client } from "pg";
 import { connect, type DatabaseOptions, explain } from "./database.ts";
-import { MINIMUM } from "./schema.ts";
+import { MINIMUM, type SchemaVersion, storedVersion } from "./schema.ts";
 
 export interface Look {
   readonly level: "ok" | "warning" | "wrong";
@@ -45,6 +45,16 @@ export async function lookAt(options: DatabaseOptions): Promise<readonly Look[]>
   } finally {
     client?.end().catch(() => {});
   }
+}
+
+/** What the schema is; undefined: there is none. @throws PushError why that cannot be said */
+export async function versionOf(options: DatabaseOptions): Promise<SchemaVersion | undefined> {
+  const client = await connect({ ...options, name: "pushbox upgrade" });
+  return await storedVersion(client, options.schema)
+    .catch((error: unknown) => {
+      throw explain(error);
+    })
+    .finally(() => client.end().catch(() => {}));
 }
 
 function judge(server: Server, schema: string): readonly Look[] {

@@ -10,7 +10,8 @@ import { openDatabase, openFile, syncDirectory, syncFile } from "../sqlite/schem
 import { State } from "../sqlite/state.ts";
 import { store } from "../sqlite/thread.ts";
 import { connect, type DatabaseOptions, explain, Statement, type Tx, type Value } from "./database.ts";
-import { migrate, PER_TURN } from "./schema.ts";
+import { refuseRunning } from "./nodes.ts";
+import { migrate, PER_TURN, storedVersion, VERSION } from "./schema.ts";
 
 export interface Moving {
   readonly dataDir: string;
@@ -366,15 +367,13 @@ async function refuseServing(client: Client, schema: string): Promise<void> {
   if ((rows[0] as Row)["found"] !== true)
     throw new PushError("invalid", `there is no schema ${schema} of pushbox: name it with --postgres-schema`);
   await migrate(client, schema);
-  const { rows: alive } = await client.query(
-    "SELECT name FROM nodes WHERE beat > clock_timestamp() - interval '10 seconds' ORDER BY name",
-  );
-  const names = (alive as Row[]).map((row) => String(row["name"]));
-  if (names.length > 0)
+  const { format } = (await storedVersion(client, schema)) ?? VERSION;
+  if (format > VERSION.format)
     throw new PushError(
       "conflict",
-      `${names.join(", ")} ${names.length === 1 ? "runs" : "run"} on the schema ${schema}: stop all nodes first`,
+      `the schema ${schema} is of a newer pushbox (its format is ${format}, this one knows ${VERSION.format}): move with the newer one`,
     );
+  await refuseRunning(client, schema);
 }
 
 async function take(

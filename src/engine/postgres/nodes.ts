@@ -1,6 +1,7 @@
 // The processes that share a schema: each says every two seconds that it lives, by PostgreSQL's clock. Whose beat is too old is swept by
 // any other: its sessions are gone, what it had claimed waits again, what it owned is free.
 import type { Client } from "pg";
+import { PushError } from "../../core/errors.ts";
 import { Column, destroy, Statement, type Tx } from "./database.ts";
 import type { Turn } from "./turns.ts";
 
@@ -52,6 +53,19 @@ const releaseHooks = new Statement<[number]>(
   "UPDATE hook_events SET state = 0, holder = NULL WHERE holder = ? AND state = 1",
 );
 const free = new Statement<[number]>("DELETE FROM owners WHERE node = ?");
+
+/** @throws PushError while a node lives: what is done next is done without them */
+export async function refuseRunning(client: Client, schema: string): Promise<void> {
+  const { rows } = await client.query(
+    `SELECT DISTINCT name FROM nodes WHERE beat > clock_timestamp() - interval '${GONE} milliseconds' ORDER BY name`,
+  );
+  const names = rows.map((row: { readonly name: string }) => row.name);
+  if (names.length > 0)
+    throw new PushError(
+      "conflict",
+      `${names.join(", ")} ${names.length === 1 ? "runs" : "run"} on the schema ${schema}: stop all nodes first (one that was killed counts for ${GONE / 1000} s)`,
+    );
+}
 
 export interface Owning {
   /** Makes this node the owner if nobody alive is, and says whether it is. */

@@ -449,6 +449,15 @@ const MIGRATIONS: readonly string[] = [
   `,
 ];
 
+export interface SchemaVersion {
+  readonly major: number;
+  readonly format: number;
+}
+
+/** What this pushbox writes. */
+export const VERSION: SchemaVersion = { major: MAJOR, format: MIGRATIONS.length };
+const FORMAT = VERSION.format;
+
 /** Makes the schema when there is none, and brings an older one up to date: one node, while others wait. @returns the epoch */
 export async function migrate(client: Client, schema: string): Promise<string> {
   await client.query("BEGIN");
@@ -466,14 +475,9 @@ export async function migrate(client: Client, schema: string): Promise<string> {
     if (rows[0]?.missing === true) await client.query(`CREATE SCHEMA ${schema}`);
     const before = rows[0]?.empty === false ? await readMeta(client) : undefined;
     const { major = MAJOR, format = 0 } = before ?? {};
-    if (major > MAJOR)
-      throw new PushError(
-        "unavailable",
-        `the schema ${schema} was made by a newer pushbox (its major version is ${major}, this one knows ${MAJOR}): start the newer one`,
-      );
+    refuseNewer(schema, major);
     for (const step of MIGRATIONS.slice(format)) await client.query(step);
-    if (format < MIGRATIONS.length)
-      await client.query("UPDATE meta SET major = $1, format = $2", [MAJOR, MIGRATIONS.length]);
+    if (format < FORMAT) await client.query("UPDATE meta SET major = $1, format = $2", [MAJOR, FORMAT]);
     const { epoch } = await readMeta(client);
     await client.query("COMMIT");
     return epoch;
@@ -483,15 +487,34 @@ export async function migrate(client: Client, schema: string): Promise<string> {
   }
 }
 
-async function readMeta(client: Client): Promise<{ epoch: string; major: number; format: number }> {
-  const { rows } = await client.query("SELECT epoch, major, format FROM meta");
-  return rows[0] as { epoch: string; major: number; format: number }; // the table has one row
+function refuseNewer(schema: string, major: number): void {
+  if (major > MAJOR)
+    throw new PushError(
+      "unavailable",
+      `the schema ${schema} was made by a newer pushbox (its major version is ${major}, this one knows ${MAJOR}): start the newer one`,
+    );
 }
 
-/** Whether the schema is there, in the format that this pushbox writes. */
-export async function isCurrent(client: Client, schema: string): Promise<boolean> {
+async function readMeta(client: Client): Promise<SchemaVersion & { readonly epoch: string }> {
+  const { rows } = await client.query("SELECT epoch, major, format FROM meta");
+  return rows[0] as SchemaVersion & { readonly epoch: string }; // the table has one row
+}
+
+/** Of a newer pushbox with the same major version it is fine: what that has added is not looked at. @throws PushError that says what to do */
+export async function isThere(client: Client, schema: string): Promise<boolean> {
   const { rows } = await client.query("SELECT to_regclass($1) IS NULL AS empty", [`${schema}.meta`]);
   if (rows[0]?.empty !== false) return false;
   const { major, format } = await readMeta(client);
-  return major === MAJOR && format === MIGRATIONS.length;
+  refuseNewer(schema, major);
+  if (major === MAJOR && format >= FORMAT) return true;
+  throw new PushError(
+    "unavailable",
+    `the schema ${schema} is of an older pushbox (its format is ${format}, this one has ${FORMAT}): start this version on it once`,
+  );
+}
+
+/** What a schema is, for the command `upgrade`; undefined: there is none. */
+export async function storedVersion(client: Client, schema: string): Promise<SchemaVersion | undefined> {
+  const { rows } = await client.query("SELECT to_regclass($1) IS NULL AS empty", [`${schema}.meta`]);
+  return rows[0]?.empty === false ? readMeta(client) : undefined;
 }
