@@ -456,6 +456,7 @@ async function openShared(
   return await openPostgresEngine({
     ...stored,
     node: config.node === "" ? hostname() : config.node,
+    limits: { id: config.client.maxIdLength, topic: config.client.maxTopicLength, body: config.api.maxBody },
     database: databaseOf(config),
   });
 }

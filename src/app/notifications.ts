@@ -133,6 +133,7 @@ export function createNotifications(options: NotificationsOptions): Notification
   cluster?.hear("filled", sender.nudge);
   cluster?.hear("withdrawn", sender.withdraw);
   cluster?.hear("work", takeUp);
+  cluster?.hear("accepted", () => expander.nudge());
 
   function tellBackend(
     lane: Lane,

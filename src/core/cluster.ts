@@ -35,6 +35,8 @@ export interface News {
   readonly filled: readonly Lane[];
   /** There may be jobs to expand, deliveries that nobody has in hand, or events for endpoints. */
   readonly work: null;
+  /** A customer's own transaction has made jobs: one node takes them up. */
+  readonly accepted: null;
   /** These jobs were paused or cancelled. */
   readonly withdrawn: readonly number[];
   /** Somebody reads the log of events for these patterns. */

@@ -28,6 +28,8 @@ interface Waiting {
   resolve(heard: boolean): void;
 }
 
+/** The node of what a customer's own transaction tells (functions.ts). */
+const NOBODY = 0;
 /** Bytes of messages that wait for the connection; what is more is lost. */
 const MOST_WAITING = 16_000_000;
 const AGAIN_FIRST = 100;
@@ -182,7 +184,7 @@ export class Carrier {
       const message = this.#queue[at]!;
       const bar = message.indexOf("|");
       const [node = 0, number = 0, part = 0] = message.slice(1, bar).split(".").map(Number);
-      if (node !== this.node) this.#options.onHeard(node);
+      if (node !== this.node && node !== NOBODY) this.#options.onHeard(node);
       const listener = this.#listeners.get(message[0] ?? "");
       const done = listener?.({ node, number, part, text: message.slice(bar + 1) });
       if (done !== undefined) await done;

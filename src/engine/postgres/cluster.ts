@@ -34,7 +34,7 @@ export interface OwnCluster extends Cluster {
 export function openCluster(
   name: string,
   carrier: Carrier,
-  nodes: Pick<Nodes, "node" | "alone">,
+  nodes: Pick<Nodes, "node" | "alone" | "list">,
   survey: Survey,
   read: () => Tx,
 ): OwnCluster {
@@ -45,7 +45,8 @@ export function openCluster(
   carrier.on("n", ({ node, text }) => {
     if (node === nodes.node()) return;
     const [kind, news] = JSON.parse(text) as readonly [string, unknown]; // as `tell` wrote it
-    hear(kind, news);
+    if (kind !== "accepted") hear(kind, news);
+    else if (nodes.list().every((one) => one.node >= nodes.node())) hear(kind, news);
   });
 
   /** A long list goes in halves. */

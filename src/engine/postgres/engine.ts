@@ -36,6 +36,8 @@ export interface PostgresEngineOptions {
   readonly arrivalDays: number;
   readonly vendors?: readonly VendorTraits[];
   readonly deviceDays?: number;
+  /** What SQL functions check: characters of ids and topics, bytes of a message. Those of the node that was started last hold. */
+  readonly limits?: { readonly id: number; readonly topic: number; readonly body: number };
   /** Told why PostgreSQL cannot be used, once each time. */
   readonly onTrouble?: (message: string) => void;
   /** The clock by which things expire, and by which leases end then. Absent: leases end by PostgreSQL's. */
@@ -69,6 +71,7 @@ export async function openPostgresEngine(options: PostgresEngineOptions): Promis
     first.end().catch(() => {});
     throw explain(error);
   });
+  await first.query("UPDATE meta SET limits = $1", [JSON.stringify({ ...options.limits, keep, arrivalDays })]);
   await first.query("SELECT set_config('synchronous_commit', $1, false)", [BEATS.synchronous_commit]);
   const carrier = new Carrier({
     topic,

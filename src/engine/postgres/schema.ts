@@ -2,6 +2,7 @@
 // those of sqlite/schema.ts where they have the same name; what differs is said here.
 import type { Client } from "pg";
 import { PushError } from "../../core/errors.ts";
+import { functions } from "./functions.ts";
 
 /** A node refuses a schema of a newer one. Within it migrations only add, so that two versions run side by side. */
 const MAJOR = 1;
@@ -447,6 +448,7 @@ const MIGRATIONS: readonly string[] = [
     at timestamptz NOT NULL DEFAULT clock_timestamp()
   );
   `,
+  functions(PER_TURN),
 ];
 
 export interface SchemaVersion {
