@@ -126,10 +126,13 @@ export function devices(
   let stored: number | undefined;
 
   const insertRow = db.prepare<
-    [number, string, string | null, string | null, string | null, string | null, number | null, number, number]
+    [
+      ...[device: number, pushId: string, tags: string | null, type: string | null, token: string | null],
+      ...[packageName: string | null, tokenTime: number | null, created: number, updated: number, seen: number | null],
+    ]
   >(`
-    INSERT INTO devices (device, push_id, tags, type, token, package, token_time, create_time, update_time)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+    INSERT INTO devices (device, push_id, tags, type, token, package, token_time, create_time, update_time, last_seen)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   const update = db.prepare<
     [string | null, string | null, string | null, string | null, number | null, number, number]
   >(`
@@ -262,11 +265,11 @@ export function devices(
       token === undefined ? null : now,
       now,
       now,
+      now,
     );
     replaceTags(device, [], tags);
     presence.set(device, true);
     told.came(hello.pushId, undefined, hello.platform, now, now);
-    setLastSeen.run(now, device, now);
     return {
       pushId: hello.pushId,
       tags,
@@ -440,7 +443,7 @@ export function devices(
       let device = row?.device;
       if (device === undefined) {
         device = sequences.device();
-        add(device, binding.pushId, null, null, null, null, null, now, now);
+        add(device, binding.pushId, null, null, null, null, null, now, now, null);
         presence.set(device, false);
       }
       // `all` asks for a limit over every platform; it is not the platform of any device.

@@ -203,6 +203,9 @@ export function packets(db: Database, keep: Keep, numbers: Pick<Sequences, "seq"
       if (typeof from === "number")
         return pageOf(readFrom.iterate(channel, placeOf.get(from) ?? 0), from, size, now, epoch);
       if (from === "newest") return { packets: [], epoch, standing: { at: numbers.lastSeq(), recovered: true } };
+      // Of most devices nothing is kept.
+      if (from === "unsent" && clientEpoch === undefined && newest.get(channel) === undefined)
+        return { packets: [], epoch };
       const { known, place, after } = positionIn(channel, from, clientEpoch);
       const page = pageOf(readFrom.iterate(channel, place), after, size, now, epoch);
       const told =

@@ -34,14 +34,30 @@ export function addressText(bytes: ArrayBuffer): string {
   const octets = new Uint8Array(bytes);
   if (octets.length === 4) return ipv4(octets, 0);
   if (octets.length !== 16) return ""; // a unix socket
-  const mapped = octets[10] === 0xff && octets[11] === 0xff && octets.subarray(0, 10).every((octet) => octet === 0);
-  if (mapped) return ipv4(octets, 12);
+  if (isMapped(octets)) return ipv4(octets, 12);
   const view = new DataView(bytes);
   return canonical(Array.from({ length: 8 }, (_, i) => view.getUint16(2 * i).toString(16)).join(":"));
 }
 
-const ipv4 = (octets: Uint8Array, at: number): string =>
-  `${octets[at]}.${octets[at + 1]}.${octets[at + 2]}.${octets[at + 3]}`;
+function isMapped(octets: Uint8Array): boolean {
+  if (octets[10] !== 0xff || octets[11] !== 0xff) return false;
+  for (let i = 0; i < 10; i++) if (octets[i] !== 0) return false;
+  return true;
+}
+
+/** Texts of the last addresses: each connection asks for its own several times, and many come through the same few. */
+const texts = new Map<number, string>();
+const MOST_TEXTS = 1000;
+
+function ipv4(octets: Uint8Array, at: number): string {
+  const number = ((octets[at]! * 256 + octets[at + 1]!) * 256 + octets[at + 2]!) * 256 + octets[at + 3]!;
+  const known = texts.get(number);
+  if (known !== undefined) return known;
+  if (texts.size === MOST_TEXTS) texts.clear();
+  const text = `${octets[at]}.${octets[at + 1]}.${octets[at + 2]}.${octets[at + 3]}`;
+  texts.set(number, text);
+  return text;
+}
 
 /** Stands for the address of a caller whom no hop names in a readable way. No rule by address lets it in: it is none. */
 const UNKNOWN_CALLER = "unknown";

@@ -475,12 +475,10 @@ export class Conversation implements SocketApplication<Session> {
 
   async #greet(session: Session, hi: Hi): Promise<void> {
     const { engine, now, log, pageSize } = this.#options;
-    const hello: Hello = {
-      pushId: hi.pushId,
-      ...(hi.platform === undefined ? {} : { platform: hi.platform }),
-      ...(hi.tags === undefined ? {} : { tags: hi.tags }),
-      ...(hi.token === undefined ? {} : { token: hi.token }),
-    };
+    const hello: { -readonly [Key in keyof Hello]: Hello[Key] } = { pushId: hi.pushId };
+    if (hi.platform !== undefined) hello.platform = hi.platform;
+    if (hi.tags !== undefined) hello.tags = hi.tags;
+    if (hi.token !== undefined) hello.token = hi.token;
     const { countedAs } = session.connection;
     const places = placesOf(hi.tags?.length ?? 0);
     const counted = this.#newcomers.take(countedAs, places);
@@ -499,12 +497,12 @@ export class Conversation implements SocketApplication<Session> {
       // In the same turn, so in one commit with the record.
       const page =
         goOn === undefined || from === undefined ? undefined : engine.broker.backlog(own, from, pageSize, at, hi.epoch);
-      page?.catch(() => {}); // told below
+      page?.catch(ignore); // told below
       const device = await connected;
       const { sub } = session;
       if (sub !== undefined && device.uid !== sub && !session.gone) await this.#bindLogin(session, hi.pushId, sub);
       if (counted && device.createTime !== at) this.#newcomers.giveBack(countedAs, places);
-      await marked;
+      if (marked !== undefined) await marked;
       session.greetings--;
       if (session.gone) return;
       if (session.pushId === hi.pushId) this.#reply(session, hi, device);
@@ -549,14 +547,12 @@ export class Conversation implements SocketApplication<Session> {
     const uid = order === undefined ? device.uid : order.kind === "bind" ? order.uid : undefined;
     if (uid === undefined) this.#hub.unbindSession(session);
     else this.#hub.bindSession(session, uid);
-    const reply = {
-      id: hi.pushId,
-      ...(device.tags.length > 0 ? { tags: device.tags } : {}),
-      ...(device.token === undefined ? {} : { token: device.token }),
-      ...(uid === undefined ? {} : { uid }),
-      ...(session.epoch === undefined ? {} : { positions: session.joins?.channels.size ?? 0 }),
-    };
-    session.connection.send(`42["pushId",${JSON.stringify(reply)}]`);
+    let reply = `42["pushId",{"id":${JSON.stringify(hi.pushId)}`;
+    if (device.tags.length > 0) reply += `,"tags":${JSON.stringify(device.tags)}`;
+    if (device.token !== undefined) reply += `,"token":${JSON.stringify(device.token)}`;
+    if (uid !== undefined) reply += `,"uid":${JSON.stringify(uid)}`;
+    if (session.epoch !== undefined) reply += `,"positions":${session.joins?.channels.size ?? 0}`;
+    session.connection.send(`${reply}}]`);
     if (this.#debug.on) this.#showDevice(session, device);
   }
 
@@ -725,6 +721,8 @@ export class Conversation implements SocketApplication<Session> {
     await acknowledged;
   }
 }
+
+const ignore = (): void => {};
 
 /** Undefined: it gave none. What an SDK of old calls a position is an id. */
 function positionOf({ epoch }: Session, { after, since, fresh }: Given): From | undefined {

@@ -34,21 +34,23 @@ export interface Subscription extends Given {
   readonly topic: string;
 }
 
+interface Hello {
+  readonly kind: "hello";
+  readonly pushId: PushId;
+  readonly platform?: string;
+  readonly subscriptions: readonly Subscription[];
+  /** Of its device's own channel. */
+  readonly own?: Given;
+  /** The client keeps exact positions; those that it gives are of this epoch, "" when it has none. */
+  readonly epoch?: string;
+  readonly tags?: readonly string[];
+  readonly token?: Token;
+  readonly acks?: true;
+  readonly background?: true;
+}
+
 export type Command =
-  | {
-      readonly kind: "hello";
-      readonly pushId: PushId;
-      readonly platform?: string;
-      readonly subscriptions: readonly Subscription[];
-      /** Of its device's own channel. */
-      readonly own?: Given;
-      /** The client keeps exact positions; those that it gives are of this epoch, "" when it has none. */
-      readonly epoch?: string;
-      readonly tags?: readonly string[];
-      readonly token?: Token;
-      readonly acks?: true;
-      readonly background?: true;
-    }
+  | Hello
   | ({ readonly kind: "subscribe" } & Subscription)
   | { readonly kind: "unsubscribe"; readonly topic: string }
   | { readonly kind: "check" }
@@ -182,34 +184,31 @@ function hello(value: unknown, limits: EventLimits, refuse: Refuse): Command | u
   if (pushId === undefined || pushId.length < PUSH_ID_MIN)
     return refuse("push_id_invalid", `id must be a string of ${PUSH_ID_MIN} to ${limits.idLength} characters`);
   const platform = text(fields["platform"], 64)?.toLowerCase();
-  const own = absent(fields["lastUnicastId"]) ? {} : given(fields["lastUnicastId"], limits);
+  const own = absent(fields["lastUnicastId"]) ? NONE : given(fields["lastUnicastId"], limits);
   const epoch = absent(fields["epoch"]) ? undefined : (text(fields["epoch"], MAX_EPOCH) ?? "");
   const tags = absent(fields["tags"]) ? undefined : tagList(fields["tags"], limits, refuse);
   const token = absent(fields["token"]) ? undefined : deviceToken(fields["token"], limits);
   if (token === undefined && !absent(fields["token"])) refuse("token_invalid", TOKEN_EXPECTED);
-  return {
+  // Assigned, not spread: every connection says hello, and each spread is an object more.
+  const command: { -readonly [Key in keyof Hello]: Hello[Key] } = {
     kind: "hello",
     pushId: pushId as PushId,
-    subscriptions: subscriptions(fields["topics"], record(fields["lastPacketIds"]) ?? {}, limits, refuse),
-    ...(fields["ack"] === true ? { acks: true as const } : {}),
-    ...(fields["background"] === true ? { background: true as const } : {}),
-    ...(platform === undefined ? {} : { platform }),
-    ...(Object.keys(own).length === 0 ? {} : { own }),
-    ...(epoch === undefined ? {} : { epoch }),
-    ...(tags === undefined ? {} : { tags }),
-    ...(token === undefined ? {} : { token }),
+    subscriptions: subscriptions(fields["topics"], fields["lastPacketIds"], limits, refuse),
   };
+  if (platform !== undefined) command.platform = platform;
+  if (fields["ack"] === true) command.acks = true;
+  if (fields["background"] === true) command.background = true;
+  if (own !== NONE) command.own = own;
+  if (epoch !== undefined) command.epoch = epoch;
+  if (tags !== undefined) command.tags = tags;
+  if (token !== undefined) command.token = token;
+  return command;
 }
 
 const absent = (value: unknown): boolean => value === undefined || value === null;
 
 /** Each kind of refusal once, however many topics it concerns. */
-function subscriptions(
-  topics: unknown,
-  positions: Readonly<Record<string, unknown>>,
-  limits: EventLimits,
-  refuse: Refuse,
-): Subscription[] {
+function subscriptions(topics: unknown, positions: unknown, limits: EventLimits, refuse: Refuse): Subscription[] {
   if (absent(topics)) return [];
   if (!Array.isArray(topics)) {
     refuse("event_malformed", "topics must be an array of strings");
@@ -227,17 +226,22 @@ function subscriptions(
     if (name !== undefined && names.size < limits.topics) names.add(name);
     else if (name !== undefined && !names.has(name)) once("topics_limit", topicsLimit(limits));
   }
-  return [...names].map((topic) => ({
-    topic,
-    ...given(Object.hasOwn(positions, topic) ? positions[topic] : undefined, limits),
-  }));
+  const known = record(positions);
+  return Array.from(names, (topic) => {
+    const at = known !== undefined && Object.hasOwn(known, topic) ? given(known[topic], limits) : NONE;
+    return at === NONE ? { topic } : { topic, ...at };
+  });
 }
 
+/** No position. */
+const NONE: Given = {};
+const FRESH: Given = { fresh: true };
+
 function given(position: unknown, limits: EventLimits): Given {
-  if (position === null) return { fresh: true };
+  if (position === null) return FRESH;
   if (Number.isSafeInteger(position) && (position as number) >= 0) return { since: position as number };
   const after = text(position, limits.idLength);
-  return after === undefined ? {} : { after };
+  return after === undefined ? NONE : { after };
 }
 
 function topicName(value: unknown, limits: EventLimits, refuse: Refuse): string | undefined {

@@ -50,8 +50,8 @@ export class Door {
     this.gate = new Gate({ most, perAddress, trusted: this.#trusted, refused: () => counters.refusedAtAccept++, warn });
   }
 
-  peer(res: HttpResponse, req: HttpRequest): Peer {
-    const address = addressText(res.getRemoteAddress());
+  /** @param address of the other end of the connection */
+  peer(address: string, req: HttpRequest): Peer {
     return this.#peers.find(callerAddress(address, req, this.#trusted));
   }
 

@@ -46,10 +46,13 @@ const REVISIONS: ReadonlySet<string> = new Set(["1", "2", "3", "4"]);
 
 export const isRefusal = (value: EngineRequest | Refusal): value is Refusal => "status" in value;
 
+/** Can be written into an answer. */
+const FIT_ORIGIN = /^[\x21-\x7e]{0,300}$/;
+
 /** The request's origin: "" when there is none or when it cannot be written into an answer. */
 export function originOf(req: HttpRequest): string {
   const origin = req.getHeader("origin");
-  return /^[\x21-\x7e]{0,300}$/.test(origin) ? origin : "";
+  return FIT_ORIGIN.test(origin) ? origin : "";
 }
 
 export function readRequest(
@@ -63,28 +66,59 @@ export function readRequest(
 ): EngineRequest | Refusal {
   if (body.kind === "wrong") return AMBIGUOUS;
   const origin = req.getHeader("origin");
-  if (origin !== originOf(req)) return BAD_REQUEST;
-  if (origin !== "" && !rules.origins.has(origin)) return FORBIDDEN;
+  if (origin !== "") {
+    if (!FIT_ORIGIN.test(origin)) return BAD_REQUEST;
+    if (!rules.origins.has(origin)) return FORBIDDEN;
+  }
 
-  const transport = req.getQuery("transport");
+  const { transport, eio, sid, b64, j } = readQuery(req);
   if (transport !== "polling" && transport !== "websocket") return TRANSPORT_UNKNOWN;
-  const eio = req.getQuery("EIO");
   if (eio === undefined ? rules.strictEio : !REVISIONS.has(eio)) return UNSUPPORTED;
   const revision = eio === "4" ? 4 : 3;
-  const sid = req.getQuery("sid");
   if (sid !== undefined && !/^[A-Za-z0-9_-]{20}$/.test(sid)) return SID_UNKNOWN;
+  const method = req.getMethod();
 
   return {
-    method: req.getMethod(),
+    method,
     transport,
     revision,
     sid,
-    base64: revision === 3 && Boolean(req.getQuery("b64")),
-    jsonp: (revision === 3 && req.getQuery("j")?.replace(/\D/g, "").slice(0, 10)) || undefined,
-    contentType: req.getHeader("content-type"),
+    base64: revision === 3 && Boolean(b64),
+    jsonp: (revision === 3 && j?.replace(/\D/g, "").slice(0, 10)) || undefined,
+    contentType: method === "post" ? req.getHeader("content-type") : "",
     contentLength: (body.kind === "body" && body.length) || 0,
     handshake: sid === undefined && rules.wish !== undefined ? readHandshake(req, rules.wish()) : undefined,
   };
+}
+
+interface Query {
+  readonly transport: string | undefined;
+  readonly eio: string | undefined;
+  readonly sid: string | undefined;
+  readonly b64: string | undefined;
+  readonly j: string | undefined;
+}
+
+/** Handshakes' queries, by their text: most clients send the same one, and uWS reads it anew for each parameter. */
+const queries = new Map<string, Query>();
+const MOST_QUERIES = 100;
+const LONGEST_QUERY = 64;
+
+function readQuery(req: HttpRequest): Query {
+  const text = req.getQuery();
+  const known = text.length <= LONGEST_QUERY ? queries.get(text) : undefined;
+  if (known !== undefined) return known;
+  const query: Query = {
+    transport: req.getQuery("transport"),
+    eio: req.getQuery("EIO"),
+    sid: req.getQuery("sid"),
+    b64: req.getQuery("b64"),
+    j: req.getQuery("j"),
+  };
+  if (query.sid !== undefined || text.length > LONGEST_QUERY) return query;
+  if (queries.size === MOST_QUERIES) queries.clear();
+  queries.set(text, query);
+  return query;
 }
 
 function readHandshake(req: HttpRequest, wish: HandshakeWish | undefined): Handshake | undefined {

@@ -96,11 +96,14 @@ export class Server<T> implements Gateway<T>, Host<T> {
   /** Those that have websockets: more than one only after a certificate was renewed. */
   readonly #apps = new Set<TemplatedApp>();
   #sweeping: NodeJS.Timeout | undefined = undefined;
-  /** What this round of the sweep has not looked at yet; undefined between two rounds. */
-  #unchecked: Iterator<Client<T>> | undefined = undefined;
+  /** The part of the sessions that this round of the sweep is at, and who of it was not looked at; undefined between two rounds. */
+  #part: number | undefined = undefined;
+  #unchecked: Iterable<Client<T>> | undefined = undefined;
   readonly #pace = new Pace();
   #turnEnds = false;
   readonly #toAnswer = new Set<Client<T>>();
+  /** The other end of the connection that becomes a websocket: `open` is called within `upgrade`. */
+  #upgrading = "";
   /** At the end of this turn, and why. */
   readonly #toClose = new Map<Client<T>, CloseReason>();
   readonly #intake: Intake;
@@ -168,7 +171,7 @@ export class Server<T> implements Gateway<T>, Host<T> {
     this.#door.closed = true;
     clearInterval(this.#sweeping);
     this.#listeners.stop();
-    this.#unchecked = undefined;
+    this.#part = undefined;
     const pace = new Pace();
     for (const client of this.#sessions.values()) {
       client.shut("server shutting down");
@@ -194,7 +197,7 @@ export class Server<T> implements Gateway<T>, Host<T> {
       upgrade: (res, req, context) => this.#upgrade(res, req, context),
       open: (ws) => {
         if (websockets++ === 0) this.#apps.add(app);
-        this.#door.gate.upgraded(limitedAs(addressText(ws.getRemoteAddress())));
+        this.#door.gate.upgraded(limitedAs(this.#upgrading));
         ws.getUserData().receiver.opened(ws);
       },
       message: (ws, data, isBinary) => ws.getUserData().receiver.message(ws, data, isBinary),
@@ -372,19 +375,25 @@ export class Server<T> implements Gateway<T>, Host<T> {
     }
     this.roster.sweep(performance.now());
     // A round of many connections takes several turns; the next one begins when it is done.
-    if (this.#unchecked !== undefined) return;
-    this.#unchecked = this.#sessions.values();
+    if (this.#part !== undefined) return;
+    this.#part = 0;
     this.#checkSome();
   }
 
   #checkSome(): void {
     this.#pace.begin();
-    for (let count = 1; this.#unchecked !== undefined; count++) {
-      const { value: client, done } = this.#unchecked.next();
-      if (done) this.#unchecked = undefined;
-      else client.check(this.clock.now, this.#silence[client.revision as Revision], this.#pingEvery);
-      if (count % 32 === 0 && this.#pace.over()) return inTurn(() => this.#checkSome());
+    const { parts } = this.#sessions;
+    let count = 0;
+    for (; this.#part !== undefined && this.#part < parts.length; this.#part++) {
+      this.#unchecked ??= parts[this.#part]!.values();
+      // A map's own iterator goes on where a loop has left it.
+      for (const client of this.#unchecked) {
+        client.check(this.clock.now, this.#silence[client.revision], this.#pingEvery);
+        if (++count % 32 === 0 && this.#pace.over()) return inTurn(() => this.#checkSome());
+      }
+      this.#unchecked = undefined;
     }
+    this.#part = undefined;
   }
 
   // ---- requests
@@ -404,7 +413,7 @@ export class Server<T> implements Gateway<T>, Host<T> {
     if (req.getMethod() === "options")
       return reply.sendAllowed(askedHeaders(req.getHeader("access-control-request-headers")));
     if (isRefusal(request)) return this.#door.refuse(reply, request);
-    if (request.sid === undefined) return this.#handshake(reply, request, () => this.#door.peer(res, req));
+    if (request.sid === undefined) return this.#handshake(reply, request, () => this.#door.peer(reply.address, req));
     const client = this.#find(request.sid);
     if (client === undefined) return this.#leave(reply, request);
     if (request.transport !== "polling" || client.polling === undefined || client.revision !== request.revision) {
@@ -494,6 +503,7 @@ export class Server<T> implements Gateway<T>, Host<T> {
     const refuse = (refusal: Refusal) => this.#door.refuseUpgrade(res, refusal, framed.closes);
     const request = readRequest(req, framed, this.#rules);
     if (isRefusal(request)) return refuse(request);
+    this.#upgrading = addressText(res.getRemoteAddress());
     let receiver: Receiver;
     if (request.sid !== undefined) {
       const client = this.#find(request.sid);
@@ -501,7 +511,7 @@ export class Server<T> implements Gateway<T>, Host<T> {
       if (client.revision !== request.revision) return refuse(BAD_REQUEST);
       receiver = request.transport === "websocket" ? this.#probe(client) : turnedAway;
     } else if (request.transport === "websocket") {
-      const peer = this.#door.peer(res, req);
+      const peer = this.#door.peer(this.#upgrading, req);
       const full = this.#door.full(peer, false);
       if (full !== undefined) return refuse(full);
       receiver = new Client(this, newSid(), request, peer);

@@ -19,7 +19,8 @@ export interface Handshake {
 
 /** Every field is required by one shipped client or another; the order is the reference's. */
 export function openPacket({ sid, upgrades, pingInterval, pingTimeout, maxPayload }: Handshake): string {
-  return `0${JSON.stringify({ sid, upgrades, pingInterval, pingTimeout, maxPayload })}`;
+  const times = `"pingInterval":${pingInterval},"pingTimeout":${pingTimeout},"maxPayload":${maxPayload}`;
+  return `0{"sid":"${sid}","upgrades":${JSON.stringify(upgrades)},${times}}`; // a sid has nothing to escape
 }
 
 /** Whether a text packet's first character is one of the seven types. */
