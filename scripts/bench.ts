@@ -11,6 +11,7 @@ import { pagesFilled, pagesOpen } from "./bench/console.ts";
 import { telling } from "./bench/hooks.ts";
 import { hanging, logins } from "./bench/login.ts";
 import { broadcast, throughApns } from "./bench/notifications.ts";
+import { registering } from "./bench/registering.ts";
 import { LOAD_CORE, type Running, root, type ServerName, start, stopAll, tools } from "./bench/servers.ts";
 import { add, HEAD, limit, median, put, rows, short } from "./bench/table.ts";
 
@@ -212,10 +213,7 @@ async function main(): Promise<void> {
     }
     limit("RSS per idle registered connection at 10,000: bytes", "<= 3072", 3072, median(figures));
   }
-  if (wanted("register")) {
-    await compare("connections registered per s", 0.35, "bare", (server) => registrations(server));
-    await compare("connections registered per s", 4, "socketio", (server) => registrations(server));
-  }
+  if (wanted("register")) await registering(ROUNDS, subscribe);
   if (wanted("device")) {
     await compare("push to one pushId by HTTP, 50 callers: calls/s", 0.5, "bare", async (server) => {
       if (server.name === "bare") return call(server, 50, 3, `pushId=${encode("wsload000000000")}&${FRAME_PUSH}`);

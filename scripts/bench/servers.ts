@@ -1,7 +1,7 @@
 // The servers that are measured, each in a process of its own on the server's core.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../../src/http/uws/listeners.ts";
@@ -20,6 +20,15 @@ const newData = () => join(tools, `data-${directories++}`);
 /** Started and not stopped yet. */
 const running = new Set<ChildProcess>();
 
+/** Processor time of a server's threads so far, seconds. */
+export interface Cpu {
+  readonly main: number;
+  /** 0 where there is none. */
+  readonly storage: number;
+  /** Those that compile and collect. */
+  readonly others: number;
+}
+
 export interface Running {
   readonly name: string;
   readonly wsPort: number;
@@ -29,6 +38,7 @@ export interface Running {
   readonly rss: () => number;
   /** Processor time so far, seconds. */
   readonly cpu: () => number;
+  readonly threads: () => Cpu;
   stop(): Promise<void>;
 }
 
@@ -75,6 +85,7 @@ export async function start(
     mode: name === "bare" || name === "turn" ? "raw" : "eio4",
     rss: () => memoryOf(child.pid!, "VmRSS"),
     cpu: () => cpuOf(child.pid!),
+    threads: () => threadsOf(child.pid!),
     async stop() {
       child.kill("SIGTERM");
       const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
@@ -107,6 +118,20 @@ const memoryOf = (pid: number, what: "VmRSS" | "VmHWM"): number =>
 
 /** The most memory that it had so far, bytes. */
 export const peakOf = (pid: number): number => memoryOf(pid, "VmHWM");
+
+function threadsOf(pid: number): Cpu {
+  const cpu = { main: 0, storage: 0, others: 0 };
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const of = (file: string): string => readFileSync(`/proc/${pid}/task/${thread}/${file}`, "utf8");
+    try {
+      // Nice, behind the name: the storage thread gives way to the others.
+      const nice = Number(of("stat").split(") ")[1]?.split(" ")[16]);
+      const kind = Number(thread) === pid ? "main" : nice > 0 ? "storage" : "others";
+      cpu[kind] += Number(of("schedstat").split(" ")[0]) / 1e9;
+    } catch {} // it has ended
+  }
+  return cpu;
+}
 
 /** What an interrupted measurement would leave behind. */
 export function stopAll(): void {
