@@ -5,7 +5,7 @@ import { Worker } from "node:worker_threads";
 import { type Access, type Api, createApi } from "./api/routes.ts";
 import { Asking } from "./app/asking.ts";
 import { clientLibrary, threadSource } from "./app/assets.ts";
-import { createAudit } from "./app/audit.ts";
+import { type Audit, createAudit } from "./app/audit.ts";
 import { type Certificates, openCertificates } from "./app/certificates.ts";
 import { clientFiles } from "./app/client-files.ts";
 import { type Joined, joinNodes } from "./app/cluster.ts";
@@ -30,6 +30,7 @@ import { type Config, hasLogin, type TlsSection } from "./config/index.ts";
 import { maskedConfig } from "./config/text.ts";
 import type { Asker } from "./core/ask.ts";
 import { bind, forget, unbind } from "./core/connect.ts";
+import type { Staged } from "./core/copies.ts";
 import type { Debug } from "./core/debug.ts";
 import { PushError } from "./core/errors.ts";
 import { LEEWAY, type Revocation } from "./core/login.ts";
@@ -39,6 +40,7 @@ import { push, pushOnce } from "./core/push.ts";
 import { createReport } from "./core/report.ts";
 import { Tally } from "./core/tally.ts";
 import { Traits } from "./core/traits.ts";
+import { replacedFile } from "./engine/backup.ts";
 import type { BatchFigures } from "./engine/calls.ts";
 import { makeDirectory } from "./engine/directory.ts";
 import { type LocalEngine, type LocalEngineOptions, openLocalEngine } from "./engine/local.ts";
@@ -147,6 +149,7 @@ export async function startApp(
       ? {}
       : { onBatch: ({ work, commit }: BatchFigures) => metrics.transaction(work + commit) }),
   };
+  let restored: Staged | undefined;
   const engine: LocalEngine =
     config.engine === "postgres"
       ? await openShared(config, { ...stored, onTrouble: onceAMinute((message) => log.error(message)) })
@@ -154,6 +157,8 @@ export async function startApp(
           ...stored,
           dataDir: config.data,
           synchronous: storage.synchronous,
+          ...(storage.backups === "" ? {} : { backups: resolve(storage.backups) }),
+          onRestored: (staged) => (restored = staged),
           onFatal: failed.resolve,
           onTrouble: onceAMinute((message) => log.error(`${message}; until then only what needs no disk is served`)),
           ...(startThread === undefined ? {} : { startThread }),
@@ -183,6 +188,7 @@ export async function startApp(
   const audit = createAudit(engine.audit, (error, lost) =>
     log.error({ err: error, lost }, "the audit log cannot be stored; trying again"),
   );
+  if (restored !== undefined) tellRestored(restored, config.data, audit, log);
   const conversation: Conversation = new Conversation({
     hub,
     engine,
@@ -328,6 +334,7 @@ export async function startApp(
         settings: () => current.admin,
         admins: engine.admins,
         shared: engine.cluster !== undefined,
+        ...(engine.copies === undefined ? {} : { copies: engine.copies }),
         api,
         live: {
           totals: together.totals,
@@ -445,6 +452,18 @@ function wishOf(hasLogin: boolean, asker: Asker): HandshakeWish | undefined {
 
 /** How much of what is kept for a topic is shown (`sizeOf`). */
 const KEPT_SHOWN = 1_000_000;
+
+/** As it was asked for in the console before this start. The log of then is in what was replaced. */
+function tellRestored({ name, who, at, devices }: Staged, data: string, audit: Audit, log: Log): void {
+  log.warn(
+    `${name} was restored, as ${who} asked for at ${new Date(at).toISOString()}: ${devices} devices; ` +
+      `the data before is kept as ${replacedFile(data)}`,
+  );
+  audit.add({
+    ...{ time: Date.now(), who: `${who} (console)`, address: "local", action: "/admin/backup/restored" },
+    ...{ what: JSON.stringify({ name, devices, asked: new Date(at).toISOString() }), status: 200, requestId: "" },
+  });
+}
 
 /** The engine of several processes; what speaks to PostgreSQL is loaded only for it. */
 async function openShared(

@@ -1,15 +1,20 @@
 // The console's listener: its page, logins, the API for whoever has logged in, live figures. README.md numbers what is promised.
 
-import { allowing, json } from "../api/answer.ts";
+import { allowing, json, STATUS_OF } from "../api/answer.ts";
 import { createPages, type PageWords, shownText } from "../api/pages.ts";
 import { createRefusals } from "../api/refusals.ts";
 import type { Api, Visitor } from "../api/routes.ts";
 import type { AdminSession, Admins } from "../core/admin.ts";
 import type { AuditEntry } from "../core/audit.ts";
+import type { Copies } from "../core/copies.ts";
+import { PushError } from "../core/errors.ts";
 import type { Head, Header, Response, Site, Stream } from "../http/message.ts";
 import { HttpError } from "../http/message.ts";
+import { backupDeeds, backupDownload } from "./backups.ts";
+import { type Deed, textOf } from "./deed.ts";
 import { type ClientPlace, consoleFiles } from "./files.ts";
 import { LiveFeed, type LiveSource } from "./live.ts";
+import { peopleDeeds } from "./people.ts";
 import { type Login, Sessions, type SessionTimes } from "./sessions.ts";
 
 export interface ConsoleOptions {
@@ -18,6 +23,8 @@ export interface ConsoleOptions {
   /** The page's files by their names. */
   readonly files: ReadonlyMap<string, Uint8Array>;
   readonly live: LiveSource;
+  /** Absent: the store has other means. */
+  readonly copies?: Copies;
   /** What may change while it runs. */
   readonly settings: () => ConsoleSettings;
   readonly client: () => ClientPlace;
@@ -276,6 +283,11 @@ export function createConsole(options: ConsoleOptions): Console {
 
   const looks: Readonly<Record<string, (call: Call) => Promise<Response>>> = {
     session: async (call) => json(described(await loginOf(call.cookie))),
+    async "backup/file"(call) {
+      const login = await loginOf(call.cookie);
+      visitorOf(login).admit(download.access);
+      return guarded(await download.answer(new URLSearchParams(call.query)), login.id);
+    },
     async live(call) {
       const login = await loginOf(call.cookie);
       const asked = new URLSearchParams(call.query);
@@ -283,6 +295,34 @@ export function createConsole(options: ConsoleOptions): Console {
       return guarded(feed.open([...new Set(topics.filter((topic) => topic !== ""))], login.id), login.id);
     },
   };
+
+  const { copies } = options;
+  const download = backupDownload({ copies });
+  const deeds: Readonly<Record<string, Deed>> = {
+    ...peopleDeeds({ admins, alive: () => sessions.lives, now, ended: endDead }),
+    ...backupDeeds({ copies, audit: options.audit, whoIs, now }),
+  };
+
+  /** Whoever asks is let in, and what changes something is noted with what came of it. */
+  async function perform(name: string, deed: Deed, call: Call): Promise<Response> {
+    const login = await loginOf(call.cookie);
+    const { address, requestId, fields } = call;
+    const tell = (status?: number, message?: string): void => {
+      const what = Object.fromEntries((deed.notes ?? []).map((one) => [one, fields[one]]));
+      if (deed.access !== "read") note(call, name, login.name, what, status, message);
+    };
+    try {
+      visitorOf(login).admit(deed.access);
+      const members = await deed.act(fields, { name: login.name, address, requestId });
+      tell();
+      return json({ code: "success", ...members });
+    } catch (error) {
+      if (error instanceof HttpError) tell(error.status, error.message);
+      else if (error instanceof PushError) tell(STATUS_OF[error.code], error.message);
+      else tell(500, "internal error");
+      throw error;
+    }
+  }
 
   // ---- the site
 
@@ -296,9 +336,15 @@ export function createConsole(options: ConsoleOptions): Console {
     const { address, requestId, query } = head;
     const cookie = cookieOf(head);
     if (head.path.startsWith("/api/")) return openApi(head, cookie);
-    const name = /^\/admin\/(\w+)$/.exec(head.path)?.[1] ?? "";
+    const name = /^\/admin\/(\w+(?:\/\w+)?)$/.exec(head.path)?.[1] ?? "";
     const look = Object.hasOwn(looks, name) ? looks[name] : undefined;
-    const action = Object.hasOwn(actions, name) ? actions[name] : undefined;
+    const deed = Object.hasOwn(deeds, name) ? deeds[name] : undefined;
+    const action =
+      deed === undefined
+        ? Object.hasOwn(actions, name)
+          ? actions[name]
+          : undefined
+        : (call: Call) => perform(name, deed, call);
     if (look !== undefined && isLook) return () => look({ address, requestId, query, cookie, fields: {} });
     if (action === undefined || head.method !== "post") {
       const known = look !== undefined || action !== undefined;
@@ -339,8 +385,29 @@ export function createConsole(options: ConsoleOptions): Console {
     throw new HttpError(403, why);
   }
 
+  // ---- what a page's own script asks for
+
+  /** Heads of such calls. */
+  const quiet = new WeakSet<Head>();
+
+  /** Browsers note every refusal as an error of the page; its script reads the status from a header instead. */
+  const told = (response: Response, head: Head | undefined): Response =>
+    head === undefined || response.status < 400 || !quiet.has(head)
+      ? response
+      : { ...response, status: 200, headers: [...response.headers, ["X-Status", String(response.status)]] };
+
+  const site: Site = {
+    open(head) {
+      if (head.header("x-quiet") !== "") quiet.add(head);
+      const opened = open(head);
+      if (typeof opened !== "function") return told(opened, head);
+      return async (sealed, body) => told(await opened(sealed, body), head);
+    },
+    failure: (error, head) => told(api.site.failure(error, head), head),
+  };
+
   return {
-    site: { open, failure: api.site.failure },
+    site,
     listening(port) {
       cookieName = `${secure ? "__Host-" : ""}pushbox-${port}`;
     },
@@ -371,10 +438,4 @@ function fieldsOf(contentType: string, body: Buffer): Readonly<Record<string, un
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new HttpError(400, "the request body must be a JSON object");
   return Object.fromEntries(Object.entries(value));
-}
-
-function textOf(value: unknown, name: string): string {
-  if (value === undefined || value === null || value === "") throw new HttpError(400, `${name} is required`);
-  if (typeof value !== "string") throw new HttpError(400, `${name} must be a text`);
-  return value;
 }

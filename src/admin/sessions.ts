@@ -51,7 +51,8 @@ export class Sessions {
     this.#tries = new Tries(options.elapsed);
   }
 
-  get #alive(): Alive {
+  /** Which logins count now. */
+  get lives(): Alive {
     const { now, times } = this.#options;
     const { idle, lifetime } = times();
     return { begunAfter: now() - lifetime, usedAfter: now() - idle };
@@ -70,7 +71,7 @@ export class Sessions {
   }
 
   alive(id: string): Promise<AdminSession | undefined> {
-    return this.#options.admins.session(id, this.#alive);
+    return this.#options.admins.session(id, this.lives);
   }
 
   /** @returns the secret of the login */
@@ -89,9 +90,11 @@ export class Sessions {
       throw new HttpError(429, `too many wrong tries: try again in ${seconds} s`, { members: { wait } });
     }
     let isRight: boolean;
+    let isDisabled = false;
     try {
       const user = await this.#options.admins.user(name);
       isRight = await isPassword(password, user?.password);
+      isDisabled = user?.disabled === true;
     } catch (error) {
       this.#tries.undone(address);
       throw error;
@@ -99,12 +102,12 @@ export class Sessions {
     this.counts[isRight ? "success" : "wrong"]++;
     if (!isRight) throw new HttpError(401, WRONG);
     this.#tries.right(address);
+    if (isDisabled) throw new HttpError(403, `${name} may not log in at present: ask an operator`);
   }
 
   async #begin(name: string): Promise<string> {
     const { secret, id } = newSecret();
-    if (!(await this.#options.admins.begin(id, name, this.#options.now(), this.#alive)))
-      throw new HttpError(401, WRONG);
+    if (!(await this.#options.admins.begin(id, name, this.#options.now(), this.lives))) throw new HttpError(401, WRONG);
     return secret;
   }
 
@@ -150,7 +153,8 @@ const USED_UP = "this link was used, or is too old: make a new one with pushbox 
 
 const spelled = (name: string): string => name.normalize("NFC").trim();
 
-function nameOf(given: string | undefined, asked: string | undefined): string {
+/** @throws HttpError 400 for what is no name, or not that of the link */
+export function nameOf(given: string | undefined, asked: string | undefined): string {
   const name = spelled(asked ?? given ?? "");
   if (given !== undefined && name !== given) throw new HttpError(400, `name: this link is for ${given}`);
   if (name === "") throw new HttpError(400, "name is required: by it you log in from now on");

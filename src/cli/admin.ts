@@ -1,22 +1,19 @@
 // The command `admin`: who may use the web console. Done on the data itself, so whoever can read that may do it, whether a server
 // runs or not; no password is ever typed here, only links are made by which one is set in the page.
+import { INVITED } from "../admin/people.ts";
 import { LINK_LASTS, newSecret } from "../admin/sessions.ts";
 import { databaseOf } from "../app/database.ts";
 import { setupLink, url } from "../app/places.ts";
 import type { Config } from "../config/index.ts";
 import type { Row } from "../config/settings.ts";
-import { type AdminUser, ROLES, type Role } from "../core/admin.ts";
+import { ROLES, type Role } from "../core/admin.ts";
 import type { AuditEntry } from "../core/audit.ts";
 import { PushError } from "../core/errors.ts";
 import { printable } from "../core/printable.ts";
-import { DAY } from "../core/time.ts";
 import { type AdminDesk, atAdminDesk } from "../engine/admins.ts";
 import { type Cli, configured, failed, type Options, ok, words, wrong } from "./command.ts";
 import { tableText } from "./render.ts";
 import { explain } from "./trouble.ts";
-
-/** A person who is invited is seldom at the keyboard. */
-const INVITED = DAY;
 
 interface Done {
   readonly text: string;
@@ -71,8 +68,12 @@ const USER: readonly Sub[] = [
           rows.length === 0
             ? "nobody yet: pushbox admin reset makes a link"
             : tableText(
-                rows.map((row) => ({ ...row, name: printable(row.name) })),
-                ["name", "role", "since"],
+                rows.map((row) => ({
+                  ...row,
+                  name: printable(row.name),
+                  login: row.disabled === true ? "disabled" : "enabled",
+                })),
+                ["name", "role", "login", "since"],
               ),
       };
     },
@@ -93,7 +94,6 @@ Example:
         throw new PushError("invalid", "a name has 1 to 64 characters that can be seen");
       const users = await desk.users();
       const known = users.find((user) => user.name === name);
-      if (known !== undefined && role !== undefined) keepOperator(users, name, role);
       const as = role ?? known?.role ?? "viewer";
       await desk.invite({ id, until, role: as }, name);
       await desk.note(entry("user/add", { name, role: as }));
@@ -106,7 +106,6 @@ Example:
     takes: [NAME],
     about: "Example:\n  pushbox admin user remove ann",
     async act(_config, { words: [name = ""] }, desk) {
-      keepOperator(await desk.users(), name, undefined);
       if (!(await desk.remove(name))) throw unknown(name);
       await desk.note(entry("user/remove", { name }));
       return { json: { removed: name }, text: `${name} is no user any more` };
@@ -120,12 +119,28 @@ Example:
     async act(_config, { words: [name = "", given = ""] }, desk) {
       const role = ROLES.find((one) => one === given);
       if (role === undefined) throw new PushError("invalid", `${given}: write ${ROLES.join(" or ")}`);
-      keepOperator(await desk.users(), name, role);
       if (!(await desk.setRole(name, role))) throw unknown(name);
       await desk.note(entry("user/role", { name, role }));
       return { json: { name, role }, text: `${name} is ${role === "operator" ? "an operator" : "a viewer"} now` };
     },
   },
+  ...(["disable", "enable"] as const).map(
+    (act): Sub => ({
+      name: act,
+      summary:
+        act === "disable"
+          ? "let a user log in no more, without taking it away; logins end"
+          : "let a user log in again who was disabled",
+      takes: [NAME],
+      about: `It holds at once; the password stays.\n\nExample:\n  pushbox admin user ${act} ann`,
+      async act(_config, { words: [name = ""] }, desk) {
+        const disabled = act === "disable";
+        if (!(await desk.setDisabled(name, disabled))) throw unknown(name);
+        await desk.note(entry(`user/${act}`, { name }));
+        return { json: { name, disabled }, text: `${name} may ${disabled ? "not log in any more" : "log in again"}` };
+      },
+    }),
+  ),
 ];
 
 export function addAdmin(cli: Cli): void {
@@ -198,17 +213,6 @@ function linked({ admin }: Config, secret: string, until: number, what: string):
 
 const unknown = (name: string): PushError =>
   new PushError("invalid", `${name} is no user: pushbox admin user list names them`);
-
-/** @param role what the user of this name would be; undefined: gone */
-function keepOperator(users: readonly AdminUser[], name: string, role: Role | undefined): void {
-  if (role === "operator") return;
-  const left = users.filter((user) => user.role === "operator" && user.name !== name);
-  if (left.length === 0 && users.some((user) => user.name === name))
-    throw new PushError(
-      "invalid",
-      `${name} is the only operator: add another first (pushbox admin user add NAME --role operator)`,
-    );
-}
 
 const entry = (action: string, what: object): AuditEntry => ({
   time: Date.now(),

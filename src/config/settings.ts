@@ -329,6 +329,13 @@ export const settings = {
       "Days after which a device that has no token, no uid and no tags, and was not seen meanwhile, is forgotten.",
     ),
     arrival_days: integer(30, 1, 3650, "Days for which the statistics of a notification are kept."),
+    backups: text(
+      "",
+      /^[^\0]*$/,
+      "the path of a directory",
+      "<directory>",
+      "Directory of the copies that the console makes and restores; empty: backups in that of the data.",
+    ),
   },
   hooks: {
     keep: integer(

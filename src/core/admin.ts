@@ -9,6 +9,38 @@ export interface AdminUser {
   readonly role: Role;
   /** Epoch milliseconds. */
   readonly since: number;
+  /** May not log in until somebody allows it again. */
+  readonly disabled?: true;
+}
+
+/** With what is going on. Times are epoch milliseconds. */
+export interface AdminPerson extends AdminUser {
+  /** Logins that count. */
+  readonly sessions: number;
+  /** The last request of one of them, to within a minute. */
+  readonly used?: number;
+  /** There is a link, good until then, by which the user sets a password. */
+  readonly link?: number;
+}
+
+/** Invited, and not yet a user. */
+export interface Invited {
+  readonly name: string;
+  readonly role: Role;
+  readonly until: number;
+}
+
+export interface AdminPeople {
+  readonly people: readonly AdminPerson[];
+  readonly invited: readonly Invited[];
+}
+
+/** @returns why this may not become of the user; undefined: it may */
+export function lastOperator(users: readonly AdminUser[], name: string): string | undefined {
+  const isOperator = ({ role, disabled }: AdminUser): boolean => role === "operator" && disabled !== true;
+  const operators = users.filter(isOperator);
+  if (operators.length !== 1 || operators[0]?.name !== name) return undefined;
+  return `${name} is the only operator: add another first (pushbox admin user add NAME --role operator)`;
 }
 
 /** `password` as `admin/password.ts` writes it. */
@@ -47,8 +79,22 @@ export interface Alive {
 export const MOST_USERS = 100;
 export const SESSIONS_PER_USER = 20;
 
+/** What one user does to others, or the command line to all. Each in one step; the last operator stays one: `PushError("invalid")`. */
+export interface AdminRule {
+  /** A link for a user of this name and role, who may be new; the one before it ends. Rejects for one who may not log in. */
+  invite(link: AdminLink, name: string): Promise<void>;
+  /** Logins and links of the user end too. False: there is no such user, nor one who is invited. */
+  remove(name: string): Promise<boolean>;
+  setRole(name: string, role: Role): Promise<boolean>;
+  /** Logins and links of a user who may not log in end. */
+  setDisabled(name: string, disabled: boolean): Promise<boolean>;
+}
+
 /** What is asked for by `id` is the hash of what the browser has. */
-export interface Admins {
+export interface Admins extends AdminRule {
+  people(now: number, alive: Alive): Promise<AdminPeople>;
+  /** @returns how many logins of the user have ended */
+  endAll(name: string): Promise<number>;
   /** At most `MOST_USERS`, by name. */
   users(): Promise<readonly AdminUser[]>;
   user(name: string): Promise<StoredUser | undefined>;

@@ -1,6 +1,6 @@
 // Users of the web console of a single process, and what the command line does to them while a server runs or not.
 import { existsSync } from "node:fs";
-import type { AdminLink, Admins, AdminUser, Role } from "../core/admin.ts";
+import type { AdminLink, AdminRule, Admins, AdminUser } from "../core/admin.ts";
 import type { AuditEntry } from "../core/audit.ts";
 import { PushError } from "../core/errors.ts";
 import type { Calls } from "./calls.ts";
@@ -12,6 +12,12 @@ import { MIGRATIONS, openFile, recognise } from "./sqlite/schema.ts";
 
 export const localAdmins = (queue: Calls): Admins => ({
   users: () => queue.call("adminUsers", []),
+  people: (now, alive) => queue.call("adminPeople", [now, alive]),
+  invite: (link, name) => queue.call("inviteAdmin", [link, name]),
+  remove: (name) => queue.call("removeAdmin", [name]),
+  setRole: (name, role) => queue.call("setAdminRole", [name, role]),
+  setDisabled: (name, disabled) => queue.call("setAdminDisabled", [name, disabled]),
+  endAll: (name) => queue.call("endAdminSessions", [name]),
   user: (name) => queue.call("adminUser", [name]),
   begin: (id, name, now, alive) => queue.call("beginAdminSession", [id, name, now, alive]),
   session: (id, alive) => queue.call("adminSession", [id, alive]),
@@ -25,15 +31,10 @@ export const localAdmins = (queue: Calls): Admins => ({
 });
 
 /** What the command line does, in one step. */
-export interface AdminDesk {
+export interface AdminDesk extends AdminRule {
   users(): Promise<readonly AdminUser[]>;
-  /** A link for a user of this name and role, who may be new; the one before it ends. */
-  invite(link: AdminLink, name: string): Promise<void>;
   /** Ends every session; the users stay. */
   reset(link: AdminLink): Promise<void>;
-  /** False: there is no such user. */
-  remove(name: string): Promise<boolean>;
-  setRole(name: string, role: Role): Promise<boolean>;
   note(entry: AuditEntry): Promise<void>;
 }
 
@@ -61,6 +62,7 @@ export async function atAdminDesk<T>(dataDir: string, act: (desk: AdminDesk) => 
       reset: async (link) => table.resetAdmins(link),
       remove: async (name) => table.removeAdmin(name),
       setRole: async (name, role) => table.setAdminRole(name, role),
+      setDisabled: async (name, disabled) => table.setAdminDisabled(name, disabled),
       note: async (entry) => audit.addAudit([entry]),
     });
     db.exec("COMMIT");

@@ -6,11 +6,14 @@ import {
   copyFileSync,
   existsSync,
   openSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from "node:fs";
 import type Database from "better-sqlite3";
+import type { Staged } from "../core/copies.ts";
 import { PushError } from "../core/errors.ts";
 import { databaseFile, lockDirectory } from "./directory.ts";
 import { endAdminSessions } from "./sqlite/admins.ts";
@@ -27,9 +30,13 @@ export interface BackupInfo {
 }
 
 /** A consistent copy of an open database as one file, complete before it has its name. */
-export async function copyDatabase(db: Database, target: string, pages: number): Promise<void> {
+export async function copyDatabase(
+  db: Database,
+  target: string,
+  pages: number,
+  part = `${target}.part`,
+): Promise<void> {
   if (existsSync(target)) throw new PushError("invalid", `${target} exists: give the backup a name that is free`);
-  const part = `${target}.part`;
   try {
     rmSync(part, { force: true });
     closeSync(openSync(part, "wx", 0o600));
@@ -47,6 +54,11 @@ export async function copyDatabase(db: Database, target: string, pages: number):
     throw explain(error, target);
   }
 }
+
+/** What a restore replaced, and what the next start puts in the place of the data. */
+export const replacedFile = (dataDir: string): string => `${databaseFile(dataDir)}.replaced`;
+export const nextFile = (dataDir: string): string => `${databaseFile(dataDir)}.next`;
+const noteFile = (dataDir: string): string => `${nextFile(dataDir)}.json`;
 
 /** A consistent copy of a data directory's database, whether a server runs on it or not, into a new file. */
 export async function backupData(dataDir: string, target: string): Promise<void> {
@@ -109,12 +121,9 @@ export function restore(file: string, dataDir: string, options: { readonly force
     const info = checkBackup(part);
     beginLife(part);
     syncFile(part);
-    // Its log belongs to it: left behind, it would be taken for the log of the file that comes.
-    for (const end of ["", "-wal"])
-      if (existsSync(`${target}${end}`)) renameSync(`${target}${end}`, `${target}.replaced${end}`);
-    rmSync(`${target}-shm`, { force: true });
-    renameSync(part, target);
-    syncDirectory(target);
+    replace(dataDir, part);
+    // What was prepared in the console would take its place at the next start.
+    unstage(dataDir);
     return { ...info, file };
   } catch (error) {
     for (const rest of [part, `${part}-wal`, `${part}-shm`]) rmSync(rest, { force: true });
@@ -122,4 +131,87 @@ export function restore(file: string, dataDir: string, options: { readonly force
   } finally {
     lock.release();
   }
+}
+
+/** Puts a file in the place of the data, which is kept. Cut short anywhere, it can be done once more. */
+function replace(dataDir: string, file: string): void {
+  const target = databaseFile(dataDir);
+  const kept = replacedFile(dataDir);
+  if (existsSync(target)) for (const end of ["-wal", "-shm"]) rmSync(`${kept}${end}`, { force: true });
+  // Its log belongs to it: left behind, it would be taken for the log of the file that comes.
+  for (const end of ["", "-wal"]) if (existsSync(`${target}${end}`)) renameSync(`${target}${end}`, `${kept}${end}`);
+  rmSync(`${target}-shm`, { force: true });
+  renameSync(file, target);
+  syncDirectory(target);
+}
+
+// ---- prepared while the server runs, put in place by its next start
+
+/** Checks a copy and prepares it for the next start of the server that runs. All or nothing, and nothing changes until then. */
+export async function stage(
+  source: string,
+  dataDir: string,
+  about: Pick<Staged, "name" | "who" | "at">,
+): Promise<BackupInfo> {
+  const next = nextFile(dataDir);
+  unstage(dataDir);
+  const db = openFile(source, { fileMustExist: true });
+  const ready = `${next}.ready`;
+  try {
+    rmSync(ready, { force: true });
+    // By way of SQLite: what has a write-ahead log is copied with it.
+    await copyDatabase(db, ready, 0x7fffffff, `${next}.part`);
+    const info = checkBackup(ready);
+    beginLife(ready);
+    syncFile(ready);
+    const staged: Staged = { ...about, devices: info.devices, format: info.format };
+    writeFileSync(noteFile(dataDir), JSON.stringify(staged), { mode: 0o600 });
+    syncFile(noteFile(dataDir));
+    renameSync(ready, next);
+    syncDirectory(next);
+    return info;
+  } catch (error) {
+    for (const end of ["", "-wal", "-shm", "-journal"]) rmSync(`${ready}${end}`, { force: true });
+    throw explain(error, source);
+  } finally {
+    db.close();
+  }
+}
+
+/** What the next start puts in the place of the data. */
+export function readStaged(dataDir: string): Staged | undefined {
+  if (!existsSync(nextFile(dataDir))) return undefined;
+  try {
+    return JSON.parse(readFileSync(noteFile(dataDir), "utf8")) as Staged; // as `stage` wrote it, before the file had its name
+  } catch {
+    const { mtimeMs } = statSync(nextFile(dataDir));
+    return { name: nextFile(dataDir), who: "somebody", at: Math.floor(mtimeMs), devices: 0, format: 0 };
+  }
+}
+
+/** @returns false: nothing was prepared */
+export function unstage(dataDir: string): boolean {
+  const was = existsSync(nextFile(dataDir));
+  rmSync(nextFile(dataDir), { force: true });
+  rmSync(noteFile(dataDir), { force: true });
+  return was;
+}
+
+/** At a start, by whoever holds the directory's lock. @returns what was put in place; undefined: nothing was prepared */
+export function putStaged(dataDir: string): Staged | undefined {
+  const staged = readStaged(dataDir);
+  if (staged === undefined) return undefined;
+  replace(dataDir, nextFile(dataDir));
+  unstage(dataDir);
+  return staged;
+}
+
+/** @throws PushError while the next start of the server would replace the data, so that what is done to it now would be lost */
+export function refuseStaged(dataDir: string): void {
+  const staged = readStaged(dataDir);
+  if (staged === undefined) return;
+  throw new PushError(
+    "conflict",
+    `${staged.name} is prepared to be restored at the next start: start the server once, or remove ${nextFile(dataDir)}`,
+  );
 }

@@ -5,6 +5,7 @@ import type Database from "better-sqlite3";
 import type { PushId, Uid } from "../core/device.ts";
 import { PushError } from "../core/errors.ts";
 import type { ImportedDevice, ImportState, ImportVerdict } from "../core/import.ts";
+import { refuseStaged } from "./backup.ts";
 import { databaseFile, lockDirectory } from "./directory.ts";
 import { explain } from "./sqlite/faults.ts";
 import { importing } from "./sqlite/import.ts";
@@ -41,6 +42,7 @@ export function openImport(dataDir: string, source: string, now: () => number = 
   let db: Database;
   let opened: Store;
   try {
+    refuseStaged(dataDir);
     db = openDatabase(file, "NORMAL");
     opened = store(db, { task: "store", dataDir, synchronous: "NORMAL", ...UNUSED, started: now() });
   } catch (error) {

@@ -1,14 +1,16 @@
 // The engine of a single process: SQLite in one thread, this process's hub as the broker. Starts the thread and makes the
 // parts of the port from its calls.
 import { existsSync, statSync } from "node:fs";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { Worker } from "node:worker_threads";
+import type { Content, Copies, Staged } from "../core/copies.ts";
 import type { Engine } from "../core/engine.ts";
 import { PushError } from "../core/errors.ts";
 import { Traits, type VendorTraits } from "../core/traits.ts";
 import { localAdmins } from "./admins.ts";
 import { localBroker } from "./broker.ts";
 import { type BatchFigures, Queue, revive } from "./calls.ts";
+import { localCopies } from "./copies.ts";
 import { localAudit, localCounters } from "./counters.ts";
 import { localDevices } from "./devices.ts";
 import { databaseFile } from "./directory.ts";
@@ -18,7 +20,7 @@ import { localOutbox } from "./jobs.ts";
 import type { Keep } from "./keep.ts";
 import { localRevocations } from "./revocations.ts";
 import type { Synchronous } from "./sqlite/schema.ts";
-import type { Reply, Request, ThreadData } from "./sqlite/thread.ts";
+import type { CopyOrder, Reply, Request, ThreadData } from "./sqlite/thread.ts";
 import { chores } from "./sweep.ts";
 import { localTestDevices } from "./test-devices.ts";
 
@@ -44,6 +46,10 @@ export interface LocalEngineOptions {
   readonly now?: () => number;
   /** Milliseconds by a clock that is never set. */
   readonly elapsed?: () => number;
+  /** Where copies are kept; absent: `backups` in the data directory. */
+  readonly backups?: string;
+  /** A copy was put in the place of the data, as was asked for before this start. */
+  readonly onRestored?: (staged: Staged) => void;
   /** Told of each message that was committed, for metrics. */
   readonly onBatch?: (figures: BatchFigures) => void;
 }
@@ -64,6 +70,8 @@ export interface StoreStatistics {
 }
 
 export interface LocalEngine extends Engine {
+  /** Absent: the store makes its copies by other means. */
+  readonly copies?: Copies;
   /** Writes something. Rejects with `PushError("unavailable")` while the store cannot. */
   probe(): Promise<void>;
   statistics(): StoreStatistics;
@@ -80,6 +88,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
   const worker = start({ task: "store", dataDir, synchronous, keep, arrivalDays, vendors, started: now() });
   const first = await firstReply(worker);
   if (first.kind === "ready" && first.trouble !== undefined) options.onTrouble?.(first.trouble);
+  if (first.kind === "ready" && first.restored !== undefined) options.onRestored?.(first.restored);
 
   const totals = { batches: 0, calls: 0, workMs: 0, commitMs: 0 };
   const queue = new Queue(worker, (figures) => {
@@ -142,6 +151,22 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
     if (reply.kind === "backup" && reply.failure !== undefined) throw revive(reply.failure);
   }
 
+  /** At the end nothing of it is left half done. */
+  function copying(order: CopyOrder): Promise<Content | undefined> {
+    if (closing !== undefined) return Promise.reject(new PushError("unavailable", "the store is closed"));
+    const done = backups.then(async () => {
+      const reply = await firstReply(start(order));
+      if (reply.kind !== "backup") return undefined;
+      if (reply.failure !== undefined) throw revive(reply.failure);
+      return reply.content;
+    });
+    backups = done.then(
+      () => {},
+      () => {}, // told to who asked
+    );
+    return done;
+  }
+
   async function close(): Promise<void> {
     sweeping.stop();
     const empty = queue.drain(new PushError("unavailable", "the store is closed"));
@@ -171,6 +196,16 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
       backups = done.catch(() => {}); // told to who asked; the next one starts after it
       return done;
     },
+    ...(inMemory
+      ? {}
+      : {
+          copies: localCopies({
+            dataDir,
+            folder: options.backups ?? join(dataDir, "backups"),
+            run: copying,
+            now,
+          }),
+        }),
     close() {
       closing ??= close();
       return closing;

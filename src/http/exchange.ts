@@ -234,9 +234,9 @@ export class Exchange implements BodyOwner {
     response.writeHeader("Connection", "close"); // it may end at any time, and the client is the one that closes then
     let isOpen = true;
     const outlet: Outlet = {
-      write: (text) => {
+      write: (piece) => {
         let taken = false;
-        if (isOpen && this.#counted) response.cork(() => (taken = response.write(text)));
+        if (isOpen && this.#counted) response.cork(() => (taken = response.write(piece)));
         return taken;
       },
       together: (work) => {

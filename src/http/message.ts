@@ -18,7 +18,7 @@ export interface Response {
 /** Where an answer without end is written to. After its end nothing is written. */
 export interface Outlet {
   /** False: the client does not take more now; this piece is kept for it, and `ready` says when to go on. */
-  write(text: string): boolean;
+  write(piece: string | Uint8Array): boolean;
   /** Pieces that are written in `work` leave together. */
   together(work: () => void): void;
   /** In good order. */

@@ -6,7 +6,7 @@ import { chromium, startChromium } from "../support/chromium.ts";
 import { PASSWORD, startConsole } from "../support/console.ts";
 import { device, eventually, type Fields, jobIn } from "../support/devices.ts";
 import { startReceiver } from "../support/receiver.ts";
-import { Person } from "./person.ts";
+import { LOOKS, Person, pictureName } from "./person.ts";
 
 if (chromium === undefined) t.pass("left out: no chromium is installed");
 else {
@@ -246,17 +246,16 @@ else {
       audit: ["#/audit", "ann (console)", "ann (console)"],
       reference: ["#/reference/push", "Try it", "试一试"],
     } as const;
-    for (const [width, dark, language] of [
-      [1440, false, "en"],
-      [360, true, "zh"],
-    ] as const) {
-      await ann.look({ width, dark, language });
+    for (const look of LOOKS) {
+      const { width, dark, language } = look;
+      await ann.look(look);
       for (const [name, [hash, english, chinese]] of Object.entries(pages)) {
         await ann.open(hash, language === "en" ? english : chinese);
         t.same(await ann.overflow(), [], `${name} fits into ${width}`);
         // In the dark those with colours of their own: the others are made of what is looked at there.
         if (!dark || name === "trace" || name === "playground") t.same(await ann.barriers(), [], `${name} ${language}`);
-        await ann.picture(t, `${name}-${width}`);
+        await ann.picture(t, pictureName(`${name}-one`, look));
+        await ann.look(look);
       }
     }
     t.same(ann.complaints(), []);

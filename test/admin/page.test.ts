@@ -130,7 +130,7 @@ t.test("console: all pages share one look a second, and without a page nobody lo
   const open = (i: number, topics: readonly string[]) =>
     feed.open(topics, "login").stream?.({
       write(text) {
-        written[i]?.push(text);
+        written[i]?.push(String(text));
         if (written.every((lines) => lines.some((line) => line.startsWith("data:")))) told.resolve();
         return true;
       },

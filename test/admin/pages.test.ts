@@ -7,18 +7,7 @@ import { chromium, startChromium } from "../support/chromium.ts";
 import { PASSWORD, startConsole } from "../support/console.ts";
 import { absent, device, eventually, type Fields, jobIn, notis } from "../support/devices.ts";
 import { startVendors } from "../support/vendors.ts";
-import { Person } from "./person.ts";
-
-const LOOKS = [
-  { language: "en", width: 1440, dark: false },
-  { language: "zh", width: 360, dark: true },
-  ...(process.env["SCREENSHOTS"] === undefined
-    ? []
-    : ([
-        { language: "zh", width: 1440, dark: true },
-        { language: "en", width: 360, dark: false },
-      ] as const)),
-] as const;
+import { LOOKS, Person, pictureName } from "./person.ts";
 
 if (chromium === undefined) t.pass("left out: no chromium is installed");
 else {
@@ -326,7 +315,7 @@ else {
       await ann.look(look);
       await ann.open("#/", look.language === "zh" ? "总览" : "Overview");
       for (const hash of all) {
-        const name = `${hash.replace(/^#\/?/, "").split("?")[0]!.replaceAll("/", "-") || "overview"}-${look.language}-${look.width}${look.dark ? "-dark" : ""}`;
+        const name = pictureName(hash.replace(/^#\/?/, "").split("?")[0]!.replaceAll("/", "-") || "overview", look);
         await ann.page.run(`location.hash = ${JSON.stringify(hash)}`);
         await ann.page.until(`document.querySelector("main h1") && !document.querySelector("main .loading")`);
         t.same(await ann.barriers(hash === all[0] ? "body" : "main", look !== LOOKS[0]), [], `${name}: axe`);

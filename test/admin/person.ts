@@ -42,6 +42,20 @@ export interface Look {
   readonly language?: "en" | "zh";
 }
 
+/** How every page is looked at; all ways of it where pictures are kept. */
+export const LOOKS: readonly Required<Look>[] =
+  process.env["SCREENSHOTS"] === undefined
+    ? [
+        { language: "en", width: 1440, dark: false },
+        { language: "zh", width: 360, dark: true },
+      ]
+    : (["en", "zh"] as const).flatMap((language) =>
+        [1440, 360].flatMap((width) => [false, true].map((dark) => ({ language, width, dark }))),
+      );
+
+export const pictureName = (page: string, { language, width, dark }: Required<Look>): string =>
+  `${page}-${language}-${width}${dark ? "-dark" : ""}`;
+
 export class Person {
   readonly page: Page;
   readonly #url: string;
@@ -75,6 +89,15 @@ export class Person {
   async follow(hash: string, says: string): Promise<void> {
     await this.page.run(`location.hash = ${JSON.stringify(hash)}`);
     await this.reads(says);
+  }
+
+  /** Logs in. */
+  async enter(name: string, password: string): Promise<void> {
+    await this.open("", "Log in");
+    await this.fill("Name", name);
+    await this.fill("Password", password);
+    await this.press("Log in");
+    await this.reads("Being sent now");
   }
 
   async reads(text: string): Promise<void> {
@@ -120,6 +143,14 @@ export class Person {
     await this.fill("Password", password);
     await this.press("Go ahead");
     await this.page.until('!document.querySelector("dialog[open]")');
+  }
+
+  /** Until that is so, which may want the password again: it was given some minutes ago, or not at all. @param is an expression */
+  async becomes(is: string, password: string): Promise<void> {
+    const asked = 'document.querySelector("dialog[open] input[type=password]")';
+    await this.page.until(`(${is}) || ${asked}`);
+    if (await this.page.run<boolean>(`Boolean(${asked})`)) await this.confirm(password);
+    await this.page.until(is);
   }
 
   // ---- keys
@@ -180,9 +211,9 @@ export class Person {
         .slice(0, 3).map((one) => one.tagName + "." + one.className)`);
   }
 
-  /** What the browser has complained of, save refusals that the page shows to the person. */
+  /** What the browser has complained of. */
   complaints(): readonly string[] {
-    return this.page.complaints.filter((text) => !/^Failed to load resource: .* 4\d\d /.test(text));
+    return this.page.complaints;
   }
 
   /** Requests to anywhere but the console. */

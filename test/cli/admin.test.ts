@@ -74,12 +74,18 @@ t.test("console: users are listed, invited, removed and given roles, while the s
   t.match(await bob.post("/admin/setup", { link, password: PASSWORD }), { body: { name: "bob", role: "viewer" } });
   t.match(await admin("list"), {
     code: 0,
-    out: /^name +role +since\nann +operator +.*\nbob +viewer +.*\nvic +viewer +.*Z\n$/,
+    out: /^name +role +login +since\nann +operator +enabled +.*\nbob +viewer +enabled +.*\nvic +viewer +.*Z\n$/,
   });
   t.match(await admin("role", "ann", "viewer"), { code: 1, out: "", err: /^ann is the only operator/ });
   t.match(await admin("remove", "ann"), { code: 1, err: /^ann is the only operator/ });
   t.match(await admin("role", "vic", "operator"), { code: 0, out: "vic is an operator now\n" });
   t.match(await vic.get("/admin/session"), { body: { role: "operator" } }, "at once");
+  t.match(await admin("disable", "bob"), { code: 0, out: "bob may not log in any more\n" });
+  t.equal((await bob.get("/admin/session")).status, 401);
+  t.match(await bob.login("bob", PASSWORD), { status: 403, body: { message: /may not log in at present/ } });
+  t.match(await admin("add", "bob"), { code: 1, err: /enable/ });
+  t.match(await admin("enable", "bob"), { code: 0, out: "bob may log in again\n" });
+  t.match(await bob.login("bob", PASSWORD), { status: 200 });
   t.match(await admin("role", "vic", "king"), { code: 1, err: "king: write operator or viewer\n" });
   t.match(await admin("remove", "ann", "--json"), { code: 0, out: '{"removed":"ann"}\n' });
   t.equal((await ann.get("/admin/session")).status, 401, "at once too");
@@ -90,6 +96,8 @@ t.test("console: users are listed, invited, removed and given roles, while the s
   const { body } = await vic.get("/api/audit/list?who=command%20line");
   t.match((body as { entries: object[] }).entries, [
     { action: "/admin/user/remove", what: { name: "ann" }, address: "local" },
+    { action: "/admin/user/enable", what: { name: "bob" } },
+    { action: "/admin/user/disable", what: { name: "bob" } },
     { action: "/admin/user/role", what: { name: "vic", role: "operator" } },
     { action: "/admin/user/add", what: { name: "bob", role: "viewer" } },
   ]);

@@ -88,6 +88,60 @@ export async function adminTests(test: Define): Promise<void> {
     t.match(await next.admins.user("ann"), { password: "changed" });
   });
 
+  await test("console: users are invited, given roles, disabled and removed; the last operator stays one", async (t, {
+    engine,
+  }) => {
+    const { admins } = engine;
+    await enter(admins, "ann");
+    await admins.begin("a1", "ann", T, FOREVER);
+    await admins.touch("a1", T + 60);
+    await admins.invite({ id: "first", until: T + HOUR, role: "viewer" }, "bob");
+    await admins.invite({ id: "link", until: T + HOUR, role: "viewer" }, "bob");
+    t.equal(await admins.link("first", T), undefined, "another took its place");
+    t.same(await admins.people(T, FOREVER), {
+      people: [{ name: "ann", role: "operator", since: T, sessions: 1, used: T + 60 }],
+      invited: [{ name: "bob", role: "viewer", until: T + HOUR }],
+    });
+    t.same((await admins.people(T + HOUR, FOREVER)).invited, [], "too old");
+    await admins.useLink("link", { name: "bob", password: "hash", since: T });
+    await admins.begin("b1", "bob", T, FOREVER);
+
+    for (const act of [
+      (): Promise<unknown> => admins.setRole("ann", "viewer"),
+      () => admins.setDisabled("ann", true),
+      () => admins.remove("ann"),
+      () => admins.invite({ id: "none", until: T + HOUR, role: "viewer" }, "ann"),
+    ])
+      await t.rejects(act(), { code: "invalid", message: /^ann is the only operator/ });
+    t.match(await admins.session("a1", FOREVER), { role: "operator" });
+    t.equal(await admins.link("none", T), undefined);
+
+    t.equal(await admins.setDisabled("bob", true), true);
+    t.equal(await admins.session("b1", FOREVER), undefined);
+    t.equal(await admins.begin("b2", "bob", T, FOREVER), false);
+    t.match(await admins.user("bob"), { disabled: true, password: "hash" });
+    t.match((await admins.people(T, FOREVER)).people[1], { name: "bob", disabled: true, sessions: 0 });
+    await t.rejects(admins.invite({ id: "l", until: T + HOUR, role: "viewer" }, "bob"), { message: /enable/ });
+    t.equal(await admins.setDisabled("bob", false), true);
+    t.equal(await admins.begin("b3", "bob", T, FOREVER), true);
+    t.equal(await admins.endAll("bob"), 1);
+    t.equal(await admins.session("b3", FOREVER), undefined);
+
+    t.equal(await admins.setRole("bob", "operator"), true);
+    t.equal(await admins.setRole("ann", "viewer"), true);
+    await t.rejects(admins.remove("bob"), { message: /only operator/ });
+    await admins.invite({ id: "again", until: T + HOUR, role: "viewer" }, "ann");
+    t.match((await admins.people(T, FOREVER)).people[0], { name: "ann", role: "viewer", link: T + HOUR });
+    t.equal(await admins.remove("ann"), true);
+    t.equal(await admins.link("again", T), undefined);
+    t.equal(await admins.remove("ann"), false);
+    t.equal(await admins.setRole("eve", "viewer"), false);
+    t.equal(await admins.setDisabled("eve", true), false);
+    await admins.invite({ id: "eve", until: T + HOUR, role: "viewer" }, "eve");
+    t.equal(await admins.remove("eve"), true, "an invitation is withdrawn");
+    t.equal(await admins.link("eve", T), undefined);
+  });
+
   await test("console: there are so many users and no more", async (t, { engine }) => {
     for (let n = 0; n < MOST_USERS; n++) await enter(engine.admins, `user ${n}`);
     await t.rejects(enter(engine.admins, "one more"), { code: "invalid", message: /100 users/ });

@@ -1,19 +1,25 @@
 // Copies made while the engine works, and putting them back.
-import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import type { CopyWork, Staged } from "../../src/core/copies.ts";
 import { topicChannel } from "../../src/core/packet.ts";
-import { checkBackup, restore } from "../../src/engine/backup.ts";
+import { checkBackup, restore, stage } from "../../src/engine/backup.ts";
+import { openImport } from "../../src/engine/import.ts";
 import { type LocalEngine, openLocalEngine } from "../../src/engine/local.ts";
 import { MIGRATIONS, openDatabase } from "../../src/engine/sqlite/schema.ts";
 import { TRAITS } from "../../src/vendors/index.ts";
 import { missed } from "../support/engine.ts";
+import { withoutThread } from "../support/store-thread.ts";
 import { packet, pushId } from "./steps.ts";
 
 const T = 1_800_000_000_000;
-const open = (dataDir: string): Promise<LocalEngine> =>
+/** @param quick without a thread */
+const open = (dataDir: string, quick = false, onRestored?: (staged: Staged) => void): Promise<LocalEngine> =>
   openLocalEngine({
     dataDir,
+    ...(quick ? { startThread: withoutThread } : {}),
+    ...(onRestored === undefined ? {} : { onRestored }),
     synchronous: "NORMAL",
     keep: { default: 10, prefixes: [] },
     arrivalDays: 30,
@@ -96,6 +102,108 @@ t.test("restore does not touch a directory that has data or is in use, unless it
   t.equal(await restored.devices.count(), 1);
   await restored.close();
 });
+
+t.test(
+  "a restore that is prepared while the store runs takes place at its next start, and loses nothing",
+  async (t) => {
+    const dir = t.testdir();
+    const dataDir = join(dir, "data");
+    const engine = await open(dataDir, true);
+    const copies = engine.copies!;
+    const ended = (task: "backup" | "check" | "restore", name?: string): Promise<CopyWork> =>
+      new Promise((resolve, reject) => copies.begin(task, name, "ann", resolve).catch(reject));
+    const connect = (name: string) => engine.devices.connect({ pushId: pushId(name) }, T);
+    await connect("before");
+    const { name } = await ended("backup");
+    t.match(await copies.look(), {
+      folder: join(dataDir, "backups"),
+      copies: [{ name, bytes: statSync(join(dataDir, "backups", name)).size }],
+      work: { task: "backup", who: "ann", ended: Number },
+    });
+    t.equal(statSync(join(dataDir, "backups")).mode & 0o777, 0o700);
+    await connect("after");
+    t.match(await ended("check", name), { content: { devices: 1, format: MIGRATIONS.length } });
+
+    const [first, second] = [
+      copies.begin("check", name, "ann", () => {}),
+      copies.begin("check", name, "bob", () => {}),
+    ];
+    await t.rejects(second, { code: "conflict", message: /running/ });
+    await first;
+    while ((await copies.look()).work?.ended === undefined);
+    for (const none of ["none.db", "../pushbox.db", "/etc/passwd"])
+      await t.rejects(
+        copies.begin("restore", none, "ann", () => {}),
+        { code: "invalid", message: /there is no copy/ },
+      );
+    await t.rejects(copies.file("../data/pushbox.db"), { code: "invalid" });
+    t.match(await copies.look(), { work: { task: "check", name } }, "what was refused is not what ran last");
+
+    t.match(await ended("restore", name), { content: { devices: 1 } });
+    t.match((await copies.look()).staged, { name, who: "ann", devices: 1 });
+    t.equal(await copies.unstage(), true);
+    t.equal((await copies.look()).staged, undefined);
+    t.equal(await copies.unstage(), false);
+    await ended("restore", name);
+    t.equal(await engine.devices.count(), 2, "nothing has changed yet");
+    t.throws(() => openImport(dataDir, "x"), { message: /in use/ });
+    await engine.close();
+    t.throws(() => openImport(dataDir, "x"), { code: "conflict", message: /is prepared to be restored/ });
+
+    const restored: unknown[] = [];
+    const next = await open(dataDir, true, (staged) => restored.push(staged));
+    t.match(restored, [{ name, who: "ann", devices: 1 }]);
+    t.equal(await next.devices.count(), 1);
+    t.match((await next.copies?.look())?.copies[0], { name: "pushbox.db.replaced", replaced: true });
+    const back = next.copies!;
+    await new Promise((resolve) => back.begin("restore", "pushbox.db.replaced", "ann", resolve));
+    await next.close();
+    const again = await open(dataDir, true);
+    t.equal(await again.devices.count(), 2, "and back");
+    t.equal((await again.copies?.look())?.staged, undefined);
+    await again.copies?.remove(name);
+    t.same(
+      (await again.copies?.look())?.copies.map((one) => one.name),
+      ["pushbox.db.replaced"],
+    );
+    await again.close();
+  },
+);
+
+t.test(
+  "a prepared restore that is cut short at the start is done by the next one; what is damaged is not prepared",
+  async (t) => {
+    const dir = t.testdir();
+    const dataDir = join(dir, "data");
+    const engine = await open(dataDir, true);
+    await engine.devices.connect({ pushId: pushId("before") }, T);
+    const copies = engine.copies!;
+    const ended = (task: "backup" | "restore", name?: string): Promise<CopyWork> =>
+      new Promise((resolve, reject) => copies.begin(task, name, "ann", resolve).catch(reject));
+    const { name } = await ended("backup");
+    const file = join(dataDir, "backups", name);
+    const good = readFileSync(file);
+    writeFileSync(file, good.subarray(0, good.length / 2));
+    t.match(await ended("restore", name), { error: /damaged|malformed|disk/ });
+    t.equal((await copies.look()).staged, undefined);
+    writeFileSync(file, good);
+    await ended("restore", name);
+    await engine.devices.connect({ pushId: pushId("after") }, T);
+    await engine.close();
+    // As a kill between the two renames leaves it.
+    renameSync(join(dataDir, "pushbox.db"), join(dataDir, "pushbox.db.replaced"));
+    const next = await open(dataDir, true);
+    t.equal(await next.devices.count(), 1);
+    await next.close();
+    t.equal(checkBackup(join(dataDir, "pushbox.db.replaced")).devices, 2);
+
+    await stage(file, dataDir, { name, who: "ann", at: T });
+    restore(join(dataDir, "pushbox.db.replaced"), dataDir, { force: true });
+    const last = await open(dataDir, true);
+    t.equal(await last.devices.count(), 2, "what the command line restores stays");
+    await last.close();
+  },
+);
 
 t.test("a store that was restored or is new has another epoch: its seqs are others", async (t) => {
   const dir = t.testdir();

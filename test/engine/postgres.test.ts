@@ -85,6 +85,11 @@ if (server === undefined) {
     t.match(await admins.session("s1", { begunAfter: 0, usedAfter: 0 }), { name: "ann" }, "nothing has happened");
     await desk(({ reset }) => reset({ id: "other", until: 10, role: "operator" }));
     t.equal(await admins.session("s1", { begunAfter: 0, usedAfter: 0 }), undefined);
+    await t.rejects(
+      desk(({ remove }) => remove("ann")),
+      { message: /only operator/ },
+    );
+    t.equal(await admins.useLink("other", { name: "bob", password: "hash", since: 1 }), true);
     t.equal(await desk(({ remove }) => remove("ann")), true);
     await t.rejects(
       atPostgresDesk({ url, schema: "none" }, ({ users }) => users()),

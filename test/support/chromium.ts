@@ -25,6 +25,8 @@ export interface Page {
   /** What it asked for, and from where. */
   readonly requests: string[];
   screenshot(): Promise<Buffer>;
+  /** A snapshot of its heap, in V8's JSON. */
+  heap(): Promise<string>;
   goTo(url: string): Promise<void>;
 }
 
@@ -176,12 +178,14 @@ class RealPage implements Page {
   readonly #connection: Connection;
   readonly #session: string;
   #loaded: (() => void) | undefined;
+  #heap: string[] = [];
 
   constructor(connection: Connection, session: string) {
     this.#connection = connection;
     this.#session = session;
     connection.listeners.set(session, (method, params) => {
       if (method === "Page.loadEventFired") this.#loaded?.();
+      if (method === "HeapProfiler.addHeapSnapshotChunk") this.#heap.push(String(params["chunk"]));
       if (method === "Runtime.exceptionThrown") this.complaints.push(JSON.stringify(params["exceptionDetails"]));
       if (method === "Network.requestWillBeSent")
         this.requests.push((params as { request: { url: string } }).request.url);
@@ -232,5 +236,11 @@ class RealPage implements Page {
   async screenshot(): Promise<Buffer> {
     const { data } = await this.command("Page.captureScreenshot", { captureBeyondViewport: true });
     return Buffer.from(String(data), "base64");
+  }
+
+  async heap(): Promise<string> {
+    this.#heap = [];
+    await this.command("HeapProfiler.takeHeapSnapshot", { reportProgress: false });
+    return this.#heap.splice(0).join("");
   }
 }

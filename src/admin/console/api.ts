@@ -40,18 +40,19 @@ const ASK_PASSWORD: ReadonlySet<string> = new Set([
 
 async function request<T>(path: string, body: Fields | undefined, signal?: AbortSignal): Promise<T> {
   const answer = await fetch(path, {
-    ...(body === undefined
-      ? {}
-      : { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
+    ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
+    headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), "x-quiet": "1" },
     ...(signal === undefined ? {} : { signal }),
   });
   const value = (await answer.json().catch(() => ({}))) as Fields;
-  if (answer.ok) return value as T;
-  if (answer.status === 401 && !ASK_PASSWORD.has(path)) {
+  // A refusal is told to the person, in the page: the browser's own log has nothing to say of it.
+  const status = Number(answer.headers.get("x-status") ?? answer.status);
+  if (status < 400) return value as T;
+  if (status === 401 && !ASK_PASSWORD.has(path)) {
     localStorage.removeItem(BEEN_HERE);
     session.value = null;
   }
-  throw new Refused(answer.status, value);
+  throw new Refused(status, value);
 }
 
 /** Asks for the password again; false: the person changed their mind. ui/dialog.tsx sets it. */
@@ -63,17 +64,20 @@ export function confirmBy(ask: () => Promise<boolean>): void {
 /** The person was asked for the password and gave none. */
 export class Declined extends Error {}
 
+const addressOf = (path: string): string => (path.startsWith("/") ? path : `/api/${path}`);
+
 /**
- * Calls an endpoint of the API. What reaches far asks for the password first, and is then called again.
+ * Calls an endpoint of the API, or with a slash before it one of the console's own. What reaches far asks for the password first, and
+ * is then called again.
  * @throws Refused with the server's words; Declined
  */
 export async function call<T = Fields>(path: string, fields: Fields = {}, signal?: AbortSignal): Promise<T> {
   try {
-    return await request<T>(`/api/${path}`, fields, signal);
+    return await request<T>(addressOf(path), fields, signal);
   } catch (error) {
     if (!(error instanceof Refused && error.asksPassword)) throw error;
     if (!(await askPassword())) throw new Declined();
-    return request<T>(`/api/${path}`, fields, signal);
+    return request<T>(addressOf(path), fields, signal);
   }
 }
 

@@ -1,7 +1,7 @@
 // What the server tells once a second, while the tab is seen: one stream for everything that the page shows.
 import { effect, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { session } from "./api.ts";
+import { admin, session } from "./api.ts";
 import type { Lane } from "./types.ts";
 import { visible } from "./use.ts";
 
@@ -36,6 +36,10 @@ export interface Told {
   readonly topics: readonly TopicFlow[];
 }
 
+/** Milliseconds before a stream that was lost is opened anew, at first and at most. */
+const AGAIN = 500;
+const LATEST = 30_000;
+
 /** The newest. */
 const told = signal<Told | undefined>(undefined);
 
@@ -46,12 +50,32 @@ const topics = signal<Readonly<Record<string, number>>>({});
 effect(() => {
   if (watched.value === 0 || !visible.value || !session.value) return;
   const names = Object.keys(topics.value).sort();
-  // It comes back by itself when the connection was lost.
-  const stream = new EventSource(`/admin/live?${new URLSearchParams({ topics: names.join() })}`);
-  stream.onmessage = ({ data }: MessageEvent<string>) => {
-    told.value = JSON.parse(data) as Told;
+  let stream: EventSource | undefined;
+  let again: ReturnType<typeof setTimeout> | undefined;
+  let over = false;
+  let wait = AGAIN;
+  const open = (): void => {
+    if (over) return;
+    stream = new EventSource(`/admin/live?${new URLSearchParams({ topics: names.join() })}`);
+    stream.onmessage = ({ data }: MessageEvent<string>) => {
+      wait = AGAIN;
+      told.value = JSON.parse(data) as Told;
+    };
+    stream.onerror = later;
   };
-  return () => stream.close();
+  /** Whoever is logged in no more is refused no stream: the door is shown instead, which ends this. */
+  const ask = (): void => void admin("session").then(open, () => over || later());
+  const later = (): void => {
+    stream?.close();
+    again = setTimeout(ask, wait);
+    wait = Math.min(2 * wait, LATEST);
+  };
+  ask();
+  return () => {
+    over = true;
+    clearTimeout(again);
+    stream?.close();
+  };
 });
 
 function want(topic: string, by: 1 | -1): void {

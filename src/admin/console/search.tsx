@@ -4,6 +4,7 @@ import { call } from "./api.ts";
 import { t } from "./language.ts";
 import { go, href } from "./route.ts";
 import { Icon, type IconName } from "./ui/icon.tsx";
+import { focusPage } from "./ui/show.tsx";
 import { complain } from "./ui/toast.tsx";
 
 interface Found {
@@ -51,6 +52,8 @@ export function Search() {
   const [at, point] = useState(0);
   const [open, unfold] = useState(false);
   const box = useRef<HTMLInputElement>(null);
+  /** Where one was, for whoever leaves the box again. */
+  const before = useRef<HTMLElement | undefined>(undefined);
 
   useLayoutEffect(() => {
     const focus = (event: KeyboardEvent): void => {
@@ -58,6 +61,8 @@ export function Search() {
       const wanted = (event.key === "k" && (event.ctrlKey || event.metaKey)) || (event.key === "/" && !typing);
       if (!wanted) return;
       event.preventDefault();
+      if (document.activeElement instanceof HTMLElement && document.activeElement !== box.current)
+        before.current = document.activeElement;
       box.current?.focus();
       box.current?.select();
     };
@@ -86,10 +91,11 @@ export function Search() {
 
   const follow = (one: Found | undefined): void => {
     if (one === undefined) return;
-    go(one.to);
     set("");
     unfold(false);
-    box.current?.blur();
+    go(one.to);
+    // Where it is that very page that is there, nothing else would move it.
+    focusPage();
   };
   const shown = open && text.trim() !== "";
   const key = (event: KeyboardEvent): void => {
@@ -98,8 +104,10 @@ export function Search() {
     else if (event.key === "ArrowUp" && size > 0) point((at + size - 1) % size);
     else if (event.key === "Enter") follow(found?.[at]);
     else if (event.key === "Escape") {
+      const { current } = before;
       set("");
-      box.current?.blur();
+      if (current?.isConnected === true && current !== document.body) current.focus();
+      else focusPage();
     } else return;
     event.preventDefault();
   };
@@ -121,7 +129,10 @@ export function Search() {
         value={text}
         onInput={(event) => set(event.currentTarget.value)}
         onFocus={() => unfold(true)}
-        onBlur={() => unfold(false)}
+        onBlur={() => {
+          unfold(false);
+          before.current = undefined;
+        }}
         onKeyDown={key}
       />
       <span class="key">/</span>

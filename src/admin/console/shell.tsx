@@ -1,6 +1,6 @@
 // Around every page: where one can go, the search box, and who one is.
 import { signal } from "@preact/signals";
-import { useEffect, useErrorBoundary, useRef } from "preact/hooks";
+import { useErrorBoundary, useLayoutEffect, useRef } from "preact/hooks";
 import { leave, session } from "./api.ts";
 import { t } from "./language.ts";
 import { GROUPS, type Page, pageNamed } from "./pages/index.ts";
@@ -9,7 +9,7 @@ import { Search } from "./search.tsx";
 import { Switches } from "./switches.tsx";
 import { askNewPassword, Dialogs } from "./ui/dialog.tsx";
 import { Icon } from "./ui/icon.tsx";
-import { Empty, Tips, Trouble } from "./ui/show.tsx";
+import { Empty, focusPage, Tips, Trouble } from "./ui/show.tsx";
 import { complain, Toasts } from "./ui/toast.tsx";
 
 /** On a narrow screen the navigation is over the page, when it is asked for. */
@@ -67,21 +67,20 @@ function Drawn({ page }: { readonly page: Page }) {
 }
 
 export function Shell() {
-  const main = useRef<HTMLElement>(null);
   const { page, rest } = route.value;
   const here = `${page}/${rest.join("/")}`;
   const before = useRef(here);
-  // Another page begins at its top, and is told to whoever does not see it.
-  useEffect(() => {
+  // Another page begins at its top, and is told to whoever does not see it. Before anything is painted: who types at once is not disturbed.
+  useLayoutEffect(() => {
     if (before.current === here) return;
     before.current = here;
     scrollTo(0, 0);
-    main.current?.querySelector("h1")?.focus({ preventScroll: true });
+    focusPage();
   }, [here]);
   const shown = pageNamed(page);
   return (
     <div class="shell">
-      <a class="skip" href={location.hash} onClick={() => main.current?.querySelector("h1")?.focus()}>
+      <a class="skip" href={location.hash} onClick={focusPage}>
         {t("skip")}
       </a>
       <header class="top">
@@ -104,7 +103,7 @@ export function Shell() {
         <Person />
       </header>
       <Navigation />
-      <main ref={main}>
+      <main tabIndex={-1}>
         {shown === undefined ? (
           <Empty title={t("noPage")}>
             <a href={href("")}>{t("page.overview")}</a>

@@ -82,6 +82,7 @@ export const SETTINGS: Readonly<Record<SettingName, string>> = {
   "storage.keep_by_prefix": "同上，按主题前缀设定。",
   "storage.device_days": "没有 token、uid 和标签的设备，多少天未出现后删除。",
   "storage.arrival_days": "通知统计保留的天数。",
+  "storage.backups": "控制台制作和恢复的备份所在的目录；空：数据目录下的 backups。",
   "hooks.keep": "事件的保留时长，接收端未接收时在此期间重发；之后成为死信。",
   "hooks.coalesce": "同一状态的新事件取代仍在等待的旧事件；false：逐条发送，用于审计。",
   "hooks.topics": "按前缀指定要通知进出事件的主题。",

@@ -264,6 +264,9 @@ const HELP: Readonly<Record<string, string>> = {
   "make a user an operator, or a viewer, who changes nothing": "把用户设为 operator，或只读的 viewer",
   "what the user is from now on": "用户今后的角色",
   "It holds at once": "立即生效。",
+  "let a user log in no more, without taking it away; logins end": "禁止用户登录而不删除，已有登录随之失效",
+  "let a user log in again who was disabled": "重新允许被禁止的用户登录",
+  "It holds at once; the password stays.": "立即生效；密码不变。",
 
   // reach, hook
   "reach users by a running server: a message over their connections, else a notification":

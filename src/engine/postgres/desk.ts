@@ -17,10 +17,11 @@ export async function atPostgresDesk<T>(database: DatabaseOptions, act: (desk: A
     const turn = new Turn(client);
     const result = await act({
       users: () => admins.adminUsers(turn),
-      invite: async (link, name) => admins.inviteAdmin(turn, link, name),
+      invite: (link, name) => admins.inviteAdmin(turn, link, name),
       reset: async (link) => admins.resetAdmins(turn, link),
       remove: (name) => admins.removeAdmin(turn, name),
       setRole: (name, role) => admins.setAdminRole(turn, name, role),
+      setDisabled: (name, disabled) => admins.setAdminDisabled(turn, name, disabled),
       note: async (entry) => auditTable.addAudit(turn, [entry]),
     });
     await turn.sent(); // in order, so nothing needs to be waited for before

@@ -4,6 +4,7 @@ import { existsSync, renameSync, rmSync } from "node:fs";
 import type Database from "better-sqlite3";
 import type { Client } from "pg";
 import { PushError } from "../../core/errors.ts";
+import { refuseStaged } from "../backup.ts";
 import { databaseFile, lockDirectory } from "../directory.ts";
 import { explain as explainFile } from "../sqlite/faults.ts";
 import { openDatabase, openFile, syncDirectory, syncFile } from "../sqlite/schema.ts";
@@ -170,6 +171,7 @@ export async function moveToPostgres({ dataDir, database, now, onProgress }: Mov
   let client: Client | undefined;
   let db: Database | undefined;
   try {
+    refuseStaged(dataDir);
     client = await connect({ ...database, name: "pushbox move" }, { synchronous_commit: "off" });
     await refuseUsed(client, database.schema);
     start(file, dataDir, now);

@@ -449,6 +449,9 @@ const MIGRATIONS: readonly string[] = [
   );
   `,
   functions(PER_TURN),
+  `
+  ALTER TABLE admin_users ADD COLUMN disabled bigint NOT NULL DEFAULT 0;
+  `,
 ];
 
 export interface SchemaVersion {

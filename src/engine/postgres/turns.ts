@@ -54,6 +54,7 @@ const READS: ReadonlySet<MethodName> = new Set<MethodName>([
   "arrivalTypes",
   "arrivalDays",
   "adminUsers",
+  "adminPeople",
   "adminUser",
   "adminSession",
   "adminLink",

@@ -2,29 +2,46 @@
 import type Database from "better-sqlite3";
 import {
   type AdminLink,
+  type AdminPeople,
   type AdminSession,
   type AdminUser,
   type Alive,
+  type Invited,
+  lastOperator,
   MOST_USERS,
   type Role,
   SESSIONS_PER_USER,
   type StoredUser,
 } from "../../core/admin.ts";
 import { PushError } from "../../core/errors.ts";
+import { type PersonRow, personOf, type StoredRow, storedOf, type UserRow, userOf } from "../people.ts";
 
 interface LinkRow extends Pick<AdminLink, "id" | "until" | "role"> {
   readonly name: string | null;
 }
 
 export function admins(db: Database) {
-  const all = db.prepare<[], AdminUser>("SELECT name, role, since FROM admin_users ORDER BY name");
-  const one = db.prepare<[string], StoredUser>("SELECT name, role, since, password FROM admin_users WHERE name = ?");
+  const all = db.prepare<[], UserRow>("SELECT name, role, since, disabled FROM admin_users ORDER BY name");
+  const one = db.prepare<[string], StoredRow>(
+    "SELECT name, role, since, disabled, password FROM admin_users WHERE name = ?",
+  );
+  const people = db.prepare<[number, number, number, number, number], PersonRow>(`
+    SELECT name, role, since, disabled,
+      (SELECT count(*) FROM admin_sessions s WHERE s.name = u.name AND s.began > ? AND s.used > ?) AS sessions,
+      (SELECT max(used) FROM admin_sessions s WHERE s.name = u.name AND s.began > ? AND s.used > ?) AS used,
+      (SELECT max(until) FROM admin_links l WHERE l.name = u.name AND l.until > ?) AS link
+    FROM admin_users u ORDER BY name`);
+  const invited = db.prepare<[number, number], Invited>(`
+    SELECT name, role, until FROM admin_links l
+    WHERE until > ? AND name IS NOT NULL AND NOT EXISTS (SELECT 1 FROM admin_users u WHERE u.name = l.name)
+    ORDER BY name LIMIT ?`);
   const count = db.prepare<[], number>("SELECT count(*) FROM admin_users").pluck<number>();
   const put = db.prepare<[string, string, string, number]>(`
     INSERT INTO admin_users (name, role, password, since) VALUES (?, ?, ?, ?)
-    ON CONFLICT (name) DO UPDATE SET role = excluded.role, password = excluded.password`);
+    ON CONFLICT (name) DO UPDATE SET role = excluded.role, password = excluded.password, disabled = 0`);
   const changePassword = db.prepare<[string, string]>("UPDATE admin_users SET password = ? WHERE name = ?");
   const changeRole = db.prepare<[string, string]>("UPDATE admin_users SET role = ? WHERE name = ?");
+  const disable = db.prepare<[number, string]>("UPDATE admin_users SET disabled = ? WHERE name = ?");
   const remove = db.prepare<[string]>("DELETE FROM admin_users WHERE name = ?");
 
   const dropDead = db.prepare<[number, number]>("DELETE FROM admin_sessions WHERE began <= ? OR used <= ?");
@@ -36,7 +53,7 @@ export function admins(db: Database) {
   );
   const session = db.prepare<[string, number, number], AdminSession>(`
     SELECT s.name, u.role, s.began, s.used, s.confirmed FROM admin_sessions s JOIN admin_users u ON u.name = s.name
-    WHERE s.id = ? AND s.began > ? AND s.used > ?`);
+    WHERE s.id = ? AND s.began > ? AND s.used > ? AND u.disabled = 0`);
   const touch = db.prepare<[number, string]>("UPDATE admin_sessions SET used = max(used, ?) WHERE id = ?");
   const confirm = db.prepare<[number, string]>("UPDATE admin_sessions SET confirmed = ? WHERE id = ?");
   const end = db.prepare<[string]>("DELETE FROM admin_sessions WHERE id = ?");
@@ -65,12 +82,29 @@ export function admins(db: Database) {
     addLink.run(id, until, null, role);
   }
 
+  const users = (): readonly AdminUser[] => all.all().map(userOf);
+  function user(name: string): StoredUser | undefined {
+    return storedOf(one.get(name));
+  }
+
+  function keepOperator(name: string): void {
+    const fault = lastOperator(users(), name);
+    if (fault !== undefined) throw new PushError("invalid", fault);
+  }
+
   return {
-    adminUsers: (): readonly AdminUser[] => all.all(),
-    adminUser: (name: string): StoredUser | undefined => one.get(name),
+    adminUsers: users,
+    adminUser: user,
+    adminPeople(now: number, { begunAfter, usedAfter }: Alive): AdminPeople {
+      return {
+        people: people.all(begunAfter, usedAfter, begunAfter, usedAfter, now).map(personOf),
+        invited: invited.all(now, MOST_USERS),
+      };
+    },
 
     beginAdminSession(id: string, name: string, now: number, { begunAfter, usedAfter }: Alive): boolean {
-      if (one.get(name) === undefined) return false;
+      const found = user(name);
+      if (found === undefined || found.disabled === true) return false;
       dropDead.run(begunAfter, usedAfter);
       dropOldest.run(name, SESSIONS_PER_USER - 1);
       begin.run(id, name, now, now);
@@ -101,10 +135,10 @@ export function admins(db: Database) {
       return true;
     },
 
-    // ---- the command line alone
-
-    /** A link for a user of this name and role, who may be new; the one before it ends. */
     inviteAdmin({ id, until, role }: AdminLink, name: string): void {
+      const known = user(name);
+      if (known?.disabled === true) throw new PushError("invalid", `${name} may not log in: enable the user first`);
+      if (known !== undefined && role !== "operator") keepOperator(name);
       dropLinksOf.run(name);
       addLink.run(id, until, name, role);
     },
@@ -113,13 +147,25 @@ export function admins(db: Database) {
       endAll.run();
       openSetup(link);
     },
-    /** False: there is no such user. */
     removeAdmin(name: string): boolean {
-      dropLinksOf.run(name);
+      keepOperator(name);
+      const links = dropLinksOf.run(name).changes;
       endOthers.run(name, "");
-      return remove.run(name).changes > 0;
+      return remove.run(name).changes + links > 0;
     },
-    setAdminRole: (name: string, role: Role): boolean => changeRole.run(role, name).changes > 0,
+    setAdminRole(name: string, role: Role): boolean {
+      if (role !== "operator") keepOperator(name);
+      return changeRole.run(role, name).changes > 0;
+    },
+    setAdminDisabled(name: string, disabled: boolean): boolean {
+      if (disabled) {
+        keepOperator(name);
+        dropLinksOf.run(name);
+        endOthers.run(name, "");
+      }
+      return disable.run(disabled ? 1 : 0, name).changes > 0;
+    },
+    endAdminSessions: (name: string): number => endOthers.run(name, "").changes,
   };
 }
 

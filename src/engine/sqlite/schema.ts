@@ -542,6 +542,10 @@ export const MIGRATIONS: readonly string[] = [
   DROP TRIGGER event_logged;
   DROP TRIGGER event_logged_no_more;
   `,
+  `
+  -- 1: may not log in.
+  ALTER TABLE admin_users ADD COLUMN disabled INTEGER NOT NULL DEFAULT 0;
+  `,
 ];
 
 export type Synchronous = "FULL" | "NORMAL";

@@ -4,11 +4,12 @@ import { existsSync, readlinkSync, statSync } from "node:fs";
 import { getPriority, setPriority } from "node:os";
 import type { MessagePort } from "node:worker_threads";
 import type Database from "better-sqlite3";
+import type { Content, Staged } from "../../core/copies.ts";
 import type { Evidence } from "../../core/engine.ts";
 import { type ErrorCode, PushError } from "../../core/errors.ts";
 import type { Wanted } from "../../core/events.ts";
 import { Traits, type VendorTraits } from "../../core/traits.ts";
-import { copyDatabase } from "../backup.ts";
+import { checkBackup, copyDatabase, putStaged, stage } from "../backup.ts";
 import { databaseFile, lockDirectory } from "../directory.ts";
 import type { Keep } from "../keep.ts";
 import type { Packed, ParcelRow } from "../rows.ts";
@@ -47,7 +48,7 @@ import { type Sequences, sequences } from "./sequences.ts";
 import { sweep } from "./sweep.ts";
 import { testDevices } from "./test-devices.ts";
 
-/** What the thread is started with. A second, short-lived one makes the backup of a file, so that nobody waits for it. */
+/** What the thread is started with. A second, short-lived one makes or reads copies, so that nobody waits for it. */
 export type ThreadData =
   | {
       readonly task: "store";
@@ -58,7 +59,17 @@ export type ThreadData =
       readonly vendors?: readonly VendorTraits[];
       readonly started: number;
     }
-  | { readonly task: "backup"; readonly source: string; readonly target: string };
+  | CopyOrder;
+
+export type CopyOrder =
+  | { readonly task: "backup"; readonly source: string; readonly target: string }
+  | { readonly task: "check"; readonly file: string }
+  | {
+      readonly task: "stage";
+      readonly source: string;
+      readonly dataDir: string;
+      readonly staged?: Pick<Staged, "name" | "who" | "at">;
+    };
 
 export type Request =
   | { readonly kind: "batch"; readonly calls: PackedCalls }
@@ -66,9 +77,9 @@ export type Request =
   | { readonly kind: "close" };
 
 export type Reply =
-  | { readonly kind: "ready"; readonly trouble?: string }
+  | { readonly kind: "ready"; readonly trouble?: string; readonly restored?: Staged }
   | ({ readonly kind: "batch" } & BatchReply)
-  | { readonly kind: "backup"; readonly failure?: Failure }
+  | { readonly kind: "backup"; readonly failure?: Failure; readonly content?: Content }
   | { readonly kind: "closed" }
   | { readonly kind: "failed"; readonly failure: Failure };
 
@@ -209,6 +220,8 @@ function methods(
 export interface Store {
   /** There is no room on the disk: until there is, it only reads. */
   readonly trouble?: string;
+  /** A copy that was put in the place of the data at this start. */
+  readonly restored?: Staged;
   run(calls: readonly Call[]): BatchReply;
   /** Answers what only reads; what would write is refused because of the fault. */
   read(calls: readonly Call[], fault: unknown): BatchReply;
@@ -223,9 +236,11 @@ function openStore(data: StoreData): Store {
   const lock = lockDirectory(data.dataDir);
   const file = databaseFile(data.dataDir);
   try {
+    const restored = putStaged(data.dataDir);
     const opened = openOrWait(file, data, wants);
     return {
       ...opened,
+      ...(restored === undefined ? {} : { restored }),
       close() {
         opened.close();
         lock.release();
@@ -450,11 +465,11 @@ function failure(error: unknown): Failure {
 /** The thread's entry: serves `port` until it is told to close. */
 export function runThread(port: MessagePort, data: ThreadData): void {
   const reply = (message: Reply): void => port.postMessage(message);
-  if (data.task === "backup") {
-    backup(data)
+  if (data.task !== "store") {
+    copying(data)
       .then(
-        () => reply({ kind: "backup" }),
-        (error) => reply({ kind: "backup", failure: failure(explain(error, data.target)) }),
+        (content) => reply({ kind: "backup", ...(content === undefined ? {} : { content }) }),
+        (error) => reply({ kind: "backup", failure: failure(error) }),
       )
       .finally(() => port.close());
     return;
@@ -492,7 +507,12 @@ export function serveStore(port: MessagePort, data: StoreData): void {
         break;
     }
   });
-  reply({ kind: "ready", ...(opened.trouble === undefined ? {} : { trouble: opened.trouble }) });
+  const { trouble, restored } = opened;
+  reply({
+    kind: "ready",
+    ...(trouble === undefined ? {} : { trouble }),
+    ...(restored === undefined ? {} : { restored }),
+  });
 }
 
 /**
@@ -508,11 +528,23 @@ function giveWay(): void {
   }
 }
 
-async function backup(data: Extract<ThreadData, { task: "backup" }>): Promise<void> {
-  const db = openFile(data.source, { fileMustExist: true });
+async function copying(order: CopyOrder): Promise<Content | undefined> {
+  if (order.task === "backup") return await backup(order);
+  const { devices, format } =
+    order.task === "check"
+      ? checkBackup(order.file)
+      : await stage(order.source, order.dataDir, order.staged ?? { name: order.source, who: "", at: Date.now() });
+  return { devices, format };
+}
+
+async function backup({ source, target }: Extract<CopyOrder, { task: "backup" }>): Promise<undefined> {
+  const db = openFile(source, { fileMustExist: true });
   try {
     // In one step: it sees one moment, and writers need not wait for it.
-    await copyDatabase(db, data.target, 0x7fffffff);
+    await copyDatabase(db, target, 0x7fffffff);
+    return undefined;
+  } catch (error) {
+    throw explain(error, target);
   } finally {
     db.close();
   }

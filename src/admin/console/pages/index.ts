@@ -3,6 +3,7 @@ import type { FunctionComponent } from "preact";
 import type { Word } from "../language.ts";
 import type { IconName } from "../ui/icon.tsx";
 import { Audit } from "./audit.tsx";
+import { Backups } from "./backups.tsx";
 import { Configuration } from "./configuration.tsx";
 import { Connections } from "./connections.tsx";
 import { Devices } from "./devices.tsx";
@@ -10,6 +11,7 @@ import { Failures } from "./failures.tsx";
 import { Hooks } from "./hooks.tsx";
 import { Notifications } from "./notifications.tsx";
 import { Overview } from "./overview.tsx";
+import { People } from "./people.tsx";
 import { Playground } from "./playground/playground.tsx";
 import { Reference } from "./reference.tsx";
 import { Send } from "./send/send.tsx";
@@ -61,6 +63,8 @@ export const GROUPS: readonly Group[] = [
       { name: "statistics", title: "page.statistics", icon: "statistics", draw: Statistics },
       { name: "connections", title: "page.connections", icon: "connections", draw: Connections },
       { name: "configuration", title: "page.configuration", icon: "configuration", draw: Configuration },
+      { name: "backups", title: "page.backups", icon: "backups", draw: Backups },
+      { name: "people", title: "page.people", icon: "people", draw: People },
       { name: "audit", title: "page.audit", icon: "audit", draw: Audit },
     ],
   },

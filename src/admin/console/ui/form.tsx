@@ -113,7 +113,8 @@ export function SelectField<T extends string>(props: ChoiceProps<T>) {
 
 /** One of a few, all of which are seen. */
 export function Choice<T extends string>({ label, value, onValue, options }: ChoiceProps<T>) {
-  const name = useId();
+  // One that is new each time stays in the browser's memory.
+  const name = `choice ${label}`;
   return (
     <fieldset class="choice">
       <legend>{label}</legend>

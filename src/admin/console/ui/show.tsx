@@ -1,7 +1,7 @@
 // What pages are made of: headings, figures with their meaning, states, times, what is not there yet.
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Figure } from "../../../core/figures.ts";
 import { may } from "../access.ts";
 import { call, curl, type Fields } from "../api.ts";
@@ -10,6 +10,12 @@ import { t, tOr, type Word } from "../language.ts";
 import { confirm } from "./dialog.tsx";
 import { Icon } from "./icon.tsx";
 import { complain, explain, toast } from "./toast.tsx";
+
+/** To the page's heading; while it is loading, to the place where that comes. */
+export function focusPage(): void {
+  const main = document.querySelector<HTMLElement>("main");
+  (main?.querySelector<HTMLElement>("h1") ?? main)?.focus({ preventScroll: true });
+}
 
 export function Heading({
   title,
@@ -24,6 +30,9 @@ export function Heading({
   useEffect(() => {
     document.title = `${title} · pushbox`;
   }, [title]);
+  useLayoutEffect(() => {
+    if (document.activeElement?.tagName === "MAIN") focusPage();
+  }, []);
   return (
     <header class="heading">
       <div>
