@@ -123,13 +123,21 @@ export async function startApp(
   const signatures = new Signatures(join(config.data, "apns-jwts.json"));
   const vendors = openVendors(config.vendors, now(), { signatures, debug });
   const metrics = config.api.metrics
-    ? createMetrics(
-        version,
-        () => figures(gateway, server, web, certificates, hub, conversation, logins, asking, api, engine),
-        () => notifications.lanes.list(),
-        () => telling.hooks.list(),
-        () => engine.devices.count(),
-      )
+    ? createMetrics(version, {
+        figures: () => figures(gateway, server, web, certificates, hub, conversation, logins, asking, api, engine),
+        lanes: () => notifications.lanes.list(config.engine === "postgres"),
+        hooks: () => telling.hooks.list(),
+        devices: () => engine.devices.count(),
+        ...(config.engine === "postgres"
+          ? {
+              node: {
+                name: nodeName(config),
+                leads: () => engine.cluster?.leads() === true,
+                lanes: () => notifications.lanes.inHand(),
+              },
+            }
+          : {}),
+      })
     : undefined;
   const ports: Record<TlsSection, number> = { client: 0, api: 0, admin: 0 };
   const certificates: Certificates = openCertificates(
@@ -465,6 +473,8 @@ function tellRestored({ name, who, at, devices }: Staged, data: string, audit: A
   });
 }
 
+const nodeName = ({ node }: Config): string => (node === "" ? hostname() : node);
+
 /** The engine of several processes; what speaks to PostgreSQL is loaded only for it. */
 async function openShared(
   config: Config,
@@ -474,7 +484,7 @@ async function openShared(
   makeDirectory(resolve(config.data)); // vendors' signatures and certificates stay beside the process
   return await openPostgresEngine({
     ...stored,
-    node: config.node === "" ? hostname() : config.node,
+    node: nodeName(config),
     limits: { id: config.client.maxIdLength, topic: config.client.maxTopicLength, body: config.api.maxBody },
     database: databaseOf(config),
   });

@@ -214,9 +214,8 @@ const expander = createExpander({
   now,
   failed: fail,
 });
-const metrics = createMetrics(
-  "bench",
-  () => ({
+const metrics = createMetrics("bench", {
+  figures: () => ({
     connections: { open: gateway.size, opened: 0, upgraded: 0 },
     refused: {},
     closed: {},
@@ -235,10 +234,10 @@ const metrics = createMetrics(
     orders: [],
     console: { logins: {}, pages: 0 },
   }),
-  async () => [],
-  async () => [],
-  async () => 0,
-);
+  lanes: async () => [],
+  hooks: async () => [],
+  devices: async () => 0,
+});
 const api = createApi(
   {
     keys: [],

@@ -33,6 +33,11 @@ export const ROWS: Readonly<Record<string, readonly Panel[]>> = {
       ],
     },
     {
+      title: "Connections of each process",
+      unit: "short",
+      queries: [[sum("connections", "instance", "node"), "{{node}} {{instance}}"]],
+    },
+    {
       title: "Opened and closed",
       unit: "cps",
       queries: [
@@ -130,22 +135,27 @@ export const ROWS: Readonly<Record<string, readonly Panel[]>> = {
     {
       title: "Memory",
       unit: "bytes",
-      queries: [[`process_resident_memory_bytes{${OF}}`, "{{instance}}"]],
+      queries: [[`process_resident_memory_bytes{${OF}}`, "{{node}} {{instance}}"]],
     },
     {
       title: "Processor and turns of the loop",
       unit: "s",
       queries: [
-        [`rate(process_cpu_seconds_total{${OF}}${RATE})`, "processor {{instance}}"],
-        [`nodejs_eventloop_lag_p99_seconds{${OF}}`, "99% of turns {{instance}}"],
+        [`rate(process_cpu_seconds_total{${OF}}${RATE})`, "processor {{node}} {{instance}}"],
+        [`nodejs_eventloop_lag_p99_seconds{${OF}}`, "99% of turns {{node}} {{instance}}"],
       ],
     },
     {
       title: "Certificates expire in",
       unit: "s",
-      queries: [[`pushbox_certificate_expiry_timestamp_seconds{${OF}} - time()`, "{{port}} {{instance}}"]],
+      queries: [[`pushbox_certificate_expiry_timestamp_seconds{${OF}} - time()`, "{{port}} {{node}} {{instance}}"]],
     },
     { title: "Devices", unit: "short", queries: [[most("devices", "job"), "{{job}}"]] },
+    {
+      title: "Processes",
+      unit: "short",
+      queries: [[`count by (job, version) (pushbox_build_info{${OF}})`, "{{job}} {{version}}"]],
+    },
   ],
 };
 

@@ -60,15 +60,34 @@ const fast = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1
 const hookStates = ["running", "failing", "off"] as const;
 const laneStates = ["running", "paused", "stopped"] as const;
 
-/** @param figures, lanes, hooks, devices asked at each scrape. Lanes are as many as there are apps in the configuration. */
-export function createMetrics(
-  version: string,
-  figures: () => Figures,
-  lanes: () => Promise<readonly LaneStatus[]>,
-  hooks: () => Promise<readonly HookStatus[]>,
-  devices: () => Promise<number>,
-): Metrics {
+/** What the metrics show, asked at each scrape. Lanes are as many as there are apps in the configuration. */
+interface MetricSources {
+  figures(): Figures;
+  lanes(): Promise<readonly LaneStatus[]>;
+  hooks(): Promise<readonly HookStatus[]>;
+  devices(): Promise<number>;
+  /** Where there may be several processes. */
+  readonly node?: {
+    readonly name: string;
+    /** Whether this one tells what is of all. */
+    leads(): boolean;
+    /** What this process itself knows of lanes, without what is stored. */
+    lanes(): Promise<readonly LaneStatus[]>;
+  };
+}
+
+/** The label of what is not of one node. */
+const ALL = "all";
+
+export function createMetrics(version: string, { figures, lanes, hooks, devices, node }: MetricSources): Metrics {
   const registry = new Registry();
+  if (node !== undefined) registry.setDefaultLabels({ node: node.name });
+  /** What is stored is of all nodes: each would tell the same, so one does. */
+  const shared = node === undefined ? {} : { node: ALL };
+  const tells = (): boolean => node?.leads() ?? true;
+  const once = (help: string): string =>
+    node === undefined ? help : `${help}, of all nodes: told by one of them as node="${ALL}"`;
+  const sharedLabels = (...names: readonly string[]): string[] => [...names, ...Object.keys(shared)];
   const registers = [registry];
   /** Each puts one metric to what the figures say. */
   const readers: ((now: Figures) => void)[] = [];
@@ -148,11 +167,12 @@ export function createMetrics(
   gauge("console_pages", "Pages of the console that are shown what happens", (now) => now.console.pages);
 
   const lane = { labelNames: ["provider", "app"], registers };
-  const depth = new Gauge({ name: "pushbox_lane_depth", help: "Deliveries not yet settled", ...lane });
+  const stored = { labelNames: sharedLabels("provider", "app"), registers };
+  const depth = new Gauge({ name: "pushbox_lane_depth", help: once("Deliveries not yet settled"), ...stored });
   const oldest = new Gauge({
     name: "pushbox_lane_oldest_seconds",
-    help: "For how long the first of them has waited, also at the vendor or for its next try",
-    ...lane,
+    help: once("For how long the first of them has waited, also at the vendor or for its next try"),
+    ...stored,
   });
   const inFlight = new Gauge({ name: "pushbox_lane_in_flight", help: "Deliveries at the vendor now", ...lane });
   const held = new Gauge({
@@ -179,20 +199,31 @@ export function createMetrics(
   const settled = new Counter({
     name: "pushbox_deliveries_total",
     help: "Outcomes of deliveries; a retried one has more to come",
-    labelNames: ["provider", "app", "outcome"],
+    labelNames: sharedLabels("provider", "app", "outcome"),
     registers,
   });
 
-  function readLanes(all: readonly LaneStatus[]): void {
+  /** @param own the same, without what is stored; absent: this is the only process */
+  function readLanes(all: readonly LaneStatus[], own: readonly LaneStatus[] = all): void {
     for (const metric of [depth, oldest, inFlight, held, stoppedWays, setAside, state, settled]) metric.reset();
     const longest = new Map<string, number>();
     for (const one of all) {
       // Hosts are no labels: devices choose them, and each label stays for ever where the metrics are kept.
       const labels = { provider: one.vendor, app: one.app };
       const name = laneName({ vendor: one.vendor, app: one.app });
-      longest.set(name, Math.max(longest.get(name) ?? 0, one.oldest ?? 0));
-      depth.inc(labels, one.depth);
-      oldest.set(labels, longest.get(name)! / 1000);
+      if (tells()) {
+        longest.set(name, Math.max(longest.get(name) ?? 0, one.oldest ?? 0));
+        depth.inc({ ...labels, ...shared }, one.depth);
+        oldest.set({ ...labels, ...shared }, longest.get(name)! / 1000);
+        // Those that ended without being sent are counted in the store.
+        if (own !== all) {
+          const here = own.find((each) => laneName(each) === laneName(one))?.failed ?? 0;
+          settled.inc({ ...labels, ...shared, outcome: "failed" }, Math.max(0, one.failed - here));
+        }
+      }
+    }
+    for (const one of own) {
+      const labels = { provider: one.vendor, app: one.app };
       inFlight.inc(labels, one.inFlight);
       held.inc(labels, one.holdsDeletions ? 1 : 0);
       stoppedWays.inc(labels, one.stoppedWays?.length ?? 0);
@@ -204,17 +235,22 @@ export function createMetrics(
   }
 
   const hook = { labelNames: ["hook"], registers };
-  const waiting = new Gauge({ name: "pushbox_hook_waiting", help: "Events that wait for the endpoint", ...hook });
+  const queue = { labelNames: sharedLabels("hook"), registers };
+  const waiting = new Gauge({
+    name: "pushbox_hook_waiting",
+    help: once("Events that wait for the endpoint"),
+    ...queue,
+  });
   const lag = new Gauge({
     name: "pushbox_hook_oldest_seconds",
-    help: "For how long the first of them has waited",
-    ...hook,
+    help: once("For how long the first of them has waited"),
+    ...queue,
   });
-  const dead = new Gauge({ name: "pushbox_hook_dead_letters", help: "Events that were given up", ...hook });
+  const dead = new Gauge({ name: "pushbox_hook_dead_letters", help: once("Events that were given up"), ...queue });
   const dropped = new Counter({
     name: "pushbox_hook_dropped_total",
-    help: "Events forgotten for want of room, since the store was made",
-    ...hook,
+    help: once("Events forgotten for want of room, since the store was made"),
+    ...queue,
   });
   const delivered = new Counter({ name: "pushbox_hook_events_total", help: "Events that the endpoint took", ...hook });
   const hookState = new Gauge({
@@ -234,10 +270,13 @@ export function createMetrics(
     for (const metric of [waiting, lag, dead, dropped, delivered, hookState, requests]) metric.reset();
     for (const one of all) {
       const labels = { hook: one.name };
-      waiting.set(labels, one.waiting);
-      lag.set(labels, one.oldest === undefined ? 0 : Math.max(0, (Date.now() - one.oldest) / 1000));
-      dead.set(labels, one.dead);
-      dropped.inc(labels, one.dropped);
+      if (tells()) {
+        const of = { ...labels, ...shared };
+        waiting.set(of, one.waiting);
+        lag.set(of, one.oldest === undefined ? 0 : Math.max(0, (Date.now() - one.oldest) / 1000));
+        dead.set(of, one.dead);
+        dropped.inc(of, one.dropped);
+      }
       delivered.inc(labels, one.delivered);
       for (const each of hookStates) hookState.set({ ...labels, state: each }, one.state === each ? 1 : 0);
       for (const result of HOOK_RESULTS) requests.inc({ ...labels, result }, one.requests[result]);
@@ -266,7 +305,12 @@ export function createMetrics(
     }
   });
 
-  const stored = new Gauge({ name: "pushbox_devices", help: "Devices stored", registers });
+  const known = new Gauge({
+    name: "pushbox_devices",
+    help: once("Devices stored"),
+    labelNames: sharedLabels(),
+    registers,
+  });
   gauge("store_waiting", "Calls that wait for the storage thread", (now) => now.store.queued);
   total("store_calls_total", "Calls the storage thread has answered", (now) => now.store.calls);
   gauge("store_bytes", "Size of the database", (now) => now.store.databaseBytes);
@@ -293,27 +337,31 @@ export function createMetrics(
     transaction: (milliseconds) => transactions.observe(milliseconds / 1000),
     contentType: registry.contentType,
     async text() {
-      readLanes(await lanes().catch(() => [])); // a store that fails says so elsewhere
+      readLanes(await lanes().catch(() => []), await node?.lanes()); // a store that fails says so elsewhere
       readHooks(await hooks().catch(() => []));
-      await devices().then(
-        (count) => stored.set(count),
-        () => {},
-      );
+      known.reset();
+      if (tells())
+        await devices().then(
+          (count) => known.set(shared, count),
+          () => {},
+        );
       const now = figures();
       for (const read of readers) read(now);
-      return `${await registry.metrics()}${durationsText(now.apiDurations)}`;
+      return `${await registry.metrics()}${durationsText(now.apiDurations, node?.name)}`;
     },
   };
 }
 
 /** The library's histograms cost each call a microsecond; these are counted where the calls are, and only written here. */
-function durationsText(byRoute: Readonly<Record<string, Durations>>): string {
+function durationsText(byRoute: Readonly<Record<string, Durations>>, node: string | undefined): string {
+  const of =
+    node === undefined ? "" : `,node="${node.replace(/[\\"\n]/g, (each) => (each === "\n" ? "\\n" : `\\${each}`))}"`;
   const name = "pushbox_api_request_seconds";
   const lines = Object.entries(byRoute).flatMap(([route, { buckets, sum, count }]) => [
-    ...buckets.map(([bound, below]) => `${name}_bucket{le="${bound}",route="${route}"} ${below}`),
-    `${name}_bucket{le="+Inf",route="${route}"} ${count}`,
-    `${name}_sum{route="${route}"} ${sum}`,
-    `${name}_count{route="${route}"} ${count}`,
+    ...buckets.map(([bound, below]) => `${name}_bucket{le="${bound}",route="${route}"${of}} ${below}`),
+    `${name}_bucket{le="+Inf",route="${route}"${of}} ${count}`,
+    `${name}_sum{route="${route}"${of}} ${sum}`,
+    `${name}_count{route="${route}"${of}} ${count}`,
   ]);
   if (lines.length === 0) return "";
   const help = "Time from the end of an API request to its answer";

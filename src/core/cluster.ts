@@ -50,6 +50,8 @@ export interface Cluster {
   /** This one. */
   readonly name: string;
   node(): number;
+  /** Whether this is the one that does what one of them is to do: the first of those that live. */
+  leads(): boolean;
   /** By name, then number. */
   nodes(): Promise<readonly NodeStatus[]>;
   /**

@@ -24,8 +24,10 @@ t.test("each panel asks for metrics that there are, by labels that they have", a
       if (/\brate\(/.test(expression)) t.match(type, /counter|histogram/, `${name} only grows`);
       else t.equal(type, "gauge", name);
     }
+    // The node is a label of everything where there may be several (test/e2e/cluster.test.ts).
     for (const [, label = ""] of `${legend} ${expression}`.matchAll(/\{\{(\w+)\}\}/g))
-      if (!["job", "instance"].includes(label)) t.match(source, new RegExp(`"${label}"`), `${label} of ${expression}`);
+      if (!["job", "instance", "node"].includes(label))
+        t.match(source, new RegExp(`"${label}"`), `${label} of ${expression}`);
     const by = /by \(([^)]*)\)/.exec(expression)?.[1]?.split(", ") ?? [];
     for (const [, label = ""] of legend.matchAll(/\{\{(\w+)\}\}/g))
       if (by.length > 0) t.ok(by.includes(label), `${label} is summed away in ${expression}`);

@@ -1,11 +1,16 @@
 // Two nodes over one PostgreSQL: what is asked or ordered at one of them is asked and ordered at both, and whoever is silent is told of.
+import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import t, { type Test } from "tap";
+import { ROWS } from "../../scripts/release/grafana.ts";
+import { version } from "../../src/app/version.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { RawClient } from "../support/clients.ts";
 import { phone } from "../support/devices.ts";
 import { postgres } from "../support/postgres.ts";
 import { serve } from "../support/process.ts";
-import { startVendors } from "../support/vendors.ts";
+import { PACKAGE, startVendors } from "../support/vendors.ts";
 
 const server = await postgres(t, { max_connections: "100" });
 if (server === undefined) t.pass("left out: there is no PostgreSQL 15 or newer on this machine");
@@ -141,6 +146,75 @@ else {
       t.equal(fcm.fake.shown.length, 3, "the one that is paused was not sent");
       await b.ok("job/resume", { id: waiting });
       t.match(await fcm.shown(waiting), [{ token: one.token }]);
+    },
+  );
+
+  await t.test(
+    "cluster: metrics of each node carry its name; what is stored is told once, so that sums are right",
+    async (t) => {
+      const vendors = await startVendors(t, ["fcm"]);
+      const [a, b] = await nodes(t, { vendors: vendors.config() });
+      const clients = await Promise.all([a, b].map(({ clientPort }) => RawClient.open(clientPort)));
+      for (const [i, client] of clients.entries()) await client.hello({ id: `metrics-device-${i}` });
+      const one = await phone(t, a, vendors.get("fcm"));
+      vendors.get("fcm").fake.fail("denied", 1000);
+      await b.ok("notification", { pushId: one.id, timeToLive: 600_000, notification: { android: { title: "T" } } });
+      await until(
+        () => a.ok("lane/list", {}),
+        ({ lanes }) => (lanes as Record<string, unknown>[]).some(({ state }) => state === "stopped"),
+      );
+      await until(
+        () => b.ok("node/list", {}),
+        (told) => (told["nodes"] as unknown[]).length === 2,
+      );
+      const texts = await Promise.all([a, b].map(async ({ apiUrl }) => (await fetch(`${apiUrl}/metrics`)).text()));
+      const series: { series: string; values: string }[] = [];
+      for (const [i, text] of texts.entries()) {
+        const checked = spawnSync("promtool", ["check", "metrics"], { input: text, encoding: "utf8" });
+        if (checked.error === undefined) t.match(checked, { status: 0, stdout: "", stderr: "" });
+        const name = "ab"[i]!;
+        for (const line of text.split("\n").filter((one) => one !== "" && !one.startsWith("#"))) {
+          const [, metric, labels = "", value] = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line) ?? [];
+          const node = /(?:^|,)node="(\w+)"/.exec(labels)?.[1];
+          if (node !== name && (node !== "all" || name === "b")) t.fail(line);
+          const all = `job="pushbox",instance="${name}",${labels}`;
+          series.push({ series: `${metric}{${all}}`, values: `${value} ${value}` });
+        }
+      }
+      t.match(texts[0], /^# HELP pushbox_devices Devices stored, of all nodes: told by one of them as node="all"$/m);
+      t.match(texts[0], /^pushbox_devices\{node="all"\} 3$/m);
+      t.notMatch(texts[1], /^pushbox_(devices|lane_depth)\{/m);
+
+      // As Prometheus would work out what the dashboard asks.
+      const expected: Readonly<Record<string, readonly [labels: string, value: number][]>> = {
+        "Connections/open": [["", 3]], // the phone, too
+        "Connections of each process/{{node}} {{instance}}": [
+          ['instance="a", node="a"', 2],
+          ['instance="b", node="b"', 1],
+        ],
+        "Waiting/{{provider}} {{app}}": [[`app="${PACKAGE}", provider="fcm"`, 1]],
+        "Devices/{{job}}": [['job="pushbox"', 3]],
+        "Processes/{{job}} {{version}}": [[`job="pushbox", version="${version}"`, 2]],
+      };
+      const panels = Object.values(ROWS).flat();
+      const queries = new Map(
+        panels.flatMap(({ title, queries }) =>
+          queries.map(([expression, legend]) => [`${title}/${legend}`, expression]),
+        ),
+      );
+      const tests = Object.entries(expected).map(([name, samples]) => ({
+        expr: (queries.get(name) ?? name).replaceAll("$job", "pushbox").replaceAll("$instance", ".*"),
+        eval_time: "1m",
+        exp_samples: samples.map(([labels, value]) => ({ labels: `{${labels}}`, value })),
+      }));
+      const file = join(t.testdir({}), "tests.yml");
+      writeFileSync(
+        file,
+        JSON.stringify({ tests: [{ interval: "1m", input_series: series, promql_expr_test: tests }] }),
+      );
+      const tried = spawnSync("promtool", ["test", "rules", file], { encoding: "utf8" });
+      if (tried.error === undefined) t.match(tried, { status: 0 }, tried.stdout + tried.stderr);
+      for (const client of clients) await client.close();
     },
   );
 

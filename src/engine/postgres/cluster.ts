@@ -38,6 +38,7 @@ export function openCluster(
   survey: Survey,
   read: () => Tx,
 ): OwnCluster {
+  const leads = (): boolean => nodes.list().every((one) => one.node >= nodes.node());
   const listeners = new Map<string, Heard[]>();
   const hear = (kind: string, news: unknown): void => {
     for (const heard of listeners.get(kind) ?? []) heard(news as never); // as `tell` took it
@@ -46,7 +47,7 @@ export function openCluster(
     if (node === nodes.node()) return;
     const [kind, news] = JSON.parse(text) as readonly [string, unknown]; // as `tell` wrote it
     if (kind !== "accepted") hear(kind, news);
-    else if (nodes.list().every((one) => one.node >= nodes.node())) hear(kind, news);
+    else if (leads()) hear(kind, news);
   });
 
   /** A long list goes in halves. */
@@ -62,6 +63,7 @@ export function openCluster(
   return {
     name,
     node: nodes.node,
+    leads,
     async nodes() {
       const [rows, owned] = await Promise.all([all.all(read()), owners.all(read())]);
       return rows.map((row): NodeStatus => {
