@@ -161,9 +161,14 @@ for (const [platform, architecture] of Object.entries(architectures)) {
 
   await step(`${platform}: the archive holds the executable of that machine, and what goes with it`, () => {
     run("tar", "-xzf", join(dist, `pushbox-${version}-${platform}.tar.gz`), "-C", work);
-    const expected = "LICENSE README.md THIRD-PARTY grafana.json pushbox pushbox.service pushbox.toml";
+    const expected = "LICENSE README.md THIRD-PARTY cluster grafana.json pushbox pushbox.service pushbox.toml";
     check(readdirSync(archive).sort().join(" ") === expected, `it holds ${readdirSync(archive).join(" ")}`);
     check(machine(join(archive, "pushbox")) === machines[kind], "the executable is for another machine");
+    const cluster = readdirSync(join(archive, "cluster")).sort().join(" ");
+    check(
+      cluster === "README.md compose.yaml haproxy.cfg nginx.conf node.toml pushbox@.service",
+      `cluster: ${cluster}`,
+    );
   });
 
   await step(`${architecture}: the package puts the same files where Debian has them`, () => {
@@ -231,6 +236,10 @@ for (const [platform, architecture] of Object.entries(architectures)) {
       const text = readFileSync(join(files, "usr/lib/systemd/system/pushbox.service"), "utf8");
       writeFileSync(unit, text.replace("/usr/bin/pushbox", join(files, "usr/bin/pushbox")));
       run("systemd-analyze", "verify", "--man=no", unit);
+      const template = join(work, "pushbox@.service");
+      const several = readFileSync(join(archive, "cluster/pushbox@.service"), "utf8");
+      writeFileSync(template, several.replace("/usr/local/bin/pushbox", join(files, "usr/bin/pushbox")));
+      run("systemd-analyze", "verify", "--man=no", template.replace("@", "@a"));
       // 0 is the least, 10 an ordinary service.
       run("systemd-analyze", "security", "--offline=true", "--threshold=30", unit);
     });

@@ -52,6 +52,17 @@ const licence = readFileSync(join(root, "LICENSE"), "utf8");
 const thirdParty = licencesText(licences(root, `node-${host}`));
 const config = exampleConfig();
 const grafana = dashboard(version);
+/** For those who run several nodes. */
+const cluster: readonly (readonly [name: string, content: string])[] = [
+  ["README.md", readFileSync(join(root, "src/engine/postgres/README.md"), "utf8")],
+  ...readdirSync(join(root, "scripts/release/cluster"))
+    .sort()
+    .map((name) => [name, readFileSync(join(root, "scripts/release/cluster", name), "utf8")] as const),
+  [
+    "pushbox@.service",
+    systemdUnit({ program: ["/usr/local/bin/pushbox"], config: "/etc/pushbox/%i.toml", template: true }),
+  ],
+];
 mkdirSync(dist, { recursive: true });
 
 async function release(target: "linux-x64" | "linux-arm64"): Promise<readonly string[]> {
@@ -64,6 +75,8 @@ async function release(target: "linux-x64" | "linux-arm64"): Promise<readonly st
       text(`${folder}LICENSE`, licence),
       text(`${folder}README.md`, readme),
       text(`${folder}THIRD-PARTY`, thirdParty),
+      directory(`${folder}cluster/`),
+      ...cluster.map(([name, content]) => text(`${folder}cluster/${name}`, content)),
       text(`${folder}grafana.json`, grafana),
       { name: `${folder}pushbox`, mode: 0o755, bytes },
       text(`${folder}pushbox.service`, systemdUnit({ program: ["/usr/local/bin/pushbox"], config: CONFIG })),

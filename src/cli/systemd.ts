@@ -5,11 +5,14 @@ export interface Place {
   readonly program: readonly string[];
   /** Its configuration: an absolute path. */
   readonly config: string;
+  /** For several on one machine, `pushbox@a` and so on: `%i` in `config` is the name behind the sign. */
+  readonly template?: true;
 }
 
 /** Settings that are seen from the data directory: `data` in the configuration is relative to it. */
-export function systemdUnit({ program, config }: Place): string {
-  const start = [...program, "serve", "--config", config].map(word).join(" ");
+export function systemdUnit({ program, config, template }: Place): string {
+  const start = [...[...program, "serve", "--config"].map(word), template ? config : word(config)].join(" ");
+  const state = template ? "pushbox-%i" : "pushbox";
   return `[Unit]
 Description=pushbox, a push server
 Wants=network-online.target
@@ -33,11 +36,11 @@ RestartPreventExitStatus=2
 # It stops by itself within 10 s.
 TimeoutStopSec=15s
 
-# /var/lib/pushbox. Relative paths are seen from there: with the default the data is in /var/lib/pushbox/pushbox-data.
+# /var/lib/${state}. Relative paths are seen from there: with the default the data is in /var/lib/${state}/pushbox-data.
 # Elsewhere needs ReadWritePaths= of that place.
-StateDirectory=pushbox
+StateDirectory=${state}
 StateDirectoryMode=0700
-WorkingDirectory=%S/pushbox
+WorkingDirectory=%S/${state}
 UMask=0077
 
 # A connection is an open file.

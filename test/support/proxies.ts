@@ -20,9 +20,9 @@ export function installed(t: Test, program: "haproxy" | "nginx"): boolean {
 /** Returns its port on 127.0.0.1. @param frontend lines of `frontend` */
 export async function haproxy(t: Test, target: number, ...frontend: readonly string[]): Promise<number> {
   const port = await freePort();
-  const file = join(t.testdir(), "haproxy.cfg");
-  writeFileSync(
-    file,
+  await haproxyOf(
+    t,
+    port,
     `defaults
   mode http
   timeout connect 10s
@@ -36,8 +36,16 @@ backend out
   server one 127.0.0.1:${target}
 `,
   );
-  await up(t, port, "haproxy", ["-db", "-f", file]);
   return port;
+}
+
+/** With a whole configuration, which haproxy itself has found right, warnings included. @param port of 127.0.0.1, that it is up at */
+export async function haproxyOf(t: Test, port: number, text: string): Promise<void> {
+  const file = join(t.testdir(), "haproxy.cfg");
+  writeFileSync(file, text);
+  const { status, stdout, stderr } = spawnSync("haproxy", ["-c", "-f", file], { env: { PATH }, encoding: "utf8" });
+  if (status !== 0 || /\[(ALERT|WARNING)\]/.test(stderr)) throw new Error(`haproxy -c: ${stdout}${stderr}`);
+  await up(t, port, "haproxy", ["-db", "-f", file]);
 }
 
 /** Returns its port on 127.0.0.1. @param location lines of `location /` after `proxy_pass` */
@@ -56,7 +64,7 @@ export function nginx(t: Test, target: number, ...location: readonly string[]): 
   );
 }
 
-/** Returns its port on 127.0.0.1. @param http what stands in the block of that name, given the port */
+/** Returns its port on 127.0.0.1. @param http what stands in the block of that name, given the port; nginx itself finds it right */
 export async function nginxOf(t: Test, http: (port: number) => string): Promise<number> {
   const port = await freePort();
   const directory = t.testdir();
@@ -78,7 +86,10 @@ http {
 }
 `,
   );
-  await up(t, port, "nginx", ["-p", directory, "-e", "stderr", "-c", file]);
+  const args = ["-p", directory, "-e", "stderr", "-c", file];
+  const { status, stderr } = spawnSync("nginx", ["-t", ...args], { env: { PATH }, encoding: "utf8" });
+  if (status !== 0 || /\[(warn|emerg)\]/.test(stderr)) throw new Error(`nginx -t: ${stderr}`);
+  await up(t, port, "nginx", args);
   return port;
 }
 
