@@ -24,11 +24,18 @@ const escaped = new RegExp(`${ESCAPE}(.)`, "g");
 const decodeText = (text: string): string =>
   text.includes(ESCAPE) ? text.replace(escaped, (_, after: string) => (after === "0" ? NUL : ESCAPE)) : text;
 
-export type Value = string | number | boolean | null | readonly (string | number | boolean | null)[];
+export type Value = Scalar | readonly Scalar[];
 
+type Scalar = string | number | boolean | null;
+const isList = (value: Value): value is readonly Scalar[] => Array.isArray(value);
+const quote = (text: string): string => `"${/["\\]/.test(text) ? text.replace(/["\\]/g, "\\$&") : text}"`;
+const toElement = (one: Scalar): string =>
+  typeof one === "string" ? quote(encodeText(one)) : one === null ? "NULL" : String(one);
+
+/** Lists as PostgreSQL writes them: most of a turn's values are in lists, and `pg` takes twice as long. */
 const encode = (value: Value): unknown => {
   if (typeof value === "string") return encodeText(value);
-  return Array.isArray(value) ? value.map((one: unknown) => (typeof one === "string" ? encodeText(one) : one)) : value;
+  return isList(value) ? `{${value.map(toElement).join()}}` : value;
 };
 
 const BIGINT = 20;

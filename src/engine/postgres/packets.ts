@@ -107,6 +107,8 @@ const sweepChannels = new Statement<[number, number]>(`
       AND NOT EXISTS (SELECT 1 FROM packets p WHERE p.channel = c.channel) ORDER BY c.drop_at LIMIT 200)`);
 const sweepBodies = new Statement<[]>("DELETE FROM large_bodies WHERE at < clock_timestamp() - interval '5 minutes'");
 
+/** A channel's time is rounded up to this, milliseconds: a row of which no index changes costs a busy channel a fifth less. */
+const DROPPED_EVERY = 60_000;
 /** What `sizeOf` adds to a body. */
 const ENVELOPE = 100;
 
@@ -176,7 +178,7 @@ export function packets(keep: Keep, hands: Hands, epoch: string, topic: string, 
       sorted.map(([, { n }]) => n),
       keeps,
       sorted.map(([, { last }]) => last),
-      sorted.map(([, { drop }]) => drop),
+      sorted.map(([, { drop }]) => Math.ceil(drop / DROPPED_EVERY) * DROPPED_EVERY),
       rows.at!,
       rows.nth!,
       rows.off!,
