@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
+import { before } from "./bench/before.ts";
 import { onPostgres } from "./bench/cluster.ts";
 import { pagesFilled, pagesOpen } from "./bench/console.ts";
 import { telling } from "./bench/hooks.ts";
@@ -246,6 +247,7 @@ async function main(): Promise<void> {
   }
   if (wanted("login")) await logins(ROUNDS, registrations);
   if (wanted("hanging")) await hanging(ROUNDS, (server) => latency(server, 1000));
+  if (only.includes("before")) await before(ROUNDS, { load, subscribe });
   if (wanted("scan")) await scan();
   if (wanted("apns")) await throughApns(ROUNDS);
   if (wanted("hooks"))
@@ -274,7 +276,7 @@ async function scan(): Promise<void> {
       stdio: "inherit",
     },
   );
-  const server = await start("pushbox", data);
+  const server = await start("pushbox", { data });
   await latency(server, 300);
   const idle: number[] = [];
   const busy: number[] = [];

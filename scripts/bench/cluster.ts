@@ -157,7 +157,7 @@ async function fromAnother(rounds: number, server: Server, measures: Measures): 
     for (const kind of ["sqlite", "postgres"] as const) {
       const alone = kind === "sqlite";
       const telling = await start("pushbox", undefined, alone ? [] : [...flags, "--node=telling"]);
-      const called = alone ? telling : await start("pushbox", undefined, [...flags, "--node=called"], LOAD_CORE);
+      const called = alone ? telling : await start("pushbox", { core: LOAD_CORE }, [...flags, "--node=called"]);
       if (!alone) await pause(2500); // each knows of the other
       await fanOut(called, telling, FAN_OUT, measures);
       const { frames, cost } = await fanOut(called, telling, FAN_OUT, measures);

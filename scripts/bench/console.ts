@@ -32,7 +32,7 @@ interface AtConsole {
 
 async function startConsole(data: string): Promise<AtConsole> {
   const { port } = await freePort("127.0.0.1", 0);
-  const server = await start("pushbox", data, ["--admin-enabled=true", `--admin-port=${port}`]);
+  const server = await start("pushbox", { data }, ["--admin-enabled=true", `--admin-port=${port}`]);
   const url = `http://127.0.0.1:${port}`;
   const { secret, id } = newSecret();
   await atAdminDesk(data, (desk) => desk.invite({ id, until: Date.now() + 60_000, role: "operator" }, "bench"));

@@ -52,7 +52,7 @@ async function pushbox({ url }: ApnsHost, devices: number): Promise<Running> {
     `key_file = "apns.p8"\nkey_id = "ABCDE12345"\nteam_id = "FGHIJ67890"\n`,
   ];
   writeFileSync(config, entry.join("\n"));
-  return start("pushbox", data, [`--config=${config}`]);
+  return start("pushbox", { data }, [`--config=${config}`]);
 }
 
 interface JobFigures {

@@ -31,6 +31,7 @@ export interface Cpu {
 
 export interface Running {
   readonly name: string;
+  readonly pid: number;
   readonly wsPort: number;
   readonly httpPort: number;
   /** How wsload shakes hands with it. */
@@ -42,12 +43,19 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-/** @param data its directory, removed with it; @param more further flags of pushbox @param core where it runs */
+interface Where {
+  /** Its data, removed with it. */
+  readonly data?: string;
+  readonly core?: string;
+  /** Of the source that runs. */
+  readonly directory?: string;
+}
+
+/** @param more further flags of pushbox */
 export async function start(
   name: ServerName,
-  data = newData(),
+  { data = newData(), core = SERVER_CORE, directory = root }: Where = {},
   more: readonly string[] = [],
-  core = SERVER_CORE,
 ): Promise<Running> {
   const wsPort = (await freePort("127.0.0.1", 0)).port;
   const httpPort = name === "pushbox" ? (await freePort("127.0.0.1", 0)).port : wsPort;
@@ -60,7 +68,7 @@ export async function start(
           "serve",
           `--client-port=${wsPort}`,
           `--api-port=${httpPort}`,
-          "--admin-enabled=false",
+          ...(directory === root ? ["--admin-enabled=false"] : []), // earlier versions have no console
           `--data=${data}`,
           // They all come from this machine.
           "--client-max-new-devices-per-minute=1000000000",
@@ -71,7 +79,7 @@ export async function start(
   const program = (name === "pushbox" && binary) || process.execPath;
   const flags = program === process.execPath ? ["--disable-warning=ExperimentalWarning"] : [];
   const child = spawn("taskset", ["-c", core, program, ...flags, ...args], {
-    cwd: root,
+    cwd: directory,
     env,
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -80,6 +88,7 @@ export async function start(
   await listening(name, child, httpPort);
   return {
     name,
+    pid: child.pid!,
     wsPort,
     httpPort,
     mode: name === "bare" || name === "turn" ? "raw" : "eio4",
