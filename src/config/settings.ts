@@ -294,7 +294,7 @@ export const settings = {
       /^(postgres(ql)?:\/\/[^\0\s]+)?$/,
       "a URL such as postgres://user:password@host:5432/database",
       "<url>",
-      "Where PostgreSQL is, with engine = postgres. A direct connection: a pooler of transactions does not let anybody listen.",
+      "Where PostgreSQL is, with engine = postgres. Of several hosts, by commas, the one that can be written to is taken. Directly: through a pooler of transactions nobody can listen.",
       { secret: true },
     ),
     url_file: text("", /^[^\0]*$/, "the path of a file", "<file>", "A file that holds this URL.", { beside: true }),

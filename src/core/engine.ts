@@ -152,6 +152,8 @@ export interface Hub extends Presence {
    * `regained` has resolved. Where there is one process neither is called.
    */
   lost(): void;
+  /** It has lasted long: every connection is closed, so that its client looks for another process. Told again while it lasts. */
+  abandon(): Promise<void>;
   /**
    * The engine hears again, and a backlog that is read from here on has what was kept meanwhile; it is answered after this has
    * resolved, or holds nothing that will be handed over (the fence of `backlog`). Resolves when no session is left that may

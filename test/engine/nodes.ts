@@ -132,6 +132,7 @@ export function distant(engine: Engine, turns: number): Distant {
             },
             has: (pushId) => hub.has(pushId),
             lost: () => {},
+            abandon: async () => {},
             regained: async () => {},
           });
         };

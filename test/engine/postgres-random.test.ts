@@ -68,7 +68,7 @@ else
       nodes: only,
     };
     const { methods: table, parts } = methods({ ...made, onWritten: () => {} });
-    const turns = new Turns(database.schema, () => connect(database), table, parts);
+    const turns = new Turns(1, database.schema, () => connect(database), table, parts);
     const store: Store = {
       call(name, args) {
         if (name === "claim") now = args[2] as number; // the time at which it is claimed

@@ -64,6 +64,7 @@ export function recorder(): Recorder {
     carryOut: (pushId, order) => void hub.orders.push({ pushId, order }),
     has: (pushId) => hub.present.has(pushId),
     lost: () => {},
+    abandon: async () => {},
     regained: async () => {},
     ...nobody,
   };

@@ -18,12 +18,12 @@ import type { Test } from "tap";
 
 const MINIMUM = 15;
 
-/** Where its programs are; undefined: there is none that is new enough. */
-function programs(): string | undefined {
+/** Where its programs are, these at least; undefined: there is none that is new enough. */
+export function programs(needed: readonly string[] = ["initdb", "postgres"]): string | undefined {
   const debian = "/usr/lib/postgresql";
   const versions = existsSync(debian) ? readdirSync(debian).map((version) => join(debian, version, "bin")) : [];
   const found = [...(process.env.PATH ?? "").split(delimiter), ...versions].find((bin) => {
-    if (!existsSync(join(bin, "initdb")) || !existsSync(join(bin, "postgres"))) return false;
+    if (!needed.every((name) => existsSync(join(bin, name)))) return false;
     const version = execFileSync(join(bin, "postgres"), ["--version"], { encoding: "utf8" });
     return Number(/(\d+)/.exec(version)?.[1]) >= MINIMUM;
   });
@@ -32,7 +32,7 @@ function programs(): string | undefined {
 }
 
 /** It refuses to run as root: then it runs as nobody. */
-function somebody(): { readonly uid?: number; readonly gid?: number } {
+export function somebody(): { readonly uid?: number; readonly gid?: number } {
   if (process.getuid?.() !== 0) return {};
   const line = readFileSync("/etc/passwd", "utf8")
     .split("\n")
@@ -128,7 +128,7 @@ export async function postgres(
 }
 
 /** That its owner may write in. */
-function newDirectory(): string {
+export function newDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), "pg-"));
   const { uid, gid = 0 } = somebody();
   const data = join(directory, "data");

@@ -101,7 +101,8 @@ export const SETTINGS: Readonly<Record<SettingName, string>> = {
   "hooks.ask.remember": "bind_uid 或 subscribe 的肯定应答记住多久；0 为不记。",
   "hooks.ask.ca_file": "额外信任的证书（PEM）。",
   "hooks.ask.allow_private": "允许 url 中的名称解析到内网地址。",
-  "postgres.url": "PostgreSQL 的地址，engine = postgres 时使用。须为直连：事务级连接池不支持 LISTEN。",
+  "postgres.url":
+    "PostgreSQL 的地址，engine = postgres 时使用。多个主机以逗号分隔，自动选用可写的一台。须为直连：事务级连接池不支持 LISTEN。",
   "postgres.url_file": "存放该地址的文件。",
   "postgres.schema": "表所在的 schema，不存在则创建。多个集群可以用不同的 schema 共用一个数据库。",
   "postgres.ca_file": "校验 PostgreSQL 证书所用的 CA（PEM）；为空则按地址中的 sslmode。",

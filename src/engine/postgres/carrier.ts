@@ -32,6 +32,8 @@ interface Waiting {
 const NOBODY = 0;
 /** Bytes of messages that wait for the connection; what is more is lost. */
 const MOST_WAITING = 16_000_000;
+/** Kinds whose numbers are those of `expect`. */
+const EXPECTED: ReadonlySet<string> = new Set(["k", "o"]);
 const AGAIN_FIRST = 100;
 const AGAIN_LONGEST = 2000;
 
@@ -47,6 +49,8 @@ export interface CarrierOptions {
   onHeard(node: number): void;
   /** It hears again; before anything is handed on. */
   onRegained(): Promise<void>;
+  /** Milliseconds after which clients are better off at a node that hears. */
+  readonly patience: number;
 }
 
 export class Carrier {
@@ -56,6 +60,9 @@ export class Carrier {
   node = 0;
   /** Messages that were not kept and could not be sent. */
   unsent = 0;
+  /** It has not heard for longer than its patience: hubs have closed their connections, and close those that come meanwhile. */
+  deaf = false;
+  #late: NodeJS.Timeout | undefined;
   readonly #listeners = new Map<string, Listener>();
   readonly #waiting = new Map<number, Waiting>();
   /** Rises with each connection that listens. */
@@ -93,9 +100,9 @@ export class Carrier {
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    clearTimeout(this.#late);
     this.#flush();
-    for (const { resolve } of this.#waiting.values()) resolve(false);
-    this.#waiting.clear();
+    this.#unheard();
     await Promise.all([this.#listening?.end().catch(() => {}), this.#notifying?.end().catch(() => {})]);
   }
 
@@ -125,10 +132,32 @@ export class Carrier {
     return new Promise((resolve) => this.#waiting.set(number, { ...expected, resolve }));
   }
 
-  /** Nothing comes through: as if the connections had ended. */
+  /** Nothing has come through for as long as its patience: as if the connections had ended then. */
   cut(): void {
-    if (this.#listening !== undefined) destroy(this.#listening);
     if (this.#notifying !== undefined) destroy(this.#notifying);
+    const client = this.#listening;
+    if (client !== undefined) {
+      destroy(client);
+      this.#lost(client);
+    }
+    this.#abandon();
+  }
+
+  /** Resolves when the connection that listens has answered: one that says nothing may be dead. */
+  async check(): Promise<void> {
+    await this.#listening?.query("SELECT 1").catch(() => {}); // its end is told
+  }
+
+  /** Whoever waits for something to be heard waits in vain. */
+  #unheard(): void {
+    for (const { resolve } of this.#waiting.values()) resolve(false);
+    this.#waiting.clear();
+  }
+
+  #abandon(): void {
+    clearTimeout(this.#late);
+    this.deaf = true;
+    for (const hub of this.hubs) void hub.abandon();
   }
 
   async #listen(): Promise<void> {
@@ -147,10 +176,8 @@ export class Carrier {
     if (this.#listening !== client || this.#stopped) return;
     this.#listening = undefined;
     this.#options.onTrouble("the connection that listens has ended");
-    for (const [number, { resolve }] of this.#waiting) {
-      resolve(false);
-      this.#waiting.delete(number);
-    }
+    this.#unheard();
+    this.#late = setTimeout(() => this.#abandon(), this.#options.patience).unref();
     for (const hub of this.hubs) hub.lost();
     void this.#return();
   }
@@ -166,13 +193,17 @@ export class Carrier {
         this.#options.onTrouble(undefined);
         await this.#options.onRegained();
         for (const hub of this.hubs) await hub.regained();
+        clearTimeout(this.#late);
+        this.deaf = false;
         void this.#work();
         return;
       } catch {
         // Again after a pause.
         const client: Client | undefined = this.#listening;
         this.#listening = undefined;
+        this.#unheard();
         client?.end().catch(() => {});
+        if (this.deaf) this.#abandon();
       }
     }
   }
@@ -188,7 +219,7 @@ export class Carrier {
       const listener = this.#listeners.get(message[0] ?? "");
       const done = listener?.({ node, number, part, text: message.slice(bar + 1) });
       if (done !== undefined) await done;
-      if (node === this.node) this.#arrived(number);
+      if (node === this.node && EXPECTED.has(message[0]!)) this.#arrived(number);
       if (at === 1000) {
         this.#queue.splice(0, at + 1);
         at = -1;

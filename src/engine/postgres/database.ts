@@ -3,9 +3,10 @@
 // Connections are pipelined (`pg`): a statement that is not awaited goes out with the next one, and all are worked off in order.
 import { Client, type ClientConfig, type QueryResult } from "pg";
 import { PushError } from "../../core/errors.ts";
+import { placeOf, serversOf } from "./hosts.ts";
 
 export interface DatabaseOptions {
-  /** `postgres://user:password@host:port/database`; never shown. */
+  /** `postgres://user:password@host:port/database`, or with several hosts and ports, by commas; never shown. */
   readonly url: string;
   readonly schema: string;
   readonly ssl?: ClientConfig["ssl"];
@@ -55,15 +56,42 @@ const parsers = {
  */
 export const PLANS = { plan_cache_mode: "force_generic_plan", enable_seqscan: "off", jit: "off" };
 
-/** @param settings of the session, by name */
+/**
+ * To the server of the URL that writes: all are asked at once, so that one that is out of reach costs no time.
+ * @param settings of the session, by name
+ */
 export async function connect(
-  { url, schema, ssl, name = "pushbox" }: DatabaseOptions,
+  options: DatabaseOptions,
   settings: Readonly<Record<string, string>> = {},
 ): Promise<Client> {
+  const servers = serversOf(options.url);
+  let taken: Client | undefined;
+  const tries = servers.map(async (server) => {
+    const client = await open(server, options, settings);
+    if (taken !== undefined) client.end().catch(() => {});
+    taken ??= client;
+    return taken;
+  });
+  try {
+    return await Promise.any(tries);
+  } catch (error) {
+    const reasons = (error as AggregateError).errors as readonly Error[]; // of each server, in their order
+    if (reasons.length === 1) throw reasons[0]!;
+    const all = reasons.map(({ message }, i) => `${placeOf(servers[i]!)}: ${message}`).join("; ");
+    throw new PushError("unavailable", `no server of postgres.url can be used: ${all}`, { cause: error });
+  }
+}
+
+async function open(
+  server: string,
+  { schema, ssl, name = "pushbox" }: DatabaseOptions,
+  settings: Readonly<Record<string, string>>,
+): Promise<Client> {
   const client = new Client({
-    connectionString: url,
+    connectionString: server,
     application_name: name,
     keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
     connectionTimeoutMillis: 10_000,
     pipeline: true,
     types: parsers,
@@ -72,9 +100,11 @@ export async function connect(
   client.on("error", () => {}); // whoever uses it learns by its queries, and by `end`
   try {
     await client.connect();
-    const all = { search_path: schema, ...settings };
-    for (const [setting, value] of Object.entries(all))
-      await client.query("SELECT set_config($1, $2, false)", [setting, value]);
+    const all = Object.entries({ search_path: schema, ...settings });
+    const set = all.map((_, i) => `, set_config($${2 * i + 1}, $${2 * i + 2}, false)`).join("");
+    const { rows } = await client.query(`SELECT current_setting('transaction_read_only') AS reads${set}`, all.flat());
+    if ((rows[0] as { readonly reads: string }).reads === "on")
+      throw new PushError("unavailable", "PostgreSQL cannot be used: this server only reads, as a standby does");
     return client;
   } catch (error) {
     client.end().catch(() => {});
@@ -158,8 +188,8 @@ const codeOf = (error: unknown): string => {
 /** Two transactions were in each other's way: the same again will do. */
 export const isClash = (error: unknown): boolean => /^(40001|40P01|55P03)$/.test(codeOf(error));
 
-// Connection, resources, shutdown, read-only; the system's own; and the driver's words for a connection that has ended.
-const SERVER = /^(08|53|57P|58|25006|28|3D|42501|XX)/;
+// Connection, resources, shutdown, read-only, idle in a transaction; the system's own; and the driver's words for a connection that has ended.
+const SERVER = /^(08|53|57P|58|25006|25P03|28|3D|42501|XX)/;
 const SYSTEM = /^E[A-Z]+$/;
 const ENDED =
   /Connection terminated|connection error|not queryable|Client was closed|timeout expired|connection is closed/i;

@@ -17,10 +17,10 @@ import { chores } from "../sweep.ts";
 import { localTestDevices } from "../test-devices.ts";
 import { Carrier } from "./carrier.ts";
 import { openCluster } from "./cluster.ts";
-import { connect, type DatabaseOptions, explain, PLANS, type Tx } from "./database.ts";
+import { connect, type DatabaseOptions, destroy, explain, PLANS, type Tx } from "./database.ts";
 import { sharedLive } from "./live.ts";
 import { methods } from "./methods.ts";
-import { nodes as openNodes } from "./nodes.ts";
+import { nodes as openNodes, SILENCE } from "./nodes.ts";
 import { laneOwner } from "./owner.ts";
 import { hands as openHands } from "./parcels.ts";
 import { sharedRevocations } from "./revoked.ts";
@@ -45,16 +45,26 @@ export interface PostgresEngineOptions {
   readonly elapsed?: () => number;
   /** How long the answers of other nodes about who is online are waited for, milliseconds. */
   readonly patience?: number;
+  /** After so many milliseconds without PostgreSQL clients are closed, so that they look for another node. */
+  readonly silence?: number;
   readonly onBatch?: (figures: BatchFigures) => void;
 }
 
 const PATIENCE = 300;
+/** A node that vanished in the middle of a transaction holds up the others for so long. */
+const VANISHED = {
+  idle_in_transaction_session_timeout: "5s",
+  tcp_keepalives_idle: "10",
+  tcp_keepalives_interval: "2",
+  tcp_keepalives_count: "3",
+  tcp_user_timeout: "15s",
+};
 /** That a node lives does not depend on a standby. */
 const BEATS = { synchronous_commit: "off" };
 
 /** Rejects with a `PushError` that says what to do when PostgreSQL cannot be used. */
 export async function openPostgresEngine(options: PostgresEngineOptions): Promise<LocalEngine> {
-  const { database, keep, arrivalDays, vendors = [] } = options;
+  const { database, keep, arrivalDays, vendors = [], silence = SILENCE } = options;
   const now = options.now ?? Date.now;
   const traits = new Traits(vendors);
   const topic = `pushbox_${database.schema}`;
@@ -82,6 +92,7 @@ export async function openPostgresEngine(options: PostgresEngineOptions): Promis
       if (nodes.met(node)) carrier.prepare();
     },
     onRegained: () => revocations.catchUp(),
+    patience: silence,
   });
   const nodes = await openNodes(first, {
     name: options.node,
@@ -95,18 +106,27 @@ export async function openPostgresEngine(options: PostgresEngineOptions): Promis
       })();
     },
     onGone: (gone) => void sweepGone(gone).catch(() => {}), // with the next beat
-    onSilence: () => carrier.cut(),
+    onBeat: () => carrier.check(),
+    patience: silence,
+    onSilence() {
+      carrier.cut();
+      turns.cut();
+      reading?.then(destroy, () => {});
+    },
   });
   carrier.node = nodes.node();
-  let reading: Client | undefined;
+  let reading: Promise<Client> | undefined;
   const read = (): Tx => ({
     async query(statement) {
-      reading ??= await connect(named("read"));
-      return reading.query(statement).catch((error: unknown) => {
-        reading?.end().catch(() => {});
-        reading = undefined;
+      reading ??= connect(named("read"));
+      const at = reading;
+      try {
+        return await (await at).query(statement);
+      } catch (error) {
+        at.then((client) => client.end()).catch(() => {});
+        if (reading === at) reading = undefined;
         throw explain(error);
-      });
+      }
     },
     later: () => {},
   });
@@ -124,8 +144,9 @@ export async function openPostgresEngine(options: PostgresEngineOptions): Promis
   });
   const totals = { batches: 0, calls: 0, workMs: 0, commitMs: 0 };
   const turns = new Turns(
+    nodes.node(),
     database.schema,
-    () => connect(named("turns"), PLANS),
+    () => connect(named("turns"), { ...PLANS, ...VANISHED }),
     all,
     parts,
     (figures) => {
@@ -168,7 +189,7 @@ export async function openPostgresEngine(options: PostgresEngineOptions): Promis
     sweeping.stop();
     await turns.drain(new PushError("unavailable", "the store is closed"));
     await carrier.stop();
-    await reading?.end().catch(() => {});
+    await reading?.then((client) => client.end()).catch(() => {});
     await nodes.stop();
   }
 
@@ -191,7 +212,12 @@ export async function openPostgresEngine(options: PostgresEngineOptions): Promis
       closing ??= close();
       return closing;
     },
-    probe: () => turns.call("probe", []),
+    probe: () =>
+      carrier.deaf
+        ? Promise.reject(
+            new PushError("unavailable", "PostgreSQL: what other nodes tell has not been heard for a while"),
+          )
+        : turns.call("probe", []),
     statistics: () => ({ ...totals, queued: turns.length, waiting: sweeping.waiting(), databaseBytes: 0, logBytes: 0 }),
   };
 }

@@ -77,8 +77,8 @@ const nextDue = new Column<[string], number>(
 const lease = new Statement<[number, string, Numbers]>(
   `UPDATE hook_events SET state = ${LEASED}, holder = ? WHERE hook = ? AND seq = ANY (?)`,
 );
-const leased = new Statement<[string, Numbers], { seq: number; key: string; subject: string | null }>(
-  `SELECT seq, key, subject FROM hook_events WHERE hook = ? AND seq = ANY (?) AND state = ${LEASED}`,
+const leased = new Statement<[string, Numbers], { seq: number; key: string; subject: string | null; holder: number }>(
+  `SELECT seq, key, subject, holder FROM hook_events WHERE hook = ? AND seq = ANY (?) AND state = ${LEASED}`,
 );
 /** Those that a newer one of their subject has made superfluous. */
 const superseded = new Column<[string, Numbers], number>(`
@@ -304,14 +304,15 @@ export function hookTable(epoch: string, owning: Owning, node: () => number) {
       const all = [...delivered, ...retry.map(({ seq }) => seq), ...back];
       if (all.length === 0) return;
       const rows = new Map((await leased.all(turn, hook, all)).map((row) => [row.seq, row]));
-      const returned = all.filter((seq) => rows.has(seq) && !delivered.includes(seq));
+      // What another node has taken over meanwhile is its own to return.
+      const returned = all.filter((seq) => rows.get(seq)?.holder === node() && !delivered.includes(seq));
       const late =
         coalescing.get(hook) === false || returned.length === 0
           ? new Set<number>()
           : new Set(await superseded.all(turn, hook, returned));
       const gone = all.filter((seq) => rows.has(seq) && (delivered.includes(seq) || late.has(seq)));
-      const off = retry.filter(({ seq }) => rows.has(seq) && !late.has(seq));
-      const again = back.filter((seq) => rows.has(seq) && !late.has(seq));
+      const off = retry.filter(({ seq }) => returned.includes(seq) && !late.has(seq));
+      const again = back.filter((seq) => returned.includes(seq) && !late.has(seq));
       if (gone.length > 0) remove.put(turn, hook, gone);
       if (off.length > 0)
         putOff.put(

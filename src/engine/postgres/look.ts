@@ -22,15 +22,13 @@ interface Server {
   readonly queue: string;
   readonly creates: boolean;
   readonly schema: boolean;
-  readonly standby: boolean;
 }
 
 const QUESTION = `
   SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS number,
     current_setting('fsync') AS fsync, current_setting('synchronous_standby_names') AS standbys,
     current_setting('max_connections')::int AS connections, pg_notification_queue_usage()::text AS queue,
-    has_database_privilege(current_database(), 'CREATE') AS creates, to_regnamespace($1) IS NOT NULL AS schema,
-    pg_is_in_recovery() AS standby`;
+    has_database_privilege(current_database(), 'CREATE') AS creates, to_regnamespace($1) IS NOT NULL AS schema`;
 
 /** Never tells the password. */
 export async function lookAt(options: DatabaseOptions): Promise<readonly Look[]> {
@@ -62,7 +60,6 @@ function judge(server: Server, schema: string): readonly Look[] {
   const tell = (level: Look["level"], text: string): void => void looks.push({ level, text });
   if (server.number < MINIMUM) tell("wrong", `PostgreSQL ${server.version}: 15 or newer is needed`);
   else tell("ok", `PostgreSQL ${server.version}`);
-  if (server.standby) tell("wrong", "this server is a standby and only reads: name the primary in postgres.url");
   if (server.fsync !== "on")
     tell("warning", "fsync is off: a power failure loses what was answered, and perhaps the database");
   if (server.standbys === "")

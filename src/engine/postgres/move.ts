@@ -47,6 +47,7 @@ const SAMPLE = 200;
 const OF_SQLITE: ReadonlySet<string> = new Set(["sequences", "runs", "log", "hook_cursors", "sqlite_sequence"]);
 const OF_POSTGRES: ReadonlySet<string> = new Set([
   ...["meta", "nodes", "nodes_gone", "owners", "sessions", "channels", "large_bodies", "outgoing"],
+  ...["commits", "topic_places"],
 ]);
 
 /** Numbers that are never given twice: of SQLite's sequence, and of PostgreSQL's. */

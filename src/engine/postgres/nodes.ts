@@ -9,8 +9,8 @@ import type { Turn } from "./turns.ts";
 const BEAT = 2000;
 export const SILENT = 3 * BEAT;
 export const GONE = 10_000;
-/** PostgreSQL counts as out of reach when a beat takes so long. */
-const SILENCE = 15_000;
+/** PostgreSQL counts as out of reach after so many, and a node that does not hear as one that clients should leave. */
+export const SILENCE = 15_000;
 
 interface Beat {
   readonly node: number;
@@ -53,6 +53,9 @@ const releaseHooks = new Statement<[number]>(
   "UPDATE hook_events SET state = 0, holder = NULL WHERE holder = ? AND state = 1",
 );
 const free = new Statement<[number]>("DELETE FROM owners WHERE node = ?");
+const endPlaces = new Statement<[number]>("DELETE FROM topic_places WHERE node = ?");
+/** A node that is taken for gone may come back and ask. */
+const forgetCommits = new Statement<[number]>("DELETE FROM commits WHERE node < ? - 1000");
 
 /** @throws PushError while a node lives: what is done next is done without them */
 export async function refuseRunning(client: Client, schema: string): Promise<void> {
@@ -107,7 +110,11 @@ export interface NodesOptions {
   onReturn(): void;
   /** These nodes are gone. */
   onGone(nodes: readonly number[]): void;
-  /** PostgreSQL has not answered for a while: what was told meanwhile may never be heard. */
+  /** Also to be answered with each beat. */
+  onBeat(): Promise<void>;
+  /** Milliseconds after which PostgreSQL counts as out of reach when it has not answered a beat. */
+  readonly patience: number;
+  /** It has not: what was told meanwhile may never be heard. */
   onSilence(): void;
 }
 
@@ -146,11 +153,12 @@ export async function nodes(first: Client, options: NodesOptions): Promise<Nodes
     const silence = setTimeout(() => {
       options.onSilence();
       if (client !== undefined) destroy(client);
-    }, SILENCE).unref();
+    }, options.patience).unref();
     try {
       client ??= await options.connect();
       if ((await beat.get(tx(), node, options.name, options.started)) === 1) options.onReturn();
       await look();
+      await options.onBeat();
     } catch {
       client?.end().catch(() => {});
       client = undefined;
@@ -192,6 +200,8 @@ export async function nodes(first: Client, options: NodesOptions): Promise<Nodes
         releaseHooks.put(turn, one);
         free.put(turn, one);
         note.put(turn, one);
+        endPlaces.put(turn, one);
+        forgetCommits.put(turn, one);
         drop.put(turn, one);
       }
       if (swept.length > 0) forget.put(turn);

@@ -47,6 +47,19 @@ const leave = new Statement<[string], Count>(
   "UPDATE online_users SET devices = devices - 1 WHERE uid = ? RETURNING devices AS count, since",
 );
 const removeUser = new Statement<[string]>("DELETE FROM online_users WHERE uid = ?");
+/** It stays for its session at another node, which answers for it from here on. */
+const staysElsewhere = new Statement<[string]>(`
+  UPDATE online o SET run = s.node FROM (SELECT push_id, min(node) AS node FROM sessions WHERE push_id = ? GROUP BY push_id) s
+  WHERE o.push_id = s.push_id`);
+const takePlace = new Statement<[string, string, number]>(
+  "INSERT INTO topic_places (push_id, topic, node) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+);
+const leavePlace = new Statement<[string, string, number]>(
+  "DELETE FROM topic_places WHERE push_id = ? AND topic = ? AND node = ?",
+);
+const otherPlace = new Column<[string, string], number>(
+  "SELECT node FROM topic_places WHERE push_id = ? AND topic = ? LIMIT 1",
+);
 const memberOf = new Column<[string, string], number>("SELECT run FROM topic_members WHERE push_id = ? AND topic = ?");
 const addMember = new Statement<[string, string, number, number]>(
   "INSERT INTO topic_members (push_id, topic, since, run) VALUES (?, ?, ?, ?)",
@@ -139,7 +152,15 @@ export function online(
     if (uid !== undefined) await userEnters(turn, uid, now);
   }
 
-  async function went(turn: Turn, pushId: string, at: number, reason: string, now: number): Promise<void> {
+  /** @param from the node where its last session was */
+  async function went(
+    turn: Turn,
+    pushId: string,
+    from: number,
+    at: number,
+    reason: string,
+    now: number,
+  ): Promise<void> {
     if (wants.tracksDevices) {
       const row = await remove.get(turn, pushId);
       if (row !== undefined) {
@@ -149,10 +170,10 @@ export function online(
         const data = { ...who, online: false, since: iso(at), stayed, reason, at: iso(at) };
         await log.write(turn, "device.offline", deviceKey(pushId), data, now);
         if (uid !== null) await userLeaves(turn, uid, at, reason, now);
-      }
+      } else staysElsewhere.put(turn, pushId);
     }
     if (wants.tracksTopics)
-      for (const topic of await topicsOf.all(turn, pushId)) await left(turn, topic, pushId, at, reason, now);
+      for (const topic of await topicsOf.all(turn, pushId)) await left(turn, topic, pushId, from, at, reason, now);
   }
 
   /** @param pushId empty: connections that did not say which device they are */
@@ -165,6 +186,7 @@ export function online(
     now: number,
   ): Promise<void> {
     if (!wants.tracksTopics) return;
+    takePlace.put(turn, pushId, topic, node());
     const member = await memberOf.get(turn, pushId, topic);
     if (member !== undefined) {
       if (member !== node()) memberStays.put(turn, node(), pushId, topic);
@@ -180,8 +202,20 @@ export function online(
     await log.write(turn, "topic.joined", key, data, now, pushId);
   }
 
-  async function left(turn: Turn, topic: string, pushId: string, at: number, reason: string, now: number) {
+  /** @param from the node where it was; it may be in the topic at others */
+  async function left(
+    turn: Turn,
+    topic: string,
+    pushId: string,
+    from: number,
+    at: number,
+    reason: string,
+    now: number,
+  ): Promise<void> {
     if (!wants.tracksTopics) return;
+    leavePlace.put(turn, pushId, topic, from);
+    const other = await otherPlace.get(turn, pushId, topic);
+    if (other !== undefined) return memberStays.put(turn, other, pushId, topic);
     const since = await removeMember.get(turn, pushId, topic);
     if (since === undefined) return;
     const room = await vacate.get(turn, topic);
@@ -210,7 +244,8 @@ export function online(
 
   return {
     came,
-    went,
+    went: (turn: Turn, pushId: string, at: number, reason: string, now: number) =>
+      went(turn, pushId, node(), at, reason, now),
 
     /** A device has another uid than before, or none. */
     async rebound(turn: Turn, pushId: string, before: string | null, after: string | null, by: BoundBy, now: number) {
@@ -233,7 +268,7 @@ export function online(
             await joined(turn, one.topic, one.pushId ?? "", one.platform, one.at, now);
             break;
           case "left":
-            await left(turn, one.topic, one.pushId ?? "", one.at, one.reason, now);
+            await left(turn, one.topic, one.pushId ?? "", node(), one.at, one.reason, now);
             break;
           case "packet": {
             const { kind: _, data, at, ...packet } = one;
@@ -264,7 +299,7 @@ export function online(
     /** What is not wanted is not kept up to date: it goes. */
     drop(turn: Turn, what: "devices" | "topics"): void {
       if (what === "devices") turn.exec("DELETE FROM online; DELETE FROM online_users");
-      else turn.exec("DELETE FROM topic_members; DELETE FROM topics_occupied");
+      else turn.exec("DELETE FROM topic_members; DELETE FROM topics_occupied; DELETE FROM topic_places");
     },
 
     /**
@@ -276,12 +311,12 @@ export function online(
       if (topic === undefined) {
         const rows = wants.tracksDevices ? await devicesAfter.all(turn, pushId, limit) : [];
         for (const { push_id, run, gone } of rows)
-          if (gone) await went(turn, push_id, goneAt(run) ?? started, RESTARTED, now);
+          if (gone) await went(turn, push_id, run, goneAt(run) ?? started, RESTARTED, now);
         return rows.length === limit ? { pushId: rows.at(-1)!.push_id } : { pushId: "", topic: "" };
       }
       const rows = wants.tracksTopics ? await membersAfter.all(turn, pushId, topic, limit) : [];
       for (const one of rows)
-        if (one.gone) await left(turn, one.topic, one.push_id, goneAt(one.run) ?? started, RESTARTED, now);
+        if (one.gone) await left(turn, one.topic, one.push_id, one.run, goneAt(one.run) ?? started, RESTARTED, now);
       const last = rows.length === limit ? rows.at(-1) : undefined;
       // With others there, those lanes may be theirs.
       if (last === undefined && alone()) await resumeLanes(turn, now);

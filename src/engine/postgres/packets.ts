@@ -28,6 +28,8 @@ interface Gathered {
   fence: boolean;
   /** Numbers of what was notified, in their order. */
   readonly numbers: number[];
+  /** So many of them are of calls that succeeded. */
+  sure: number;
   counts: readonly number[];
 }
 
@@ -38,28 +40,28 @@ interface Swept {
 }
 
 type List<Item> = readonly Item[];
-const append = new Column<
-  [
-    List<string>,
-    List<number>,
-    List<number>,
-    List<number>,
-    List<number>,
-    List<number>,
-    List<number>,
-    List<number>,
-    List<number>,
-    List<string>,
-    List<string>,
-    List<string>,
-    List<number>,
-    List<number>,
-    string,
-    List<string>,
-    List<string>,
-  ],
-  number
->("SELECT append(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+type Appended = [
+  List<string>,
+  List<number>,
+  List<number>,
+  List<number>,
+  List<number>,
+  List<number>,
+  List<number>,
+  List<number>,
+  List<number>,
+  List<string>,
+  List<string>,
+  List<string>,
+  List<number>,
+  List<number>,
+  string,
+  List<string>,
+  List<string>,
+];
+const APPEND = "SELECT append(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+const append = new Column<Appended, number>(APPEND);
+const appendNoted = new Column<[...Appended, number, number, number], number>(`${APPEND} FROM note_turn(?, ?, ?)`);
 
 const lastSeq = new Column<[], number>(`SELECT (last_value + 1) * ${PER_TURN} - 1 FROM turns`);
 const newestSeq = new Column<[string, number], number>(`
@@ -117,7 +119,7 @@ export type Packets = ReturnType<typeof packets>;
 export function packets(keep: Keep, hands: Hands, epoch: string, topic: string, node: () => number) {
   const part = {};
   const gathered = (turn: Turn): Gathered =>
-    turn.of(part, () => ({ parcels: [], kept: 0, fence: false, numbers: [], counts: [] }));
+    turn.of(part, () => ({ parcels: [], kept: 0, fence: false, numbers: [], sure: 0, counts: [] }));
   const keptOn = keeper(keep);
 
   async function flush(turn: Turn): Promise<void> {
@@ -172,8 +174,7 @@ export function packets(keep: Keep, hands: Hands, epoch: string, topic: string, 
     const told = await toTexts(turn, parcels);
     const number = hands.expect(parcels);
     state.numbers.push(number);
-    await append.get(
-      turn,
+    const added: Appended = [
       sorted.map(([channel]) => channel),
       sorted.map(([, { n }]) => n),
       keeps,
@@ -191,7 +192,9 @@ export function packets(keep: Keep, hands: Hands, epoch: string, topic: string, 
       topic,
       told.map((_, i) => `k${node()}.${number}.${i}|`),
       told.map((text) => `|${text}`),
-    );
+    ];
+    if (turn.noted === undefined) await append.get(turn, ...added);
+    else await appendNoted.get(turn, ...added, ...turn.noted);
   }
 
   const undone = (turn: Turn): void => {
@@ -199,9 +202,14 @@ export function packets(keep: Keep, hands: Hands, epoch: string, topic: string, 
   };
 
   const parts: TurnParts = {
+    async begin(turn) {
+      const state = gathered(turn);
+      state.sure = state.numbers.length;
+    },
     flush,
     forget(turn) {
       const state = gathered(turn);
+      for (const number of state.numbers.splice(state.sure)) hands.forget(number);
       state.parcels = [];
       state.kept = 0;
       state.fence = false;

@@ -452,6 +452,27 @@ const MIGRATIONS: readonly string[] = [
   `
   ALTER TABLE admin_users ADD COLUMN disabled bigint NOT NULL DEFAULT 0;
   `,
+  `
+  -- The last turn of each node that was done, and which of its connections may do more (turns.ts).
+  CREATE TABLE commits (node bigint PRIMARY KEY, connection bigint NOT NULL DEFAULT 1, turn bigint NOT NULL DEFAULT 0)
+    WITH (fillfactor = 10);
+  CREATE FUNCTION note_turn(_node bigint, _connection bigint, _turn bigint) RETURNS void LANGUAGE plpgsql AS $$
+  BEGIN
+    UPDATE commits SET turn = _turn WHERE node = _node AND connection = _connection;
+    IF NOT FOUND THEN
+      RAISE EXCEPTION 'another connection of this node has taken its place' USING ERRCODE = 'connection_does_not_exist';
+    END IF;
+  END $$;
+
+  -- At which nodes a device is in a topic; topic_members has it once.
+  CREATE TABLE topic_places (
+    push_id text COLLATE "C" NOT NULL,
+    topic text COLLATE "C" NOT NULL,
+    node bigint NOT NULL,
+    PRIMARY KEY (push_id, topic, node)
+  );
+  CREATE INDEX topic_places_by_node ON topic_places (node);
+  `,
 ];
 
 export interface SchemaVersion {

@@ -9,7 +9,7 @@ import { Carrier } from "./carrier.ts";
 import { Column, connect, type DatabaseOptions, explain, PLANS, Statement, type Tx } from "./database.ts";
 import { importing } from "./import.ts";
 import { methods } from "./methods.ts";
-import { nodes as openNodes, refuseRunning } from "./nodes.ts";
+import { nodes as openNodes, refuseRunning, SILENCE } from "./nodes.ts";
 import { hands } from "./parcels.ts";
 import { isThere, migrate } from "./schema.ts";
 import { Turn, Turns } from "./turns.ts";
@@ -45,6 +45,8 @@ export async function openPostgresImport(
       connect: open,
       onReturn() {},
       onGone() {},
+      async onBeat() {},
+      patience: SILENCE,
       onSilence() {},
     });
     // Nothing is handed over: it never listens.
@@ -54,6 +56,7 @@ export async function openPostgresImport(
       onTrouble() {},
       onHeard() {},
       async onRegained() {},
+      patience: SILENCE,
     });
     const { methods: all, parts } = methods({
       ...UNUSED,
@@ -65,7 +68,7 @@ export async function openPostgresImport(
       nodes,
       onWritten() {},
     });
-    const turns = new Turns(schema, () => open(PLANS), all, parts);
+    const turns = new Turns(nodes.node(), schema, () => open(PLANS), all, parts);
     return {
       before: await turns.call("importBegun", [source]),
       take: (devices, after) => turns.call("importDevices", [devices, now(), source, after]),

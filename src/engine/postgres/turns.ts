@@ -4,13 +4,17 @@
 // Turns that only read, or only add packets, run beside those of other nodes (rows of channels are locked by the packets' own function).
 // All others take one lock of the whole cluster first: they read and then write, as if they were alone. A turn is many calls, so
 // that costs little more than the commit, which PostgreSQL makes one after the other anyway where they notify.
-import { setImmediate } from "node:timers/promises";
+//
+// A connection may end between a commit and its answer. So each turn that writes leaves its number in the node's row of `commits`, and a
+// connection of turns begins by taking that row: it waits for what the one before may still be doing, keeps that from doing anything later,
+// and reads which turn was done last. One that was not is run again.
+import { setImmediate, setTimeout } from "node:timers/promises";
 import type { Client, QueryResult } from "pg";
 import { PushError } from "../../core/errors.ts";
 import { Pace } from "../../core/pace.ts";
 import type { BatchFigures, Calls, Steps } from "../calls.ts";
 import type { MethodName, Methods } from "../sqlite/thread.ts";
-import { explain, isClash, isStoreFault, Statement, type Tx } from "./database.ts";
+import { destroy, explain, isClash, isStoreFault, Statement, type Tx } from "./database.ts";
 
 /** The method of each call: as that of the storage thread, in a transaction. */
 export type AsyncMethods = {
@@ -44,6 +48,10 @@ const GATHERING_TURNS = 4;
 const LARGE = 64;
 const SETTLED_AT_ONCE = 128;
 const TRIES = 5;
+/** How often a turn is run again whose connection has ended; and for how long a new one is tried, milliseconds. */
+const ENDS = 5;
+const AGAIN_FOR = 10_000;
+const PAUSE = 100;
 
 /** They write nothing that another node's calls read first, or lock it themselves. */
 const FREE: ReadonlySet<MethodName> = new Set<MethodName>(["append", "addSamples", "addAudit"]);
@@ -110,6 +118,8 @@ interface Pending {
 export class Turn implements Tx {
   readonly #client: Client;
   #later: Promise<unknown>[] = [];
+  /** Of one that is a single statement: what this notes, for `note_turn`. */
+  noted: readonly [node: number, connection: number, number: number] | undefined = undefined;
   /** What parts gather, by their own keys. */
   readonly gathered = new Map<object, unknown>();
 
@@ -149,6 +159,31 @@ export class Turn implements Tx {
 }
 
 const lock = new Statement<[string]>("SELECT pg_advisory_xact_lock(hashtextextended(?, 7))");
+const take = new Statement<[number], Taken>(`
+  INSERT INTO commits AS c (node) VALUES (?)
+  ON CONFLICT (node) DO UPDATE SET connection = c.connection + 1 RETURNING connection, turn`);
+const note = new Statement<[number, number, number]>("SELECT note_turn(?, ?, ?)");
+
+/** Which connection of the node this is, and the last turn that was done. */
+interface Taken {
+  readonly connection: number;
+  readonly turn: number;
+}
+
+/** A turn whose connection ended. */
+class Doubt extends Error {
+  readonly number: number;
+  /** It was done, or was not. */
+  readonly done: () => void;
+  readonly undone: () => void;
+
+  constructor(cause: unknown, number: number, done: () => void, undone: () => void) {
+    super("whether a turn was done is not known", { cause });
+    this.number = number;
+    this.done = done;
+    this.undone = undone;
+  }
+}
 
 export class Turns implements Calls {
   readonly #connect: () => Promise<Client>;
@@ -157,7 +192,12 @@ export class Turns implements Calls {
   readonly #parts: readonly TurnParts[];
   readonly #onBatch: ((figures: BatchFigures) => void) | undefined;
   readonly #onTrouble: ((message: string | undefined) => void) | undefined;
+  readonly #node: number;
   #client: Client | undefined;
+  /** The connection's number, and the turn that was done last when it was opened. */
+  #taken: Taken = { connection: 0, turn: 0 };
+  /** The newest turn of this node. */
+  #number = 0;
   #waiting: Pending[] = [];
   #weight = 0;
   #running = false;
@@ -168,6 +208,7 @@ export class Turns implements Calls {
 
   /** @param onTrouble told why nothing could be done, and undefined when it can again */
   constructor(
+    node: number,
     schema: string,
     connect: () => Promise<Client>,
     methods: AsyncMethods,
@@ -175,6 +216,7 @@ export class Turns implements Calls {
     onBatch?: (figures: BatchFigures) => void,
     onTrouble?: (message: string | undefined) => void,
   ) {
+    this.#node = node;
     this.#schema = schema;
     this.#connect = connect;
     this.#methods = methods;
@@ -245,18 +287,30 @@ export class Turns implements Calls {
   }
 
   async #run(batch: readonly Pending[]): Promise<void> {
-    for (let tries = 1; ; tries++) {
+    let ends = 0;
+    let doubt: Doubt | undefined;
+    for (let tries = 1; ; ) {
       try {
-        this.#client ??= await this.#open();
+        this.#client ??= await (ends > 0 ? this.#reopen() : this.#open());
+        if (doubt !== undefined) {
+          if (doubt.number === this.#taken.turn) return doubt.done();
+          doubt.undone();
+          doubt = undefined;
+        }
         return await this.#attempt(this.#client, batch, tries > 1);
       } catch (error) {
-        if (isClash(error) && tries < TRIES) continue;
-        const why = explain(error);
-        if (isStoreFault(error)) {
+        if (isClash(error) && tries++ < TRIES) continue;
+        const hadBegun = this.#client !== undefined;
+        if (error instanceof Doubt) doubt = error;
+        const cause = error instanceof Doubt ? error.cause : error;
+        if (isStoreFault(cause)) {
           this.#client?.end().catch(() => {});
           this.#client = undefined;
-          this.#onTrouble?.(why.message);
+          if (hadBegun && ends++ < ENDS) continue;
+          this.#onTrouble?.(explain(cause).message);
         }
+        doubt?.undone();
+        const why = explain(cause);
         this.#settle(batch, new Map(batch.map((_, i) => [i, why])), [], Promise.resolve());
         return;
       }
@@ -265,8 +319,33 @@ export class Turns implements Calls {
 
   async #open(): Promise<Client> {
     const client = await this.#connect();
+    try {
+      const tx: Tx = { query: (statement) => client.query(statement), later: () => {} };
+      this.#taken = (await take.get(tx, this.#node))!; // it returns one
+    } catch (error) {
+      client.end().catch(() => {});
+      throw error;
+    }
     this.#onTrouble?.(undefined);
     return client;
+  }
+
+  /** A connection has just ended: perhaps another server takes its place, which takes a while. */
+  async #reopen(): Promise<Client> {
+    for (const end = performance.now() + AGAIN_FOR; ; await setTimeout(PAUSE)) {
+      try {
+        return await this.#open();
+      } catch (error) {
+        if (!isStoreFault(error) && !(error instanceof PushError)) throw error;
+        this.#onTrouble?.(explain(error).message);
+        if (performance.now() > end || this.#refusal !== undefined) throw error;
+      }
+    }
+  }
+
+  /** Nothing comes through: as if the connection had ended. A commit that waits for a standby goes on there. */
+  cut(): void {
+    if (this.#client !== undefined) destroy(this.#client);
   }
 
   async #attempt(client: Client, batch: readonly Pending[], careful: boolean): Promise<void> {
@@ -274,27 +353,40 @@ export class Turns implements Calls {
     const turn = new Turn(client);
     const failures = new Map<number, Error>();
     const simple = !careful && batch.every(({ name }) => name === "append");
+    const reads = batch.every(({ name }) => READS.has(name));
+    const number = ++this.#number;
+    const noted = [this.#node, this.#taken.connection, number] as const;
+    if (simple) turn.noted = noted;
+    let results: readonly unknown[] = [];
+    const done = (): void => {
+      const heard = Promise.all(this.#parts.map((part) => part.committed(turn))).then(() => {});
+      this.#settle(batch, failures, results, heard, () => {
+        for (const part of this.#parts) part.settling(turn);
+      });
+    };
+    const undone = (): void => {
+      for (const part of this.#parts) part.undone(turn);
+    };
     try {
       if (!simple) {
         turn.exec("BEGIN");
         if (!batch.every(({ name }) => FREE.has(name) || READS.has(name))) lock.put(turn, this.#schema);
       }
-      const results = careful ? await this.#oneByOne(turn, batch, failures) : await this.#all(turn, batch);
+      results = careful ? await this.#oneByOne(turn, batch, failures) : await this.#all(turn, batch);
       for (const part of this.#parts) await part.flush(turn);
+      if (!simple && !reads) note.put(turn, ...noted);
       await turn.sent();
       const worked = performance.now();
       if (!simple) await client.query("COMMIT");
-      const done = performance.now();
-      const heard = Promise.all(this.#parts.map((part) => part.committed(turn))).then(() => {});
-      this.#settle(batch, failures, results, heard, () => {
-        for (const part of this.#parts) part.settling(turn);
-      });
-      this.#onBatch?.({ calls: batch.length, work: worked - began, commit: done - worked });
+      const end = performance.now();
+      done();
+      this.#onBatch?.({ calls: batch.length, work: worked - began, commit: end - worked });
     } catch (error) {
-      for (const part of this.#parts) part.undone(turn);
+      if (isStoreFault(error)) throw new Doubt(error, number, done, undone);
+      undone();
       await turn.sent().catch(() => {});
       if (!simple) await client.query("ROLLBACK").catch(() => {});
-      if (careful || isStoreFault(error) || isClash(error)) throw error;
+      if (careful || isClash(error)) throw error;
       await this.#attempt(client, batch, true);
     }
   }

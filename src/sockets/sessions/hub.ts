@@ -382,8 +382,18 @@ export class Hub implements HubPort {
     this.#lost = true;
   }
 
+  /** Every connection is closed, a part of them in a turn. */
+  async abandon(): Promise<void> {
+    const pace = new Pace();
+    let closed = 0;
+    for (const connection of [...this.#gateway().connections()]) {
+      connection.close();
+      if (++closed % 64 === 0 && pace.over()) await pace.turn();
+    }
+  }
+
   /**
-   * Every connection is closed, a part of them in a turn: its client comes back with its positions, is sent what it missed as after
+   * Every connection is closed: its client comes back with its positions, is sent what it missed as after
    * any break, and its record is read again. Those that come from here on have missed nothing.
    */
   async regained(): Promise<void> {
@@ -392,12 +402,7 @@ export class Hub implements HubPort {
     // Who joins a topic without a position from now on has not been sent what was missed: as before the first packet.
     this.newest = 0;
     this.#oldest = 0;
-    const pace = new Pace();
-    let closed = 0;
-    for (const connection of [...this.#gateway().connections()]) {
-      connection.close();
-      if (++closed % 64 === 0 && pace.over()) await pace.turn();
-    }
+    await this.abandon();
   }
 
   // ---- notifications to everybody
