@@ -3,10 +3,11 @@
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import type { PushId } from "../../src/core/device.ts";
+import type { Engine } from "../../src/core/engine.ts";
 import { openLocalEngine } from "../../src/engine/local.ts";
 import { TRAITS } from "../../src/vendors/index.ts";
 import { compare, type Findings, type ReadBack } from "./compare.ts";
-import { type Call, type Device, type Dice, dice, MUTE_STATES, makeCalls, makeDevices, TAG } from "./plan.ts";
+import { type Call, type Device, type Dice, dice, makeCalls, makeDevices, TAG } from "./plan.ts";
 import { Server } from "./server.ts";
 import { startVendors, type Vendors } from "./vendors.ts";
 
@@ -51,13 +52,11 @@ export async function torture(options: TortureOptions): Promise<Result> {
   const devices = makeDevices(Math.max(100, Math.floor(deliveries / 10)), dice(seed + 1), vendors.tokenOf);
   const calls = makeCalls(deliveries, devices, dice(seed + 2), seed);
   const total = calls.reduce((sum, call) => sum + call.devices.length, 0);
-  for (const { vendor, token, state } of devices) {
-    const { tokens } = vendors.fakes.get(vendor)!;
-    if (state === "dead") tokens.set(token, "dead");
-    if (state === "mute") tokens.set(token, MUTE_STATES.get(vendor)!);
-  }
+  vendors.know(devices);
   const data = join(directory, "data");
-  await fill(data, devices);
+  const before = await openEngine(data);
+  await fill(before, devices);
+  await before.close();
   chmodSync(data, 0o700);
   tell(`${calls.length} calls to ${devices.length} devices, ${total} deliveries, seed ${seed}`);
   const server = new Server(vendors.config(directory), data);
@@ -82,7 +81,9 @@ export async function torture(options: TortureOptions): Promise<Result> {
     const code = await server.stop();
     const problems = code === 0 ? [] : [`the server ended with ${code} after SIGTERM`];
     if (killing.left > 0) problems.push(`${killing.left} kills did not come about`);
-    const stored = await tokensStored(data);
+    const after = await openEngine(data);
+    const stored = await tokensStored(after);
+    await after.close();
     const findings = compare({
       devices,
       calls,
@@ -135,8 +136,7 @@ function openEngine(dataDir: string) {
 }
 
 /** As if they had connected two hours ago: a vendor may say since when a token is dead. */
-async function fill(data: string, devices: readonly Device[]): Promise<void> {
-  const engine = await openEngine(data);
+export async function fill(engine: Pick<Engine, "devices">, devices: readonly Device[]): Promise<void> {
   const then = Date.now() - 2 * HOUR;
   for (let from = 0; from < devices.length; from += 5000) {
     const batch = devices.slice(from, from + 5000).map(({ pushId, vendor, token, tagged }) => {
@@ -153,7 +153,6 @@ async function fill(data: string, devices: readonly Device[]): Promise<void> {
     });
     await Promise.all(batch);
   }
-  await engine.close();
 }
 
 // ---- meanwhile
@@ -252,8 +251,8 @@ async function last(server: Server, kills: number): Promise<number> {
 // ---- afterwards
 
 /** Every notification as /api/notification/get tells it, all its pages; one that is not finished is asked for again. */
-async function readBack(
-  server: Server,
+export async function readBack(
+  server: Pick<Server, "call">,
   calls: readonly Call[],
   deadline: number,
 ): Promise<ReadonlyMap<string, ReadBack>> {
@@ -273,7 +272,7 @@ async function readBack(
   return reads;
 }
 
-async function readOne(server: Server, id: string): Promise<ReadBack> {
+async function readOne(server: Pick<Server, "call">, id: string): Promise<ReadBack> {
   const first = (await server.call(`notification/get?id=${id}&limit=${PAGE}`, undefined, () => undefined)) as ReadBack;
   const deliveries = [...first.deliveries];
   for (let { next } = first; next !== undefined; ) {
@@ -285,9 +284,8 @@ async function readOne(server: Server, id: string): Promise<ReadBack> {
   return { ...first, deliveries };
 }
 
-/** Which devices have a token now, as the data directory has it after the server's end. */
-async function tokensStored(data: string): Promise<ReadonlyMap<string, string | undefined>> {
-  const engine = await openEngine(data);
+/** Which devices have a token now. */
+export async function tokensStored(engine: Pick<Engine, "devices">): Promise<ReadonlyMap<string, string | undefined>> {
   const stored = new Map<string, string | undefined>();
   let after: string | undefined;
   do {
@@ -295,6 +293,5 @@ async function tokensStored(data: string): Promise<ReadonlyMap<string, string | 
     for (const { pushId, token } of page.devices) stored.set(pushId, token);
     after = page.next;
   } while (after !== undefined);
-  await engine.close();
   return stored;
 }

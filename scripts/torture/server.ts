@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 
 const root = join(import.meta.dirname, "../..");
 /** A start that takes longer has failed. */
-const PATIENCE = 60_000;
+const PATIENCE = 240_000;
 
 export interface Kill {
   /** Epoch milliseconds: when the process was killed, and when the next one was started. */
@@ -28,12 +28,13 @@ export class Server {
   #started = false;
   #stopping = false;
 
-  constructor(config: string, data: string) {
+  /** @param flags more of them */
+  constructor(config: string, data: string, flags: readonly string[] = []) {
     const { promise, resolve } = Promise.withResolvers<Error>();
     this.crashed = promise;
     this.#crash = resolve;
     const ports = ["--client-host", "127.0.0.1", "--client-port", "0", "--api-port", "0", "--admin-enabled=false"];
-    this.#args = ["serve", "--config", config, "--data", data, ...ports];
+    this.#args = ["serve", "--config", config, "--data", data, ...ports, ...flags];
   }
 
   /** Where the API is, once it is there. */
@@ -45,6 +46,11 @@ export class Server {
   async clientUrl(): Promise<string> {
     await this.url();
     return this.#clientUrl;
+  }
+
+  /** It answers, as far as is known. */
+  get isUp(): boolean {
+    return this.#started;
   }
 
   start(): void {
@@ -105,22 +111,29 @@ export class Server {
   /** A call of the API, repeated until it was answered by whichever run of the server. */
   async call(path: string, body: string | undefined, repeated: () => void): Promise<unknown> {
     for (;;) {
-      const url = await this.url();
-      let status: number;
-      let text: string;
-      try {
-        const headers = { "content-type": "application/json" };
-        const answer = await fetch(`${url}/api/${path}`, body === undefined ? {} : { method: "POST", headers, body });
-        status = answer.status;
-        text = await answer.text();
-      } catch {
-        repeated();
-        await new Promise((resolve) => setTimeout(resolve, 20));
-        continue;
-      }
-      if (status === 200) return JSON.parse(text);
-      throw new Error(`${path}: ${status} ${text.slice(0, 300)}`);
+      const answer = await ask(await this.url(), path, body);
+      if (answer?.status === 200) return JSON.parse(answer.text);
+      if (answer !== undefined) throw new Error(`${path}: ${answer.status} ${answer.text.slice(0, 300)}`);
+      repeated();
+      await new Promise((resolve) => setTimeout(resolve, 20));
     }
+  }
+}
+
+/** One call of an API; undefined: no answer came. */
+export async function ask(
+  url: string,
+  path: string,
+  body: string | undefined,
+  signal?: AbortSignal,
+): Promise<{ readonly status: number; readonly text: string } | undefined> {
+  try {
+    const headers = { "content-type": "application/json" };
+    const given = body === undefined ? {} : { method: "POST", headers, body };
+    const answer = await fetch(`${url}/api/${path}`, signal === undefined ? given : { ...given, signal });
+    return { status: answer.status, text: await answer.text() };
+  } catch {
+    return undefined;
   }
 }
 

@@ -15,7 +15,7 @@ import { fakeUmeng } from "../../src/lab/vendors/umeng.ts";
 import { fakeVivo } from "../../src/lab/vendors/vivo.ts";
 import { fakeWebPush } from "../../src/lab/vendors/webpush.ts";
 import { fakeXiaomi } from "../../src/lab/vendors/xiaomi.ts";
-import type { Dice } from "./plan.ts";
+import { type Device, type Dice, MUTE_STATES } from "./plan.ts";
 
 /** One showing of a notification on a device. Times are epoch milliseconds. */
 export interface Acceptance {
@@ -98,10 +98,12 @@ export interface Vendors {
   readonly faults: readonly Happened[];
   onAccepted: () => void;
   tokenOf(vendor: string, n: number): string;
+  /** Whose tokens live, and whose do not. */
+  know(devices: readonly Device[]): void;
   /** From now on everything is answered properly. */
   behave(): void;
-  /** Writes the configuration that points a server at them, and returns its path. */
-  config(directory: string): string;
+  /** Writes the configuration that points a server at them, and returns its path. @param more of other sections */
+  config(directory: string, more?: object): string;
   close(): Promise<void>;
 }
 
@@ -159,16 +161,23 @@ export async function startVendors(random: Dice, hangs: number): Promise<Vendors
       if (vendor === "apns") return n.toString(16).padStart(64, "0");
       return vendor === "webpush" ? webpush.subscribe(servers.get(vendor)!.url, `b${n}`) : `${vendor}-token-${n}`;
     },
+    know(devices) {
+      for (const { vendor, token, state } of devices) {
+        const { tokens } = self.fakes.get(vendor)!;
+        if (state === "dead") tokens.set(token, "dead");
+        if (state === "mute") tokens.set(token, MUTE_STATES.get(vendor)!);
+      }
+    },
     behave() {
       behaving = true;
     },
-    config(directory) {
+    config(directory, more = {}) {
       const write = (name: string, text: string): string => {
         writeFileSync(join(directory, name), text, { mode: 0o600 });
         return name;
       };
       const entries = fakes.map((fake) => [fake.name, [fake.config(servers.get(fake.name)!.url, write)]]);
-      const config = { vendors: { ca_file: write("ca.pem", authority.ca), ...Object.fromEntries(entries) } };
+      const config = { ...more, vendors: { ca_file: write("ca.pem", authority.ca), ...Object.fromEntries(entries) } };
       return join(directory, write("torture.toml", stringify(config)));
     },
     async close() {
