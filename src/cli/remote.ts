@@ -64,6 +64,31 @@ function hooksText({ hooks }: Fields): string {
   return tableText(rows, columns) + troubles.join("");
 }
 
+/** "" where there is only one. @param nodes as node/list tells them */
+export function nodesText(nodes: readonly Fields[]): string {
+  if (nodes.length === 0) return "";
+  const rows = nodes.map(({ lanes, hooks, rates, beat, ...node }) => {
+    const { packets, apiCalls } = Object(rates) as Fields;
+    const does = [
+      ...listOf(lanes).map(({ provider, app, host }) => [provider, app, host].filter(Boolean).join(" ")),
+      ...(hooks as string[]),
+    ];
+    const seconds = `${Math.round(Number(beat) / 100) / 10} s ago`;
+    return { ...node, beat: seconds, "messages/s": packets, "calls/s": apiCalls, does: does.join(", ") };
+  });
+  return tableText(rows, [
+    "name",
+    "state",
+    "version",
+    "started",
+    "beat",
+    "connections",
+    "messages/s",
+    "calls/s",
+    "does",
+  ]);
+}
+
 const jobText = (body: Fields): string => recordText({ ...body, jobs: undefined });
 
 const COMMANDS: readonly Remote[] = [
@@ -175,6 +200,13 @@ const COMMANDS: readonly Remote[] = [
     path: "job/cancel",
     show: jobText,
     example: "job cancel campaign-1",
+  },
+  {
+    name: "node list",
+    summary: "the processes that share a PostgreSQL, and how each does",
+    path: "node/list",
+    show: (body) => nodesText(listOf(body["nodes"])) || "there is only one process",
+    example: "node list",
   },
   {
     name: "lane list",
@@ -390,16 +422,25 @@ function addStatus(cli: Cli): void {
   );
   command.action(() =>
     carryOut(cli, command, async (server) => {
-      const [base, lanes, ready] = await Promise.all([
+      const [base, lanes, ready, nodes] = await Promise.all([
         server.post("stats/base", {}, true),
         server.post("lane/list", {}),
         server.post("../readyz", {}),
+        server.post("node/list", {}, true),
       ]);
       const { total = 0, ios = 0, android = 0, browser = 0, packetAverage10s = 0 } = base.body;
       const rows = listOf(lanes.body["lanes"]);
+      const processes = listOf(nodes.body["nodes"]);
+      const table = nodesText(processes);
       return {
         answers: [base, lanes, ready],
-        json: () => JSON.stringify({ ready: ready.body, sessions: base.body, lanes: rows }),
+        json: () =>
+          JSON.stringify({
+            ready: ready.body,
+            sessions: base.body,
+            lanes: rows,
+            ...(table === "" ? {} : { nodes: processes }),
+          }),
         text: () =>
           [
             "ready",
@@ -408,6 +449,8 @@ function addStatus(cli: Cli): void {
             rows.length === 0
               ? "no vendor is configured"
               : tableText(rows, ["provider", "app", "state", "depth", "rate", "reason"]),
+            ...(table === "" ? [] : ["", table]),
+            ...(base.body["partial"] === true ? ["a process has not answered: its figures are missing"] : []),
           ].join("\n"),
       };
     }),

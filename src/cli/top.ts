@@ -1,7 +1,7 @@
 // The command `top`: how a running server does, live. On a terminal it is drawn again in its place; elsewhere a line for each look.
 import { printable } from "../core/printable.ts";
 import { type Cli, failed, ok, type Process, wrong } from "./command.ts";
-import { asking, listOf } from "./remote.ts";
+import { asking, listOf, nodesText } from "./remote.ts";
 import { tableText } from "./render.ts";
 import { HOME, type Server, ServerTrouble, serverOf } from "./send/server.ts";
 
@@ -23,6 +23,8 @@ interface Look {
   readonly lanes: readonly Fields[];
   readonly hooks: readonly Fields[];
   readonly jobs: readonly Fields[];
+  /** None where there is only one process. */
+  readonly nodes: readonly Fields[];
 }
 
 /** Seconds that the small curves show. */
@@ -100,12 +102,13 @@ async function watch(
 
 /** Or why it was refused. */
 async function read(server: Server): Promise<Look | string> {
-  const [live, base, lanes, hooks, jobs] = await Promise.all([
+  const [live, base, lanes, hooks, jobs, nodes] = await Promise.all([
     server.post("stats/live", { seconds: SHOWN }),
     server.post("stats/base", {}, true),
     server.post("lane/list", {}),
     server.post("hook/list", {}),
     server.post("job/list", { state: "running", limit: MOST_ROWS }),
+    server.post("node/list", {}, true),
   ]);
   if (!live.well) return `refused: ${live.message}`;
   const { values = {} } = Object(live.body["seconds"]) as { readonly values?: Look["values"] };
@@ -116,6 +119,7 @@ async function read(server: Server): Promise<Look | string> {
     lanes: listOf(lanes.body["lanes"]),
     hooks: listOf(hooks.body["hooks"]),
     jobs: listOf(jobs.body["jobs"]),
+    nodes: listOf(nodes.body["nodes"]),
   };
 }
 
@@ -160,6 +164,8 @@ function screen(look: Look, url: string): string {
   part("vendors", look.lanes, ["provider", "app", "state", "depth", "rate", "reason"]);
   part("webhooks", look.hooks, ["name", "state", "waiting", "delivered", "dead", "failures"]);
   part("running jobs", look.jobs, JOBS);
+  const processes = nodesText(look.nodes);
+  if (processes !== "") lines.push("", "processes", processes);
   return lines.join("\n");
 }
 

@@ -70,6 +70,7 @@ else {
 
   t.test("console 1: one search box finds a device, a user and a topic, by keys alone", async (t) => {
     await ann.open("#/", "Being sent now");
+    t.notOk(await ann.sees("They share one PostgreSQL"), "there is one process, so no list of them");
     for (const [text, found] of [
       [online.id, online.id],
       ["ann", "ann"],

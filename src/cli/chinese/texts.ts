@@ -333,6 +333,7 @@ const HELP: Readonly<Record<string, string>> = {
   "devices per second; 0: as fast as it goes": "每秒设备数；0 表示不限速",
   "end a job: what was not given to a vendor yet is not sent any more": "取消任务：尚未提交给厂商的不再发送",
   "the ways to the vendors": "通往各厂商的通道",
+  "the processes that share a PostgreSQL, and how each does": "共用一个 PostgreSQL 的各进程及其状况",
   "the ways to the vendors: what waits, what is wrong": "通往各厂商的通道：积压多少，有何问题",
   "let lanes go on that are paused or stopped, or hold deletions; all of them without a flag":
     "让暂停、停止或暂缓删除 token 的通道继续；不带参数则为所有通道",

@@ -20,6 +20,7 @@ interface Connection {
   readonly since: number;
   readonly topics: number;
   readonly waiting: number;
+  readonly node?: string;
 }
 
 interface Sample {
@@ -123,6 +124,7 @@ export function Connections() {
               })}
             </p>
           )}
+          {data?.partial === true && data.looked === data.open && <p class="muted">{t("nodes.partial")}</p>}
           {data?.connections.length === 0 && (
             <Empty title={t("connections.none")} command={curl("connection/list", fields)}>
               {t(data.open === 0 ? "connections.noneYet" : "connections.noneFits")}
@@ -160,6 +162,9 @@ export function Connections() {
                     </a>
                   ),
                 },
+                ...(data.connections.some(({ node }) => node !== undefined)
+                  ? [{ head: t("nodes.at"), cell: ({ node }: Connection) => node ?? "" }]
+                  : []),
                 { head: t("devices.since"), cell: ({ since }) => <Time at={since} relative /> },
                 {
                   head: t("connections.waiting"),

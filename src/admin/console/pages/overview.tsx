@@ -11,6 +11,7 @@ import { Bar, Chart } from "../ui/chart.tsx";
 import { Choice } from "../ui/form.tsx";
 import { Card, Empty, Heading, Loading, State, Tile, Trouble } from "../ui/show.tsx";
 import { type Answer, useCall } from "../use.ts";
+import { Nodes } from "./nodes.tsx";
 
 /** Milliseconds. What is told once a second comes by itself. */
 const EVERY = 10_000;
@@ -31,6 +32,7 @@ export function Overview() {
       <Heading title={t("page.overview")} />
       <Figures />
       <Attention lanes={lanes} hooks={hooks} />
+      <Nodes />
       <Curves />
       <Jobs answer={jobs} />
     </div>

@@ -147,6 +147,23 @@ const texts = {
   "overview.noJobs": "Nothing is being sent",
   "overview.noJobsDo": "A backend sends like this; with dryRun it only counts whom it would reach.",
 
+  "nodes.title": "Processes",
+  "nodes.about":
+    "They share one PostgreSQL. What the console shows is of all of them; orders hold at each, whichever you are logged in at.",
+  "nodes.name": "Name",
+  "nodes.state": "State",
+  "nodes.state.here": "runs, shows this page",
+  "nodes.state.alive": "runs",
+  "nodes.state.silent": "silent: its figures are missing",
+  "nodes.state.gone": "gone: others do its work",
+  "nodes.state.left": "was stopped",
+  "nodes.version": "Version",
+  "nodes.started": "Started",
+  "nodes.beat": "Last sign of life",
+  "nodes.does": "Does for all",
+  "nodes.at": "Process",
+  "nodes.partial": "A process has not answered: what only it knows is missing here.",
+
   "devices.about": "A device is one installation of an app. It is known by the pushId that it chose.",
   "devices.prefix": "pushId begins with",
   "devices.uid": "User (uid)",

@@ -1,0 +1,93 @@
+// The console of two nodes over one PostgreSQL, in a real browser and by the commands: it is one console.
+import t from "tap";
+import { startTestApp, type TestApp } from "../support/app.ts";
+import { chromium, startChromium } from "../support/chromium.ts";
+import { runHere } from "../support/cli.ts";
+import { RawClient } from "../support/clients.ts";
+import { Browser, PASSWORD, secretOf } from "../support/console.ts";
+import { postgres } from "../support/postgres.ts";
+import { LOOKS, Person } from "./person.ts";
+
+const server = await postgres(t, { max_connections: "100" });
+if (server === undefined) t.pass("left out: there is no PostgreSQL 15 or newer on this machine");
+else if (chromium === undefined) t.pass("left out: no chromium is installed");
+else {
+  const url = await server.database();
+  const start = (node: string): Promise<TestApp> =>
+    startTestApp(t, {
+      ...{ engine: "postgres", node, data: t.testdir({ [node]: {} }), postgres: { url, schema: "pushbox" } },
+      admin: { enabled: true },
+    });
+  const a = await start("node-a");
+  const b = await start("node-b");
+
+  t.test("cluster: a's setup link holds though b has started since, and what it made holds at b", async (t) => {
+    const [atA, atB] = [new Browser(a.consoleUrl), new Browser(b.consoleUrl)];
+    const setup = { name: "ann", password: PASSWORD };
+    const done = await atA.post("/admin/setup", { ...setup, link: secretOf(a.app.setupLink) });
+    t.equal(done.status, 200, done.text);
+    t.equal(
+      (await atB.post("/admin/setup", { ...setup, link: secretOf(b.app.setupLink) })).status,
+      403,
+      "one was used",
+    );
+    t.equal((await atB.login("ann", PASSWORD)).status, 200);
+    await Promise.all([a.app.settled(), b.app.settled()]);
+    const { body } = await atB.get("/api/audit/list");
+    t.match(body, { entries: [{ action: "/admin/login" }, { action: "/admin/setup" }] }, "one log of what was done");
+  });
+
+  t.test("cluster: the overview lists both nodes, and its figures are those of both", async (t) => {
+    const clients = await Promise.all([a, b, b].map(({ clientPort }) => RawClient.open(clientPort)));
+    for (const [i, client] of clients.entries()) await client.hello({ id: `console-device-${i}` });
+    const browser = await startChromium(t, chromium!);
+    const ann = new Person(await browser.open(`${b.consoleUrl}/`, true), b.consoleUrl);
+    await ann.look({});
+    await ann.open("", "Log in");
+    await ann.fill("Name", "ann");
+    await ann.fill("Password", PASSWORD);
+    await ann.press("Log in");
+    await ann.reads("They share one PostgreSQL");
+    await ann.reads("node-a");
+    await ann.reads("runs, shows this page");
+    const tile = (name: string): string =>
+      `[...document.querySelectorAll(".tile")].some((one) => one.innerText.replace(/\\s+/g, " ").trim() === ${JSON.stringify(name)})`;
+    await ann.page.until(tile("Connections 3"));
+    await ann.page.until(tile("Clients online 3"));
+    t.same(
+      await ann.page.run(
+        '[...document.querySelectorAll("main table tbody tr")].map((row) => [0, 5].map((at) => row.cells[at].innerText.trim()))',
+      ),
+      [
+        ["node-a", "1"],
+        ["node-b", "2"],
+      ],
+    );
+    for (const look of LOOKS) {
+      await ann.look(look);
+      await ann.open("#/", look.language === "zh" ? "它们共用一个 PostgreSQL" : "They share one PostgreSQL");
+      await ann.reads("node-a");
+      t.same(await ann.barriers(), [], JSON.stringify(look));
+    }
+    await ann.look({});
+    await ann.open("#/connections", "console-device-0");
+    await ann.reads("node-a");
+    const far = clients[0]!;
+    await ann.page.run(
+      'void [...document.querySelectorAll("main tbody tr")].find((row) => row.innerText.includes("console-device-0")).querySelector("button").click()',
+    );
+    await ann.page.until('document.querySelector("dialog[open]")');
+    await ann.page.run('document.querySelector("dialog form").requestSubmit()');
+    await far.closed;
+
+    const status = await runHere(t.testdir({}), "status", "--url", b.apiUrl);
+    t.match(status.out, /node-a +alive .*\nnode-b +here /, status.err);
+    const top = await runHere(t.testdir({}), "top", "--count", "1", "--json", "--url", b.apiUrl);
+    t.match(JSON.parse(top.out), { nodes: [{ name: "node-a" }, { name: "node-b" }] });
+
+    await a.stop();
+    await ann.open("#/", "was stopped");
+    t.same([ann.complaints(), ann.strangers()], [[], []]);
+    for (const client of clients.slice(1)) await client.close();
+  });
+}
