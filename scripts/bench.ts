@@ -128,6 +128,7 @@ async function registrations(server: Running, token = ""): Promise<number> {
 
 async function memory(server: Running): Promise<number> {
   const connections = 10_000;
+  await new Promise((resolve) => setTimeout(resolve, 2000)); // it answers before it has given back what loading took
   const before = server.rss();
   const subscribers = await subscribe(server, connections, 18, 0, 4000);
   await new Promise((resolve) => setTimeout(resolve, 15_000)); // idle: what registering left behind has settled

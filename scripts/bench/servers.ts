@@ -12,7 +12,7 @@ export const tools = mkdtempSync(join(tmpdir(), "pushbox-bench-"));
 export const SERVER_CORE = "0";
 export const LOAD_CORE = "1";
 
-export type ServerName = "bare" | "turn" | "socketio" | "pushbox";
+export type ServerName = "bare" | "turn" | "talk" | "socketio" | "pushbox";
 
 let directories = 0;
 const newData = () => join(tools, `data-${directories++}`);
