@@ -82,7 +82,7 @@ export async function adminTests(test: Define): Promise<void> {
     const alive = async (of: Admins) =>
       (await Promise.all(["a1", "a2", "b1"].map((id) => of.session(id, FOREVER)))).map((one) => one?.name);
     t.same(await alive(admins), ["ann", undefined, "bob"]);
-    if (reopen === undefined) return;
+    if (reopen === undefined) return void t.pass("nothing lasts here");
     const next = await reopen(T + 20);
     t.same(await alive(next.admins), ["ann", undefined, "bob"]);
     t.match(await next.admins.user("ann"), { password: "changed" });

@@ -218,7 +218,7 @@ export async function hookTests(test: Define): Promise<void> {
 
   await test("hooks: what a process had claimed when it ended waits for the next one, with what it remembered", async (t, subject) => {
     const { engine, reopen, clock } = subject;
-    if (reopen === undefined) return;
+    if (reopen === undefined) return void t.pass("nothing lasts here");
     clock.now = T; // later they would be old at once
     await engine.events.want(wanted());
     await engine.events.note([packet("a", "1"), packet("a", "2"), packet("b", "1")]);

@@ -361,6 +361,7 @@ t.test("an endpoint that is off goes on when it gets another address", async (t)
   const next = await startReceiver(t);
   await rig.use(to(next));
   await next.takenAre(1);
+  t.equal(old.messages.length, 1, "the former one was not asked again");
 });
 
 t.test("five days of failure switch the endpoint off, loudly", async (t) => {
