@@ -10,6 +10,7 @@ import { before } from "./bench/before.ts";
 import { onPostgres } from "./bench/cluster.ts";
 import { pagesFilled, pagesOpen } from "./bench/console.ts";
 import { telling } from "./bench/hooks.ts";
+import { importing } from "./bench/import.ts";
 import { hanging, logins } from "./bench/login.ts";
 import { broadcast, throughApns } from "./bench/notifications.ts";
 import { registering } from "./bench/registering.ts";
@@ -261,6 +262,7 @@ async function main(): Promise<void> {
     subscribe: (server: Running, connections: number, seconds: number) =>
       subscribe(server, connections, seconds, 0, 5000),
   };
+  if (wanted("import")) await importing(tools);
   if (wanted("pages")) await pagesOpen(ROUNDS, pages);
   if (wanted("console")) await pagesFilled(pages);
   if (wanted("broadcast")) await broadcast((server) => latency(server, 2000));

@@ -4,7 +4,7 @@ import { createReadStream, createWriteStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 import { isPacked } from "./app/assets.ts";
-import { boundYoungGeneration, collectSooner, optimiseLater } from "./app/v8.ts";
+import { boundYoungGeneration, collectSooner, keepSmall, optimiseLater } from "./app/v8.ts";
 import { run } from "./cli/index.ts";
 import { PushError } from "./core/errors.ts";
 
@@ -38,6 +38,7 @@ run({
   inputTo: async (file) => {
     await pipeline(process.stdin, createWriteStream(file, { flags: "wx", mode: 0o600 }));
   },
+  keepSmall,
   onSignal: (signal, act) => process.on(signal, act),
   onCrash: (act) => process.on("uncaughtException", (error) => process.exit(act(error))),
 }).then(

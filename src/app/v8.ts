@@ -51,3 +51,15 @@ export function collectOnce(): void {
   setFlagsFromString("--no-expose-gc");
   setFlagsFromString("--semi-space-growth-factor=2");
 }
+
+/**
+ * For a command that works for long on little: it gives back what loading the program has taken, keeps its young generation as small
+ * as it is then, and compiles nothing anew, which takes megabytes for a moment and is never given back. The import of 50,000
+ * devices: 64 MB without it, 44 with it, in as much of the processor's time, most of which is SQLite's.
+ */
+export function keepSmall(): void {
+  collectOnce();
+  setFlagsFromString("--semi-space-growth-factor=1");
+  setFlagsFromString("--no-opt");
+  collectSooner();
+}

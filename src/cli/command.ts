@@ -27,6 +27,8 @@ export interface Process {
   readonly outFile: (file: string) => Promise<void>;
   /** Writes the bytes of standard input to a new file. */
   readonly inputTo: (file: string) => Promise<void>;
+  /** For a command that works for long on little: from here on it takes as little memory as it can. */
+  readonly keepSmall: () => void;
   readonly onSignal: Run["onSignal"];
   /** `act` returns the exit code. */
   readonly onCrash: (act: (error: Error) => number) => void;

@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import { importDevices } from "../../scripts/bench/import.ts";
 import { runHere } from "../support/cli.ts";
 import { RawClient } from "../support/clients.ts";
 import { kill, main, nodeArguments, type Server, serve, start } from "../support/process.ts";
@@ -162,6 +163,15 @@ t.test(
     t.equal(count(third.out, "here already"), devices - 60);
   },
 );
+
+t.test("an import takes less than 50 MB of memory of its own, however many devices there are", async (t) => {
+  const directory = t.testdir({});
+  const done = await importDevices(directory, 4000);
+  t.equal(done.code, 0);
+  t.equal(count(done.out, "added"), 4000);
+  // The whole million: npm run bench -- import.
+  if (!Number.isNaN(done.peak)) t.ok(done.peak > 10 && done.peak < 50, `${done.peak} MB`);
+});
 
 t.test("a signal ends it in order, with what was read stored", async (t) => {
   const directory = t.testdir({});

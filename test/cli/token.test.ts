@@ -25,6 +25,7 @@ async function token(...args: string[]) {
     outFile: async () => {},
     outDrained: async () => {},
     inputTo: async () => {},
+    keepSmall: () => {},
     onSignal: () => {},
     onCrash: () => {},
   });

@@ -27,6 +27,7 @@ export async function cli(
       out += text;
     },
     inputPieces: async function* () {},
+    keepSmall() {},
     onSignal() {},
     onCrash() {},
   });

@@ -1,7 +1,8 @@
 // Devices and tokens from a file into the store of a stopped server: piece by piece, so that it takes no more memory however many there are.
 import { createHash } from "node:crypto";
-import { closeSync, createReadStream, fstatSync, openSync, read, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, read, readSync } from "node:fs";
 import { resolve } from "node:path";
+import { promisify } from "node:util";
 import { databaseOf } from "../../app/database.ts";
 import type { Config } from "../../config/index.ts";
 import type { ImportedDevice, ImportVerdict } from "../../core/import.ts";
@@ -25,7 +26,7 @@ export interface Source {
 const BATCH = 1000;
 /** Bytes of a line; one device has some hundred. */
 const LONGEST = 1_000_000;
-const PIECE = 1 << 18;
+const PIECE = 1 << 16;
 /** What is read of a file's beginning to know it again. */
 const HEAD = 1 << 16;
 
@@ -41,6 +42,7 @@ export async function importDevices(source: Source, config: Config, host: Proces
     host.onSignal(signal, () => {
       stopped = signal;
     });
+  host.keepSmall();
   let target: DeviceImport | undefined;
   let input: Input | undefined;
   try {
@@ -106,14 +108,22 @@ function openInput({ file, tokens }: Source, host: Pick<Process, "inputPieces">)
   return {
     name: `${kind} ${size} ${mtimeMs} ${digest}`,
     size,
-    // A stream that is not read to its end closes its file, whatever `autoClose` says: that is left to `close`.
-    from: (start) =>
-      createReadStream("", {
-        ...{ fd, start, highWaterMark: PIECE, autoClose: false },
-        fs: { read, close: (_: number, done: () => void) => done() },
-      }) as AsyncIterable<Buffer>,
+    from: (start) => pieces(fd, start),
     close: () => closeSync(fd),
   };
+}
+
+const readAt = promisify(read);
+
+/** Into the same memory again and again: what a stream leaves behind is only collected once there are megabytes of it. */
+async function* pieces(fd: number, start: number): AsyncGenerator<Uint8Array> {
+  const piece = Buffer.allocUnsafeSlow(PIECE);
+  for (let at = start; ; ) {
+    const { bytesRead } = await readAt(fd, piece, 0, piece.length, at);
+    if (bytesRead === 0) return;
+    yield piece.subarray(0, bytesRead);
+    at += bytesRead;
+  }
 }
 
 class Run {
