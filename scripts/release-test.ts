@@ -166,7 +166,7 @@ for (const [platform, architecture] of Object.entries(architectures)) {
     check(machine(join(archive, "pushbox")) === machines[kind], "the executable is for another machine");
     const cluster = readdirSync(join(archive, "cluster")).sort().join(" ");
     check(
-      cluster === "README.md compose.yaml haproxy.cfg nginx.conf node.toml pushbox@.service",
+      cluster === "README.md README.zh-CN.md compose.yaml haproxy.cfg nginx.conf node.toml pushbox@.service",
       `cluster: ${cluster}`,
     );
   });

@@ -54,7 +54,6 @@ const config = exampleConfig();
 const grafana = dashboard(version);
 /** For those who run several nodes. */
 const cluster: readonly (readonly [name: string, content: string])[] = [
-  ["README.md", readFileSync(join(root, "src/engine/postgres/README.md"), "utf8")],
   ...readdirSync(join(root, "scripts/release/cluster"))
     .sort()
     .map((name) => [name, readFileSync(join(root, "scripts/release/cluster", name), "utf8")] as const),

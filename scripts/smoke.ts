@@ -9,6 +9,7 @@ import { join, resolve } from "node:path";
 import { io, type Socket } from "socket.io-client4";
 import { freePort } from "../src/http/uws/listeners.ts";
 import { chromium, startChromium } from "../test/support/chromium.ts";
+import { smokeOnPostgres } from "./smoke-postgres.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const source = process.argv[2] === "--source";
@@ -275,6 +276,7 @@ try {
     check(JSON.stringify(device).includes(pushId), `device/get says ${JSON.stringify(device)}`);
     await stop(child);
   });
+  await smokeOnPostgres(other, { work, step, run, start, ready, call, stop });
   await step("its lab starts every vendor; a server of the lab's configuration gets a device for each", async () => {
     lab = begin("lab", "--dir", join(work, "lab"));
     const ended = gone(lab);

@@ -1,9 +1,10 @@
 // Two nodes on one PostgreSQL behind the real haproxy and nginx, with the configurations that a release holds: only addresses and ports
 // are others.
+import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { chmodSync, readFileSync } from "node:fs";
 import { request } from "node:http";
-import { join, resolve } from "node:path";
+import { delimiter, join, resolve } from "node:path";
 import t, { type Test } from "tap";
 import { parse } from "yaml";
 import { PushClient } from "../src/client/index.ts";
@@ -13,7 +14,7 @@ import { SocketClient } from "./support/clients.ts";
 import { eventually } from "./support/devices.ts";
 import { freePort } from "./support/ports.ts";
 import { postgres } from "./support/postgres.ts";
-import { kill, type Server, serve } from "./support/process.ts";
+import { kill, main, nodeArguments, type Server, serve } from "./support/process.ts";
 import { haproxyOf, installed, nginxOf } from "./support/proxies.ts";
 
 const cluster = resolve(import.meta.dirname, "../scripts/release/cluster");
@@ -264,4 +265,60 @@ t.test("cluster: the example of a node's configuration is right", async (t) => {
   t.equal(code, 0, err);
   t.match(out, 'node = "a"');
   t.notMatch(out, new RegExp(`hidden|${key}`));
+});
+
+t.test("cluster: every command of the page is run as it stands, in its order, there and back", async (t) => {
+  const server = await postgres(t);
+  if (server === undefined) return void t.pass("left out: there is no PostgreSQL 15 or newer on this machine");
+  const url = await server.database();
+  const script = `#!/bin/sh\nexec "${process.execPath}" ${nodeArguments.join(" ")} "${main}" "$@"\n`;
+  const directory = t.testdir({
+    "pushbox.toml": read("node.toml").replace("16-characters-or-more", key),
+    "postgres-url": `${url}\n`,
+    bin: { pushbox: script },
+  });
+  chmodSync(join(directory, "bin/pushbox"), 0o755);
+  chmodSync(join(directory, "pushbox.toml"), 0o600);
+  const first = await serve(t, directory);
+  await first.call("uid/bind", { pushId: "moved-device-1", uid: "ann" });
+  await first.stop();
+  const blocks = (name: string): string[] =>
+    [...read(name).matchAll(/^ *```sh\n(.*?)^ *```$/gms)].map(([, text]) => text!.replace(/^ +/gm, ""));
+  const commands = blocks("README.md").flatMap((block) => block.trim().split("\n"));
+  t.same(blocks("README.zh-CN.md"), blocks("README.md"), "the Chinese one has the same");
+  t.equal(commands.length, 7);
+  const expected: readonly (readonly [part: string, out: RegExp])[] = [
+    ["check", /the configuration is right/],
+    ["doctor", /ok +postgres +notifications are heard/],
+    ["move --to", /devices: 1\n.*moved to the schema pushbox/s],
+    ["move --from", /devices: 1\n.*moved to back/s],
+    ["pg_notification_queue_usage", /pg_notification_queue_usage/],
+  ];
+  const PATH = [join(directory, "bin"), server.programs, process.env["PATH"]].join(delimiter);
+  const environment = {
+    PATH,
+    URL: url,
+    PUSHBOX_CLIENT_PORT: "0",
+    PUSHBOX_API_PORT: "0",
+    PUSHBOX_ADMIN_ENABLED: "false",
+  };
+  for (const command of commands) {
+    if (command.startsWith("pushbox serve")) {
+      const back = await serve(t, directory, command.split(" ").slice(2));
+      t.match((await back.call("device/get", { uid: "ann" })).text, "moved-device-1", command);
+      await back.stop();
+      continue;
+    }
+    const options = {
+      cwd: directory,
+      env: environment,
+      encoding: "utf8",
+      input: "",
+      timeout: 120_000,
+    } as const;
+    const { status, stdout, stderr } = spawnSync("bash", ["--norc", "-c", command], options);
+    // A machine of tests may have too few open files, and no PostgreSQL of its own to be safe: doctor says so.
+    if (!command.includes("doctor")) t.equal(status, 0, `${command}\n${stdout}${stderr}`);
+    t.match(stdout, expected.find(([part]) => command.includes(part))?.[1] ?? "", command);
+  }
 });

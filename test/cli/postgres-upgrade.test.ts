@@ -1,9 +1,9 @@
 // Two versions on one PostgreSQL, as during an upgrade: what the newer one has added is played by a schema that is changed by hand.
-import { chmodSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { chmodSync } from "node:fs";
+import { join } from "node:path";
 import { Client } from "pg";
 import t, { type Test } from "tap";
-import { VERSION } from "../../src/engine/postgres/schema.ts";
+import { MIGRATIONS, VERSION } from "../../src/engine/postgres/schema.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { runHere } from "../support/cli.ts";
 import { RawClient } from "../support/clients.ts";
@@ -113,12 +113,9 @@ else {
 }
 
 t.test("cluster: migrations within a major version only add", async (t) => {
-  const source = readFileSync(resolve(import.meta.dirname, "../../src/engine/postgres/schema.ts"), "utf8");
-  const [, list = ""] = /const MIGRATIONS: readonly string\[\] = \[\n(.*?)^\];/ms.exec(source) ?? [];
-  const [first, ...later] = [...list.matchAll(/^ {2}`(.*?)`,$/gms)].map(([, text]) => text ?? "");
-  t.match(first, "CREATE TABLE meta");
-  t.equal(later.length + 1, format, "each is found");
+  const later = MIGRATIONS.slice(1).map((text) => text.replace(/\$(\w*)\$.*?\$\1\$/gs, "")); // without functions' bodies
   for (const text of later) {
+    t.match(text, /\b(CREATE|ADD)\b/);
     t.notMatch(text, /\b(DROP|RENAME|TRUNCATE|ALTER COLUMN|SET NOT NULL)\b/i);
     for (const [column] of text.matchAll(/ADD COLUMN [^,;]*/gi))
       if (/NOT NULL/i.test(column)) t.match(column, /DEFAULT/i, "rows of an older node do not name it");

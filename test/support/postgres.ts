@@ -42,6 +42,8 @@ export function somebody(): { readonly uid?: number; readonly gid?: number } {
 }
 
 export interface Server {
+  /** The directory of its programs. */
+  readonly programs: string;
   /** Of a new, empty database. */
   database(): Promise<string>;
   /** Takes every row out of a schema of ours, but for what its migrations put there. Quicker than another schema. */
@@ -88,6 +90,7 @@ export async function postgres(
     }
   }
   return {
+    programs: bin,
     process: child,
     directory,
     async standby() {

@@ -14,7 +14,7 @@ export const MINIMUM = 150_000;
 export const PER_TURN = 4096;
 
 /** Entry n brings a schema from format n to n + 1. Only ever appended to. */
-const MIGRATIONS: readonly string[] = [
+export const MIGRATIONS: readonly string[] = [
   `
   -- One row. epoch: names the life of the log of packets.
   CREATE TABLE meta (epoch text NOT NULL, major int NOT NULL, format int NOT NULL);
