@@ -75,19 +75,25 @@ function turnOf({ callers, topics }: Load, from: number): unknown[] {
   const channels = each.map((i) => topicChannel(`room${(from + i) % topics}`)).sort();
   const of = (value: number | string) => each.map(() => value);
   const expires = Date.now() + HOUR;
+  const dropped = Math.ceil(expires / HOUR) * HOUR; // as the engine does: it changes no index
   const body = bodyOf(TOPIC);
   const tails: string[] = [];
   const items: string[] = [];
+  let size = 0;
   for (const i of each) {
     const item = JSON.stringify([i, channels[i], "p", `packet-${i}`, expires, body]);
-    if (items.join().length + item.length > MESSAGE) tails.push(`|[${items.splice(0).join()}]`);
+    if (size + item.length > MESSAGE) {
+      tails.push(`|[${items.splice(0).join()}]`);
+      size = 0;
+    }
+    size += item.length + 1;
     items.push(item);
   }
   tails.push(`|[${items.join()}]`);
   return [
-    ...[channels, of(1), of(10), each, of(expires)],
+    ...[channels, of(1), of(10), each, of(dropped)],
     ...[each.map((i) => i + 1), of(1), each, of(0), each.map((i) => `packet-${i}`), of("p"), of(body)],
-    ...[of(expires), of(expires), TOPIC, tails.map((_, i) => `k0.0.${i}|`), tails],
+    ...[of(expires), of(dropped), TOPIC, tails.map((_, i) => `k0.0.${i}|`), tails],
   ];
 }
 
@@ -110,9 +116,8 @@ export async function bareNode(url: string): Promise<Work> {
     async kept(load) {
       // Nobody waits for what it notifies.
       await listener.query(`UNLISTEN ${TOPIC}`);
-      const turns = [turnOf(load, 0), turnOf(load, load.topics / 2)];
       const calls = await loop(load.seconds, async (i) => {
-        await query(client, "append", APPEND, turns[(i / load.callers) % 2]!);
+        await query(client, "append", APPEND, turnOf(load, i));
         return load.callers;
       });
       await listener.query(`LISTEN ${TOPIC}`);

@@ -29,9 +29,12 @@ export type Value = Scalar | readonly Scalar[];
 
 type Scalar = string | number | boolean | null;
 const isList = (value: Value): value is readonly Scalar[] => Array.isArray(value);
-const quote = (text: string): string => `"${/["\\]/.test(text) ? text.replace(/["\\]/g, "\\$&") : text}"`;
-const toElement = (one: Scalar): string =>
-  typeof one === "string" ? quote(encodeText(one)) : one === null ? "NULL" : String(one);
+/** Nothing in it is written differently in JSON and in an element of a list. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: those are what JSON writes in its own way
+const PLAIN = /^[^\u0000-\u001f\ud800-\udfff]*$/;
+const quote = (text: string): string =>
+  PLAIN.test(text) ? JSON.stringify(text) : `"${encodeText(text).replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
+const toElement = (one: Scalar): string => (typeof one === "string" ? quote(one) : one === null ? "NULL" : String(one));
 
 /** Lists as PostgreSQL writes them: most of a turn's values are in lists, and `pg` takes twice as long. */
 const encode = (value: Value): unknown => {
