@@ -14,7 +14,7 @@ const results = files.map((file) =>
   spawnSync("node", [join(root, "scripts/run.mjs"), join(root, "test/admin", file)], {
     stdio: "inherit",
     cwd: root,
-    env: { ...process.env, ...(isMemory ? { MINUTES: second ?? "30" } : { SCREENSHOTS: folder }) },
+    env: { ...process.env, TAP_TIMEOUT: "3600", ...(isMemory ? { MINUTES: second ?? "30" } : { SCREENSHOTS: folder }) },
   }),
 );
 process.exitCode = results.every(({ status }) => status === 0) ? 0 : 1;

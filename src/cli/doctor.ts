@@ -6,6 +6,8 @@ import { join, resolve } from "node:path";
 import { databaseOf } from "../app/database.ts";
 import { openFiles, share } from "../app/files.ts";
 import { type Config, domainsOf, listeners, places } from "../config/index.ts";
+import { taught } from "./chinese/messages.ts";
+import { readsChinese } from "./chinese.ts";
 import { type Cli, configured, everything, failed, ok } from "./command.ts";
 import { clocks } from "./doctor/clock.ts";
 
@@ -36,7 +38,13 @@ export function addDoctor(cli: Cli): void {
       ];
       const { json } = self.opts<{ json?: true }>();
       if (json === true) host.out(`${JSON.stringify(findings)}\n`);
-      else for (const { part, level, text } of findings) host.out(`${level.padEnd(7)}  ${part.padEnd(12)}  ${text}\n`);
+      else {
+        const chinese = readsChinese(host.env);
+        for (const { part, level, text } of findings) {
+          const line = chinese ? inChinese(part, level, text) : `${level.padEnd(7)}  ${part.padEnd(12)}  ${text}`;
+          host.out(`${line}\n`);
+        }
+      }
       return findings.some(({ level }) => level === "wrong") ? failed : ok;
     },
   );
@@ -50,6 +58,20 @@ Example:
 
 Exit codes: 0 fine, perhaps with warnings, 1 something is wrong, 2 wrong command line or configuration.`,
   );
+}
+
+const CHINESE = { ok: "正常", warning: "注意", wrong: "错误" } as const;
+const PARTS: Readonly<Record<string, string>> = {
+  ...{ files: "文件", disk: "磁盘", room: "空间", postgres: "PostgreSQL", settings: "配置", clock: "时钟" },
+  ...{ "client port": "客户端端口", "api port": "API 端口", "admin port": "控制台端口" },
+  ...{ certificates: "证书", domain: "域名", credentials: "凭据" },
+};
+
+/** A Chinese letter is as wide as two. */
+function inChinese(name: string, level: Finding["level"], text: string): string {
+  const part = PARTS[name] ?? name;
+  const width = part.length + (part.match(/[\u4e00-\u9fff]/g)?.length ?? 0);
+  return `${CHINESE[level]}  ${part}${" ".repeat(Math.max(0, 12 - width))}  ${taught(text)}`;
 }
 
 const FEW_CONNECTIONS = 10_000;

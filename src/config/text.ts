@@ -15,39 +15,55 @@ export interface VendorExample {
 }
 
 /** Every setting with its default and one line of why; all of it commented out, so that it changes nothing as it is. */
-export function initText(randomKey: string, vendors: readonly VendorExample[] = []): string {
-  const lines = [
-    "# pushbox: every setting with its default. Remove the # before a setting to change it.",
-    "# Times are milliseconds, sizes bytes, paths are seen from where pushbox is started; those of vendors from this file.",
-    "# A flag (--client-port) or a variable (PUSHBOX_CLIENT_PORT) of the same name beats this file.",
-    "# pushbox check --config FILE finds mistakes. kill -HUP reads the files of the certificates again and applies changes of",
-    `# ${live()} and of the entries of vendors; everything else needs a restart.`,
-  ];
+/** What the file says in sentences. */
+export interface InitWords {
+  /** Lines at its beginning. @param live settings that hold after a reload */
+  head(live: string): readonly string[];
+  why(name: string, english: string): string;
+  readonly vendors: readonly string[];
+}
+
+const ENGLISH: InitWords = {
+  head: (live) => [
+    "pushbox: every setting with its default. Remove the # before a setting to change it.",
+    "Times are milliseconds, sizes bytes, paths are seen from where pushbox is started; those of vendors from this file.",
+    "A flag (--client-port) or a variable (PUSHBOX_CLIENT_PORT) of the same name beats this file.",
+    "pushbox check --config FILE finds mistakes. kill -HUP reads the files of the certificates again and applies changes of",
+    `${live} and of the entries of vendors; everything else needs a restart.`,
+  ],
+  why: (_, english) => english,
+  vendors: [
+    "Push services of vendors. Each entry is for one app: repeat [[vendors.NAME]] for a further one. The first of a vendor is for",
+    "the devices that name no app. Values are examples; most keys can be left out, and pushbox check says which are missing.",
+    'A secret may be in a file of its own: app_secret_file = "/run/secrets/xiaomi" instead of app_secret.',
+  ],
+};
+
+export function initText(
+  randomKey: string,
+  vendors: readonly VendorExample[] = [],
+  { head, why, vendors: aboutVendors }: InitWords = ENGLISH,
+): string {
+  const lines = head(live()).map((line) => `# ${line}`);
   for (const section of sections) {
     lines.push("");
     if (section !== "") lines.push(`[${section}]`);
-    for (const { key, setting } of rows.filter((row) => row.section === section)) {
+    for (const { name, key, setting } of rows.filter((row) => row.section === section)) {
       const code = setting.example?.(randomKey) ?? `${key} = ${literal(setting.fallback)}`;
-      lines.push(`# ${setting.why}`, ...code.split("\n").map((line) => `#${line}`));
+      lines.push(`# ${why(name, setting.why)}`, ...code.split("\n").map((line) => `#${line}`));
     }
   }
-  if (vendors.length > 0) lines.push("", ...vendorLines(vendors));
+  if (vendors.length > 0) lines.push("", ...aboutVendors.map((line) => `# ${line}`), ...vendorLines(vendors));
   return `${lines.join("\n")}\n`;
 }
 
-function vendorLines(vendors: readonly VendorExample[]): readonly string[] {
-  return [
-    "# Push services of vendors. Each entry is for one app: repeat [[vendors.NAME]] for a further one. The first of a vendor is for",
-    "# the devices that name no app. Values are examples; most keys can be left out, and pushbox check says which are missing.",
-    '# A secret may be in a file of its own: app_secret_file = "/run/secrets/xiaomi" instead of app_secret.',
-    ...vendors.flatMap(({ name, title, keys }) => [
-      "",
-      `# ${title}`,
-      `#[[vendors.${name}]]`,
-      ...keys.flatMap((key) => [`# ${key.why}`, `#${key.name} = ${literal(key.example)}`]),
-    ]),
-  ];
-}
+const vendorLines = (vendors: readonly VendorExample[]): readonly string[] =>
+  vendors.flatMap(({ name, title, keys }) => [
+    "",
+    `# ${title}`,
+    `#[[vendors.${name}]]`,
+    ...keys.flatMap((key) => [`# ${key.why}`, `#${key.name} = ${literal(key.example)}`]),
+  ]);
 
 const live = (): string =>
   rows

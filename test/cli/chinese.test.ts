@@ -1,5 +1,5 @@
 // The help in Chinese: every command and option, and only where somebody reads Chinese.
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { readsChinese } from "../../src/cli/chinese.ts";
@@ -97,4 +97,23 @@ t.test("a mistake is explained in Chinese, with its place and the way out", asyn
     "none.toml：没有这个文件；可以生成一个：pushbox init\n共 1 个问题\n",
   );
   t.match(await cli(["serv"], env), /没有命令 serv/);
+});
+
+t.test("what doctor finds and what init writes is Chinese, and the file is as right as the English one", async (t) => {
+  const directory = t.testdir({});
+  const file = join(directory, "pushbox.toml");
+  const env = { PUSHBOX_LANG: "zh" };
+  t.match(await cli(["init", file], env), /^已写入 /);
+  t.match(await cli(["init", file], env), /已存在/);
+  const lines = readFileSync(file, "utf8").split("\n");
+  t.match(lines[0], /全部配置项/);
+  t.ok(lines.filter((line) => /^# /.test(line) && CHINESE.test(line)).length > 100);
+  t.match(await cli(["check", "--config", file], env), /配置正确/);
+  const free = ["--client-port", "0", "--api-port", "0", "--admin-port", "0", "--data", join(directory, "data")];
+  const found = (await cli(["doctor", ...free], env)).split("\n").filter((line) => line !== "");
+  t.ok(found.length > 5);
+  t.same(
+    found.filter((line) => !/^(正常|注意|错误) {2}\S.* {2}.*[\u4e00-\u9fff]/.test(line)),
+    [],
+  );
 });

@@ -1,5 +1,6 @@
 // "Why did it not arrive?": for each cause that an operator meets, notification/why names it and says what to do.
 import t, { type Test } from "tap";
+import { inChinese } from "../../src/admin/console/words/said.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { takeClock } from "../support/clock.ts";
 import {
@@ -25,7 +26,18 @@ async function stage(t: Test, ...names: VendorName[]) {
 const send = async (server: TestApp, to: Fields, more: Fields = {}) =>
   String((await server.ok("notification", { notification, ...to, ...more }))["id"]);
 
-const ask = (server: TestApp, id: string, pushId: string) => server.ok("notification/why", { id, pushId });
+async function ask(server: TestApp, id: string, pushId: string): Promise<Fields> {
+  const answer = await server.ok("notification/why", { id, pushId });
+  const steps = answer["steps"] as readonly { step: string; text: string }[];
+  // A vendor's own words are not translated.
+  const ours = steps.filter(({ step }) => step !== "vendor").map((one) => one.text);
+  for (const text of [String(answer["text"]), ...ours])
+    if (!/[\u4e00-\u9fff]/.test(inChinese(text))) english.add(text);
+  return answer;
+}
+
+/** What a Chinese page would show as it is. */
+const english = new Set<string>();
 
 /** Once it says so: most causes take a moment to come about. */
 const because = (server: TestApp, id: string, pushId: string, cause: string) =>
@@ -242,3 +254,7 @@ t.test(
     t.equal((answer["job"] as Fields)["job"], 2);
   },
 );
+
+t.test("console: in Chinese each of these causes is told in Chinese, step by step", async (t) => {
+  t.same([...english], []);
+});

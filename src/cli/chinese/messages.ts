@@ -1,7 +1,9 @@
 // What a person is told of a mistake, in Chinese: patterns of the English sentences. `{...}` is what they are about; it is looked up
 // in turn, for some of it are sentences too. What fits none stays English.
 
-const PATTERNS: readonly (readonly [english: string, chinese: string])[] = [
+import { type Patterns, translator } from "../../core/patterns.ts";
+
+const PATTERNS: Patterns = [
   ["warning: {rest}", "警告：{rest}"],
   ["1 problem", "共 1 个问题"],
   ["{n} problems", "共 {n} 个问题"],
@@ -151,33 +153,64 @@ const PATTERNS: readonly (readonly [english: string, chinese: string])[] = [
     "a copy is not for a terminal: pushbox backup - > FILE, or into a program",
     "备份不能输出到终端：pushbox backup - > FILE，或通过管道交给其他程序",
   ],
+
+  // What doctor finds.
+  ["this system tells no limit", "本系统不提供上限"],
+  [
+    "{n} open files: up to {m} connections; raise it with ulimit -n, or LimitNOFILE= in systemd",
+    "可打开 {n} 个文件：最多 {m} 个连接；请用 ulimit -n 或 systemd 的 LimitNOFILE= 调高",
+  ],
+  [
+    "{n} open files: up to {m} connections; for more, ulimit -n, or LimitNOFILE= in systemd",
+    "可打开 {n} 个文件：最多 {m} 个连接；如需更多，用 ulimit -n 或 systemd 的 LimitNOFILE=",
+  ],
+  ["{n} open files: up to {m} connections", "可打开 {n} 个文件：最多 {m} 个连接"],
+  [
+    '{n} writes that survive a power cut per second (fsync): slow; storage.synchronous = "NORMAL" does not wait for the disk',
+    '每秒 {n} 次断电不丢的写入（fsync）：偏慢；storage.synchronous = "NORMAL" 不等待磁盘',
+  ],
+  ["{n} writes that survive a power cut per second (fsync)", "每秒 {n} 次断电不丢的写入（fsync）"],
+  ["{place} cannot be written: {why}", "{place} 无法写入：{why}"],
+  ["{n} GB free for the data: little", "数据可用空间 {n} GB：偏少"],
+  ["{n} GB free for the data", "数据可用空间 {n} GB"],
+  ["{port} on {host} is free", "{host} 上的端口 {port} 空闲"],
+  ["{port} on {host} is in use, by this very server perhaps", "{host} 上的端口 {port} 已被占用，可能就是本服务器"],
+  ["none is configured", "未配置"],
+  ["valid: {names}", "有效：{names}"],
+  ["no vendor is configured: only connections are served", "未配置任何厂商：只服务于长连接"],
+  [
+    "{names}: complete and readable; whether a vendor takes them only it knows",
+    "{names}：完整且可读；厂商是否接受只有厂商知道",
+  ],
+  ["{time}; compared with nobody's", "{time}；没有可对照的时钟"],
+  ["{place} cannot be reached, so its clock is not known", "无法连接 {place}，不知道其时钟"],
+  ["{place} answers without telling its time", "{place} 的应答中没有时间"],
+  ["as that of {place}", "与 {place} 一致"],
+  [
+    "{off}: its signatures are refused; set the clock (timedatectl set-ntp true)",
+    "{off}：签名会被拒绝；请校准时钟（timedatectl set-ntp true）",
+  ],
+  ["{n} s behind {place}", "比 {place} 慢 {n} 秒"],
+  ["{n} s ahead of {place}", "比 {place} 快 {n} 秒"],
+  [
+    "{domain} has no address: it needs an A or AAAA record that leads to this machine",
+    "{domain} 没有地址：需要一条指向本机的 A 或 AAAA 记录",
+  ],
+  [
+    "something else answers on port {port} of {domain} ({place})",
+    "{domain} 的端口 {port} 上应答的是别的程序（{place}）",
+  ],
+  ["notifications are heard", "能收到 NOTIFY 通知"],
+
+  // init.
+  ["{file} written. Start with it: {command}", "已写入 {file}。用它启动：{command}"],
+  [
+    "It holds a new key for Web Push, whose public half for pages is {key}",
+    "其中有新的 Web Push 密钥，供网页使用的公钥是 {key}",
+  ],
+  ["{file} exists and is left as it is: name another file", "{file} 已存在，未作改动：请换一个文件名"],
+  ["cannot write {file}: {why}", "无法写入 {file}：{why}"],
 ];
 
-interface Pattern {
-  readonly fits: RegExp;
-  readonly chinese: string;
-}
-
-const compiled: readonly Pattern[] = PATTERNS.map(([english, chinese]) => {
-  const source = english
-    .split(/\{(\w+)\}/)
-    .map((part, at) => (at % 2 === 1 ? `(?<${part}>.+?)` : part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")))
-    .join("");
-  return { fits: new RegExp(`^${source}$`), chinese };
-});
-
-/** Characters: what is longer is data of somebody's, and costs too much to look at. */
-const LONGEST = 1000;
-
 /** Each line of a text on its own. */
-export const taught = (text: string): string =>
-  text.replace(/[^\n]+/g, (line) => (line.length > LONGEST ? line : sentence(line)));
-
-function sentence(line: string): string {
-  for (const { fits, chinese } of compiled) {
-    const groups = fits.exec(line)?.groups;
-    if (groups !== undefined || fits.test(line))
-      return chinese.replace(/\{(\w+)\}/g, (_, name: string) => sentence(groups?.[name] ?? ""));
-  }
-  return line;
-}
+export const taught = translator(PATTERNS);

@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { may } from "../access.ts";
 import { call } from "../api.ts";
 import { bytes, count, exact } from "../format.ts";
-import { t } from "../language.ts";
+import { said, t } from "../language.ts";
 import { confirm } from "../ui/dialog.tsx";
 import { Action, Card, Code, Command, Empty, Facts, Heading, Loading, State, Time, Trouble } from "../ui/show.tsx";
 import { Table } from "../ui/table.tsx";
@@ -161,7 +161,7 @@ function Progress({ work }: { readonly work: Work }) {
           ? content === undefined
             ? t("backups.well")
             : t("backups.whole", { n: content.devices, devices: count(content.devices) })
-          : t("backups.failed", { error })}
+          : t("backups.failed", { error: said(error) })}
       </span>
     </div>
   );

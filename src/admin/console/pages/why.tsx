@@ -1,7 +1,7 @@
 // Why a notification did not arrive at a device, step by step; reached from the device and from the notification.
 import { useState } from "preact/hooks";
 import { curl } from "../api.ts";
-import { language, t, tOr } from "../language.ts";
+import { language, said, t, tOr } from "../language.ts";
 import { filter, href, route } from "../route.ts";
 import type { Delivery, Job } from "../types.ts";
 import { TextField } from "../ui/form.tsx";
@@ -91,7 +91,7 @@ function Told({ id, pushId }: { readonly id: string; readonly pushId: string }) 
     <Card>
       <div class={`verdict ${tone}`}>
         <p class="cause">{tOr(`cause.${data.cause}`, data.cause)}</p>
-        <p>{data.text}</p>
+        <p>{said(data.text)}</p>
         {remedy !== undefined && (
           <p>
             <strong>{t("why.remedy")}</strong> {remedy}
@@ -104,7 +104,7 @@ function Told({ id, pushId }: { readonly id: string; readonly pushId: string }) 
             <span class="mark">{at !== undefined && <Icon name="good" />}</span>
             <span class="what">
               <strong>{tOr(`step.${step}`, step)}</strong>
-              <span>{text}</span>
+              <span>{said(text)}</span>
             </span>
             <Time at={at} />
           </li>

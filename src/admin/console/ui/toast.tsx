@@ -1,7 +1,7 @@
 // A sentence at the edge of the page: what came of an action.
 import { signal } from "@preact/signals";
 import { Declined, Refused } from "../api.ts";
-import { t } from "../language.ts";
+import { said, t } from "../language.ts";
 import { Icon } from "./icon.tsx";
 
 interface Toast {
@@ -26,7 +26,8 @@ const drop = (id: number): void => {
 
 /** What is wrong, in the server's words. */
 export function explain(error: unknown): string {
-  if (error instanceof Refused) return error.hint === undefined ? error.message : `${error.message}. ${error.hint}`;
+  if (error instanceof Refused)
+    return error.hint === undefined ? said(error.message) : `${said(error.message)}. ${said(error.hint)}`;
   if (error instanceof TypeError) return t("unreachable");
   return error instanceof Error ? error.message : String(error);
 }
