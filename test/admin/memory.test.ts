@@ -3,7 +3,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import t from "tap";
 import { chromium, startChromium } from "../support/chromium.ts";
-import { PASSWORD, startConsole } from "../support/console.ts";
+import { PASSWORD, PATIENT, startConsole } from "../support/console.ts";
 import { absent, device } from "../support/devices.ts";
 import { startVendors } from "../support/vendors.ts";
 import { grown, held } from "./heap.ts";
@@ -21,7 +21,7 @@ else {
   t.setTimeout(minutes * 120_000 + 300_000);
   const vendors = await startVendors(t, ["fcm"]);
   const fcm = vendors.get("fcm");
-  const server = await startConsole(t, { vendors: vendors.config(), data: t.testdir({}) });
+  const server = await startConsole(t, { client: PATIENT, vendors: vendors.config(), data: t.testdir({}) });
   const online = await device(t, server, { platform: "android", topics: ["news"] });
   const phones = await absent(server, fcm, 5);
   fcm.fake.tokens.set(phones[0]!.token, "refused");

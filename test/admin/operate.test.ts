@@ -3,7 +3,7 @@
 import t from "tap";
 import type { Config } from "../../src/config/index.ts";
 import { chromium, startChromium } from "../support/chromium.ts";
-import { PASSWORD, startConsole } from "../support/console.ts";
+import { PASSWORD, PATIENT, startConsole } from "../support/console.ts";
 import { device, eventually, type Fields, jobIn } from "../support/devices.ts";
 import { startReceiver } from "../support/receiver.ts";
 import { LOOKS, Person, pictureName } from "./person.ts";
@@ -13,6 +13,7 @@ else {
   const browser = await startChromium(t, chromium);
   const backend = await startReceiver(t);
   const server = await startConsole(t, {
+    client: PATIENT,
     data: t.testdir({}),
     hooks: {
       topics: ["news"],

@@ -4,7 +4,7 @@
 import t from "tap";
 import { startTestApp } from "../support/app.ts";
 import { chromium, startChromium } from "../support/chromium.ts";
-import { PASSWORD, startConsole } from "../support/console.ts";
+import { PASSWORD, PATIENT, startConsole } from "../support/console.ts";
 import { absent, device, eventually, type Fields, jobIn, notis } from "../support/devices.ts";
 import { startVendors } from "../support/vendors.ts";
 import { LOOKS, Person, pictureName } from "./person.ts";
@@ -14,7 +14,7 @@ else {
   const browser = await startChromium(t, chromium);
   const vendors = await startVendors(t, ["apns", "fcm", "xiaomi"]);
   const [apns, fcm, xiaomi] = [vendors.get("apns"), vendors.get("fcm"), vendors.get("xiaomi")];
-  const server = await startConsole(t, { vendors: vendors.config(), data: t.testdir({}) });
+  const server = await startConsole(t, { client: PATIENT, vendors: vendors.config(), data: t.testdir({}) });
   const online = await device(t, server, { platform: "android", topics: ["news"], tags: ["beta"] });
   const [ios] = await absent(server, apns, 1);
   const phones = await absent(server, fcm, 4);

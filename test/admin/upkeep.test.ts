@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import t from "tap";
 import { createAuthority } from "../../src/lab/authority.ts";
 import { chromium, startChromium } from "../support/chromium.ts";
-import { PASSWORD, startConsole } from "../support/console.ts";
+import { PASSWORD, PATIENT, startConsole } from "../support/console.ts";
 import { absent, device, type Fields, jobIn } from "../support/devices.ts";
 import { startVendors } from "../support/vendors.ts";
 import { Person } from "./person.ts";
@@ -25,6 +25,7 @@ else {
     writeFileSync(join(vendors.directory, name), text);
   const byCertificate = { bundle_id, base_url, sandbox_url, cert_file: "own.crt", key_file: "own.key" };
   const server = await startConsole(t, {
+    client: PATIENT,
     vendors: vendors.config({ apns: [byCertificate] }),
     data: t.testdir({}),
   });

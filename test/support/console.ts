@@ -79,6 +79,9 @@ export class Browser {
   }
 }
 
+/** For browsers that walk about for long: devices of a test send no pings, and stay all the same. Milliseconds. */
+export const PATIENT = { pingIntervalV3: 3_600_000 };
+
 export const PASSWORD = "correct horse battery";
 
 export const secretOf = (link: string | undefined): string => /#setup=([\w-]+)$/.exec(link ?? "")?.[1] ?? "";

@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { may } from "../access.ts";
 import { call, curl, Declined, type Fields } from "../api.ts";
 import { count } from "../format.ts";
-import { t } from "../language.ts";
+import { said, t } from "../language.ts";
 import { filter, href, route } from "../route.ts";
 import { Spark } from "../ui/chart.tsx";
 import { ask, Buttons } from "../ui/dialog.tsx";
@@ -202,11 +202,11 @@ function Groups({
             {
               head: t("failures.provider"),
               cell: ({ provider, app }) => (
-                <>
+                <div>
                   <strong>{provider}</strong>
                   <br />
                   <span class="muted">{app}</span>
-                </>
+                </div>
               ),
               label: t("failures.provider"),
             },
@@ -221,7 +221,7 @@ function Groups({
             {
               head: t("failures.reason"),
               cell: ({ provider, app, state, reason, text, remedy, pushIds = [] }) => (
-                <>
+                <div>
                   <a
                     href={href("failures", [], {
                       ...route.value.query,
@@ -234,10 +234,10 @@ function Groups({
                   >
                     {reason ?? t("failures.noReason")}
                   </a>
-                  {text !== undefined && <p>{text}</p>}
+                  {text !== undefined && <p>{said(text)}</p>}
                   {remedy !== undefined && (
                     <p class="muted">
-                      {t("why.remedy")} {remedy}
+                      {t("why.remedy")} {said(remedy)}
                     </p>
                   )}
                   {pushIds.length > 0 && (
@@ -249,7 +249,7 @@ function Groups({
                       ))}
                     </p>
                   )}
-                </>
+                </div>
               ),
               wide: true,
             },
@@ -288,11 +288,11 @@ function Trend({ hours }: { readonly hours: readonly number[] }) {
   const sum = hours.reduce((all, one) => all + one, 0);
   if (sum === 0) return <span class="muted">{t("failures.quiet")}</span>;
   return (
-    <>
+    <div>
       <Spark values={hours} label={t("failures.hours", { shown: count(sum) })} />
       <br />
       {count(sum)}
-    </>
+    </div>
   );
 }
 

@@ -71,7 +71,6 @@ export function People() {
             columns={[
               {
                 head: t("people.name"),
-                wide: true,
                 cell: ({ name, since }) => (
                   <div>
                     {name}
@@ -90,6 +89,7 @@ export function People() {
               {
                 head: "",
                 label: t("people.actions"),
+                wide: true,
                 cell: (person) => <Actions person={person} then={reload} />,
               },
             ]}

@@ -85,7 +85,9 @@ function Told({ id, pushId }: { readonly id: string; readonly pushId: string }) 
   const { data, error, reload } = useCall<Answer>("notification/why", { id, pushId });
   if (error !== undefined) return <Trouble error={error} retry={reload} />;
   if (data === undefined) return <Loading />;
-  const remedy = language.value === "zh" ? (remedies[data.cause] ?? data.remedy) : data.remedy;
+  const theirs = data.remedy === undefined ? undefined : said(data.remedy);
+  // A vendor's code has its own remedy; of the others there is one for each cause.
+  const remedy = language.value === "zh" && theirs === data.remedy ? (remedies[data.cause] ?? theirs) : theirs;
   const tone = WELL.has(data.cause) ? "good" : UNDER_WAY.has(data.cause) ? "calm" : "bad";
   return (
     <Card>

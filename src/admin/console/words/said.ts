@@ -162,6 +162,35 @@ const SAID: Patterns = [
   ["gone: {reason}", "令牌失效：{reason}"],
   ["expired: {reason}", "已过期：{reason}"],
 
+  // Vendors' codes in plain words, and what helps.
+  ["The app was removed from the phone, or the token was replaced.", "应用已从手机卸载，或令牌已更换。"],
+  [
+    "The app gets a new token when it is opened; nothing has to be done here.",
+    "应用打开后会得到新令牌，这里无需处理。",
+  ],
+  ["The token belongs to another app or another project than the credentials.", "令牌与凭据不属于同一个应用或项目。"],
+  [
+    "Let the app send its package name or bundle id with the token, and configure the vendor for it.",
+    "让应用随令牌上报包名或 bundle id，并为它配置该厂商。",
+  ],
+  ["The vendor does not accept our credentials.", "厂商不接受我们的凭据。"],
+  [
+    "Compare the entry of the configuration with the vendor's console, and reload (SIGHUP).",
+    "对照厂商后台检查配置中的条目，然后重新加载（SIGHUP）。",
+  ],
+  ["More was sent than the vendor allows.", "发送量超过了厂商允许的上限。"],
+  [
+    "Send fewer, give messages the vendor's category for important ones, or apply for a higher quota in its console.",
+    "减少发送，为重要消息使用厂商的相应分类，或在厂商后台申请更高配额。",
+  ],
+  ["The message is larger than the vendor takes.", "消息超过厂商的大小上限。"],
+  ["Shorten the payload or the text.", "缩短附加数据或文字。"],
+  ["The vendor wants a category or channel for this kind of message.", "厂商要求此类消息带有分类或通道。"],
+  [
+    "Register it in the vendor's console and name it under vendors in the notification.",
+    "在厂商后台登记，并在通知的 vendors 中写明。",
+  ],
+
   // What is wrong with a call.
   ["log in first", "请先登录"],
   ["the name or the password is wrong", "用户名或密码错误"],
