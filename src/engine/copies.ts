@@ -77,7 +77,14 @@ export function localCopies({ dataDir, folder, run, now }: CopiesOptions): Copie
 
   return {
     async look(): Promise<CopiesView> {
-      const [found, bytes, free, now] = await Promise.all([copies(), size(), freeAt(folder, dataDir), shown()]);
+      const [found, bytes, free, now] = await Promise.all([
+        copies(),
+        size(),
+        freeAt(folder, dataDir),
+        shown(),
+      ]).catch((error: unknown) => {
+        throw explain(error, folder);
+      });
       const staged = readStaged(dataDir);
       return {
         ...{ folder, size: bytes, free, copies: found },

@@ -59,6 +59,7 @@ export const pictureName = (page: string, { language, width, dark }: Required<Lo
 export class Person {
   readonly page: Page;
   readonly #url: string;
+  #width = 1280;
 
   constructor(page: Page, url: string) {
     this.page = page;
@@ -67,6 +68,7 @@ export class Person {
 
   /** As it is from the next page on. */
   async look({ width = 1280, dark = false, language = "en" }: Look): Promise<void> {
+    this.#width = width;
     await this.page.command("Emulation.setDeviceMetricsOverride", {
       ...{ width, height: 900, deviceScaleFactor: 1, mobile: width < 600 },
     });
@@ -204,10 +206,11 @@ export class Person {
         nodes.map(({ target, failureSummary }) => id + " " + target + " " + failureSummary)))`);
   }
 
-  /** By how much it is wider than the window, and what sticks out. */
+  /** What sticks out of the window: a phone's shows all of it smaller instead. */
   overflow(): Promise<readonly string[]> {
-    return this.page.run<readonly string[]>(`document.documentElement.scrollWidth <= innerWidth ? [] :
-      [...document.querySelectorAll("main *")].filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
+    const width = this.#width;
+    return this.page.run<readonly string[]>(`Math.max(innerWidth, document.documentElement.scrollWidth) <= ${width} ? [] :
+      [...document.querySelectorAll("main *")].filter((one) => one.getBoundingClientRect().right > ${width} + 1)
         .slice(0, 3).map((one) => one.tagName + "." + one.className)`);
   }
 
@@ -226,8 +229,9 @@ export class Person {
     const folder = process.env["SCREENSHOTS"];
     if (folder === undefined) return;
     mkdirSync(folder, { recursive: true });
-    const [width, height] = await this.page.run<readonly [number, number]>(
-      "[innerWidth, Math.min(4000, Math.max(innerHeight, document.documentElement.scrollHeight))]",
+    const width = this.#width;
+    const height = await this.page.run<number>(
+      "Math.min(4000, Math.max(innerHeight, document.documentElement.scrollHeight))",
     );
     await this.page.command("Emulation.setDeviceMetricsOverride", {
       ...{ width, height, deviceScaleFactor: 1, mobile: width < 600 },
