@@ -77,14 +77,11 @@ export function localCopies({ dataDir, folder, run, now }: CopiesOptions): Copie
 
   return {
     async look(): Promise<CopiesView> {
-      const [found, bytes, free, now] = await Promise.all([
-        copies(),
-        size(),
-        freeAt(folder, dataDir),
-        shown(),
-      ]).catch((error: unknown) => {
-        throw explain(error, folder);
-      });
+      const [found, bytes, free, now] = await Promise.all([copies(), size(), freeAt(folder, dataDir), shown()]).catch(
+        (error: unknown) => {
+          throw explain(error, folder);
+        },
+      );
       const staged = readStaged(dataDir);
       return {
         ...{ folder, size: bytes, free, copies: found },

@@ -209,7 +209,9 @@ export class Person {
   /** What sticks out of the window: a phone's shows all of it smaller instead. */
   overflow(): Promise<readonly string[]> {
     const width = this.#width;
-    return this.page.run<readonly string[]>(`Math.max(innerWidth, document.documentElement.scrollWidth) <= ${width} ? [] :
+    return this.page.run<
+      readonly string[]
+    >(`Math.max(innerWidth, document.documentElement.scrollWidth) <= ${width} ? [] :
       [...document.querySelectorAll("main *")].filter((one) => one.getBoundingClientRect().right > ${width} + 1)
         .slice(0, 3).map((one) => one.tagName + "." + one.className)`);
   }

@@ -31,8 +31,7 @@ async function ask(server: TestApp, id: string, pushId: string): Promise<Fields>
   const steps = answer["steps"] as readonly { step: string; text: string }[];
   // A vendor's own words are not translated.
   const ours = steps.filter(({ step }) => step !== "vendor").map((one) => one.text);
-  for (const text of [String(answer["text"]), ...ours])
-    if (!/[\u4e00-\u9fff]/.test(inChinese(text))) english.add(text);
+  for (const text of [String(answer["text"]), ...ours]) if (!/[\u4e00-\u9fff]/.test(inChinese(text))) english.add(text);
   return answer;
 }
 
