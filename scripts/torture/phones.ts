@@ -13,6 +13,8 @@ export interface Life {
   isOver: boolean;
   calls: number;
   repeated: number;
+  /** Packets that phones have sent. */
+  packets: number;
   /** Notifications of jobs that were answered for. */
   readonly jobs: string[];
 }
@@ -92,7 +94,9 @@ export class Phone {
   }
 
   #emit(event: string, argument: object): void {
-    if (this.isConnected) this.#socket?.send(`42${JSON.stringify([event, argument])}`);
+    if (!this.isConnected) return;
+    if (event === "packetProxy") this.#life.packets++;
+    this.#socket?.send(`42${JSON.stringify([event, argument])}`);
   }
 
   /** Resolves once it is there, or the server is gone. */

@@ -489,6 +489,7 @@ export class Conversation implements SocketApplication<Session> {
     try {
       if (!counted && (await engine.devices.get([hi.pushId], now())).length === 0) return this.#turnAway(session);
       const marked = this.#marks.store(); // before the backlog is read: an older socket of the device may just have got some
+      marked?.catch(ignore); // told below, if it comes to that
       const at = now();
       const connected = engine.devices.connect(hello, at);
       this.#members.flush();
