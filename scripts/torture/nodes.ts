@@ -85,7 +85,7 @@ export async function tortureNodes(options: NodesOptions): Promise<NodesResult> 
   failure.catch(() => undefined); // it is felt in the races below
   const within = <T>(work: Promise<T>): Promise<T> => Promise.race([failure, work]);
   const traffic: Traffic = { isOver: false, repeated: 0, pushed: [] };
-  const life = { moving: true, isOver: false, calls: 0, repeated: 0, packets: 0, jobs: [] as string[] };
+  const life = { moving: true, isOver: false, calls: 0, repeated: 0, jobs: [] as string[] };
   const phones = Array.from({ length: options.phones }, (_, i) => new Phone(i, cluster, life, dice(seed + 100 + i)));
   const receivers = Array.from(
     { length: options.receivers },

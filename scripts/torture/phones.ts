@@ -13,8 +13,6 @@ export interface Life {
   isOver: boolean;
   calls: number;
   repeated: number;
-  /** Packets that phones have sent. */
-  packets: number;
   /** Notifications of jobs that were answered for. */
   readonly jobs: string[];
 }
@@ -95,7 +93,6 @@ export class Phone {
 
   #emit(event: string, argument: object): void {
     if (!this.isConnected) return;
-    if (event === "packetProxy") this.#life.packets++;
     this.#socket?.send(`42${JSON.stringify([event, argument])}`);
   }
 

@@ -97,7 +97,7 @@ Exit codes: 0 nothing is in the way, 1 something is or the release could not be 
 
 Examples:
   pushbox upgrade --check ~/Downloads --config /etc/pushbox/pushbox.toml
-  pushbox upgrade --check pushbox-0.4.0-linux-x64.tar.gz --config /etc/pushbox/pushbox.toml`,
+  pushbox upgrade --check pushbox-0.5.0-linux-x64.tar.gz --config /etc/pushbox/pushbox.toml`,
     );
 }
 
