@@ -247,7 +247,7 @@ export class Carrier {
   send(kind: string, text: string, number = 0, part = 0): void {
     const message = `${kind}${this.node}.${number}.${part}|${text}`;
     if (this.#size > MOST_WAITING) {
-      this.unsent++;
+      this.#unsaid([message]);
       return;
     }
     this.#outgoing.push(message);
@@ -263,9 +263,15 @@ export class Carrier {
   /** The same; resolves when this node has heard it itself. */
   async sendHeard(kind: string, texts: readonly string[]): Promise<boolean> {
     const numbers = texts.map(() => this.expect());
+    const heard = Promise.all(numbers.map((number) => this.heard(number)));
     for (const [i, text] of texts.entries()) this.send(kind, text, numbers[i]!);
-    const heard = await Promise.all(numbers.map((number) => this.heard(number)));
-    return heard.every(Boolean);
+    return (await heard).every(Boolean);
+  }
+
+  /** They are lost: whoever waits to hear one of them waits no longer. */
+  #unsaid(messages: readonly string[]): void {
+    this.unsent += messages.length;
+    for (const message of messages) if (EXPECTED.has(message[0]!)) this.forget(Number(message.split(".", 2)[1]));
   }
 
   #flush(): void {
@@ -274,7 +280,7 @@ export class Carrier {
     if (client === undefined) return this.#renew(0);
     const messages = this.#outgoing;
     this.#outgoing = [];
-    const sent = this.#size;
+    const sent = messages.reduce((size, { length }) => size + length, 0);
     const tx: Tx = { query: (statement) => client.query(statement), later: () => {} };
     notify.run(tx, this.topic, messages).then(
       () => {
@@ -282,7 +288,7 @@ export class Carrier {
       },
       () => {
         this.#size -= sent;
-        this.unsent += messages.length;
+        this.#unsaid(messages);
         if (this.#notifying === client) this.#renew();
       },
     );
