@@ -13,10 +13,10 @@ import { cpuOf, LOAD_CORE, peakOf, type Running, root, start, tools } from "./se
 import { add, median, put, short } from "./table.ts";
 
 /** Measured by turns, each so many times a round. */
-const SLICES = 4;
-const SECONDS = 0.6;
+const SLICES = 2;
+const SECONDS = 1.5;
 const WARMING = 3;
-const FAN_OUT = 4;
+const FAN_OUT = 3;
 const LOAD: Load = { callers: 50, seconds: SECONDS, topics: 100, count: 5000 };
 const DEVICES = Number(process.env["DEVICES"] ?? 1_000_000);
 
