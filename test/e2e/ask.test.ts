@@ -4,6 +4,7 @@ import { startTestApp, type TestApp } from "../support/app.ts";
 import { type Answer, asking, type Backend, startBackend } from "../support/backend.ts";
 import { client, RawClient } from "../support/clients.ts";
 import { argument, device, eventually, fresh } from "../support/devices.ts";
+import { metricsOf } from "../support/metrics.ts";
 import { auth, hs256 } from "../support/tokens.ts";
 
 type Ask = Parameters<typeof asking>[1];
@@ -334,7 +335,7 @@ t.test("integration 10: after five failures nobody is asked for a while, and the
   t.match(await send("now"), /"packetProxy"/);
   t.equal(backend.asked.length, 7);
   t.match(at.log.join("\n"), /info: hooks\.ask: the business server answers again/);
-  const metrics = await (await fetch(`${at.apiUrl}/metrics`)).text();
+  const metrics = await metricsOf(at);
   t.match(metrics, /pushbox_questions_total\{question="packet",result="failed"\} 5/);
   t.match(metrics, /pushbox_questions_total\{question="packet",result="allowed"\} 2/);
 });

@@ -15,6 +15,7 @@ import {
   phone,
   tokenOf,
 } from "../support/devices.ts";
+import { metricsOf } from "../support/metrics.ts";
 import { PACKAGE, startVendors, type TestVendors, type VendorName } from "../support/vendors.ts";
 
 const notification = { android: { title: "T", message: "hello you" }, apn: { alert: "T" } };
@@ -33,8 +34,6 @@ async function lane(server: TestApp, vendor: string): Promise<Fields> {
 
 const laneIn = (server: TestApp, vendor: string, wanted: (status: Fields) => boolean) =>
   eventually(() => lane(server, vendor), wanted);
-
-const metrics = async (server: TestApp) => (await fetch(`${server.apiUrl}/metrics`)).text();
 
 const send = async (server: TestApp, pushId: string | readonly string[], more: object = {}) =>
   String((await server.ok("notification", { pushId, timeToLive: 600_000, notification, ...more }))["id"]);
@@ -71,7 +70,7 @@ for (const name of ["apns", "fcm", "xiaomi"] as const) {
         server.log.join("\n"),
         new RegExp(`^error: ${name} ${PACKAGE}: stopped: .*SIGHUP.*/api/lane/resume`, "m"),
       );
-      const shown = await metrics(server);
+      const shown = await metricsOf(server);
       t.match(shown, `pushbox_lane_state{provider="${name}",app="${PACKAGE}",state="stopped"} 1`);
       t.match(shown, `pushbox_lane_depth{provider="${name}",app="${PACKAGE}"} 1`);
       t.match(await vendors.get("oppo").shown(id), [{ token: other.token }], "the other vendor goes on");
@@ -91,7 +90,7 @@ for (const name of ["apns", "fcm", "xiaomi"] as const) {
       t.match(await jobIn(server, id), { progress: { accepted: 2, failed: 0, waiting: 0 } });
       t.match(await lane(server, name), { state: "running", depth: 0, accepted: 1 });
       t.match(server.log.join("\n"), `info: ${name} ${PACKAGE}: sending again`);
-      t.match(await metrics(server), `pushbox_lane_state{provider="${name}",app="${PACKAGE}",state="stopped"} 0`);
+      t.match(await metricsOf(server), `pushbox_lane_state{provider="${name}",app="${PACKAGE}",state="stopped"} 0`);
     },
   );
 }
@@ -212,11 +211,11 @@ for (const [name, forgotten] of [
     const devices = await Promise.all(pushId.map((one) => server.ok("device/get", { pushId: one })));
     t.equal(devices.filter(({ token }) => token === undefined).length, forgotten, "those before the 50th verdict");
     t.match(await lane(server, name), { state: "running", holdsDeletions: true, failed: 60 });
-    t.match(await metrics(server), `pushbox_lane_holds_deletions{provider="${name}",app="${PACKAGE}"} 1`);
+    t.match(await metricsOf(server), `pushbox_lane_holds_deletions{provider="${name}",app="${PACKAGE}"} 1`);
     t.match(server.log.join("\n"), new RegExp(`^error: ${name} .* tokens are said to be dead.*/api/lane/resume`, "m"));
     t.same((await server.ok("lane/resume", {}))["resumed"], [{ provider: name, app: PACKAGE }]);
     t.match(await lane(server, name), { holdsDeletions: false });
-    t.match(await metrics(server), `pushbox_lane_holds_deletions{provider="${name}",app="${PACKAGE}"} 0`);
+    t.match(await metricsOf(server), `pushbox_lane_holds_deletions{provider="${name}",app="${PACKAGE}"} 0`);
     vendor.fake.tokens.clear();
     const next = await send(server, pushId);
     t.match(
@@ -237,7 +236,7 @@ t.test("a spent quota: the lane rests and says until when, and goes on by hand",
   t.ok(Number(status["until"]) > Date.now(), String(status["untilIso"]));
   t.match(status, { depth: 1, reason: /quota/ });
   t.match(server.log.join("\n"), /^warn: xiaomi .*paused by the vendor/m);
-  t.match(await metrics(server), 'state="paused"} 1');
+  t.match(await metricsOf(server), 'state="paused"} 1');
   t.match(await deliveriesOf(server, id), [{ state: "queued", reason: /quota/ }]);
   await server.ok("lane/resume", { provider: "xiaomi", app: PACKAGE });
   t.match(await vendor.shown(id), [{ token: one.token }]);
@@ -280,7 +279,7 @@ t.test("a vendor that is down: what is for it is tried again, the others notice 
   t.match(await lane(server, "xiaomi"), { state: "running", retried: 2, lastError: { reason: /503/, atIso: /Z$/ } });
   t.match(await jobIn(server, id), { progress: { accepted: 2, failed: 0 } });
   t.equal((await vendor.shown(id)).length, 1);
-  t.match(await metrics(server), `pushbox_deliveries_total{provider="xiaomi",app="${PACKAGE}",outcome="retried"} 2`);
+  t.match(await metricsOf(server), `pushbox_deliveries_total{provider="xiaomi",app="${PACKAGE}",outcome="retried"} 2`);
 });
 
 t.test("one bad moment of a vendor costs no notification, and few requests in vain", async (t) => {
@@ -339,7 +338,7 @@ t.test("F4, F6, F7: what concerns some tokens stops no others, is shown, and del
   });
   t.match(await laneIn(server, "fcm", (one) => one["setAside"] === 1), { state: "running", accepted: 1 });
   t.match(server.log.join("\n"), new RegExp(`^error: apns ${PACKAGE}: no more by this way: production: 403 `, "m"));
-  t.match(await metrics(server), `pushbox_lane_stopped_ways{provider="apns",app="${PACKAGE}"} 1`);
+  t.match(await metricsOf(server), `pushbox_lane_stopped_ways{provider="apns",app="${PACKAGE}"} 1`);
   t.match(await server.ok("device/get", { pushId: phones[0].id }), { token: phones[0].token }, "the token is kept");
   const asked = google.requests.length;
   const again = await send(server, [androids[0].id]);

@@ -4,6 +4,7 @@ import { startTestApp, type TestApp } from "../support/app.ts";
 import { client, type Generation, RawClient, type SocketClient, type TRANSPORTS } from "../support/clients.ts";
 import { takeClock } from "../support/clock.ts";
 import { argument, device, eventually, fresh } from "../support/devices.ts";
+import { metricsOf } from "../support/metrics.ts";
 import { AUDIENCE, auth, hs256, ISSUER, keyPair, SECRET, seconds, startIssuer } from "../support/tokens.ts";
 
 type Auth = Partial<Parameters<typeof auth>[0]>;
@@ -75,7 +76,7 @@ t.test(
       t.same([two.rest("refused"), two.rest("pushId")], [[], []], "told once");
     }
     t.equal((await at.ok("stats/base", {}))["totalCount"] ?? 0, 0, "nobody is connected");
-    const metrics = await (await fetch(`${at.apiUrl}/metrics`)).text();
+    const metrics = await metricsOf(at);
     t.match(metrics, /pushbox_logins_total\{result="token_missing"\} 2/);
     t.match(metrics, /pushbox_logins_total\{result="token_invalid"\} 4/);
     t.match(metrics, /pushbox_logins_total\{result="token_expired"\} 2/);
@@ -212,7 +213,7 @@ t.test(
     t.equal((await later.ok("push", { topic: "a", json: 1 }))["online"], 1);
     const old = await raw(t, later, `EIO=3&transport=websocket&token=${token}`);
     t.match(await old.hello({ id: fresh("device"), topics: ["a"] }), { uid: "ann" });
-    const metrics = await (await fetch(`${later.apiUrl}/metrics`)).text();
+    const metrics = await metricsOf(later);
     t.match(metrics, /pushbox_login_key_fetches_total\{result="fetched"\} 1/);
   },
 );
@@ -227,7 +228,7 @@ t.test("integration 11: a client that floods while it waits is closed, and no ot
   flood.send(`40${JSON.stringify({ token })}`);
   for (let n = 0; n < 300; n++) flood.send('42["subscribeTopic",{"topic":"a"}]');
   await flood.closed;
-  const metrics = await (await fetch(`${at.apiUrl}/metrics`)).text();
+  const metrics = await metricsOf(at);
   t.match(metrics, /pushbox_connections_closed_total\{reason="flood"\} 1/);
 });
 

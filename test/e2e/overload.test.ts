@@ -3,9 +3,10 @@ import t from "tap";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import type { RawClient } from "../support/clients.ts";
 import { device, eventually, type Fields } from "../support/devices.ts";
+import { metricsOf } from "../support/metrics.ts";
 
 async function metric(server: TestApp, reason: string): Promise<number> {
-  const text = await (await fetch(`${server.apiUrl}/metrics`)).text();
+  const text = await metricsOf(server);
   return Number(new RegExp(`^pushbox_packets_left_out_total\\{reason="${reason}"\\} (\\d+)`, "m").exec(text)?.[1]);
 }
 

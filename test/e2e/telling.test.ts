@@ -11,6 +11,7 @@ import { startTestApp, type TestApp } from "../support/app.ts";
 import { RawClient, SocketClient, TRANSPORTS } from "../support/clients.ts";
 import { takeClock } from "../support/clock.ts";
 import { Line } from "../support/line.ts";
+import { metricsOf } from "../support/metrics.ts";
 import { freePort } from "../support/ports.ts";
 import { kill, serve } from "../support/process.ts";
 import { type Receiver, startReceiver, type ToldEvent } from "../support/receiver.ts";
@@ -135,7 +136,7 @@ t.test("hook/list tells how an endpoint does, hook/test tries it, hook/resume ha
   t.match(await app.post("hook/test", {}), { status: 400, body: { message: /^name is required/ } });
   for (const path of ["hook/test", "hook/resume", "hook/dead"])
     t.match(await app.post(path, { name: "other" }), { status: 404, body: { message: /no hook is called "other"/ } });
-  const metrics = await (await fetch(`${app.apiUrl}/metrics`)).text();
+  const metrics = await metricsOf(app);
   for (const line of [
     /^pushbox_hook_waiting\{hook="backend"\} 0$/m,
     /^pushbox_hook_oldest_seconds\{hook="backend"\} 0$/m,
