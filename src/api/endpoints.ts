@@ -135,12 +135,15 @@ const JOB_ANSWER = success({
   "jobs?": list(JOB, "all calls with this id, where it was used more than once"),
 });
 
+const NODE = "the node that it is at, where there may be several";
+const OWNER = "the node that sends for all, where there may be several";
 const CONNECTION = object({
   transport: word(["websocket", "polling"]),
   revision: whole("of Engine.IO: 3 or 4"),
   address: text(),
   ...moment("since", "when it was opened"),
   topics: list(text()),
+  "node?": text(NODE),
 });
 const DEVICE = object({
   _id: text("the pushId"),
@@ -219,6 +222,7 @@ const LANE_STATUS = object({
   text: text("its state in words"),
   ...moment("certificateExpires?", "when the certificate expires by which the vendor knows us"),
   "setAside?": whole("tokens set aside, being those of other credentials"),
+  "node?": text(OWNER),
 });
 
 const HOOK_NAME = text("of one of [[hooks.tell]]");
@@ -240,6 +244,7 @@ const HOOK = object({
   ...moment("nextTry?", "when it is tried again"),
   "lastError?": HOOK_TROUBLE,
   "off?": HOOK_TROUBLE,
+  "node?": text(OWNER),
 });
 const EVENT: Members = {
   id: text(),

@@ -125,7 +125,8 @@ export async function serve(
   args: readonly string[] = [],
   surroundings: Surroundings = {},
 ): Promise<Server> {
-  const env = { ...(await sharedEnvironment(cwd)), ...surroundings.env };
+  const shared = args.includes("--engine") ? {} : await sharedEnvironment(cwd);
+  const env = { ...shared, ...surroundings.env };
   const running = start(cwd, ["serve", ...free, ...args], { ...surroundings, env });
   t.teardown(() => kill(running.child));
   const log = messages(await running.printed(/try: curl.*\n/));
