@@ -1,5 +1,6 @@
 // Copies of the data: made, checked, downloaded, and put back at the next start.
 import { useEffect, useState } from "preact/hooks";
+import type { CopiesView, Copy, CopyWork, Staged } from "../../../core/copies.ts";
 import { may } from "../access.ts";
 import { call } from "../api.ts";
 import { bytes, count, exact } from "../format.ts";
@@ -10,48 +11,10 @@ import { Table } from "../ui/table.tsx";
 import { complain } from "../ui/toast.tsx";
 import { useCall } from "../use.ts";
 
-interface Copy {
-  readonly name: string;
-  readonly bytes: number;
-  readonly at: number;
-  readonly replaced?: true;
-}
+/** `elsewhere` alone where PostgreSQL has the data: its own programs copy it. */
+type View = CopiesView & { readonly elsewhere?: string };
 
-interface Content {
-  readonly devices: number;
-  readonly format: number;
-}
-
-interface Work {
-  readonly task: "backup" | "check" | "restore";
-  readonly name: string;
-  readonly who: string;
-  readonly began: number;
-  readonly written?: number;
-  readonly of?: number;
-  readonly ended?: number;
-  readonly error?: string;
-  readonly content?: Content;
-}
-
-interface Staged extends Content {
-  readonly name: string;
-  readonly who: string;
-  readonly at: number;
-}
-
-interface View {
-  /** The store has other means. */
-  readonly elsewhere?: string;
-  readonly folder: string;
-  readonly size: number;
-  readonly free: number;
-  readonly copies: readonly Copy[];
-  readonly work?: Work;
-  readonly staged?: Staged;
-}
-
-const isRunning = (work: Work | undefined): boolean => work !== undefined && work.ended === undefined;
+const isRunning = (work: CopyWork | undefined): boolean => work !== undefined && work.ended === undefined;
 
 export function Backups() {
   const [busy, set] = useState(false);
@@ -141,7 +104,7 @@ const Waiting = ({ staged, then }: { readonly staged: Staged; readonly then: () 
   </Card>
 );
 
-function Progress({ work }: { readonly work: Work }) {
+function Progress({ work }: { readonly work: CopyWork }) {
   const { task, name, written, of, error, content } = work;
   const what = t(`backups.${task}`, { name });
   if (isRunning(work))
