@@ -437,6 +437,23 @@ t.test("a key has one JWT in both environments, whenever each is first asked, an
   t.equal(a?.value, b?.value, "two environments that are denied it at once get one more");
 });
 
+t.test("a JWT that Apple first sees minutes after it was signed lasts as long as Apple wants from there", async (t) => {
+  const { fake, server, clock, send } = await stage(t, conformity);
+  clock.now = Date.UTC(2027, 0, 15, 8, 20);
+  fake.fail("busy", 5); // answers before it looks at the JWT
+  for (let minutes = 0; minutes < 5; minutes++) {
+    t.match(await send([1]), [{ kind: "retry" }]);
+    clock.now += 60_000;
+  }
+  t.match(await send([1]), [{ kind: "accepted" }]);
+  for (let minutes = 5; minutes < 60; minutes++) {
+    clock.now += 60_000;
+    t.match(await send([1]), [{ kind: "accepted" }], `${minutes + 1} minutes after the signing`);
+  }
+  const jwts = new Set(server.requests.map(({ headers }) => headers["authorization"]));
+  t.equal(jwts.size, 3, "signed at 8:20, 8:45 and 9:10");
+});
+
 t.test("F5: after a restart the JWT is the same text, and no sooner another one than Apple allows", async (t) => {
   const file = join(t.testdir({}), "apns-jwts.json");
   const fake = fakeApns();
