@@ -1,5 +1,5 @@
 // What the console can be asked to do beside the API: it is not there for keys, by which nobody is to become a user or get all data.
-import type { AccessLevel } from "../api/endpoints.ts";
+import type { AccessLevel } from "../api/endpoints/spec.ts";
 import type { Response } from "../http/message.ts";
 import { HttpError } from "../http/message.ts";
 

@@ -1,6 +1,7 @@
 // The API described as OpenAPI 3.1, made of the table that calls are checked by.
-import { ENDPOINTS, type EndpointSpec } from "./endpoints.ts";
-import { list, object, type Schema, text, yes } from "./schema.ts";
+import { ENDPOINTS } from "./endpoints/index.ts";
+import { list, object, type Schema, text, yes } from "./endpoints/schema.ts";
+import type { EndpointSpec } from "./endpoints/spec.ts";
 
 const ERROR = object({
   code: { type: "string", const: "error" },

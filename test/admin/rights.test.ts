@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { ENDPOINTS } from "../../src/api/endpoints.ts";
+import { ENDPOINTS } from "../../src/api/endpoints/index.ts";
 import { createAuthority } from "../../src/lab/authority.ts";
 import { startTestApp } from "../support/app.ts";
 import { choices } from "../support/choices.ts";

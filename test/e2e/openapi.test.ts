@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import t from "tap";
 import { zh } from "../../src/admin/console/words/zh.ts";
-import { ENDPOINTS } from "../../src/api/endpoints.ts";
+import { ENDPOINTS } from "../../src/api/endpoints/index.ts";
 import { openApi } from "../../src/api/openapi.ts";
 import { version } from "../../src/app/version.ts";
 import { FIGURES } from "../../src/core/figures.ts";

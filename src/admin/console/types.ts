@@ -1,4 +1,4 @@
-// What endpoints answer, as far as pages show it: src/api/endpoints.ts has all of it.
+// What endpoints answer, as far as pages show it: src/api/endpoints/ has all of it.
 
 interface Connection {
   readonly transport: "websocket" | "polling";

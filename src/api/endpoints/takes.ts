@@ -1,5 +1,5 @@
 // What parameters look like in the table of endpoints.
-import type { Paged } from "./bounds.ts";
+import type { Paged } from "../bounds.ts";
 import { type Members, type Schema, text } from "./schema.ts";
 
 /** Every array form of api 1.1. */

@@ -1,0 +1,13 @@
+// /api/heap and /api/openapi.json: the server about itself (api 3.12, 6.2).
+import { list, open, success } from "./schema.ts";
+import type { Endpoints } from "./spec.ts";
+
+export const SERVER_ENDPOINTS = {
+  "/heap": {
+    access: "read",
+    about: "V8's figures of memory.",
+    takes: {},
+    answers: success({ heapStatistics: open(), heapSpaceStatistics: list(open()) }),
+  },
+  "/openapi.json": { access: "read", about: "This description, as OpenAPI 3.1.", takes: {}, answers: open() },
+} as const satisfies Endpoints;
