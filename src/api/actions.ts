@@ -26,7 +26,7 @@ import type { Series } from "../core/rings.ts";
 import type { Target } from "../core/target.ts";
 import type { TestDevices } from "../core/test-devices.ts";
 import type { TracePage, TraceTarget, TraceView } from "../core/trace.ts";
-import type { AppId, VendorName, Weighed } from "../core/vendor.ts";
+import type { AppId, Quota, VendorName, Weighed } from "../core/vendor.ts";
 
 export type PushTarget = Exclude<Target, { kind: "tag" } | { kind: "all" }>;
 
@@ -130,7 +130,7 @@ export interface Actions {
   weigh(
     content: NotificationContent,
     timeToLive: number,
-  ): { readonly vendors: readonly (Lane & Weighed)[]; readonly connection: number };
+  ): { readonly vendors: readonly (Lane & Weighed & { readonly quota?: Quota })[]; readonly connection: number };
   /** What a vendor's reason means, and what helps; undefined: it is none of the usual ones. */
   plainWords(vendor: VendorName, reason: string): { readonly text: string; readonly remedy: string } | undefined;
   readonly hooks: Pick<Hooks, "list" | "test"> & { resume(name?: string): Asked<ReturnType<Hooks["resume"]>> };

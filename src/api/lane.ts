@@ -2,6 +2,7 @@
 // API and in metrics is the code's vendor.
 import { PushError } from "../core/errors.ts";
 import type { LaneStatus, LaneTest } from "../core/lane.ts";
+import type { Quota } from "../core/vendor.ts";
 import { HttpError, type Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
 import { json } from "./answer.ts";
@@ -72,7 +73,17 @@ export async function laneResume(params: Params, actions: Actions, admitBroadcas
   });
 }
 
-const describe = ({ vendor, until, lastError, stoppedWays, ...status }: LaneStatus): object => ({
+/** What the vendor has said of its day's quota. */
+export const quotaTold = (quota: Quota | undefined): object | undefined =>
+  quota && {
+    limit: quota.limit,
+    used: quota.used,
+    left: Math.max(0, quota.limit - quota.used),
+    ...told("at", quota.at),
+    ...told("until", quota.until),
+  };
+
+const describe = ({ vendor, until, lastError, stoppedWays, quota, ...status }: LaneStatus): object => ({
   provider: vendor,
   ...status,
   stoppedWays: stoppedWays?.map(({ way, reason, since, until: again }) => ({
@@ -82,5 +93,6 @@ const describe = ({ vendor, until, lastError, stoppedWays, ...status }: LaneStat
     ...told("until", again),
   })),
   ...told("until", until),
+  quota: quotaTold(quota),
   lastError: lastError === undefined ? undefined : { reason: lastError.reason, ...told("at", lastError.at) },
 });

@@ -13,6 +13,7 @@ import type { Caller } from "./auth.ts";
 import { HIGHEST_RATE } from "./bounds.ts";
 import type { Limits } from "./ids.ts";
 import { memberText } from "./json.ts";
+import { quotaTold } from "./lane.ts";
 import type { Params } from "./params.ts";
 import { onceOf } from "./repeat.ts";
 import { told } from "./time.ts";
@@ -80,7 +81,7 @@ export function notificationPreview(params: Params, actions: Actions, limits: Li
     android: showsOnAndroid(content),
     apple: showsOnApple(content),
     connection,
-    vendors: vendors.map(({ vendor, ...one }) => ({ provider: vendor, ...one })),
+    vendors: vendors.map(({ vendor, quota, ...one }) => ({ provider: vendor, ...one, quota: quotaTold(quota) })),
   });
 }
 

@@ -210,7 +210,13 @@ export function createNotifications(options: NotificationsOptions): Notification
         ...{ content, timeToLive, acceptedAt: at, type: "", callerAddress: "" },
       };
       const weighed = [...vendors.byName.values()].flatMap((vendor) =>
-        vendor.apps.map((app) => ({ vendor: vendor.name, app, ...(vendor.weigh?.(app, note, at) ?? { weights: [] }) })),
+        vendor.apps.map((app) => {
+          const quota = vendor.quota?.(app, at);
+          return {
+            ...{ vendor: vendor.name, app, ...(vendor.weigh?.(app, note, at) ?? { weights: [] }) },
+            ...(quota === undefined ? {} : { quota }),
+          };
+        }),
       );
       return { vendors: weighed, connection: Buffer.byteLength(JSON.stringify({ ...content.android, id: note.id })) };
     },

@@ -32,6 +32,13 @@ const page =
     return (rows.length === 0 ? "none" : tableText(rows, columns)) + more;
   };
 
+/** What is left of the day's quota, where the vendor has told it. */
+const withQuotas = (lanes: unknown): readonly Fields[] =>
+  listOf(lanes).map(({ quota, ...lane }) => {
+    const { left, limit } = Object(quota) as Fields;
+    return { ...lane, quota: left === undefined ? "" : `${left} of ${limit} left` };
+  });
+
 const LIMIT = ["--limit <number>", "limit", "how many at most"] as const;
 const AFTER = ["--after <place>", "after", "the place that the page before told"] as const;
 const ID = ["<id>", "id", "the notification's id"] as const;
@@ -212,7 +219,10 @@ const COMMANDS: readonly Remote[] = [
     name: "lane list",
     summary: "the ways to the vendors: what waits, what is wrong",
     path: "lane/list",
-    show: page("lanes", ["provider", "app", "host", "state", "depth", "rate", "until", "reason"]),
+    show: ({ lanes }) =>
+      page("lanes", ["provider", "app", "host", "state", "depth", "rate", "quota", "until", "reason"])({
+        lanes: withQuotas(lanes),
+      }),
     example: "lane list",
   },
   {
@@ -448,7 +458,7 @@ function addStatus(cli: Cli): void {
             `${packetAverage10s} packets written in the last 10 seconds`,
             rows.length === 0
               ? "no vendor is configured"
-              : tableText(rows, ["provider", "app", "state", "depth", "rate", "reason"]),
+              : tableText(withQuotas(rows), ["provider", "app", "state", "depth", "rate", "quota", "reason"]),
             ...(table === "" ? [] : ["", table]),
             ...(base.body["partial"] === true ? ["a process has not answered: its figures are missing"] : []),
           ].join("\n"),

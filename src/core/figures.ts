@@ -25,6 +25,8 @@ export const FIGURES = {
   apiErrors: "calls of the HTTP API that were answered with an error",
   depth: "deliveries of this lane that are not settled yet",
   oldest: "for how long the first of those that wait has waited",
+  quota:
+    "what the vendor's last answer of today said of the day's quota, by the vendor's own count; absent: it has said nothing today, as most never do",
   rate: "accepted per second, over the last 10 seconds",
   online: "connections that it was handed to; 0: nobody was there",
   everybody:

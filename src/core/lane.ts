@@ -1,6 +1,6 @@
 // Port: what an operator sees of the lanes, and may do to them.
 import type { Lane } from "./delivery.ts";
-import type { StoppedWay } from "./vendor.ts";
+import type { Quota, StoppedWay } from "./vendor.ts";
 
 /**
  * - `running`
@@ -35,6 +35,8 @@ export interface LaneStatus extends Lane {
   readonly stoppedWays?: readonly StoppedWay[];
   /** Tokens set aside since the start, being another credential's. Absent: none. */
   readonly setAside?: number;
+  /** What the vendor has told of its quota today. Absent: nothing. */
+  readonly quota?: Quota;
   /** The node that sends it, where there are several. */
   readonly node?: string;
 }

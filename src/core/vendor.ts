@@ -84,6 +84,14 @@ export interface Host {
   readonly known: boolean;
 }
 
+/** How much of a day's quota the vendor has counted as used, by what it said at `at` (epoch ms); it begins anew at `until`. */
+export interface Quota {
+  readonly limit: number;
+  readonly used: number;
+  readonly at: number;
+  readonly until: number;
+}
+
 export interface Vendor {
   readonly name: VendorName;
   /** Recipients one request may carry. */
@@ -111,6 +119,8 @@ export interface Vendor {
   nobody?(app: AppId, host?: string): string;
   /** When the certificate expires by which this app is known to the vendor; epoch ms. Absent: there is none. */
   expires?(app: AppId): number | undefined;
+  /** Of this app, as an answer of today told it to this process. Absent: the vendor does not tell, or has not yet today. */
+  quota?(app: AppId, now: number): Quota | undefined;
   /** Tries all ways of this app again. */
   reopen?(app: AppId): void;
   close(): Promise<void>;

@@ -241,6 +241,7 @@ export class LaneRunner {
     const now = this.#options.now();
     const elapsed = this.#options.elapsed();
     const standing = this.#standing;
+    const quota = this.#vendor?.quota?.(this.lane.app, now);
     return {
       ...this.lane,
       state: standing.state satisfies LaneState,
@@ -258,6 +259,7 @@ export class LaneRunner {
       failed: this.#totals.failed + unsent,
       ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
       holdsDeletions: this.#memory.holdsDeletions,
+      ...(quota === undefined ? {} : { quota }),
       ...(this.#setAside === 0 ? {} : { setAside: this.#setAside }),
       ...(this.#stoppedWays.length === 0 ? {} : { stoppedWays: this.#stoppedWays }),
     };

@@ -5,13 +5,14 @@ import { X509Certificate } from "node:crypto";
 import type { Notification } from "../core/notification.ts";
 import { Recent } from "../core/recent.ts";
 import { MINUTE } from "../core/time.ts";
-import type { AppId, Host, Outcome, Recipient, Trace, Vendor, Weighed, Weight } from "../core/vendor.ts";
+import type { AppId, Host, Outcome, Quota, Recipient, Trace, Vendor, Weighed, Weight } from "../core/vendor.ts";
 import { isPrivateHost } from "../http/public.ts";
 import { Credentials } from "./credentials.ts";
 import { nameOf, placeOf, sparing } from "./detour.ts";
 import type { Answer, CommonApp, Dialect, HttpReply, HttpRequest, Transport } from "./dialect.ts";
 import { Denied, Unsendable } from "./dialect.ts";
 import { isFields } from "./fields.ts";
+import { nextDay } from "./lifetime.ts";
 import { Line, type Network, Trouble } from "./line.ts";
 import { Preparations } from "./preparations.ts";
 import { weighing } from "./text.ts";
@@ -45,6 +46,7 @@ export function createVendor<App extends CommonApp>(
     send: (app, note, to, now) => client.send(app, note, to, now),
     ...(dialect.host === undefined ? {} : { host: (app, token) => client.host(app, token) }),
     ...(dialect.trace === undefined ? {} : { trace: (app, receipts, now) => client.trace(app, receipts, now) }),
+    ...(dialect.quota === undefined ? {} : { quota: (app, now) => client.quota(app, now) }),
     nobody: (app, host) => client.nobody(app, host),
     expires: (app) => client.expires(app),
     stoppedWays: (app, now) => client.ways.of(app, now),
@@ -67,6 +69,7 @@ class Client<App extends CommonApp> {
   readonly #detours = new Recent<string, number>(DETOURS);
   /** By app: what is kept with tokens that its credentials do not reach. */
   readonly #asides: ReadonlyMap<AppId, string>;
+  readonly #quotas = new Map<AppId, Quota>();
   readonly #sending = new Set<Promise<unknown>>();
   /** Counts the requests that peers take turns in. */
   #turn = 0;
@@ -159,6 +162,11 @@ class Client<App extends CommonApp> {
   expires(appId: AppId): number | undefined {
     const cert = this.#apps.get(appId)?.tls?.cert;
     return cert === undefined ? undefined : Date.parse(new X509Certificate(cert).validTo);
+  }
+
+  quota(appId: AppId, now: number): Quota | undefined {
+    const quota = this.#quotas.get(appId);
+    return quota !== undefined && now < quota.until ? quota : undefined;
   }
 
   host(appId: AppId, token: string): Host | undefined {
@@ -422,11 +430,22 @@ class Client<App extends CommonApp> {
     const line = this.#line(app, request.url, transport, probing);
     const reply = await line.ask(app.app, request);
     const given = this.#decode(app, reply, to, now, prepared);
+    this.#noteQuota(app.app, reply, now);
     // Only a message that sets nothing of its own says something of our settings.
     const answers = setsOwn(note, this.#dialect.name) ? given.map(ofMessage) : given;
     if (answers.some(({ kind }) => kind === "accepted")) line.open();
     if (answers.some(leaves)) this.#leave(line);
     return answers;
+  }
+
+  /** @param now when it was asked: an answer from before midnight is of the day before */
+  #noteQuota(app: AppId, reply: HttpReply, now: number): void {
+    try {
+      const told = this.#dialect.quota?.(reply);
+      if (told !== undefined) this.#quotas.set(app, { ...told, at: now, until: nextDay(now) });
+    } catch {
+      // An answer may be anything; the quota that was told before stands.
+    }
   }
 
   /** What a token or a notification holds may be anything: where a dialect did not foresee it, asking again would not help. */

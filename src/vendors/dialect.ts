@@ -182,6 +182,11 @@ export interface Dialect<App extends CommonApp> extends VendorTraits {
   nobody?(host: string | undefined): string;
   /** One outcome per recipient, same order. An answer that makes no sense is `retry`. */
   decode(app: App, reply: HttpReply, to: readonly Recipient[], now: number, prepared?: string): readonly Answer[];
+  /**
+   * How much of the day's quota this answer to a request to send says is used, of how much; undefined: it says nothing. Days begin
+   * at midnight UTC+8.
+   */
+  quota?(reply: HttpReply): { readonly limit: number; readonly used: number } | undefined;
   readonly trace?: Tracing<App>;
   /** What it wants to read when it has posted; without it, it takes its call for failed. Absent: the 200 is enough. */
   readonly receiptAnswer?: Readonly<Record<string, unknown>>;

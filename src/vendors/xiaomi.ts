@@ -54,6 +54,7 @@ const VERDICTS = verdicts({
   retry: [200002, 10001, 10002, 10003, 10009, 10022, 10023, 10027],
   gone: [20301],
 });
+const COUNT = /^\d{1,15}$/;
 const NO_VALID_TARGET = "20301";
 const BAD_CHANNEL = "27001";
 const AFTER: ReadonlyMap<string, number> = new Map([
@@ -149,6 +150,15 @@ export const xiaomi: Dialect<XiaomiApp> = {
     return each(to, () => judge(VERDICTS.get(code) ?? "refused", reason, now, AFTER.get(code)));
   },
 
+  quota(reply) {
+    const { data } = parseObject(reply.body) ?? {};
+    if (!isFields(data)) return undefined;
+    const [limit, used] = [data["day_quota"], data["day_acked"]].map((count) => asText(count) ?? "");
+    return COUNT.test(limit!) && COUNT.test(used!) && Number(limit) > 0
+      ? { limit: Number(limit), used: Number(used) }
+      : undefined;
+  },
+
   trace: {
     batch: 1,
     encode: (app, [receipt = ""]) => ({
@@ -161,7 +171,7 @@ export const xiaomi: Dialect<XiaomiApp> = {
       const data = isFields(outer) && isFields(outer["data"]) ? outer["data"] : outer;
       if (asText(code) !== "0" || !isFields(data)) return [];
       const counts = { target: data["resolved"], delivered: data["delivered"], clicked: data["click"] };
-      const told = Object.entries(counts).filter(([, count]) => /^\d{1,15}$/.test(asText(count) ?? ""));
+      const told = Object.entries(counts).filter(([, count]) => COUNT.test(asText(count) ?? ""));
       if (told.length === 0) return [];
       return [{ receipt, ...Object.fromEntries(told.map(([name, count]) => [name, Number(count)])) }];
     },

@@ -3,6 +3,7 @@
 import t, { type Test } from "tap";
 import { createVapidKey } from "../../src/vendors/webpush.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
+import { cli } from "../support/cli.ts";
 import {
   absent,
   argument,
@@ -225,6 +226,37 @@ for (const [name, forgotten] of [
     );
   });
 }
+
+t.test("what is left of a quota is told where the vendor tells it, and nothing of the others", async (t) => {
+  const { server, vendors } = await stage(t, ["xiaomi", "oppo"]);
+  const [one, other] = [await phone(t, server, vendors.get("xiaomi")), await phone(t, server, vendors.get("oppo"))];
+  const previewed = async () => (await server.ok("notification/preview", { notification }))["vendors"] as Fields[];
+  for (const vendor of await previewed()) t.equal(vendor["quota"], undefined, "nobody was asked yet");
+  // Again, should a day end in China just then.
+  const told = await eventually(
+    async () => {
+      await jobIn(server, await send(server, [one.id, other.id]));
+      return lane(server, "xiaomi");
+    },
+    ({ quota }) => quota !== undefined,
+  );
+  t.match(told["quota"], {
+    limit: 10_000_000,
+    used: Number,
+    left: Number,
+    at: Number,
+    atIso: String,
+    untilIso: /T16:00:00/,
+  });
+  const { used, left } = told["quota"] as { used: number; left: number };
+  t.ok(used > 0 && used + left === 10_000_000, `${used} and ${left}`);
+  const oppo = await lane(server, "oppo");
+  t.match(oppo, { accepted: /[1-9]/ });
+  t.equal(oppo["quota"], undefined);
+  t.match(await cli(["lane", "list", "--url", server.apiUrl]), { out: /^xiaomi .* \d+ of 10000000 left/m });
+  const vendorsOf = Object.fromEntries((await previewed()).map((vendor) => [vendor["provider"], vendor["quota"]]));
+  t.match(vendorsOf, { xiaomi: { left }, oppo: undefined });
+});
 
 t.test("a spent quota: the lane rests and says until when, and goes on by hand", async (t) => {
   const { server, vendors } = await stage(t, ["xiaomi"]);

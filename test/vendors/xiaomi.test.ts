@@ -2,7 +2,7 @@ import t from "tap";
 import { fakeXiaomi } from "../../src/lab/vendors/xiaomi.ts";
 import { xiaomi } from "../../src/vendors/xiaomi.ts";
 import { appOf, ask, fakeApp, form, json, NOW, note, problems, send, to, worded } from "../support/vendor.ts";
-import { conformance, stage } from "./conformance.ts";
+import { conformance, stage, NOW as THERE } from "./conformance.ts";
 
 const conformity = { dialect: xiaomi, fake: fakeXiaomi, token: (n: number) => `regid-${n}`, renews: false };
 conformance(conformity);
@@ -147,6 +147,48 @@ t.test("bad registration ids are gone, the others accepted", async (t) => {
     { kind: "gone", reason: "bad_regids" },
     { kind: "gone", reason: "bad_regids" },
   ]);
+});
+
+t.test("an answer tells how much of the day's quota is used; what is no count tells nothing", async (t) => {
+  const told = (data: unknown) => xiaomi.quota?.(json({ result: "ok", code: 0, data }));
+  t.same(told({ id: "m1", day_quota: "20000", day_acked: "12" }), { limit: 20_000, used: 12 });
+  t.same(told({ id: "m1", day_quota: 20_000, day_acked: 0 }), { limit: 20_000, used: 0 });
+  const nothing = [
+    undefined,
+    null,
+    "5",
+    {},
+    { day_quota: "5" },
+    { day_acked: "5" },
+    { day_quota: "0", day_acked: "3" },
+    { day_quota: "-1", day_acked: "3" },
+    { day_quota: "many", day_acked: "3" },
+    { day_quota: ["5"], day_acked: "3" },
+  ];
+  for (const data of nothing) t.equal(told(data), undefined, JSON.stringify(data));
+  t.equal(xiaomi.quota?.({ status: 502, headers: {}, body: "<html>" }), undefined);
+});
+
+t.test("what was told of the quota holds until midnight in China, and is that of the last answer", async (t) => {
+  const { vendor, fake, send, clock } = await stage(t, { ...conformity, fake: () => fakeXiaomi({ dayQuota: 3 }) });
+  const left = () => vendor.quota?.("com.example.lab", clock.now);
+  t.equal(left(), undefined, "nothing was asked yet");
+  await send([1, 2]);
+  const until = Date.UTC(2027, 0, 15, 16);
+  t.same(left(), { limit: 3, used: 2, at: THERE, until });
+  clock.now += 60_000;
+  await send([3]);
+  t.same(left(), { limit: 3, used: 3, at: THERE + 60_000, until });
+  t.match(await send([4]), [{ kind: "paused", until }]);
+  t.match(left(), { used: 3 }, "an answer without it changes nothing");
+  fake.fail("busy", 1);
+  await send([5]);
+  t.match(left(), { used: 3 });
+  t.equal(vendor.quota?.("com.example.other", clock.now), undefined);
+  clock.now = until;
+  t.equal(left(), undefined, "a new day");
+  await send([6]);
+  t.match(left(), { limit: 3, used: 1, until: until + 86_400_000 });
 });
 
 t.test("a token that would name another is not sent, and is gone", async (t) => {

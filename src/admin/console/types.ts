@@ -54,6 +54,13 @@ export interface Job {
   readonly failed: Readonly<Record<string, number>>;
 }
 
+/** What a vendor has said today of its day's quota. */
+export interface Quota {
+  readonly limit: number;
+  readonly left: number;
+  readonly at: number;
+}
+
 export interface Lane {
   readonly provider: string;
   readonly app: string;
@@ -72,6 +79,7 @@ export interface Lane {
   readonly lastError?: { readonly reason: string; readonly at: number };
   readonly holdsDeletions: boolean;
   readonly certificateExpires?: number;
+  readonly quota?: Quota;
   readonly stoppedWays?: readonly { readonly way: string; readonly reason: string; readonly until: number }[];
 }
 

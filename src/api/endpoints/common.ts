@@ -1,5 +1,6 @@
 // Parameters and parts of answers that endpoints of several resources have.
-import { type Members, type Schema, text } from "./schema.ts";
+import { FIGURES } from "../../core/figures.ts";
+import { type Members, moment, object, type Schema, text, whole } from "./schema.ts";
 import { duration, ids } from "./takes.ts";
 
 export const TIME_TO_LIVE = duration("how long it is kept for those who are away");
@@ -21,6 +22,16 @@ export const LANE: Members = {
   provider: text("the vendor: apns, fcm, huawei ..."),
   app: text("the bundle id or package name"),
 };
+export const QUOTA = object(
+  {
+    limit: whole("of the day"),
+    used: whole("of it, as the vendor counts"),
+    left: whole("the rest of it"),
+    ...moment("at", "when it was said"),
+    ...moment("until", "when it begins anew"),
+  },
+  FIGURES.quota,
+);
 export const HOOK_NAME = text("of one of [[hooks.tell]]");
 export const NODE = "the node that it is at, where there may be several";
 export const OWNER = "the node that sends for all, where there may be several";

@@ -1,6 +1,6 @@
 // /api/lane/*: the ways to the vendors (api 6.13).
 import { FIGURES } from "../../core/figures.ts";
-import { LANE, OWNER } from "./common.ts";
+import { LANE, OWNER, QUOTA } from "./common.ts";
 import { list, type Members, moment, number, object, success, text, whole, word, yes } from "./schema.ts";
 import type { Endpoints } from "./spec.ts";
 
@@ -28,6 +28,7 @@ const LANE_STATUS = object({
       ...moment("until", "tried again then"),
     }),
   ),
+  "quota?": QUOTA,
   text: text("its state in words"),
   ...moment("certificateExpires?", "when the certificate expires by which the vendor knows us"),
   "setAside?": whole("tokens set aside, being those of other credentials"),

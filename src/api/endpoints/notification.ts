@@ -2,7 +2,16 @@
 import { FIGURES } from "../../core/figures.ts";
 import { CAUSES } from "../../core/why.ts";
 import { DELIVERIES, HIGHEST_RATE } from "../bounds.ts";
-import { FILTER, IDEMPOTENCY_KEY, NOTIFICATION, NOTIFICATION_ID, PUSH_IDS, TIME_TO_LIVE, UIDS } from "./common.ts";
+import {
+  FILTER,
+  IDEMPOTENCY_KEY,
+  NOTIFICATION,
+  NOTIFICATION_ID,
+  PUSH_IDS,
+  QUOTA,
+  TIME_TO_LIVE,
+  UIDS,
+} from "./common.ts";
 import { JOB, JOB_MEMBERS } from "./job.ts";
 import { list, map, moment, object, open, success, text, whole, word, yes } from "./schema.ts";
 import { type Endpoints, isToMany } from "./spec.ts";
@@ -80,6 +89,7 @@ export const NOTIFICATION_ENDPOINTS = {
               unit: word(["characters", "bytes"]),
             }),
           ),
+          "quota?": QUOTA,
         }),
       ),
     }),

@@ -30,8 +30,15 @@ export interface FakeXiaomi extends FakeVendor {
   receipt(token: string, event: keyof typeof EVENTS, now: number): Receipt;
 }
 
-export function fakeXiaomi(options: { readonly appSecret?: string; readonly packageName?: string } = {}): FakeXiaomi {
-  const { appSecret = "xiaomi-lab-secret", packageName = "com.example.lab" } = options;
+export function fakeXiaomi(
+  options: {
+    readonly appSecret?: string;
+    readonly packageName?: string;
+    /** What may be shown on a day, midnight to midnight UTC+8. */
+    readonly dayQuota?: number;
+  } = {},
+): FakeXiaomi {
+  const { appSecret = "xiaomi-lab-secret", packageName = "com.example.lab", dayQuota = 10_000_000 } = options;
   const shown: Shown[] = [];
   const tokens = new Map<string, string>();
   const failures = faults("xiaomi", [...COMMON_FAULTS, "quota", "throttle", "denied", "expired-credential", "partial"]);
@@ -39,6 +46,8 @@ export function fakeXiaomi(options: { readonly appSecret?: string; readonly pack
   const last = new Recent<string, { readonly id: string; readonly param: string }>(REMEMBERED);
   const counts = new Recent<string, { readonly resolved: number; readonly delivered: number }>(REMEMBERED);
   let count = 0;
+  /** Of the day, numbered in UTC+8. */
+  let acked = { day: 0, count: 0 };
 
   function handle(request: FakeRequest, now: number): FakeReply {
     const fault = failures.next();
@@ -73,11 +82,19 @@ export function fakeXiaomi(options: { readonly appSecret?: string; readonly pack
     );
     const bad = targets.filter((target, i) => tokens.get(target) === "dead" || (partial && i === targets.length - 1));
     if (bad.length === targets.length) return error(20301, "发送消息失败");
+    const day = Math.floor((now + 8 * 3_600_000) / 86_400_000);
+    if (day !== acked.day) acked = { day, count: 0 };
+    if (acked.count >= dayQuota) return error(200001, "day quota exceeded");
     const id = `slm${String(++count).padStart(6, "0")}`;
     const before = shown.length;
     for (const token of targets.filter((target) => !bad.includes(target))) show(form, token, id);
+    acked.count += shown.length - before;
     counts.set(id, { resolved: targets.length - bad.length, delivered: shown.length - before });
-    const data = bad.length === 0 ? { id } : { id, bad_regids: bad.join(",") };
+    const data = {
+      id,
+      ...(bad.length === 0 ? {} : { bad_regids: bad.join(",") }),
+      ...{ day_quota: String(dayQuota), day_acked: String(acked.count) },
+    };
     return answerJson({
       result: "ok",
       trace_id: `Xlab${id}`,

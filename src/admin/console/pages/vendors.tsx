@@ -133,6 +133,13 @@ function LaneCard({ lane, reload }: { readonly lane: Lane; readonly reload: () =
           </dd>
         </div>
       </dl>
+      {lane.quota !== undefined && (
+        <p class={lane.quota.left === 0 ? "worse" : "muted"}>
+          <Term figure="quota" />:{" "}
+          {t("vendors.quota", { left: count(lane.quota.left), limit: count(lane.quota.limit) })} (
+          <Time at={lane.quota.at} relative />)
+        </p>
+      )}
       {lane.certificateExpires !== undefined && (
         <p class={lane.certificateExpires - Date.now() < MONTH ? "worse" : "muted"}>
           {t("vendors.certificate")} <Time at={lane.certificateExpires} /> (

@@ -96,6 +96,7 @@ const texts = {
   "name.apiErrors": "API errors",
   "name.depth": "Waiting",
   "name.oldest": "Oldest",
+  "name.quota": "Quota today",
   "name.rate": "Per second",
   "name.online": "Handed over",
   "name.everybody": "Everybody",
@@ -377,6 +378,7 @@ const texts = {
   "vendors.stopped":
     "Stopped: the vendor refuses our credentials ({reason}). Tried again at {at}, when the configuration is reloaded, or when you resume it.",
   "vendors.paused": "Paused: {reason}. Goes on by itself at {at}.",
+  "vendors.quota": "{left} of {limit} left",
   "vendors.idle": "Running; nothing waits.",
   "vendors.sending": "Running: {rate} per second, {waiting} wait.",
   "vendors.waiting": "Running; {waiting} wait for their turn or a retry.",
@@ -457,6 +459,7 @@ const texts = {
   "send.titleNeeded": "Without a title Android and browsers show nothing.",
   "send.room": "Room at each vendor",
   "send.roomEmpty": "How much of each vendor's limits it uses is shown as you write.",
+  "send.quota": "Quota today: {left} of {limit} left",
   "send.noVendors": "No vendor is configured: only connections are reached.",
   "weight.payload": "Payload",
   "weight.android.title": "Title",

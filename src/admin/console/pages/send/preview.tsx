@@ -3,6 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { bytes, count } from "../../format.ts";
 import { t, tOr } from "../../language.ts";
+import type { Quota } from "../../types.ts";
 import { Card } from "../../ui/show.tsx";
 import { useCall } from "../../use.ts";
 import { type Draft, notificationOf } from "./content.ts";
@@ -23,6 +24,7 @@ interface Weighed {
     readonly app: string;
     readonly problem?: string;
     readonly weights: readonly Weight[];
+    readonly quota?: Quota;
   }[];
 }
 
@@ -82,7 +84,7 @@ export function Weights({ draft }: { readonly draft: Draft }) {
       {data?.vendors.length === 0 && <p class="muted">{t("send.noVendors")}</p>}
       {data !== undefined && (
         <ul class="weights">
-          {data.vendors.map(({ provider, app, problem, weights }) => (
+          {data.vendors.map(({ provider, app, problem, weights, quota }) => (
             <li key={`${provider} ${app}`}>
               <span class="name">
                 {provider} <span class="muted">{app}</span>
@@ -91,6 +93,11 @@ export function Weights({ draft }: { readonly draft: Draft }) {
               {weights.map((one) => (
                 <Meter key={`${one.what} ${one.unit}`} {...one} />
               ))}
+              {quota !== undefined && (
+                <span class={quota.left === 0 ? "worse" : "muted"}>
+                  {t("send.quota", { left: count(quota.left), limit: count(quota.limit) })}
+                </span>
+              )}
             </li>
           ))}
           <li>
