@@ -8,7 +8,8 @@ import { databaseFile } from "./directory.ts";
 import { admins } from "./sqlite/admins.ts";
 import { auditTable } from "./sqlite/audit.ts";
 import { explain } from "./sqlite/faults.ts";
-import { MIGRATIONS, openFile, recognise } from "./sqlite/schema.ts";
+import { openFile, recognise } from "./sqlite/file.ts";
+import { MIGRATIONS } from "./sqlite/schema.ts";
 
 export const localAdmins = (queue: Calls): Admins => ({
   users: () => queue.call("adminUsers", []),

@@ -19,7 +19,8 @@ import { databaseFile, lockDirectory } from "./directory.ts";
 import { endAdminSessions } from "./sqlite/admins.ts";
 import { renewEpoch } from "./sqlite/epoch.ts";
 import { explain } from "./sqlite/faults.ts";
-import { MIGRATIONS, openFile, recognise, syncDirectory, syncFile } from "./sqlite/schema.ts";
+import { openFile, recognise, syncDirectory, syncFile } from "./sqlite/file.ts";
+import { MIGRATIONS } from "./sqlite/schema.ts";
 
 export interface BackupInfo {
   readonly file: string;

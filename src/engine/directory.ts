@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import type Database from "better-sqlite3";
 import { PushError } from "../core/errors.ts";
 import { explain, faultCode, isRoomFault } from "./sqlite/faults.ts";
-import { openFile } from "./sqlite/schema.ts";
+import { openFile } from "./sqlite/file.ts";
 
 export const databaseFile = (dataDir: string): string => join(dataDir, "pushbox.db");
 

@@ -3,7 +3,8 @@ import { existsSync, statSync } from "node:fs";
 import { PushError } from "../core/errors.ts";
 import { databaseFile } from "./directory.ts";
 import { explain } from "./sqlite/faults.ts";
-import { MIGRATIONS, openFile, recognise } from "./sqlite/schema.ts";
+import { openFile, recognise } from "./sqlite/file.ts";
+import { MIGRATIONS } from "./sqlite/schema.ts";
 
 export const FORMAT = MIGRATIONS.length;
 

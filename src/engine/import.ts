@@ -8,8 +8,9 @@ import type { ImportedDevice, ImportState, ImportVerdict } from "../core/import.
 import { refuseStaged } from "./backup.ts";
 import { databaseFile, lockDirectory } from "./directory.ts";
 import { explain } from "./sqlite/faults.ts";
+import { openDatabase, openFile, recognise } from "./sqlite/file.ts";
 import { importing } from "./sqlite/import.ts";
-import { MIGRATIONS, openDatabase, openFile, recognise } from "./sqlite/schema.ts";
+import { MIGRATIONS } from "./sqlite/schema.ts";
 import { type Call, type Store, store } from "./sqlite/thread.ts";
 
 type AfterTaking = (verdicts: readonly ImportVerdict[]) => ImportState;

@@ -19,7 +19,7 @@ import { localHooks } from "./hooks.ts";
 import { localOutbox } from "./jobs.ts";
 import type { Keep } from "./keep.ts";
 import { localRevocations } from "./revocations.ts";
-import type { Synchronous } from "./sqlite/schema.ts";
+import type { Synchronous } from "./sqlite/file.ts";
 import type { CopyOrder, Reply, Request, ThreadData } from "./sqlite/thread.ts";
 import { chores } from "./sweep.ts";
 import { localTestDevices } from "./test-devices.ts";

@@ -2,8 +2,8 @@
 import t from "tap";
 import type { PushId } from "../../src/core/device.ts";
 import type { Event, EventPage } from "../../src/core/events.ts";
+import { openDatabase } from "../../src/engine/sqlite/file.ts";
 import type { Walk } from "../../src/engine/sqlite/online.ts";
-import { openDatabase } from "../../src/engine/sqlite/schema.ts";
 import { type Call, type Store, store } from "../../src/engine/sqlite/thread.ts";
 import { TRAITS } from "../../src/vendors/index.ts";
 import { choices } from "../support/choices.ts";

@@ -4,7 +4,7 @@ import t from "tap";
 import type { Event } from "../../src/core/events.ts";
 import { subjectOf } from "../../src/core/events.ts";
 import type { HookDepth, HookEvent } from "../../src/core/hooks.ts";
-import { openDatabase } from "../../src/engine/sqlite/schema.ts";
+import { openDatabase } from "../../src/engine/sqlite/file.ts";
 import { type Call, type Store, store } from "../../src/engine/sqlite/thread.ts";
 import { choices } from "../support/choices.ts";
 import { HOUR, KEEP, pushId, T } from "./steps.ts";

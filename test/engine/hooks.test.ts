@@ -4,7 +4,8 @@ import { join } from "node:path";
 import t, { type Test } from "tap";
 import type { Happening } from "../../src/core/events.ts";
 import type { HookBounds } from "../../src/core/hooks.ts";
-import { MIGRATIONS, openDatabase } from "../../src/engine/sqlite/schema.ts";
+import { openDatabase } from "../../src/engine/sqlite/file.ts";
+import { MIGRATIONS } from "../../src/engine/sqlite/schema.ts";
 import { type Call, type MethodName, type Methods, type Store, store } from "../../src/engine/sqlite/thread.ts";
 import { ARRIVAL_DAYS, HOUR, KEEP, pushId, T } from "./steps.ts";
 

@@ -5,7 +5,7 @@ import Database from "better-sqlite3";
 import t from "tap";
 import type { PushId, Uid } from "../../src/core/device.ts";
 import { openLocalEngine } from "../../src/engine/local.ts";
-import { openDatabase } from "../../src/engine/sqlite/schema.ts";
+import { openDatabase } from "../../src/engine/sqlite/file.ts";
 import { type Call, store } from "../../src/engine/sqlite/thread.ts";
 
 const T = 1_800_000_000_000;

@@ -9,7 +9,7 @@ import { deviceChannel, topicChannel } from "../../src/core/packet.ts";
 import { openLocalEngine } from "../../src/engine/local.ts";
 import { openPostgresEngine } from "../../src/engine/postgres/engine.ts";
 import { moveFromPostgres, moveToPostgres } from "../../src/engine/postgres/move.ts";
-import { openFile } from "../../src/engine/sqlite/schema.ts";
+import { openFile } from "../../src/engine/sqlite/file.ts";
 import { TRAITS } from "../../src/vendors/index.ts";
 import { missed } from "../support/engine.ts";
 import { postgres } from "../support/postgres.ts";

@@ -1,6 +1,6 @@
 // Everything that can happen to notifications, in random order, on SQLite: see outbox-random.ts.
 import t from "tap";
-import { openDatabase } from "../../src/engine/sqlite/schema.ts";
+import { openDatabase } from "../../src/engine/sqlite/file.ts";
 import { store } from "../../src/engine/sqlite/thread.ts";
 import { unbalanced } from "./balance.ts";
 import { randomSteps, type Store } from "./outbox-random.ts";

@@ -16,7 +16,8 @@ import { type LocalEngine, type LocalEngineOptions, openLocalEngine } from "../.
 import { type AddressedRow, packAddressed, packSettlements, unpackClaimed } from "../../src/engine/rows.ts";
 import type { Claimed } from "../../src/engine/sqlite/deliveries.ts";
 import { renewEpoch } from "../../src/engine/sqlite/epoch.ts";
-import { MIGRATIONS, openDatabase } from "../../src/engine/sqlite/schema.ts";
+import { openDatabase } from "../../src/engine/sqlite/file.ts";
+import { MIGRATIONS } from "../../src/engine/sqlite/schema.ts";
 import { State } from "../../src/engine/sqlite/state.ts";
 import { type Call, type Store, store } from "../../src/engine/sqlite/thread.ts";
 import { TRAITS } from "../../src/vendors/index.ts";

@@ -3,7 +3,7 @@
 import t from "tap";
 import type { PushId, Uid } from "../../src/core/device.ts";
 import type { HookEvent, HookSettlement } from "../../src/core/hooks.ts";
-import { openDatabase } from "../../src/engine/sqlite/schema.ts";
+import { openDatabase } from "../../src/engine/sqlite/file.ts";
 import { type Call, type MethodName, type Methods, store } from "../../src/engine/sqlite/thread.ts";
 
 const SEEDS = 1000;

@@ -8,7 +8,7 @@ import type { Test } from "tap";
 import type { Role } from "../../src/core/admin.ts";
 import { databaseFile } from "../../src/engine/directory.ts";
 import { admins } from "../../src/engine/sqlite/admins.ts";
-import { openDatabase } from "../../src/engine/sqlite/schema.ts";
+import { openDatabase } from "../../src/engine/sqlite/file.ts";
 import { startTestApp, type TestApp } from "./app.ts";
 
 export interface Answer {

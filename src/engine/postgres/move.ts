@@ -7,7 +7,7 @@ import { PushError } from "../../core/errors.ts";
 import { refuseStaged } from "../backup.ts";
 import { databaseFile, lockDirectory } from "../directory.ts";
 import { explain as explainFile } from "../sqlite/faults.ts";
-import { openDatabase, openFile, syncDirectory, syncFile } from "../sqlite/schema.ts";
+import { openDatabase, openFile, syncDirectory, syncFile } from "../sqlite/file.ts";
 import { State } from "../sqlite/state.ts";
 import { store } from "../sqlite/thread.ts";
 import { connect, type DatabaseOptions, explain, Statement, type Tx, type Value } from "./database.ts";
