@@ -23,7 +23,7 @@ import { createNotifications, type Notifications } from "./app/notifications.ts"
 import { url } from "./app/places.ts";
 import { createReadiness } from "./app/ready.ts";
 import { createTelling, type Telling } from "./app/telling.ts";
-import { openKeys, openVendors, webPushKeys } from "./app/vendors.ts";
+import { keyWords, openKeys, openVendors, webPushKeys } from "./app/vendors.ts";
 import { version } from "./app/version.ts";
 import { HeldSettings, type Sources } from "./config/held.ts";
 import { type Config, hasLogin, type TlsSection } from "./config/index.ts";
@@ -114,7 +114,7 @@ export async function startApp(
   const failed = Promise.withResolvers<Error>();
   const { client, storage } = config;
   let current = config;
-  const held = new HeldSettings({ sources, open: openKeys, apply: reload });
+  const held = new HeldSettings({ sources, open: openKeys, words: keyWords, apply: reload });
   const logins = new Logins(log, () => performance.now());
   const login = logins.open(client);
   let stopping = false;
@@ -315,7 +315,7 @@ export async function startApp(
     }),
     config: () => maskedConfig(current, openKeys),
     settings: {
-      effective: () => held.effective(),
+      effective: (language) => held.effective(language),
       compare: () => held.compare(),
       async reload(by) {
         const reloaded = await held.reload(by);

@@ -8,6 +8,7 @@ import type { Binding, Counters, Devices } from "../core/engine.ts";
 import type { EventQuery, Events } from "../core/events.ts";
 import type { HookQueue, Hooks } from "../core/hooks.ts";
 import type { Lanes, LaneTest } from "../core/lane.ts";
+import type { Language } from "../core/language.ts";
 import type { Live } from "../core/live.ts";
 import type { Revocation } from "../core/login.ts";
 import type { NotificationContent, NotificationId, QuietHours, ReachOrder } from "../core/notification.ts";
@@ -191,9 +192,15 @@ export interface Actions {
   /** Why this server should be given no work now; none: it is ready. */
   ready(): Promise<readonly string[]>;
   readonly settings: {
-    effective(): {
+    /** @param language of what each of them is for */
+    effective(language: Language): {
       readonly settings: readonly object[];
-      readonly vendors: readonly { readonly vendor: string; readonly origin: string; readonly values: object }[];
+      readonly vendors: readonly {
+        readonly vendor: string;
+        readonly origin: string;
+        readonly values: object;
+        readonly why: object;
+      }[];
     };
     /** Changes nothing. */
     compare(): Promise<ComparedSettings>;

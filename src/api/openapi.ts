@@ -1,4 +1,6 @@
 // The API described as OpenAPI 3.1, made of the table that calls are checked by.
+import type { Language } from "../core/language.ts";
+import { inChinese } from "./chinese.ts";
 import { ENDPOINTS } from "./endpoints/index.ts";
 import { list, object, type Schema, text, yes } from "./endpoints/schema.ts";
 import type { EndpointSpec } from "./endpoints/spec.ts";
@@ -24,8 +26,28 @@ const RESPONSES = {
   default: failed("Anything else that is wrong, by its status: 403, 404, 409, 413, 500"),
 };
 
-/** @param version of the program */
-export function openApi(version: string): Schema {
+/**
+ * @param version of the program
+ * @param language of what things are for; what has no Chinese text stays English
+ */
+export function openApi(version: string, language: Language = "en"): Schema {
+  const description = inEnglish(version);
+  return language === "zh" ? (translated(description, (text) => inChinese(text) ?? text) as Schema) : description;
+}
+
+/** A copy whose texts for people are others. @param say what is said instead */
+export function translated(value: unknown, say: (text: string) => string): unknown {
+  if (Array.isArray(value)) return value.map((one) => translated(one, say));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, one]) => [
+      name,
+      typeof one === "string" && (name === "description" || name === "summary") ? say(one) : translated(one, say),
+    ]),
+  );
+}
+
+function inEnglish(version: string): Schema {
   const specs: readonly (readonly [string, EndpointSpec])[] = Object.entries(ENDPOINTS);
   return {
     openapi: "3.1.0",

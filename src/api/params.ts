@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import type { PushId, TagFilter, Uid } from "../core/device.ts";
 import { DURATIONS, milliseconds } from "../core/duration.ts";
 import { PushError } from "../core/errors.ts";
+import type { Language } from "../core/language.ts";
 import { Pace } from "../core/pace.ts";
 import { FormFields, parseForm } from "../http/form.ts";
 import type { Head } from "../http/message.ts";
@@ -339,3 +340,10 @@ function arrayText(text: string, name: string): unknown[] {
 
 /** In valid JSON a raw line break is only ever white space between tokens. */
 const oneLine = (text: string): string => (/[\r\n]/.test(text) ? text.replace(/[\r\n]/g, " ") : text);
+
+/** Of texts for people. Throws `PushError("invalid")` for one that there are none in. */
+export function languageOf(params: Params): Language {
+  const asked = params.text("lang") ?? "en";
+  if (asked !== "en" && asked !== "zh") throw new PushError("invalid", "lang must be en or zh");
+  return asked;
+}

@@ -178,7 +178,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     "/trace/stop": (params, _caller, _rest, asked) => traceStop(params, asked),
     "/trace/list": (_params, _caller, _rest, asked) => traceList(asked),
     "/trace/get": (params, _caller, _rest, asked) => traceGet(params, asked),
-    "/config/get": () => configGet(actions),
+    "/config/get": (params) => configGet(params, actions),
     "/config/diff": () => configDiff(actions),
     "/config/reload": () => configReload(actions),
     "/lane/test": (params) => laneTest(params, actions),
@@ -197,7 +197,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     "/config": () => config(actions),
     "/heap": heap,
     "/audit/list": (params) => auditList(params, actions),
-    "/openapi.json": () => description(options.version ?? ""),
+    "/openapi.json": (params) => description(options.version ?? "", params),
   };
   const specs: readonly (readonly [string, EndpointSpec])[] = Object.entries(ENDPOINTS);
   const table = specs.map(([path, { takes, access, surveys, namesCaller, repeatable, resumable, audited }]) => ({

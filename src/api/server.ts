@@ -1,9 +1,11 @@
 // /api/config, /api/heap and /api/openapi.json: the server about itself (api 3.12, 6.2).
 import { getHeapSpaceStatistics, getHeapStatistics } from "node:v8";
+import type { Language } from "../core/language.ts";
 import type { Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
 import { json } from "./answer.ts";
 import { openApi } from "./openapi.ts";
+import { languageOf, type Params } from "./params.ts";
 
 export const config = (actions: Actions): Response => json(actions.config());
 
@@ -14,8 +16,10 @@ export const heap = (): Response =>
     heapSpaceStatistics: getHeapSpaceStatistics(),
   });
 
-let described: Response | undefined;
-export const description = (version: string): Response => {
-  described ??= json(openApi(version));
-  return described;
-};
+const described = new Map<Language, Response>();
+export function description(version: string, params: Params): Response {
+  const language = languageOf(params);
+  const answer = described.get(language) ?? json(openApi(version, language));
+  described.set(language, answer);
+  return answer;
+}

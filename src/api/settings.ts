@@ -3,13 +3,14 @@ import { PushError } from "../core/errors.ts";
 import { HttpError, type Response } from "../http/message.ts";
 import type { Actions, ComparedSettings } from "./actions.ts";
 import { json } from "./answer.ts";
+import { languageOf, type Params } from "./params.ts";
 
-export function configGet({ settings }: Actions): Response {
-  const effective = settings.effective();
+export function configGet(params: Params, { settings }: Actions): Response {
+  const effective = settings.effective(languageOf(params));
   return json({
     code: "success",
     settings: effective.settings,
-    vendors: effective.vendors.map(({ vendor, origin, values }) => ({ provider: vendor, origin, values })),
+    vendors: effective.vendors.map(({ vendor, ...entry }) => ({ provider: vendor, ...entry })),
   });
 }
 

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Config } from "../config/index.ts";
-import type { OpenKeys, VendorExample } from "../config/text.ts";
+import type { KeyWords, OpenKeys, VendorExample } from "../config/text.ts";
 import { openVendors as openEntries, VENDORS, type Vendors } from "../vendors/index.ts";
 import type { Network } from "../vendors/line.ts";
 import { createVapidKey, publicKeyOf } from "../vendors/webpush.ts";
@@ -42,6 +42,9 @@ export const openKeys: OpenKeys = (name) =>
       .map((key) => key.name),
   );
 
+export const keyWords: KeyWords = (name) =>
+  new Map((VENDORS.find((vendor) => vendor.name === name)?.keys ?? []).map((key) => [key.name, key.why]));
+
 /** With a new key for Web Push. `publicKey` is what pages subscribe with. */
 export function vendorExamples(): { readonly examples: readonly VendorExample[]; readonly publicKey: string } {
   const { privateKey, publicKey } = createVapidKey();
@@ -52,7 +55,10 @@ export function vendorExamples(): { readonly examples: readonly VendorExample[];
       name === "webpush" && key.name === "private_key"
         ? {
             ...key,
-            why: `The VAPID key. This one was made for this file; pages subscribe with (applicationServerKey): ${publicKey}`,
+            why: {
+              en: `The VAPID key. This one was made for this file; pages subscribe with (applicationServerKey): ${publicKey}`,
+              zh: `VAPID 私钥，已为该文件新生成；网页订阅时使用的公钥（applicationServerKey）：${publicKey}`,
+            },
             example: privateKey,
           }
         : key,

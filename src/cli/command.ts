@@ -1,9 +1,9 @@
 // What commands have in common: the process they run in, exit codes, and settings as flags.
 import { type Command, Option } from "commander";
+import { SETTINGS } from "../config/chinese.ts";
 import { type Config, type Given, type Reading, readConfig } from "../config/index.ts";
 import { type Row, rows } from "../config/settings.ts";
 import { similar } from "../core/similar.ts";
-import { SETTINGS } from "./chinese/settings.ts";
 import { readsChinese } from "./chinese.ts";
 import type { Run } from "./serve/run.ts";
 

@@ -1,7 +1,15 @@
 // The settings that hold while the server runs: where each came from, what its sources would change by now, and taking that over.
 import { PushError } from "../core/errors.ts";
+import type { Language } from "../core/language.ts";
 import { type Change, type Config, changes, type Reading } from "./index.ts";
-import { type OpenKeys, type ShownEntry, type ShownSetting, shownEntries, shownSettings } from "./text.ts";
+import {
+  type KeyWords,
+  type OpenKeys,
+  type ShownEntry,
+  type ShownSetting,
+  shownEntries,
+  shownSettings,
+} from "./text.ts";
 
 /** Where the settings are from. */
 export interface Sources {
@@ -55,6 +63,7 @@ export class Unfit extends PushError {
 interface HeldOptions {
   readonly sources: Sources;
   readonly open: OpenKeys;
+  readonly words: KeyWords;
   /** Rejects, and changes nothing, when it cannot be had. */
   readonly apply: (config: Config) => Promise<void>;
 }
@@ -72,11 +81,12 @@ export class HeldSettings {
     this.#origins = options.sources.origins;
   }
 
-  effective(): Effective {
-    const { open } = this.#options;
+  /** @param language of what each setting is for */
+  effective(language: Language): Effective {
+    const { open, words } = this.#options;
     return {
-      settings: shownSettings(this.#config, this.#origins),
-      vendors: shownEntries(this.#config, open),
+      settings: shownSettings(this.#config, this.#origins, language),
+      vendors: shownEntries(this.#config, open, words, language),
     };
   }
 

@@ -349,7 +349,7 @@ export function authKeys(why: string, options: Options = {}): Setting<readonly A
     open: ["id", "alg", "public_key_file"],
     beside: "public_key_file",
     example: (randomKey) =>
-      `[[client.auth.keys]]\nid = "1"\nalg = "HS256"                # or RS256, ES256, EdDSA with public_key_file\nsecret = "${randomKey}"`,
+      `[[client.auth.keys]]\nid = "1"\nalg = "HS256"                # RS256, ES256, EdDSA: public_key_file\nsecret = "${randomKey}"`,
     ...options,
   };
 }

@@ -76,15 +76,23 @@ export const apnsRelay: Dialect<RelayedApp> = {
   batch: 1000,
   // A relay asks Apple for each token before it answers.
   transport: { http2: false, connections: 4, streams: 1, timeout: 60_000, gate: false },
-  title: "Apple",
+  title: { en: "Apple", zh: "苹果（APNs）" },
   keys: [
-    { name: "bundle_id", why: "The app.", example: "com.example.app" },
+    { name: "bundle_id", why: { en: "The app.", zh: "应用。" }, example: "com.example.app" },
     {
       name: "relays",
-      why: "Or other servers that have this app's key, instead of everything but bundle_id: they take turns, and stand in for each other.",
+      why: {
+        en: "Or other servers that have this app's key, instead of everything but bundle_id: they take turns, and stand in for each other.",
+        zh: "或改由持有该应用密钥的其他服务器转发（此时只需再写 bundle_id）：它们轮流工作，互为备份。",
+      },
       example: ["https://push2.example.com:11001"],
     },
-    { name: "relay_key", why: "The API key that the relays ask for.", example: "...", secret: true },
+    {
+      name: "relay_key",
+      why: { en: "The API key that the relays ask for.", zh: "中继要求的 API 密钥。" },
+      example: "...",
+      secret: true,
+    },
   ],
   parse(entry) {
     const { bundle_id: app, relays, relay_key: key } = check("apns", shape, entry);

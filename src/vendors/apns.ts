@@ -298,27 +298,48 @@ export const apns: Dialect<ApnsApp> = {
   batch: 1,
   // How many of them are used is for the lane to find out (delivery/turns.ts).
   transport: { http2: true, connections: 2, streams: 500, timeout: 15_000, gate: true },
-  title: "Apple",
+  title: { en: "Apple", zh: "苹果（APNs）" },
   keys: [
-    { name: "bundle_id", why: "The app.", example: "com.example.app" },
-    { name: "key_file", why: "Apple's .p8 key.", example: "AuthKey_ABCDE12345.p8" },
-    { name: "key_id", why: "Its id: 10 characters.", example: "ABCDE12345" },
-    { name: "team_id", why: "The team's id: 10 characters.", example: "FGHIJ67890" },
+    { name: "bundle_id", why: { en: "The app.", zh: "应用。" }, example: "com.example.app" },
+    {
+      name: "key_file",
+      why: { en: "Apple's .p8 key.", zh: "苹果签发的 .p8 密钥文件。" },
+      example: "AuthKey_ABCDE12345.p8",
+    },
+    { name: "key_id", why: { en: "Its id: 10 characters.", zh: "该密钥的 ID：10 个字符。" }, example: "ABCDE12345" },
+    {
+      name: "team_id",
+      why: { en: "The team's id: 10 characters.", zh: "开发者团队的 ID：10 个字符。" },
+      example: "FGHIJ67890",
+    },
     {
       name: "cert_file",
-      why: "Or a client certificate (PEM) instead of key_id and team_id; key_file is its key then, if not in the same file.",
+      why: {
+        en: "Or a client certificate (PEM) instead of key_id and team_id; key_file is its key then, if not in the same file.",
+        zh: "或用客户端证书（PEM）代替 key_id 和 team_id；私钥若不在同一文件中，用 key_file 指定。",
+      },
       example: "apns.pem",
     },
     {
       name: "environment",
-      why: "auto: production, then for tokens unknown there the sandbox; or only one of them: production, sandbox.",
+      why: {
+        en: "auto: production, then for tokens unknown there the sandbox; or only one of them: production, sandbox.",
+        zh: "auto：先用生产环境，那里不认识的令牌再用沙盒；也可只用其一：production、sandbox。",
+      },
       example: "auto",
     },
-    { name: "topic", why: "apns-topic, where it is not the bundle_id.", example: "com.example.app.voip" },
-    ...commonKeys("https://api.push.apple.com", "the payload; `headers` in it are apns-* headers of the request"),
+    {
+      name: "topic",
+      why: { en: "apns-topic, where it is not the bundle_id.", zh: "apns-topic，与 bundle_id 不同时填写。" },
+      example: "com.example.app.voip",
+    },
+    ...commonKeys("https://api.push.apple.com", {
+      en: "the payload; `headers` in it are apns-* headers of the request",
+      zh: "载荷（payload；其中的 `headers` 成为请求的 apns-* 头）",
+    }),
     {
       name: "sandbox_url",
-      why: "Another host instead of the sandbox's.",
+      why: { en: "Another host instead of the sandbox's.", zh: "代替沙盒环境的主机地址。" },
       example: "https://api.sandbox.push.apple.com",
     },
   ],

@@ -1,5 +1,6 @@
 // What one vendor file has to say: the vendor's document as code. A dialect only translates. It opens no connection, reads no
 // clock (it takes `now`), stores, retries and counts nothing; client.ts makes a Vendor of it.
+import type { Wording } from "../core/language.ts";
 import type { Notification } from "../core/notification.ts";
 import type { VendorTraits } from "../core/traits.ts";
 
@@ -48,7 +49,7 @@ export type ReadFile = (path: string) => string;
 export interface Key {
   readonly name: string;
   /** One line. */
-  readonly why: string;
+  readonly why: Wording;
   readonly example: string | number | boolean | Readonly<Record<string, unknown>> | readonly string[];
   /** Its value is never shown. */
   readonly secret?: true;
@@ -126,7 +127,7 @@ export interface Dialect<App extends CommonApp> extends VendorTraits {
   /** A token that leads nowhere, where one must be of a kind: a message is weighed with it. */
   readonly sample?: string;
   /** For people: whose service it is. */
-  readonly title: string;
+  readonly title: Wording;
   /** All that an entry may hold. */
   readonly keys: readonly Key[];
   /**

@@ -1,6 +1,7 @@
 // One entry of the configuration, checked: all problems at once, each naming its key and none quoting a secret.
 import { z } from "zod";
 import { PushError } from "../core/errors.ts";
+import type { Wording } from "../core/language.ts";
 import type { Key } from "./dialect.ts";
 
 /** @throws PushError("invalid") */
@@ -60,25 +61,44 @@ export const common = {
   fields: table.default({}),
 };
 
-export const packageName: Key = { name: "package_name", why: "The app.", example: "com.example.app" };
+export const packageName: Key = {
+  name: "package_name",
+  why: { en: "The app.", zh: "应用。" },
+  example: "com.example.app",
+};
 
 /** The keys of `common` but the app's name. `into` is what `fields` are merged into. */
-export function commonKeys(host: string, into: string): readonly Key[] {
+export function commonKeys(host: string, into: string | Wording): readonly Key[] {
+  const { en, zh } = typeof into === "string" ? { en: into, zh: ` ${into} ` } : into;
   return [
-    { name: "base_url", why: "Another host, for tests or another region.", example: host },
+    {
+      name: "base_url",
+      why: { en: "Another host, for tests or another region.", zh: "另一个主机地址，用于测试或其他区域。" },
+      example: host,
+    },
     {
       name: "truncate",
-      why: "Shorten a text that is too long for the vendor; otherwise such a notification is refused.",
+      why: {
+        en: "Shorten a text that is too long for the vendor; otherwise such a notification is refused.",
+        zh: "文字超过厂商上限时截短；否则拒绝这样的通知。",
+      },
       example: false,
     },
-    { name: "fields", why: `Fields of the vendor's own, merged into ${into}.`, example: {} },
+    {
+      name: "fields",
+      why: { en: `Fields of the vendor's own, merged into ${en}.`, zh: `厂商自有字段，合并到${zh}中。` },
+      example: {},
+    },
   ];
 }
 
 export function callbackKey(limit: number): Key {
   return {
     name: "callback_url",
-    why: `Where the vendor tells of arrivals: your address in front of this server, at most ${limit} characters.`,
+    why: {
+      en: `Where the vendor tells of arrivals: your address in front of this server, at most ${limit} characters.`,
+      zh: `厂商回报送达的地址：您对外转到本服务器的地址，最多 ${limit} 个字符。`,
+    },
     example: "https://push.example.com/...",
     secret: true,
   };

@@ -45,16 +45,27 @@ export const fcm: Dialect<FcmApp> = {
   tellsNoArrival: true,
   batch: 1,
   transport: { http2: true, connections: 2, streams: 100, timeout: 15_000, gate: false },
-  title: "Google (FCM)",
+  title: { en: "Google (FCM)", zh: "谷歌（FCM）" },
   keys: [
     packageName,
     {
       name: "service_account_file",
-      why: "The JSON file from the Firebase console: project settings, service accounts.",
+      why: {
+        en: "The JSON file from the Firebase console: project settings, service accounts.",
+        zh: "从 Firebase 控制台下载的 JSON 文件：项目设置 → 服务账号。",
+      },
       example: "firebase.json",
     },
-    { name: "project_id", why: "Where it is not the service account's own project.", example: "my-project" },
-    { name: "channel_id", why: "The notification channel on Android.", example: "news" },
+    {
+      name: "project_id",
+      why: { en: "Where it is not the service account's own project.", zh: "与服务账号所属项目不同时填写。" },
+      example: "my-project",
+    },
+    {
+      name: "channel_id",
+      why: { en: "The notification channel on Android.", zh: "Android 通知渠道。" },
+      example: "news",
+    },
     ...commonKeys("https://fcm.googleapis.com", "`message`"),
   ],
 

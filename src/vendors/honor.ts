@@ -34,15 +34,33 @@ export const honor: Dialect<HonorApp> = {
   batch: 1000,
   doubtful: true,
   transport: { http2: false, connections: 16, streams: 1, timeout: 15_000, gate: false },
-  title: "Honor",
+  title: { en: "Honor", zh: "荣耀" },
   keys: [
     packageName,
-    { name: "app_id", why: "The app's number at Honor.", example: "900100200" },
-    { name: "client_id", why: "Of the push service; not the app's own id and secret.", example: "..." },
-    { name: "client_secret", why: "Its secret.", example: "...", secret: true },
-    { name: "importance", why: "LOW (marketing) or NORMAL (service), as granted.", example: "NORMAL" },
-    ...commonKeys("https://push-api.cloud.honor.com", "the body"),
-    { name: "token_url", why: "Another token endpoint.", example: "https://iam.developer.honor.com/auth/token" },
+    { name: "app_id", why: { en: "The app's number at Honor.", zh: "应用在荣耀平台的编号。" }, example: "900100200" },
+    {
+      name: "client_id",
+      why: {
+        en: "Of the push service; not the app's own id and secret.",
+        zh: "推送服务的 client_id；不是应用自己的 ID 和密钥。",
+      },
+      example: "...",
+    },
+    { name: "client_secret", why: { en: "Its secret.", zh: "对应的密钥。" }, example: "...", secret: true },
+    {
+      name: "importance",
+      why: {
+        en: "LOW (marketing) or NORMAL (service), as granted.",
+        zh: "LOW（资讯营销）或 NORMAL（服务通讯），以平台授予的为准。",
+      },
+      example: "NORMAL",
+    },
+    ...commonKeys("https://push-api.cloud.honor.com", { en: "the body", zh: "请求体" }),
+    {
+      name: "token_url",
+      why: { en: "Another token endpoint.", zh: "另一个换取令牌的地址。" },
+      example: "https://iam.developer.honor.com/auth/token",
+    },
   ],
 
   parse(entry) {

@@ -56,8 +56,17 @@ const TRANSPORT = { http2: false, connections: 16, streams: 1, timeout: 15_000, 
 const ANY_LENGTH = { title: Number.POSITIVE_INFINITY, message: Number.POSITIVE_INFINITY, truncate: false };
 
 const signatureKeys: readonly Key[] = [
-  { name: "callback_secret", why: "What Huawei signs its receipts with.", example: "...", secret: true },
-  { name: "callback_user", why: "The user name entered beside it.", example: "push" },
+  {
+    name: "callback_secret",
+    why: { en: "What Huawei signs its receipts with.", zh: "华为给回执签名所用的密钥。" },
+    example: "...",
+    secret: true,
+  },
+  {
+    name: "callback_user",
+    why: { en: "The user name entered beside it.", zh: "与密钥一同填写的用户名。" },
+    example: "push",
+  },
 ];
 const callbackKeys = { callback_secret: word.optional(), callback_user: word.optional() };
 
@@ -70,16 +79,24 @@ export const huawei: Dialect<HuaweiApp> = {
   batch: 1000,
   doubtful: true,
   transport: TRANSPORT,
-  title: "Huawei (Android)",
+  title: { en: "Huawei (Android)", zh: "华为（Android）" },
   keys: [
     packageName,
-    { name: "client_id", why: "The App ID of AppGallery Connect.", example: "10086001" },
-    { name: "client_secret", why: "Its App Secret.", example: "...", secret: true },
-    { name: "channel_id", why: "The notification channel.", example: "news" },
-    { name: "category", why: "Of every notification; it must have been granted.", example: "IM" },
+    {
+      name: "client_id",
+      why: { en: "The App ID of AppGallery Connect.", zh: "AppGallery Connect 中的 App ID。" },
+      example: "10086001",
+    },
+    { name: "client_secret", why: { en: "Its App Secret.", zh: "对应的 App Secret。" }, example: "...", secret: true },
+    { name: "channel_id", why: { en: "The notification channel.", zh: "通知渠道。" }, example: "news" },
+    {
+      name: "category",
+      why: { en: "Of every notification; it must have been granted.", zh: "所有通知的消息分类；须已申请获批。" },
+      example: "IM",
+    },
     ...signatureKeys,
     ...commonKeys(HOST, "`message`"),
-    { name: "token_url", why: "Another token endpoint.", example: TOKEN_URL },
+    { name: "token_url", why: { en: "Another token endpoint.", zh: "另一个换取令牌的地址。" }, example: TOKEN_URL },
   ],
 
   parse(entry) {
@@ -153,18 +170,26 @@ export const harmony: Dialect<HarmonyApp> = {
   batch: 1000,
   doubtful: true,
   transport: TRANSPORT,
-  title: "Huawei (HarmonyOS)",
+  title: { en: "Huawei (HarmonyOS)", zh: "华为（HarmonyOS）" },
   keys: [
     packageName,
     {
       name: "service_account_file",
-      why: "The JSON file from Huawei's API console.",
+      why: { en: "The JSON file from Huawei's API console.", zh: "从华为 API Console 下载的 JSON 文件。" },
       example: "harmony.json",
     },
-    { name: "project_id", why: "Where it is not the service account's own project.", example: "388421841222" },
-    { name: "category", why: "Of every notification; MARKETING needs no grant.", example: "MARKETING" },
+    {
+      name: "project_id",
+      why: { en: "Where it is not the service account's own project.", zh: "与服务账号所属项目不同时填写。" },
+      example: "388421841222",
+    },
+    {
+      name: "category",
+      why: { en: "Of every notification; MARKETING needs no grant.", zh: "所有通知的消息分类；MARKETING 无需申请。" },
+      example: "MARKETING",
+    },
     ...signatureKeys,
-    ...commonKeys(HOST, "the body: `payload`, `pushOptions`"),
+    ...commonKeys(HOST, { en: "the body: `payload`, `pushOptions`", zh: "请求体（`payload`、`pushOptions`）" }),
   ],
 
   parse(entry, read) {

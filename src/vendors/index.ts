@@ -2,6 +2,7 @@
 // the end of this one.
 import { z } from "zod";
 import { PushError } from "../core/errors.ts";
+import type { Wording } from "../core/language.ts";
 import type { VendorTraits } from "../core/traits.ts";
 import type { AppId, Receipt, Vendor, VendorName } from "../core/vendor.ts";
 import { apns } from "./apns.ts";
@@ -96,7 +97,7 @@ export function openVendors(
 /** What can be known and opened of a vendor without the kind of app that its dialect has: nobody else needs to know. */
 export interface VendorDefinition {
   readonly name: VendorName;
-  readonly title: string;
+  readonly title: Wording;
   readonly tokenTypes: readonly string[];
   readonly traits: VendorTraits;
   /** All that an entry may hold. */
@@ -119,7 +120,10 @@ interface Opened {
 
 const receiptSecretKey: Key = {
   name: "receipt_secret",
-  why: "In the path of the address that the vendor posts its receipts to, so that nobody else can: 16 characters or more.",
+  why: {
+    en: "In the path of the address that the vendor posts its receipts to, so that nobody else can: 16 characters or more.",
+    zh: "放在厂商回执地址的路径中，使他人无法冒充：至少 16 个字符。",
+  },
   example: "...",
   secret: true,
 };

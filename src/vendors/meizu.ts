@@ -63,20 +63,26 @@ export const meizu: Dialect<MeizuApp> = {
   batch: 100,
   doubtful: true,
   transport: { http2: false, connections: 16, streams: 1, timeout: 15_000, gate: false },
-  title: "Meizu",
+  title: { en: "Meizu", zh: "魅族" },
   keys: [
     packageName,
-    { name: "app_id", why: "The app's number.", example: 10004 },
-    { name: "app_secret", why: "Its secret.", example: "...", secret: true },
+    { name: "app_id", why: { en: "The app's number.", zh: "应用的 App ID。" }, example: 10004 },
+    { name: "app_secret", why: { en: "Its secret.", zh: "对应的密钥。" }, example: "...", secret: true },
     {
       name: "message_type",
-      why: "private ones, which need Meizu's approval, are not counted against the daily limit of public ones.",
+      why: {
+        en: "private ones, which need Meizu's approval, are not counted against the daily limit of public ones.",
+        zh: "private（私信）须经魅族审批，不占 public（公信）的每日限额。",
+      },
       example: "public",
     },
     callbackKey(128),
     {
       name: "callback_token",
-      why: "Needed by callback_url: the token that Meizu's console shows for the callback.",
+      why: {
+        en: "Needed by callback_url: the token that Meizu's console shows for the callback.",
+        zh: "使用 callback_url 时必填：魅族后台为回执显示的 token。",
+      },
       example: "...",
       secret: true,
     },

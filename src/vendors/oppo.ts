@@ -68,25 +68,40 @@ export const oppo: Dialect<OppoApp> = {
   batch: 1000,
   doubtful: true,
   transport: { http2: false, connections: 16, streams: 1, timeout: 15_000, gate: false },
-  title: "OPPO, OnePlus, realme",
+  title: { en: "OPPO, OnePlus, realme", zh: "OPPO、一加、realme" },
   keys: [
     packageName,
-    { name: "app_key", why: "The app's key.", example: "..." },
-    { name: "master_secret", why: "Its Master Secret.", example: "...", secret: true },
+    { name: "app_key", why: { en: "The app's key.", zh: "应用的 App Key。" }, example: "..." },
+    {
+      name: "master_secret",
+      why: { en: "Its Master Secret.", zh: "对应的 Master Secret。" },
+      example: "...",
+      secret: true,
+    },
     {
       name: "region",
-      why: "Where the app is registered, china or overseas. Registration ids of the other region go to its host.",
+      why: {
+        en: "Where the app is registered, china or overseas. Registration ids of the other region go to its host.",
+        zh: "应用注册的区域：china 或 overseas。另一区域的 registration_id 发往该区域的主机。",
+      },
       example: "china",
     },
-    { name: "channel_id", why: "The notification channel.", example: "news" },
-    { name: "category", why: "Of every notification, as granted.", example: "IM" },
+    { name: "channel_id", why: { en: "The notification channel.", zh: "通知渠道。" }, example: "news" },
+    {
+      name: "category",
+      why: { en: "Of every notification, as granted.", zh: "所有通知的消息分类，以平台授予的为准。" },
+      example: "IM",
+    },
     {
       name: "notify_level",
-      why: "Needs category. 1: bar, 2: and lock screen, 16: and banner, vibration and sound.",
+      why: {
+        en: "Needs category. 1: bar, 2: and lock screen, 16: and banner, vibration and sound.",
+        zh: "须有 category。1：通知栏；2：加锁屏；16：再加横幅、震动和铃声。",
+      },
       example: 2,
     },
     callbackKey(200),
-    ...commonKeys(HOSTS.china, "each message's `notification`"),
+    ...commonKeys(HOSTS.china, { en: "each message's `notification`", zh: "每条消息的 `notification` " }),
   ],
 
   parse(given) {

@@ -44,18 +44,30 @@ export const umeng: Dialect<UmengApp> = {
   alsoConnected: true,
   batch: 500,
   transport: { http2: false, connections: 8, streams: 1, timeout: 60_000, gate: false },
-  title: "Umeng",
+  title: { en: "Umeng", zh: "友盟" },
   keys: [
     packageName,
-    { name: "app_key", why: "The app's key.", example: "..." },
-    { name: "master_secret", why: "Its App Master Secret.", example: "...", secret: true },
+    { name: "app_key", why: { en: "The app's key.", zh: "应用的 App Key。" }, example: "..." },
+    {
+      name: "master_secret",
+      why: { en: "Its App Master Secret.", zh: "对应的 App Master Secret。" },
+      example: "...",
+      secret: true,
+    },
     {
       name: "display_type",
-      why: "message: shown by the app's SDK, as socket.io-push clients expect it. notification: shown by Umeng's own.",
+      why: {
+        en: "message: shown by the app's SDK, as socket.io-push clients expect it. notification: shown by Umeng's own.",
+        zh: "message：由应用内的 SDK 展示，socket.io-push 客户端需要这种；notification：由友盟 SDK 展示。",
+      },
       example: "message",
     },
-    { name: "test_mode", why: "Reach only the test devices entered in Umeng's console.", example: false },
-    ...commonKeys("https://msgapi.umeng.com", "the body"),
+    {
+      name: "test_mode",
+      why: { en: "Reach only the test devices entered in Umeng's console.", zh: "只发给友盟后台登记的测试设备。" },
+      example: false,
+    },
+    ...commonKeys("https://msgapi.umeng.com", { en: "the body", zh: "请求体" }),
   ],
 
   parse(given) {

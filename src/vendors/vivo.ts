@@ -71,25 +71,35 @@ export const vivo: Dialect<VivoApp> = {
   batch: 1000,
   doubtful: true,
   transport: { http2: false, connections: 32, streams: 1, timeout: 15_000, gate: false },
-  title: "vivo, iQOO",
+  title: { en: "vivo, iQOO", zh: "vivo、iQOO" },
   keys: [
     packageName,
-    { name: "app_id", why: "The app's number.", example: 10004 },
-    { name: "app_key", why: "The app's key.", example: "..." },
-    { name: "app_secret", why: "Its secret.", example: "...", secret: true },
+    { name: "app_id", why: { en: "The app's number.", zh: "应用的 App ID。" }, example: 10004 },
+    { name: "app_key", why: { en: "The app's key.", zh: "应用的 App Key。" }, example: "..." },
+    { name: "app_secret", why: { en: "Its secret.", zh: "对应的密钥。" }, example: "...", secret: true },
     {
       name: "category",
-      why: "Decides between system and operation messages, which have quotas of their own.",
+      why: {
+        en: "Decides between system and operation messages, which have quotas of their own.",
+        zh: "决定属于系统消息还是运营消息，两者配额各自独立。",
+      },
       example: "IM",
     },
     {
       name: "notify_foreground",
-      why: "Whether the phone shows it while the app is in the foreground.",
+      why: {
+        en: "Whether the phone shows it while the app is in the foreground.",
+        zh: "应用在前台时手机是否展示通知。",
+      },
       example: true,
     },
-    { name: "test_mode", why: "Reach only the test devices entered in vivo's console.", example: false },
+    {
+      name: "test_mode",
+      why: { en: "Reach only the test devices entered in vivo's console.", zh: "只发给 vivo 后台登记的测试设备。" },
+      example: false,
+    },
     callbackKey(128),
-    ...commonKeys("https://api-push.vivo.com.cn", "the body"),
+    ...commonKeys("https://api-push.vivo.com.cn", { en: "the body", zh: "请求体" }),
   ],
 
   parse(given) {

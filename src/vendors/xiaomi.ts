@@ -68,22 +68,33 @@ export const xiaomi: Dialect<XiaomiApp> = {
   batch: 1000,
   doubtful: true,
   transport: { http2: false, connections: 16, streams: 1, timeout: 15_000, gate: false },
-  title: "Xiaomi",
+  title: { en: "Xiaomi", zh: "小米" },
   keys: [
     packageName,
-    { name: "app_secret", why: "The App Secret from Xiaomi's console.", example: "...", secret: true },
+    {
+      name: "app_secret",
+      why: { en: "The App Secret from Xiaomi's console.", zh: "小米后台的 App Secret。" },
+      example: "...",
+      secret: true,
+    },
     {
       name: "channel_id",
-      why: "Approved by Xiaomi for the app; messages without one are limited to a few a day.",
+      why: {
+        en: "Approved by Xiaomi for the app; messages without one are limited to a few a day.",
+        zh: "小米为该应用审批的渠道；没有渠道的消息每天只能发很少几条。",
+      },
       example: "news",
     },
     {
       name: "notify_foreground",
-      why: "Whether the phone shows it while the app is in the foreground.",
+      why: {
+        en: "Whether the phone shows it while the app is in the foreground.",
+        zh: "应用在前台时手机是否展示通知。",
+      },
       example: true,
     },
     callbackKey(1000),
-    ...commonKeys("https://api.xmpush.xiaomi.com", "the form"),
+    ...commonKeys("https://api.xmpush.xiaomi.com", { en: "the form", zh: "表单" }),
   ],
 
   parse(given) {

@@ -4,9 +4,9 @@ import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "smol-toml";
 import t, { type Test } from "tap";
-import { openKeys, openVendors, vendorExamples, vendorProblems } from "../../src/app/vendors.ts";
+import { keyWords, openKeys, openVendors, vendorExamples, vendorProblems } from "../../src/app/vendors.ts";
 import { changes, type Reading, readConfig } from "../../src/config/index.ts";
-import { effectiveText, initText, maskedConfig } from "../../src/config/text.ts";
+import { effectiveText, initText, maskedConfig, shownEntries } from "../../src/config/text.ts";
 import { createAuthority } from "../../src/lab/authority.ts";
 import { VENDORS } from "../../src/vendors/index.ts";
 import { run } from "../support/process.ts";
@@ -242,6 +242,9 @@ t.test("what is shown of an entry is what its vendor calls open; anything else i
     xiaomi: [{ package_name: "com.a", app_secret: "********", callback_url: "********", receipt_secret: "********" }],
   });
   t.match(shown, /^\[\[vendors\.xiaomi\]\] {2}# .*p\.toml:1$/m);
+  t.match(shownEntries(config, openKeys, keyWords, "zh"), [
+    { why: { app_secret: "小米后台的 App Secret。", receipt_secret: /厂商回执地址/ } },
+  ]);
   const api = maskedConfig(config, openKeys);
   t.notMatch(JSON.stringify(api), /s3cret|0123456789abcdef|hunter2/);
   t.match(api["vendors"], { ca_file: "", xiaomi: [{ package_name: "com.a" }] });

@@ -2,11 +2,10 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import t from "tap";
-import { zh } from "../../src/admin/console/words/zh.ts";
 import { ENDPOINTS } from "../../src/api/endpoints/index.ts";
 import { openApi } from "../../src/api/openapi.ts";
 import { version } from "../../src/app/version.ts";
-import { FIGURES } from "../../src/core/figures.ts";
+import { FIGURES, FIGURES_ZH } from "../../src/core/figures.ts";
 import { startTestApp } from "../support/app.ts";
 import { absent, deliveriesOf, device, eventually, type Fields, jobIn, phone } from "../support/devices.ts";
 import { run } from "../support/process.ts";
@@ -23,8 +22,16 @@ interface Operation {
   >;
 }
 interface Described extends Fields {
-  readonly paths: Readonly<Record<string, { readonly get: Operation; readonly post: Operation }>>;
+  readonly paths: Readonly<Record<string, { readonly get: Operation; readonly post: Operation } & Fields>>;
 }
+
+/** What a description says to people. */
+const textsOf = (value: unknown): readonly string[] =>
+  typeof value !== "object" || value === null
+    ? []
+    : Object.entries(value).flatMap(([name, one]) =>
+        typeof one === "string" && (name === "description" || name === "summary") ? [one] : textsOf(one),
+      );
 
 const document = openApi(version) as unknown as Described;
 
@@ -154,6 +161,21 @@ t.test("every route answers as it is described, and errors too", async (t) => {
   await call("audit/list", { limit: 3 });
   for (const path of ["config", "heap"]) await call(path, {});
   t.strictSame(await call("openapi.json", {}), JSON.parse(JSON.stringify(document)));
+  const chinese = (await call("openapi.json", { lang: "zh" })) as Described;
+  t.same(Object.keys(chinese.paths), Object.keys(document.paths), "nothing but texts differs");
+  t.equal(chinese.paths["/api/job/pause"]?.["summary"], "暂停任务：继续之前不再发送。");
+  t.same(
+    textsOf(chinese).filter((text) => !/[\u4e00-\u9fff]/.test(text) && !text.includes("#<pushId>")),
+    [],
+  );
+  const settings = (await call("config/get", { lang: "zh" }))["settings"] as readonly { name: string; why: string }[];
+  t.equal(settings.find(({ name }) => name === "client.max_tags")?.why, "单台设备的标签数上限。");
+  t.same(
+    settings.filter(({ why }) => !/[\u4e00-\u9fff]/.test(why)),
+    [],
+  );
+  const refused = await fetch(`${server.apiUrl}/api/config/get?lang=fr`);
+  t.equal(refused.status, 400);
   const mine = (await call("connection/list", {}))["connections"] as Fields[];
   await call("connection/close", { connection: mine.find((one) => one["pushId"] === fcm.id)?.["connection"] });
   await call("disconnect", { uid: "ann" });
@@ -240,7 +262,7 @@ t.test("console: each figure means the same in the console, the description and 
   const [, table = ""] = /## 7\. What the figures mean[\s\S]*?\| --- \|.*\n([\s\S]*)$/.exec(readme) ?? [];
   const rows = [...table.matchAll(/^\| `(\w+)` \| (.*) \| (.*) \|$/gm)];
   t.same(Object.fromEntries(rows.map(([, name, text]) => [name, text])), FIGURES);
-  for (const [, name = "", , chinese] of rows) t.equal(chinese, zh[`figure.${name}` as keyof typeof zh], name);
+  t.same(Object.fromEntries(rows.map(([, name, , chinese]) => [name, chinese])), FIGURES_ZH);
   const description = JSON.stringify(document);
   for (const name of [
     "accepted",
@@ -254,7 +276,7 @@ t.test("console: each figure means the same in the console, the description and 
     "everybody",
   ] as const)
     t.ok(description.includes(FIGURES[name]), name);
-  for (const name of Object.keys(FIGURES)) t.match(zh[`figure.${name}` as keyof typeof zh], /[\u4e00-\u9fff]/, name);
+  for (const [name, chinese] of Object.entries(FIGURES_ZH)) t.match(chinese, /[\u4e00-\u9fff]/, name);
   t.end();
 });
 

@@ -17,7 +17,7 @@ export const plain = (transport: Partial<Transport> = {}): Dialect<CommonApp> =>
   name: "plain",
   tokenTypes: [],
   batch: 1,
-  title: "Plain",
+  title: { en: "Plain", zh: "朴素" },
   keys: [],
   transport: { http2: true, connections: 1, streams: 100, timeout: 20_000, gate: false, ...transport },
   parse: () => ({ app: "", account: "", baseUrl: "" }),

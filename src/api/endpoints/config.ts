@@ -1,5 +1,5 @@
 // /api/config and /api/config/*: the settings that hold (api 3.12, 6.9).
-import { list, object, open, success, text, word, yes } from "./schema.ts";
+import { list, map, object, open, success, text, word, yes } from "./schema.ts";
 import type { Endpoints } from "./spec.ts";
 
 const CHANGES = list(
@@ -17,7 +17,7 @@ export const CONFIG_ENDPOINTS = {
     access: "read",
     about:
       "The settings that hold, secrets masked, and where each came from: a line of the file, a variable, a flag, or the default.",
-    takes: {},
+    takes: { lang: word(["en", "zh"], "of what things are for: en, or zh for Chinese; en when absent") },
     answers: success({
       settings: list(
         object({
@@ -28,7 +28,15 @@ export const CONFIG_ENDPOINTS = {
           live: yes("a reload applies a change of it; others need a restart"),
         }),
       ),
-      vendors: list(object({ provider: text(), origin: text(), values: open() }), "the entries of vendors"),
+      vendors: list(
+        object({
+          provider: text(),
+          origin: text(),
+          values: open(),
+          why: map(text(), "what each of the values is for"),
+        }),
+        "the entries of vendors",
+      ),
     }),
   },
   "/config/diff": {

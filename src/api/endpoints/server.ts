@@ -1,5 +1,5 @@
 // /api/heap and /api/openapi.json: the server about itself (api 3.12, 6.2).
-import { list, open, success } from "./schema.ts";
+import { list, open, success, word } from "./schema.ts";
 import type { Endpoints } from "./spec.ts";
 
 export const SERVER_ENDPOINTS = {
@@ -9,5 +9,10 @@ export const SERVER_ENDPOINTS = {
     takes: {},
     answers: success({ heapStatistics: open(), heapSpaceStatistics: list(open()) }),
   },
-  "/openapi.json": { access: "read", about: "This description, as OpenAPI 3.1.", takes: {}, answers: open() },
+  "/openapi.json": {
+    access: "read",
+    about: "This description, as OpenAPI 3.1.",
+    takes: { lang: word(["en", "zh"], "of the descriptions: en, or zh for Chinese; en when absent") },
+    answers: open(),
+  },
 } as const satisfies Endpoints;

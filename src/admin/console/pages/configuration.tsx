@@ -1,7 +1,7 @@
 // The settings that hold, where each came from, and what reading their sources again would change.
 import { useState } from "preact/hooks";
 import { curl } from "../api.ts";
-import { t } from "../language.ts";
+import { language, t } from "../language.ts";
 import { filter, route } from "../route.ts";
 import { CheckField, TextField } from "../ui/form.tsx";
 import { Action, Card, Code, Command, Empty, Heading, Loading, State, Trouble } from "../ui/show.tsx";
@@ -20,6 +20,7 @@ interface Entry {
   readonly provider: string;
   readonly origin: string;
   readonly values: Readonly<Record<string, unknown>>;
+  readonly why: Readonly<Record<string, string>>;
 }
 
 interface Difference {
@@ -36,7 +37,9 @@ interface Compared {
 }
 
 export function Configuration() {
-  const { data, error, reload } = useCall<{ settings: readonly Setting[]; vendors: readonly Entry[] }>("config/get");
+  const { data, error, reload } = useCall<{ settings: readonly Setting[]; vendors: readonly Entry[] }>("config/get", {
+    lang: language.value,
+  });
   const compared = useCall<Compared>("config/diff");
   const again = (): void => {
     reload();
@@ -200,7 +203,7 @@ function Vendors({ entries }: { readonly entries: readonly Entry[] }) {
           {t("config.noVendorsDo")}
         </Empty>
       )}
-      {entries.map(({ provider, origin, values }) => (
+      {entries.map(({ provider, origin, values, why }) => (
         <section key={`${provider} ${origin}`} class="settings">
           <h3>
             {provider} <span class="muted">{origin}</span>
@@ -210,6 +213,7 @@ function Vendors({ entries }: { readonly entries: readonly Entry[] }) {
               <div key={name}>
                 <dt>
                   <Code>{name}</Code>
+                  {why[name] !== undefined && <div class="hint">{why[name]}</div>}
                 </dt>
                 <dd>
                   <Value value={value} />

@@ -1,13 +1,14 @@
 // The API, as the server describes itself: what each endpoint is for, what it takes and answers, and trying it.
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { may } from "../access.ts";
-import { call, curl, type Fields, Refused } from "../api.ts";
-import { t } from "../language.ts";
+import { call, curl, Refused } from "../api.ts";
+import { language, t } from "../language.ts";
 import { filter, href, route } from "../route.ts";
 import { CheckField, TextField } from "../ui/form.tsx";
 import { Card, Code, Command, Empty, Heading, Loading, State, Trouble } from "../ui/show.tsx";
 import { Table } from "../ui/table.tsx";
 import { complain } from "../ui/toast.tsx";
+import { useCall } from "../use.ts";
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -34,27 +35,10 @@ interface Description {
   readonly paths: Readonly<Record<string, Path>>;
 }
 
-/** It does not change while the server runs. */
-function useDescription(): { readonly data: Description | undefined; readonly error: unknown } {
-  const [state, set] = useState<{ data: Description | undefined; error: unknown }>({
-    data: undefined,
-    error: undefined,
-  });
-  useEffect(() => {
-    const control = new AbortController();
-    call<Description & Fields>("openapi.json", {}, control.signal).then(
-      (data) => set({ data, error: undefined }),
-      (error: unknown) => control.signal.aborted || set({ data: undefined, error }),
-    );
-    return () => control.abort();
-  }, []);
-  return state;
-}
-
 const short = (path: string): string => path.replace(/^\/api\//, "");
 
 export function Reference() {
-  const { data, error } = useDescription();
+  const { data, error } = useCall<Description>("openapi.json", { lang: language.value });
   const name = route.value.rest.join("/");
   if (error !== undefined) return <Trouble error={error} />;
   if (data === undefined) return <Loading />;
@@ -89,7 +73,7 @@ function All({ description: { info, paths } }: { readonly description: Descripti
   return (
     <div class="page">
       <Heading title={t("page.reference")} about={t("reference.about", { version: info.version })}>
-        <a class="button" href="/api/openapi.json" download="pushbox-openapi.json">
+        <a class="button" href={`/api/openapi.json?lang=${language.value}`} download="pushbox-openapi.json">
           {t("reference.download")}
         </a>
       </Heading>

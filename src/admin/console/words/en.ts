@@ -3,7 +3,7 @@
 import { FIGURES, type Figure } from "../../../core/figures.ts";
 import { operate } from "./operate.en.ts";
 
-type Meanings = { readonly [F in Figure as `figure.${F}`]: string };
+export type Meanings = { readonly [F in Figure as `figure.${F}`]: string };
 const meanings = Object.fromEntries(
   Object.entries(FIGURES).map(([name, text]) => [`figure.${name}`, text]),
 ) as Meanings;

@@ -1,37 +1,15 @@
 // 控制台的全部中文文字，与 en.ts 一一对应；缺一条编译就不通过。
-import type { en } from "./en.ts";
+import { FIGURES_ZH } from "../../../core/figures.ts";
+import type { en, Meanings } from "./en.ts";
 import { operateZh } from "./operate.zh.ts";
+
+const meanings = Object.fromEntries(
+  Object.entries(FIGURES_ZH).map(([name, text]) => [`figure.${name}`, text]),
+) as Meanings;
 
 export const zh: Record<keyof typeof en, string> = {
   ...operateZh,
-  "figure.accepted": "厂商已接收；不代表手机已经展示",
-  "figure.sent": "厂商或长连接已接收；不代表有人看到",
-  "figure.target": "通知所面向的设备数，按途径分别统计：各厂商，以及长连接（android）；两者都有的设备各计一次",
-  "figure.arrived": "设备自己上报已收到；不上报的应用不计入",
-  "figure.clicked": "设备上报用户已打开",
-  "figure.arrivalRate":
-    "到达率：到达数除以目标数，按途径分别统计；发给所有人时，长连接的目标数是当时在主题 noti 中的连接数加上之后补发到的设备数，而不是全部设备数",
-  "figure.clickRate": "点击率：点击数除以到达数，按途径分别统计；分母不是目标数",
-  "figure.queued": "目前已生成的投递，包括仍在等待的",
-  "figure.waiting": "尚无结果的投递",
-  "figure.failed": "未被接收就结束的投递：令牌失效、被厂商拒绝或已过期",
-  "figure.gone": "厂商称令牌已失效：应用已卸载，或已换了新令牌",
-  "figure.refused": "厂商拒绝接收，重试也无用",
-  "figure.expired": "在被接收之前有效期已过",
-  "figure.skipped": "没有可展示内容的设备：通知里没有适合该平台的文字",
-  "figure.seen": "已检查过的设备",
-  "figure.connections": "已打开连接的客户端，包括尚未表明身份的",
-  "figure.sessions": "已表明是哪台设备的连接",
-  "figure.packets": "写入连接的消息数；一条消息发给一千个订阅者算一千条",
-  "figure.apiCalls": "已应答的 HTTP API 调用",
-  "figure.apiErrors": "以错误应答的 HTTP API 调用",
-  "figure.depth": "该通道尚无结果的投递",
-  "figure.oldest": "等待中最早的一条已等待的时间",
-  "figure.quota":
-    "厂商今天最近一次应答所告知的当日配额，以厂商自己的统计为准；没有此项表示厂商今天未告知，多数厂商从不告知",
-  "figure.rate": "最近 10 秒内每秒被接收的数量",
-  "figure.online": "已交给的连接数；0 表示当时没有连接",
-  "figure.everybody": "发给所有人时：厂商令牌加上全员主题里的连接；两者都有的设备各计一次",
+  ...meanings,
 
   again: "重试",
   cancel: "取消",

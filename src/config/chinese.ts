@@ -1,5 +1,5 @@
 // What each setting is for, in Chinese: the compiler names one that is missing.
-import type { SettingName } from "../../config/settings.ts";
+import type { SettingName } from "./settings.ts";
 
 export const SETTINGS: Readonly<Record<SettingName, string>> = {
   data: "数据库所在目录；不存在则创建，仅当前用户可访问。",
