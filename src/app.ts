@@ -2,25 +2,26 @@
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { Worker } from "node:worker_threads";
-import { type Access, type Api, createApi } from "./api/routes.ts";
+import { type Api, createApi } from "./api/routes.ts";
 import { Asking } from "./app/asking.ts";
-import { clientLibrary, threadSource } from "./app/assets.ts";
+import { threadSource } from "./app/assets.ts";
 import { type Audit, createAudit } from "./app/audit.ts";
 import { type Certificates, openCertificates } from "./app/certificates.ts";
 import { clientFiles } from "./app/client-files.ts";
 import { type Joined, joinNodes } from "./app/cluster.ts";
-import { openConsole, type WebConsole } from "./app/console.ts";
+import { openConsole } from "./app/console.ts";
 import { databaseOf } from "./app/database.ts";
 import { createDebug, showPush } from "./app/debug.ts";
 import { createExamples } from "./app/examples.ts";
+import { gathered } from "./app/figures.ts";
 import { type Files, watchFiles } from "./app/files.ts";
-import { hostAddress } from "./app/host.ts";
 import { platformFigures, RATED, ratesOf, watchFigures } from "./app/live-figures.ts";
-import type { Log } from "./app/log.ts";
+import { type Log, onceAMinute } from "./app/log.ts";
 import { Logins } from "./app/login.ts";
-import { createMetrics, type Figures } from "./app/metrics.ts";
+import { createMetrics } from "./app/metrics.ts";
 import { createNotifications, type Notifications } from "./app/notifications.ts";
 import { url } from "./app/places.ts";
+import { access, apiOptions, gatewayOptions, REQUEST_TIMEOUT } from "./app/ports.ts";
 import { createReadiness } from "./app/ready.ts";
 import { createTelling, type Telling } from "./app/telling.ts";
 import { keyWords, openKeys, openVendors, webPushKeys } from "./app/vendors.ts";
@@ -31,7 +32,6 @@ import { maskedConfig } from "./config/text.ts";
 import type { Asker } from "./core/ask.ts";
 import { bind, forget, unbind } from "./core/connect.ts";
 import type { Staged } from "./core/copies.ts";
-import type { Debug } from "./core/debug.ts";
 import { PushError } from "./core/errors.ts";
 import { LEEWAY, type Revocation } from "./core/login.ts";
 import { normalise } from "./core/notification.ts";
@@ -54,7 +54,7 @@ import type { Session } from "./sockets/sessions/session.ts";
 import { pageSize } from "./sockets/transport/backlog.ts";
 import { createGateway } from "./sockets/transport/server.ts";
 import { socketio } from "./sockets/transport/socketio.ts";
-import type { Full, Gateway, GatewayOptions, HandshakeWish } from "./sockets/transport/types.ts";
+import type { Gateway, GatewayOptions, HandshakeWish } from "./sockets/transport/types.ts";
 import { TRAITS } from "./vendors/index.ts";
 import { Signatures } from "./vendors/signatures.ts";
 
@@ -79,13 +79,6 @@ export interface App {
   /** Resolves when the server cannot go on. */
   readonly failed: Promise<Error>;
 }
-
-/** For a POST's body or a probing websocket to finish. */
-const REQUEST_TIMEOUT = 30_000;
-const UPGRADE_TIMEOUT = 10_000;
-/** For a client on polling to come back after its handshake, and how many of an address may be about to, at least. */
-const FIRST_POLL_TIMEOUT = 10_000;
-const FRESH_MIN = 100;
 
 type StartThread = NonNullable<LocalEngineOptions["startThread"]>;
 
@@ -124,7 +117,7 @@ export async function startApp(
   const vendors = openVendors(config.vendors, now(), { signatures, debug });
   const metrics = config.api.metrics
     ? createMetrics(version, {
-        figures: () => figures(gateway, server, web, certificates, hub, conversation, logins, asking, api, engine),
+        figures: () => gathered({ gateway, server, web, certificates, hub, conversation, logins, asking, api, engine }),
         lanes: () => notifications.lanes.list(config.engine === "postgres"),
         hooks: () => telling.hooks.list(),
         devices: () => engine.devices.count(),
@@ -501,129 +494,4 @@ async function recall({ revocations }: LocalEngine, gate: Gate, now: number): Pr
     last = page.at(-1);
     if (page.length < RECALLED) return;
   }
-}
-
-const fullTexts: Readonly<Record<Full["what"], string>> = {
-  all: "clients are refused: client.max_connections is reached; the address is that with most connections",
-  address: "clients are refused: their address has client.max_connections_per_address connections",
-  handshakes: "clients are refused: too many from their address shook hands on polling and did not come back",
-};
-
-function gatewayOptions(client: Config["client"], log: Log, debug: Debug): GatewayOptions {
-  return {
-    path: "/socket.io/",
-    host: client.host,
-    port: client.port,
-    heartbeat: {
-      3: { pingInterval: client.pingIntervalV3, pingTimeout: client.pingTimeoutV3 },
-      4: { pingInterval: client.pingInterval, pingTimeout: client.pingTimeout },
-    },
-    maxPayload: client.maxPayload,
-    maxBackpressure: client.maxBackpressure,
-    upgradeTimeout: UPGRADE_TIMEOUT,
-    requestTimeout: REQUEST_TIMEOUT,
-    maxConnections: client.maxConnections,
-    maxConnectionsPerAddress: client.maxConnectionsPerAddress,
-    maxFreshPerAddress: Math.max(FRESH_MIN, Math.floor(client.maxConnectionsPerAddress / 20)),
-    firstPollTimeout: FIRST_POLL_TIMEOUT,
-    maxEventsPerSecond: client.maxEventsPerSecond,
-    maxBytesPerSecond: client.maxBytesPerSecond,
-    origins: client.origins,
-    trustedProxies: client.trustedProxies,
-    library: clientLibrary(),
-    strictEio: false,
-    onFull: ({ what, ...full }) => log.warn(full, fullTexts[what]),
-    warn: (text) => log.warn(`client port: ${text}`),
-    debug,
-    onError: (error) => log.error({ err: error }, "a bug: a client's message or its end could not be handled"),
-  };
-}
-
-function apiOptions({ api, client }: Config, log: Log, debug: Debug): Parameters<typeof createApi>[0] {
-  const filter = api.topicOnlineFilter;
-  return {
-    ...access(api),
-    insecure: api.insecure,
-    ...(Object.keys(filter).length === 0 ? {} : { topicOnlineFilter: filter }),
-    limits: { id: client.maxIdLength, topic: client.maxTopicLength },
-    quietElse: api.quietHoursElse,
-    version,
-    serverId: `${hostAddress()}:1`,
-    report: (error, requestId) => log.error({ err: error, requestId }, "an API call failed"),
-    warn: (text, requestId) => log.warn({ requestId }, text),
-    debug,
-  };
-}
-
-const access = (api: Config["api"]): Access => ({
-  keys: api.keys,
-  broadcast: { keys: api.broadcastKeys, addresses: api.broadcastAddresses },
-  hosts: api.domain === "" ? api.hosts : [...api.hosts, api.domain],
-  origins: api.origins,
-});
-
-/** What the metrics show, gathered when they are asked for. */
-function figures(
-  gateway: Gateway<Session>,
-  server: HttpServer,
-  web: WebConsole | undefined,
-  certificates: Certificates,
-  hub: Hub,
-  conversation: Conversation,
-  logins: Logins,
-  asking: Asking,
-  api: Api,
-  engine: LocalEngine,
-): Figures {
-  const { size, counters } = gateway;
-  return {
-    connections: { open: size, opened: counters.opened, upgraded: counters.upgraded },
-    refused: {
-      accept: counters.refusedAtAccept,
-      total: counters.refusedTotal,
-      per_address: counters.refusedPerAddress,
-      origin: counters.refusedOrigin,
-      request: counters.refusedRequest,
-    },
-    closed: {
-      transport_close: counters.closedTransport,
-      ping_timeout: counters.closedPingTimeout,
-      parse_error: counters.closedParse,
-      timeout: counters.closedTimeout,
-      slow: counters.closedSlow,
-      flood: counters.closedFlood,
-      too_big: counters.closedTooBig,
-      forced_close: counters.closedForced,
-      shutdown: counters.closedShutdown,
-    },
-    sessions: hub.sessions(),
-    packetsSent: hub.written,
-    packetsLeftOut: { ...hub.leftOut.totals },
-    eventsRefused: conversation.refused,
-    logins: conversation.gate.counts,
-    keyFetches: logins.fetches,
-    asked: asking.counts,
-    apiCalls: api.counters.calls,
-    apiErrors: api.counters.errors,
-    apiDurations: api.counters.durations,
-    store: engine.statistics(),
-    expiries: {
-      client: gateway.certificateExpires,
-      api: server.certificateExpires,
-      admin: web?.server.certificateExpires,
-    },
-    orders: certificates.counts(),
-    console: web?.figures ?? { logins: {}, pages: 0 },
-  };
-}
-
-/** The store is asked thousands of times a second. Another text is told at once. */
-function onceAMinute(tell: (message: string) => void): (message: string) => void {
-  let [last, again] = ["", 0];
-  return (message) => {
-    const now = performance.now();
-    if (message === last && now < again) return;
-    [last, again] = [message, now + 60_000];
-    tell(message);
-  };
 }

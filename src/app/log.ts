@@ -76,3 +76,14 @@ function asText(line: string): string {
   const label = String(level).toUpperCase().padEnd(5);
   return `${printable(`${String(time).slice(11, 23)} ${label} ${String(msg)}${details.join("")}`)}\n`;
 }
+
+/** Tells the same text at most once a minute: the store is asked thousands of times a second. Another text is told at once. */
+export function onceAMinute(tell: (message: string) => void): (message: string) => void {
+  let [last, again] = ["", 0];
+  return (message) => {
+    const now = performance.now();
+    if (message === last && now < again) return;
+    [last, again] = [message, now + 60_000];
+    tell(message);
+  };
+}
