@@ -245,6 +245,13 @@ export async function startApp(
   const telling: Telling = createTelling(config, { engine, log, now });
   const sum = (counts: Readonly<Record<string, number>>): number =>
     Object.values(counts).reduce((all, count) => all + count, 0);
+  const counted = () => ({
+    connections: gateway.size,
+    opened: gateway.counters.opened,
+    packets: hub.written,
+    apiCalls: sum(api.counters.calls),
+    apiErrors: sum(api.counters.errors),
+  });
   const together: Joined = joinNodes(engine.cluster, {
     live,
     lanes: notifications.lanes,
@@ -263,12 +270,8 @@ export async function startApp(
       rates: ratesOf(figuresNow.rings.seconds(RATED)),
     }),
     totals: () => ({
-      connections: gateway.size,
+      ...counted(),
       storeCalls: engine.statistics().queued,
-      opened: gateway.counters.opened,
-      packets: hub.written,
-      apiCalls: sum(api.counters.calls),
-      apiErrors: sum(api.counters.errors),
       notifications: (api.counters.calls["/api/notification"] ?? 0) + (api.counters.calls["/api/reach"] ?? 0),
     }),
     reload: (by) => held.reload(by),
@@ -354,15 +357,10 @@ export async function startApp(
       })
     : undefined;
   const figuresNow = watchFigures(
-    () => ({
-      connections: gateway.size,
-      sessions: hub.sessions().total,
-      ...platformFigures(hub.sessions()),
-      opened: gateway.counters.opened,
-      packets: hub.written,
-      apiCalls: sum(api.counters.calls),
-      apiErrors: sum(api.counters.errors),
-    }),
+    () => {
+      const sessions = hub.sessions();
+      return { ...counted(), sessions: sessions.total, ...platformFigures(sessions) };
+    },
     now,
     engine.counters,
   );
