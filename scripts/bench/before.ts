@@ -1,6 +1,7 @@
 // npm run bench -- before, with BEFORE=<directory of an earlier version>: what one process with SQLite costs per operation, by turns with
 // what it cost then. Processor time, because rates of two versions differ less than a shared machine does from minute to minute.
 import { readdirSync, readFileSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
 import { type Running, start } from "./servers.ts";
 import { median, put, short } from "./table.ts";
 
@@ -47,6 +48,7 @@ export async function before(rounds: number, { load, subscribe }: Measures): Pro
     const both = Object.entries(servers) as [keyof typeof servers, Running][];
     const subscribers: { stop(): void }[] = [];
     for (const [kind, server] of both) {
+      await settled(server);
       const fresh = timesOf(server);
       const registered = await subscribe(server, REGISTERED, 0.1);
       note("a registration, the first 5,000", kind, fresh, timesOf(server), REGISTERED);
@@ -79,6 +81,11 @@ export async function before(rounds: number, { load, subscribe }: Measures): Pro
         holds: ratio <= WITHIN,
       });
     }
+}
+
+/** What a version still loads once it listens is no registration's. */
+async function settled(server: Running): Promise<void> {
+  for (let last = -1; timesOf(server).main !== last; await setTimeout(300)) last = timesOf(server).main;
 }
 
 /** Processor time of the main thread and of that of the storage, which is started last, seconds. */
