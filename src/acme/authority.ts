@@ -5,6 +5,7 @@ import { Agent, type Dispatcher, request } from "undici";
 import { z } from "zod";
 import { printable } from "../core/printable.ts";
 import { causeOf } from "../http/causes.ts";
+import type { Window } from "./renewal.ts";
 
 export interface AuthorityOptions {
   /** URL of its directory. */
@@ -38,7 +39,17 @@ const problem = z.looseObject({
   detail: z.string().catch(""),
   subproblems: z.array(z.looseObject({ detail: z.string().catch("") })).catch([]),
 });
-const directory = z.looseObject({ newNonce: url, newAccount: url, newOrder: url });
+const directory = z.looseObject({
+  newNonce: url,
+  newAccount: url,
+  newOrder: url,
+  renewalInfo: url.optional().catch(undefined),
+});
+const moment = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
+const renewal = z.looseObject({
+  suggestedWindow: z.looseObject({ start: moment, end: moment }),
+  explanationURL: z.string().catch(""),
+});
 const order = z.looseObject({
   status: z.enum(["pending", "ready", "processing", "valid", "invalid"]),
   authorizations: z.array(url),
@@ -114,11 +125,34 @@ export class Authority {
     this.#account = location;
   }
 
-  /** A new one. */
-  async order(domain: string): Promise<{ readonly url: string }> {
-    const { newOrder } = await this.#places();
-    const { location } = await this.#post(newOrder, { identifiers: [{ type: "dns", value: domain }] });
-    return { url: location };
+  /** A new one. @param replaces the name of the certificate that the new one takes the place of (RFC 9773, 5) */
+  async order(domain: string, replaces?: string): Promise<{ readonly url: string }> {
+    const { newOrder, renewalInfo } = await this.#places();
+    const ordered = { identifiers: [{ type: "dns", value: domain }] };
+    if (renewalInfo !== undefined && replaces !== undefined) {
+      try {
+        return { url: (await this.#post(newOrder, { ...ordered, replaces })).location };
+      } catch (error) {
+        // It knows of another successor, or not of this certificate: a new one is wanted all the same.
+        if (!(error instanceof Refusal) || error.kind === "" || error.kind === "rateLimited") throw error;
+      }
+    }
+    return { url: (await this.#post(newOrder, ordered)).location };
+  }
+
+  /** When it wants a certificate to be renewed (RFC 9773, 4.2); undefined: it gives no such advice. Needs no account. */
+  async advice(id: string): Promise<Told<Window> | undefined> {
+    const { renewalInfo } = await this.#places();
+    if (renewalInfo === undefined) return undefined;
+    const { value, retryAfter } = this.#parsed(
+      await this.#ask("GET", `${renewalInfo.replace(/\/$/, "")}/${id}`),
+      renewal,
+    );
+    const { start, end } = value.suggestedWindow;
+    if (!(start < end))
+      throw new Refusal(`${this.#host} advises a renewal between ${start} and ${end}`, "", retryAfter);
+    const explanation = value.explanationURL === "" ? {} : { explanation: shortened(value.explanationURL) };
+    return { value: { start, end, ...explanation }, retryAfter };
   }
 
   look = (url: string): Promise<Told<Order>> => this.#read(url, order);

@@ -6,7 +6,8 @@ import { HOUR, MINUTE } from "../core/time.ts";
 import { Authority, Refusal } from "./authority.ts";
 import type { Challenges } from "./challenges.ts";
 import { obtain, type Pending } from "./obtain.ts";
-import { advised, allowedAt, begun, concern, described, failed, soon, succeeded, wantedAt } from "./plan.ts";
+import { adviceAt, advised, allowedAt, begun, concern, described, failed, soon, succeeded, wantedAt } from "./plan.ts";
+import { type Advice, asking, heard, unheard } from "./renewal.ts";
 import { type Certificate, CertificateStore, certificateIn, NEVER_TRIED, type Tried } from "./store.ts";
 
 export interface KeeperOptions {
@@ -41,6 +42,8 @@ interface Domain {
 
 /** Milliseconds for one certificate, from the order to the chain. */
 const PATIENCE = 5 * MINUTE;
+/** Milliseconds for its advice. */
+const ADVICE_PATIENCE = 30_000;
 /** The clock may be set, and the machine may sleep. */
 const LOOKS_EVERY = HOUR;
 /** After the disk or our own port refused: doubled each time, to an hour. */
@@ -114,12 +117,14 @@ export class Keeper {
       for (const domain of this.#domains) {
         if (this.#stopped.signal.aborted) return;
         if (domain.unused) await this.#use(domain);
+        await this.#advise(domain);
         const isDue = this.#dueAt(domain) <= now();
         domain.hurry = false;
         if (isDue) await this.#attempt(domain);
       }
       const next = Math.min(
         ...this.#domains.map((domain) => (domain.unused ? now() + LOCAL_PAUSE : this.#dueAt(domain))),
+        ...this.#domains.map(({ certificate, tried }) => adviceAt(certificate, tried, this.#options.directory, now())),
       );
       const pause = Math.max(1000, Math.min(LOOKS_EVERY, next - now()));
       await wait(pause, undefined, { signal: this.#wake.signal }).catch(() => {});
@@ -137,7 +142,55 @@ export class Keeper {
 
   #dueAt({ certificate, tried, hurry }: Domain): number {
     const { directory, now } = this.#options;
-    return Math.max(wantedAt(certificate, tried, directory), allowedAt(tried, now(), hurry));
+    return Math.max(wantedAt(certificate, tried, directory, now()), allowedAt(tried, now(), hurry));
+  }
+
+  /** Asks the authority when it wants the certificate to be renewed. Whatever goes wrong, the plan without advice holds. */
+  async #advise(domain: Domain): Promise<void> {
+    const { directory, now, tell } = this.#options;
+    const { name, certificate } = domain;
+    if (certificate?.id === undefined || adviceAt(certificate, domain.tried, directory, now()) > now()) return;
+    const asked = asking(domain.tried.advice, certificate.id, now());
+    const keep = (advice: Advice) => this.#note(domain, { ...domain.tried, advice });
+    try {
+      await keep(asked);
+      const told = await this.#asked(certificate.id);
+      const advice = heard(asked, told?.value, told?.retryAfter ?? 0, now(), Math.random());
+      const { window } = advice;
+      await keep(advice);
+      if (window === undefined || window.at === asked.window?.at) return;
+      const why = told?.value.explanation === undefined ? "" : `: see ${told.value.explanation}`;
+      const at = wantedAt(certificate, domain.tried, directory, now());
+      tell("info", `${new URL(directory).host} advises when to renew ${name}${why}; renewed ${soon(at - now())}`, name);
+    } catch (error) {
+      if (this.#stopped.signal.aborted) return;
+      await keep(unheard(asked, error instanceof Refusal ? error.retryAfter : 0, now())).catch(() => {});
+      if (asked.failures === 1) tell("info", `no advice on when to renew ${name}: ${messageOf(error)}`, name);
+    }
+  }
+
+  async #asked(id: string): ReturnType<Authority["advice"]> {
+    const late = AbortSignal.timeout(ADVICE_PATIENCE);
+    const authority = await this.#authority(AbortSignal.any([this.#stopped.signal, late]));
+    try {
+      return await authority.advice(id);
+    } catch (error) {
+      if (late.aborted) throw new Refusal(`the authority has not answered within ${ADVICE_PATIENCE / 1000} s`);
+      throw error;
+    } finally {
+      await authority.close();
+    }
+  }
+
+  async #authority(signal: AbortSignal): Promise<Authority> {
+    const { directory, email, caFile } = this.#options;
+    return new Authority({
+      directory,
+      email,
+      key: await this.#store.account(directory),
+      signal,
+      ...(caFile === "" ? {} : { ca: readFileSync(caFile, "utf8") }),
+    });
   }
 
   async #attempt(domain: Domain): Promise<void> {
@@ -163,7 +216,7 @@ export class Keeper {
       domain.certificate = certificate;
       domain.issued++;
       await this.#note(domain, succeeded(domain.tried, now())).catch(() => {}); // told by the next that is to be stored
-      const renewal = wantedAt(certificate, domain.tried, directory);
+      const renewal = wantedAt(certificate, domain.tried, directory, now());
       tell("info", `${described(name, certificate, NEVER_TRIED, now())}; renewed ${soon(renewal - now())}`, name);
       await this.#use(domain);
     } catch (error) {
@@ -177,21 +230,16 @@ export class Keeper {
   }
 
   async #obtained(domain: Domain): Promise<string> {
-    const { directory, email, caFile, challenges } = this.#options;
+    const { directory, challenges } = this.#options;
     const late = AbortSignal.timeout(PATIENCE);
     const signal = AbortSignal.any([this.#stopped.signal, late]);
-    const authority = new Authority({
-      directory,
-      email,
-      key: await this.#store.account(directory),
-      signal,
-      ...(caFile === "" ? {} : { ca: readFileSync(caFile, "utf8") }),
-    });
+    const authority = await this.#authority(signal);
     try {
       const { chain, key } = await obtain({
         authority,
         challenges,
         domain: domain.name,
+        replaces: domain.tried.issuer === directory ? domain.certificate?.id : undefined,
         pending: domain.tried.pending,
         keep: (pending) => this.#keep(domain, pending),
         signal,

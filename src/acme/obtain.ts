@@ -22,6 +22,8 @@ export interface Obtaining {
   readonly authority: Authority;
   readonly challenges: Challenges;
   readonly domain: string;
+  /** The name of the certificate that the new one takes the place of (RFC 9773). */
+  readonly replaces?: string | undefined;
   readonly pending: Pending | undefined;
   /** Resolves once it is on disk. Undefined: nothing is under way any more. */
   readonly keep: (pending: Pending | undefined) => Promise<void>;
@@ -56,7 +58,7 @@ export async function obtain(job: Obtaining): Promise<Obtained> {
 }
 
 /** The order of an earlier try while it is of use, or a new one. */
-async function placed({ authority, domain, pending, keep }: Obtaining): Promise<Pending> {
+async function placed({ authority, domain, replaces, pending, keep }: Obtaining): Promise<Pending> {
   if (pending !== undefined) {
     try {
       const { value } = await authority.look(pending.order);
@@ -68,7 +70,7 @@ async function placed({ authority, domain, pending, keep }: Obtaining): Promise<
   }
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const key = privateKey.export({ type: "pkcs8", format: "pem" }) as string;
-  const fresh = { order: (await authority.order(domain)).url, key };
+  const fresh = { order: (await authority.order(domain, replaces)).url, key };
   await keep(fresh);
   return fresh;
 }

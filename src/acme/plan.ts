@@ -1,5 +1,6 @@
 // When an authority is asked, and what a person is told of it. Pure: no clock, no file.
 import { DAY, HOUR, MINUTE } from "../core/time.ts";
+import { advisedTime } from "./renewal.ts";
 import type { Certificate, Tried } from "./store.ts";
 
 /**
@@ -15,12 +16,24 @@ const SPREAD = 1 / 30;
 /** A pause that an authority asks for is kept up to this. */
 const LONGEST_PAUSE = 7 * DAY;
 
-/** When a new certificate is wanted, were it not for pauses. @param directory of the authority that is configured */
-export function wantedAt(certificate: Certificate | undefined, tried: Tried, directory: string): number {
+/**
+ * When a new certificate is wanted, were it not for pauses: when the authority advises it, else by its lifetime.
+ * @param directory of the authority that is configured
+ */
+export function wantedAt(certificate: Certificate | undefined, tried: Tried, directory: string, now: number): number {
   // That of another authority, such as one for tests, serves until there is one of this.
   if (certificate === undefined || (tried.issuer !== directory && tried.issuer !== "")) return 0;
   const { from, until, dice } = certificate;
-  return from + (until - from) * (RENEWED_AT - SPREAD * dice);
+  const advised = tried.issuer === directory ? advisedTime(certificate, tried.advice, now) : undefined;
+  return advised ?? from + (until - from) * (RENEWED_AT - SPREAD * dice);
+}
+
+/** When the authority is asked for its advice; it has some only for certificates of its own that have not expired. */
+export function adviceAt(certificate: Certificate | undefined, tried: Tried, directory: string, now: number): number {
+  if (certificate?.id === undefined || tried.issuer !== directory || certificate.until <= now)
+    return Number.POSITIVE_INFINITY;
+  // A clock that was set back makes no pause longer.
+  return tried.advice?.id === certificate.id ? Math.min(tried.advice.next, now + DAY) : 0;
 }
 
 /** When it may be asked. @param hurry somebody wants it now, whatever the pause; not what the authority is spared by TRIES */

@@ -4,6 +4,7 @@ import { createHash, createPrivateKey, generateKeyPairSync, type KeyObject, X509
 import { mkdir, open, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { renewalId } from "./renewal.ts";
 
 export interface Certificate {
   /** Epoch milliseconds. */
@@ -11,6 +12,8 @@ export interface Certificate {
   readonly until: number;
   /** A number from 0 to 1 that is another for each certificate. */
   readonly dice: number;
+  /** By which the authority gives advice about it (RFC 9773); absent: it has none. */
+  readonly id?: string;
 }
 
 const tried = z.object({
@@ -26,6 +29,16 @@ const tried = z.object({
   /** Why there is no certificate, or no newer one; "": there is. */
   reason: z.string(),
   pending: z.object({ order: z.string(), key: z.string() }).optional(),
+  /** Of the authority, on when to renew. */
+  advice: z
+    .object({
+      id: z.string(),
+      next: z.number(),
+      failures: z.number(),
+      window: z.object({ start: z.number(), end: z.number(), at: z.number(), heard: z.number() }).optional(),
+    })
+    .optional()
+    .catch(undefined),
 });
 
 export type Tried = z.infer<typeof tried>;
@@ -109,7 +122,9 @@ export function certificateIn(pem: string, domain: string): Certificate | undefi
     if (!certificate.checkPrivateKey(createPrivateKey(pem))) return undefined;
     if (certificate.checkHost(domain) === undefined) return undefined;
     const print = Number.parseInt(certificate.fingerprint256.replaceAll(":", "").slice(0, 8), 16);
+    const id = renewalId(certificate);
     return {
+      ...(id === undefined ? {} : { id }),
       from: Date.parse(certificate.validFrom),
       until: Date.parse(certificate.validTo),
       dice: print / 0xffff_ffff,

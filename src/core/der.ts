@@ -37,6 +37,31 @@ export function time(at: number): Buffer {
   return digits < "2050" ? der(0x17, Buffer.from(digits.slice(2))) : der(0x18, Buffer.from(digits));
 }
 
+export interface DerValue {
+  readonly tag: number;
+  readonly content: Buffer;
+  /** With tag and length. */
+  readonly whole: Buffer;
+}
+
+/** What stands one after the other in `bytes`, not looked into. @throws RangeError when it is no DER */
+export function derValues(bytes: Buffer): readonly DerValue[] {
+  const values: DerValue[] = [];
+  for (let from = 0; from < bytes.length; ) {
+    const tag = bytes.readUInt8(from);
+    const first = bytes.readUInt8(from + 1);
+    const more = first < 0x80 ? 0 : first & 0x7f;
+    if (first === 0x80 || more > 4) throw new RangeError("no length");
+    const length = more === 0 ? first : bytes.readUIntBE(from + 2, more);
+    const begin = from + 2 + more;
+    const end = begin + length;
+    if (end > bytes.length) throw new RangeError("it ends too early");
+    values.push({ tag, content: bytes.subarray(begin, end), whole: bytes.subarray(from, end) });
+    from = end;
+  }
+  return values;
+}
+
 function base128(value: number): readonly number[] {
   const groups = [value & 0x7f];
   for (let rest = value >>> 7; rest > 0; rest >>>= 7) groups.unshift(0x80 | (rest & 0x7f));

@@ -15,6 +15,8 @@ export interface Authority {
   readonly ca: string;
   /** For a server with these names and addresses. */
   server(hosts: readonly string[]): Certified;
+  /** For the holder of this key, a server of that name, valid between these times. PEM. */
+  issued(host: string, key: KeyObject, from: number, to: number): string;
   /** For a client, valid between these times. */
   client(name: string, from: number, to: number): Certified;
 }
@@ -70,6 +72,8 @@ export function createAuthority(now: number): Authority {
         extension(EXTENDED_KEY_USAGE, sequence(SERVER)),
         extension(ALTERNATIVE_NAMES, sequence(...hosts.map(generalName))),
       ]),
+    issued: (host, key, from, to) =>
+      certificate(host, key, from, to, [extension(ALTERNATIVE_NAMES, sequence(generalName(host)))]),
     client: (subject, from, to) => issue(subject, from, to, [extension(EXTENDED_KEY_USAGE, sequence(CLIENT))]),
   };
 }

@@ -22,13 +22,21 @@ t.test(
   "acme: a certificate is renewed when two thirds of its lifetime are over, not all at the same moment",
   async (t) => {
     const tried = succeeded(begun(NEVER_TRIED, HERE, now, 0), now);
-    const at = (dice: number) => (wantedAt({ ...certificate, dice }, tried, HERE) - now) / DAY;
+    const at = (dice: number) => (wantedAt({ ...certificate, dice }, tried, HERE, now) - now) / DAY;
     t.equal(at(0), 60);
     t.equal(at(1), 57);
-    t.equal((wantedAt({ from: now, until: now + 6 * DAY, dice: 0 }, tried, HERE) - now) / DAY, 4, "short ones too");
-    t.equal(wantedAt(undefined, tried, HERE), 0);
-    t.equal(wantedAt(certificate, tried, "https://other.test/directory"), 0, "that of another authority is replaced");
-    t.ok(wantedAt(certificate, NEVER_TRIED, HERE) > now, "one that came with the data is used");
+    t.equal(
+      (wantedAt({ from: now, until: now + 6 * DAY, dice: 0 }, tried, HERE, now) - now) / DAY,
+      4,
+      "short ones too",
+    );
+    t.equal(wantedAt(undefined, tried, HERE, now), 0);
+    t.equal(
+      wantedAt(certificate, tried, "https://other.test/directory", now),
+      0,
+      "that of another authority is replaced",
+    );
+    t.ok(wantedAt(certificate, NEVER_TRIED, HERE, now) > now, "one that came with the data is used");
   },
 );
 
