@@ -1,8 +1,8 @@
 // A gateway on a free port, and bare clients whose every frame the test writes and reads itself.
-import { once } from "node:events";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import type { Test } from "tap";
 import { engineEcho, socketEcho } from "../../../scripts/echo.ts";
+import type { Client } from "../../../src/sockets/transport/connection.ts";
 import { createGateway } from "../../../src/sockets/transport/server.ts";
 import { socketio } from "../../../src/sockets/transport/socketio.ts";
 import type { EngineApplication, Gateway, GatewayOptions } from "../../../src/sockets/transport/types.ts";
@@ -34,9 +34,9 @@ export const defaults: GatewayOptions = {
   },
 };
 
-/** Heartbeats that a test can wait for. */
+/** Heartbeats that a test can wait for, and keep up with on a busy machine. */
 export const quick = {
-  heartbeat: { 3: { pingInterval: 300, pingTimeout: 200 }, 4: { pingInterval: 300, pingTimeout: 200 } },
+  heartbeat: { 3: { pingInterval: 300, pingTimeout: 1000 }, 4: { pingInterval: 300, pingTimeout: 1000 } },
 } as const;
 
 export const echo = engineEcho;
@@ -156,6 +156,21 @@ export class Poller {
   }
 }
 
+/** Resolves once a poll, or a POST whose body is still coming, of some client is pending at the server: what is sent after it comes after it. */
+export async function pending(gateway: Gateway<unknown>, what: "poll" | "post"): Promise<void> {
+  const isThere = ({ polling }: Client<unknown>): boolean =>
+    what === "poll" ? polling?.isPolled === true : polling?.post !== undefined;
+  while (![...gateway.connections()].some((one) => isThere(one as Client<unknown>)))
+    await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Resolves once it is closed, by a reset as well: a server that closes before it has read all that came sends one. */
+export async function ended(socket: Socket): Promise<void> {
+  if (socket.destroyed) return;
+  socket.on("error", () => {});
+  await new Promise((resolve) => socket.once("close", resolve));
+}
+
 /** Sends bytes on a bare TCP connection; resolves with everything that came until the server closed it. */
 export async function raw(port: number, text: string | Uint8Array): Promise<string> {
   const socket = connect(port, "127.0.0.1");
@@ -165,7 +180,6 @@ export async function raw(port: number, text: string | Uint8Array): Promise<stri
   socket.on("data", (chunk) => {
     answer += chunk;
   });
-  socket.on("error", () => {});
-  await once(socket, "close");
+  await ended(socket);
   return answer;
 }

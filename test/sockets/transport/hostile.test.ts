@@ -6,7 +6,7 @@ import t, { type Test } from "tap";
 import { socketio } from "../../../src/sockets/transport/socketio.ts";
 import type { GatewayOptions } from "../../../src/sockets/transport/types.ts";
 import { decode, MAX_ATTACHMENTS } from "../../../src/sockets/wire/socketio.ts";
-import { echo, Poller, quick, raw, type Served, serve, talk, type Ws } from "./harness.ts";
+import { echo, ended, Poller, quick, raw, type Served, serve, talk, type Ws } from "./harness.ts";
 
 const FOUR = "EIO=4&transport=websocket";
 const THREE = "EIO=3&transport=websocket";
@@ -74,7 +74,7 @@ async function sendRaw(port: number, ...chunks: readonly (string | Uint8Array)[]
 
 async function closed(socket: Socket): Promise<void> {
   socket.resume();
-  if (!socket.destroyed) await once(socket, "close");
+  await ended(socket);
 }
 
 // ---- Engine.IO and Socket.IO
@@ -259,7 +259,7 @@ t.test("CVE-2022-21676: frames with the upgrade, or right behind it, find the se
   });
   while (!text.includes('["message-back",1]')) await once(socket, "data");
   socket.destroy();
-  await once(socket, "close");
+  await ended(socket);
 });
 
 t.test("CVE-2022-2421: a placeholder names an attachment that is there", async (t) => {
@@ -480,7 +480,7 @@ t.test(
   },
 );
 
-t.test("slow header, slow body: a request that trickles in is cut off", { timeout: 60_000 }, async (t) => {
+t.test("slow header, slow body: a request that trickles in is cut off", { timeout: 180_000 }, async (t) => {
   const { calm, ...served } = await attacked(t, { requestTimeout: 500 });
   const poller = await Poller.open(served, 4);
   const trickle = async (socket: Socket, text: string) => {

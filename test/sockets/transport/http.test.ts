@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { Agent, request } from "node:http";
 import { connect } from "node:net";
 import t from "tap";
-import { echo, Poller, raw, serve } from "./harness.ts";
+import { echo, ended, Poller, pending, raw, serve } from "./harness.ts";
 
 const HANDSHAKE = "/socket.io/?EIO=4&transport=polling";
 const UPGRADE =
@@ -50,8 +50,7 @@ t.test("A6: the same in separate packets: the connection is closed before the se
   const { port, gateway } = await serve(t, echo);
   for (const path of [HANDSHAKE, "/nope"]) {
     const socket = connect(port, "127.0.0.1");
-    socket.on("error", () => {});
-    const closed = once(socket, "close");
+    const closed = ended(socket);
     socket.write(`POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length:\r\nContent-Length: 5\r\n\r\n`);
     const [answer] = (await once(socket, "data")) as [Buffer];
     t.match(answer.toString(), /^HTTP\/1\.1 400 /);
@@ -128,14 +127,11 @@ t.test("B1: a connection that stays says for how long, one that is refused does 
 t.test("B1: polls that are pending when the server stops are told", async (t) => {
   const served = await serve(t, echo);
   const poller = await Poller.open(served, 4);
-  const pending = raw(served.port, `GET ${pathOf(poller)} HTTP/1.1\r\nHost: x\r\n\r\n`);
-  while (![...served.gateway.connections()].some((one) => "polling" in one && isPolled(one.polling)))
-    await new Promise(setImmediate);
+  const poll = raw(served.port, `GET ${pathOf(poller)} HTTP/1.1\r\nHost: x\r\n\r\n`);
+  await pending(served.gateway, "poll");
   await served.gateway.close();
-  t.match(await pending, /^HTTP\/1\.1 200 [\s\S]*\r\nConnection: close\r\n[\s\S]*\r\n\r\n1$/);
+  t.match(await poll, /^HTTP\/1\.1 200 [\s\S]*\r\nConnection: close\r\n[\s\S]*\r\n\r\n1$/);
 });
-
-const isPolled = (polling: unknown): boolean => (polling as { isPolled: boolean }).isPolled;
 
 t.test("B10: the answer to HEAD has no body, so the next answer is read right", async (t) => {
   const { port, url } = await serve(t, echo);
@@ -223,9 +219,9 @@ t.test("B20: a message over max_backpressure reaches a client on polling, and th
   const poller = await Poller.open(served, 4);
   for (const large of ["x", "y"]) {
     const [client] = [...served.gateway.connections()];
-    const pending = poller.get();
+    const poll = poller.get();
     client!.send(`4${large.repeat(300_000)}`);
-    t.equal(await pending, `4${large.repeat(300_000)}`);
+    t.equal(await poll, `4${large.repeat(300_000)}`);
   }
   t.equal(await poller.post("4more"), "200 ok");
   t.equal(await poller.get(), "4more");

@@ -10,7 +10,7 @@ import t from "tap";
 import { addressList, addressText, callerAddress, limitedAs } from "../../../src/http/uws/address.ts";
 import { Clock, tickFor } from "../../../src/sockets/transport/clock.ts";
 import { createGateway } from "../../../src/sockets/transport/server.ts";
-import { defaults, echo, Poller, serve, talk } from "./harness.ts";
+import { defaults, echo, Poller, pending, serve, talk } from "./harness.ts";
 
 const WS = "EIO=4&transport=websocket";
 const POLL = "EIO=4&transport=polling";
@@ -260,7 +260,7 @@ t.test("D10: an address has few sessions on polling that did not come back after
 });
 
 t.test("D10: a session on polling that is not continued ends within seconds, and makes room", async (t) => {
-  const served = await serve(t, echo, { maxFreshPerAddress: 3, firstPollTimeout: 100 });
+  const served = await serve(t, echo, { maxFreshPerAddress: 3, firstPollTimeout: 2000 });
   const kept = await Poller.open(served, 4);
   const upgraded = await Poller.open(served, 4);
   const ws = served.ws(`${WS}&sid=${upgraded.sid}`);
@@ -340,10 +340,10 @@ t.test("closing answers pending polls, closes websockets, says no 41 and frees t
   const poll = poller.get();
   await poller.post("40");
   t.match(await poll, /^40/);
-  const pending = poller.get();
-  await new Promise((resolve) => setTimeout(resolve, 30));
+  const last = poller.get();
+  await pending(served.gateway, "poll");
   const closing = served.gateway.close();
-  t.equal(await pending, "1");
+  t.equal(await last, "1");
   await t.rejects(ws.next(), /closed with 1005/);
   await closing;
   await served.gateway.close();
