@@ -7,6 +7,7 @@ import type { Happening } from "../../src/core/events.ts";
 import { openLocalEngine } from "../../src/engine/local.ts";
 import { createHookSender, type HookConfig, type HookSender } from "../../src/hooks/hooks.ts";
 import { type Clock, takeClock } from "../support/clock.ts";
+import { eventually } from "../support/devices.ts";
 import { newSecret, type Receiver, startReceiver, type ToldEvent } from "../support/receiver.ts";
 import { withoutThread } from "../support/store-thread.ts";
 
@@ -139,13 +140,20 @@ const shown = (events: readonly ToldEvent[]): string[] =>
     return type === "client.packet" ? `${name}/${data["path"]}` : `${name}${type.endsWith("online") ? "+" : "-"}`;
   });
 
-/** What was answered is settled a moment later. */
-const settled = async ({ engine }: Rig, waiting = 0): Promise<void> => {
-  for (;;) {
-    const [depth] = await engine.hooks.depths();
-    if (depth === undefined || depth.waiting === waiting) return;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+/** An answer is counted and settled a moment after the receiver gave it: only then may the clock be moved, or a figure be read. */
+const settled = async ({ sender }: Rig, waiting = 0): Promise<void> => {
+  await eventually(
+    () => sender.list(),
+    (all) => all.every((each) => each.inFlight === 0 && each.waiting === waiting),
+  );
+};
+
+/** Whoever was to be tried by now has been, and has failed. */
+const failed = async ({ sender, now }: Rig): Promise<void> => {
+  await eventually(
+    () => sender.list(),
+    (all) => all.every(({ inFlight, nextTry }) => inFlight === 0 && nextTry !== undefined && nextTry > now()),
+  );
 };
 
 t.test("an event comes signed, with its id, type, time, key, seq and data", async (t) => {
@@ -235,6 +243,7 @@ t.test(
         await rig.packets(`${name}/${minute}.${i}`);
       }
       rig.pass(MINUTE);
+      await failed(rig);
     }
     t.equal(receiver.taken.length, 1);
     await receiver.open();
@@ -277,6 +286,7 @@ t.test("what hangs for longer than the time-out is sent again, the same message 
   await rig.logged(/no complete answer within 200 ms/);
   rig.pass(SECOND);
   await receiver.takenAre(2);
+  await settled(rig);
   const [first, second] = receiver.messages;
   t.strictSame([second?.id, second?.body], [first?.id, first?.body]);
   t.match(await rig.sender.list(), [{ requests: { timeout: 1, delivered: 1 } }]);
@@ -297,6 +307,7 @@ t.test("a success that names failed events settles the others; those come again 
   rig.pass(SECOND);
   await receiver.takenAre(5);
   t.strictSame(shown(receiver.taken).slice(3), ["b/1", "b/2"]);
+  await settled(rig);
   t.match(await rig.sender.list(), [{ requests: { partly: 1 }, state: "running" }]);
 });
 
@@ -371,6 +382,7 @@ t.test("five days of failure switch the endpoint off, loudly", async (t) => {
   await rig.packets("a/1");
   await rig.logged(/^warn: .* 503/);
   for (let day = 1; day <= 5; day++) {
+    await failed(rig);
     t.match(await rig.sender.list(), [{ state: "failing" }]);
     await rig.packets(`b/${day}`);
     rig.pass(DAY);
