@@ -301,7 +301,7 @@ t.test("integration 10: a packet without an answer of use is refused by its sequ
 t.test(
   "integration 10: while the business server hangs, a client waits only for its own answer and others for nothing",
   async (t) => {
-    const { backend, at } = await stage(t, { questions: ["subscribe", "packet"], timeout: 1000 }, () => "silence");
+    const { backend, at } = await stage(t, { questions: ["subscribe", "packet"], timeout: 4000 }, () => "silence");
     const waits = await raw(t, at);
     const id = fresh("device");
     waits.emit("pushId", { id, topics: ["room:1"] });
@@ -388,7 +388,7 @@ t.test("integration 10: a reload while the business server is asked loses no ans
   await backend.times(1);
   await at.app.reload({
     ...at.config,
-    hooks: { ...at.config.hooks, ask: asking(backend, { questions: ["packet"], timeout: 900 }) },
+    hooks: { ...at.config.hooks, ask: asking(backend, { questions: ["packet"], timeout: 9000 }) },
   });
   answered.resolve({ allow: true, data: "late" });
   for (const { client: one } of [first, second]) t.match(await one.next('42["packetProxy"'), /late/);

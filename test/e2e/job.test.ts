@@ -38,11 +38,10 @@ const all = { pushAll: true, timeToLive: 3_600_000 };
 
 t.test("pushAll to 3,000: counted first, then sent, each once, and the statistics agree", async (t) => {
   const { vendor, server } = await stage(t);
-  t.match(
-    await server.ok("notification", { ...all, dryRun: true, notification: notification("dry") }),
-    { id: "dry", count: MANY, routes: { xiaomi: MANY } },
-    "E: the count is in the answer, when it is known in a second",
-  );
+  const dry = await server.ok("notification", { ...all, dryRun: true, notification: notification("dry") });
+  const inTime = { id: "dry", count: MANY, routes: { xiaomi: MANY } };
+  const later = { id: "dry", ask: "/api/job/get?id=dry" };
+  t.match(dry, "ask" in dry ? later : inTime, "E: the count is in the answer, when it is known in a second");
   t.match(await jobIn(server, "dry"), {
     dryRun: true,
     routes: { xiaomi: MANY },
@@ -108,11 +107,14 @@ t.test("a paced call goes at its rate, is paused, survives a restart paused, and
 
 t.test("a paused delivery that waits at its vendor's lane is not sent until it is resumed", async (t) => {
   const { vendor, server, again, phones } = await stage(t, 20);
-  vendor.server.misbehave({ fault: { kind: "reply", reply: { status: 503, body: "busy" } } });
+  // Until it is paused, however long that takes.
+  const reply = { status: 503, body: "busy" };
+  vendor.server.misbehave({ fault: { kind: "reply", reply }, times: Number.POSITIVE_INFINITY });
   const busy = vendor.asked();
   await server.ok("notification", { ...all, notification: notification("held") });
   await busy;
   t.match(await server.ok("job/pause", { id: "held" }), { state: "paused" });
+  vendor.server.behave();
   const { id: probe } = await server.ok("notification", {
     pushId: phones[0]!.id,
     notification: notification(fresh("probe")),

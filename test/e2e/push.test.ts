@@ -320,17 +320,19 @@ t.test(
 );
 
 t.test("SIO 36: a quick reconnect shows no offline blip", async (t) => {
-  const id = fresh("device");
-  const first = await open(t);
-  await first.hello({ id });
-  const witness = fresh("witness");
-  const gone = await open(t);
-  await gone.hello({ id: witness });
+  const server = await startTestApp(t, { client: { disconnectDelay: 3000 } });
+  const enter = async (id: string) => {
+    const client = await RawClient.open(server.clientPort);
+    t.teardown(() => client.close());
+    await client.hello({ id });
+    return client;
+  };
+  const [id, witness] = [fresh("device"), fresh("witness")];
+  const [first, gone] = [await enter(id), await enter(witness)];
   await first.close();
   await gone.close();
   t.match(await server.ok("device/get", { pushId: id }), { connected: true }, "within the delay");
-  const second = await open(t);
-  await second.hello({ id });
+  const second = await enter(id);
   // Another device that left at the same moment is offline by now, so the delay is over.
   while ((await server.ok("device/get", { pushId: witness }))["connected"]);
   t.match(await server.ok("device/get", { pushId: id }), { connected: true }, "holds 7");

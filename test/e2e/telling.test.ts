@@ -10,6 +10,7 @@ import type { HookEntry } from "../../src/config/hooks.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { RawClient, SocketClient, TRANSPORTS } from "../support/clients.ts";
 import { takeClock } from "../support/clock.ts";
+import { eventually } from "../support/devices.ts";
 import { Line } from "../support/line.ts";
 import { metricsOf } from "../support/metrics.ts";
 import { freePort } from "../support/ports.ts";
@@ -58,7 +59,7 @@ t.test(
   "integration 1: a device that goes is told of once, after the delay, and never for a quick return",
   async (t) => {
     const receiver = await startReceiver(t);
-    const app = await telling(t, [hook(receiver, { events: ["device.*"] })], { client: { disconnectDelay: 500 } });
+    const app = await telling(t, [hook(receiver, { events: ["device.*"] })], { client: { disconnectDelay: 2000 } });
     const first = await enter(t, app.clientPort, "a");
     await receiver.takenAre(1);
     await first.close();
@@ -81,7 +82,7 @@ t.test(
 t.test("integration 2: the host of a room who vanishes without a word is told of at the ping timeout", async (t) => {
   const receiver = await startReceiver(t);
   const app = await telling(t, [hook(receiver)], {
-    client: { pingIntervalV3: 300, pingTimeoutV3: 300, disconnectDelay: 60_000 },
+    client: { pingIntervalV3: 1000, pingTimeoutV3: 1000, disconnectDelay: 60_000 },
   });
   const line = await Line.open(t, app.clientPort);
   await enter(t, line.port, "host", ["room:7"]);
@@ -109,7 +110,8 @@ t.test("integration 5: an endpoint that hangs keeps no client and no caller from
 });
 
 t.test("hook/list tells how an endpoint does, hook/test tries it, hook/resume has it tried at once", async (t) => {
-  const receiver = await startReceiver(t, () => 503);
+  // It is tried again by nobody but us.
+  const receiver = await startReceiver(t, () => ({ status: 503, headers: { "Retry-After": "3600" } }));
   const app = await telling(t, [hook(receiver)]);
   t.match(await app.ok("hook/list", {}), {
     hooks: [{ name: "backend", state: "running", waiting: 0, lag: 0, dead: 0, failures: 0, lastError: undefined }],
@@ -136,7 +138,11 @@ t.test("hook/list tells how an endpoint does, hook/test tries it, hook/resume ha
   t.match(await app.post("hook/test", {}), { status: 400, body: { message: /^name is required/ } });
   for (const path of ["hook/test", "hook/resume", "hook/dead"])
     t.match(await app.post(path, { name: "other" }), { status: 404, body: { message: /no hook is called "other"/ } });
-  const metrics = await metricsOf(app);
+  // That it was taken is counted a moment after.
+  const metrics = await eventually(
+    () => metricsOf(app),
+    (text) => /^pushbox_hook_waiting\{hook="backend"\} 0$/m.test(text),
+  );
   for (const line of [
     /^pushbox_hook_waiting\{hook="backend"\} 0$/m,
     /^pushbox_hook_oldest_seconds\{hook="backend"\} 0$/m,
