@@ -88,7 +88,7 @@ t.test(
 t.test(
   "integration 11: an event before the token of an old client ends its connection, and so does silence",
   async (t) => {
-    const at = await start(t, { required: true }, { client: { connectTimeout: 1000 } });
+    const at = await start(t, { required: true }, { client: { connectTimeout: 3000 } });
     const hasty = await raw(t, at);
     hasty.emit("subscribeTopic", { topic: "news" });
     t.match(await refusal(hasty), { code: "token_missing" });
@@ -235,6 +235,7 @@ t.test("integration 11: a client that floods while it waits is closed, and no ot
 t.test(
   "integration 11: no token is in the log, not even at debug, nor any secret in what is shown of the configuration",
   async (t) => {
+    takeClock(t).hold(); // else the good one is over before a busy machine has come to the last
     const at = await start(t, { required: true }, { logLevel: "trace" });
     const good = await hs256({ sub: "ann", exp: seconds(30) });
     const bad = [

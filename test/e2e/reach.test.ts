@@ -123,6 +123,11 @@ t.test(
     const note = await reach(server, uid);
     await counts(server, note, { socket: 1 });
     page.client.background();
+    page.client.subscribe("behind"); // what it said before has been heard once this is
+    await eventually(
+      () => server.ok("topicOnline", { topic: "behind" }),
+      ({ count }) => count === 1,
+    );
     const second = await reach(server, uid, { fallbackAfter: 1000 });
     t.match(await vendor.shown(second), [{ token }]);
     await counts(server, second, { vendor: 1, socket: 0 });
@@ -194,12 +199,13 @@ t.test("integration 15: two devices: one that acknowledges is enough, and one in
 t.test(
   "integration 15: a restart in between: who acknowledges after it gets no notification, the others get it",
   async (t) => {
+    const clock = takeClock(t);
     const { server, vendor, again } = await stage(t, quick);
     const [ann, bob, cid] = [await user(server, vendor), await user(server, vendor), await user(server, vendor)];
     const a = await online(t, server, ann.uid);
     const b = await online(t, server, bob.uid);
     const c = await online(t, server, cid.uid);
-    const note = await reach(server, [ann.uid, bob.uid, cid.uid], { fallbackAfter: 5000 });
+    const note = await reach(server, [ann.uid, bob.uid, cid.uid]);
     await Promise.all([a, b, c].map((client) => client.next("42")));
     await server.stop();
     const next = await again();
@@ -215,6 +221,7 @@ t.test(
     // It had it, and its answer was lost.
     (await back(c.id, {})).emit("notificationReply", { id: note });
     await counts(next, note, { socket: 2 });
+    clock.move(LONG);
     t.match(await vendor.shown(note), [{ token: bob.token }]);
     await counts(next, note, { socket: 2, vendor: 1, waiting: 0 });
     t.equal(vendor.fake.shown.length, 1);
@@ -227,6 +234,7 @@ t.test("integration 15: cancelled: nobody is sent a notification any more", asyn
   const client = await online(t, server, uid);
   const note = await reach(server, uid);
   await client.next("42");
+  await counts(server, note, { waiting: 1 });
   t.match(await jobIn(server, note, "running"), { target: "uids", progress: { waiting: 1 } });
   t.match(await server.ok("job/cancel", { id: note }), { state: "cancelled" });
   await counts(server, note, { nobody: 1, waiting: 0 });
@@ -267,8 +275,11 @@ t.test("integration 15: in quiet hours the message goes, and the notification wa
   t.match(answer, { deferredIso: "2026-12-02T08:00:00.000Z" });
   t.match(await client.next("42"), /"hi"/);
   await jobIn(server, answer["id"], "running");
-  const [lane] = (await server.ok("lane/list", {}))["lanes"] as readonly Fields[];
-  t.match(lane, { depth: 1, oldest: 0 }, "nobody is told that something waits for hours");
+  const lane = await eventually(
+    async () => ((await server.ok("lane/list", {}))["lanes"] as readonly Fields[])[0] ?? {},
+    ({ depth }) => depth === 1,
+  );
+  t.match(lane, { oldest: 0 }, "nobody is told that something waits for hours");
   t.match(await deliveriesOf(server, answer["id"]), [
     { state: "queued", nextTryAt: Date.parse("2026-12-02T08:00:00Z") },
   ]);

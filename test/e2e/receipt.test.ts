@@ -185,11 +185,14 @@ t.test(
     const one = await phoneOf(t, "xiaomi");
     const id = fresh("fast");
     vendor.server.misbehave({ fault: { kind: "cut" } });
+    // Until the receipt is here, however long that takes.
+    vendor.server.misbehave({ fault: { kind: "reply", reply: { status: 503 } }, times: Number.POSITIVE_INFINITY });
     const accepted = notify([one], id);
     await vendor.shown(id);
     const told = vendor.fake.receipt(one.token, "arrived", Date.now());
     t.match(await post("xiaomi", secret("xiaomi"), told), { status: 200 });
     t.match(await counted(server, id, "xiaomi"), { arrive: 1, accepted: 0 });
+    vendor.server.behave();
     await accepted;
     await post("xiaomi", secret("xiaomi"), vendor.fake.receipt(one.token, "arrived", Date.now()));
     t.match(await counted(server, id, "xiaomi"), { target: 1, accepted: 1, arrive: 1, arrivalRate: "100.00%" });

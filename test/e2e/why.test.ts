@@ -140,7 +140,7 @@ t.test("away, and without timeToLive nothing is kept", async (t) => {
   t.match(await because(server, id, pushId, "away"), { text: /was away/, remedy: /timeToLive/ });
   const kept = await send(server, { pushId }, { timeToLive: "1h" });
   t.match(await because(server, kept, pushId, "waiting_for_device"), { text: /kept until \d{4}/, remedy: /connects/ });
-  const brief = await send(server, { pushId }, { timeToLive: 300 });
+  const brief = await send(server, { pushId }, { timeToLive: 3000 });
   t.match(await because(server, brief, pushId, "did_not_return"), { remedy: /longer timeToLive/ });
 });
 
