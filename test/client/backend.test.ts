@@ -22,17 +22,18 @@ t.test("emit is a question to the backend: its answer, its no, and what happens 
   });
   const way = await openFaulty(t, server.clientPort);
   const one = open(t, way.url, { topics: ["news"] });
+  const patient = { timeout: 600_000 }; // time is short here
   t.match(
-    await one.client.emit("/early", { a: 1 }),
+    await one.client.emit("/early", { a: 1 }, patient),
     { type: "ask.packet", given: { a: 1 } },
     "asked before it was connected",
   );
-  await t.rejects(one.client.emit("/no"), { code: "not_allowed", message: "not for you" });
+  await t.rejects(one.client.emit("/no", undefined, patient), { code: "not_allowed", message: "not for you" });
   t.notOk(
     one.events.some(([name]) => name === "error"),
     "who asked is told, nobody else",
   );
-  const lost = t.rejects(one.client.emit("/slow"), { code: "disconnected" });
+  const lost = t.rejects(one.client.emit("/slow", undefined, patient), { code: "disconnected" });
   await asked.promise;
   way.cut();
   await lost;
@@ -93,6 +94,11 @@ t.test(
       ({ socket }) => socket === 1,
     );
     one.client.background();
+    one.client.subscribe("behind"); // what it said before has been heard once this is
+    await eventually(
+      () => server.ok("topicOnline", { topic: "behind" }),
+      ({ count }) => count === 1,
+    );
     const second = await reach(100);
     await eventually(
       () => reached(second),

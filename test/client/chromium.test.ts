@@ -42,7 +42,7 @@ else {
     });
 
   t.test("integration 17: Chromium: a network that goes and comes back", async (t) => {
-    const server = await startTestApp(t, { client: heartbeat });
+    const server = await startTestApp(t);
     const page = await client(server.clientUrl);
     await kept(server, 1);
     await page.until("got.length === 1");

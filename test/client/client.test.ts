@@ -4,7 +4,7 @@ import { startTestApp } from "../support/app.ts";
 import { openFaulty } from "../support/faulty.ts";
 import { memory, open } from "./support.ts";
 
-const server = await startTestApp(t, { client: { pingInterval: 500, pingTimeout: 500 } });
+const server = await startTestApp(t);
 const kept = (fields: Record<string, unknown>) => server.ok("push", { timeToLive: 60_000, ...fields });
 
 for (const transport of ["websocket", "polling"] as const) {
@@ -210,6 +210,7 @@ t.test("two websockets that fail, and it goes by polling; when that ends a webso
 });
 
 t.test("a network that went without a word is noticed when it is looked at, and in the end anyway", async (t) => {
+  const server = await startTestApp(t, { client: { pingInterval: 1000, pingTimeout: 1000 } });
   const way = await openFaulty(t, server.clientPort);
   const one = open(t, way.url);
   await one.next("connect", 0);
