@@ -7,8 +7,14 @@ const SLOT = 100;
 const SMOOTHED = 0.3;
 const GROWS = 1.25;
 const SHRINKS = 0.6;
-/** Of what a slot should have, so much is written before it takes nothing more; kept packets alone may take it all. */
+/**
+ * Of what a slot should have, so much is written before it takes nothing more of who has spent his credit, and once that beyond it
+ * of who has not: after a pause busy topics have much to spend, and must not take the place of the small ones. Kept packets alone
+ * may take it all.
+ */
 const MOST_IN_SLOT = 2;
+/** Shares that a topic can save up. */
+const SAVED = 2;
 /** Slots without anything left out after which nothing is counted any more. */
 const CALM_AFTER = 10;
 /** Slots for which a topic's credit is remembered, at least. */
@@ -62,10 +68,12 @@ export class FairShare {
       this.#used = this.#perSlot;
     }
     const credit = this.#creditOf(topic);
-    credit.left = Math.min(credit.left + this.#share * (slot - credit.slot), Math.max(2 * this.#share, cost));
+    const most = SAVED * this.#share;
+    credit.left = Math.min(credit.left + this.#share * (slot - credit.slot), Math.max(most, cost));
     credit.slot = slot;
+    const unspent = (credit.left - cost) / most;
     // The share is a guess while it changes: this is the end of it.
-    if (credit.left >= cost && used < this.#perSlot * MOST_IN_SLOT) {
+    if (unspent >= 0 && used < this.#perSlot * (MOST_IN_SLOT + Math.min(1, unspent))) {
       credit.left -= cost;
       return true;
     }
@@ -76,7 +84,7 @@ export class FairShare {
   #creditOf(topic: string): Credit {
     let credit = this.#credits.get(topic);
     if (credit === undefined) {
-      credit = this.#earlier.get(topic) ?? { left: this.#share, slot: this.#slot };
+      credit = this.#earlier.get(topic) ?? { left: SAVED * this.#share, slot: this.#slot };
       this.#credits.set(topic, credit);
     }
     return credit;

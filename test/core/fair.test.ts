@@ -8,8 +8,15 @@ interface Topic {
   readonly rate: number;
 }
 
-/** What each topic had, as parts of what was pushed to it, after the first two seconds; and packets to clients per second. */
-function run(perSecond: number, topics: readonly Topic[], { seconds = 20, others = 0 } = {}) {
+/**
+ * What each topic had, as parts of what was pushed to it, after the first two seconds; and packets to clients per second.
+ * @param still whether nothing is pushed in this millisecond
+ */
+function run(
+  perSecond: number,
+  topics: readonly Topic[],
+  { seconds = 20, others = 0, still = (_ms: number): boolean => false } = {},
+) {
   const fair = new FairShare(perSecond);
   const due = topics.map(() => 0);
   const sent = topics.map(() => 0);
@@ -19,6 +26,7 @@ function run(perSecond: number, topics: readonly Topic[], { seconds = 20, others
   for (let ms = 0; ms < 1000 * seconds; ms++) {
     written += others / 1000;
     if (ms === 2000) before = written;
+    if (still(ms)) continue;
     for (const [i, { clients, rate }] of topics.entries())
       for (due[i]! += rate / 1000; due[i]! >= 1; due[i]!--) {
         const went = fair.admits(`topic${i}`, clients, written, ms);
@@ -56,6 +64,17 @@ t.test("integration 16: a busy topic leaves out its own packets, small ones lose
   for (const i of small.keys()) t.equal(part(i + 1), 1);
   near(t, total, 10_000, "written");
   near(t, clientsOf(0), 8000, "of the busy one");
+  t.end();
+});
+
+t.test("integration 16: after a pause, busy topics do not take the place of the small ones", (t) => {
+  const still = (ms: number): boolean => ms % 550 > 50;
+  const busy = Array.from({ length: 4 }, () => ({ clients: 20, rate: 800 }));
+  const small = Array.from({ length: 10 }, () => ({ clients: 1, rate: 20 }));
+  const { part, total } = run(2000, [...busy, ...small], { still });
+  for (const i of small.keys()) t.equal(part(busy.length + i), 1, `small ${i}`);
+  for (const i of busy.keys()) t.ok(part(i) > 0 && part(i) < 0.5, `busy ${i}: ${part(i)}`);
+  t.ok(total < 2000, `${total} written`);
   t.end();
 });
 
