@@ -124,6 +124,12 @@ function asked(cluster: Cluster, own: Own, missed: () => void): Together {
     return [...answers.values()].reduce(added, own.rings[question](count));
   }
 
+  function stopped(name: string): TraceView | undefined {
+    const trace = own.traces.stop(name);
+    if (trace !== undefined) cluster.tell("untraced", name);
+    return trace;
+  }
+
   /** Of the node that keeps the trace. */
   async function ofTrace<Answer>(question: string, args: readonly unknown[]): Promise<Answer | undefined> {
     const { answers } = await ask<Answer | null>(question, args);
@@ -194,10 +200,9 @@ function asked(cluster: Cluster, own: Own, missed: () => void): Together {
         return begun;
       },
       async stop(name) {
-        const stopped = own.traces.stop(name);
-        if (stopped === undefined) return ofTrace<TraceView>("trace/stop", [name]);
-        cluster.tell("untraced", name);
-        return stopped;
+        // Most nodes only note for the one that keeps it: that one knows its lines, and tells the others.
+        if (own.traces.keeps(name)) return stopped(name);
+        return (await ofTrace<TraceView>("trace/stop", [name])) ?? stopped(name);
       },
       async list() {
         const { answers } = await ask<readonly TraceView[]>("trace/list");
@@ -315,7 +320,7 @@ function answerTraces(cluster: Cluster, own: Own): void {
   cluster.answer("trace/list", async () => own.traces.list());
   cluster.answer("trace/get", async (name: string, after: number, limit: number) => own.traces.get(name, after, limit));
   cluster.answer("trace/stop", async (name: string) => {
-    const stopped = own.traces.list().some(({ trace }) => trace === name) ? own.traces.stop(name) : undefined;
+    const stopped = own.traces.keeps(name) ? own.traces.stop(name) : undefined;
     if (stopped !== undefined) cluster.tell("untraced", name);
     return stopped;
   });

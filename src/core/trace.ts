@@ -110,6 +110,12 @@ export class Traces {
     if (trace?.running === true) this.#keep(trace, line);
   }
 
+  /** Whether its lines are here: they are another process's otherwise, or nobody's. */
+  keeps(name: string): boolean {
+    const trace = this.#traces.get(name);
+    return trace !== undefined && trace.forward === undefined;
+  }
+
   /** Its lines stay until another trace needs the room. Undefined: unknown. */
   stop(name: string): TraceView | undefined {
     const trace = this.#traces.get(name);

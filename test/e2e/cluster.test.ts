@@ -104,8 +104,10 @@ else {
       "it is kept at a, and b asks there",
     );
     t.match(await whole(b, "trace/list"), { traces: [{ trace: name }] });
-    t.match(await whole(b, "trace/stop", { trace: name }), { trace: { running: false } });
-    t.match(await a.ok("trace/get", { trace: name }), { trace: { running: false } });
+    const { trace: stopped } = (await whole(b, "trace/stop", { trace: name })) as { trace: Record<string, unknown> };
+    t.match(stopped, { running: false });
+    t.ok(Number(stopped["lines"]) > 0, "as it is where it is kept");
+    t.match(await a.ok("trace/get", { trace: name }), { trace: stopped }, "and at once");
     await client.close();
   });
 
