@@ -104,6 +104,15 @@ export class Ws {
     ]);
   }
 
+  /** The next frame that is no ping, which is answered: a busy machine may be slower than the heartbeat. */
+  async said(): Promise<string | Buffer> {
+    for (;;) {
+      const frame = await this.next();
+      if (frame !== "2") return frame;
+      this.send("3");
+    }
+  }
+
   send(...frames: readonly (string | Uint8Array)[]): this {
     for (const frame of frames) this.#socket.send(frame as string);
     return this;

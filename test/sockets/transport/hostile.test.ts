@@ -25,8 +25,8 @@ async function attacked(t: Test, options: Partial<GatewayOptions> = {}): Promise
     const ws = served.ws(query);
     await ws.sid();
     if (query.startsWith("EIO=4")) ws.send("40");
-    await ws.next();
-    await ws.next();
+    await ws.said();
+    await ws.said();
     return ws;
   };
   const witness = await client(THREE);
@@ -346,7 +346,7 @@ t.test("CVE-2026-48802: unsolicited pongs do nothing", async (t) => {
   const ws = await served.client();
   for (let i = 0; i < 2000; i++) ws.send("3");
   ws.send('42["message",1]');
-  t.equal(await ws.next(), '42["message-back",1]');
+  t.equal(await ws.said(), '42["message-back",1]');
   t.ok(process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length <= before + 1);
   ws.close();
   await ws.closed;

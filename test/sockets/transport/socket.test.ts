@@ -12,8 +12,8 @@ async function connected(served: Served<undefined>, query = FOUR): Promise<Ws> {
   const ws = served.ws(query);
   await ws.sid();
   if (query === FOUR) ws.send("40");
-  await ws.next();
-  await ws.next();
+  await ws.said();
+  await ws.said();
   return ws;
 }
 
