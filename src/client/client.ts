@@ -1,19 +1,10 @@
 // The client: keeps a connection, says who it is, hands out what comes, each kept message once, and knows when it missed some.
 // src/sockets/README.md is the protocol; its numbers are cited.
-import type {
-  ClientError,
-  EmitOptions,
-  Events,
-  Gap,
-  Message,
-  Notification,
-  Options,
-  PushClient,
-  State,
-  SubscribeOptions,
-} from "./api.ts";
+import type { ClientError, EmitOptions, Events, Gap, Options, PushClient, State, SubscribeOptions } from "./api.ts";
 import type { Environment } from "./environment.ts";
+import { openHandlers } from "./handlers.ts";
 import { type Line, openPolling, openSocket } from "./line.ts";
+import { type Arrived, readNotification, readPacket, readPush } from "./packets.ts";
 import { channelOf, NOWHERE, OWN, openPositions } from "./positions.ts";
 import { tokens } from "./token.ts";
 
@@ -36,8 +27,6 @@ const FAILURES = 2;
 const ID_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 type Fields = Readonly<Record<string, unknown>>;
-type Place = readonly [topic: string, id: string, unicast: number];
-type Handler = (event: never) => unknown;
 
 interface Asked {
   answered(data: unknown): void;
@@ -61,7 +50,7 @@ export function createClient(
   const positions = openPositions(options.storage ?? environment.storage(), name, options.pushId, makeId);
   const credentials = tokens(options.token, environment);
 
-  const handlers: { [Name in keyof Events]?: Set<Handler> } = {};
+  const { on, off, fire, run, forget } = openHandlers(after);
   /** How each topic is replayed; one that has a position goes on from there. */
   const topics = new Map<string, boolean | "all">();
   let state: State = "offline";
@@ -69,26 +58,6 @@ export function createClient(
   let inBackground = false;
 
   // ---- to the app
-
-  function fire<Name extends keyof Events>(name: Name, event: Events[Name]): unknown {
-    const running: unknown[] = [];
-    for (const handler of handlers[name] ?? []) {
-      try {
-        const result = handler(event as never);
-        if (result instanceof Promise) running.push(result.catch(tell));
-      } catch (error) {
-        tell(error);
-      }
-    }
-    return running.length > 0 ? Promise.all(running) : undefined;
-  }
-
-  /** A handler's own fault: as if nobody had called it. */
-  function tell(error: unknown): void {
-    after(0, () => {
-      throw error;
-    });
-  }
 
   const fault = (code: string, message = code): ClientError => Object.assign(new Error(message), { code });
 
@@ -98,28 +67,8 @@ export function createClient(
     fire("state", next);
   }
 
-  /** What handlers are run for, one after the other: one that returns a promise holds up those behind it. */
-  let tasks: (() => unknown)[] = [];
-  let busy = false;
   /** The kept packet that is being handled. */
   let handling: string | undefined;
-
-  function run(task: () => unknown): void {
-    tasks.push(task);
-    if (!busy) work();
-  }
-
-  function work(): void {
-    busy = true;
-    for (let task = tasks.shift(); task !== undefined; task = tasks.shift()) {
-      const running = task();
-      if (running instanceof Promise) {
-        running.then(work);
-        return;
-      }
-    }
-    busy = false;
-  }
 
   // ---- the connection
 
@@ -301,47 +250,14 @@ export function createClient(
         return;
       case "position":
         return standing(fields);
-      case "p": {
-        const [topic, id, unicast] = (second ?? []) as Partial<Place>;
-        const message: Message = {
-          data: first,
-          ...(topic === undefined || unicast ? {} : { topic }),
-          ...(id === undefined ? {} : { id }),
-        };
-        return handle("message", message, unicast ? OWN : topic, id, "", done);
-      }
-      case "push": {
-        // The form of 2015: data as base64 of JSON.
-        const { data, d, j, topic, id, unicast } = fields as Record<string, string>;
-        const text = data ?? d;
-        const message: Message = {
-          data: text === undefined ? j : decode(text),
-          ...(topic === undefined || unicast ? {} : { topic }),
-          ...(id === undefined ? {} : { id }),
-        };
-        return handle("message", message, fields["ttl"] ? (unicast ? OWN : topic) : undefined, id, "", done);
-      }
+      case "p":
+        return handle("message", readPacket(first, second), done);
+      case "push":
+        return handle("message", readPush(fields), done);
       case "noti": {
-        const { android, ttl, topic, unicast, ...rest } = fields as Fields & {
-          readonly id: string;
-          readonly timestamp: number;
-          readonly android: { readonly title?: string; readonly message?: string; readonly payload?: unknown };
-          readonly topic?: string;
-        };
-        const { id, timestamp } = rest;
-        const { title, message, payload } = android;
-        const notification: Notification = {
-          ...rest,
-          payload,
-          ...(title === undefined ? {} : { title }),
-          ...(message === undefined ? {} : { message }),
-        };
-        // One id may be used for several.
-        const content = JSON.stringify(android);
-        const channel = ttl ? (unicast ? OWN : topic) : undefined;
-        return handle("notification", notification, channel, id, content, () =>
-          say("notificationReply", { id, timestamp }),
-        );
+        const noti = readNotification(fields);
+        const { id, timestamp } = noti.event;
+        return handle("notification", noti, () => say("notificationReply", { id, timestamp }));
       }
       case "packetProxy":
         return asked.get(String(fields["sequenceId"]))?.answered(fields["data"]);
@@ -359,21 +275,14 @@ export function createClient(
     }
   }
 
-  /**
-   * @param channel of a kept one: a topic, or `OWN`
-   * @param content what tells it from others of the same id
-   */
   function handle<Name extends "message" | "notification">(
     name: Name,
-    event: Events[Name],
-    place: string | undefined,
-    id: string | undefined,
-    content: string,
+    { event, place, id, mark }: Arrived<Events[Name]>,
     done: () => void,
   ): void {
     const kept = place !== undefined && id !== undefined;
     const channel = place ? channelOf(place) : OWN;
-    const packet = `${channel} ${id}${content === "" ? "" : ` ${hash(content)}`}`;
+    const packet = `${channel} ${id}${mark}`;
     const fresh = !kept || positions.fresh(packet);
     run(() => {
       const handled = (): void => {
@@ -532,7 +441,7 @@ export function createClient(
   function close(): void {
     start = false;
     stop("offline");
-    tasks = [];
+    forget();
     waiting = [];
     positions.forget(handling);
   }
@@ -562,7 +471,7 @@ export function createClient(
       const end = (): void => {
         cancel();
         asked.delete(sequenceId);
-        off();
+        unwatchState();
       };
       const failed = (code: string, message?: string): void => {
         end();
@@ -579,21 +488,12 @@ export function createClient(
         send("packetProxy", { path, sequenceId, data });
       };
       const cancel = after(timeout, () => failed("timeout"));
-      const off = on("state", (next) => {
+      const unwatchState = on("state", (next) => {
         if (next === "connected" && !asked.has(sequenceId)) ask();
         if (!wanted) failed("closed");
       });
       if (ready) ask();
     });
-  }
-
-  function on<Name extends keyof Events>(name: Name, handler: (event: Events[Name]) => unknown): () => void {
-    handlers[name] = (handlers[name] ?? new Set<Handler>()).add(handler as Handler);
-    return () => off(name, handler);
-  }
-
-  function off<Name extends keyof Events>(name: Name, handler: (event: Events[Name]) => unknown): void {
-    handlers[name]?.delete(handler as Handler);
   }
 
   for (const topic of options.topics ?? []) topics.set(topic, true);
@@ -632,25 +532,4 @@ export function createClient(
     connect,
     close,
   };
-}
-
-/** Of base64: JSON, or else the text. */
-function decode(data: string): unknown {
-  try {
-    const text = new TextDecoder().decode(Uint8Array.from(atob(data), (byte) => byte.charCodeAt(0)));
-    try {
-      return JSON.parse(text);
-    } catch {
-      return text;
-    }
-  } catch {
-    return data;
-  }
-}
-
-/** FNV-1a: short, and good enough to tell a few texts of the same id apart. */
-function hash(text: string): number {
-  let value = 0x811c9dc5;
-  for (let at = 0; at < text.length; at++) value = Math.imul(value ^ text.charCodeAt(at), 0x01000193);
-  return value >>> 0;
 }
