@@ -2,7 +2,7 @@
 import { AUDIT } from "../bounds.ts";
 import { list, moment, object, open, success, text, whole } from "./schema.ts";
 import type { Endpoints } from "./spec.ts";
-import { bounded, time } from "./takes.ts";
+import { atMost, bounded, time } from "./takes.ts";
 
 export const AUDIT_ENDPOINTS = {
   "/audit/list": {
@@ -13,7 +13,7 @@ export const AUDIT_ENDPOINTS = {
       action: text("only of this path, like job/cancel"),
       from: time("not earlier"),
       to: time("not later"),
-      limit: bounded(1, AUDIT.most, "how many at most", AUDIT.usual),
+      limit: atMost(AUDIT),
       before: bounded(1, Number.MAX_SAFE_INTEGER, "the `next` of the page before"),
     },
     answers: success({

@@ -1,8 +1,9 @@
 // /api/connection/*: a sample of the connections that are open, and the end of one (api 6.7).
 import { CONNECTIONS, LONGEST_AGE, MOST_WAITING } from "../bounds.ts";
+import { NODE } from "./common.ts";
 import { list, moment, object, success, text, whole, word, yes } from "./schema.ts";
 import type { Endpoints } from "./spec.ts";
-import { bounded, duration } from "./takes.ts";
+import { atMost, bounded, duration } from "./takes.ts";
 
 export const CONNECTION_ENDPOINTS = {
   "/connection/list": {
@@ -17,7 +18,7 @@ export const CONNECTION_ENDPOINTS = {
       waiting: bounded(0, MOST_WAITING, "slow ones: so many bytes wait for the client, at least"),
       olderThan: duration("open for so long at least", LONGEST_AGE),
       youngerThan: duration("open for so long at most", LONGEST_AGE),
-      limit: bounded(1, CONNECTIONS.most, "how many at most", CONNECTIONS.usual),
+      limit: atMost(CONNECTIONS),
     },
     answers: success({
       connections: list(
@@ -33,7 +34,7 @@ export const CONNECTION_ENDPOINTS = {
           topics: whole("how many it is in"),
           waiting: whole("bytes that wait for the client"),
           background: yes("its app said that it is in the background"),
-          "node?": text("the node that it is at, where there may be several"),
+          "node?": text(NODE),
         }),
       ),
       looked: whole("connections that were looked at"),

@@ -13,8 +13,9 @@ export const EVENT: Members = {
   seq: whole(),
   data: open(),
 };
+const TYPES = ids("types of events, families like user.* too");
 const EVENT_FILTER: Members = {
-  types: ids("types of events, families like user.* too"),
+  types: TYPES,
   key: text("only of this key"),
   from: time("written then or later"),
   to: time("written before"),
@@ -42,7 +43,7 @@ export const EVENT_ENDPOINTS = {
   "/events": {
     access: "read",
     about: "Events as they are written, as server-sent events; with Last-Event-ID or after from there on.",
-    takes: { types: EVENT_FILTER["types"]!, after: text("the id or the seq of an event: those behind it first") },
+    takes: { types: TYPES, after: text("the id or the seq of an event: those behind it first") },
     answers: text("`id`, `event` and `data` of each"),
     resumable: true,
     media: "text/event-stream",

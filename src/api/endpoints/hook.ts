@@ -4,7 +4,7 @@ import { HOOK_NAME, OWNER } from "./common.ts";
 import { EVENT } from "./event.ts";
 import { list, map, moment, number, object, success, text, whole, word, yes } from "./schema.ts";
 import type { Endpoints } from "./spec.ts";
-import { bounded, pages } from "./takes.ts";
+import { atMost, bounded } from "./takes.ts";
 
 const HOOK_TROUBLE = object({ reason: text(), ...moment("at", "when") });
 const HOOK = object({
@@ -60,7 +60,7 @@ export const HOOK_ENDPOINTS = {
     about: "Events that an endpoint did not take while they were kept, oldest first.",
     takes: {
       name: HOOK_NAME,
-      limit: pages(EVENTS)["limit"]!,
+      limit: atMost(EVENTS),
       after: bounded(0, Number.MAX_SAFE_INTEGER, "the `next` of the page before"),
     },
     answers: success({

@@ -4,15 +4,17 @@ import { HIGHEST_RATE, JOBS } from "../bounds.ts";
 import { NOTIFICATION_ID } from "./common.ts";
 import { list, type Members, map, moment, object, success, text, whole, word, yes } from "./schema.ts";
 import type { Endpoints } from "./spec.ts";
-import { bounded, flag } from "./takes.ts";
+import { atMost, bounded, flag } from "./takes.ts";
 
-export const JOB_MEMBERS: Members = {
+const STATES = ["scheduled", "deferred", "running", "paused", "cancelled", "finished"];
+export const JOB_STATE = word(STATES);
+const JOB_MEMBERS: Members = {
   job: whole("rises with each call"),
   id: text("the notification's id"),
   type: text(),
   text: text("of the notification, shortened"),
   target: word(["all", "tag", "pushIds", "uids"]),
-  state: word(["scheduled", "deferred", "running", "paused", "cancelled", "finished"]),
+  state: JOB_STATE,
   dryRun: yes(),
   "rate?": whole("devices per second at most"),
   ...moment("acceptedAt", "when the call came"),
@@ -42,8 +44,8 @@ export const JOB_ENDPOINTS = {
     access: "read",
     about: "The calls of notification that reach many or wait, newest first.",
     takes: {
-      state: word(["scheduled", "deferred", "running", "paused", "cancelled", "finished"], "only those"),
-      limit: bounded(1, JOBS.most, "how many at most", JOBS.usual),
+      state: word(STATES, "only those"),
+      limit: atMost(JOBS),
       before: bounded(1, Number.MAX_SAFE_INTEGER, "the `next` of the page before"),
     },
     answers: success({ jobs: list(JOB), "next?": whole("the `before` of the next page") }),

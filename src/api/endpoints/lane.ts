@@ -57,11 +57,7 @@ export const LANE_ENDPOINTS = {
     access: "change",
     audited: "always",
     about: "Ask a vendor with a token that nobody has what it thinks of our credentials; nobody is sent anything.",
-    takes: {
-      provider: text("the vendor: apns, fcm, huawei ..."),
-      app: text("the bundle id or package name"),
-      host: text("of Web Push: the push service"),
-    },
+    takes: { ...LANE, host: text("of Web Push: the push service") },
     answers: success({
       verdict: word(["well", "denied", "paused", "trouble"]),
       text: text("the same in words"),

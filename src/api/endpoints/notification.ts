@@ -12,7 +12,7 @@ import {
   TIME_TO_LIVE,
   UIDS,
 } from "./common.ts";
-import { JOB, JOB_MEMBERS } from "./job.ts";
+import { JOB, JOB_STATE } from "./job.ts";
 import { list, map, moment, object, open, success, text, whole, word, yes } from "./schema.ts";
 import { type Endpoints, isToMany } from "./spec.ts";
 import { bounded, flag, pages, time } from "./takes.ts";
@@ -104,7 +104,7 @@ export const NOTIFICATION_ENDPOINTS = {
       text: text(),
       "notification?": open("as it was accepted"),
       "timeToLive?": whole(),
-      state: JOB_MEMBERS["state"]!,
+      state: JOB_STATE,
       ...moment("acceptedAt", "when the newest call came"),
       ...moment("sendAt?", "when it was to begin"),
       "reached?": object(

@@ -28,7 +28,11 @@ const FLOW: Members = { packetAverage10s: whole("packets written in the last 10 
 const NUMBERS = list(number());
 const CURVES = object({
   timestamps: list(whole()),
-  ...{ total: NUMBERS, latency: NUMBERS, latencyDay: NUMBERS, successRate: NUMBERS, successRateDay: NUMBERS },
+  total: NUMBERS,
+  latency: NUMBERS,
+  latencyDay: NUMBERS,
+  successRate: NUMBERS,
+  successRateDay: NUMBERS,
 });
 const DAYS_BACK = bounded(1, DAYS, "so many, the last of them today", USUAL_DAYS);
 const FORMAT = word(["json", "csv"], "json, or csv: a table for a spreadsheet, by UTC");
@@ -115,24 +119,21 @@ export const STATS_ENDPOINTS = {
     about: "Sums of one key by the hour, of the last 7 days.",
     takes: { key: text("one of stats/getQueryDataKeys") },
     answers: object({
-      ...{
-        totalCount: number(),
-        totalSuccess: number(),
-        avgLatency: number("milliseconds"),
-        successRate: number("0 to 1"),
-      },
-      ...{ countPerSecond: number(), countPerMinute: number() },
+      totalCount: number(),
+      totalSuccess: number(),
+      avgLatency: number("milliseconds"),
+      successRate: number("0 to 1"),
+      countPerSecond: number(),
+      countPerMinute: number(),
       chartData: either(CURVES, { type: "array", maxItems: 0 }),
       stats: list(
         object({
           _id: object({ timestamp: text("ISO text"), key: text() }),
-          ...{
-            totalCount: number(),
-            successCount: number(),
-            totalLatency: number(),
-            errorCount: number(),
-            time: text(),
-          },
+          totalCount: number(),
+          successCount: number(),
+          totalLatency: number(),
+          errorCount: number(),
+          time: text(),
         }),
       ),
     }),

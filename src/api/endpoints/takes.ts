@@ -22,8 +22,10 @@ export const bounded = (least: number, most: number, why: string, usual?: number
   ...(usual === undefined ? {} : { default: usual }),
   description: why,
 });
-export const pages = ({ usual, most }: Paged): Members => ({
-  limit: bounded(1, most, "how many at most", usual),
+/** `limit` of a list. */
+export const atMost = ({ usual, most }: Paged): Schema => bounded(1, most, "how many at most", usual);
+export const pages = (paged: Paged): Members => ({
+  limit: atMost(paged),
   after: text("the `next` of the page before"),
 });
 export const time = (why: string): Schema => ({

@@ -46,7 +46,7 @@ export const TOPIC_ENDPOINTS = {
     access: "read",
     surveys: true,
     about: "One topic: connections in it, how much goes through it, and what is kept for it.",
-    takes: { topic: text("the topic's name") },
+    takes: { topic: TOPIC },
     answers: success({
       topic: text(),
       count: whole("connections"),

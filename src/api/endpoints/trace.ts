@@ -2,7 +2,7 @@
 import { MOST_MINUTES, TRACE_LINES, USUAL_MINUTES } from "../bounds.ts";
 import { list, moment, object, success, text, whole, word, yes } from "./schema.ts";
 import type { Endpoints } from "./spec.ts";
-import { bounded } from "./takes.ts";
+import { atMost, bounded } from "./takes.ts";
 
 const TRACE = object({
   trace: text("its name"),
@@ -55,7 +55,7 @@ export const TRACE_ENDPOINTS = {
     takes: {
       trace: text("its name"),
       after: bounded(0, Number.MAX_SAFE_INTEGER, "the number of the last line that is known"),
-      limit: bounded(1, TRACE_LINES.most, "how many at most", TRACE_LINES.usual),
+      limit: atMost(TRACE_LINES),
     },
     answers: success({
       trace: TRACE,
