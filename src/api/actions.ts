@@ -11,45 +11,18 @@ import type { Lanes, LaneTest } from "../core/lane.ts";
 import type { Language } from "../core/language.ts";
 import type { Live } from "../core/live.ts";
 import type { Revocation } from "../core/login.ts";
-import type { NotificationContent, NotificationId, QuietHours, ReachOrder } from "../core/notification.ts";
-import type {
-  AcceptOptions,
-  FailedFilter,
-  NotificationTarget,
-  Once,
-  Outbox,
-  Retried,
-  RetryOptions,
-} from "../core/outbox.ts";
+import type { NotificationContent, NotificationId } from "../core/notification.ts";
+import type { NotifyRequest } from "../core/notify.ts";
+import type { FailedFilter, Once, Outbox, Retried, RetryOptions } from "../core/outbox.ts";
 import type { KeptPacket } from "../core/packet.ts";
-import type { Pushed } from "../core/push.ts";
+import type { Draft, Pushed, PushTarget } from "../core/push.ts";
 import type { Series } from "../core/rings.ts";
-import type { Target } from "../core/target.ts";
 import type { TestDevices } from "../core/test-devices.ts";
 import type { TracePage, TraceTarget, TraceView } from "../core/trace.ts";
 import type { AppId, Quota, VendorName, Weighed } from "../core/vendor.ts";
 
-export type PushTarget = Exclude<Target, { kind: "tag" } | { kind: "all" }>;
-
-export interface PushDraft {
-  readonly event: "p" | "push";
-  /** JSON text without line breaks; for `push` an object's. */
-  readonly body: string;
-  /** Milliseconds; 0: only for those who are connected now. */
-  readonly timeToLive: number;
-}
-
-export interface NotificationOptions extends AcceptOptions {
-  readonly id?: NotificationId;
-  readonly target: NotificationTarget;
-  readonly timeToLive: number;
-  readonly type?: string;
-  /** Epoch milliseconds. */
-  readonly sendAt?: number;
-  readonly quiet?: QuietHours;
-  readonly reach?: ReachOrder;
-  readonly callerAddress: string;
-}
+/** All but what is shown. */
+export type NotificationOptions = Omit<NotifyRequest, "content">;
 
 /** What Apple said of a relayed batch (api 3.11). */
 export interface Relayed {
@@ -108,7 +81,7 @@ export interface Actions {
    * A promise resolves once the packet is as safe as the caller asked for; otherwise that was so before it returned.
    * @param requestId for the log
    */
-  push(target: PushTarget, draft: PushDraft, once: Once | undefined, requestId: string): Pushed | Promise<Pushed>;
+  push(target: PushTarget, draft: Draft, once: Once | undefined, requestId: string): Pushed | Promise<Pushed>;
   /** Resolves once the notification would survive a crash. @param requestId for the log */
   notify(content: NotificationContent, options: NotificationOptions, requestId: string): Promise<NotificationId>;
   readonly outbox: Pick<Outbox, "at" | "last" | "jobs" | "order" | "setRate" | "notification" | "deliveries">;

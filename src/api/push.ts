@@ -1,7 +1,8 @@
 // /api/push: data for live sockets, kept for replay when it has a time to live (api 3.1).
 import { PushError } from "../core/errors.ts";
+import type { Draft, PushTarget } from "../core/push.ts";
 import type { Response } from "../http/message.ts";
-import type { Actions, PushDraft, PushTarget } from "./actions.ts";
+import type { Actions } from "./actions.ts";
 import { pushed } from "./answer.ts";
 import type { Caller } from "./auth.ts";
 import { isJson } from "./json.ts";
@@ -24,7 +25,7 @@ export function push(
     throw new PushError("invalid", "pushId or uid or topic can't be present at the same time");
   }
   const target = targetOf(params, topic, pushIds, uids);
-  const draft: PushDraft = { event, body, timeToLive: params.timeToLive() };
+  const draft: Draft = { event, body, timeToLive: params.timeToLive() };
   const once = onceOf(params, repeatKey, "/push");
   const done =
     once instanceof Promise
@@ -33,7 +34,7 @@ export function push(
   return done instanceof Promise ? done.then(pushed) : pushed(done);
 }
 
-function contentOf(params: Params): Pick<PushDraft, "event" | "body"> {
+function contentOf(params: Params): Pick<Draft, "event" | "body"> {
   const body = params.payload("json");
   if (body !== undefined) return { event: "p", body };
   const data = params.text("data");

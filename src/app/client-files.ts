@@ -1,16 +1,8 @@
 // What the client port serves to pages besides connections: our own client at /client/pushbox.js, and a page of examples.
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
+import type { ServedFile } from "../sockets/transport/types.ts";
 import { clientFile } from "./assets.ts";
-
-interface ServedFile {
-  readonly path: string;
-  readonly type: string;
-  readonly body: () => string | Uint8Array;
-  readonly gzip?: Uint8Array;
-  readonly tag?: string;
-  readonly headers?: readonly (readonly [name: string, value: string])[];
-}
 
 const SCRIPT = "text/javascript; charset=UTF-8";
 const FILES: readonly (readonly [name: string, type: string])[] = [

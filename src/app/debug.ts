@@ -1,8 +1,8 @@
 // What `log_level = "debug"` shows, and the lines on what backends ask for. README.md lists them all.
-import type { NotificationOptions, PushDraft, PushTarget } from "../api/actions.ts";
+import type { NotificationOptions } from "../api/actions.ts";
 import type { Debug } from "../core/debug.ts";
 import type { NotificationContent, NotificationId } from "../core/notification.ts";
-import type { Pushed } from "../core/push.ts";
+import type { Draft, Pushed, PushTarget } from "../core/push.ts";
 import type { Target } from "../core/target.ts";
 import { Traces } from "../core/trace.ts";
 import type { Log } from "./log.ts";
@@ -32,7 +32,7 @@ export function createDebug(log: Log): { readonly debug: Debug; readonly traces:
 export function showPush(
   debug: Debug,
   target: PushTarget,
-  { event, body, timeToLive }: PushDraft,
+  { event, body, timeToLive }: Draft,
   requestId: string,
   done: Pushed | Promise<Pushed>,
 ): Pushed | Promise<Pushed> {

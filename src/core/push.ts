@@ -11,10 +11,12 @@ import type { Target } from "./target.ts";
 
 export type PushTarget = Exclude<Target, { kind: "tag" } | { kind: "all" }>;
 
-/** What a caller wants delivered. `body` is JSON text; for `push` an object's. `timeToLive` in milliseconds, 0: not kept. */
+/** What a caller wants delivered. */
 export interface Draft {
   readonly event: "p" | "push";
+  /** JSON text without line breaks; for `push` an object's. */
   readonly body: string;
+  /** Milliseconds; 0: only for those who are connected now. */
   readonly timeToLive: number;
 }
 
