@@ -193,7 +193,7 @@ else {
     next = { logLevel: "warn", trustClientUid: true };
     await person.press("Compare again");
     await person.reads("trust_client_uid");
-    t.ok(await person.sees("restart"));
+    await person.reads("restart");
     await person.press("Reload");
     await person.page.until('document.querySelector("dialog[open] form")');
     await person.page.run('document.querySelector("dialog form").requestSubmit()');
@@ -213,7 +213,8 @@ else {
     await ann.page.until(
       '[...document.querySelectorAll("tbody tr")].length === 1 && document.querySelector("tbody").innerText.includes("connection/close")',
     );
-    t.ok(await ann.sees("done"));
+    await ann.reads("done");
+    t.same(ann.complaints(), []);
   });
 
   t.test("API reference: an endpoint is found, read and tried; what it refuses is shown", async (t) => {
@@ -227,8 +228,8 @@ else {
     await ann.open("#/reference/topicOnline", "Parameters");
     await ann.press("Call it");
     await ann.reads("topic is required");
-    t.ok(await ann.sees("The server refused"));
-    t.ok(await ann.sees("curl "), "the same for a terminal");
+    await ann.reads("The server refused");
+    t.match(await ann.page.run("document.body.innerText"), "curl ", "the same for a terminal");
   });
 
   t.test("every page fits, speaks both languages, is light and dark, and shuts nobody out", async (t) => {

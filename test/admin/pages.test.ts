@@ -114,13 +114,13 @@ else {
       for (const kind of ["android", "ios", "web"])
         await ann.page.until(`document.querySelector(".phone.${kind} .bubble").innerText.includes("Autumn sale")`);
       await ann.reads("xiaomi");
-      t.ok(await ann.sees("/ 4,096 bytes"));
+      await ann.reads("/ 4,096 bytes");
       await ann.fill("Payload for the app (JSON object)", JSON.stringify({ huge: "x".repeat(5000) }));
       await ann.reads("fcm: the payload has");
       await ann.fill("Payload for the app (JSON object)", "{");
       await ann.press("Send");
       await ann.reads("No JSON object");
-      t.ok(await ann.sees("Say who"));
+      await ann.reads("Say who");
       t.equal((await server.ok("job/list", {}))["jobs"]?.toString(), "", "nothing was sent");
     },
   );
@@ -178,9 +178,9 @@ else {
     await ann.open(`#/notifications/${id}`, "Device by device");
     await ann.press("Why?");
     await ann.reads("What helps:");
-    t.ok(await ann.sees("The token is dead"));
+    await ann.reads("The token is dead");
     for (const step of ["Accepted here", "Prepared for the device", "Vendor's answer", "Arrived", "Opened"])
-      t.ok(await ann.sees(step), step);
+      await ann.reads(step);
     await ann.press("The device");
     await ann.reads("Latest notifications");
     await ann.page.until(`document.querySelector('main a[href^="#/why"]')`);

@@ -172,7 +172,9 @@ export class Person {
     await this.page.command("Input.dispatchKeyEvent", { type: "keyUp", ...about });
   }
 
+  /** Into the field that has the focus, once one has it. */
   async types(text: string): Promise<void> {
+    await this.page.until('document.activeElement?.matches("input, textarea")');
     await this.page.command("Input.insertText", { text });
   }
 

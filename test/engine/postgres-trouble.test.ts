@@ -150,7 +150,7 @@ else {
       const way = await openProxy(join(server.directory, ".s.PGSQL.5432"));
       t.teardown(() => way.close());
       const at = `postgres://test@127.0.0.1:${way.port}/${/test\d+/.exec(url)}`;
-      const { engine, told } = await node(t, "silent", 1000, {}, at);
+      const { engine, told } = await node(t, "silent", 2000, {}, at);
       await engine.broker.publish([toTopic("room", "first", later())]);
       const pids = await Promise.all(["turns", "listen", "beat"].map((purpose) => backend("silent", purpose)));
       way.cut(false);
@@ -165,7 +165,7 @@ else {
   await t.test(
     "cluster: who has not heard for a while closes its clients, and is not ready until it hears",
     async (t) => {
-      const { engine, told } = await node(t, "deaf", 300);
+      const { engine, told } = await node(t, "deaf", 2000);
       await engine.probe();
       // Connections are still made, and not answered.
       t.teardown(() => server.process.kill("SIGCONT"));

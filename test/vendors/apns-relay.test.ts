@@ -160,7 +160,7 @@ t.test(
     const servers = [await serving(t), await serving(t), await serving(t)];
     const urls = servers.map(({ url }) => url);
     const dialect = {
-      ...plain({ timeout: 1500 }),
+      ...plain({ timeout: 3000 }),
       peers: () => urls.map((url) => appAt(url, "a", url)) as [ReturnType<typeof appAt>],
       decode: (...[, { status }, all]: Parameters<ReturnType<typeof plain>["decode"]>) =>
         all.map(() =>

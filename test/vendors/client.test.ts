@@ -21,7 +21,7 @@ import { appAt, kinds, plain, providing, recipients, serving, silent } from "./p
 
 t.test("an app whose requests hang leaves the others of its account their share", async (t) => {
   const server = await serving(t);
-  const own = providing(t, plain({ streams: 20, timeout: 1500 }), [appAt(server.url, "a"), appAt(server.url, "b")]);
+  const own = providing(t, plain({ streams: 20, timeout: 4000 }), [appAt(server.url, "a"), appAt(server.url, "b")]);
   await own.send("a", notification(), recipients(1), NOW);
   server.misbehave({ match: ({ query }) => query.get("app") === "a", times: 1000, fault: { kind: "never" } });
   const hanging = own.send("a", notification(), recipients(100), NOW);
@@ -85,7 +85,7 @@ t.test("a server that is not there, or accepts and says nothing, is trouble that
   const mute = createServer((socket) => sockets.add(socket.on("error", () => undefined)));
   const port = await freePort();
   await new Promise<void>((resolve) => mute.listen(port, "127.0.0.1", resolve));
-  const own = providing(t, plain({ timeout: 300 }), [appAt(`https://127.0.0.1:${port}`)]);
+  const own = providing(t, plain({ timeout: 1500 }), [appAt(`https://127.0.0.1:${port}`)]);
   t.same(kinds(await own.send("a", notification(), recipients(3), NOW)), ["retry", "retry", "retry"]);
   for (const socket of sockets) socket.destroy();
   await new Promise((resolve) => mute.close(resolve));
@@ -142,7 +142,7 @@ t.test("a proxy is not asked to reach a host that a device chose in our own netw
     { ...appAt(ours), publicOnly: true },
     { ...appAt(ours, "b"), publicOnly: true, vouched: true },
   ];
-  const own = providing(t, plain({ timeout: 1000 }), apps, { ca: authority.ca, proxy: url });
+  const own = providing(t, plain(), apps, { ca: authority.ca, proxy: url });
   t.match(await own.send("a", notification(), recipients(1), NOW), [
     { kind: "retry", scope: "token", reason: /ENOTPUBLIC/ },
   ]);
@@ -325,7 +325,7 @@ t.test("only public addresses are public", async (t) => {
 
 t.test("a host that a device chose is not reached in our own network", async (t) => {
   const server = await serving(t);
-  const own = providing(t, plain({ timeout: 1000 }), [
+  const own = providing(t, plain(), [
     { ...appAt(server.url), publicOnly: true },
     { ...appAt(server.url.replace("127.0.0.1", "localhost"), "b"), publicOnly: true },
   ]);

@@ -13,7 +13,7 @@ import { appAt, kinds, plain, providing, recipients, serving, silent } from "./p
 
 /** Milliseconds: more than any answer takes, on a busy machine too; and where some never come. */
 const PATIENT = 20_000;
-const TIMEOUT = 1000;
+const TIMEOUT = 2000;
 
 async function stage(t: Test, transport: Partial<Transport>, options: Partial<ServeOptions> = {}) {
   const http2 = transport.http2 ?? true;
@@ -187,7 +187,7 @@ t.test("a GOAWAY that leaves even what it took without an answer: unknown after 
   const { server, send, asked } = await stage(t, { http2: true, streams: 50, timeout: TIMEOUT });
   t.same(kinds(await send(1)), accepted(1));
   server.misbehave({ skip: 9, fault: { kind: "goaway", code: 0, reason: "Shutdown", silent: true } });
-  server.misbehave({ times: 9, fault: { kind: "slow", milliseconds: 100 } });
+  server.misbehave({ times: 9, fault: { kind: "slow", milliseconds: 1000 } });
   const outcomes = kinds(await send(30, 1));
   t.same(outcomes.slice(0, 10), retried(10), "those that it took");
   t.same(outcomes.slice(10), accepted(20), "the others go to a new connection");

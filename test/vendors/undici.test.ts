@@ -7,13 +7,16 @@ import { appAt, kinds, plain, providing, recipients, serving } from "./plain.ts"
 
 const IN_FLIGHT = 50;
 
-/** A connection is there; of what is sent next, the so many-th request meets the fault while all before it wait for an answer. */
-async function burst(t: Test, count: number, at: number, fault: Fault, timeout = 20_000) {
+/**
+ * A connection is there; of what is sent next, the so many-th request meets the fault while all before it wait for an answer.
+ * @param slow milliseconds until that: more than a busy machine takes to send them all
+ */
+async function burst(t: Test, count: number, at: number, fault: Fault, { timeout = 20_000, slow = 1500 } = {}) {
   const server = await serving(t);
   const own = providing(t, plain({ streams: IN_FLIGHT, timeout }), [appAt(server.url)]);
   t.same(kinds(await own.send("a", notification(), recipients(1, 1000), NOW)), ["accepted"]);
   server.misbehave({ skip: at - 1, fault });
-  server.misbehave({ times: count, fault: { kind: "slow", milliseconds: 150 } });
+  server.misbehave({ times: count, fault: { kind: "slow", milliseconds: slow } });
   const outcomes = await own.send("a", notification(), recipients(count), NOW);
   const asked = new Map<string, number>();
   for (const { path } of server.requests) asked.set(path, (asked.get(path) ?? 0) + 1);
@@ -101,7 +104,7 @@ t.test(
 );
 
 t.test("a request that is never answered costs itself alone, and the connection stays", async (t) => {
-  const { server, outcomes, again } = await burst(t, IN_FLIGHT, 20, { kind: "never" }, 2000);
+  const { server, outcomes, again } = await burst(t, IN_FLIGHT, 20, { kind: "never" }, { timeout: 4000, slow: 10 });
   t.same(
     kinds(outcomes).filter((kind) => kind !== "accepted"),
     ["retry"],
