@@ -11,7 +11,7 @@ t.test(
       devices: 20,
       seed: 1,
       absent: false,
-      limit: 60_000,
+      limit: 240_000,
       tell: (line) => t.comment(line),
     });
     t.strictSame(result.problems, []);

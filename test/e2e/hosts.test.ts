@@ -72,7 +72,11 @@ for (const [trouble, status, wanted] of [
         ({ state, retried }) => state === wanted.state && Number(retried) > 0,
       );
       t.match(lane, { ...wanted, depth: 24, accepted: 0 });
-      t.match(await laneOf(server, vendor.server.url), { state: "running", depth: 0, accepted: 24, retried: 0 });
+      const well = await eventually(
+        () => laneOf(server, vendor.server.url),
+        ({ accepted, depth }) => accepted === 24 && depth === 0,
+      );
+      t.match(well, { state: "running", retried: 0 });
       const said = await deliveriesOf(server, id);
       t.equal(said.filter(({ state }) => state === "accepted").length, 24);
       t.equal(said.filter(({ state }) => state === "queued").length, 24, "and no subscription is given up");

@@ -1,7 +1,6 @@
 // Apple through another server: two real pushboxes, of which one has Apple's key, in front of a faithful copy of Apple's service.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { createAuthority } from "../../src/lab/authority.ts";
@@ -9,6 +8,7 @@ import { register } from "../../src/lab/devices.ts";
 import { serve } from "../../src/lab/server.ts";
 import { fakeApns } from "../../src/lab/vendors/apns.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
+import { freePort } from "../support/ports.ts";
 
 const BUNDLE = "com.example.lab";
 const KEY = "relay-key-0123456789";
@@ -67,15 +67,6 @@ function made(directory: string, name: string): string {
   return join(directory, name);
 }
 
-/** Where nobody listens. */
-async function nowhere(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 /** `vendor` is only what the device calls itself. */
 const device = (at: TestApp, vendor: string, token: string, app = BUNDLE): Promise<string> =>
   register(at.clientUrl, { vendor, platform: "ios", type: "apn", app, token });
@@ -101,7 +92,7 @@ const settled = ({ state }: Delivered): boolean => !["queued", "leased"].include
 t.test("API 28: a server without Apple's key sends through one that has it, and forgets what is dead", async (t) => {
   const scene = await stage(t);
   const { apple, relay } = scene;
-  const down = `https://127.0.0.1:${await nowhere()}`;
+  const down = `https://127.0.0.1:${await freePort()}`;
   const at = await caller(t, scene, { bundle_id: BUNDLE, relays: [down, relay.apiUrl], relay_key: KEY });
   const good = await device(at, "good", hex(1));
   const other = await device(at, "other", hex(2));
@@ -162,8 +153,8 @@ t.test(
 
 t.test("while all relays are down nothing is lost; one like the first socket.io-push takes it over", async (t) => {
   const scene = await stage(t);
-  const port = await nowhere();
-  const relays = [`http://127.0.0.1:${port}`, `https://127.0.0.1:${await nowhere()}`];
+  const port = await freePort(); // where nobody listens
+  const relays = [`http://127.0.0.1:${port}`, `https://127.0.0.1:${await freePort()}`];
   const at = await caller(t, scene, { bundle_id: BUNDLE, relays });
   const [good, bad] = [await device(at, "good", hex(1)), await device(at, "bad", hex(2))];
   await send(at, "n1", [good, bad]);

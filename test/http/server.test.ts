@@ -12,6 +12,7 @@ import type { Handler, Site } from "../../src/http/message.ts";
 import { HttpError } from "../../src/http/message.ts";
 import type { HttpOptions, HttpServer } from "../../src/http/server.ts";
 import { createServer } from "../../src/http/server.ts";
+import { freePort } from "../support/ports.ts";
 
 const text = (status: number, body: string) => ({ status, headers: [], body });
 
@@ -445,7 +446,7 @@ test("a server that takes any free port takes another one when somebody was fast
 });
 
 test("a restarted server has its port back at once, although the previous one closed its connections", async (t) => {
-  const [first, port] = await start(t, sizes);
+  const [first, port] = await start(t, sizes, { port: await freePort() }); // which no other test is given meanwhile
   const clients = Array.from({ length: 3 }, () => open(port));
   for (const client of clients) {
     client.write("GET /a HTTP/1.1\r\nHost: a\r\n\r\n");

@@ -10,6 +10,7 @@ import t from "tap";
 import { addressList, addressText, callerAddress, limitedAs } from "../../../src/http/uws/address.ts";
 import { Clock, tickFor } from "../../../src/sockets/transport/clock.ts";
 import { createGateway } from "../../../src/sockets/transport/server.ts";
+import { freePort } from "../../support/ports.ts";
 import { defaults, echo, Poller, pending, serve, talk } from "./harness.ts";
 
 const WS = "EIO=4&transport=websocket";
@@ -331,7 +332,7 @@ t.test("settings that native code would choke on are refused by name", async (t)
 });
 
 t.test("closing answers pending polls, closes websockets, says no 41 and frees the port", async (t) => {
-  const served = await serve(t, talk());
+  const served = await serve(t, talk(), { port: await freePort() });
   const ws = served.ws("EIO=3&transport=websocket");
   await ws.sid();
   await ws.next();
