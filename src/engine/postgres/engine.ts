@@ -176,6 +176,7 @@ export async function openPostgresEngine(options: PostgresEngineOptions): Promis
     if (gone.length === 0) return;
     events.lookAgain();
     cluster.work();
+    cluster.tell("work", null); // another one may own by now what was waiting for this
   }
   await carrier.start();
   // Whoever came since the first look either hears the question, or is seen now.
