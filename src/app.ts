@@ -410,6 +410,7 @@ export async function startApp(
     await recall(engine, gate, now());
     await telling.start();
     await certificates.load();
+    await together.start();
     ports.client = await gateway.listen();
     ports.api = await server.listen();
     const shown = await web?.listen(ports.client);

@@ -7,7 +7,7 @@ import type { HookStatus, Hooks } from "../core/hooks.ts";
 import type { LaneStatus, Lanes } from "../core/lane.ts";
 import type { Live } from "../core/live.ts";
 import type { Rings, Series } from "../core/rings.ts";
-import type { NotedLine, TracePage, Traces, TraceTarget, TraceView } from "../core/trace.ts";
+import type { NotedLine, SharedTrace, TracePage, Traces, TraceTarget, TraceView } from "../core/trace.ts";
 
 /** What a node tells of itself. Rates are per second, over the last ten. */
 type Figures = Pick<NodeView, "version" | "connections" | "sessions" | "rates">;
@@ -33,6 +33,8 @@ export interface Own {
 type Together = Pick<Actions, "live" | "lanes" | "hooks" | "traces" | "rings" | "nodes">;
 
 export interface Joined {
+  /** Takes up what the others are at. Before the first client; a node that is silent is not waited for. */
+  start(): Promise<void>;
   readonly actions: Together & Pick<Actions, "watched">;
   /** Of each node that answers, by its number. */
   totals(): Promise<ReadonlyMap<number, Totals>>;
@@ -42,10 +44,12 @@ export interface Joined {
 
 /** Milliseconds for what takes a node longer than a question about its sockets. */
 const PATIENCE = 10_000;
+/** A node that starts waits for the others so long, milliseconds; what they answer later is taken up as well. */
+const START_WITHIN = 1000;
 
 export function joinNodes(cluster: Cluster | undefined, own: Own): Joined {
   if (cluster === undefined)
-    return { actions: alone(own), totals: async () => new Map([[0, own.totals()]]), reload: async () => [] };
+    return { start: async () => {}, actions: alone(own), totals: async () => new Map([[0, own.totals()]]), reload: async () => [] };
 
   cluster.answer("lanes", () => own.lanes.inHand());
   cluster.answer("resume", async (which: Partial<Lane>) => own.lanes.resume(which));
@@ -61,10 +65,14 @@ export function joinNodes(cluster: Cluster | undefined, own: Own): Joined {
       (error: unknown) => (error instanceof Error ? error.message : String(error)),
     ),
   );
-  answerTraces(cluster, own);
+  const followTraces = answerTraces(cluster, own);
 
   const together = asked(cluster, own, () => {});
   return {
+    async start() {
+      const followed = followTraces().catch(() => {}); // the store is in trouble: there are no traces to be had
+      await Promise.race([followed, new Promise((resolve) => setTimeout(resolve, START_WITHIN).unref())]);
+    },
     actions: {
       ...together,
       watched(actions) {
@@ -302,7 +310,8 @@ const TOLD_AFTER = 100;
 /** Characters of a line between nodes: a message is short. */
 const LONGEST = 1000;
 
-function answerTraces(cluster: Cluster, own: Own): void {
+/** Returns what a node does that has just started: it follows the traces of the others. */
+function answerTraces(cluster: Cluster, own: Own): () => Promise<void> {
   let lines: { to: number; trace: string; line: NotedLine }[] = [];
   function forward(to: number, trace: string, line: NotedLine): void {
     const text = line.text.length > LONGEST ? `${line.text.slice(0, LONGEST)}...` : line.text;
@@ -312,11 +321,15 @@ function answerTraces(cluster: Cluster, own: Own): void {
       lines = [];
     }, TOLD_AFTER).unref();
   }
-  cluster.answer("trace/follow", async (to: number, name: string, target: TraceTarget, minutes: number) => {
-    own.traces.follow(name, target, minutes, (line) => forward(to, name, line));
-    await own.traced(target);
+  async function follow(to: number, trace: SharedTrace): Promise<true> {
+    own.traces.follow(trace, (line) => forward(to, trace.name, line));
+    await own.traced(trace.target);
     return true;
-  });
+  }
+  cluster.answer("trace/follow", (to: number, name: string, target: TraceTarget, minutes: number) =>
+    follow(to, { name, target, minutes }),
+  );
+  cluster.answer("trace/running", async () => own.traces.shared());
   cluster.answer("trace/list", async () => own.traces.list());
   cluster.answer("trace/get", async (name: string, after: number, limit: number) => own.traces.get(name, after, limit));
   cluster.answer("trace/stop", async (name: string) => {
@@ -328,4 +341,9 @@ function answerTraces(cluster: Cluster, own: Own): void {
   cluster.hear("traced", (all) => {
     for (const { to, trace, line } of all) if (to === cluster.node()) own.traces.noted(trace, line);
   });
+
+  return async () => {
+    const { answers } = await cluster.ask<readonly SharedTrace[]>("trace/running", [], undefined, PATIENCE);
+    for (const [to, traces] of answers) for (const trace of traces) await follow(to, trace);
+  };
 }

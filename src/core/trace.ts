@@ -46,6 +46,14 @@ export interface TracePage {
   readonly lines: readonly TraceLine[];
 }
 
+/** What another process has to know of a trace. */
+export interface SharedTrace {
+  readonly name: string;
+  readonly target: TraceTarget;
+  /** That are left. */
+  readonly minutes: number;
+}
+
 /** Of a trace that another process keeps: what is noted here goes there. */
 export type NotedLine = Omit<TraceLine, "line">;
 
@@ -99,9 +107,18 @@ export class Traces {
   }
 
   /** Notes for another process what a trace of its own is about. Ends by itself, or by `stop`. */
-  follow(name: string, target: TraceTarget, minutes: number, forward: (line: NotedLine) => void): void {
+  follow({ name, target, minutes }: SharedTrace, forward: (line: NotedLine) => void): void {
     this.tick();
     this.#add({ ...target, name, forward, ...this.#begun(minutes) });
+  }
+
+  /** Those that run here, as `follow` takes them in another process. */
+  shared(): readonly SharedTrace[] {
+    this.tick();
+    const now = this.#now();
+    return this.#own()
+      .filter(({ running }) => running)
+      .map((trace) => ({ name: trace.name, target: targetOf(trace), minutes: (trace.until - now) / MINUTE }));
   }
 
   /** What another process has noted for a trace of this one. */
@@ -210,14 +227,20 @@ const fits = (trace: TraceTarget, who: TraceTarget): boolean =>
   (trace.address !== undefined && trace.address === who.address) ||
   (trace.topic !== undefined && trace.topic === who.topic);
 
-const view = ({ name, pushId, uid, address, topic, startedAt, until, running, count, lines }: Trace): TraceView => ({
-  trace: name,
+const targetOf = ({ pushId, uid, address, topic }: Trace): TraceTarget => ({
   ...(pushId === undefined ? {} : { pushId }),
   ...(uid === undefined ? {} : { uid }),
   ...(address === undefined ? {} : { address }),
   ...(topic === undefined ? {} : { topic }),
-  ...{ running, startedAt, until, lines: count, forgotten: count - lines.length },
 });
+
+const view = (trace: Trace): TraceView => {
+  const { name, startedAt, until, running, count, lines } = trace;
+  return {
+    ...{ trace: name, ...targetOf(trace) },
+    ...{ running, startedAt, until, lines: count, forgotten: count - lines.length },
+  };
+};
 
 const MASK = "***";
 /** What a JWT looks like, wherever it is. */

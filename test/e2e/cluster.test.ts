@@ -111,6 +111,33 @@ else {
     await client.close();
   });
 
+  await t.test("cluster: a node that starts later follows the traces that run by then", async (t) => {
+    const url = await server.database();
+    const start = (node: string): Promise<TestApp> =>
+      startTestApp(t, { engine: "postgres", node, data: t.testdir({}), postgres: { url, schema: "pushbox" } });
+    const a = await start("a");
+    const begin = async (pushId: string, minutes: number): Promise<string> =>
+      ((await a.ok("trace/start", { pushId, minutes })) as { trace: { trace: string } }).trace.trace;
+    const [runs, ended] = [await begin("device-followed", 10), await begin("device-no-more", 10)];
+    await a.ok("trace/stop", { trace: ended });
+    const b = await start("b");
+    const clients = [await RawClient.open(b.clientPort), await RawClient.open(b.clientPort)] as const;
+    const ids = ["device-no-more", "device-followed"] as const;
+    for (const [i, id] of ids.entries()) await clients[i]!.hello({ id });
+    const linesOf = async (trace: string): Promise<{ what: string; text: string }[]> =>
+      ((await a.ok("trace/get", { trace })) as { lines: { what: string; text: string }[] }).lines;
+    await until(
+      async () => {
+        for (const pushId of ids) await b.ok("push", { pushId, json: "1" });
+        return linesOf(runs);
+      },
+      (lines) => lines.some(({ what, text }) => what === "out" && text.includes('"p",1')),
+    );
+    t.same(await linesOf(ended), []);
+    t.match(await whole(b, "trace/stop", { trace: runs }), { trace: { running: false } });
+    for (const client of clients) await client.close();
+  });
+
   await t.test(
     "cluster: a lane is sent by its owner at once, whichever node took the call; orders reach it",
     async (t) => {
