@@ -277,6 +277,7 @@ export async function startApp(
     reload: (by) => held.reload(by),
   });
   const api: Api = createApi(apiOptions(config, log, debug), {
+    ...(engine.cluster === undefined ? {} : { node: engine.cluster.name }),
     push(target, draft, repeatable, requestId) {
       const pushed =
         repeatable === undefined

@@ -77,6 +77,8 @@ export interface NodeView extends NodeStatus {
 type Asked<Value> = Value | Promise<Value>;
 
 export interface Actions {
+  /** The name of this node, where there may be several: said with what it answers for itself alone. */
+  readonly node?: string;
   /**
    * A promise resolves once the packet is as safe as the caller asked for; otherwise that was so before it returned.
    * @param requestId for the log

@@ -21,6 +21,7 @@ const TEXTS: Readonly<Record<string, string>> = {
   "a node has not answered in time: this is what the others know": "有节点未及时应答：此处只有其他节点所知的内容",
   "the node that it is at, where there may be several": "所在的节点；仅在可能有多个节点时出现",
   "the node that sends for all, where there may be several": "代表全体发送的节点；仅在可能有多个节点时出现",
+  "the node that was asked, where there may be several": "被询问的节点；仅在可能有多个节点时出现",
   "how many at most": "最多多少条",
   "the `next` of the page before": "上一页返回的 `next`",
   "the `after` of the next page": "下一页的 `after`",

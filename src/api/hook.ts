@@ -25,7 +25,7 @@ export async function hookTest(params: Params, actions: Actions): Promise<Respon
   const name = required(params);
   const test = await actions.hooks.test(name);
   if (test === undefined) throw unknownHook(name);
-  return json({ code: "success", ...test });
+  return json({ code: "success", node: actions.node, ...test });
 }
 
 /** Events that an endpoint did not take while they were kept, oldest first; `next`, given back as `after`, goes on. */

@@ -42,7 +42,7 @@ export async function laneTest(params: Params, actions: Actions): Promise<Respon
   if (vendor === undefined || app === undefined) throw new PushError("invalid", "provider and app are required");
   const test = await actions.testLane({ vendor, app, ...(host === undefined ? {} : { host }) });
   if (test === undefined) throw new HttpError(404, `there is no entry of ${vendor} for ${app}`);
-  return json({ code: "success", ...test, text: TEST_TEXTS[test.verdict], tried: TRIED });
+  return json({ code: "success", node: actions.node, ...test, text: TEST_TEXTS[test.verdict], tried: TRIED });
 }
 
 const TRIED = "one notification to a token of this vendor's form that nobody has";

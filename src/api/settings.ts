@@ -5,23 +5,24 @@ import type { Actions, ComparedSettings } from "./actions.ts";
 import { json } from "./answer.ts";
 import { languageOf, type Params } from "./params.ts";
 
-export function configGet(params: Params, { settings }: Actions): Response {
+export function configGet(params: Params, { settings, node }: Actions): Response {
   const effective = settings.effective(languageOf(params));
   return json({
     code: "success",
+    node,
     settings: effective.settings,
     vendors: effective.vendors.map(({ vendor, ...entry }) => ({ provider: vendor, ...entry })),
   });
 }
 
-export async function configDiff({ settings }: Actions): Promise<Response> {
+export async function configDiff({ settings, node }: Actions): Promise<Response> {
   const { problems, ...compared } = await settings.compare();
-  return json({ code: "success", ...described(compared), ...(problems.length === 0 ? {} : { problems }) });
+  return json({ code: "success", node, ...described(compared), ...(problems.length === 0 ? {} : { problems }) });
 }
 
-export async function configReload({ settings }: Actions): Promise<Response> {
+export async function configReload({ settings, node }: Actions): Promise<Response> {
   try {
-    return json({ code: "success", ...described(await settings.reload("config/reload")) });
+    return json({ code: "success", node, ...described(await settings.reload("config/reload")) });
   } catch (error) {
     if (error instanceof PushError) throw error;
     // A certificate that does not fit, an entry of a vendor whose file is gone: it says what and where.

@@ -2,6 +2,7 @@
 import type { Actions, NodeView } from "../api/actions.ts";
 import type { Answers, Cluster } from "../core/cluster.ts";
 import { type Lane, laneName } from "../core/delivery.ts";
+import { PushError } from "../core/errors.ts";
 import { laneKey } from "../core/events.ts";
 import type { HookStatus, Hooks } from "../core/hooks.ts";
 import type { LaneStatus, Lanes } from "../core/lane.ts";
@@ -49,7 +50,12 @@ const START_WITHIN = 1000;
 
 export function joinNodes(cluster: Cluster | undefined, own: Own): Joined {
   if (cluster === undefined)
-    return { start: async () => {}, actions: alone(own), totals: async () => new Map([[0, own.totals()]]), reload: async () => [] };
+    return {
+      start: async () => {},
+      actions: alone(own),
+      totals: async () => new Map([[0, own.totals()]]),
+      reload: async () => [],
+    };
 
   cluster.answer("lanes", () => own.lanes.inHand());
   cluster.answer("resume", async (which: Partial<Lane>) => own.lanes.resume(which));
@@ -88,17 +94,24 @@ export function joinNodes(cluster: Cluster | undefined, own: Own): Joined {
       return new Map(answers).set(cluster.node(), own.totals());
     },
     async reload(by) {
-      const [{ answers, silent }, nodes] = await Promise.all([
-        cluster.ask<string | null>("reload", [by], undefined, PATIENCE),
-        cluster.nodes(),
-      ]);
-      const name = (node: number): string => nodes.find((one) => one.node === node)?.name ?? String(node);
+      const { answers, silent } = await cluster.ask<string | null>("reload", [by], undefined, PATIENCE);
+      const failed = [...answers].flatMap(([node, why]) => (why === null ? [] : [{ node, why }]));
+      const names = await namesOf(
+        cluster,
+        failed.map(({ node }) => node),
+      );
       return [
-        ...[...answers].flatMap(([node, why]) => (why === null ? [] : [`node ${name(node)}: ${why}`])),
-        ...silent.map((node) => `node ${name(node)} has not answered: reload it when it is back`),
+        ...failed.map(({ why }, i) => `${names[i]}: ${why}`),
+        ...(await namesOf(cluster, silent)).map((name) => `${name} has not answered: reload it when it is back`),
       ];
     },
   };
+}
+
+/** Like "node a"; by its number when even its name is not to be had. */
+async function namesOf(cluster: Cluster, nodes: readonly number[]): Promise<readonly string[]> {
+  const all = nodes.length === 0 ? [] : await cluster.nodes().catch(() => []);
+  return nodes.map((node) => `node ${all.find((one) => one.node === node)?.name ?? node}`);
 }
 
 const alone = (own: Own): Together => ({
@@ -140,8 +153,14 @@ function asked(cluster: Cluster, own: Own, missed: () => void): Together {
 
   /** Of the node that keeps the trace. */
   async function ofTrace<Answer>(question: string, args: readonly unknown[]): Promise<Answer | undefined> {
-    const { answers } = await ask<Answer | null>(question, args);
-    return [...answers.values()].find((answer) => answer !== null) ?? undefined;
+    const { answers, silent } = await ask<Answer | null>(question, args);
+    const found = [...answers.values()].find((answer) => answer !== null) ?? undefined;
+    if (found === undefined && silent.length > 0)
+      throw new PushError(
+        "unavailable",
+        `${(await namesOf(cluster, silent)).join(", ")} did not answer and may have this trace: ask again`,
+      );
+    return found;
   }
 
   return {

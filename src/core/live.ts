@@ -157,6 +157,7 @@ export interface Live {
   topics(prefix: string, after: string, limit: number): Promise<readonly TopicCount[]>;
   rates(topic: string): Promise<TopicRates>;
   connections(filter: ConnectionFilter, limit: number, most: number): Promise<ConnectionSample>;
+  /** Rejects with `PushError("unavailable")` when the node that it is at does not answer in time: it may be closed, or not. */
   disconnect(connection: string): Promise<boolean>;
   order(who: Who, order: LiveOrder): Promise<number>;
   /** The same, where there may be other nodes: one that does not answer in time is left out. */

@@ -81,7 +81,8 @@ else {
       { presence: [{ online: true }] },
       "the other one stays",
     );
-    t.match(await a.post("connection/close", { connection: "1" }), { status: 404 });
+    for (const connection of ["1", "999999-1", `${far?.["connection"]}0`])
+      t.match(await a.post("connection/close", { connection }), { status: 404 }, connection);
     await one.close();
   });
 
@@ -287,6 +288,8 @@ else {
     );
     t.notMatch(await a.ok("config/reload", {}), { warnings: [] });
     t.equal(reread, 1);
+    for (const path of ["config/get", "config/diff", "config/reload"])
+      t.match(await a.ok(path, {}), { node: "a" }, `${path} is of the node that is asked`);
     wrong = true;
     t.match(await a.ok("config/reload", {}), {
       warnings: [/^node b: nothing was changed: client\.port: write a number/],
@@ -325,8 +328,14 @@ else {
         () => a.ok("topicOnline", { topic: "room" }),
         ({ count, partial }) => count === 1 && partial === undefined,
       );
+      const { connections } = (await whole(a, "connection/list")) as { connections: { connection: string }[] };
+      const [{ connection } = { connection: "" }] = connections;
       b.child.kill("SIGSTOP");
       try {
+        const silent = { status: 503, body: { message: /^node b\b.* ask again$/ } };
+        t.match(await a.post("connection/close", { connection }), silent);
+        for (const path of ["trace/get", "trace/stop"])
+          t.match(await a.post(path, { trace: "elsewhere" }), silent, path);
         const answers = await Promise.all(
           calls.map(async ([path, fields]) => [path, await a.ok(path, fields)] as const),
         );
@@ -344,7 +353,8 @@ else {
           )["partial"],
           path,
         );
-      await client.close();
+      await a.post("connection/close", { connection }); // it may have been done when b went on
+      await client.closed;
     },
   );
 }

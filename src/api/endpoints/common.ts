@@ -33,5 +33,6 @@ export const QUOTA = object(
   FIGURES.quota,
 );
 export const HOOK_NAME = text("of one of [[hooks.tell]]");
+export const ANSWERING: Members = { "node?": text("the node that was asked, where there may be several") };
 export const NODE = "the node that it is at, where there may be several";
 export const OWNER = "the node that sends for all, where there may be several";

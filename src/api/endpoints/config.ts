@@ -1,4 +1,5 @@
 // /api/config and /api/config/*: the settings that hold (api 3.12, 6.9).
+import { ANSWERING } from "./common.ts";
 import { list, map, object, open, success, text, word, yes } from "./schema.ts";
 import type { Endpoints } from "./spec.ts";
 
@@ -37,13 +38,18 @@ export const CONFIG_ENDPOINTS = {
         }),
         "the entries of vendors",
       ),
+      ...ANSWERING,
     }),
   },
   "/config/diff": {
     access: "read",
     about: "What a reload would change now, and what needs a restart. Changes nothing.",
     takes: {},
-    answers: success({ changes: CHANGES, "problems?": list(text(), "why a reload would change nothing") }),
+    answers: success({
+      changes: CHANGES,
+      "problems?": list(text(), "why a reload would change nothing"),
+      ...ANSWERING,
+    }),
   },
   "/config/reload": {
     access: "change",
@@ -51,6 +57,6 @@ export const CONFIG_ENDPOINTS = {
     about:
       "Read the settings' sources and the certificates again, as SIGHUP does; with a mistake in them nothing is changed.",
     takes: {},
-    answers: success({ changes: CHANGES }),
+    answers: success({ changes: CHANGES, ...ANSWERING }),
   },
 } as const satisfies Endpoints;

@@ -45,7 +45,6 @@ export const CONNECTION_ENDPOINTS = {
   "/connection/close": {
     access: "change",
     audited: "always",
-    surveys: true,
     about: "Close one connection; its client comes back.",
     takes: { connection: text("its name, as connection/list tells it") },
     answers: success(),

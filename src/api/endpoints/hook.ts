@@ -1,6 +1,6 @@
 // /api/hook/*: the endpoints that events are sent to (api 3.20).
 import { EVENTS } from "../bounds.ts";
-import { HOOK_NAME, OWNER } from "./common.ts";
+import { ANSWERING, HOOK_NAME, OWNER } from "./common.ts";
 import { EVENT } from "./event.ts";
 import { list, map, moment, number, object, success, text, whole, word, yes } from "./schema.ts";
 import type { Endpoints } from "./spec.ts";
@@ -53,6 +53,7 @@ export const HOOK_ENDPOINTS = {
       "status?": whole("of the answer"),
       "reason?": text("why it was not delivered"),
       took: number("milliseconds"),
+      ...ANSWERING,
     }),
   },
   "/hook/dead": {

@@ -1,6 +1,6 @@
 // /api/lane/*: the ways to the vendors (api 6.13).
 import { FIGURES } from "../../core/figures.ts";
-import { LANE, OWNER, QUOTA } from "./common.ts";
+import { ANSWERING, LANE, OWNER, QUOTA } from "./common.ts";
 import { list, type Members, moment, number, object, success, text, whole, word, yes } from "./schema.ts";
 import type { Endpoints } from "./spec.ts";
 
@@ -64,6 +64,7 @@ export const LANE_ENDPOINTS = {
       "reason?": text("what the vendor said"),
       took: whole("milliseconds"),
       tried: text("what was asked"),
+      ...ANSWERING,
     }),
   },
 } as const satisfies Endpoints;

@@ -1,6 +1,7 @@
 // Who is online, of every node: each answers for its own sockets. A node that is silent counts as one without sockets.
 
 import type { Hub } from "../../core/engine.ts";
+import { PushError } from "../../core/errors.ts";
 import type { ConnectionSample, Live, Presence, SessionCounts, Watched } from "../../core/live.ts";
 import { localLive } from "../live.ts";
 import type { Nodes } from "./nodes.ts";
@@ -34,7 +35,7 @@ function hubOf(method: Question, args: readonly unknown[], answer: unknown): Pre
 /** A connection of node 3 is called 3-17. */
 const NAMED = /^(\d{1,15})-(.+)$/;
 
-const NAMING: ReadonlySet<Question> = new Set<Question>(["connections", "connectionsOf", "disconnect"]);
+const NAMING: ReadonlySet<Question> = new Set<Question>(["connections", "connectionsOf"]);
 
 export function sharedLive(hubs: readonly Hub[], nodes: Pick<Nodes, "node" | "alone" | "list">, survey: Survey): Live {
   const own = localLive(hubs);
@@ -84,10 +85,26 @@ export function sharedLive(hubs: readonly Hub[], nodes: Pick<Nodes, "node" | "al
     return (localLive(asHubs)[method] as Ask)(...args);
   }
 
+  /** Only the node is asked that has it; one that is gone has none. */
+  async function disconnect(connection: string): Promise<boolean> {
+    const node = Number(NAMED.exec(connection)?.[1]);
+    if (node === nodes.node()) return (await answer("disconnect", [connection])) as boolean;
+    const { answers, silent } = await survey.ask<boolean>("disconnect", [connection], node);
+    if (silent.length > 0)
+      throw new PushError(
+        "unavailable",
+        `node ${nameOf(node)}, which has this connection, has not answered: whether it is closed is not known, ask again`,
+      );
+    return answers.get(node) ?? false;
+  }
+
   const asked = (missed: () => void): Live =>
-    Object.fromEntries(
-      questions.map((method) => [method, (...args: readonly unknown[]) => both(method, args, missed)]),
-    ) as unknown as Live; // the methods of `own`, each with its arguments
+    ({
+      ...Object.fromEntries(
+        questions.map((method) => [method, (...args: readonly unknown[]) => both(method, args, missed)]),
+      ),
+      disconnect,
+    }) as unknown as Live; // the methods of `own`, each with its arguments
 
   return {
     ...asked(() => {}),
