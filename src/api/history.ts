@@ -61,24 +61,30 @@ function lineOf(
   columns: number,
   now: number,
 ): Line {
-  const zeros = (): number[] => new Array<number>(columns).fill(0);
-  const line = { key, count: zeros(), success: zeros(), error: zeros(), rate: zeros(), latency: zeros() };
+  const sums = Array.from({ length: columns }, () => ({ count: 0, success: 0, error: 0, latency: 0 }));
   for (const { timestamp, total, success, error, latency } of hours) {
-    const at = Math.floor((timestamp - from) / step);
-    if (at < 0 || at >= columns) continue;
+    const sum = sums[Math.floor((timestamp - from) / step)];
+    if (sum === undefined) continue;
     // Some keys count only how it ended.
-    line.count[at]! += total === 0 ? success + error : total;
-    line.success[at]! += success;
-    line.error[at]! += error;
-    line.latency[at]! += latency;
+    sum.count += total === 0 ? success + error : total;
+    sum.success += success;
+    sum.error += error;
+    sum.latency += latency;
   }
-  for (let at = 0; at < columns; at++) {
-    const samples = line.success[at]! || line.count[at]!;
-    line.latency[at] = samples === 0 ? 0 : Math.round(line.latency[at]! / samples);
-    const seconds = Math.min(step, Math.max(1000, now - from - at * step)) / 1000;
-    line.rate[at] = Math.round((1000 * line.count[at]!) / seconds) / 1000;
-  }
-  return line;
+  return {
+    key,
+    count: sums.map(({ count }) => count),
+    success: sums.map(({ success }) => success),
+    error: sums.map(({ error }) => error),
+    rate: sums.map(({ count }, at) => {
+      const seconds = Math.min(step, Math.max(1000, now - from - at * step)) / 1000;
+      return Math.round((1000 * count) / seconds) / 1000;
+    }),
+    latency: sums.map(({ count, success, latency }) => {
+      const samples = success || count;
+      return samples === 0 ? 0 : Math.round(latency / samples);
+    }),
+  };
 }
 
 export async function statsTypes(params: Params, actions: Actions): Promise<Response> {
