@@ -146,8 +146,15 @@ export function packets(keep: Keep, hands: Hands, epoch: string, topic: string, 
       one.rows.push(i);
     }
     const sorted = [...channels].sort(([a], [b]) => (a < b ? -1 : 1));
-    const rows = { at: [], nth: [], off: [], prev: [], expires: [], drop: [] } as Record<string, number[]>;
-    const texts = { id: [], event: [], body: [] } as Record<string, string[]>;
+    const rows: Record<"at" | "nth" | "off" | "prev" | "expires" | "drop", number[]> = {
+      at: [],
+      nth: [],
+      off: [],
+      prev: [],
+      expires: [],
+      drop: [],
+    };
+    const texts: Record<"id" | "event" | "body", string[]> = { id: [], event: [], body: [] };
     const keeps: number[] = [];
     for (const [at, [channel, one]] of sorted.entries()) {
       const most = keptOn(channel);
@@ -158,15 +165,15 @@ export function packets(keep: Keep, hands: Hands, epoch: string, topic: string, 
         one.drop = Math.max(one.drop, packet.expires);
         // One that is pushed out by newer ones of its own turn is never written.
         if (nth >= one.n - most) {
-          rows.at!.push(at + 1);
-          rows.nth!.push(nth + 1);
-          rows.off!.push(offsets[i]!);
-          rows.prev!.push(previous);
-          rows.expires!.push(packet.expires);
-          rows.drop!.push(one.drop);
-          texts.id!.push(packet.id);
-          texts.event!.push(packet.event);
-          texts.body!.push(packet.body);
+          rows.at.push(at + 1);
+          rows.nth.push(nth + 1);
+          rows.off.push(offsets[i]!);
+          rows.prev.push(previous);
+          rows.expires.push(packet.expires);
+          rows.drop.push(one.drop);
+          texts.id.push(packet.id);
+          texts.event.push(packet.event);
+          texts.body.push(packet.body);
         }
         previous = offsets[i]!;
       }
@@ -180,15 +187,15 @@ export function packets(keep: Keep, hands: Hands, epoch: string, topic: string, 
       keeps,
       sorted.map(([, { last }]) => last),
       sorted.map(([, { drop }]) => Math.ceil(drop / DROPPED_EVERY) * DROPPED_EVERY),
-      rows.at!,
-      rows.nth!,
-      rows.off!,
-      rows.prev!,
-      texts.id!,
-      texts.event!,
-      texts.body!,
-      rows.expires!,
-      rows.drop!,
+      rows.at,
+      rows.nth,
+      rows.off,
+      rows.prev,
+      texts.id,
+      texts.event,
+      texts.body,
+      rows.expires,
+      rows.drop,
       topic,
       told.map((_, i) => `k${node()}.${number}.${i}|`),
       told.map((text) => `|${text}`),
