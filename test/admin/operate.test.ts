@@ -1,6 +1,7 @@
 // The console's pages for whoever operates the server, in a real browser, each through its main task, and what holds of all of them:
 // both languages, light and dark, narrow and wide, usable by everybody. SCREENSHOTS=dist/screenshots keeps a picture of each.
 import t from "tap";
+import { ENDPOINTS } from "../../src/api/endpoints/index.ts";
 import type { Config } from "../../src/config/index.ts";
 import { chromium, startChromium } from "../support/chromium.ts";
 import { PASSWORD, PATIENT, startConsole } from "../support/console.ts";
@@ -48,7 +49,7 @@ else {
     await ann.fill("uid", "bob");
     await ann.press("Show");
     await ann.reads(other.id);
-    await ann.press("Take off all devices");
+    await ann.press("Unbind all devices");
     await agree();
     await ann.reads("No device is bound to this user");
     t.notOk("uid" in (await server.ok("device/get", { pushId: other.id })));
@@ -120,7 +121,7 @@ else {
 
   t.test("console 13: connections by a filter that is in the address, and the end of one", async (t) => {
     const tablet = await device(t, server, { platform: "tablet" });
-    await ann.open("#/connections", "connections were looked at");
+    await ann.open("#/connections", "were looked at");
     await ann.fill("Platform", "tablet");
     await ann.press("Show");
     await ann.reads("1 shown");
@@ -187,7 +188,7 @@ else {
     await person.fill("Password", PASSWORD);
     await person.page.run('document.querySelector("form").requestSubmit()');
     await person.reads("Overview");
-    await person.open("#/configuration", "The sources say what holds");
+    await person.open("#/configuration", "Nothing has changed where settings come from");
     await person.fill("Find", "log_level");
     await person.reads("The least important events");
     next = { logLevel: "warn", trustClientUid: true };
@@ -248,12 +249,14 @@ else {
       audit: ["#/audit", "ann (console)", "ann (console)"],
       reference: ["#/reference/push", "Try it", "试一试"],
     } as const;
+    const written = [online.id, "ann", "news", "backend", "push", ...Object.keys(ENDPOINTS["/push"].takes)];
     for (const look of LOOKS) {
       const { width, dark, language } = look;
       await ann.look(look);
       for (const [name, [hash, english, chinese]] of Object.entries(pages)) {
         await ann.open(hash, language === "en" ? english : chinese);
         t.same(await ann.overflow(), [], `${name} fits into ${width}`);
+        if (language === "zh") t.same(await ann.english(written), [], `${name}: all of it is Chinese`);
         // In the dark those with colours of their own: the others are made of what is looked at there.
         if (!dark || name === "trace" || name === "playground") t.same(await ann.barriers(), [], `${name} ${language}`);
         await ann.picture(t, pictureName(`${name}-one`, look));

@@ -35,6 +35,22 @@ else {
     return person;
   }
 
+  /** What this file, or its vendors, say. */
+  const WRITTEN = [
+    ...[
+      online.id,
+      "beta",
+      "news",
+      "ann",
+      "Ann's phone",
+      `Ann's phone (${online.id})`,
+      "Hello",
+      "Hello all",
+      "Only to me",
+    ],
+    "400 INVALID_ARGUMENT Request contains an invalid argument.",
+  ];
+
   const notification = { android: { title: "Hello", message: "World" }, apn: { alert: "Hello" } };
 
   t.test("console: the first password is set by the setup link, by keys alone; then out, and in again", async (t) => {
@@ -238,7 +254,7 @@ else {
       });
       await jobIn(server, id);
       fcm.fake.tokens.clear();
-      await ann.open("#/failures?state=refused", "Alike");
+      await ann.open("#/failures?state=refused", "By reason");
       await ann.press("Retry");
       await ann.reads("2 deliveries will be retried");
       await ann.page.run('document.querySelector("dialog form").requestSubmit()');
@@ -321,6 +337,7 @@ else {
         await ann.page.until(`document.querySelector("main h1") && !document.querySelector("main .loading")`);
         t.same(await ann.barriers(hash === all[0] ? "body" : "main", look !== LOOKS[0]), [], `${name}: axe`);
         t.same(await ann.overflow(), [], `${name}: nothing sticks out`);
+        if (look.language === "zh") t.same(await ann.english(WRITTEN), [], `${name}: all of it is Chinese`);
         await ann.picture(t, name);
         await ann.look(look);
       }

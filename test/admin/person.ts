@@ -36,6 +36,10 @@ window.put = (element, value) => {
 };
 `;
 
+/** Words that are the same in Chinese. */
+const SAME =
+  /^(pushId|uid|Engine\.IO|iOS|iPhone|Android|Webhook|CSV|PNG|OpenAPI 3\.1|websocket|polling|apns|fcm|xiaomi|\[[a-z.]+\])$/;
+
 export interface Look {
   readonly width?: number;
   readonly dark?: boolean;
@@ -216,6 +220,31 @@ export class Person {
     >(`Math.max(innerWidth, document.documentElement.scrollWidth) <= ${width} ? [] :
       [...document.querySelectorAll("main *")].filter((one) => one.getBoundingClientRect().right > ${width} + 1)
         .slice(0, 3).map((one) => one.tagName + "." + one.className)`);
+  }
+
+  /**
+   * English in a page that is shown in Chinese: sentences anywhere, and the words that name what there is. What programs call
+   * things is in code.
+   * @param written by somebody, or said by a vendor
+   */
+  english(written: readonly string[]): Promise<readonly string[]> {
+    return this.page.run<readonly string[]>(`(() => {
+      const found = [];
+      const written = new Set(${JSON.stringify(written)});
+      const names = "h1, h2, h3, th, dt, label, legend, summary, button, caption, .state, .tag, option";
+      const walk = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+      while (walk.nextNode()) {
+        const { parentElement: one, data } = walk.currentNode;
+        if (written.has(data) || one.closest("code, pre, textarea, time") !== null || /[\\u4e00-\\u9fff]/.test(data)) continue;
+        if (/[a-z]{2,} [a-z]{2,}/.test(data) || (one.matches(names) && /[A-Za-z]{3}/.test(data) && !${SAME}.test(data.trim())))
+          found.push(data);
+      }
+      for (const one of document.querySelectorAll("main [aria-label], main [placeholder], main [title]"))
+        for (const name of ["aria-label", "placeholder", "title"])
+          if (/[a-z]{2,} [a-z]{2,}/.test(one.getAttribute(name) ?? "") && !written.has(one.getAttribute(name)))
+            found.push(name + ": " + one.getAttribute(name));
+      return found;
+    })()`);
   }
 
   /** What the browser has complained of. */

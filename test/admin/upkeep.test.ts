@@ -188,7 +188,7 @@ else {
     fcm.fake.tokens.set(phones[2]!.token, "dead");
     const other = await server.ok("notification", { pushId: phones[2]!.id, notification, timeToLive: "1h" });
     await jobIn(server, other["id"]);
-    await ann.open("#/failures", "Alike");
+    await ann.open("#/failures", "By reason");
     await ann.press("Retry");
     await ann.reads("2 deliveries will be retried");
     await agree("2 deliveries are retried");

@@ -114,6 +114,7 @@ export async function leave(): Promise<void> {
 
 interface ApiSettings {
   readonly host: string;
+  readonly domain: string;
   readonly port: number;
   readonly tls_cert: string;
   readonly keys: readonly unknown[] | Readonly<Record<string, unknown>>;
@@ -125,11 +126,17 @@ const backends = signal({ url: "http://127.0.0.1:11001", key: "" });
 effect(() => {
   if (!session.value) return;
   request<{ readonly api: ApiSettings }>("/api/config", {}).then(
-    ({ api: { host, port, tls_cert, keys } }) => {
+    ({ api: { host, domain, port, tls_cert, keys } }) => {
       const everywhere = host === "0.0.0.0" || host === "::" || host === "[::]";
-      const name = everywhere ? location.hostname : host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+      const name = domain
+        ? domain
+        : everywhere
+          ? location.hostname
+          : host.includes(":") && !host.startsWith("[")
+            ? `[${host}]`
+            : host;
       backends.value = {
-        url: `${tls_cert === "" ? "http" : "https"}://${name}:${port}`,
+        url: `${tls_cert + domain === "" ? "http" : "https"}://${name}:${port}`,
         key: Object.keys(keys ?? {}).length > 0 ? ' -H "Authorization: Bearer $PUSHBOX_API_KEY"' : "",
       };
     },
@@ -143,5 +150,5 @@ export function curl(path: string, fields: Fields): string {
   const filled = Object.entries(fields).filter(([, value]) => value !== undefined && value !== "");
   if (filled.length === 0) return `curl ${url}/api/${path}${key}`;
   const body = JSON.stringify(Object.fromEntries(filled)).replaceAll("'", "'\\''");
-  return `curl ${url}/api/${path}${key} -H 'Content-Type: application/json' -d '${body}'`;
+  return [`curl ${url}/api/${path}${key}`, `-H 'Content-Type: application/json'`, `-d '${body}'`].join(" \\\n  ");
 }

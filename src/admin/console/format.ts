@@ -56,7 +56,7 @@ export function duration(value: number): string {
   return numbers(unit, {
     style: "unit",
     unit,
-    unitDisplay: "long",
+    unitDisplay: unit === "millisecond" ? "short" : "long",
     maximumFractionDigits: value < 10 * length ? 1 : 0,
   }).format(value / length);
 }

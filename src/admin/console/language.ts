@@ -1,7 +1,6 @@
 // The language that is shown: the browser's at first, then what was chosen here.
 import { effect, signal } from "@preact/signals";
 import { en } from "./words/en.ts";
-import { inChinese } from "./words/said.ts";
 import { zh } from "./words/zh.ts";
 
 export type Language = "en" | "zh";
@@ -36,9 +35,6 @@ export function t(word: Word, values: Readonly<Record<string, string | number>> 
     return one === undefined || many === undefined ? String(value) : Number(value) === 1 ? one : many;
   });
 }
-
-/** What the server said, in the chosen language as far as it is known there. */
-export const said = (text: string): string => (language.value === "zh" ? inChinese(text) : text);
 
 /** For words that a server chose, like states: as they are where there is no text for them. */
 export function tOr(word: string, otherwise: string): string {

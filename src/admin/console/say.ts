@@ -1,6 +1,8 @@
 // What several pages say of the same thing.
-import { t } from "./language.ts";
+import { moment } from "./format.ts";
+import { language, t } from "./language.ts";
 import type { Job, Lane } from "./types.ts";
+import { inChinese } from "./words/said.ts";
 
 /** What a person calls a notification: its text, else its id. */
 export const jobName = ({ text, id }: Pick<Job, "text" | "id">): string => (text === "" ? id : text);
@@ -18,3 +20,11 @@ export const audience = ({ target }: Pick<Job, "target">): string => t(`target.$
 
 export const laneName = ({ provider, app, host }: Pick<Lane, "provider" | "app" | "host">): string =>
   `${provider} · ${host ?? app}`;
+
+const ISO = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g;
+
+/** What the server said, in the chosen language as far as it is known there, and by the clock of whoever reads it. */
+export function said(text: string): string {
+  const whole = language.value === "zh" ? inChinese(text) : text;
+  return whole.replace(ISO, (at) => moment(Date.parse(at)));
+}

@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { curl, type Fields } from "../api.ts";
 import { t } from "../language.ts";
 import { filter, route } from "../route.ts";
+import { said } from "../say.ts";
 import { TextField } from "../ui/form.tsx";
 import { Card, Code, Empty, Heading, State, Time } from "../ui/show.tsx";
 import { List } from "../ui/table.tsx";
@@ -76,7 +77,7 @@ export function Audit() {
             {
               head: t("audit.who"),
               cell: ({ who, address }) => (
-                <div>
+                <div class="roomy">
                   {who ?? <span class="muted">{t("audit.nobody")}</span>}
                   <div class="hint">{address}</div>
                 </div>
@@ -92,7 +93,7 @@ export function Audit() {
                     state={status < 400 ? "running" : "refused"}
                     text={status < 400 ? t("audit.done") : t("audit.refused", { status })}
                   />
-                  {message !== undefined && <div class="hint">{message}</div>}
+                  {message !== undefined && <div class="hint">{said(message)}</div>}
                 </span>
               ),
             },
@@ -108,12 +109,20 @@ export function Audit() {
   );
 }
 
+/** A list as its members. */
+const written = (value: unknown): string =>
+  typeof value === "string"
+    ? value
+    : Array.isArray(value) && value.every((one) => typeof one === "string")
+      ? value.join(", ")
+      : JSON.stringify(value);
+
 const What = ({ what }: { readonly what: Fields }) =>
   Object.keys(what).length === 0 ? null : (
     <ul class="what">
       {Object.entries(what).map(([name, value]) => (
         <li key={name}>
-          <span class="muted">{name}</span> <Code>{typeof value === "string" ? value : JSON.stringify(value)}</Code>
+          <span class="muted">{name}</span> <Code>{written(value)}</Code>
         </li>
       ))}
     </ul>

@@ -4,7 +4,8 @@ import type { CopiesView, Copy, CopyWork, Staged } from "../../../core/copies.ts
 import { may } from "../access.ts";
 import { call } from "../api.ts";
 import { bytes, count, exact } from "../format.ts";
-import { said, t } from "../language.ts";
+import { t } from "../language.ts";
+import { said } from "../say.ts";
 import { confirm } from "../ui/dialog.tsx";
 import { Action, Card, Code, Command, Empty, Facts, Heading, Loading, State, Time, Trouble } from "../ui/show.tsx";
 import { Table } from "../ui/table.tsx";
@@ -58,7 +59,7 @@ export function Backups() {
               ]}
             />
             <p class="hint">{t("backups.terminal")}</p>
-            <Command text="pushbox backup /backup/pushbox-$(date +%F).db --data /var/lib/pushbox" />
+            <Command text={nightly(data.folder)} />
           </Card>
           <Card title={t("backups.copies")}>
             {data.copies.length === 0 && <Empty title={t("backups.none")}>{t("backups.noneDo")}</Empty>}
@@ -69,6 +70,10 @@ export function Backups() {
     </div>
   );
 }
+
+/** A line of a crontab, where a percent sign would end it. @param folder of the copies */
+const nightly = (folder: string): string =>
+  `0 3 * * * pushbox backup /backup/pushbox-$(date +\\%F).db --data ${/^(.+)\/backups$/.exec(folder)?.[1] ?? "/var/lib/pushbox"}`;
 
 const Elsewhere = () => (
   <Card title={t("backups.postgres")}>

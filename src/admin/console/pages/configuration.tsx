@@ -166,7 +166,7 @@ function Settings({ settings }: { readonly settings: readonly Setting[] }) {
         <section key={one} class="settings">
           <h3>{one === "" ? t("config.general") : `[${one}]`}</h3>
           <Table<Setting>
-            caption={one === "" ? t("config.general") : one}
+            caption={one === "" ? t("config.general") : `[${one}]`}
             rows={shown.filter(({ name }) => section(name) === one)}
             name={({ name }) => name}
             columns={[

@@ -4,6 +4,7 @@ import { may } from "../access.ts";
 import { call, curl } from "../api.ts";
 import { t } from "../language.ts";
 import { filter, go, href, route } from "../route.ts";
+import { said } from "../say.ts";
 import type { Device, FormerToken, Notified } from "../types.ts";
 import { ask, Buttons } from "../ui/dialog.tsx";
 import { TextField } from "../ui/form.tsx";
@@ -41,7 +42,7 @@ const columns: () => readonly Column<Device>[] = () => [
   { head: t("devices.platform"), cell: ({ platform }) => platform ?? "" },
   { head: t("devices.reached"), cell: (device) => way(device) },
   {
-    head: t("devices.online"),
+    head: t("devices.lastSeen"),
     cell: ({ connected, lastSeen }) =>
       connected ? <State state="connected" /> : lastSeen === undefined ? "" : <Time at={lastSeen} relative />,
   },
@@ -256,7 +257,7 @@ function Known({ device, reload }: { readonly device: Device; readonly reload: (
             columns={[
               { head: t("devices.token"), cell: ({ token }) => <Code>{token}</Code>, wide: true },
               { head: t("devices.app"), cell: ({ type, package_name }) => `${type} ${package_name ?? ""}` },
-              { head: t("devices.why"), cell: ({ reason }) => reason },
+              { head: t("devices.why"), cell: ({ reason }) => said(reason) },
               { head: t("devices.when"), cell: ({ at }) => <Time at={at} /> },
             ]}
           />

@@ -3,8 +3,9 @@ import { useState } from "preact/hooks";
 import { may } from "../access.ts";
 import { call, curl, Declined, type Fields } from "../api.ts";
 import { count } from "../format.ts";
-import { said, t } from "../language.ts";
+import { t } from "../language.ts";
 import { filter, href, route } from "../route.ts";
+import { said } from "../say.ts";
 import { Spark } from "../ui/chart.tsx";
 import { ask, Buttons } from "../ui/dialog.tsx";
 import { SelectField, TextField } from "../ui/form.tsx";
@@ -156,11 +157,18 @@ export function Failures() {
           </>
         )}
         columns={[
-          { head: t("devices.id"), cell: ({ pushId }) => <a href={href("devices", [pushId])}>{pushId}</a> },
+          {
+            head: t("devices.id"),
+            cell: ({ pushId }) => (
+              <div class="roomy">
+                <a href={href("devices", [pushId])}>{pushId}</a>
+              </div>
+            ),
+          },
           { head: t("failures.notification"), cell: ({ id }) => <a href={href("notifications", [id])}>{id}</a> },
           { head: t("failures.provider"), cell: ({ provider: one }) => one ?? "" },
           { head: t("failures.how"), cell: (one) => <State state={one.state} /> },
-          { head: t("failures.reason"), cell: (one) => one.reason ?? "", wide: true },
+          { head: t("failures.reason"), cell: (one) => said(one.reason ?? ""), wide: true },
           { head: t("notifications.when"), cell: ({ settledAt }) => <Time at={settledAt} /> },
           {
             head: "",
@@ -232,7 +240,7 @@ function Groups({
                       after: undefined,
                     })}
                   >
-                    {reason ?? t("failures.noReason")}
+                    {reason === undefined ? t("failures.noReason") : said(reason)}
                   </a>
                   {text !== undefined && <p>{said(text)}</p>}
                   {remedy !== undefined && (
@@ -288,10 +296,9 @@ function Trend({ hours }: { readonly hours: readonly number[] }) {
   const sum = hours.reduce((all, one) => all + one, 0);
   if (sum === 0) return <span class="muted">{t("failures.quiet")}</span>;
   return (
-    <div>
+    <div class="trend">
       <Spark values={hours} label={t("failures.hours", { shown: count(sum) })} />
-      <br />
-      {count(sum)}
+      <span>{count(sum)}</span>
     </div>
   );
 }
@@ -331,7 +338,12 @@ async function retry(fields: Fields, then: () => void): Promise<void> {
     const life = await ask<string>(t("failures.retryTitle"), (answer) => <Life fields={fields} answer={answer} />);
     if (life === undefined) return;
     const done = await retryAll({ ...fields, ...(life === "" ? {} : { timeToLive: life }) });
-    toast(t("failures.retried", { n: done.retried, retried: count(done.retried), jobs: count(done.notifications) }));
+    toast(
+      t("failures.retried", {
+        ...{ n: done.retried, retried: count(done.retried) },
+        ...{ all: done.notifications, jobs: count(done.notifications) },
+      }),
+    );
     then();
   } catch (error) {
     if (!(error instanceof Declined)) complain(error);
@@ -360,7 +372,10 @@ function Life({ fields, answer }: { readonly fields: Fields; readonly answer: (l
           <>
             <p>
               <strong>
-                {t("failures.will", { n: data.retried, retried: count(data.retried), jobs: count(data.notifications) })}
+                {t("failures.will", {
+                  ...{ n: data.retried, retried: count(data.retried) },
+                  ...{ all: data.notifications, jobs: count(data.notifications) },
+                })}
               </strong>
             </p>
             {data.dead > 0 && <p>{t("failures.dead", { n: data.dead, dead: count(data.dead) })}</p>}

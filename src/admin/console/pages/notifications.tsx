@@ -5,7 +5,7 @@ import { call, curl } from "../api.ts";
 import { count, decimal, duration, percent } from "../format.ts";
 import { t, tOr } from "../language.ts";
 import { filter, go, href, route } from "../route.ts";
-import { audience, done, isOpen, jobName } from "../say.ts";
+import { audience, done, isOpen, jobName, said } from "../say.ts";
 import type { Delivery, Job, JobState } from "../types.ts";
 import { Bar } from "../ui/chart.tsx";
 import { ask, Buttons } from "../ui/dialog.tsx";
@@ -112,7 +112,7 @@ function Jobs() {
               command={curl("notification", {
                 notification: { android: { title: "Hello", message: "World" }, apn: { alert: "Hello" } },
                 pushAll: "true",
-                dryRun: "true",
+                dryRun: true,
               })}
             >
               {t("notifications.noneDo")}
@@ -193,7 +193,7 @@ function Known({ told, reload }: { readonly told: Told; readonly reload: () => v
               path="job/cancel"
               fields={{ id }}
               label={t("job.cancel")}
-              question={t("job.cancelAsk", { waiting: count(job.progress.waiting) })}
+              question={t("job.cancelAsk", { n: job.progress.waiting, waiting: count(job.progress.waiting) })}
               done="job.cancelled"
               kind="grave"
               then={reload}
@@ -252,7 +252,7 @@ function Known({ told, reload }: { readonly told: Told; readonly reload: () => v
         </Card>
       </div>
       <Reasons failed={job.failed} />
-      <Deliveries told={told} />
+      <Deliveries told={told} job={job} />
     </>
   );
 }
@@ -334,7 +334,7 @@ function Progress({ job }: { readonly job: Job }) {
       <Bar part={done(job)} label={t("job.progress")} />
       <p class="muted">
         {[
-          t("job.seen", { seen: count(progress.seen) }),
+          t("job.seen", { n: progress.seen, seen: count(progress.seen) }),
           t("job.waiting", { waiting: count(progress.waiting) }),
           speed > 0 && t("job.speed", { speed: decimal(speed) }),
           speed > 0 && progress.waiting > 0 && t("job.left", { time: duration((progress.waiting * 1000) / speed) }),
@@ -368,7 +368,7 @@ function Reasons({ failed }: { readonly failed: Job["failed"] }) {
           columns={[
             {
               head: t("failures.reason"),
-              cell: ([reason]) => <a href={href("failures", [], { reason })}>{reason}</a>,
+              cell: ([reason]) => <a href={href("failures", [], { reason })}>{said(reason)}</a>,
               wide: true,
             },
             { head: t("failures.count"), cell: ([, n]) => count(n), number: true },
@@ -379,11 +379,17 @@ function Reasons({ failed }: { readonly failed: Job["failed"] }) {
   );
 }
 
-function Deliveries({ told: { id, deliveries, next } }: { readonly told: Told }) {
+function Deliveries({ told: { id, deliveries, next }, job }: { readonly told: Told; readonly job: Job }) {
   return (
     <Card title={t("notifications.deliveries")}>
       {deliveries.length === 0 ? (
-        <p class="muted">{t("notifications.noDeliveries")}</p>
+        <p class="muted">
+          {t(
+            job.state === "scheduled" || job.state === "deferred"
+              ? "notifications.notYet"
+              : "notifications.noDeliveries",
+          )}
+        </p>
       ) : (
         <div class="list">
           <Table<Delivery>
@@ -391,10 +397,17 @@ function Deliveries({ told: { id, deliveries, next } }: { readonly told: Told })
             rows={deliveries}
             name={({ pushId, queuedAt, provider }) => `${pushId} ${queuedAt} ${provider}`}
             columns={[
-              { head: t("devices.id"), cell: ({ pushId }) => <a href={href("devices", [pushId])}>{pushId}</a> },
+              {
+                head: t("devices.id"),
+                cell: ({ pushId }) => (
+                  <div class="roomy">
+                    <a href={href("devices", [pushId])}>{pushId}</a>
+                  </div>
+                ),
+              },
               { head: t("notifications.way"), cell: ({ provider }) => provider ?? t("way.android") },
               { head: t("notifications.state"), cell: (one) => <State state={stateOf(one)} /> },
-              { head: t("failures.reason"), cell: ({ reason }) => reason ?? "", wide: true },
+              { head: t("failures.reason"), cell: ({ reason }) => said(reason ?? ""), wide: true },
               { head: t("notifications.when"), cell: (one) => <Time at={one.settledAt ?? one.queuedAt} /> },
               {
                 head: "",

@@ -5,7 +5,7 @@ import { compact, count, duration } from "../format.ts";
 import { t } from "../language.ts";
 import { useLive } from "../live.ts";
 import { href } from "../route.ts";
-import { done, jobName, laneName } from "../say.ts";
+import { done, jobName, laneName, said } from "../say.ts";
 import type { Job, Lane, Series } from "../types.ts";
 import { Bar, Chart } from "../ui/chart.tsx";
 import { Choice } from "../ui/form.tsx";
@@ -88,12 +88,12 @@ function Attention({
     <div class="notices">
       {stopped.map((lane) => (
         <Notice key={`s${laneName(lane)}`} bad to={href("vendors")}>
-          {t("overview.stopped", { lane: laneName(lane), reason: lane.reason ?? "" })}
+          {t("overview.stopped", { lane: laneName(lane), reason: said(lane.reason ?? "") })}
         </Notice>
       ))}
       {paused.map((lane) => (
         <Notice key={`p${laneName(lane)}`} to={href("vendors")}>
-          {t("overview.paused", { lane: laneName(lane), reason: lane.reason ?? "" })}
+          {t("overview.paused", { lane: laneName(lane), reason: said(lane.reason ?? "") })}
         </Notice>
       ))}
       {holding.map((lane) => (
@@ -192,8 +192,8 @@ function Jobs({ answer }: { readonly answer: Answer<{ jobs: readonly Job[] }> })
           title={t("overview.noJobs")}
           command={curl("notification", {
             notification: { android: { title: "Hello", message: "World" }, apn: { alert: "Hello" } },
-            pushAll: "true",
-            dryRun: "true",
+            pushAll: true,
+            dryRun: true,
           })}
         >
           {t("overview.noJobsDo")}

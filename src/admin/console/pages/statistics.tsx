@@ -148,8 +148,10 @@ function Platforms() {
       {error !== undefined && <Trouble error={error} retry={reload} />}
       {series === undefined && error === undefined && <Loading />}
       {series !== undefined && <Chart label={t("stats.platforms")} times={times} curves={curves} />}
-      <p class="muted">
-        <Term figure="sessions" />
+      <p class="hint">
+        {t("name.sessions")}
+        {t("colon")}
+        {t("figure.sessions")}
       </p>
     </Curves>
   );
@@ -257,7 +259,7 @@ function Keys() {
           ]}
         />
       )}
-      {data?.more !== undefined && <p class="muted">{t("stats.more", { shown: count(data.more) })}</p>}
+      {data?.more !== undefined && <p class="muted">{t("stats.more", { n: data.more, shown: count(data.more) })}</p>}
     </Card>
   );
 }

@@ -227,7 +227,9 @@ function One({ name }: { readonly name: string }) {
           />
         }
       >
-        {trace.forgotten > 0 && <p class="muted">{t("trace.forgotten", { shown: count(trace.forgotten) })}</p>}
+        {trace.forgotten > 0 && (
+          <p class="muted">{t("trace.forgotten", { n: trace.forgotten, shown: count(trace.forgotten) })}</p>
+        )}
         {shown.length === 0 && (
           <Empty title={t("trace.nothing")}>{t(trace.running ? "trace.waits" : "trace.over")}</Empty>
         )}

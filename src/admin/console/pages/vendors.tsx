@@ -4,7 +4,7 @@ import { curl } from "../api.ts";
 import { count, decimal, duration, moment } from "../format.ts";
 import { t } from "../language.ts";
 import { href } from "../route.ts";
-import { laneName } from "../say.ts";
+import { laneName, said } from "../say.ts";
 import type { Lane } from "../types.ts";
 import { Action, Card, Command, Empty, Heading, Loading, State, Term, Time, Trouble } from "../ui/show.tsx";
 import { useCall } from "../use.ts";
@@ -17,14 +17,16 @@ export function Vendors() {
   return (
     <div class="page">
       <Heading title={t("page.vendors")} about={t("vendors.about")}>
-        <Action
-          path="lane/resume"
-          fields={{}}
-          label={t("vendors.resumeAll")}
-          question={t("vendors.resumeAllAsk")}
-          done={resumed}
-          then={reload}
-        />
+        {data?.lanes.some(isTroubled) === true && (
+          <Action
+            path="lane/resume"
+            fields={{}}
+            label={t("vendors.resumeAll")}
+            question={t("vendors.resumeAllAsk")}
+            done={resumed}
+            then={reload}
+          />
+        )}
       </Heading>
       {error !== undefined && <Trouble error={error} retry={reload} />}
       {data === undefined && error === undefined && <Loading />}
@@ -67,14 +69,18 @@ const RANK = { stopped: 0, paused: 1, running: 2 } as const;
 const worstFirst = (a: Lane, b: Lane): number =>
   RANK[a.state] - RANK[b.state] || laneName(a).localeCompare(laneName(b));
 
+/** There is something to resume. */
+const isTroubled = ({ state, holdsDeletions, stoppedWays = [] }: Lane): boolean =>
+  state !== "running" || holdsDeletions === true || stoppedWays.length > 0;
+
 /** What is the matter, in a sentence. */
 function words(lane: Lane): string {
   const at = lane.until === undefined ? "" : moment(lane.until);
   switch (lane.state) {
     case "stopped":
-      return t("vendors.stopped", { reason: lane.reason ?? "", at });
+      return t("vendors.stopped", { reason: said(lane.reason ?? ""), at });
     case "paused":
-      return t("vendors.paused", { reason: lane.reason ?? "", at });
+      return t("vendors.paused", { reason: said(lane.reason ?? ""), at });
     case "running":
       if (lane.depth === 0) return t("vendors.idle");
       return lane.rate > 0
@@ -86,7 +92,6 @@ function words(lane: Lane): string {
 function LaneCard({ lane, reload }: { readonly lane: Lane; readonly reload: () => void }) {
   const { provider, app, host, state } = lane;
   const which = { provider, app, ...(host === undefined ? {} : { host }) };
-  const troubled = state !== "running" || lane.holdsDeletions || (lane.stoppedWays?.length ?? 0) > 0;
   return (
     <section class="card lane">
       <header>
@@ -102,7 +107,7 @@ function LaneCard({ lane, reload }: { readonly lane: Lane; readonly reload: () =
       {lane.holdsDeletions && <p class="worse">{t("vendors.holds")}</p>}
       {lane.stoppedWays?.map(({ way, reason, until }) => (
         <p key={way} class="worse">
-          {t("vendors.way", { way, reason, at: moment(until) })}
+          {t("vendors.way", { way, reason: said(reason), at: moment(until) })}
         </p>
       ))}
       <dl class="figures">
@@ -152,7 +157,7 @@ function LaneCard({ lane, reload }: { readonly lane: Lane; readonly reload: () =
         </p>
       )}
       <div class="buttons">
-        {troubled && (
+        {isTroubled(lane) && (
           <Action
             path="lane/resume"
             fields={which}

@@ -1,8 +1,9 @@
 // Why a notification did not arrive at a device, step by step; reached from the device and from the notification.
 import { useState } from "preact/hooks";
 import { curl } from "../api.ts";
-import { language, said, t, tOr } from "../language.ts";
+import { language, t, tOr } from "../language.ts";
 import { filter, href, route } from "../route.ts";
+import { said } from "../say.ts";
 import type { Delivery, Job } from "../types.ts";
 import { TextField } from "../ui/form.tsx";
 import { Icon } from "../ui/icon.tsx";

@@ -57,7 +57,7 @@ export function Chart({
           space: 70,
           size: 26,
         },
-        { ...axis, values: (_, values) => values.map(show), size: 48 },
+        { ...axis, ...(show === compact ? { incrs: WHOLE } : {}), values: (_, values) => values.map(show), size: 48 },
       ],
       series: [
         {},
@@ -109,6 +109,9 @@ const clock = (second: number, span: number): string =>
 /** Seconds between two marks: of a few hours or days, and of more. */
 const WITHIN = [1, 5, 10, 15, 30, 60, 300, 600, 900, 1800, 3600, 7200, 10_800, 14_400, 21_600, 43_200, 86_400];
 const DAILY = [1, 2, 5, 7, 14, 30].map((days) => days * 86_400);
+
+/** Between two marks of what is counted: there is no half of it. */
+const WHOLE = Array.from({ length: 12 }, (_, power) => [1, 2, 5].map((n) => n * 10 ** power)).flat();
 
 /** With more than so many seconds the day says more than the hour. */
 const DAYS = 3 * 86_400;

@@ -1,7 +1,8 @@
 // A sentence at the edge of the page: what came of an action.
 import { signal } from "@preact/signals";
 import { Declined, Refused } from "../api.ts";
-import { said, t } from "../language.ts";
+import { t } from "../language.ts";
+import { said } from "../say.ts";
 import { Icon } from "./icon.tsx";
 
 interface Toast {

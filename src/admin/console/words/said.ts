@@ -147,6 +147,8 @@ const SAID: Patterns = [
   ["the day's quota is spent", "当日配额已用完"],
   ["its time passed", "有效期已过"],
   ["expired", "已过期"],
+  ["scheduled", "已预定"],
+  ["deferred", "等待免打扰时段结束"],
   ["running", "运行中"],
   ["paused", "暂停"],
   ["stopped", "停止"],
@@ -193,6 +195,7 @@ const SAID: Patterns = [
 
   // What is wrong with a call.
   ["log in first", "请先登录"],
+  ["this reaches far: enter your password again, then repeat it", "此操作影响大：请再次输入密码后重试"],
   ["the name or the password is wrong", "用户名或密码错误"],
   ["too many wrong tries: try again in {n} s", "错误次数过多：请 {n} 秒后再试"],
   ["this link was used, or is too old: make a new one with {command}", "链接已使用或已过期：请用 {command} 生成新链接"],
