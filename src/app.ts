@@ -338,7 +338,7 @@ export async function startApp(
     ? openConsole(config, {
         settings: () => current.admin,
         admins: engine.admins,
-        shared: engine.cluster !== undefined,
+        ...(engine.cluster === undefined ? {} : { here: engine.cluster.name }),
         ...(engine.copies === undefined ? {} : { copies: engine.copies }),
         api,
         live: {

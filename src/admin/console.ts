@@ -30,8 +30,8 @@ export interface ConsoleOptions {
   readonly client: () => ClientPlace;
   /** It is served by https. */
   readonly secure: boolean;
-  /** Other processes show the same console. */
-  readonly shared?: boolean;
+  /** Other processes show the same console: the name of this one among them. */
+  readonly here?: string;
   /** Of the program, and how this process names itself. */
   readonly version: string;
   readonly node: string;
@@ -84,8 +84,8 @@ interface Call {
 
 export function createConsole(options: ConsoleOptions): Console {
   const { admins, api, secure, now } = options;
-  const { shared = false, elapsed } = options;
-  const sessions = new Sessions({ admins, times: options.settings, shared, now, elapsed });
+  const { here, elapsed } = options;
+  const sessions = new Sessions({ admins, times: options.settings, shared: here !== undefined, now, elapsed });
   const rule = () => ({ hosts: options.settings().hosts, origins: [] });
   const pages = createPages(rule(), WORDS);
   const refusal = createRefusals(options.warn, now);
@@ -220,6 +220,7 @@ export function createConsole(options: ConsoleOptions): Console {
     ...(session.confirmed > now() ? { confirmedUntil: session.confirmed } : {}),
     version: options.version,
     node: options.node,
+    ...(here === undefined ? {} : { here }),
     client: options.client(),
   });
 

@@ -18,8 +18,14 @@ const TOTALS = ["opened", "packets", "apiCalls", "apiErrors", "notifications"] a
 
 /** What is asked once a second. */
 export interface LiveSource {
-  /** Of each node, by its number: `connections` now, `storeCalls` that wait, and `TOTALS` since its start. */
-  totals(): Promise<ReadonlyMap<number, Readonly<Record<string, number>>>>;
+  /**
+   * Of each node, by its number: `connections` now, `storeCalls` that wait, and `TOTALS` since its start; and the names of nodes that
+   * have not answered.
+   */
+  totals(): Promise<{
+    readonly nodes: ReadonlyMap<number, Readonly<Record<string, number>>>;
+    readonly silent: readonly string[];
+  }>;
   sessions(): Promise<SessionCounts>;
   lanes(): Promise<readonly LaneStatus[]>;
   topic(name: string): Promise<TopicFlow>;
@@ -177,7 +183,11 @@ class Sampler {
 
   async sample(time: number): Promise<object> {
     const source = this.#source;
-    const [sessions, lanes, nodes] = await Promise.all([source.sessions(), source.lanes(), source.totals()]);
+    const [sessions, lanes, { nodes, silent }] = await Promise.all([
+      source.sessions(),
+      source.lanes(),
+      source.totals(),
+    ]);
     const sum = (of: (lane: LaneStatus) => number): number => lanes.reduce((all, lane) => all + of(lane), 0);
     const now = (name: string): number => [...nodes.values()].reduce((all, one) => all + (one[name] ?? 0), 0);
     const ended = { accepted: sum(({ accepted }) => accepted), failed: sum(({ failed }) => failed) };
@@ -212,6 +222,7 @@ class Sampler {
       })),
       laneCount: lanes.length,
       process: this.#process(),
+      ...(silent.length === 0 ? {} : { silent }),
     };
   }
 

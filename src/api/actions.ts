@@ -148,10 +148,10 @@ export interface Actions {
   /** The processes that share the store; none: there is only this one. */
   nodes(): Promise<readonly NodeView[]>;
   /**
-   * The same actions, and whether a node has left something unanswered that was asked by them. Absent: nobody else is asked.
+   * The same actions, and the names of nodes that have left something unanswered that was asked by them. Absent: nobody else is asked.
    * @param actions whose others are kept
    */
-  watched?(actions: Actions): { readonly actions: Actions; partial(): boolean };
+  watched?(actions: Actions): { readonly actions: Actions; silent(): readonly string[] };
   /** One more call, for the statistics. */
   count(key: string): void;
   readonly audit: Pick<AuditLog, "list"> & {

@@ -79,13 +79,24 @@ export function withWarnings(answer: Response, warnings: readonly string[]): Res
   return { ...answer, body: `${body.slice(0, -1)},"warnings":${JSON.stringify(warnings)}}` };
 }
 
-/** The same answer, of which a part is missing: a node has not answered. One that is a list says so in its head. */
-export function withPartial(answer: Response): Response {
+/**
+ * The same answer, of which what only these nodes know is missing. One that is a list says so in its head alone.
+ * @param names of nodes that have not answered; none: nothing is missing
+ */
+export function withSilent(answer: Response, names: readonly string[]): Response {
+  if (names.length === 0) return answer;
+  const head: readonly Header[] = [
+    ["Pushbox-Partial", "true"],
+    ["Pushbox-Silent", names.map(encodeURIComponent).join(",")],
+  ];
+  const told = { ...answer, headers: [...answer.headers, ...head] };
   const { body } = answer;
-  if (typeof body !== "string" || !body.startsWith("{"))
-    return { ...answer, headers: [...answer.headers, ["Pushbox-Partial", "true"]] };
-  if (/"partial":true[,}]/.test(body.slice(-100))) return answer;
-  return { ...answer, body: `${body.slice(0, -1)}${body === "{}" ? "" : ","}"partial":true}` };
+  if (typeof body !== "string" || !body.startsWith("{")) return told;
+  const partial = /"partial":true[,}]/.test(body.slice(-100)) ? "" : '"partial":true,';
+  return {
+    ...told,
+    body: `${body.slice(0, -1)}${body === "{}" ? "" : ","}${partial}"silent":${JSON.stringify(names)}}`,
+  };
 }
 
 /** To OPTIONS, which executes nothing: a browser asks so before it sends JSON to another origin. */

@@ -19,6 +19,7 @@ const TEXTS: Readonly<Record<string, string>> = {
   "what was ignored, or likely meant otherwise": "被忽略的内容，或可能不是本意的写法",
   "the same as idempotencyKey": "同 idempotencyKey",
   "a node has not answered in time: this is what the others know": "有节点未及时应答：此处只有其他节点所知的内容",
+  "the names of the nodes that have not answered in time": "没有及时应答的节点名称",
   "the node that it is at, where there may be several": "所在的节点；仅在可能有多个节点时出现",
   "the node that sends for all, where there may be several": "代表全体发送的节点；仅在可能有多个节点时出现",
   "the node that was asked, where there may be several": "被询问的节点；仅在可能有多个节点时出现",

@@ -82,7 +82,7 @@ function operations(
     .slice(1)
     .replace(/\/:\w+$/, "")
     .replace(/[/.](\w)/g, (_, letter: string) => letter.toUpperCase());
-  const answers = surveys === true ? withPartial(own) : own;
+  const answers = surveys === true ? withSilent(own) : own;
   const free = /:(\w+)/.exec(path)?.[1];
   const parameters = [
     ...(free === undefined ? [] : [{ name: free, in: "path", required: true, schema: { type: "string" } }]),
@@ -141,11 +141,15 @@ function operations(
 }
 
 /** Where several nodes are asked. */
-function withPartial(answers: Schema): Schema {
+function withSilent(answers: Schema): Schema {
   const { properties } = answers;
-  if (typeof properties !== "object" || properties === null || "partial" in properties) return answers;
+  if (typeof properties !== "object" || properties === null) return answers;
   return {
     ...answers,
-    properties: { ...properties, partial: yes("a node has not answered in time: this is what the others know") },
+    properties: {
+      partial: yes("a node has not answered in time: this is what the others know"),
+      ...properties,
+      silent: list(text(), "the names of the nodes that have not answered in time"),
+    },
   };
 }

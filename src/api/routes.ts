@@ -7,7 +7,7 @@ import type { Head, Response, Site } from "../http/message.ts";
 import { HttpError } from "../http/message.ts";
 import { routes } from "../http/routes.ts";
 import type { Actions } from "./actions.ts";
-import { allowing, failed, HEALTHY, json, STATUS_OF, shown, withPartial, withWarnings } from "./answer.ts";
+import { allowing, failed, HEALTHY, json, STATUS_OF, shown, withSilent, withWarnings } from "./answer.ts";
 import { apn } from "./apn.ts";
 import { auditList, noted } from "./audit.ts";
 import type { ApiKey, BroadcastRule, Caller } from "./auth.ts";
@@ -365,9 +365,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
       const watched = endpoint.surveys === true ? actions.watched?.(actions) : undefined;
       const given = endpoint.answer(params, caller, rest, watched?.actions ?? actions);
       const answered =
-        watched === undefined
-          ? given
-          : Promise.resolve(given).then((late) => (watched.partial() ? withPartial(late) : late));
+        watched === undefined ? given : Promise.resolve(given).then((late) => withSilent(late, watched.silent()));
       if (unknown === undefined && params.warnings === undefined) return answered;
       const warnings = [...(unknown ?? []).map(({ text }) => text), ...(params.warnings ?? [])];
       return answered instanceof Promise

@@ -37,8 +37,8 @@ export interface Joined {
   /** Takes up what the others are at. Before the first client; a node that is silent is not waited for. */
   start(): Promise<void>;
   readonly actions: Together & Pick<Actions, "watched">;
-  /** Of each node that answers, by its number. */
-  totals(): Promise<ReadonlyMap<number, Totals>>;
+  /** Of each node that answers, by its number, and the names of those that do not. */
+  totals(): Promise<{ readonly nodes: ReadonlyMap<number, Totals>; readonly silent: readonly string[] }>;
   /** Has every other node read its settings' sources again. @returns what went wrong, a sentence for each */
   reload(by: string): Promise<readonly string[]>;
 }
@@ -53,7 +53,7 @@ export function joinNodes(cluster: Cluster | undefined, own: Own): Joined {
     return {
       start: async () => {},
       actions: alone(own),
-      totals: async () => new Map([[0, own.totals()]]),
+      totals: async () => ({ nodes: new Map([[0, own.totals()]]), silent: [] }),
       reload: async () => [],
     };
 
@@ -82,16 +82,19 @@ export function joinNodes(cluster: Cluster | undefined, own: Own): Joined {
     actions: {
       ...together,
       watched(actions) {
-        let isPartial = false;
-        const view = asked(cluster, own, () => {
-          isPartial = true;
+        const silent = new Set<string>();
+        const view = asked(cluster, own, (names) => {
+          for (const name of names) silent.add(name);
         });
-        return { actions: { ...actions, ...view }, partial: () => isPartial };
+        return { actions: { ...actions, ...view }, silent: () => [...silent].sort() };
       },
     },
     async totals() {
-      const { answers } = await cluster.ask<Totals>("totals", []);
-      return new Map(answers).set(cluster.node(), own.totals());
+      const { answers, silent } = await cluster.ask<Totals>("totals", []);
+      return {
+        nodes: new Map(answers).set(cluster.node(), own.totals()),
+        silent: silent.map((node) => cluster.nameOf(node)),
+      };
     },
     async reload(by) {
       const { answers, silent } = await cluster.ask<string | null>("reload", [by], undefined, PATIENCE);
@@ -132,11 +135,11 @@ const alone = (own: Own): Together => ({
   nodes: async () => [],
 });
 
-/** @param missed called when a node has not answered in time */
-function asked(cluster: Cluster, own: Own, missed: () => void): Together {
+/** @param missed is given the names of nodes that have not answered in time */
+function asked(cluster: Cluster, own: Own, missed: (names: readonly string[]) => void): Together {
   async function ask<Answer>(question: string, args: readonly unknown[] = []): Promise<Answers<Answer>> {
     const heard = await cluster.ask<Answer>(question, args);
-    if (heard.silent.length > 0) missed();
+    missed(heard.silent.map((node) => cluster.nameOf(node)));
     return heard;
   }
 
@@ -249,10 +252,10 @@ function asked(cluster: Cluster, own: Own, missed: () => void): Together {
   };
 }
 
-function watchedLive(live: Live, missed: () => void): Live {
-  const { live: all, partial } = live.watched?.() ?? { live, partial: () => false };
+function watchedLive(live: Live, missed: (names: readonly string[]) => void): Live {
+  const { live: all, silent } = live.watched?.() ?? { live, silent: () => [] };
   const told = (answer: unknown): unknown => {
-    if (partial()) missed();
+    missed(silent());
     return answer;
   };
   return Object.fromEntries(

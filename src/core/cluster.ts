@@ -52,6 +52,8 @@ export interface Cluster {
   node(): number;
   /** Whether this is the one that does what one of them is to do: the first of those that live. */
   leads(): boolean;
+  /** Of a node that lives; else its number. */
+  nameOf(node: number): string;
   /** By name, then number. */
   nodes(): Promise<readonly NodeStatus[]>;
   /**

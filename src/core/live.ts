@@ -137,11 +137,11 @@ export interface Presence {
   order(who: Who, order: LiveOrder): Promise<number>;
 }
 
-/** Answers, and whether they are of all. */
+/** Answers, and of whom they are not. */
 export interface Watched {
   readonly live: Live;
-  /** Whether a node has left a question unanswered that was asked by `live`. */
-  partial(): boolean;
+  /** The names of nodes that have left a question unanswered that was asked by `live`. */
+  silent(): readonly string[];
 }
 
 /** The same of every process that shares the store. Lists are answered in the order asked. */

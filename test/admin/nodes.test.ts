@@ -1,11 +1,14 @@
 // The console of two nodes over one PostgreSQL, in a real browser and by the commands: it is one console.
+import { setTimeout as pause } from "node:timers/promises";
 import t from "tap";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { chromium, startChromium } from "../support/chromium.ts";
 import { runHere } from "../support/cli.ts";
 import { RawClient } from "../support/clients.ts";
 import { Browser, PASSWORD, secretOf } from "../support/console.ts";
+import { eventually } from "../support/devices.ts";
 import { postgres } from "../support/postgres.ts";
+import { serve } from "../support/process.ts";
 import { LOOKS, Person } from "./person.ts";
 
 const server = await postgres(t, { max_connections: "100" });
@@ -81,9 +84,46 @@ else {
     const top = await runHere(t.testdir({}), "top", "--count", "1", "--json", "--url", b.apiUrl);
     t.match(JSON.parse(top.out), { nodes: [{ name: "node-a" }, { name: "node-b" }] });
 
+    await ann.open("#/configuration", "This is of node-b alone, the process that shows this page.");
     await a.stop();
     await ann.open("#/", "was stopped");
     t.same([ann.complaints(), ann.strangers()], [[], []]);
     for (const client of clients.slice(1)) await client.close();
+  });
+
+  t.test("cluster: a page whose answer lacks what a silent node knows says so, and which it is", async (t) => {
+    const c = await serve(t, t.testdir({}), ["--engine", "postgres", "--postgres-url", url, "--node", "node-c"]);
+    const browser = await startChromium(t, chromium!);
+    const ann = new Person(await browser.open(`${b.consoleUrl}/`, true), b.consoleUrl);
+    await ann.look({});
+    await ann.enter("ann", PASSWORD);
+    const says = "node-c has not answered: what only it knows is missing here.";
+    const pages = ["", "vendors", "connections"];
+    for (const page of pages) {
+      // After ten seconds without a word it counts as gone, and is missed no more: on a busy machine that may come too soon.
+      let seen = false;
+      for (let tries = 0; tries < 10 && !seen; tries++) {
+        await eventually(
+          () => b.ok("node/list", {}),
+          ({ nodes }) =>
+            (nodes as { name: string; state: string }[]).some((one) => one.name === "node-c" && one.state === "alive"),
+        );
+        c.child.kill("SIGSTOP");
+        try {
+          await ann.open(`#/${page}`, "pushbox");
+          for (let looks = 0; looks < 40 && !seen; looks++) {
+            await pause(100);
+            seen = await ann.sees(says);
+          }
+          if (seen && page === "connections") t.same(await ann.barriers(), [], "it can be read by everybody");
+        } finally {
+          c.child.kill("SIGCONT");
+        }
+      }
+      t.ok(seen, page === "" ? "overview" : page);
+    }
+    await ann.open("#/vendors", "pushbox");
+    await ann.page.until(`!document.body.innerText.includes(${JSON.stringify(says)})`);
+    t.same([ann.complaints(), ann.strangers()], [[], []]);
   });
 }

@@ -109,7 +109,7 @@ t.test("console: all pages share one look a second, and without a page nobody lo
   const asked: string[] = [];
   const feed = new LiveFeed(
     {
-      totals: async () => new Map([[0, { connections: 0, storeCalls: 0, opened: 0 }]]),
+      totals: async () => ({ nodes: new Map([[0, { connections: 0, storeCalls: 0, opened: 0 }]]), silent: [] }),
       async sessions() {
         asked.push("sessions");
         return { total: 0, byPlatform: new Map(), packetsIn10s: 0 };

@@ -339,7 +339,7 @@ else {
         const answers = await Promise.all(
           calls.map(async ([path, fields]) => [path, await a.ok(path, fields)] as const),
         );
-        for (const [path, answer] of answers) t.equal(answer["partial"], true, path);
+        for (const [path, answer] of answers) t.match(answer, { partial: true, silent: ["b"] }, path);
       } finally {
         b.child.kill("SIGCONT");
       }

@@ -8,6 +8,8 @@ export interface Session {
   readonly role: "operator" | "viewer";
   readonly version: string;
   readonly node: string;
+  /** The name of the process that shows this page, where there are several. */
+  readonly here?: string;
   /** Where clients connect, on the same host. */
   readonly client?: { readonly port: number; readonly secure: boolean };
 }
@@ -38,6 +40,15 @@ const ASK_PASSWORD: ReadonlySet<string> = new Set([
   "/admin/setup",
 ]);
 
+/** The names of processes that have not answered, by what they were asked last: what only they know is missing in the answer. */
+export const silent = signal<Readonly<Record<string, readonly string[]>>>({});
+
+/** @param names none: all have answered */
+export function noteSilent(path: string, names: readonly string[]): void {
+  const { [path]: before = [], ...others } = silent.peek();
+  if (before.join() !== names.join()) silent.value = names.length === 0 ? others : { ...others, [path]: names };
+}
+
 async function request<T>(path: string, body: Fields | undefined, signal?: AbortSignal): Promise<T> {
   const answer = await fetch(path, {
     ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
@@ -47,7 +58,10 @@ async function request<T>(path: string, body: Fields | undefined, signal?: Abort
   const value = (await answer.json().catch(() => ({}))) as Fields;
   // A refusal is told to the person, in the page: the browser's own log has nothing to say of it.
   const status = Number(answer.headers.get("x-status") ?? answer.status);
-  if (status < 400) return value as T;
+  if (status < 400) {
+    noteSilent(path, (answer.headers.get("pushbox-silent") ?? "").split(",").filter(Boolean).map(decodeURIComponent));
+    return value as T;
+  }
   if (status === 401 && !ASK_PASSWORD.has(path)) {
     localStorage.removeItem(BEEN_HERE);
     session.value = null;

@@ -1,7 +1,7 @@
 // What the server tells once a second, while the tab is seen: one stream for everything that the page shows.
 import { effect, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { admin, session } from "./api.ts";
+import { admin, noteSilent, session } from "./api.ts";
 import type { Lane } from "./types.ts";
 import { visible } from "./use.ts";
 
@@ -34,6 +34,8 @@ export interface Told {
     readonly loop: { readonly mean: number; readonly max: number };
   };
   readonly topics: readonly TopicFlow[];
+  /** Processes whose figures are missing. */
+  readonly silent?: readonly string[];
 }
 
 /** Milliseconds before a stream that was lost is opened anew, at first and at most. */
@@ -60,6 +62,7 @@ effect(() => {
     stream.onmessage = ({ data }: MessageEvent<string>) => {
       wait = AGAIN;
       told.value = JSON.parse(data) as Told;
+      noteSilent("/admin/live", told.value.silent ?? []);
     };
     stream.onerror = later;
   };

@@ -1,7 +1,7 @@
 // Around every page: where one can go, the search box, and who one is.
 import { signal } from "@preact/signals";
 import { useErrorBoundary, useLayoutEffect, useRef } from "preact/hooks";
-import { leave, session } from "./api.ts";
+import { leave, session, silent } from "./api.ts";
 import { t } from "./language.ts";
 import { GROUPS, type Page, pageNamed } from "./pages/index.ts";
 import { href, route } from "./route.ts";
@@ -60,6 +60,20 @@ const Person = () => {
   );
 };
 
+/** Processes that have not answered what the page has asked: what only they know is missing in it. */
+const Silent = () => {
+  const names = [...new Set(Object.values(silent.value).flat())].sort();
+  return (
+    <div class="silent" role="status">
+      {names.length > 0 && (
+        <div class="notice">
+          <span class="what">{t("nodes.partial", { n: names.length, names: names.join(", ") })}</span>
+        </div>
+      )}
+    </div>
+  );
+};
+
 /** A page that fails leaves the others as they are. */
 function Drawn({ page }: { readonly page: Page }) {
   const [error, reset] = useErrorBoundary();
@@ -74,6 +88,7 @@ export function Shell() {
   useLayoutEffect(() => {
     if (before.current === here) return;
     before.current = here;
+    silent.value = {};
     scrollTo(0, 0);
     focusPage();
   }, [here]);
@@ -104,6 +119,7 @@ export function Shell() {
       </header>
       <Navigation />
       <main tabIndex={-1}>
+        <Silent />
         {shown === undefined ? (
           <Empty title={t("noPage")}>
             <a href={href("")}>{t("page.overview")}</a>

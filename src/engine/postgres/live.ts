@@ -74,11 +74,15 @@ export function sharedLive(hubs: readonly Hub[], nodes: Pick<Nodes, "node" | "al
   }
   for (const method of questions) survey.on(method, (...args) => answer(method, args));
 
-  async function both(method: Question, args: readonly unknown[], missed: () => void): Promise<unknown> {
+  async function both(
+    method: Question,
+    args: readonly unknown[],
+    missed: (names: readonly string[]) => void,
+  ): Promise<unknown> {
     if (nodes.alone() && !NAMING.has(method)) return ownAnswer(method)(...args);
     const here = answer(method, args);
     const { answers, silent } = await survey.ask<unknown>(method, args);
-    if (silent.length > 0) missed();
+    missed(silent.map(nameOf));
     const all = new Map(answers).set(nodes.node(), await here);
     // In the same order whoever asks.
     const asHubs = [...all].sort(([a], [b]) => a - b).map(([, one]) => hubOf(method, args, one));
@@ -98,7 +102,7 @@ export function sharedLive(hubs: readonly Hub[], nodes: Pick<Nodes, "node" | "al
     return answers.get(node) ?? false;
   }
 
-  const asked = (missed: () => void): Live =>
+  const asked = (missed: (names: readonly string[]) => void): Live =>
     ({
       ...Object.fromEntries(
         questions.map((method) => [method, (...args: readonly unknown[]) => both(method, args, missed)]),
@@ -109,11 +113,11 @@ export function sharedLive(hubs: readonly Hub[], nodes: Pick<Nodes, "node" | "al
   return {
     ...asked(() => {}),
     watched(): Watched {
-      let isPartial = false;
-      const live = asked(() => {
-        isPartial = true;
+      const silent = new Set<string>();
+      const live = asked((names) => {
+        for (const name of names) silent.add(name);
       });
-      return { live, partial: () => isPartial };
+      return { live, silent: () => [...silent] };
     },
   };
 }

@@ -4,7 +4,7 @@ import { curl } from "../api.ts";
 import { language, t } from "../language.ts";
 import { filter, route } from "../route.ts";
 import { CheckField, TextField } from "../ui/form.tsx";
-import { Action, Card, Code, Command, Empty, Heading, Loading, State, Trouble } from "../ui/show.tsx";
+import { Action, Card, Code, Command, Empty, Heading, Loading, OneProcess, State, Trouble } from "../ui/show.tsx";
 import { Table } from "../ui/table.tsx";
 import { useCall } from "../use.ts";
 
@@ -48,6 +48,7 @@ export function Configuration() {
   return (
     <div class="page">
       <Heading title={t("page.configuration")} about={t("config.about")} />
+      <OneProcess />
       <Card
         title={t("config.sources")}
         aside={

@@ -27,7 +27,6 @@ interface Sample {
   readonly connections: readonly Connection[];
   readonly looked: number;
   readonly open: number;
-  readonly partial?: boolean;
 }
 
 const NAMES = ["platform", "transport", "revision", "address", "waiting", "olderThan", "youngerThan"] as const;
@@ -124,7 +123,6 @@ export function Connections() {
               })}
             </p>
           )}
-          {data?.partial === true && data.looked === data.open && <p class="muted">{t("nodes.partial")}</p>}
           {data?.connections.length === 0 && (
             <Empty title={t("connections.none")} command={curl("connection/list", fields)}>
               {t(data.open === 0 ? "connections.noneYet" : "connections.noneFits")}

@@ -4,7 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Figure } from "../../../core/figures.ts";
 import { may } from "../access.ts";
-import { call, curl, type Fields } from "../api.ts";
+import { call, curl, type Fields, session } from "../api.ts";
 import { ago, exact, moment } from "../format.ts";
 import { t, tOr, type Word } from "../language.ts";
 import { confirm } from "./dialog.tsx";
@@ -43,6 +43,10 @@ export function Heading({
     </header>
   );
 }
+
+/** On pages that speak of one process, where there are several: which one. */
+export const OneProcess = () =>
+  session.value?.here === undefined ? null : <p class="muted">{t("nodes.one", { name: session.value.here })}</p>;
 
 export const Card = ({
   title,

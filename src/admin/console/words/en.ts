@@ -164,7 +164,8 @@ const texts = {
   "nodes.beat": "Last sign of life",
   "nodes.does": "Does for all",
   "nodes.at": "Process",
-  "nodes.partial": "A process has not answered: what only it knows is missing here.",
+  "nodes.partial": "{names} {n|has|have} not answered: what only {n|it knows|they know} is missing here.",
+  "nodes.one": "This is of {name} alone, the process that shows this page.",
 
   "devices.about": "A device is one installation of an app. It is known by the pushId that it chose.",
   "devices.prefix": "pushId begins with",

@@ -164,7 +164,8 @@ export const zh: Record<keyof typeof en, string> = {
   "nodes.beat": "最近心跳",
   "nodes.does": "为全体负责",
   "nodes.at": "进程",
-  "nodes.partial": "有一个进程没有响应：只有它知道的内容不在此处。",
+  "nodes.partial": "{names} 没有响应：只有它知道的内容不在此处。",
+  "nodes.one": "此处内容仅属于显示本页的进程 {name}。",
 
   "devices.about": "一台设备就是应用的一次安装，以它自己选定的 pushId 识别。",
   "devices.prefix": "pushId 开头",
