@@ -119,6 +119,20 @@ else {
     await ann.page.until('location.hash.includes("by=day")');
   });
 
+  t.test(
+    "a table that is asked for when the login has ended: the page wants the password, and no error is logged",
+    async (t) => {
+      await ann.open("#/statistics/login", "Mean latency");
+      await ann.page.run(
+        'fetch("/admin/logout", { method: "POST", body: "{}", headers: { "content-type": "application/json" } }).then(({ status }) => status)',
+      );
+      await ann.press("CSV");
+      await ann.reads("Log in");
+      t.same(ann.complaints(), []);
+      await ann.enter("ann", PASSWORD);
+    },
+  );
+
   t.test("console 13: connections by a filter that is in the address, and the end of one", async (t) => {
     const tablet = await device(t, server, { platform: "tablet" });
     await ann.open("#/connections", "were looked at");

@@ -1,6 +1,6 @@
 // Who may do what: a viewer sees no button that the server would refuse.
 import { computed, signal } from "@preact/signals";
-import { session } from "./api.ts";
+import { QUIET, session } from "./api.ts";
 
 /** Endpoints by path that only read, from the description of the API. Undefined: not known yet. */
 const readable = signal<ReadonlySet<string> | undefined>(undefined);
@@ -15,7 +15,7 @@ const known = computed(() => {
   if (session.value?.role !== "viewer") return undefined;
   if (!asked) {
     asked = true;
-    void fetch("/api/openapi.json")
+    void fetch("/api/openapi.json", { headers: QUIET })
       .then((answer) => answer.json() as Promise<Description>)
       .then(({ paths }) => {
         const reading = Object.entries(paths).filter(([, one]) => one["x-access"] === "read");

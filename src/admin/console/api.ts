@@ -49,24 +49,29 @@ export function noteSilent(path: string, names: readonly string[]): void {
   if (before.join() !== names.join()) silent.value = names.length === 0 ? others : { ...others, [path]: names };
 }
 
+/** The browser's own log has nothing to say of a refusal. */
+export const QUIET = { "x-quiet": "1" };
+
 async function request<T>(path: string, body: Fields | undefined, signal?: AbortSignal): Promise<T> {
   const answer = await fetch(path, {
     ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
-    headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), "x-quiet": "1" },
+    headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...QUIET },
     ...(signal === undefined ? {} : { signal }),
   });
-  const value = (await answer.json().catch(() => ({}))) as Fields;
-  // A refusal is told to the person, in the page: the browser's own log has nothing to say of it.
+  await admit(path, answer);
+  noteSilent(path, (answer.headers.get("pushbox-silent") ?? "").split(",").filter(Boolean).map(decodeURIComponent));
+  return (await answer.json().catch(() => ({}))) as T;
+}
+
+/** A refusal is told to the person, in the page. @throws Refused */
+async function admit(path: string, answer: Response): Promise<void> {
   const status = Number(answer.headers.get("x-status") ?? answer.status);
-  if (status < 400) {
-    noteSilent(path, (answer.headers.get("pushbox-silent") ?? "").split(",").filter(Boolean).map(decodeURIComponent));
-    return value as T;
-  }
+  if (status < 400) return;
   if (status === 401 && !ASK_PASSWORD.has(path)) {
     localStorage.removeItem(BEEN_HERE);
     session.value = null;
   }
-  throw new Refused(status, value);
+  throw new Refused(status, (await answer.json().catch(() => ({}))) as Fields);
 }
 
 /** Asks for the password again; false: the person changed their mind. ui/dialog.tsx sets it. */
@@ -93,6 +98,15 @@ export async function call<T = Fields>(path: string, fields: Fields = {}, signal
     if (!(await askPassword())) throw new Declined();
     return request<T>(addressOf(path), fields, signal);
   }
+}
+
+/** What an endpoint answers as a table for a spreadsheet. @throws Refused */
+export async function callCsv(path: string, fields: Fields): Promise<string> {
+  const query = new URLSearchParams({ ...(fields as Record<string, string>), format: "csv" });
+  const address = addressOf(path);
+  const answer = await fetch(`${address}?${query.toString()}`, { headers: QUIET });
+  await admit(address, answer);
+  return answer.text();
 }
 
 /** The console's own: session, login, logout, setup, confirm, password. */

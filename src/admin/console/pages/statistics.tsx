@@ -1,7 +1,7 @@
 // Curves of the last days: sessions by platform, every key by hour and day, how notifications of each type arrived.
 import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
-import { curl } from "../api.ts";
+import { callCsv, curl } from "../api.ts";
 import { compact, count, decimal, duration, percent } from "../format.ts";
 import { t } from "../language.ts";
 import { filter, href, route } from "../route.ts";
@@ -264,13 +264,6 @@ function Keys() {
   );
 }
 
-const csvOf = async (path: string, fields: Readonly<Record<string, unknown>>): Promise<string> => {
-  const query = new URLSearchParams({ ...(fields as Record<string, string>), format: "csv" });
-  const answer = await fetch(`/api/${path}?${query.toString()}`);
-  if (!answer.ok) throw new Error(t("stats.noCsv", { status: answer.status }));
-  return answer.text();
-};
-
 const Csv = ({
   path,
   fields,
@@ -280,7 +273,10 @@ const Csv = ({
   readonly fields: Readonly<Record<string, unknown>>;
   readonly name: string;
 }) => (
-  <button type="button" onClick={() => void csvOf(path, fields).then((text) => save(text, name, "text/csv"), complain)}>
+  <button
+    type="button"
+    onClick={() => void callCsv(path, fields).then((text) => save(text, name, "text/csv"), complain)}
+  >
     CSV
   </button>
 );
@@ -303,7 +299,7 @@ function OneKey({ name }: { readonly name: string }) {
         <a href={href("statistics", [], { by: by() })}>{t("page.statistics")}</a>
       </p>
       <Heading title={name} />
-      <Curves title={name} aside={<ByChoice />} csv={() => csvOf("stats/series", asked)}>
+      <Curves title={name} aside={<ByChoice />} csv={() => callCsv("stats/series", asked)}>
         {one(t("stats.count"), line.count, 1)}
         {one(t("stats.rate"), line.rate, 3, (value) => decimal(value))}
         {latency.some((value) => value !== null) &&

@@ -236,7 +236,6 @@ export const operate = {
   "stats.more": "{shown} further {n|key is|keys are} not shown.",
   "stats.none": "Nothing was counted yet",
   "stats.noneDo": "Sums appear here within a second of the first call or connection.",
-  "stats.noCsv": "The server answered {status}",
   "stats.types": "How notifications arrive, by type",
   "stats.typesWhat": "The last 30 days. A type is what a call gives as “type”; without one it is pushMany or pushAll.",
   "stats.type": "Type",

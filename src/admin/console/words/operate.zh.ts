@@ -226,7 +226,6 @@ export const operateZh: Record<keyof typeof operate, string> = {
   "stats.more": "另有 {shown} 个指标未显示。",
   "stats.none": "还没有统计",
   "stats.noneDo": "首次调用或连接后一秒内就会出现。",
-  "stats.noCsv": "服务器返回 {status}",
   "stats.types": "各类型通知的到达",
   "stats.typesWhat": "最近 30 天。类型由调用的 “type” 给出；没有时为 pushMany 或 pushAll。",
   "stats.type": "类型",
