@@ -11,12 +11,15 @@ const NAMES = ["commander", "jose", "pino", "prom-client", "smol-toml", "tap", "
 /** Where the file of a package is, when it is there. */
 export const packages = join(root, "node_modules/.cache/pushbox/packages");
 
+/** What tap finds the running test with. */
+const running = fileURLToPath(new URL("running.mjs", import.meta.url));
+
 /**
  * @param node the Node that will load them, which may be another one than this
  * @returns whether they are there: without development dependencies they cannot be made, and the packages themselves are loaded
  */
 export const ensurePackages = (node) =>
-  ensure(packages, [join(root, "package-lock.json"), fileURLToPath(import.meta.url)], ({ build }, work) =>
+  ensure(packages, [join(root, "package-lock.json"), fileURLToPath(import.meta.url), running], ({ build }, work) =>
     build({
       entryPoints: Object.fromEntries(NAMES.map((name) => [name, name])),
       outdir: work,
@@ -34,7 +37,7 @@ export const ensurePackages = (node) =>
       banner: {
         js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
       },
-      plugins: [named(exported(node))],
+      plugins: [named(exported(node)), lighter],
     }),
   );
 
@@ -66,3 +69,14 @@ const named = (all) => ({
     });
   },
 });
+
+/** tap with running.mjs. */
+const lighter = {
+  name: "lighter",
+  setup(build) {
+    build.onResolve({ filter: /^async-hook-domain$/ }, () => ({ path: running }));
+    build.onResolve({ filter: /^async_hooks$/ }, ({ importer }) =>
+      /@tapjs\/core\/dist\/esm\/base\.js$/.test(importer) ? { path: running } : undefined,
+    );
+  },
+};
