@@ -5,6 +5,7 @@ import { Client, type QueryResult } from "pg";
 import t, { type Test } from "tap";
 import { PushError } from "../../src/core/errors.ts";
 import { checkShown, messageText, normalise } from "../../src/core/notification.ts";
+import { MIGRATIONS } from "../../src/engine/postgres/schema.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { RawClient } from "../support/clients.ts";
 import { eventually, jobIn, phone } from "../support/devices.ts";
@@ -26,7 +27,7 @@ else {
   const value = async (client: Client, text: string, ...values: unknown[]): Promise<unknown> =>
     Object.values((await client.query(text, values)).rows[0] as object)[0];
   /** Their codes and messages, as the customer's program gets them. */
-  const refusal = (asked: Promise<QueryResult>): Promise<string> =>
+  const refusal = (asked: Promise<unknown>): Promise<string> =>
     asked.then(
       () => "it was taken",
       (error: Error & { code?: string }) => `${error.code} ${error.message}`,
@@ -283,6 +284,118 @@ else {
         }
         await sql.query("ROLLBACK");
       }
+    },
+  );
+
+  await t.test("cluster: the same key is the same call, once, whether it was made here or by the API", async (t) => {
+    const here = await app(t);
+    const client = await RawClient.open(here.clientPort);
+    await client.hello({ id: "device-once", topics: ["once"] });
+    const [one, two] = [await connect(t), await connect(t)];
+    const push = (at: Client, key: string, json = "1") =>
+      value(at, "SELECT pushbox.push('once', $2, 60000, idempotency_key => $1)", key, json);
+    const made = await push(one, "k1");
+    t.equal(await push(two, "k1"), made, "the same answer");
+    t.match(
+      await refusal(push(two, "k1", "2")),
+      "22023 push: idempotency_key was used for a call that asked for something else",
+    );
+    t.match(await here.post("push", { topic: "once", json: "1", timeToLive: 60_000, idempotencyKey: "k1" }), {
+      status: 409,
+    });
+    t.match(await client.next('42["p"'), /^42\["p",1/);
+
+    // Within one transaction, and one that is undone.
+    await one.query("BEGIN");
+    const inside = await push(one, "k2", "2");
+    t.equal(await push(one, "k2", "2"), inside);
+    t.match(
+      await refusal(one.query("SAVEPOINT s; SELECT pushbox.push('once', '3', idempotency_key => 'k2')")),
+      /^22023 push: idempotency_key/,
+    );
+    await one.query("ROLLBACK");
+    t.not(await push(one, "k2", "2"), inside, "what was undone has used no key");
+    t.match(await client.next('42["p"'), /^42\["p",2/);
+
+    // At the same time: nobody waits, and the second to commit is told to repeat.
+    await one.query("BEGIN");
+    await two.query("BEGIN");
+    const first = await push(one, "k3", "3");
+    await push(two, "k3", "3");
+    await one.query("COMMIT");
+    t.match(await refusal(two.query("COMMIT")), /^40001 a call with this idempotency_key was made meanwhile/);
+    t.equal(await push(two, "k3", "3"), first);
+    t.match(await client.next('42["p"'), /^42\["p",3/);
+
+    // The API first, also while a transaction is open.
+    await one.query("BEGIN");
+    await push(one, "k4", "5");
+    await here.ok("push", { topic: "once", json: "4", timeToLive: 60_000, idempotencyKey: "k4" });
+    t.match(await refusal(one.query("COMMIT")), /^40001/);
+    t.match(await refusal(push(one, "k4", "5")), /^22023 push: idempotency_key was used/);
+    t.match(await client.next('42["p"'), /^42\["p",4/);
+
+    const notify = (json: string, more: string) =>
+      value(one, `SELECT pushbox.notify($1, uid => 'u', idempotency_key => 'n1'${more})`, json);
+    const title = (text: string): string => JSON.stringify({ android: { title: text } });
+    const note = await notify(title("T"), "");
+    t.equal(await notify(title("T"), ""), note);
+    t.match(await refusal(notify(title("U"), "")), /^22023 notify: idempotency_key was used/);
+    const all = `SELECT pushbox.notify_all('${title("T")}', tag => 'nobody', idempotency_key => 'a1')`;
+    t.equal(await value(one, all), await value(two, all));
+    t.equal(await value(one, "SELECT count(*)::int FROM pushbox.jobs WHERE id = $1", note), 1);
+
+    await push(one, "k5", "6");
+    const got = [await client.next('42["p"'), ...(await client.settle())];
+    t.match(got, [/^42\["p",6/], "nothing came twice");
+    t.equal(await value(one, "SELECT count(*)::int FROM pushbox.outgoing_keys"), 0);
+    for (const [call, message] of [
+      ["push('a', '1', idempotency_key => 'ä')", "push: idempotency_key must be 1 to 255 printable ASCII characters"],
+      [
+        "push('a', '1', idempotency_key => repeat('x', 256))",
+        "push: idempotency_key must be 1 to 255 printable ASCII characters",
+      ],
+      [
+        `notify('${title("T")}', uid => 'u', quiet_hours => '22:00-08:00')`,
+        "notify: quiet_hours is the API's alone: call /api/notification with quietHours after your commit",
+      ],
+      [`notify('${title("T")}', uid => 'u', time_zone => 'Europe/Berlin')`, "notify: time_zone is the API's alone"],
+      [
+        `notify_all('${title("T")}', 'x', dry_run => true)`,
+        "notify_all: dry_run is the API's alone: call /api/notification with dryRun after your commit",
+      ],
+    ] as const)
+      t.match(await refusal(one.query(`SELECT pushbox.${call}`)), `22023 ${message}`, call.slice(0, 80));
+    await client.close();
+  });
+
+  await t.test(
+    "cluster: who might call the functions of an older schema may call the newer ones, and views of them stay",
+    async (t) => {
+      const owner = await connect(t);
+      await owner.query("CREATE DATABASE older TEMPLATE template0");
+      const at = url.replace(/\/test\d+\?/, "/older?");
+      const client = new Client({ connectionString: at });
+      await client.connect();
+      t.teardown(() => client.end());
+      await client.query("CREATE SCHEMA pushbox; SET search_path = pushbox");
+      const before = MIGRATIONS.length - 1;
+      for (const step of MIGRATIONS.slice(0, before)) await client.query(`BEGIN; ${step}; COMMIT`);
+      await client.query(`UPDATE meta SET major = 1, format = ${before}`);
+      await client.query(`
+      DO $$ BEGIN CREATE ROLE shop LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+      GRANT USAGE ON SCHEMA pushbox TO shop;
+      GRANT EXECUTE ON FUNCTION pushbox.push, pushbox.notify TO shop;
+      CREATE VIEW public.pushed AS SELECT pushbox.push('old', '1', 60000) AS id`);
+      const here = await app(t, { postgres: { url: at, schema: "pushbox" } });
+      const shop = new Client({ connectionString: at.replace("//test@", "//shop@") });
+      await shop.connect();
+      t.teardown(() => shop.end());
+      await shop.query("SELECT pushbox.push('new', '1', 60000, idempotency_key => 'k')");
+      t.match(await refusal(shop.query(`SELECT pushbox.notify_all('{"android": {"title": "T"}}', 'x')`)), /^42501 /);
+      await client.query("SELECT * FROM public.pushed");
+      for (const topic of ["old", "new"])
+        t.match(await here.ok("topic/get", { topic }), { kept: [{ text: "1" }] }, topic);
     },
   );
 

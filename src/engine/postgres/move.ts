@@ -46,7 +46,7 @@ const SAMPLE = 200;
 /** What each store has for itself: numbers, starts, who is connected now, and what follows from other tables. */
 const OF_SQLITE: ReadonlySet<string> = new Set(["sequences", "runs", "log", "hook_cursors", "sqlite_sequence"]);
 const OF_POSTGRES: ReadonlySet<string> = new Set([
-  ...["meta", "nodes", "nodes_gone", "owners", "sessions", "channels", "large_bodies", "outgoing"],
+  ...["meta", "nodes", "nodes_gone", "owners", "sessions", "channels", "large_bodies", "outgoing", "outgoing_keys"],
   ...["commits", "topic_places"],
 ]);
 

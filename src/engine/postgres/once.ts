@@ -13,10 +13,9 @@ const KEPT = DAY;
 const find = new Statement<[string, number], KnownCall>(
   "SELECT digest, pieces, answer, packet, online FROM calls WHERE key = ? AND drop_at > ?",
 );
-const add = new Statement<[string, string, number, string | null, string | null, number]>(`
-  INSERT INTO calls (key, digest, pieces, answer, packet, drop_at) VALUES (?, ?, ?, ?, ?, ?)
-  ON CONFLICT (key) DO UPDATE SET digest = excluded.digest, pieces = excluded.pieces, answer = excluded.answer,
-    packet = excluded.packet, online = NULL, drop_at = excluded.drop_at`);
+const add = new Statement<[string, string, number, string | null, string | null, number, number]>(
+  "SELECT note_call(?, ?, ?, ?, ?, ?, ?)",
+);
 const setOnline = new Statement<[number, string, string]>("UPDATE calls SET online = ? WHERE key = ? AND digest = ?");
 const advance = new Statement<[number, string | null, string]>("UPDATE calls SET pieces = ?, answer = ? WHERE key = ?");
 const sweep = new Statement<[number, number]>(
@@ -37,7 +36,7 @@ export function calls(packets: Pick<Packets, "append">) {
       (await known(turn, once, now))?.answer ?? undefined,
 
     finish(turn: Turn, { key, digest }: Once, answer: string, now: number): void {
-      add.put(turn, key, digest, 1, answer, null, now + KEPT);
+      add.put(turn, key, digest, 1, answer, null, now + KEPT, now);
     },
 
     async appendOnce(
@@ -57,7 +56,7 @@ export function calls(packets: Pick<Packets, "append">) {
       if (piece !== made) return { first: undefined, next: made, id, online: null };
       const first = await packets.append(turn, parcels);
       const answer = last ? PUSHED : null;
-      if (before === undefined) add.put(turn, once.key, once.digest, made + 1, answer, id, now + KEPT);
+      if (before === undefined) add.put(turn, once.key, once.digest, made + 1, answer, id, now + KEPT, now);
       else advance.put(turn, made + 1, answer, once.key);
       return { first, next: last ? undefined : made + 1, id, online: null };
     },

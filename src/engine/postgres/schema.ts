@@ -3,6 +3,7 @@
 import type { Client } from "pg";
 import { PushError } from "../../core/errors.ts";
 import { functions } from "./functions.ts";
+import { onceFunctions } from "./functions-once.ts";
 
 /** A node refuses a schema of a newer one. Within it migrations only add, so that two versions run side by side. */
 const MAJOR = 1;
@@ -473,6 +474,7 @@ export const MIGRATIONS: readonly string[] = [
   );
   CREATE INDEX topic_places_by_node ON topic_places (node);
   `,
+  onceFunctions,
 ];
 
 export interface SchemaVersion {
