@@ -78,7 +78,7 @@ export const apnsRelay: Dialect<RelayedApp> = {
   transport: { http2: false, connections: 4, streams: 1, timeout: 60_000, gate: false },
   title: { en: "Apple", zh: "苹果（APNs）" },
   keys: [
-    { name: "bundle_id", why: { en: "The app.", zh: "应用。" }, example: "com.example.app" },
+    { name: "bundle_id", why: { en: "The app's bundle id.", zh: "应用的 bundle id。" }, example: "com.example.app" },
     {
       name: "relays",
       why: {

@@ -300,7 +300,7 @@ export const apns: Dialect<ApnsApp> = {
   transport: { http2: true, connections: 2, streams: 500, timeout: 15_000, gate: true },
   title: { en: "Apple", zh: "苹果（APNs）" },
   keys: [
-    { name: "bundle_id", why: { en: "The app.", zh: "应用。" }, example: "com.example.app" },
+    { name: "bundle_id", why: { en: "The app's bundle id.", zh: "应用的 bundle id。" }, example: "com.example.app" },
     {
       name: "key_file",
       why: { en: "Apple's .p8 key.", zh: "苹果签发的 .p8 密钥文件。" },

@@ -63,7 +63,7 @@ export const common = {
 
 export const packageName: Key = {
   name: "package_name",
-  why: { en: "The app.", zh: "应用。" },
+  why: { en: "The app's package name.", zh: "应用的包名。" },
   example: "com.example.app",
 };
 

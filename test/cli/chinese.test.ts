@@ -107,7 +107,7 @@ t.test("what doctor finds and what init writes is Chinese, and the file is as ri
   t.match(await cli(["init", file], env), /已存在/);
   const lines = readFileSync(file, "utf8").split("\n");
   t.match(lines[0], /全部配置项/);
-  const said = lines.slice(lines.findIndex((line) => line === "")).filter((line) => /^# /.test(line));
+  const said = lines.slice(lines.indexOf("")).filter((line) => /^# /.test(line));
   t.ok(said.length > 200);
   t.same(
     said.filter((line) => !CHINESE.test(line) && !/^# (vivo|OPPO)/.test(line)),

@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { curl } from "../api.ts";
 import { language, t } from "../language.ts";
 import { filter, route } from "../route.ts";
+import { said } from "../say.ts";
 import { CheckField, TextField } from "../ui/form.tsx";
 import { Action, Card, Code, Command, Empty, Heading, Loading, OneProcess, State, Trouble } from "../ui/show.tsx";
 import { Table } from "../ui/table.tsx";
@@ -112,7 +113,7 @@ function Differences({ changes, warnings = [], problems = [] }: Compared) {
           rows={changes}
           name={({ name }) => name}
           columns={[
-            { head: t("config.setting"), cell: ({ name }) => <Code>{name}</Code> },
+            { head: t("config.setting"), cell: ({ name }) => <Code>{said(name)}</Code> },
             { head: t("config.before"), cell: ({ before }) => <Value value={before} />, wide: true },
             { head: t("config.after"), cell: ({ after }) => <Value value={after} />, wide: true },
             {

@@ -189,7 +189,7 @@ export const Time = ({ at, relative }: { readonly at: number | undefined; readon
     <span class="muted">–</span>
   ) : (
     <time dateTime={new Date(at).toISOString()} title={exact(at)}>
-      {relative === true ? ago(at, now.value) : moment(at)}
+      {relative === true ? ago(at, at > now.value ? Date.now() : now.value) : moment(at)}
     </time>
   );
 

@@ -218,7 +218,7 @@ const texts = {
   "devices.disconnected": "Connections were closed",
   "devices.delete": "Delete",
   "devices.deleteAsk":
-    "Record, tags, user, token and kept messages of {id} go. If the app is still installed, it comes back at its next connection, without them.",
+    "Record, tags, user, token and kept messages of {id} are deleted. If the app is still installed, it comes back at its next connection, without them.",
   "devices.deleted": "The device was deleted",
 
   "page.send": "Send",

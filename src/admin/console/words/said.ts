@@ -223,6 +223,7 @@ const SAID: Patterns = [
   ["{file} is damaged, use another backup: {why}", "{file} 已损坏，请换一个备份：{why}"],
   ["nothing is prepared to be restored", "没有准备好的恢复"],
   ["no notification with this id", "没有该编号的通知"],
+  ["the entries of vendors", "厂商条目"],
   ["nothing was changed: {why}", "未作任何更改：{why}"],
   ["internal error", "服务器内部错误"],
 ];
