@@ -40,6 +40,9 @@ const PATIENCE = 5000;
 /** How long it may take for anything that is asked of it, milliseconds: far more than it needs, on a busy machine too. */
 const LONGEST = 90_000;
 
+/** Becomes the program, beside one that ends the whole group once nobody holds the other end of its input any more. */
+const GUARDED = 'exec 3<&0; { read -r _ <&3; kill -KILL 0; } 2>&- & exec "$0" "$@" 3<&- </dev/null';
+
 /** @param t when it ends, the browser does */
 export async function startChromium(
   t: { teardown(end: () => Promise<void>): unknown },
@@ -59,8 +62,8 @@ export async function startChromium(
     `--user-data-dir=${profile}`,
     "about:blank",
   ];
-  // A group of its own: its helpers can be ended with it, and do not keep its output open.
-  const child = spawn(binary, flags, { stdio: ["ignore", "ignore", "pipe"], detached: true });
+  // A group of its own: its helpers can be ended with it, and do not keep its output open. That group ends with this process, too.
+  const child = spawn("sh", ["-c", GUARDED, binary, ...flags], { stdio: ["pipe", "ignore", "pipe"], detached: true });
   const ended = once(child, "exit");
   t.teardown(async () => {
     const late = setTimeout(() => kill(child), PATIENCE);
@@ -69,7 +72,8 @@ export async function startChromium(
     await ended;
     clearTimeout(late);
     kill(child);
-    child.stderr?.destroy();
+    child.stderr.destroy();
+    child.stdin.destroy();
     try {
       rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
     } catch {

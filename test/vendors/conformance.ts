@@ -89,7 +89,7 @@ export interface Stage {
 
 /** Milliseconds, more than any answer takes, on a busy machine too; and what is enough for one on a connection that is there. */
 const PATIENT = 20_000;
-const IMPATIENT = 500;
+const IMPATIENT = 1000;
 
 export async function stage<App extends CommonApp>(
   test: Test,
