@@ -1,11 +1,11 @@
-// npm run check: the compiler (the console has a page's settings), the linter, who imports whom, what nobody uses, and what
-// is not said in Chinese; all of them, so that one run shows everything.
+// npm run check: the compiler (the console has a page's settings), the linter, who imports whom, what nobody uses, what
+// is not said in Chinese, and whether numbers cited of READMEs are there; all of them, so that one run shows everything.
 import { spawn } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { untranslated } from "./check/chinese.ts";
 import { importProblems } from "./check/imports.ts";
-import { readmeProblems } from "./check/readmes.ts";
+import { citationProblems, readmeProblems } from "./check/readmes.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -30,7 +30,7 @@ const running = [
   run("biome", "check", "--error-on-warnings", "."),
   run("knip", "--no-progress"),
 ];
-const own = [...importProblems(root), ...readmeProblems(root), ...(await untranslated())];
+const own = [...importProblems(root), ...readmeProblems(root), ...citationProblems(root), ...(await untranslated())];
 const results = await Promise.all(running);
 for (const { text } of results) process.stdout.write(text);
 for (const problem of own) process.stdout.write(`${problem}\n`);

@@ -3,6 +3,7 @@ import { cpSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { importProblems } from "../scripts/check/imports.ts";
+import { citationProblems } from "../scripts/check/readmes.ts";
 
 const TABLE = `| folder | imports | types only of | packages |
 | --- | --- | --- | --- |
@@ -49,6 +50,27 @@ t.test("the check names a circle with its files, also one of types", async (t) =
     },
   });
   t.same(importProblems(root), ["imported in a circle: src/core/a.ts, src/core/b.ts, src/core/c.ts"]);
+});
+
+t.test("the check names every citation of a README that leads nowhere", async (t) => {
+  const root = t.testdir({
+    src: {
+      "README.md": "1. Nothing is lost.\n",
+      sockets: { "README.md": "## 2. Engine.IO\n\n### 2.1 Packets\n" },
+      api: {
+        "README.md": "### 3.10 `/api/push`\n",
+        "a.ts": "// holds 1; it holds 3 of them. protocol 2, protocol 2.1; api 3.10",
+      },
+    },
+    test: { "b.test.ts": '// api 3.1\nt.test("holds 2: protocol 2.2");' },
+    scripts: {},
+  });
+  t.same(citationProblems(root), [
+    "src/api/a.ts: holds 3 is not in src/README.md",
+    "test/b.test.ts: holds 2 is not in src/README.md",
+    "test/b.test.ts: protocol 2.2 is not in src/sockets/README.md",
+    "test/b.test.ts: api 3.1 is not in src/api/README.md",
+  ]);
 });
 
 t.test("an export and a file that nobody uses fail the check", async (t) => {
