@@ -8,6 +8,8 @@ import { setTimeout as wait } from "node:timers/promises";
 import type { Test } from "tap";
 import { freePort } from "./ports.ts";
 
+/** So long it may take to be up, milliseconds: far more than any needs, on a busy machine too. */
+const PATIENCE = 60_000;
 const PATH = `${process.env["PATH"]}:/usr/sbin:/usr/local/sbin`;
 
 /** False, and the test says so, where it is not installed. */
@@ -106,8 +108,11 @@ async function up(t: Test, port: number, program: string, args: readonly string[
     child.kill("SIGKILL");
     await ended;
   });
+  const end = performance.now() + PATIENCE;
   while (!(await takes(port))) {
     if (hasEnded(child)) throw new Error(`${program} ended: ${said}`);
+    if (performance.now() > end)
+      throw new Error(`${program} takes no connections at port ${port} within ${PATIENCE / 1000} s: ${said}`);
     await wait(10);
   }
 }
