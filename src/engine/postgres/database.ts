@@ -107,7 +107,10 @@ async function open(
     const set = all.map((_, i) => `, set_config($${2 * i + 1}, $${2 * i + 2}, false)`).join("");
     const { rows } = await client.query(`SELECT current_setting('transaction_read_only') AS reads${set}`, all.flat());
     if ((rows[0] as { readonly reads: string }).reads === "on")
-      throw new PushError("unavailable", "PostgreSQL cannot be used: this server only reads, as a standby does");
+      throw new PushError(
+        "unavailable",
+        "PostgreSQL cannot be used: this server only reads, as a standby does; name the primary in postgres.url",
+      );
     return client;
   } catch (error) {
     client.end().catch(() => {});
@@ -208,5 +211,14 @@ export function explain(error: unknown): Error {
   if (error instanceof PushError) return error;
   if (!(error instanceof Error)) return new Error(String(error));
   if (!isStoreFault(error)) return error;
-  return new PushError("unavailable", `PostgreSQL cannot be used: ${error.message || codeOf(error)}`, { cause: error });
+  const remedy = REMEDIES[codeOf(error)];
+  const why = `${error.message || codeOf(error)}${remedy === undefined ? "" : ` (${remedy})`}`;
+  return new PushError("unavailable", `PostgreSQL cannot be used: ${why}`, { cause: error });
 }
+
+/** What helps, where the server's own words do not say it. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  "42501": "the role of postgres.url has to own the schema, or may make it: GRANT CREATE ON DATABASE",
+  "53100": "its disk is full: make room there; until then what has to be stored is refused",
+  "53300": "each node takes five connections: raise max_connections, or close what else is connected",
+};

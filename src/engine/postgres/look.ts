@@ -1,7 +1,7 @@
 // What of a PostgreSQL matters to us, looked at without changing anything: for the commands `check` and `doctor`.
 import type { Client } from "pg";
 import { connect, type DatabaseOptions, explain } from "./database.ts";
-import { MINIMUM, type SchemaVersion, storedVersion } from "./schema.ts";
+import { ENCODING, encodingTrouble, MINIMUM, type SchemaVersion, storedVersion } from "./schema.ts";
 
 export interface Look {
   readonly level: "ok" | "warning" | "wrong";
@@ -17,6 +17,7 @@ interface Server {
   readonly version: string;
   readonly number: number;
   readonly fsync: string;
+  readonly encoding: string;
   readonly standbys: string;
   readonly connections: number;
   readonly queue: string;
@@ -26,7 +27,7 @@ interface Server {
 
 const QUESTION = `
   SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS number,
-    current_setting('fsync') AS fsync, current_setting('synchronous_standby_names') AS standbys,
+    current_setting('fsync') AS fsync, current_setting('server_encoding') AS encoding, current_setting('synchronous_standby_names') AS standbys,
     current_setting('max_connections')::int AS connections, pg_notification_queue_usage()::text AS queue,
     has_database_privilege(current_database(), 'CREATE') AS creates, to_regnamespace($1) IS NOT NULL AS schema`;
 
@@ -60,6 +61,7 @@ function judge(server: Server, schema: string): readonly Look[] {
   const tell = (level: Look["level"], text: string): void => void looks.push({ level, text });
   if (server.number < MINIMUM) tell("wrong", `PostgreSQL ${server.version}: 15 or newer is needed`);
   else tell("ok", `PostgreSQL ${server.version}`);
+  if (server.encoding !== ENCODING) tell("wrong", encodingTrouble(server.encoding));
   if (server.fsync !== "on")
     tell("warning", "fsync is off: a power failure loses what was answered, and perhaps the database");
   if (server.standbys === "")

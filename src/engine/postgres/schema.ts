@@ -486,15 +486,22 @@ export interface SchemaVersion {
 export const VERSION: SchemaVersion = { major: MAJOR, format: MIGRATIONS.length };
 const FORMAT = VERSION.format;
 
+/** Of the database: texts are of any language. */
+export const ENCODING = "UTF8";
+export const encodingTrouble = (encoding: string): string =>
+  `this database is in ${encoding}, and texts are in ${ENCODING}: CREATE DATABASE pushbox ENCODING '${ENCODING}' TEMPLATE template0`;
+
 /** Makes the schema when there is none, and brings an older one up to date: one node, while others wait. @returns the epoch */
 export async function migrate(client: Client, schema: string): Promise<string> {
   await client.query("BEGIN");
   try {
     const { rows: found } = await client.query(
-      "SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS number",
+      "SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS number, current_setting('server_encoding') AS encoding",
     );
     if (Number(found[0]?.number) < MINIMUM)
       throw new PushError("unavailable", `this is PostgreSQL ${String(found[0]?.version)}: 15 or newer is needed`);
+    if (found[0]?.encoding !== ENCODING)
+      throw new PushError("unavailable", encodingTrouble(String(found[0]?.encoding)));
     await client.query("SELECT pg_advisory_xact_lock(hashtextextended($1, 1))", [schema]);
     const { rows } = await client.query(
       "SELECT to_regnamespace($1) IS NULL AS missing, to_regclass($2) IS NULL AS empty",
