@@ -113,7 +113,10 @@ else {
 }
 
 t.test("cluster: migrations within a major version only add", async (t) => {
-  const later = MIGRATIONS.slice(1).map((text) => text.replace(/\$(\w*)\$.*?\$\1\$/gs, "")); // without functions' bodies
+  const later = MIGRATIONS.slice(1)
+    .map((text) => text.replace(/\$(\w*)\$.*?\$\1\$/gs, "")) // without functions' bodies
+    // One with further arguments takes its place.
+    .map((text) => text.replace(/ALTER FUNCTION (\w+) RENAME TO \1_1;(?=.*CREATE FUNCTION \1\()/gs, ""));
   for (const text of later) {
     t.match(text, /\b(CREATE|ADD)\b/);
     t.notMatch(text, /\b(DROP|RENAME|TRUNCATE|ALTER COLUMN|SET NOT NULL)\b/i);
