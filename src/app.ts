@@ -340,6 +340,7 @@ export async function startApp(
         admins: engine.admins,
         ...(engine.cluster === undefined ? {} : { here: engine.cluster.name }),
         ...(engine.copies === undefined ? {} : { copies: engine.copies }),
+        ...(config.engine === "postgres" ? { schema: config.postgres.schema } : {}),
         api,
         live: {
           totals: together.totals,

@@ -8,6 +8,8 @@ import { type Asker, type Deed, type Download, textOf } from "./deed.ts";
 interface Backups {
   /** Undefined: the store has means of its own. */
   readonly copies: Copies | undefined;
+  /** Of PostgreSQL, where that has the data. */
+  readonly schema?: string | undefined;
   /** What came of what was begun. */
   readonly audit: (entry: AuditEntry) => void;
   readonly whoIs: (name: string) => string;
@@ -17,7 +19,7 @@ interface Backups {
 const ELSEWHERE =
   "the data is in PostgreSQL, which has its own means: pg_dump makes a copy, pg_restore puts it back while no node runs";
 
-export function backupDeeds({ copies: given, audit, whoIs, now }: Backups): Readonly<Record<string, Deed>> {
+export function backupDeeds({ copies: given, schema, audit, whoIs, now }: Backups): Readonly<Record<string, Deed>> {
   function copies(): Copies {
     if (given === undefined) throw new HttpError(409, ELSEWHERE);
     return given;
@@ -42,7 +44,7 @@ export function backupDeeds({ copies: given, audit, whoIs, now }: Backups): Read
   return {
     "backup/list": {
       access: "read",
-      act: async () => (given === undefined ? { elsewhere: ELSEWHERE } : await given.look()),
+      act: async () => (given === undefined ? { elsewhere: ELSEWHERE, schema } : await given.look()),
     },
     "backup/start": { access: "change", act: (_, asker) => begin("backup", undefined, asker) },
     "backup/check": {

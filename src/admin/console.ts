@@ -26,6 +26,8 @@ export interface ConsoleOptions {
   /** Absent: the store has other means. */
   readonly copies?: Copies;
   /** What may change while it runs. */
+  /** Of PostgreSQL, where that has the data. */
+  readonly schema?: string;
   readonly settings: () => ConsoleSettings;
   readonly client: () => ClientPlace;
   /** It is served by https. */
@@ -301,7 +303,7 @@ export function createConsole(options: ConsoleOptions): Console {
   const download = backupDownload({ copies });
   const deeds: Readonly<Record<string, Deed>> = {
     ...peopleDeeds({ admins, alive: () => sessions.lives, now, ended: endDead }),
-    ...backupDeeds({ copies, audit: options.audit, whoIs, now }),
+    ...backupDeeds({ copies, schema: options.schema, audit: options.audit, whoIs, now }),
   };
 
   /** Whoever asks is let in, and what changes something is noted with what came of it. */

@@ -12,7 +12,7 @@ import { version } from "./version.ts";
 /** Bytes of the largest call from the page. */
 const LONGEST_BODY = 8_000_000;
 
-interface Parts extends Pick<ConsoleOptions, "admins" | "api" | "live" | "copies" | "audit" | "here"> {
+interface Parts extends Pick<ConsoleOptions, "admins" | "api" | "live" | "copies" | "schema" | "audit" | "here"> {
   /** What holds now. */
   readonly settings: () => Config["admin"];
   readonly log: Log;

@@ -13,7 +13,7 @@ import { complain } from "../ui/toast.tsx";
 import { useCall } from "../use.ts";
 
 /** `elsewhere` alone where PostgreSQL has the data: its own programs copy it. */
-type View = CopiesView & { readonly elsewhere?: string };
+type View = CopiesView & { readonly elsewhere?: string; readonly schema?: string };
 
 const isRunning = (work: CopyWork | undefined): boolean => work !== undefined && work.ended === undefined;
 
@@ -31,7 +31,7 @@ export function Backups() {
       <Heading title={t("page.backups")} about={t("backups.about")} />
       {error !== undefined && <Trouble error={error} retry={reload} />}
       {data === undefined && error === undefined && <Loading />}
-      {data?.elsewhere !== undefined && <Elsewhere />}
+      {data?.elsewhere !== undefined && <Elsewhere schema={data.schema ?? "pushbox"} />}
       {data !== undefined && data.elsewhere === undefined && (
         <>
           {data.staged !== undefined && <Waiting staged={data.staged} then={reload} />}
@@ -75,12 +75,24 @@ export function Backups() {
 const nightly = (folder: string): string =>
   `0 3 * * * pushbox backup /backup/pushbox-$(date +\\%F).db --data ${/^(.+)\/backups$/.exec(folder)?.[1] ?? "/var/lib/pushbox"}`;
 
-const Elsewhere = () => (
+/** What `pushbox restore` does to a copy that it puts back: seqs that it gives out again are not taken for known ones, and no login outlives it. */
+const renewed = (schema: string): string =>
+  [
+    `UPDATE ${schema}.meta SET epoch = left(md5(random()::text || clock_timestamp()::text), 16)`,
+    `SELECT setval('${schema}.events_seq', nextval('${schema}.events_seq') + 1000000000000)`,
+    `DELETE FROM ${schema}.admin_sessions`,
+  ].join("; ");
+
+const Elsewhere = ({ schema }: { readonly schema: string }) => (
   <Card title={t("backups.postgres")}>
     <p class="text">{t("backups.postgresDo")}</p>
-    <Command text={'pg_dump --format=custom --schema=pushbox "$PUSHBOX_POSTGRES_URL" > pushbox.dump'} />
+    <Command text={`pg_dump --format=custom --schema=${schema} --file=pushbox.dump "$PUSHBOX_POSTGRES_URL"`} />
     <p class="text">{t("backups.postgresBack")}</p>
-    <Command text={'pg_restore --clean --if-exists --dbname="$PUSHBOX_POSTGRES_URL" pushbox.dump'} />
+    <Command
+      text={`pg_restore --clean --if-exists --single-transaction --dbname="$PUSHBOX_POSTGRES_URL" pushbox.dump`}
+    />
+    <p class="text">{t("backups.postgresAfter")}</p>
+    <Command text={`psql "$PUSHBOX_POSTGRES_URL" --command "${renewed(schema)}"`} />
   </Card>
 );
 

@@ -373,6 +373,8 @@ export const operate = {
   "backups.postgresDo":
     "PostgreSQL has its own means, which are better than a copy by this server: pg_dump, or archiving its log.",
   "backups.postgresBack": "To put it back, stop every node first, then:",
+  "backups.postgresAfter":
+    "And before a node starts again: so clients take what is new for new though its number was given before, and nobody stays logged in.",
 
   "page.people": "Console users",
   "people.about": "Who may use this console. Operators do everything; viewers see everything and change nothing.",

@@ -356,6 +356,8 @@ export const operateZh: Record<keyof typeof operate, string> = {
   "backups.postgres": "数据在 PostgreSQL 中",
   "backups.postgresDo": "PostgreSQL 有自己的备份手段，比由本服务器复制更好：pg_dump，或归档其日志。",
   "backups.postgresBack": "恢复时先停止所有节点，然后执行：",
+  "backups.postgresAfter":
+    "再次启动节点之前还要执行：这样客户端不会把编号重新使用的新消息当作旧消息，所有登录也随之结束。",
 
   "page.people": "控制台用户",
   "people.about": "可以使用本控制台的人。管理员可做一切操作；只读用户可看一切，但不能更改。",
