@@ -9,7 +9,7 @@ import { type Audit, createAudit } from "./app/audit.ts";
 import { type Certificates, openCertificates } from "./app/certificates.ts";
 import { clientFiles } from "./app/client-files.ts";
 import { type Joined, joinNodes } from "./app/cluster.ts";
-import { openConsole } from "./app/console.ts";
+import { amongOthers, openConsole } from "./app/console.ts";
 import { databaseOf } from "./app/database.ts";
 import { createDebug, showPush } from "./app/debug.ts";
 import { createExamples } from "./app/examples.ts";
@@ -338,7 +338,7 @@ export async function startApp(
     ? openConsole(config, {
         settings: () => current.admin,
         admins: engine.admins,
-        ...(engine.cluster === undefined ? {} : { here: engine.cluster.name }),
+        ...(engine.cluster === undefined ? {} : amongOthers(engine.cluster)),
         ...(engine.copies === undefined ? {} : { copies: engine.copies }),
         ...(config.engine === "postgres" ? { schema: config.postgres.schema } : {}),
         api,

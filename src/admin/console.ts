@@ -16,6 +16,7 @@ import { type ClientPlace, consoleFiles } from "./files.ts";
 import { LiveFeed, type LiveSource } from "./live.ts";
 import { peopleDeeds } from "./people.ts";
 import { type Login, Sessions, type SessionTimes } from "./sessions.ts";
+import type { Others } from "./tries.ts";
 
 export interface ConsoleOptions {
   readonly admins: Admins;
@@ -25,15 +26,16 @@ export interface ConsoleOptions {
   readonly live: LiveSource;
   /** Absent: the store has other means. */
   readonly copies?: Copies;
-  /** What may change while it runs. */
   /** Of PostgreSQL, where that has the data. */
   readonly schema?: string;
+  /** What may change while it runs. */
   readonly settings: () => ConsoleSettings;
   readonly client: () => ClientPlace;
   /** It is served by https. */
   readonly secure: boolean;
   /** Other processes show the same console: the name of this one among them. */
   readonly here?: string;
+  readonly others?: Others;
   /** Of the program, and how this process names itself. */
   readonly version: string;
   readonly node: string;
@@ -86,8 +88,8 @@ interface Call {
 
 export function createConsole(options: ConsoleOptions): Console {
   const { admins, api, secure, now } = options;
-  const { here, elapsed } = options;
-  const sessions = new Sessions({ admins, times: options.settings, shared: here !== undefined, now, elapsed });
+  const { here, others, elapsed } = options;
+  const sessions = new Sessions({ admins, times: options.settings, shared: here !== undefined, others, now, elapsed });
   const rule = () => ({ hosts: options.settings().hosts, origins: [] });
   const pages = createPages(rule(), WORDS);
   const refusal = createRefusals(options.warn, now);

@@ -4,7 +4,7 @@ import type { AdminSession, Admins, Alive } from "../core/admin.ts";
 import { MINUTE } from "../core/time.ts";
 import { HttpError } from "../http/message.ts";
 import { hashPassword, isPassword, passwordFault } from "./password.ts";
-import { Tries } from "./tries.ts";
+import { type Others, Tries } from "./tries.ts";
 
 export interface SessionTimes {
   /** Milliseconds. */
@@ -17,6 +17,8 @@ export interface SessionOptions {
   readonly times: () => SessionTimes;
   /** Other processes have links of their own for the first user. */
   readonly shared?: boolean;
+  /** Other processes, where passwords may be tried as well. */
+  readonly others?: Others | undefined;
   readonly now: () => number;
   /** Milliseconds by a clock that is never set. */
   readonly elapsed: () => number;
@@ -48,7 +50,7 @@ export class Sessions {
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    this.#tries = new Tries(options.elapsed);
+    this.#tries = new Tries(options.elapsed, options.others);
   }
 
   /** Which logins count now. */

@@ -1,4 +1,6 @@
-// Who guesses passwords waits, longer each time: by address, and in all for those who come from many addresses. Memory is bounded.
+// Who guesses passwords waits, longer each time: by address, and in all for those who come from many addresses; wherever
+// they try, where several processes show the console. Memory is bounded.
+import type { Guess } from "../core/admin.ts";
 import { Recent } from "../core/recent.ts";
 import { HOUR, MINUTE } from "../core/time.ts";
 import { limitedAs } from "../http/uws/address.ts";
@@ -44,48 +46,78 @@ class Wrong {
   }
 }
 
+/** Other processes, at whose consoles the same passwords can be tried. */
+export interface Others {
+  tell(guess: Guess): void;
+  hear(heard: (guess: Guess) => void): void;
+}
+
 export class Tries {
   readonly #elapsed: () => number;
+  readonly #others: Others | undefined;
   readonly #addresses = new Recent<string, Wrong>(ADDRESSES);
   readonly #known = new Recent<string, true>(KNOWN);
   #all = new Wrong();
 
-  /** @param elapsed milliseconds by a clock that is never set */
-  constructor(elapsed: () => number) {
+  /** @param elapsed milliseconds by a clock that is never set @param others whose tries count here too, and ours there; absent: none */
+  constructor(elapsed: () => number, others?: Others) {
     this.#elapsed = elapsed;
+    this.#others = others;
+    others?.hear((guess) => this.#note(guess));
   }
 
   /** Counts one that is wrong until `right` says otherwise, so that many at once are no way around. @returns 0, or how long to wait */
   begin(address: string): number {
     const now = this.#elapsed();
     const who = limitedAs(address);
-    const own = this.#addresses.get(who) ?? new Wrong();
-    const isKnown = this.#known.has(who);
-    const wait = Math.max(own.wait(now), isKnown ? 0 : this.#all.wait(now));
-    if (wait > 0) return wait;
-    own.add(now, OF_ADDRESS);
-    this.#addresses.set(who, own);
-    if (!isKnown) this.#all.add(now, IN_ALL);
-    return 0;
+    const own = this.#addresses.get(who)?.wait(now) ?? 0;
+    const wait = Math.max(own, this.#known.has(who) ? 0 : this.#all.wait(now));
+    if (wait === 0) this.#tell("wrong", who);
+    return wait;
   }
 
   right(address: string): void {
-    const who = limitedAs(address);
-    this.#addresses.delete(who);
-    if (!this.#known.has(who)) this.#all.takeBack();
-    this.#known.set(who, true);
+    this.#tell("right", limitedAs(address));
   }
 
   /** It could not be found out. */
   undone(address: string): void {
-    const who = limitedAs(address);
-    this.#addresses.get(who)?.takeBack();
-    if (!this.#known.has(who)) this.#all.takeBack();
+    this.#tell("undone", limitedAs(address));
   }
 
   /** Somebody has shown that this machine is theirs. */
   forget(): void {
-    this.#addresses.clear();
-    this.#all = new Wrong();
+    this.#tell("forget", "");
+  }
+
+  #tell(what: Guess["what"], who: string): void {
+    this.#note({ what, who });
+    this.#others?.tell({ what, who });
+  }
+
+  #note({ what, who }: Guess): void {
+    const isKnown = this.#known.has(who);
+    switch (what) {
+      case "wrong": {
+        const now = this.#elapsed();
+        const own = this.#addresses.get(who) ?? new Wrong();
+        own.add(now, OF_ADDRESS);
+        this.#addresses.set(who, own);
+        if (!isKnown) this.#all.add(now, IN_ALL);
+        return;
+      }
+      case "right":
+        this.#addresses.delete(who);
+        if (!isKnown) this.#all.takeBack();
+        this.#known.set(who, true);
+        return;
+      case "undone":
+        this.#addresses.get(who)?.takeBack();
+        if (!isKnown) this.#all.takeBack();
+        return;
+      case "forget":
+        this.#addresses.clear();
+        this.#all = new Wrong();
+    }
   }
 }

@@ -1,6 +1,7 @@
 // The web console: its listener joined with what it shows.
 import { type Console, type ConsoleOptions, createConsole } from "../admin/console.ts";
 import type { Config } from "../config/index.ts";
+import type { Cluster } from "../core/cluster.ts";
 import { createServer, type HttpServer } from "../http/server.ts";
 import type { Place } from "../http/uws/listeners.ts";
 import { consoleAssets } from "./assets.ts";
@@ -12,7 +13,8 @@ import { version } from "./version.ts";
 /** Bytes of the largest call from the page. */
 const LONGEST_BODY = 8_000_000;
 
-interface Parts extends Pick<ConsoleOptions, "admins" | "api" | "live" | "copies" | "schema" | "audit" | "here"> {
+interface Parts
+  extends Pick<ConsoleOptions, "admins" | "api" | "live" | "copies" | "schema" | "audit" | "here" | "others"> {
   /** What holds now. */
   readonly settings: () => Config["admin"];
   readonly log: Log;
@@ -36,6 +38,15 @@ export interface WebConsole {
   stop(): void;
   readonly figures: { readonly logins: Console["counts"]; readonly pages: number };
 }
+
+/** What the console of a node has to know of the others. */
+export const amongOthers = (cluster: Cluster): Pick<ConsoleOptions, "here" | "others"> => ({
+  here: cluster.name,
+  others: {
+    tell: (guess) => cluster.tell("guess", guess),
+    hear: (heard) => cluster.hear("guess", heard),
+  },
+});
 
 export function openConsole({ admin, client, api: { maxBody } }: Config, parts: Parts): WebConsole {
   const { settings, log, encryption, maxConnections, bodyTimeout, ...joined } = parts;

@@ -76,6 +76,16 @@ export interface Alive {
   readonly usedAfter: number;
 }
 
+/**
+ * What came of a password that somebody tried, for all who count such tries. `wrong` is said when it begins, and taken back by `right`, or
+ * by `undone` when it could not be found out; `forget`: somebody has shown that the server is theirs.
+ */
+export interface Guess {
+  readonly what: "wrong" | "right" | "undone" | "forget";
+  /** An address, or a network of them, as `admin/tries.ts` counts it. */
+  readonly who: string;
+}
+
 export const MOST_USERS = 100;
 export const SESSIONS_PER_USER = 20;
 

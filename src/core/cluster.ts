@@ -1,4 +1,5 @@
 // Port: the processes ("nodes") that share a store, what they ask and tell each other. Where there is one process there is none of this.
+import type { Guess } from "./admin.ts";
 import type { Lane } from "./delivery.ts";
 import type { NotedLine } from "./trace.ts";
 
@@ -44,6 +45,8 @@ export interface News {
   /** Lines for traces of the node `to`. */
   readonly traced: readonly { readonly to: number; readonly trace: string; readonly line: NotedLine }[];
   readonly untraced: string;
+  /** A password was tried at the console of the node. */
+  readonly guess: Guess;
 }
 
 export interface Cluster {
