@@ -70,7 +70,12 @@ export async function connect(
   const servers = serversOf(options.url);
   let taken: Client | undefined;
   const tries = servers.map(async (server) => {
-    const client = await open(server, options, settings);
+    const client = await open(
+      server,
+      options,
+      settings,
+      servers.length === 1 ? "; name the primary in postgres.url" : "",
+    );
     if (taken !== undefined) client.end().catch(() => {});
     taken ??= client;
     return taken;
@@ -85,10 +90,12 @@ export async function connect(
   }
 }
 
+/** @param remedy said when the server only reads */
 async function open(
   server: string,
   { schema, ssl, name = "pushbox" }: DatabaseOptions,
   settings: Readonly<Record<string, string>>,
+  remedy: string,
 ): Promise<Client> {
   const client = new Client({
     connectionString: server,
@@ -109,7 +116,7 @@ async function open(
     if ((rows[0] as { readonly reads: string }).reads === "on")
       throw new PushError(
         "unavailable",
-        "PostgreSQL cannot be used: this server only reads, as a standby does; name the primary in postgres.url",
+        `PostgreSQL cannot be used: this server only reads, as a standby does${remedy}`,
       );
     return client;
   } catch (error) {
