@@ -64,7 +64,7 @@ export function openCluster(
     name,
     node: nodes.node,
     leads,
-    nameOf: (node) => nodes.list().find((one) => one.node === node)?.name ?? String(node),
+    nameOf: (node) => nodes.list().find((one) => one.node === node)?.name || String(node),
     async nodes() {
       const [rows, owned] = await Promise.all([all.all(read()), owners.all(read())]);
       return rows.map((row): NodeStatus => {

@@ -41,7 +41,7 @@ export function sharedLive(hubs: readonly Hub[], nodes: Pick<Nodes, "node" | "al
   const own = localLive(hubs);
   const questions = Object.keys(own) as Question[];
   const ownAnswer = (method: Question): Ask => own[method] as Ask;
-  const nameOf = (node: number): string => nodes.list().find((one) => one.node === node)?.name ?? "";
+  const nameOf = (node: number): string => nodes.list().find((one) => one.node === node)?.name || String(node);
 
   /** As JSON, and connections by names that no other node uses. */
   async function answer(method: Question, args: readonly unknown[]): Promise<unknown> {

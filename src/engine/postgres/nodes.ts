@@ -180,6 +180,7 @@ export async function nodes(first: Client, options: NodesOptions): Promise<Nodes
     met(other) {
       if (other === node || others.has(other)) return false;
       others.set(other, "");
+      void look().catch(() => {}); // for its name; else the next look brings it
       return true;
     },
     look,
