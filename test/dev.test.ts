@@ -1,7 +1,7 @@
 // npm run dev, in a copy of the source that the test may change.
 import { spawn } from "node:child_process";
 import { on, once } from "node:events";
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import t from "tap";
@@ -12,22 +12,20 @@ const root = resolve(import.meta.dirname, "..");
 t.test("npm run dev serves from source with the flags behind --, and starts again when a file changes", async (t) => {
   const copy = t.testdir({});
   mkdirSync(join(copy, "scripts"));
+  const scripts = readdirSync(join(root, "scripts")).filter((name) => name.endsWith(".mjs"));
   for (const name of [
     "src",
-    "scripts/run.mjs",
-    "scripts/types.mjs",
-    "scripts/client.mjs",
-    "scripts/console.mjs",
-    "scripts/made.mjs",
-    "scripts/packages.mjs",
+    ...scripts.map((name) => `scripts/${name}`),
     "LICENSE",
     "package.json",
     "package-lock.json",
   ])
     cpSync(join(root, name), join(copy, name), { recursive: true });
   for (const made of ["node_modules", "dist"]) symlinkSync(join(root, made), join(copy, made));
-  const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: { dev: string } };
-  const [, ...words] = scripts.dev.split(" ");
+  const { dev } = (
+    JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: Readonly<Record<"dev", string>> }
+  ).scripts;
+  const [, ...words] = dev.split(" ");
   const flags = [...free, "--admin-port", "0", "--data", "elsewhere"];
   const { NODE_OPTIONS: _tap, ...env } = process.env;
   const child = spawn(process.execPath, [...words, ...flags], { cwd: copy, stdio: ["ignore", "pipe", "inherit"], env });
