@@ -286,13 +286,15 @@ t.test("cluster: every command of the page is run as it stands, in its order, th
     [...read(name).matchAll(/^ *```sh\n(.*?)^ *```$/gms)].map(([, text]) => text!.replace(/^ +/gm, ""));
   const commands = blocks("README.md").flatMap((block) => block.trim().split("\n"));
   t.same(blocks("README.zh-CN.md"), blocks("README.md"), "the Chinese one has the same");
-  t.equal(commands.length, 7);
+  t.equal(commands.length, 10);
   const expected: readonly (readonly [part: string, out: RegExp])[] = [
     ["check", /the configuration is right/],
     ["doctor", /ok +postgres +notifications are heard/],
     ["move --to", /devices: 1\n.*moved to the schema pushbox/s],
     ["move --from", /devices: 1\n.*moved to back/s],
     ["pg_notification_queue_usage", /pg_notification_queue_usage/],
+    ["meta SET epoch", /^UPDATE 1$/m],
+    ["events_seq", /1000000000\d{3}\b/],
   ];
   const PATH = [join(directory, "bin"), server.programs, process.env["PATH"]].join(delimiter);
   const environment = {
