@@ -150,7 +150,7 @@ export function Connections() {
                 { head: t("devices.platform"), cell: ({ platform }) => platform ?? "" },
                 {
                   head: t("devices.transport"),
-                  cell: ({ transport, revision }) => `${transport} · ${revision}`,
+                  cell: ({ transport, revision }) => `${transport}, Engine.IO ${revision}`,
                 },
                 {
                   head: t("devices.address"),
