@@ -313,7 +313,7 @@ export async function startApp(
     config: () => maskedConfig(current, openKeys),
     settings: {
       effective: (language) => held.effective(language),
-      compare: () => held.compare(),
+      compare: (language) => held.compare(language),
       async reload(by) {
         const reloaded = await held.reload(by);
         return { ...reloaded, warnings: [...reloaded.warnings, ...(await together.reload(by))] };

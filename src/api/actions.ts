@@ -177,8 +177,8 @@ export interface Actions {
         readonly why: object;
       }[];
     };
-    /** Changes nothing. */
-    compare(): Promise<ComparedSettings>;
+    /** Changes nothing. @param language of what is wrong */
+    compare(language: Language): Promise<ComparedSettings>;
     /**
      * At every node, each from its own sources. Rejects, and changes nothing, with `PushError("conflict")` that says what is wrong
      * here; what is wrong elsewhere is a warning.

@@ -389,6 +389,7 @@ const TEXTS: Readonly<Record<string, string>> = {
   "The settings that hold, secrets masked, and where each came from: a line of the file, a variable, a flag, or the default.":
     "当前生效的配置（密钥已遮盖）及每一项的来源：文件的某一行、环境变量、命令行参数，或默认值。",
   "of what things are for: en, or zh for Chinese; en when absent": "说明文字的语言：en，或 zh（中文）；不填为 en",
+  "of what is wrong: en, or zh for Chinese; en when absent": "所报问题的语言：en，或 zh（中文）；不填为 en",
   "like pushbox.toml:3, PUSHBOX_DATA, --data or default": "如 pushbox.toml:3、PUSHBOX_DATA、--data 或 default",
   "what it is for": "用途",
   "what each of the values is for": "各个值的用途",

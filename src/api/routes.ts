@@ -179,7 +179,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     "/trace/list": (_params, _caller, _rest, asked) => traceList(asked),
     "/trace/get": (params, _caller, _rest, asked) => traceGet(params, asked),
     "/config/get": (params) => configGet(params, actions),
-    "/config/diff": () => configDiff(actions),
+    "/config/diff": (params) => configDiff(params, actions),
     "/config/reload": () => configReload(actions),
     "/lane/test": (params) => laneTest(params, actions),
     "/topic/get": (params, _caller, _rest, asked) => topicGet(params, asked),

@@ -15,8 +15,8 @@ export function configGet(params: Params, { settings, node }: Actions): Response
   });
 }
 
-export async function configDiff({ settings, node }: Actions): Promise<Response> {
-  const { problems, ...compared } = await settings.compare();
+export async function configDiff(params: Params, { settings, node }: Actions): Promise<Response> {
+  const { problems, ...compared } = await settings.compare(languageOf(params));
   return json({ code: "success", node, ...described(compared), ...(problems.length === 0 ? {} : { problems }) });
 }
 

@@ -1,4 +1,5 @@
-// What each setting is for, in Chinese: the compiler names one that is missing.
+// What each setting is for, in Chinese: the compiler names one that is missing. And what is said of mistakes in them.
+import { type Patterns, translator } from "../core/patterns.ts";
 import type { SettingName } from "./settings.ts";
 
 export const SETTINGS: Readonly<Record<SettingName, string>> = {
@@ -109,3 +110,119 @@ export const SETTINGS: Readonly<Record<SettingName, string>> = {
   "vendors.ca_file": "访问厂商时额外信任的证书（PEM）；用于测试和代理。",
   "vendors.proxy": "访问厂商所用的 HTTP 代理；为空则不用。",
 };
+
+/** Sentences of which each is about one place. What fits none stays English. */
+export const MISTAKES: Patterns = [
+  // Each after its place.
+  ["{place}: unknown setting {name}; did you mean {guess}?", "{place}：没有配置项 {name}；是不是 {guess}？"],
+  ["{place}: unknown setting {name}; {key} belongs in {sections}", "{place}：没有配置项 {name}；{key} 属于 {sections}"],
+  ["{place}: unknown setting {name}; remove it", "{place}：没有配置项 {name}；请删除"],
+  ["{place}: unknown section {name}; did you mean {guess}?", "{place}：没有配置节 {name}；是不是 {guess}？"],
+  ["{place}: unknown section {name}; remove it", "{place}：没有配置节 {name}；请删除"],
+  ["{place}: unknown {names}; remove it", "{place}：没有 {names}；请删除"],
+  ["{place}: {name}: {found} does not fit; write {what}", "{place}：{name}：{found} 不符合要求；请写 {what}"],
+  ["{place}: {name}: does not fit; write {what}", "{place}：{name}：不符合要求；请写 {what}"],
+  ["{place}: {name}: is missing; write {what}", "{place}：缺少 {name}；请写 {what}"],
+  [
+    "{place}: {name} is a section; write {section} on a line of its own and its settings below",
+    "{place}：{name} 是配置节；请单独写一行 {section}，配置项写在其下",
+  ],
+  ["{place}: {message}; the line is not TOML", "{place}：该行不是合法的 TOML（{message}）"],
+  ["{file}: there is no such file; write one with: pushbox init", "{file}：没有这个文件；可以生成一个：pushbox init"],
+  ["{file}: this is a directory; name the file in it", "{file}：这是目录；请写其中的文件"],
+  ["{file}: this user may not read it; change its owner or mode", "{file}：当前用户无权读取；请修改属主或权限"],
+  [
+    "{file} holds keys and every user of this machine can read it: chmod 600 {again}",
+    "{file} 中有密钥，而本机所有用户都能读取：chmod 600 {again}",
+  ],
+  ["a whole number from {a} to {b}", "{a} 到 {b} 之间的整数"],
+  ["true or false", "true 或 false"],
+  ["one of {words}", "以下之一：{words}"],
+  ["the path of a PEM file", "PEM 文件的路径"],
+  ["the path of a directory", "目录的路径"],
+  ['an address such as "0.0.0.0", "::1" or a host name', '地址（如 "0.0.0.0"、"::1"）或主机名'],
+  ['a name such as "push.example.com"', '域名，如 "push.example.com"'],
+  ["one e-mail address", "一个邮箱地址"],
+  ["a list: {example}", "列表：{example}"],
+  ["a key of 16 to 256 letters, digits and {signs}", "16 到 256 个字符的密钥，可用字母、数字和 {signs}"],
+  ["a name of up to 64 letters, digits and {signs}", "最多 64 个字符的名称，可用字母、数字和 {signs}"],
+  [
+    "a random one, not an example or a pattern that others guess, as made by pushbox init or: openssl rand -hex 24",
+    "随机的密钥，不要用示例或容易猜到的内容；可由 pushbox init 生成，或：openssl rand -hex 24",
+  ],
+
+  // Rules that join settings.
+  [
+    "{place}: client.port and api.port are both {port}; give the API a port of its own",
+    "{place}：client.port 和 api.port 都是 {port}；请给 API 另用一个端口",
+  ],
+  [
+    "{place}: {name} and admin.port are both {port}; give the console a port of its own",
+    "{place}：{name} 和 admin.port 都是 {port}；请给控制台另用一个端口",
+  ],
+  [
+    "{place}: {name} and acme.port are both {port}; the authority's question needs a port of its own",
+    "{place}：{name} 和 acme.port 都是 {port}；应答签发机构的验证须另用一个端口",
+  ],
+  [
+    "{place}: {section}.tls_cert is set and {again}.tls_key is not; name the certificate's key too",
+    "{place}：设置了 {section}.tls_cert 而没有 {again}.tls_key；请同时写证书的私钥",
+  ],
+  [
+    "{place}: {section}.tls_key is set and {again}.tls_cert is not; name the key's certificate too",
+    "{place}：设置了 {section}.tls_key 而没有 {again}.tls_cert；请同时写私钥的证书",
+  ],
+  [
+    "{place}: {section}.domain gets its certificate by itself and {again}.tls_cert names one; leave one of them",
+    "{place}：{section}.domain 会自动获取证书，而 {again}.tls_cert 又指定了一个；请只留其一",
+  ],
+  [
+    "{place}: {section}.domain asks {host} for a certificate, whose terms of service you have to agree to {terms}: write acme.accept_terms = true",
+    "{place}：{section}.domain 会向 {host} 申请证书，您须同意其服务条款 {terms}：请写 acme.accept_terms = true",
+  ],
+  [
+    "{section}.domain is {domain}, but {again}.host {host} can only be reached from this machine",
+    "{section}.domain 是 {domain}，但 {again}.host {host} 只有本机可达",
+  ],
+  [
+    '{place}: api.host {host} can be reached by others and there is no key; add [[api.keys]], or use "127.0.0.1", or accept that anybody can push with --insecure-api',
+    '{place}：api.host {host} 可以被他人访问，却没有密钥；请添加 [[api.keys]]，或改用 "127.0.0.1"，或用 --insecure-api 接受任何人都能推送',
+  ],
+  [
+    "{place}: two api.keys are called {name}; give each key a name of its own",
+    "{place}：有两个 api.keys 都叫 {name}；请各取一个名称",
+  ],
+  [
+    "{place}: api.broadcast_keys: no key is called {name}; did you mean {guess}?",
+    "{place}：api.broadcast_keys：没有叫 {name} 的密钥；是不是 {guess}？",
+  ],
+  [
+    "{place}: {name} is set and no token could be checked; add [[client.auth.keys]] or jwks_url",
+    "{place}：设置了 {name}，却无法校验任何 token；请添加 [[client.auth.keys]] 或 jwks_url",
+  ],
+  ["{place}: {name}: there is no file {file}", "{place}：{name}：没有文件 {file}"],
+  ["{domain} has no certificate yet; {reason}; next try {when}", "{domain} 还没有证书：{reason}；下次尝试：{when}"],
+  ["within a minute", "一分钟内"],
+  ["in {n} min", "{n} 分钟后"],
+  ["in {n} h", "{n} 小时后"],
+
+  // Places.
+  [
+    "{name}: {host} is not an address of this machine: set {flag} to one, or to 0.0.0.0",
+    "{name}：{host} 不是本机的地址：请把 {flag} 设为本机地址，或 0.0.0.0",
+  ],
+  [
+    "{name}: {host} is not an address or a known name: set {flag} to an address",
+    "{name}：{host} 不是地址，也不是已知的名称：请把 {flag} 设为一个地址",
+  ],
+  [
+    "{name}: this user may not use port {port}: take one above 1023 with {flag}, or: {command}",
+    "{name}：当前用户不能使用端口 {port}：请用 {flag} 换成 1023 以上的端口，或：{command}",
+  ],
+  [
+    "data: the data directory {path} is a file: name another with --data",
+    "data：数据目录 {path} 是一个文件：请用 --data 指定另一个",
+  ],
+];
+
+export const mistaken = translator(MISTAKES);

@@ -1,6 +1,7 @@
 // The settings that hold while the server runs: where each came from, what its sources would change by now, and taking that over.
 import { PushError } from "../core/errors.ts";
 import type { Language } from "../core/language.ts";
+import { mistaken } from "./chinese.ts";
 import { type Change, type Config, changes, type Reading } from "./index.ts";
 import {
   type KeyWords,
@@ -90,11 +91,13 @@ export class HeldSettings {
     };
   }
 
-  /** What a reload would change now, and what only a restart would. Changes nothing. */
-  async compare(): Promise<Compared> {
+  /** What a reload would change now, and what only a restart would. Changes nothing. @param language of what is wrong */
+  async compare(language: Language): Promise<Compared> {
     const reading = await this.#options.sources.reread();
-    if (reading.problems !== undefined) return { changes: [], warnings: reading.warnings, problems: reading.problems };
-    return { ...this.#differences(changes(this.#config, reading.config), reading.config), warnings: reading.warnings };
+    const say = (sentences: readonly string[]) => (language === "zh" ? sentences.map(mistaken) : sentences);
+    const warnings = say(reading.warnings);
+    if (reading.problems !== undefined) return { changes: [], warnings, problems: say(reading.problems) };
+    return { ...this.#differences(changes(this.#config, reading.config), reading.config), warnings };
   }
 
   #differences({ applied, restart }: Change, next: Config): Pick<Compared, "changes" | "problems"> {

@@ -236,6 +236,9 @@ t.test("console 15: every setting with its origin, what a reload would change, a
 
   problems = ["pushbox.toml:9: api.port: 99999 does not fit; write a whole number from 0 to 65_535"];
   t.match(await ask("config/diff"), { status: 200, body: { changes: [], problems } });
+  t.match((await ask("config/diff?lang=zh")).body, {
+    problems: ["pushbox.toml:9：api.port：99999 不符合要求；请写 0 到 65_535 之间的整数"],
+  });
   t.match(await ask("config/reload"), { status: 409, body: { message: `nothing was changed: ${problems}` } });
   t.match(await setting("log_level"), { value: "info" });
 

@@ -44,7 +44,7 @@ export const CONFIG_ENDPOINTS = {
   "/config/diff": {
     access: "read",
     about: "What a reload would change now, and what needs a restart. Changes nothing.",
-    takes: {},
+    takes: { lang: word(["en", "zh"], "of what is wrong: en, or zh for Chinese; en when absent") },
     answers: success({
       changes: CHANGES,
       "problems?": list(text(), "why a reload would change nothing"),

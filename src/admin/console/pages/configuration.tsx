@@ -41,7 +41,7 @@ export function Configuration() {
   const { data, error, reload } = useCall<{ settings: readonly Setting[]; vendors: readonly Entry[] }>("config/get", {
     lang: language.value,
   });
-  const compared = useCall<Compared>("config/diff");
+  const compared = useCall<Compared>("config/diff", { lang: language.value });
   const again = (): void => {
     reload();
     compared.reload();
