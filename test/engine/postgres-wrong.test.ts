@@ -4,6 +4,7 @@ import t from "tap";
 import { openPostgresEngine } from "../../src/engine/postgres/engine.ts";
 import { lookAt } from "../../src/engine/postgres/look.ts";
 import { postgres } from "../support/postgres.ts";
+import { installed, pgbouncer } from "../support/proxies.ts";
 
 const CONNECTIONS = 12;
 const server = await postgres(t, { max_connections: `${CONNECTIONS}`, superuser_reserved_connections: "1" });
@@ -51,6 +52,21 @@ else {
     const message = /this server only reads, as a standby does; name the primary in postgres\.url/;
     await t.rejects(open(at("reading")), { code: "unavailable", message });
     t.match(await wrong(at("reading")), [message]);
+  });
+
+  await t.test("cluster: a pooler of transactions, which gives away the connection that listens", async (t) => {
+    if (!installed(t, "pgbouncer")) return;
+    await admin.query("CREATE DATABASE pooled ENCODING 'UTF8' TEMPLATE template0");
+    const pooled = await pgbouncer(t, server);
+    const message = /a pooler of transactions stands in between; name PostgreSQL itself in postgres\.url\)?$/;
+    await t.rejects(open(pooled(at("pooled"))), { code: "unavailable", message }, "it would hear of nothing");
+    await t.rejects(
+      open(pooled(at("pooled"))),
+      { code: "unavailable", message },
+      "also when statements of others are in its way",
+    );
+    t.match(await wrong(pooled(at("pooled"))), [message]);
+    await (await open(at("pooled"))).close();
   });
 
   await t.test("cluster: no connection left", async (t) => {

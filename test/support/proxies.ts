@@ -1,4 +1,4 @@
-// The real haproxy and nginx in front of a server, where they are installed.
+// The real haproxy and nginx in front of a server, and pgbouncer in front of PostgreSQL, where they are installed.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
@@ -7,14 +7,18 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Test } from "tap";
 import { freePort } from "./ports.ts";
+import { type Server, somebody } from "./postgres.ts";
+
+type Owner = ReturnType<typeof somebody>;
 
 /** So long it may take to be up, milliseconds: far more than any needs, on a busy machine too. */
 const PATIENCE = 60_000;
 const PATH = `${process.env["PATH"]}:/usr/sbin:/usr/local/sbin`;
 
 /** False, and the test says so, where it is not installed. */
-export function installed(t: Test, program: "haproxy" | "nginx"): boolean {
-  const found = spawnSync(program, ["-v"], { env: { PATH }, stdio: "ignore" }).status === 0;
+export function installed(t: Test, program: "haproxy" | "nginx" | "pgbouncer"): boolean {
+  const shown = program === "pgbouncer" ? "--version" : "-v";
+  const found = spawnSync(program, [shown], { env: { PATH }, stdio: "ignore" }).status === 0;
   if (!found) t.pass(`left out: ${program} is not installed`);
   return found;
 }
@@ -95,9 +99,30 @@ http {
   return port;
 }
 
-/** Resolves once it takes connections; it tells nobody when. */
-async function up(t: Test, port: number, program: string, args: readonly string[]): Promise<void> {
-  const child = spawn(program, args, { env: { PATH }, stdio: ["ignore", "pipe", "pipe"] });
+/** A pooler of transactions. Returns where it has the database of a URL of that server. */
+export async function pgbouncer(t: Test, { directory }: Pick<Server, "directory">): Promise<(url: string) => string> {
+  const port = await freePort();
+  const file = join(directory, "pgbouncer.ini");
+  writeFileSync(
+    file,
+    `[databases]
+* = host=${directory} user=test
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = ${port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+ignore_startup_parameters = application_name, extra_float_digits, options, statement_timeout, lock_timeout, idle_in_transaction_session_timeout
+`,
+  );
+  await up(t, port, "pgbouncer", [file], somebody());
+  return (url) => `postgres://test@127.0.0.1:${port}/${/\/(\w+)\?/.exec(url)?.[1]}`;
+}
+
+/** Resolves once it takes connections; it tells nobody when. @param owner who it runs as */
+async function up(t: Test, port: number, program: string, args: readonly string[], owner: Owner = {}): Promise<void> {
+  const child = spawn(program, args, { env: { PATH }, stdio: ["ignore", "pipe", "pipe"], ...owner });
   let said = "";
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding("utf8").on("data", (text: string) => {

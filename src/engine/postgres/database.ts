@@ -1,6 +1,7 @@
 // PostgreSQL as the engine sees it: connections, statements that are prepared once per connection, and what its errors mean.
 //
 // Connections are pipelined (`pg`): a statement that is not awaited goes out with the next one, and all are worked off in order.
+import { randomUUID } from "node:crypto";
 import { Client, type ClientConfig, type QueryResult } from "pg";
 import { PushError } from "../../core/errors.ts";
 import { placeOf, serversOf } from "./hosts.ts";
@@ -191,6 +192,28 @@ export class Column<Values extends readonly Value[], Cell> {
   }
 }
 
+/**
+ * Whether what is notified comes to whoever listens. A pooler of transactions takes LISTEN and gives the connection to somebody else.
+ * @param within milliseconds
+ */
+export async function hears(client: Client, options: DatabaseOptions, within: number): Promise<boolean> {
+  const topic = `pushbox_${randomUUID().replaceAll("-", "")}`;
+  let timer: NodeJS.Timeout | undefined;
+  const heard = new Promise<boolean>((resolve) => {
+    client.once("notification", () => resolve(true));
+    timer = setTimeout(resolve, within, false);
+  });
+  try {
+    await client.query(`LISTEN ${topic}`);
+    const other = await connect(options);
+    await other.query(`NOTIFY ${topic}`).finally(() => other.end().catch(() => {}));
+    return await heard;
+  } finally {
+    clearTimeout(timer);
+    await client.query(`UNLISTEN ${topic}`).catch(() => {}); // its end is told elsewhere
+  }
+}
+
 // ---- errors
 
 const codeOf = (error: unknown): string => {
@@ -201,8 +224,8 @@ const codeOf = (error: unknown): string => {
 /** Two transactions were in each other's way: the same again will do. */
 export const isClash = (error: unknown): boolean => /^(40001|40P01|55P03)$/.test(codeOf(error));
 
-// Connection, resources, shutdown, read-only, idle in a transaction; the system's own; and the driver's words for a connection that has ended.
-const SERVER = /^(08|53|57P|58|25006|25P03|28|3D|42501|XX)/;
+// Connection, resources, shutdown, read-only, idle in a transaction, a statement that is not the connection's; the system's own; and the driver's words for a connection that has ended.
+const SERVER = /^(08|53|57P|58|25006|25P03|28|3D|42501|42P05|26000|XX)/;
 const SYSTEM = /^E[A-Z]+$/;
 const ENDED =
   /Connection terminated|connection error|not queryable|Client was closed|timeout expired|connection is closed/i;
@@ -223,9 +246,15 @@ export function explain(error: unknown): Error {
   return new PushError("unavailable", `PostgreSQL cannot be used: ${why}`, { cause: error });
 }
 
+const POOLER = "a pooler of transactions stands in between; name PostgreSQL itself in postgres.url";
+/** What to say when `hears` says no. */
+export const UNHEARD = `notifications are not heard: ${POOLER}`;
+
 /** What helps, where the server's own words do not say it. */
 const REMEDIES: Readonly<Record<string, string>> = {
   "42501": "the role of postgres.url has to own the schema, or may make it: GRANT CREATE ON DATABASE",
   "53100": "its disk is full: make room there; until then what has to be stored is refused",
   "53300": "each node takes five connections: raise max_connections, or close what else is connected",
+  "42P05": POOLER,
+  "26000": POOLER,
 };

@@ -17,7 +17,7 @@ import { chores } from "../sweep.ts";
 import { localTestDevices } from "../test-devices.ts";
 import { Carrier } from "./carrier.ts";
 import { openCluster } from "./cluster.ts";
-import { connect, type DatabaseOptions, destroy, explain, PLANS, type Tx } from "./database.ts";
+import { connect, type DatabaseOptions, destroy, explain, hears, PLANS, type Tx, UNHEARD } from "./database.ts";
 import { sharedLive } from "./live.ts";
 import { methods } from "./methods.ts";
 import { nodes as openNodes, SILENCE } from "./nodes.ts";
@@ -51,6 +51,8 @@ export interface PostgresEngineOptions {
 }
 
 const PATIENCE = 300;
+/** For a notification of its own when it starts, milliseconds: a busy PostgreSQL takes seconds. */
+const HEARD_WITHIN = 10_000;
 /** A node that vanished in the middle of a transaction holds up the others for so long. */
 const VANISHED = {
   idle_in_transaction_session_timeout: "5s",
@@ -64,6 +66,14 @@ const BEATS = { synchronous_commit: "off" };
 
 /** Rejects with a `PushError` that says what to do when PostgreSQL cannot be used. */
 export async function openPostgresEngine(options: PostgresEngineOptions): Promise<LocalEngine> {
+  try {
+    return await open(options);
+  } catch (error) {
+    throw explain(error);
+  }
+}
+
+async function open(options: PostgresEngineOptions): Promise<LocalEngine> {
   const { database, keep, arrivalDays, vendors = [], silence = SILENCE } = options;
   const now = options.now ?? Date.now;
   const traits = new Traits(vendors);
@@ -77,10 +87,15 @@ export async function openPostgresEngine(options: PostgresEngineOptions): Promis
   };
 
   const first = await connect(named("beat"));
-  const epoch = await migrate(first, database.schema).catch((error: unknown) => {
+  const epoch = await prepare().catch((error: unknown) => {
     first.end().catch(() => {});
-    throw explain(error);
+    throw error;
   });
+  async function prepare(): Promise<string> {
+    // Else no client of this node would get anything.
+    if (!(await hears(first, named("listen"), HEARD_WITHIN))) throw new PushError("unavailable", UNHEARD);
+    return await migrate(first, database.schema);
+  }
   await first.query("UPDATE meta SET limits = $1", [JSON.stringify({ ...options.limits, keep, arrivalDays })]);
   await first.query("SELECT set_config('synchronous_commit', $1, false)", [BEATS.synchronous_commit]);
   const carrier = new Carrier({

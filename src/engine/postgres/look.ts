@@ -1,6 +1,6 @@
 // What of a PostgreSQL matters to us, looked at without changing anything: for the commands `check` and `doctor`.
 import type { Client } from "pg";
-import { connect, type DatabaseOptions, explain } from "./database.ts";
+import { connect, type DatabaseOptions, explain, hears, UNHEARD } from "./database.ts";
 import { ENCODING, encodingTrouble, MINIMUM, type SchemaVersion, storedVersion } from "./schema.ts";
 
 export interface Look {
@@ -88,20 +88,8 @@ function judge(server: Server, schema: string): readonly Look[] {
   return looks;
 }
 
-/** A pooler of transactions takes LISTEN and gives the connection to somebody else. */
 async function listens(client: Client, options: DatabaseOptions): Promise<Look> {
-  const topic = `pushbox_doctor_${process.pid}`;
-  await client.query(`LISTEN ${topic}`);
-  const heard = new Promise<boolean>((resolve) => {
-    client.once("notification", () => resolve(true));
-    setTimeout(() => resolve(false), HEARD_WITHIN).unref();
-  });
-  const other = await connect({ ...options, name: "pushbox doctor" });
-  await other.query(`NOTIFY ${topic}`).finally(() => other.end().catch(() => {}));
-  return (await heard)
+  return (await hears(client, { ...options, name: "pushbox doctor" }, HEARD_WITHIN))
     ? { level: "ok", text: "notifications are heard" }
-    : {
-        level: "wrong",
-        text: "notifications are not heard: a pooler of transactions stands in between; name PostgreSQL itself in postgres.url",
-      };
+    : { level: "wrong", text: UNHEARD };
 }
