@@ -46,6 +46,7 @@ export async function before(rounds: number, { load, subscribe }: Measures): Pro
   for (let round = 0; round < rounds; round++) {
     const servers = { earlier: await start("pushbox", { directory: earlier }), now: await start("pushbox") };
     const both = Object.entries(servers) as [keyof typeof servers, Running][];
+    if (round % 2 === 1) both.reverse();
     const subscribers: { stop(): void }[] = [];
     for (const [kind, server] of both) {
       await settled(server);
