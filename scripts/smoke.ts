@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { io, type Socket } from "socket.io-client4";
 import { freePort } from "../src/http/uws/listeners.ts";
+import { Person } from "../test/admin/person.ts";
 import { chromium, startChromium } from "../test/support/chromium.ts";
 import { smokeOnPostgres } from "./smoke-postgres.ts";
 
@@ -198,7 +199,12 @@ async function smoke(child: ChildProcess, clientPort: number, apiPort: number): 
       check(answer.status === 200 && answer.headers.getSetCookie().length === 1, await answer.text());
     });
     const browser = chromium;
-    if (browser !== undefined) await step("the console works in a browser", () => inBrowser(browser), 4 * deadline);
+    if (browser !== undefined)
+      await step(
+        "the console: pages do what they are for, all in both languages",
+        () => inBrowser(browser, socket, api),
+        8 * deadline,
+      );
     await step("its data is copied while it runs", async () => {
       run("backup", copy, "--data", data);
     });
@@ -212,31 +218,85 @@ async function smoke(child: ChildProcess, clientPort: number, apiPort: number): 
   }
 }
 
-/** Logs in at the console and looks at the device there. */
-async function inBrowser(binary: string): Promise<void> {
+/** Logs in at the console, does there what its pages are for, and sees every page in both languages. */
+async function inBrowser(binary: string, socket: Socket, api: string): Promise<void> {
   const [, url = ""] = /(http:\/\/127\.0\.0\.1:\d+)\/#setup=/.exec(output) ?? [];
   const endings: (() => unknown)[] = [];
   try {
     const browser = await startChromium({ teardown: (end) => endings.push(end) }, binary);
-    const page = await browser.open(url);
-    await page.until('document.querySelectorAll("form input").length === 2');
-    for (const [field, text] of [
-      ["username", "smoke"],
-      ["current-password", "a password of a test"],
-    ]) {
-      await page.run(`document.querySelector("[autocomplete=${field}]").focus()`);
-      await page.command("Input.insertText", { text });
-    }
-    await page.run('document.querySelector("form").requestSubmit()');
-    await page.until('document.querySelector("nav a") !== null');
-    await page.run(`location.hash = "#/devices/${pushId}"`);
-    await page.until(`document.querySelector("main")?.innerText.includes("Engine.IO 4") === true`);
-    check(page.complaints.length === 0, page.complaints.join("\n"));
-    const elsewhere = page.requests.filter((one) => !one.startsWith(url) && !one.startsWith("about:"));
+    const person = new Person(await browser.open(`${url}/`, true), url);
+    await person.look({});
+    await person.enter("smoke", "a password of a test");
+
+    await person.open("#/send/push?to=topic", "Message");
+    await person.fill("Name of the topic", "smoke");
+    await person.fill("Message (JSON or text)", "43");
+    const packet = event(socket, "p");
+    await person.press("Send");
+    await person.reads("Handed to 1 connection");
+    check((await packet) === 43, "another payload arrived");
+
+    const sent = await call(`${api}/api/notification`, { pushId, notification: '{"android":{"title":"Hello"}}' });
+    await person.open(`#/why?id=${(sent as { readonly id: string }).id}&pushId=${pushId}`, "Accepted here");
+
+    await person.open("#/trace", "Start a trace");
+    await person.fill("Its name", pushId);
+    await person.press("Follow");
+    await person.reads("until");
+    socket.emit("subscribeTopic", { topic: "followed" });
+    await person.reads("joined followed");
+    await person.press("Stop");
+    await person.reads("ended");
+
+    await person.open("#/playground", "not connected");
+    await person.press("Connect");
+    await person.reads("The server knows it as");
+    await person.press("Push");
+    await person.reads('42["p",{"hello":"world"}]');
+    await person.press("Disconnect");
+    await person.reads("not connected");
+
+    for (const [hash, says] of [
+      [`#/devices/${pushId}`, "Engine.IO 4"],
+      ["#/topics/smoke", pushId],
+      ["#/connections", "were looked at"],
+      ["#/statistics", "Every key"],
+      ["#/configuration", "[client]"],
+      ["#/reference/push", "Try it"],
+      ["#/audit", "trace/start"],
+    ] as const)
+      await person.open(hash, says);
+
+    const titles = { en: await titlesIn("en", person), zh: await titlesIn("zh", person) };
+    check(titles.en.length >= 16 && titles.zh.length === titles.en.length, JSON.stringify(titles));
+    const alike = titles.zh.filter((title) => title !== "Webhook" && titles.en.includes(title));
+    check(alike.length === 0, `not in Chinese: ${alike.join(", ")}`);
+
+    const { complaints, requests } = person.page;
+    check(complaints.length === 0, complaints.join("\n"));
+    const elsewhere = requests.filter((one) => !/^(about:|blob:|data:|(https?|ws):\/\/127\.0\.0\.1:)/.test(one));
     check(elsewhere.length === 0, `it asks ${elsewhere.join(", ")}`);
   } finally {
     for (const end of endings) await end();
   }
+}
+
+/** Of every page that the navigation leads to, once what it shows is there. */
+async function titlesIn(language: "en" | "zh", person: Person): Promise<readonly string[]> {
+  await person.look({ language });
+  await person.open("", language === "en" ? "Log out" : "退出登录");
+  const pages = await person.page.run<readonly string[]>(
+    '[...document.querySelectorAll("nav a")].map(({ hash }) => hash)',
+  );
+  const titles: string[] = [];
+  for (const page of pages) {
+    await person.page.run(`location.hash = ${JSON.stringify(page)}`);
+    await person.page.until(
+      `document.querySelector("nav [aria-current]")?.hash === ${JSON.stringify(page)} && document.querySelector("main h1") && !document.querySelector("main [aria-busy=true]")`,
+    );
+    titles.push(await person.page.run<string>('document.querySelector("main h1").innerText'));
+  }
+  return titles;
 }
 
 let child: ChildProcess | undefined;
