@@ -130,10 +130,18 @@ export function createNotifications(options: NotificationsOptions): Notification
     expander.nudge();
     sender.wake().catch((error: unknown) => log.error({ err: error }, "lanes could not be read; they look again"));
   }
-  cluster?.hear("filled", sender.nudge);
+  /** Others are heard of before this process knows which events somebody wants: what ended until then would be told to nobody. */
+  let hasStarted = false;
+  cluster?.hear("filled", (lanes) => {
+    if (hasStarted) sender.nudge(lanes);
+  });
   cluster?.hear("withdrawn", sender.withdraw);
-  cluster?.hear("work", takeUp);
-  cluster?.hear("accepted", () => expander.nudge());
+  cluster?.hear("work", () => {
+    if (hasStarted) takeUp();
+  });
+  cluster?.hear("accepted", () => {
+    if (hasStarted) expander.nudge();
+  });
 
   function tellBackend(
     lane: Lane,
@@ -251,6 +259,7 @@ export function createNotifications(options: NotificationsOptions): Notification
     actions,
     lanes: sender,
     async start() {
+      hasStarted = true;
       expander.nudge();
       await sender.wake();
       tracer.start();
