@@ -129,6 +129,7 @@ export function createTelling(initial: Config, { engine, log, now }: TellingOpti
   function everyMinute(): void {
     if (looks++ % (HOUR / MINUTE) === 0) prolong();
     if (config.hooks.tell.length > 0) look().catch(failed);
+    if (cluster !== undefined) sender.lookAgain().catch(failed);
   }
 
   const actions: Telling["actions"] = {

@@ -12,6 +12,8 @@ interface HookClaim {
   readonly events: readonly HookEvent[];
   /** When the next one is due; absent: none waits but those behind another one of their key. */
   readonly next?: number;
+  /** Another process had the endpoint until now: what that remembered of it is not known here. */
+  readonly taken?: true;
 }
 
 /** What became of claimed events, by seq. A state event that goes back while a newer one of its subject waits gives way to it. */

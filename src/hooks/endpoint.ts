@@ -53,6 +53,8 @@ export interface EndpointOptions {
   /** What an earlier run, or the endpoint of this name before, knew. */
   readonly standing: Standing | undefined;
   remember(standing: Standing): void;
+  /** Has `adopt` called with what is stored. */
+  recall(): Promise<void>;
   readonly now: () => number;
   /** 0 to 1 */
   readonly dice: () => number;
@@ -99,6 +101,8 @@ export class Endpoint {
   readonly #settled = new Set<string>();
   /** What stood behind a settled one came with the last claim: there may be more of its key. */
   #eager = false;
+  /** Another process had it until now, and may have found out something about it. */
+  #stale = false;
   #gathering: NodeJS.Timeout | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -152,6 +156,20 @@ export class Endpoint {
     this.#gathering.unref();
   }
 
+  /** What another process has found out about it meanwhile. */
+  adopt(standing: Standing | undefined): void {
+    const { off, failingSince } = standing?.url === this.url ? standing : {};
+    if (off?.at === this.#off?.at && failingSince === this.#failingSince) return;
+    const wasOff = this.#off !== undefined;
+    this.#off = off;
+    this.#failingSince = failingSince;
+    this.#failures = this.#strikes = 0;
+    this.#probing = failingSince !== undefined;
+    this.#rest = undefined;
+    if (off !== undefined) this.#lastError = off;
+    else if (wasOff) void this.#hurry();
+  }
+
   /** By a person's word: it is tried at once. @returns whether it was failing or off */
   resume(): boolean {
     const { state } = this.status;
@@ -199,12 +217,14 @@ export class Endpoint {
         const settled = new Set(this.#settled);
         this.#settled.clear();
         this.#claimed = now();
-        const { events, next } = await queue.claim(name, requests * most, requests * SIZE, this.#claimed);
+        const { events, next, taken } = await queue.claim(name, requests * most, requests * SIZE, this.#claimed);
+        this.#stale ||= taken === true;
+        const known = await this.#known();
         this.#eager = events.some(({ key }) => settled.has(key));
-        this.#next = next;
-        this.#again ||= next !== undefined && next <= now();
-        // It may have begun to fail meanwhile.
-        if (events.length > 0 && !this.#mayBegin()) await this.#settle({ ...NOTHING, back: seqsOf(events) });
+        this.#next = known ? next : now() + LOOK_EVERY;
+        this.#again ||= this.#next !== undefined && this.#next <= now();
+        // It may have begun to fail meanwhile, or have been switched off elsewhere.
+        if (events.length > 0 && !(known && this.#mayBegin())) await this.#settle({ ...NOTHING, back: seqsOf(events) });
         else for (const batch of batches(events, most)) this.#begin(batch);
       }
     } catch (error) {
@@ -213,6 +233,19 @@ export class Endpoint {
     }
     this.#pumping = false;
     this.#lookLater();
+  }
+
+  /** Whether it is known what another process knew of it. */
+  async #known(): Promise<boolean> {
+    if (!this.#stale) return true;
+    try {
+      await this.#options.recall();
+      this.#stale = false;
+      return true;
+    } catch (error) {
+      this.#options.log.failed(error);
+      return false;
+    }
   }
 
   #mayBegin(): boolean {

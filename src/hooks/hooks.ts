@@ -33,6 +33,8 @@ export interface HookSender extends Hooks {
   prepare(configs: readonly HookConfig[]): () => void;
   /** Events were written. */
   wake(): void;
+  /** Where several processes share the queue: one that is off here may have been switched on elsewhere. */
+  lookAgain(): Promise<void>;
   /** Begins nothing more; what is under way has so many milliseconds. */
   stop(grace: number): Promise<void>;
 }
@@ -47,9 +49,21 @@ export function createHookSender({ queue, log, now, dice = Math.random }: HookSe
   let endpoints: ReadonlyMap<string, Configured> = new Map();
   const leaving = new Set<Promise<void>>();
 
+  let remembered = 0;
   function remember(name: string, standing: Standing): void {
+    remembered++;
     standings.set(name, standing);
     queue.memorize(MEMORY + name, JSON.stringify(standing)).catch((error: unknown) => log.failed(error));
+  }
+
+  /** What is stored, and nothing that is older than what was remembered meanwhile. */
+  async function recall(): Promise<void> {
+    for (let before: number | undefined; before !== remembered; ) {
+      before = remembered;
+      for (const [name, text] of await queue.memory())
+        if (name.startsWith(MEMORY) && before === remembered)
+          standings.set(name.slice(MEMORY.length), JSON.parse(text) as Standing); // as `remember` wrote it
+    }
   }
 
   function make(config: HookConfig): Endpoint {
@@ -66,6 +80,10 @@ export function createHookSender({ queue, log, now, dice = Math.random }: HookSe
       queue,
       standing: standings.get(name),
       remember: (standing) => remember(name, standing),
+      async recall() {
+        await recall();
+        endpoints.get(name)?.endpoint.adopt(standings.get(name));
+      },
       now,
       dice,
       log,
@@ -87,9 +105,13 @@ export function createHookSender({ queue, log, now, dice = Math.random }: HookSe
   return {
     wake,
 
-    async start() {
-      for (const [name, text] of await queue.memory())
-        if (name.startsWith(MEMORY)) standings.set(name.slice(MEMORY.length), JSON.parse(text) as Standing); // as `remember` wrote it
+    start: recall,
+
+    async lookAgain() {
+      const off = [...endpoints].filter(([, { endpoint }]) => endpoint.status.state === "off");
+      if (off.length === 0) return;
+      await recall();
+      for (const [name, { endpoint }] of off) endpoint.adopt(standings.get(name));
     },
 
     prepare(configs) {

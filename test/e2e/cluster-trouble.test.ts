@@ -121,6 +121,45 @@ else {
     },
   );
 
+  await t.test(
+    "cluster: an endpoint that was switched off at a node that dies is left alone by the next one, until it is resumed",
+    async (t) => {
+      const receiver = await startReceiver(t, () => 410);
+      const url = await server.database();
+      const a = await serve(t, t.testdir({}), [
+        ...["--engine", "postgres", "--postgres-url", url, "--node", "a"],
+        ...["--hooks-tell", JSON.stringify(endpoint(receiver)), "--hooks-coalesce", "false"],
+      ]);
+      const b = await node(t, url, "b", receiver);
+      const isSo = (node: string, state: string) =>
+        until(
+          () => b.ok("hook/list", {}),
+          ({ hooks }) => {
+            const [hook] = hooks as { node?: string; state: string }[];
+            return hook?.node === node && hook.state === state;
+          },
+        );
+      await isSo("a", "running");
+      await a.call("uid/bind", { pushId: "device-one", uid: "u1" });
+      await isSo("a", "off");
+      const store = await sql(t, url);
+      await until(
+        () => store.query(`SELECT 1 FROM ${SCHEMA}.hook_memory WHERE text LIKE '%410%'`),
+        ({ rowCount }) => rowCount === 1,
+      );
+      a.child.kill("SIGKILL");
+      await a.ended;
+      await store.query(`UPDATE ${SCHEMA}.nodes SET beat = 'epoch' WHERE name = 'a'`);
+      await bind(b, "two", "u2");
+      await isSo("b", "off");
+      t.equal(receiver.messages.length, 1, "only the node that is gone has tried it");
+      receiver.say = () => 200;
+      t.match(await b.ok("hook/resume", { name: "backend" }), { code: "success" });
+      await receiver.takenAre(2);
+      t.same(receiver.taken.map(({ data }) => data["uid"]).sort(), ["u1", "u2"]);
+    },
+  );
+
   await t.test("cluster: an endpoint whose node was stopped is told by the other one", async (t) => {
     const receiver = await startReceiver(t);
     const url = await server.database();

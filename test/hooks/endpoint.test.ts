@@ -363,6 +363,28 @@ t.test("410 switches the endpoint off, loudly, over a restart too; resume sends 
   t.strictSame(next.sender.resume(), []);
 });
 
+t.test("410 that another process heard: here nothing is tried, and its resuming is noticed", async (t) => {
+  const rig = await start(t);
+  const receiver = await startReceiver(t, () => 410);
+  await rig.use(to(receiver));
+  await rig.packets("a/1");
+  await rig.logged(/switched off/);
+  const quiet = { info: () => {}, warn: () => {}, error: () => {}, failed: (error: unknown) => t.error(error) };
+  const other = createHookSender({ queue: rig.engine.hooks, log: quiet, now: rig.now });
+  t.teardown(() => other.stop(100));
+  await other.start();
+  other.prepare([{ ...defaults, ...to(receiver) }])();
+  t.match(await other.list(), [{ state: "off", off: { reason: "it answered 410 Gone" } }]);
+  await other.lookAgain();
+  t.match(await other.list(), [{ state: "off" }]);
+  receiver.say = () => 200;
+  rig.sender.resume();
+  await settled(rig);
+  await other.lookAgain();
+  t.match(await other.list(), [{ state: "running" }]);
+  t.equal(receiver.messages.length, 2);
+});
+
 t.test("an endpoint that is off goes on when it gets another address", async (t) => {
   const rig = await start(t);
   const old = await startReceiver(t, () => 410);

@@ -281,7 +281,8 @@ export function hookTable(epoch: string, owning: Owning, node: () => number) {
     },
 
     async claimEvents(turn: Turn, hook: string, limit: number, size: number, now: number) {
-      if (!(await owning.own(turn, "hook", hook))) return { events: [], next: now + ASK_AGAIN };
+      const owned = await owning.own(turn, "hook", hook);
+      if (owned === undefined) return { events: [], next: now + ASK_AGAIN };
       const events: HookEvent[] = [];
       let bytes = 0;
       for (const row of await due.all(turn, hook, now, limit)) {
@@ -297,7 +298,8 @@ export function hookTable(epoch: string, owning: Owning, node: () => number) {
           events.map(({ seq }) => seq),
         );
       const at = await nextDue.get(turn, hook);
-      return at === undefined || at >= BEHIND ? { events } : { events, next: at };
+      const claim = owned === "taken" ? { events, taken: true as const } : { events };
+      return at === undefined || at >= BEHIND ? claim : { ...claim, next: at };
     },
 
     async settleEvents(turn: Turn, hook: string, { delivered, retry, back }: HookSettlement): Promise<void> {

@@ -29,12 +29,13 @@ const clock = new Column<[], number>("SELECT (extract(epoch FROM clock_timestamp
 const leave = new Statement<[number]>("UPDATE nodes SET beat = 'epoch' WHERE node = ?");
 const gone = new Column<[number, readonly number[] | null], number>(`
   SELECT node FROM nodes WHERE node <> ? AND node = ANY (coalesce(?::bigint[], ARRAY(SELECT node FROM nodes))) AND beat < clock_timestamp() - interval '${GONE} milliseconds' FOR UPDATE SKIP LOCKED`);
-const own = new Column<[string, string, number], number>(`
+/** Whose it was before. */
+const own = new Statement<[string, string, number], { readonly before: number | null }>(`
   INSERT INTO owners AS o (kind, name, node) VALUES (?, ?, ?)
   ON CONFLICT (kind, name) DO UPDATE SET node = excluded.node
     WHERE o.node = excluded.node OR NOT EXISTS (
       SELECT 1 FROM nodes n WHERE n.node = o.node AND n.beat > clock_timestamp() - interval '${GONE} milliseconds')
-  RETURNING node`);
+  RETURNING (SELECT b.node FROM owners b WHERE b.kind = o.kind AND b.name = o.name) AS before`);
 const disown = new Statement<[number, string]>("DELETE FROM owners WHERE node = ? AND kind = ?");
 const drop = new Statement<[number]>("DELETE FROM nodes WHERE node = ?");
 const note = new Statement<[number]>(`
@@ -71,8 +72,8 @@ export async function refuseRunning(client: Client, schema: string): Promise<voi
 }
 
 export interface Owning {
-  /** Makes this node the owner if nobody alive is, and says whether it is. */
-  own(turn: Tx, kind: "lane" | "hook", name: string): Promise<boolean>;
+  /** Makes this node the owner if nobody alive is. @returns undefined: another one is; `taken`: it was not until now */
+  own(turn: Tx, kind: "lane" | "hook", name: string): Promise<"mine" | "taken" | undefined>;
   disown(turn: Tx, kind: "lane" | "hook"): void;
 }
 
@@ -188,7 +189,10 @@ export async function nodes(first: Client, options: NodesOptions): Promise<Nodes
     list: () => [{ node, name: options.name }, ...[...others].map(([node, name]) => ({ node, name }))],
     now: options.now ?? (() => Math.round(Date.now() + offset)),
     leaseTime: options.now ?? ((database) => database),
-    own: async (turn, kind, name) => (await own.get(turn, kind, name, node)) !== undefined,
+    async own(turn, kind, name) {
+      const owned = await own.get(turn, kind, name, node);
+      return owned === undefined ? undefined : owned.before === node ? "mine" : "taken";
+    },
     disown: (turn, kind) => disown.put(turn, node, kind),
     goneAt: (one) => sweptAt.get(one),
     async sweep(turn, now, which) {

@@ -23,7 +23,7 @@ export function laneOwner(
       return (async () => {
         let mine = false;
         await turns.step(async (turn) => {
-          mine = await nodes.own(turn, "lane", name);
+          mine = (await nodes.own(turn, "lane", name)) !== undefined;
         });
         known.set(name, { mine, until });
         return mine;
