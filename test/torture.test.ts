@@ -35,6 +35,8 @@ const ACCEPTED: Row = { pushId: DEVICE.pushId, provider: "apns", state: "accepte
 const GONE: Row = { pushId: DEAD.pushId, provider: "apns", state: "gone", reason: "410", retries: 0 };
 const SHOWN: Acceptance = { vendor: "apns", token: "1", id: "t", arrived: 1000, at: 1000, fault: undefined };
 
+const NOT_BELIEVED: Row = { ...GONE, reason: "410: not believed before this app has been accepted there" };
+
 interface Change {
   readonly rows?: readonly Row[];
   readonly accepted?: readonly Acceptance[];
@@ -65,6 +67,10 @@ t.test("what holds has no problem", async (t) => {
   t.strictSame(compare(observed({})).problems, []);
 });
 
+t.test("a token whose death was not believed is still there", async (t) => {
+  t.strictSame(compare(observed({ rows: [ACCEPTED, NOT_BELIEVED], stored: [[DEAD.pushId, "2"]] })).problems, []);
+});
+
 const wrongs: readonly (readonly [string, Change, RegExp])[] = [
   ["a delivery that is missing", { rows: [ACCEPTED] }, /1 x a device that was addressed has no delivery/],
   ["a delivery that waits for ever", { rows: [{ ...ACCEPTED, state: "queued" }, GONE] }, /1 x queued at the end/],
@@ -82,6 +88,11 @@ const wrongs: readonly (readonly [string, Change, RegExp])[] = [
   ["a call that was taken twice", { jobs: 2 }, /taken more than once/],
   ["a sum that is wrong", { progress: { accepted: 2 } }, /a job's accepted is not what its deliveries say/],
   ["a dead token that stays", { stored: [[DEAD.pushId, "2"]] }, /a dead token is not forgotten/],
+  [
+    "a token that is forgotten though its death was not believed",
+    { rows: [ACCEPTED, NOT_BELIEVED], stored: [[DEAD.pushId, undefined]] },
+    /a living token is forgotten/,
+  ],
   ["a living token that is forgotten", { stored: [[DEVICE.pushId, undefined]] }, /a living token is forgotten/],
 ];
 

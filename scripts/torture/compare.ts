@@ -61,6 +61,8 @@ const ARRIVING = 50;
 const STARTING = 100;
 /** Requests share a connection there. */
 const MANY_PER_CONNECTION = new Set(["apns", "fcm", "webpush"]);
+/** Of a token that is called dead before its app has been accepted there: a process that has just started asks once more. */
+const NOT_BELIEVED = /: not believed before /;
 /** Faults after which the answers of a whole connection may be lost, where it carries many requests. */
 const ENDS_CONNECTION: ReadonlySet<FaultName> = new Set(["cut", "goaway with error"]);
 /** The request was accepted, and its own fault kept the answer from whoever asked. */
@@ -108,7 +110,7 @@ export function compare(observed: Observed): Findings {
       seen.add(`${call.id} ${row.pushId}`);
       rows.set(row.state, (rows.get(row.state) ?? 0) + 1);
       retries += row.retries;
-      if (row.state === "gone") gone.add(device.pushId);
+      if (row.state === "gone" && !NOT_BELIEVED.test(row.reason ?? "")) gone.add(device.pushId);
       const wrong = judge(row, device, shown.has(`${call.id} ${row.pushId}`));
       if (wrong !== undefined) problems.add(wrong, where);
     }

@@ -62,8 +62,8 @@ export interface Vendors {
  * Checks the entries, one per app, and opens each vendor that has some. Connects nothing yet, so what is not used need not be
  * closed. To reload, open again, use the new ones when there are no problems, and close the old vendors: that waits for what
  * they are sending.
+ * @param definitions of the vendors there are
  */
-/** @param definitions of the vendors there are */
 export function openVendors(
   entries: readonly Entry[],
   read: ReadFile,

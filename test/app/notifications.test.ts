@@ -4,9 +4,16 @@ import { mock } from "node:test";
 import { pino } from "pino";
 import t from "tap";
 import { createNotifications } from "../../src/app/notifications.ts";
+import type { Cluster, News } from "../../src/core/cluster.ts";
 import type { PushId } from "../../src/core/device.ts";
+import { NOTHING_WANTED } from "../../src/core/events.ts";
+import { accept } from "../../src/core/notify.ts";
 import type { Vendor } from "../../src/core/vendor.ts";
+import { openVendors } from "../../src/vendors/index.ts";
 import { openTestEngine } from "../support/engine.ts";
+
+/** Nobody is connected. */
+const NOBODY = { count: async () => 0, reached: async () => [], areAwake: async () => [] };
 
 t.test("a stop waits four seconds for vendors that hang, and no longer", async (t) => {
   const engine = await openTestEngine(t);
@@ -24,7 +31,7 @@ t.test("a stop waits four seconds for vendors that hang, and no longer", async (
   };
   const notifications = createNotifications({
     engine,
-    live: { count: async () => 0, reached: async () => [], areAwake: async () => [] },
+    live: NOBODY,
     report: { count: () => {} },
     vendors: {
       byName: new Map([["fcm", hanging]]),
@@ -62,4 +69,39 @@ t.test("a stop waits four seconds for vendors that hang, and no longer", async (
   t.equal(stopped, true);
   mock.timers.tick(10_000);
   await stopping;
+});
+
+t.test("a node that starts ends no calls of others before it knows who wants to be told of their ends", async (t) => {
+  const engine = await openTestEngine(t);
+  const others = new EventEmitter();
+  const cluster = { hear: others.on.bind(others), tell: () => {} } as unknown as Cluster; // all that is asked of it here
+  const says = <Kind extends keyof News>(kind: Kind, news: News[Kind]): boolean => others.emit(kind, news);
+  const notifications = createNotifications({
+    engine,
+    cluster,
+    live: NOBODY,
+    report: { count: () => {} },
+    vendors: openVendors([], String, Date.now()),
+    log: pino({ level: "silent" }),
+    now: Date.now,
+    elapsed: () => performance.now(),
+  });
+  t.teardown(() => notifications.stop());
+  const tagged = { kind: "tag", tag: "nobody" } as const;
+  const content = { android: { title: "T", payload: {} } };
+  await accept(engine.outbox, { content, target: tagged, timeToLive: 60_000, callerAddress: "" }, Date.now());
+  t.ok(says("accepted", null) && says("work", null) && says("filled", []), "each is listened to");
+  // What an expander would ask for is done long before these.
+  for (let turn = 0; turn < 20; turn++) {
+    await engine.probe();
+    await new Promise(setImmediate);
+  }
+  const [job] = await engine.outbox.jobs({}, 10, Date.now());
+  if (!t.equal(job?.finishedAt, undefined, "it is left alone")) return;
+
+  await engine.events.want({ ...NOTHING_WANTED, log: ["job.finished"] });
+  const written = new Promise<void>((resolve) => engine.events.onWritten(() => resolve()));
+  await notifications.start();
+  await written;
+  t.match((await engine.events.list({}, 10)).events, [{ type: "job.finished" }]);
 });
