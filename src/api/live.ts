@@ -1,6 +1,6 @@
 // /api/disconnect, /api/subscribe, /api/unsubscribe, /api/presence: what is asked of live sessions (api 3.13 to 3.15).
 import { PushError } from "../core/errors.ts";
-import type { Who } from "../core/live.ts";
+import type { Named, Who } from "../core/live.ts";
 import type { Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
 import { json, jsonMembers } from "./answer.ts";
@@ -45,8 +45,6 @@ function inTopic(params: Params) {
   if (topic.startsWith("uid:")) throw new PushError("invalid", 'the name of a topic may not begin with "uid:"');
   return { topic, who: one([devicesOrUsers(params)], "pushId or uid") };
 }
-
-type Named = Exclude<Who, { topic: string }>;
 
 function devicesOrUsers(params: Params): Named | undefined {
   const pushIds = params.pushIds();

@@ -63,11 +63,11 @@ export interface SessionCounts {
   readonly packetsIn10s: number;
 }
 
+/** Devices, or users, by their ids. */
+export type Named = { readonly pushIds: readonly PushId[] } | { readonly uids: readonly Uid[] };
+
 /** Whose sessions. */
-export type Who =
-  | { readonly pushIds: readonly PushId[] }
-  | { readonly uids: readonly Uid[] }
-  | { readonly topic: string };
+export type Who = Named | { readonly topic: string };
 
 /**
  * What live sessions are made to do.
@@ -122,7 +122,7 @@ export interface Presence {
   /** Whether the device has a connection that is not in the background, or had one within the disconnect delay. */
   isAwake(pushId: PushId): boolean;
   /** Of each that is asked about, in that order. */
-  seen(who: Exclude<Who, { topic: string }>): Promise<readonly Seen[]>;
+  seen(who: Named): Promise<readonly Seen[]>;
   /**
    * The first `limit` topics with a connection that begin with the prefix and come after `after`, by name; "" is before all. The first
    * question costs a look at every connection. What comes between two pages may be missing in the later one.
@@ -153,7 +153,7 @@ export interface Live {
   connectionsOf(pushIds: readonly PushId[]): Promise<readonly (readonly Present[])[]>;
   reached(pushIds: readonly PushId[], id: string): Promise<readonly boolean[]>;
   areAwake(pushIds: readonly PushId[]): Promise<readonly boolean[]>;
-  seen(who: Exclude<Who, { topic: string }>): Promise<readonly Seen[]>;
+  seen(who: Named): Promise<readonly Seen[]>;
   topics(prefix: string, after: string, limit: number): Promise<readonly TopicCount[]>;
   rates(topic: string): Promise<TopicRates>;
   connections(filter: ConnectionFilter, limit: number, most: number): Promise<ConnectionSample>;

@@ -144,7 +144,7 @@ export class Conversation implements SocketApplication<Session> {
       onError: (err, channel) =>
         log.error({ err, channel }, "replay failed; the connection is closed so that the client tries again"),
     });
-    hub.actor = {
+    hub.orders.actor = {
       close: (session, reconnect) => this.#close(session, reconnect),
       join: (session, topic) => this.#join(session, topic),
       leave: (session, topic) => this.#unsubscribe(session, topic),
@@ -595,7 +595,7 @@ export class Conversation implements SocketApplication<Session> {
         this.#hub.holdAgain(session, channel, { after }, unseen);
         continue;
       }
-      if (this.#hub.holds.has(topic, session.pushId, session.uid)) {
+      if (this.#hub.orders.holds.has(topic, session.pushId, session.uid)) {
         held = topic;
         continue;
       }

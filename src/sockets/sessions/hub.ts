@@ -2,15 +2,12 @@
 // a device or a user has so few sessions that they are written to directly.
 import type { PushId, Uid } from "../../core/device.ts";
 import type { Hub as HubPort, Order } from "../../core/engine.ts";
-import { PushError } from "../../core/errors.ts";
-import { randomId } from "../../core/id.ts";
-import { LargeMap } from "../../core/large-map.ts";
 import type {
   ConnectionFilter,
   ConnectionSample,
-  ConnectionView,
   LiveOrder,
   Member,
+  Named,
   Present,
   Seen,
   SessionCounts,
@@ -21,21 +18,22 @@ import type {
 import { NOTI_TOPIC } from "../../core/notify.ts";
 import { Pace } from "../../core/pace.ts";
 import type { Channel, From, KeptPacket, Packet, PacketId } from "../../core/packet.ts";
-import { channelKind, channelName, sizeOf, topicChannel } from "../../core/packet.ts";
+import { channelKind, channelName, topicChannel } from "../../core/packet.ts";
 import { Recent } from "../../core/recent.ts";
 import { Traces } from "../../core/trace.ts";
-import type { Connection, Gateway } from "../transport/types.ts";
+import type { Gateway } from "../transport/types.ts";
 import { encodeFrame } from "./frames.ts";
-import { Holds } from "./holds.ts";
+import { HeldPackets } from "./held-packets.ts";
+import { Inspection } from "./inspection.ts";
 import { Lingering } from "./lingering.ts";
 import { Meters } from "./meters.ts";
-import { Names } from "./names.ts";
+import { Orders } from "./orders.ts";
 import { LeftOut, Overload, type OverloadLimits } from "./overload.ts";
 import { Proofs } from "./proofs.ts";
-import { type Joining, Joins, type Session } from "./session.ts";
+import { Roster } from "./roster.ts";
+import type { Joining, Session } from "./session.ts";
 import { Tracing } from "./tracing.ts";
 
-const TOPIC = topicChannel("");
 const NOTI_CHANNEL = topicChannel(NOTI_TOPIC);
 /** Notifications to everybody whose devices may be looked up at the same time. */
 const MOST_NOTIS = 1000;
@@ -44,43 +42,23 @@ const MOST_ASKED = 10_000;
 /** Seconds that `packetsIn10s` looks back. */
 const WINDOW = 10;
 
-/** What the conversation does to its sessions. */
-export interface Actor {
-  close(session: Session, reconnect: boolean): void;
-  /** @returns whether it is in the topic now */
-  join(session: Session, topic: string): boolean;
-  /** @returns whether it was in it */
-  leave(session: Session, topic: string): boolean;
-  /** It has just been given a user who is held out of the topic. */
-  held(session: Session, topic: string): void;
-}
-
 export class Hub implements HubPort {
   readonly #gateway: () => Gateway<Session>;
   readonly #now: () => number;
-  /** Before the names of its connections: those of another run are nobody's. */
-  readonly #run = randomId().slice(0, 6);
-  readonly #maxHeld: number;
-  readonly #devices = new LargeMap<PushId, Session>();
-  readonly #users = new LargeMap<Uid, Session>();
-  /** Sessions that hold a topic's packets until its backlog is sent. */
-  readonly #joining = new Map<Channel, Set<Session>>();
+  readonly #roster = new Roster();
+  readonly #held: HeldPackets;
+  readonly #inspection: Inspection;
+  /** What the backend has sessions do, and who is held out of topics. */
+  readonly orders: Orders;
   /** Of what was written to sessions on their devices' own channels. */
   readonly proofs: Proofs;
   /** Devices whose last session went within the disconnect delay. */
   readonly lingering = new Lingering();
-  /** Who is held out of topics. */
-  readonly holds: Holds;
   readonly tracing: Tracing;
   readonly #meters = new Meters();
-  /** Set by the conversation. */
-  actor: Actor | undefined = undefined;
-  readonly #names: Names;
   /** Undefined: nothing is left out. */
   #overload: Overload | undefined = undefined;
   readonly leftOut = new LeftOut();
-  readonly #platforms = new Map<string, number>();
-  #named = 0;
   /** The first and the last kept packet that was handed over, of any channel: 0 until there was one. */
   #oldest = 0;
   newest = 0;
@@ -103,19 +81,20 @@ export class Hub implements HubPort {
    * @param maxHeld how much may be held for a session that is busy with a backlog (`sizeOf`); with more it is closed as slow
    */
   constructor(gateway: () => Gateway<Session>, maxHeld: number, now: () => number, traces = new Traces(now)) {
-    this.tracing = new Tracing(traces, {
-      name: ({ serial }) => this.#nameOf(serial),
-      ofDevice: (pushId) => chain(this.#devices.get(pushId), OF_DEVICE.next),
-      ofUser: (uid) => chain(this.#users.get(uid), OF_UID.next),
-      all: () => this.#gateway().connections(),
-    });
     this.#gateway = gateway;
-    this.#maxHeld = maxHeld;
     this.#now = now;
+    this.#held = new HeldPackets(maxHeld);
     this.proofs = new Proofs(now);
     const elapsed = (): number => performance.now();
-    this.holds = new Holds(elapsed);
-    this.#names = new Names(() => this.#topicsOfAll(), elapsed);
+    const shared = { gateway, roster: this.#roster, held: this.#held, elapsed };
+    this.#inspection = new Inspection({ ...shared, lingering: this.lingering, leftOut: this.leftOut, now });
+    this.orders = new Orders(shared);
+    this.tracing = new Tracing(traces, {
+      name: (connection) => this.#inspection.nameOf(connection),
+      ofDevice: (pushId) => this.#roster.ofDevice(pushId),
+      ofUser: (uid) => this.#roster.ofUser(uid),
+      all: () => this.#gateway().connections(),
+    });
   }
 
   // ---- packets
@@ -133,10 +112,10 @@ export class Hub implements HubPort {
         return this.#publish(channel, packet);
       }
       case "device": {
-        let session = this.#devices.get(channelName(channel) as PushId);
+        let session = this.#roster.newestOfDevice(channelName(channel) as PushId);
         while (session !== undefined) {
           const next: Session | undefined = session.nextOfDevice; // sending may close the session
-          if (session.isJoining(channel)) this.#keepBack(session, channel, packet);
+          if (session.isJoining(channel)) this.#held.add(session, channel, packet);
           else this.send(session, channel, packet);
           session = next;
           online++;
@@ -144,7 +123,7 @@ export class Hub implements HubPort {
         return online;
       }
       case "uid": {
-        let session = this.#users.get(channelName(channel) as Uid);
+        let session = this.#roster.newestOfUser(channelName(channel) as Uid);
         while (session !== undefined) {
           const next: Session | undefined = session.nextOfUid;
           this.send(session, channel, packet);
@@ -157,8 +136,8 @@ export class Hub implements HubPort {
   }
 
   #publish(channel: Channel, packet: Packet | KeptPacket): number {
-    const joining = this.#joining.size > 0 ? this.#joining.get(channel) : undefined;
-    if (joining !== undefined) for (const session of joining) this.#keepBack(session, channel, packet);
+    const joining = this.#held.of(channel);
+    if (joining !== undefined) for (const session of joining) this.#held.add(session, channel, packet);
     if (channel === NOTI_CHANNEL && packet.event === "noti") this.#noteNoti(packet.id);
     const receivers = this.#gateway().count(channel);
     const online = receivers + (joining?.size ?? 0);
@@ -236,18 +215,9 @@ export class Hub implements HubPort {
 
   // ---- joining a channel without gap, repeat or disorder (holds 3)
 
-  /**
-   * From here the channel's live packets are held for the session.
-   * @param from its position
-   * @param until what came later than this seq was sent to it already
-   */
-  hold(session: Session, channel: Channel, from: From, until = Number.POSITIVE_INFINITY): void {
-    session.joins ??= new Joins();
-    session.joins.channels.set(channel, { from, last: 0, until, read: false, held: [] });
-    if (channelKind(channel) !== "topic") return;
-    const joining = this.#joining.get(channel);
-    if (joining === undefined) this.#joining.set(channel, new Set([session]));
-    else joining.add(session);
+  /** From here the channel's live packets are held for the session. @param from its position */
+  hold(session: Session, channel: Channel, from: From): void {
+    this.#held.hold(session, channel, from);
   }
 
   /**
@@ -258,18 +228,7 @@ export class Hub implements HubPort {
     session.connection.leave(topic);
     // Before the first one of this process all there was came earlier.
     const until = Math.max(unseen, this.#oldest === 0 ? Number.POSITIVE_INFINITY : this.#oldest - 1);
-    this.hold(session, topic, from, until);
-  }
-
-  /** What is held counts as what waits for a slow client; a backlog does not. */
-  #keepBack(session: Session, channel: Channel, packet: Packet | KeptPacket): void {
-    const { joins } = session;
-    const joining = joins?.channels.get(channel);
-    if (joins === undefined || joining === undefined) return;
-    // What is held decides, not the packet that comes now: a single one may be larger than the limit (B20).
-    if (joins.heldSize > this.#maxHeld) return session.connection.close("slow");
-    joining.held.push(packet);
-    joins.heldSize += sizeOf(packet);
+    this.#held.hold(session, topic, from, until);
   }
 
   /**
@@ -287,70 +246,40 @@ export class Hub implements HubPort {
 
   /** The session no longer holds the channel's packets. */
   release(session: Session, channel: Channel): void {
-    const joins = session.joins;
-    const held = joins?.channels.get(channel)?.held;
-    if (joins !== undefined && held !== undefined) {
-      joins.channels.delete(channel);
-      for (const packet of held) joins.heldSize -= sizeOf(packet);
-    }
-    const joining = this.#joining.get(channel);
-    if (joining === undefined) return;
-    joining.delete(session);
-    if (joining.size === 0) this.#joining.delete(channel);
+    this.#held.release(session, channel);
   }
 
   // ---- who is here
 
   name(session: Session, pushId: PushId, platform: string | undefined): void {
-    session.pushId = pushId;
-    link(this.#devices, pushId, session, OF_DEVICE);
+    this.#roster.name(session, pushId, platform);
     this.lingering.delete(pushId);
-    this.#named++;
-    session.platform = platform;
     if (this.tracing.on) this.tracing.look(session.connection);
-    if (platform !== undefined) this.#platforms.set(platform, (this.#platforms.get(platform) ?? 0) + 1);
   }
 
   /** @returns whether this was the device's last session here */
   unname(session: Session): boolean {
-    const { pushId, platform } = session;
+    const { pushId } = session;
     if (pushId === undefined) return false;
     this.proofs.trust(session);
-    this.unbindSession(session);
-    unlink(this.#devices, pushId, session, OF_DEVICE);
-    session.pushId = undefined;
-    session.platform = undefined;
-    this.#named--;
-    if (platform !== undefined) {
-      const left = (this.#platforms.get(platform) ?? 1) - 1;
-      if (left > 0) this.#platforms.set(platform, left);
-      else this.#platforms.delete(platform);
-    }
-    return !this.#devices.has(pushId);
+    this.#roster.unname(session);
+    return !this.#roster.has(pushId);
   }
 
   bindSession(session: Session, uid: Uid): void {
     if (session.uid === uid) return;
-    this.unbindSession(session);
-    session.uid = uid;
-    link(this.#users, uid, session, OF_UID);
+    this.#roster.bind(session, uid);
     if (this.tracing.on) this.tracing.look(session.connection);
-    if (!this.holds.isEmpty) this.#holdBack(session, uid);
-  }
-
-  #holdBack(session: Session, uid: Uid): void {
-    for (const topic of topicsOf(session)) if (this.holds.has(topic, undefined, uid)) this.actor?.held(session, topic);
+    this.orders.bound(session, uid);
   }
 
   unbindSession(session: Session): void {
-    if (session.uid === undefined) return;
-    unlink(this.#users, session.uid, session, OF_UID);
-    session.uid = undefined;
+    this.#roster.unbind(session);
   }
 
   carryOut(pushId: PushId, order: Order): void {
     this.lingering.rebind(pushId, order.kind === "bind" ? order.uid : undefined);
-    for (let session = this.#devices.get(pushId); session !== undefined; session = session.nextOfDevice) {
+    for (let session = this.#roster.newestOfDevice(pushId); session !== undefined; session = session.nextOfDevice) {
       if (session.greetings > 0) session.ordered = order;
       if (order.kind === "bind") this.bindSession(session, order.uid);
       else this.unbindSession(session);
@@ -359,7 +288,7 @@ export class Hub implements HubPort {
 
   /** Devices with a session now, for the farewell at the end. */
   present(): Iterable<PushId> {
-    return this.#devices.keys();
+    return this.#roster.devices();
   }
 
   /** All there are, those that did not say who they are too. What comes or goes meanwhile may be seen or not. */
@@ -368,12 +297,12 @@ export class Hub implements HubPort {
   }
 
   /** Since when it is connected, epoch milliseconds, to the second. */
-  since({ connection }: Session): number {
-    return this.#moment(connection.since);
+  since(session: Session): number {
+    return this.#inspection.since(session);
   }
 
   has(pushId: PushId): boolean {
-    return this.#devices.has(pushId);
+    return this.#roster.has(pushId);
   }
 
   // ---- other processes
@@ -414,7 +343,7 @@ export class Hub implements HubPort {
   reached(pushId: PushId, id: PacketId): boolean {
     const at = this.#notis.get(id);
     if (at === undefined) return false;
-    for (let session = this.#devices.get(pushId); session !== undefined; session = session.nextOfDevice)
+    for (let session = this.#roster.newestOfDevice(pushId); session !== undefined; session = session.nextOfDevice)
       if (session.notiSince >= 0 && session.notiSince <= at) return true;
     return false;
   }
@@ -422,220 +351,55 @@ export class Hub implements HubPort {
   // ---- Presence
 
   isConnected(pushId: PushId): boolean {
-    return this.#devices.has(pushId) || this.lingering.has(pushId);
+    return this.#roster.has(pushId) || this.lingering.has(pushId);
   }
 
   isAwake(pushId: PushId): boolean {
-    for (let session = this.#devices.get(pushId); session !== undefined; session = session.nextOfDevice)
+    for (let session = this.#roster.newestOfDevice(pushId); session !== undefined; session = session.nextOfDevice)
       if (!session.background) return true;
     return this.lingering.has(pushId);
   }
 
   count(topic: string): number {
-    return this.#gateway().count(topicChannel(topic)) + (this.#joining.get(topicChannel(topic))?.size ?? 0);
+    return this.#inspection.count(topic);
   }
 
-  async members(topic: string): Promise<Member[]> {
-    const channel = topicChannel(topic);
-    const pace = new Pace();
-    const joined = await this.#gateway().members(channel);
-    const joining = new Set(this.#joining.get(channel));
-    const members = [...joining].map(member);
-    for (const { data } of joined) {
-      // One that was still joining is counted already.
-      if (data !== undefined && !joining.has(data)) members.push(member(data));
-      if (members.length % 64 === 0 && pace.over()) await pace.turn();
-    }
-    return members;
+  members(topic: string): Promise<Member[]> {
+    return this.#inspection.members(topic);
   }
 
   connectionsOf(pushId: PushId): Present[] {
-    const found: Present[] = [];
-    for (let session = this.#devices.get(pushId); session !== undefined; session = session.nextOfDevice) {
-      const { connection, platform } = session;
-      found.push({
-        transport: connection.transport,
-        revision: connection.revision,
-        address: connection.address,
-        since: this.#moment(connection.since),
-        ...(platform === undefined ? {} : { platform }),
-        topics: topicsOf(session),
-      });
-    }
-    return found;
-  }
-
-  /** Epoch milliseconds of a second of the process's own clock. */
-  #moment(second: number): number {
-    const age = performance.now() - 1000 * second;
-    return 1000 * Math.floor((this.#now() - age) / 1000);
+    return this.#inspection.connectionsOf(pushId);
   }
 
   rates(topic: string): TopicRates {
     return this.#meters.rates(topicChannel(topic));
   }
 
-  async connections(filter: ConnectionFilter, limit: number, most: number): Promise<ConnectionSample> {
-    const pace = new Pace();
-    const now = performance.now();
-    const connections: ConnectionView[] = [];
-    let looked = 0;
-    for (const connection of this.#gateway().connections()) {
-      if (looked === most || connections.length === limit) break;
-      if (++looked % 64 === 0 && pace.over()) await pace.turn();
-      if (connection.open && fits(connection, filter, now)) connections.push(this.#view(connection));
-    }
-    return { connections, looked, open: this.#gateway().size };
+  connections(filter: ConnectionFilter, limit: number, most: number): Promise<ConnectionSample> {
+    return this.#inspection.connections(filter, limit, most);
   }
 
-  #view(connection: Connection<Session>): ConnectionView {
-    const { transport, revision, address, since, serial, waiting, data } = connection;
-    return {
-      connection: this.#nameOf(serial),
-      ...(data === undefined ? {} : member(data)),
-      ...{ transport, revision, address, since: this.#moment(since), waiting },
-      topics: data?.topics ?? 0,
-      background: data?.background ?? false,
-    };
+  disconnect(name: string): Promise<boolean> {
+    return this.#inspection.disconnect(name);
   }
 
-  #nameOf(serial: number): string {
-    return `${this.#run}-${serial}`;
+  seen(who: Named): Promise<Seen[]> {
+    return this.#inspection.seen(who);
   }
 
-  async disconnect(name: string): Promise<boolean> {
-    const pace = new Pace();
-    const [run, serial] = name.split("-");
-    if (run !== this.#run) return false;
-    let looked = 0;
-    for (const connection of this.#gateway().connections()) {
-      if (connection.serial === Number(serial)) {
-        connection.close();
-        return true;
-      }
-      if (++looked % 256 === 0 && pace.over()) await pace.turn();
-    }
-    return false;
+  topics(prefix: string, after: string, limit: number): Promise<TopicCount[]> {
+    return this.#inspection.topics(prefix, after, limit);
   }
 
-  async seen(who: Exclude<Who, { topic: string }>): Promise<Seen[]> {
-    const pace = new Pace();
-    const answers: Seen[] = [];
-    const ofUsers = "uids" in who;
-    for (const id of ofUsers ? who.uids : who.pushIds) {
-      const devices = new Set<PushId>();
-      let since = Number.POSITIVE_INFINITY;
-      await this.#visit(ofUsers, id, pace, ({ pushId, connection }) => {
-        if (pushId !== undefined) devices.add(pushId);
-        since = Math.min(since, connection.since);
-      });
-      for (const pushId of ofUsers ? this.lingering.of(id as Uid) : [id as PushId]) {
-        const gone = this.lingering.get(pushId);
-        if (gone === undefined) continue;
-        devices.add(pushId);
-        since = Math.min(since, gone.since);
-      }
-      const online = devices.size > 0;
-      answers.push({ online, devices: [...devices], ...(online ? { since: this.#moment(since) } : {}) });
-    }
-    return answers;
-  }
-
-  /** The sessions of a user or a device, in pieces: one may be visited twice when others leave meanwhile. */
-  async #visit(ofUser: boolean, id: string, pace: Pace, visit: (session: Session) => void): Promise<void> {
-    const first = (): Session | undefined => (ofUser ? this.#users.get(id as Uid) : this.#devices.get(id as PushId));
-    let session = first();
-    while (session !== undefined) {
-      visit(session);
-      if (pace.over()) {
-        await pace.turn();
-        if ((ofUser ? session.uid : session.pushId) !== id) {
-          session = first();
-          continue;
-        }
-      }
-      session = ofUser ? session.nextOfUid : session.nextOfDevice;
-    }
-    if (pace.over()) await pace.turn();
-  }
-
-  *#topicsOfAll(): Iterable<Iterable<string>> {
-    for (const { data } of this.#gateway().connections()) if (data !== undefined) yield topicsOf(data);
-  }
-
-  async topics(prefix: string, after: string, limit: number): Promise<TopicCount[]> {
-    const pace = new Pace();
-    const page: TopicCount[] = [];
-    let looked = 0;
-    for (const topic of await this.#names.list(prefix, after)) {
-      const count = this.count(topic);
-      const leftOut = this.leftOut.of(topicChannel(topic));
-      if (count > 0) page.push({ topic, count, ...(leftOut > 0 ? { leftOut } : {}) });
-      if (page.length === limit) break;
-      if (++looked % 64 === 0 && pace.over()) await pace.turn();
-    }
-    return page;
-  }
-
-  async order(who: Who, order: LiveOrder): Promise<number> {
-    if (order.kind !== "close") this.#setHolds(who, order);
-    const pace = new Pace();
-    let done = 0;
-    let looked = 0;
-    for (const session of await this.#sessionsOf(who, pace)) {
-      if (!session.gone && this.#act(session, order)) done++;
-      if (++looked % 16 === 0 && pace.over()) await pace.turn();
-    }
-    return done;
-  }
-
-  #act(session: Session, order: LiveOrder): boolean {
-    const { actor } = this;
-    if (actor === undefined) return false;
-    switch (order.kind) {
-      case "close":
-        actor.close(session, order.reconnect);
-        return true;
-      case "subscribe":
-        return actor.join(session, order.topic);
-      case "unsubscribe":
-        return actor.leave(session, order.topic);
-    }
-  }
-
-  #setHolds(who: Who, order: Exclude<LiveOrder, { kind: "close" }>): void {
-    const { topic } = order;
-    const time = order.kind === "unsubscribe" ? order.hold : 0;
-    const named = "pushIds" in who ? who.pushIds.length : "uids" in who ? who.uids.length : 0;
-    if (time === 0 && this.holds.isEmpty) return;
-    if (time > 0 && !this.holds.takes(named))
-      throw new PushError("unavailable", "too many are held out of topics: ask again later, or for shorter holds");
-    if ("pushIds" in who) for (const pushId of who.pushIds) this.holds.holdDevice(topic, pushId, time);
-    if ("uids" in who) for (const uid of who.uids) this.holds.holdUser(topic, uid, time);
-  }
-
-  /** As they are now: what is done to them may change the lists that they are in. */
-  async #sessionsOf(who: Who, pace: Pace): Promise<Iterable<Session>> {
-    const found = new Set<Session>();
-    if ("topic" in who) {
-      const channel = topicChannel(who.topic);
-      for (const session of this.#joining.get(channel) ?? []) found.add(session);
-      for (const { data } of await this.#gateway().members(channel)) {
-        if (data !== undefined) found.add(data);
-        if (found.size % 64 === 0 && pace.over()) await pace.turn();
-      }
-      return found;
-    }
-    const ofUsers = "uids" in who;
-    for (const id of ofUsers ? who.uids : who.pushIds)
-      await this.#visit(ofUsers, id, pace, (session) => found.add(session));
-    return found;
+  order(who: Who, order: LiveOrder): Promise<number> {
+    return this.orders.carryOut(who, order);
   }
 
   sessions(): SessionCounts {
     return {
-      total: this.#named,
-      byPlatform: this.#platforms,
+      total: this.#roster.size,
+      byPlatform: this.#roster.byPlatform,
       packetsIn10s: this.written - this.#writtenAtTick + this.#perSecond.reduce((sum, count) => sum + count, 0),
     };
   }
@@ -646,74 +410,10 @@ export class Hub implements HubPort {
     this.#writtenAtTick = this.written;
     this.#perSecond[this.#tick++ % WINDOW] = count;
     this.proofs.tick();
-    this.holds.tick();
+    this.orders.tick();
     if (this.tracing.on) this.tracing.tick();
     if (this.#meters.on) this.#meters.tick();
-    this.#names.tick();
+    this.#inspection.tick();
     return count;
   }
-}
-
-function fits(connection: Connection<Session>, filter: ConnectionFilter, now: number): boolean {
-  const { platform, transport, revision, address, waiting, olderThan, youngerThan } = filter;
-  const age = now - 1000 * connection.since;
-  return (
-    (platform === undefined || connection.data?.platform === platform) &&
-    (transport === undefined || connection.transport === transport) &&
-    (revision === undefined || connection.revision === revision) &&
-    (address === undefined || connection.address === address || connection.countedAs === address) &&
-    (olderThan === undefined || age >= olderThan) &&
-    (youngerThan === undefined || age <= youngerThan) &&
-    (waiting === undefined || connection.waiting >= waiting)
-  );
-}
-
-/** Joined and joining. */
-export function topicsOf({ connection, joins }: Session): string[] {
-  const channels = [...connection.rooms(), ...(joins?.channels.keys() ?? [])] as Channel[]; // pings have rooms too
-  return channels.filter((channel) => channel.startsWith(TOPIC)).map(channelName);
-}
-
-function member({ pushId, uid, platform }: Session): Member {
-  return {
-    ...(pushId === undefined ? {} : { pushId }),
-    ...(uid === undefined ? {} : { uid }),
-    ...(platform === undefined ? {} : { platform }),
-  };
-}
-
-/** The names of a list's two links. */
-interface Links {
-  readonly next: "nextOfDevice" | "nextOfUid";
-  readonly before: "beforeOfDevice" | "beforeOfUid";
-}
-const OF_DEVICE: Links = { next: "nextOfDevice", before: "beforeOfDevice" };
-const OF_UID: Links = { next: "nextOfUid", before: "beforeOfUid" };
-
-function* chain(first: Session | undefined, next: Links["next"]): Iterable<Session> {
-  for (let session = first; session !== undefined; session = session[next]) yield session;
-}
-
-function link<K extends string>(heads: LargeMap<K, Session>, key: K, session: Session, { next, before }: Links): void {
-  const head = heads.get(key);
-  session[next] = head;
-  if (head !== undefined) head[before] = session;
-  heads.set(key, session);
-}
-
-/** Both ways, so that a list of any length is left at once: all sessions of a user may close together. */
-function unlink<K extends string>(
-  heads: LargeMap<K, Session>,
-  key: K,
-  session: Session,
-  { next, before }: Links,
-): void {
-  const later = session[next];
-  const earlier = session[before];
-  session[next] = undefined;
-  session[before] = undefined;
-  if (later !== undefined) later[before] = earlier;
-  if (earlier !== undefined) earlier[next] = later;
-  else if (later === undefined) heads.delete(key);
-  else heads.set(key, later);
 }

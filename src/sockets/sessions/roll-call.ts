@@ -2,8 +2,9 @@
 import type { Events, PresentDevice } from "../../core/events.ts";
 import { Pace } from "../../core/pace.ts";
 import type { Background } from "./background.ts";
-import { type Hub, topicsOf } from "./hub.ts";
+import type { Hub } from "./hub.ts";
 import type { Members } from "./members.ts";
+import { topicsOf } from "./session.ts";
 
 /** Devices that are told of together. */
 const TOGETHER = 64;

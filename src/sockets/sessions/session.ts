@@ -4,6 +4,7 @@ import type { PushId, Uid } from "../../core/device.ts";
 import type { Order } from "../../core/engine.ts";
 import type { Login } from "../../core/login.ts";
 import type { Channel, From, KeptPacket, Packet, PacketId } from "../../core/packet.ts";
+import { channelName, topicChannel } from "../../core/packet.ts";
 import { Recent } from "../../core/recent.ts";
 import type { Connection } from "../transport/types.ts";
 import type { Doubt } from "./doubt.ts";
@@ -28,6 +29,7 @@ interface Watched {
   readonly topics: Set<string>;
 }
 
+const TOPIC = topicChannel("");
 const NOTHING = -1;
 /** Acknowledgements that are waited for on a connection: of the newest packets. */
 const MOST_UNACKED = 256;
@@ -153,4 +155,10 @@ export class Session {
     const unseen = this.#others?.get(topic) ?? this.#unseen ?? NOTHING;
     return unseen === NOTHING ? undefined : unseen;
   }
+}
+
+/** The names of its topics, joined and joining. */
+export function topicsOf({ connection, joins }: Session): string[] {
+  const channels = [...connection.rooms(), ...(joins?.channels.keys() ?? [])] as Channel[]; // pings have rooms too
+  return channels.filter((channel) => channel.startsWith(TOPIC)).map(channelName);
 }
