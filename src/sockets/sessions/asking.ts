@@ -8,12 +8,14 @@ import { topicChannel } from "../../core/packet.ts";
 import type { Report } from "../../core/report.ts";
 import type { ConnectRefusal } from "../transport/socketio.ts";
 import type { Handshake } from "../transport/types.ts";
-import { bindingOf, type Desk, whenSo } from "./desk.ts";
+import { bindingOf } from "./changes.ts";
 import type { Command, EventLimits, Subscription } from "./events.ts";
 import type { Gate } from "./gate.ts";
 import type { Logins } from "./logins.ts";
-import { boundBy, connectQuestion, fitsAnything, fitsBound, fitsWelcome, welcomeOf } from "./questions.ts";
+import { boundBy, connectQuestion, fitsAnything, fitsBound, fitsWelcome, welcomeOf, whenSo } from "./questions.ts";
+import type { Refuser } from "./refuser.ts";
 import type { Session } from "./session.ts";
+import type { Writes } from "./writes.ts";
 
 /** Of a question, what the client wrote, in characters; of its key; and how many of a client's topics are asked about at once. */
 const LONGEST_ASKED = 65_536;
@@ -24,7 +26,10 @@ const REFUSED_BY_BACKEND = "the business server refused it";
 
 interface AskingOptions {
   readonly asker?: Asker;
-  readonly desk: Desk;
+  /** Does what the client asked for. */
+  readonly obey: (session: Session, event: string, command: Command) => void;
+  readonly refuser: Refuser;
+  readonly writes: Writes;
   readonly gate: Gate;
   readonly logins: Logins;
   readonly engine: Pick<Engine, "devices" | "broker">;
@@ -77,7 +82,7 @@ export class Asking {
 
   refuse(session: Session, event: string, { failed, reason }: Verdict, sequenceId?: string): void {
     const message = failed ? "it could not be decided now: try again later" : (reason ?? LOGIN_MESSAGES.not_allowed);
-    this.#options.desk.refuse(session, event, {
+    this.#options.refuser.refuse(session, event, {
       code: "not_allowed",
       message,
       ...(sequenceId === undefined ? {} : { sequenceId }),
@@ -85,10 +90,10 @@ export class Asking {
   }
 
   bind(session: Session, argument: unknown): undefined | Promise<void> {
-    const { engine, limits, now, report } = this.#options;
+    const { engine, limits, now, report, writes } = this.#options;
     const { pushId, platform } = session;
     if (pushId === undefined) {
-      this.#options.desk.refuse(session, "bindUid", {
+      this.#options.refuser.refuse(session, "bindUid", {
         code: "push_id_needed",
         message: "bindUid needs a pushId event before it",
       });
@@ -97,7 +102,7 @@ export class Asking {
     const written = JSON.stringify(argument) ?? "";
     if (written.length > LONGEST_ASKED) {
       const message = `the argument of bindUid may have ${LONGEST_ASKED} characters as JSON`;
-      this.#options.desk.refuse(session, "bindUid", { code: "event_malformed", message });
+      this.#options.refuser.refuse(session, "bindUid", { code: "event_malformed", message });
       return undefined;
     }
     const key = written.length > LONGEST_KEY ? "" : `${pushId} ${platform ?? ""} ${written}`;
@@ -109,16 +114,16 @@ export class Asking {
         if (!verdict.allow) return this.refuse(session, "bindUid", verdict) as undefined;
         const bound = boundBy(verdict, argument, limits);
         if (bound === undefined) {
-          this.#options.desk.refuse(session, "bindUid", {
+          this.#options.refuser.refuse(session, "bindUid", {
             code: "uid_invalid",
             message: "neither bindUid nor the backend named a uid",
           });
           return;
         }
-        if (!this.#options.desk.mayWrite(session, "bindUid", 1)) return;
+        if (!writes.allows(session, "bindUid", 1)) return;
         const { uid, platformLimit, timeToLive } = bound;
         const binding = { ...bindingOf(pushId, uid, bound.platform ?? session.platform), platformLimit, timeToLive };
-        this.#options.desk.store(session, { kind: "bindUid", uid }, bindUid(engine, binding, now()));
+        writes.own(session, "bindUid", 1, bindUid(engine, binding, now()));
       },
     );
   }
@@ -131,7 +136,7 @@ export class Asking {
   ): Promise<void> {
     const given = command.kind === "hello" ? command.subscriptions : [command];
     const open = given.filter(({ topic }) => this.asker.asksAbout(topic) && this.#isNew(session, topic));
-    if (open.length === 0) return this.#options.desk.obey(session, event, command);
+    if (open.length === 0) return this.#options.obey(session, event, command);
     const pushId = command.kind === "hello" ? command.pushId : session.pushId;
     const uid = await this.#uidOf(session, pushId);
     const refused = new Map<string, Verdict>();
@@ -153,8 +158,8 @@ export class Asking {
     }
     const allowed = ({ topic }: Subscription): boolean => !refused.has(topic);
     if (command.kind === "hello")
-      this.#options.desk.obey(session, event, { ...command, subscriptions: command.subscriptions.filter(allowed) });
-    else if (allowed(command)) this.#options.desk.obey(session, event, command);
+      this.#options.obey(session, event, { ...command, subscriptions: command.subscriptions.filter(allowed) });
+    else if (allowed(command)) this.#options.obey(session, event, command);
   }
 
   #isNew(session: Session, topic: string): boolean {

@@ -2,17 +2,17 @@
 import type { PushId } from "../../core/device.ts";
 import type { Events, Happening } from "../../core/events.ts";
 import type { Asking } from "./asking.ts";
-import type { Background } from "./background.ts";
-import { type Desk, whenSo } from "./desk.ts";
 import { type ClientPacket, type EventLimits, parsePacket, record } from "./events.ts";
-import { dataOf, fitsPacket } from "./questions.ts";
+import { dataOf, fitsPacket, whenSo } from "./questions.ts";
 import type { Refusal } from "./refusals.ts";
+import type { Refuser } from "./refuser.ts";
 import type { Session } from "./session.ts";
+import type { Writes } from "./writes.ts";
 
 interface ClientPacketsOptions {
   readonly asking: Asking;
-  readonly background: Background;
-  readonly desk: Desk;
+  readonly refuser: Refuser;
+  readonly writes: Writes;
   readonly engine: { readonly events: Events };
   readonly limits: EventLimits;
   /** Answers what visitors of the page of examples say; undefined: it is no path of theirs. Absent: there is no such page. */
@@ -39,7 +39,7 @@ export class ClientPackets {
     if (pushId === undefined)
       refused.push({ code: "push_id_needed", message: "packetProxy needs a pushId event before it" });
     const packet = pushId === undefined ? undefined : parsePacket(value, limits, refused);
-    for (const refusal of refused) this.#options.desk.refuse(session, "packetProxy", refusal);
+    for (const refusal of refused) this.#options.refuser.refuse(session, "packetProxy", refusal);
     if (pushId === undefined || packet === undefined) return undefined;
     if (!asks) {
       this.#tellPacket(session, pushId, packet);
@@ -75,9 +75,9 @@ export class ClientPackets {
   }
 
   #tellPacket(session: Session, pushId: PushId, packet: ClientPacket): void {
-    const { engine, now } = this.#options;
+    const { engine, now, writes } = this.#options;
     const { uid } = session;
-    if (!engine.events.wants("client.packet") || !this.#options.desk.mayWrite(session, "packetProxy", 1)) return;
+    if (!engine.events.wants("client.packet") || !writes.allows(session, "packetProxy", 1)) return;
     const happening: Happening = {
       kind: "packet",
       pushId,
@@ -85,10 +85,6 @@ export class ClientPackets {
       ...packet,
       at: now(),
     };
-    session.writing++;
-    const written = engine.events.note([happening]).finally(() => {
-      session.writing--;
-    });
-    this.#options.background.own(written, "packetProxy");
+    writes.own(session, "packetProxy", 1, engine.events.note([happening]));
   }
 }

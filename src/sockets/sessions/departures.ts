@@ -1,9 +1,11 @@
 // Devices whose last session went: their records change after the disconnect delay, unless they come back (holds 7).
-import type { PushId } from "../../core/device.ts";
+import type { Debug } from "../../core/debug.ts";
+import type { PushId, Uid } from "../../core/device.ts";
 import type { Engine } from "../../core/engine.ts";
 import type { Departures as Departed } from "../../core/events.ts";
 import { LargeMap } from "../../core/large-map.ts";
 import { inTurn } from "../../core/pace.ts";
+import { deviceChannel } from "../../core/packet.ts";
 import type { CloseReason } from "../transport/types.ts";
 import type { Background } from "./background.ts";
 import type { Hub } from "./hub.ts";
@@ -32,6 +34,7 @@ interface DeparturesOptions {
   readonly now: () => number;
   /** Milliseconds by a clock that is never set. */
   readonly elapsed: () => number;
+  readonly debug: Debug;
 }
 
 export class Departures {
@@ -48,11 +51,22 @@ export class Departures {
     return reason === "ping timeout" || this.#options.disconnectDelay === 0;
   }
 
-  /** It was the device's last session here. */
-  left({ connection, uid }: Pick<Session, "connection" | "uid">, pushId: PushId, reason: CloseReason): void {
+  /**
+   * The session is no longer its device's, if it said which. The record changes after the delay, unless a newer session of the
+   * device has come (holds 7).
+   */
+  left(session: Session, reason: CloseReason): void {
+    const { debug, hub } = this.#options;
+    const { pushId, uid, connection } = session;
+    if (pushId === undefined) return;
+    hub.release(session, deviceChannel(pushId));
+    if (debug.on) debug.line({ pushId, address: connection.address, reason }, "device left");
+    if (hub.unname(session)) this.#lastLeft(connection, uid, pushId, reason);
+  }
+
+  #lastLeft({ since }: Session["connection"], uid: Uid | undefined, pushId: PushId, reason: CloseReason): void {
     const { background, disconnectDelay, elapsed, engine, hub, now } = this.#options;
-    if (!this.atOnce(reason))
-      hub.lingering.set(pushId, { reason, until: elapsed() + disconnectDelay, uid, since: connection.since });
+    if (!this.atOnce(reason)) hub.lingering.set(pushId, { reason, until: elapsed() + disconnectDelay, uid, since });
     else if (reason === SHUTDOWN) background.own(engine.devices.disconnect([pushId], now(), null), "disconnect");
     else void this.#tell([pushId], [{ reason, at: now() }]);
   }

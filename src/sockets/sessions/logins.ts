@@ -2,24 +2,28 @@
 import { bind } from "../../core/connect.ts";
 import type { PushId } from "../../core/device.ts";
 import type { Engine } from "../../core/engine.ts";
-import { isFault, LOGIN_MESSAGES, type Login, type LoginFault } from "../../core/login.ts";
-import type { Channel } from "../../core/packet.ts";
-import { channelKind, channelName } from "../../core/packet.ts";
+import { isFault, type Login, type LoginFault } from "../../core/login.ts";
 import { Tally } from "../../core/tally.ts";
 import type { ConnectRefusal } from "../transport/socketio.ts";
 import type { Connection, Handshake } from "../transport/types.ts";
-import { bindingOf, type Desk } from "./desk.ts";
+import { bindingOf } from "./changes.ts";
 import type { Gate } from "./gate.ts";
 import { payloadToken, tokenOf } from "./login.ts";
-import { encodeRefusal, type Refusal } from "./refusals.ts";
-import type { Session } from "./session.ts";
+import type { Refuser } from "./refuser.ts";
+import type { Replay } from "./replay.ts";
+import { type Session, topicsOf } from "./session.ts";
+import type { Topics } from "./topics.ts";
+import type { Writes } from "./writes.ts";
 
 /** Of a token that names its device. */
 export const OTHER_DEVICE = "the token is for another pushId";
 
 interface LoginsOptions {
   readonly gate: Gate;
-  readonly desk: Desk;
+  readonly refuser: Refuser;
+  readonly replay: Replay;
+  readonly topics: Topics;
+  readonly writes: Writes;
   readonly engine: Pick<Engine, "devices" | "broker">;
   /** For a revision 3 client that needs a token and came without one to bring it, milliseconds. */
   readonly loginTimeout: number;
@@ -76,7 +80,7 @@ export class Logins {
   welcome(session: Session): void {
     const { seat, welcome } = session;
     if (welcome?.data !== undefined) this.#tellAuthorized(session);
-    for (const topic of welcome?.join ?? []) this.#options.desk.join(session, topic);
+    for (const topic of welcome?.join ?? []) this.#options.topics.join(session, topic);
     if (seat !== undefined) this.#joinOwn(session);
   }
 
@@ -108,25 +112,16 @@ export class Logins {
   /** One of revision 4 is told by the CONNECT_ERROR that is made of this, and may come again; one of revision 3 is in already. */
   turnedAway(session: Session, fault: LoginFault): ConnectRefusal {
     const { connection } = session;
-    const told = this.refuse(session, "connect", fault, connection.revision === 3);
+    const told = this.#options.refuser.refuseLogin(session, "connect", fault, connection.revision === 3);
     if (connection.revision === 3) connection.close();
     return { message: told.message, data: told };
-  }
-
-  refuse(session: Session, event: string, fault: LoginFault, tell = true): Refusal {
-    const { code, reason, detail, message = LOGIN_MESSAGES[code] } = fault;
-    this.#gate.counts[code]++;
-    const refusal: Refusal = { code, message };
-    this.#options.desk.note(session, refusal, { event, reason, detail });
-    if (tell) session.connection.send(encodeRefusal(refusal));
-    return refusal;
   }
 
   /** A token that comes later: the first, or a newer one. One that is refused leaves what the session had. */
   authorize(session: Session, argument: unknown): undefined | Promise<void> {
     const token = (argument as { readonly token?: unknown } | null | undefined)?.token;
     const refuse = (fault: LoginFault): undefined => {
-      this.refuse(session, "authorize", fault);
+      this.#options.refuser.refuseLogin(session, "authorize", fault);
       if (session.seat === undefined && this.#gate.required) session.connection.close();
       return undefined;
     };
@@ -150,38 +145,36 @@ export class Logins {
   }
 
   #authorized(session: Session, pushId: PushId | undefined, login: Login): void {
-    const { engine, now } = this.#options;
-    if (pushId !== undefined && session.uid !== login.uid) {
-      const rows = { kind: "bindUid", uid: login.uid } as const;
-      this.#options.desk.store(session, rows, bind(engine, bindingOf(pushId, login.uid, session.platform), now()));
-    }
+    const { engine, now, writes } = this.#options;
+    if (pushId !== undefined && session.uid !== login.uid)
+      writes.own(session, "bindUid", 1, bind(engine, bindingOf(pushId, login.uid, session.platform), now()));
     this.#tellAuthorized(session);
     this.#joinOwn(session);
   }
 
   /** Topics of the token's own. */
   #joinOwn(session: Session): void {
+    const { replay, topics } = this.#options;
     const { join } = session.seat!.login;
     if (join.length === 0) return;
-    this.#options.desk.enter(
+    topics.enter(
       session,
       "authorize",
       join.map((topic) => ({ topic })),
     );
+    replay.next(session);
   }
 
   /** Topics that the former token allowed, and this one does not. Where the backend had it join it stays. */
   #leaveForbidden(session: Session, login: Login): void {
+    const { refuser, topics } = this.#options;
     let fault: LoginFault | undefined;
-    const channels = [...session.connection.rooms(), ...(session.joins?.channels.keys() ?? [])] as Channel[];
-    for (const channel of channels) {
-      if (channelKind(channel) !== "topic") continue;
-      const topic = channelName(channel);
+    for (const topic of topicsOf(session)) {
       if (this.#gate.topicFault(session.seat?.login, topic) !== undefined) continue;
       const forbidden = this.#gate.topicFault(login, topic);
-      if (forbidden !== undefined) this.#options.desk.leave(session, topic);
+      if (forbidden !== undefined) topics.leave(session, topic);
       fault ??= forbidden;
     }
-    if (fault !== undefined) this.refuse(session, "authorize", fault);
+    if (fault !== undefined) refuser.refuseLogin(session, "authorize", fault);
   }
 }

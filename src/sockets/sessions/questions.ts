@@ -103,3 +103,9 @@ const isCount = (value: unknown): boolean =>
   value === undefined || (typeof value === "number" && Number.isSafeInteger(value) && value >= 0);
 
 const isShort = (data: unknown): boolean => data === undefined || JSON.stringify(data).length <= LONGEST_DATA;
+
+/** At once where the value is at hand. */
+export const whenSo = <Value, Result>(
+  value: Value | Promise<Value>,
+  next: (value: Value) => Result | Promise<Result>,
+): Result | Promise<Result> => (value instanceof Promise ? value.then(next) : next(value));

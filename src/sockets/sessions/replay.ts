@@ -2,6 +2,7 @@
 // left, so that a backlog takes no more memory than a page, however slowly the client reads and whatever it asks for.
 import type { Broker } from "../../core/engine.ts";
 import { type Channel, type From, type KeptPacket, type Page, type Standing, sizeOf } from "../../core/packet.ts";
+import type { Given } from "./events.ts";
 import { encodeStanding } from "./frames.ts";
 import type { Hub } from "./hub.ts";
 import type { Joining, Joins, Session } from "./session.ts";
@@ -109,4 +110,11 @@ export class Replay {
 function before({ held }: Joining, standing: Standing): Standing {
   const first = held.find((packet) => "seq" in packet);
   return first === undefined || first.seq > standing.at ? standing : { ...standing, at: first.seq - 1 };
+}
+
+/** Where a client stands in a channel; undefined: it gave no position. What an SDK of old calls a position is an id. */
+export function positionOf({ epoch }: Session, { after, since, fresh }: Given): From | undefined {
+  if (after !== undefined) return { after };
+  if (epoch === undefined) return undefined;
+  return since === undefined ? (fresh ? "newest" : undefined) : { since };
 }
