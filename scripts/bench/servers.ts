@@ -1,7 +1,7 @@
 // The servers that are measured, each in a process of its own on the server's core.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../../src/http/uws/listeners.ts";
@@ -68,7 +68,7 @@ export async function start(
           "serve",
           `--client-port=${wsPort}`,
           `--api-port=${httpPort}`,
-          ...(directory === root ? ["--admin-enabled=false"] : []), // earlier versions have no console
+          ...(existsSync(join(directory, "src/admin")) ? ["--admin-enabled=false"] : []), // earlier versions have no console
           `--data=${data}`,
           // They all come from this machine.
           "--client-max-new-devices-per-minute=1000000000",
