@@ -60,9 +60,13 @@ t.test("the check names every citation of a README that leads nowhere", async (t
       api: {
         "README.md": "### 3.10 `/api/push`\n",
         "a.ts": "// holds 1; it holds 3 of them. protocol 2, protocol 2.1; api 3.10",
+        "b.ts": "// sockets/README.md 2.1, README 2 alone is of this folder",
       },
     },
-    test: { "b.test.ts": '// api 3.1\nt.test("holds 2: protocol 2.2");' },
+    test: {
+      "b.test.ts": '// api 3.1\nt.test("holds 2: protocol 2.2");',
+      "c.test.ts": "// sockets/README.md 2.2; README 1",
+    },
     scripts: {},
   });
   t.same(citationProblems(root), [
@@ -70,6 +74,8 @@ t.test("the check names every citation of a README that leads nowhere", async (t
     "test/b.test.ts: holds 2 is not in src/README.md",
     "test/b.test.ts: protocol 2.2 is not in src/sockets/README.md",
     "test/b.test.ts: api 3.1 is not in src/api/README.md",
+    "src/api/b.ts: README 2 is not in src/api/README.md",
+    "test/c.test.ts: sockets/README.md 2.2 is not in src/sockets/README.md",
   ]);
 });
 

@@ -1,7 +1,7 @@
 // README.zh-CN.md is README.md in another language: the same chapters, and the same commands and configurations to the letter. And what
 // code and tests cite of the READMEs beside the code is there.
-import { readdirSync, readFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
 
 /** The fenced blocks without their comments, and the headings' levels, in order. */
 function skeleton(text: string): readonly string[] {
@@ -31,7 +31,10 @@ const CITED: readonly (readonly [word: string, readme: string, number: RegExp])[
   ["api", "src/api/README.md", /^#{2,3} (\d+(?:\.\d+)?)\b/gm],
 ];
 
-/** One sentence for each "holds 3", "protocol 4.5" or "api 3.10" of code and tests that leads nowhere. */
+/** Also without the folder: then it is the nearest one above. */
+const BY_NAME = /((?:\b[\w-]+\/)*)\bREADME(?:\.md)? (\d+(?:\.\d+)?)(?=[,;:)"\] ]|\.?$)/gm;
+
+/** One sentence for each "holds 3", "protocol 4.5", "api 3.10" or `sockets/README.md 4.12` of code and tests that leads nowhere. */
 export function citationProblems(root: string): readonly string[] {
   const sources = ["src", "test", "scripts"].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
@@ -39,8 +42,8 @@ export function citationProblems(root: string): readonly string[] {
       .map((name) => join(root, folder, name)),
   );
   const texts = sources.map((file) => [relative(root, file), readFileSync(file, "utf8")] as const);
-  return CITED.flatMap(([word, readme, number]) => {
-    const there = new Set([...readFileSync(join(root, readme), "utf8").matchAll(number)].map(([, name]) => name));
+  const byWord = CITED.flatMap(([word, readme, number]) => {
+    const there = numbers(root, readme, number);
     const cited = new RegExp(`(?<=\\b${word} )\\d+(?:\\.\\d+)?(?=[,;:)" ]|\\.?$)`, "gm");
     return texts.flatMap(([file, text]) =>
       [...text.matchAll(cited)]
@@ -48,4 +51,25 @@ export function citationProblems(root: string): readonly string[] {
         .map(([name]) => `${file}: ${word} ${name} is not in ${readme}`),
     );
   });
+  const byName = texts.flatMap(([file, text]) =>
+    [...text.matchAll(BY_NAME)].flatMap(([cited, folder = "", number = ""]) => {
+      const readme = folder === "" ? above(root, file) : `${folder.startsWith("src/") ? "" : "src/"}${folder}README.md`;
+      const isThere = existsSync(join(root, readme)) && numbers(root, readme, NUMBERED).has(number);
+      return isThere ? [] : [`${file}: ${cited} is not in ${readme}`];
+    }),
+  );
+  return [...byWord, ...byName];
+}
+
+/** Chapters, and items of lists. */
+const NUMBERED = /^(?:#{2,4} (?=\d))?(\d+(?:\.\d+)?)(?:\. |\b(?=[^.]))/gm;
+
+const numbers = (root: string, readme: string, number: RegExp): ReadonlySet<string | undefined> =>
+  new Set([...readFileSync(join(root, readme), "utf8").matchAll(number)].map(([, name]) => name));
+
+/** Tests mirror the source. */
+function above(root: string, file: string): string {
+  for (let folder = dirname(file.replace(/^test\//, "src/")); folder !== "."; folder = dirname(folder))
+    if (existsSync(join(root, folder, "README.md"))) return `${folder}/README.md`;
+  return "src/README.md";
 }
