@@ -1,4 +1,5 @@
 // Builds the parts, joins them, starts them in order and stops them in reverse.
+
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { Worker } from "node:worker_threads";
@@ -30,6 +31,7 @@ import { HeldSettings, type Sources } from "./config/held.ts";
 import { type Config, hasLogin, type TlsSection } from "./config/index.ts";
 import { maskedConfig } from "./config/text.ts";
 import type { Asker } from "./core/ask.ts";
+import { wallClock } from "./core/clock.ts";
 import { bind, forget, unbind } from "./core/connect.ts";
 import type { Staged } from "./core/copies.ts";
 import { PushError } from "./core/errors.ts";
@@ -102,7 +104,7 @@ export async function startApp(
   log: Log,
   { files, sources, startThread = packedThread() }: AppOptions,
 ): Promise<App> {
-  const now = Date.now;
+  const now = wallClock;
   const { debug, traces } = createDebug(log);
   const failed = Promise.withResolvers<Error>();
   const { client, storage } = config;
@@ -153,7 +155,11 @@ export async function startApp(
   let restored: Staged | undefined;
   const engine: LocalEngine =
     config.engine === "postgres"
-      ? await openShared(config, { ...stored, onTrouble: onceAMinute((message) => log.error(message)) })
+      ? await openShared(config, {
+          ...stored,
+          onTrouble: onceAMinute((message) => log.error(message)),
+          onClock: (ahead) => log.warn(clockText(ahead)),
+        })
       : await openLocalEngine({
           ...stored,
           dataDir: config.data,
@@ -462,7 +468,7 @@ function tellRestored({ name, who, at, devices }: Staged, data: string, audit: A
       `the data before is kept as ${replacedFile(data)}`,
   );
   audit.add({
-    ...{ time: Date.now(), who: `${who} (console)`, address: "local", action: "/admin/backup/restored" },
+    ...{ time: wallClock(), who: `${who} (console)`, address: "local", action: "/admin/backup/restored" },
     ...{ what: JSON.stringify({ name, devices, asked: new Date(at).toISOString() }), status: 200, requestId: "" },
   });
 }
@@ -470,6 +476,11 @@ function tellRestored({ name, who, at, devices }: Staged, data: string, audit: A
 const nodeName = ({ node }: Config): string => (node === "" ? hostname() : node);
 
 /** The engine of several processes; what speaks to PostgreSQL is loaded only for it. */
+const clockText = (ahead: number): string =>
+  ahead === 0
+    ? "the clock of this machine is that of PostgreSQL again"
+    : `the clock of this machine is ${Math.round(Math.abs(ahead) / 1000)} s ${ahead > 0 ? "behind" : "ahead of"} PostgreSQL's, by which all nodes go: set it (timedatectl set-ntp true)`;
+
 async function openShared(
   config: Config,
   stored: Omit<PostgresEngineOptions, "database" | "node">,

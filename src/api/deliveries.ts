@@ -1,5 +1,6 @@
 // /api/notification/get: one notification, its figures, and what became of it device by device. /api/delivery/*: deliveries that
 // failed (api 3.19).
+import { wallClock } from "../core/clock.ts";
 import { PushError } from "../core/errors.ts";
 import type { DeliveryRecord, FailedDelivery, FailedFilter, FailedGroup, FailedState } from "../core/outbox.ts";
 import type { Response } from "../http/message.ts";
@@ -15,7 +16,7 @@ export async function getNotification(params: Params, actions: Actions): Promise
   const id = requiredId(params);
   const after = params.text("after");
   const limit = params.whole("limit", 1, DELIVERIES.most) ?? DELIVERIES.usual;
-  const now = Date.now();
+  const now = wallClock();
   const [page, note, jobs, [record], reached] = await Promise.all([
     actions.outbox.deliveries(id, after, limit),
     // It may be large: once is enough.

@@ -1,4 +1,5 @@
 // /api/device/get, /api/isConnected, /api/device/list, /api/device/delete (api 3.5, 3.6).
+import { wallClock } from "../core/clock.ts";
 import type { Device, PushId, Uid } from "../core/device.ts";
 import type { DevicePage } from "../core/engine.ts";
 import { PushError } from "../core/errors.ts";
@@ -14,7 +15,7 @@ import { told } from "./time.ts";
 const MOST_DETAILED = 1000;
 
 export async function getDevice(params: Params, actions: Actions, serverId: string): Promise<Response> {
-  const now = Date.now();
+  const now = wallClock();
   const pushIds = params.pushIds();
   if (pushIds !== undefined) {
     const devices = await described(await actions.devices.get(pushIds, now), actions, serverId, now);
@@ -64,7 +65,7 @@ async function described(
 
 /** By one of prefix, uid, tag and token; without any of them all. `next`, given back as `after`, goes on. */
 export async function listDevices(params: Params, actions: Actions, serverId: string): Promise<Response> {
-  const now = Date.now();
+  const now = wallClock();
   const [prefix, uid, tag, token] = [
     params.label("prefix"),
     params.label("uid"),

@@ -1,6 +1,8 @@
 // /api/stats/series and /api/stats/types: figures of the last days for charts, and as CSV (api 6.6).
+
 import type { ArrivalDay } from "../core/arrival.ts";
 import { rate } from "../core/arrival.ts";
+import { wallClock } from "../core/clock.ts";
 import type { HourlySum } from "../core/engine.ts";
 import { PushError } from "../core/errors.ts";
 import { DAY, HOUR } from "../core/time.ts";
@@ -36,7 +38,7 @@ export async function statsSeries(params: Params, actions: Actions): Promise<Res
     throw new PushError("too_large", `key names ${asked.length} keys: ask for at most ${MOST_KEYS} in one call`);
   const keys = known.slice(0, MOST_KEYS);
   const step = by === "hour" ? HOUR : DAY;
-  const now = Date.now();
+  const now = wallClock();
   const columns = by === "hour" ? days * 24 : days;
   const from = (Math.floor(now / step) - columns + 1) * step;
   const series: Line[] = [];
@@ -89,7 +91,7 @@ function lineOf(
 
 export async function statsTypes(params: Params, actions: Actions): Promise<Response> {
   const days = params.whole("days", 1, DAYS) ?? USUAL_DAYS;
-  const from = (Math.floor(Date.now() / DAY) - days + 1) * DAY;
+  const from = (Math.floor(wallClock() / DAY) - days + 1) * DAY;
   const names = await actions.counters.arrivalTypes(MOST_TYPES);
   const types = [];
   for (const type of names) {

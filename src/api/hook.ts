@@ -1,4 +1,5 @@
 // /api/hook/*: the endpoints that events are sent to, how they do, and letting those go on that have failed.
+import { wallClock } from "../core/clock.ts";
 import { PushError } from "../core/errors.ts";
 import type { HookStatus, HookTrouble } from "../core/hooks.ts";
 import type { Response } from "../http/message.ts";
@@ -10,7 +11,7 @@ import type { Params } from "./params.ts";
 import { told } from "./time.ts";
 
 export const hookList = async (actions: Actions): Promise<Response> =>
-  json({ code: "success", hooks: (await actions.hooks.list()).map((hook) => describe(hook, Date.now())) });
+  json({ code: "success", hooks: (await actions.hooks.list()).map((hook) => describe(hook, wallClock())) });
 
 /** All of them, or the one of this name: they are tried at once. Answers with those that had failed or were off. */
 export async function hookResume(params: Params, actions: Actions): Promise<Response> {

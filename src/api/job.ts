@@ -1,4 +1,5 @@
 // /api/job/*: the calls of /api/notification, how far they are, and the orders that hold them up or end them.
+import { wallClock } from "../core/clock.ts";
 import { PushError } from "../core/errors.ts";
 import type { NotificationId } from "../core/notification.ts";
 import type { Job, JobState } from "../core/outbox.ts";
@@ -25,7 +26,7 @@ export async function jobLast(params: Params, actions: Actions): Promise<Respons
   const tag = params.label("tag");
   if (params.flag("pushAll") === (tag !== undefined))
     throw new PushError("invalid", "exactly one of pushAll=true and tag is required");
-  const job = await actions.outbox.last(tag, Date.now());
+  const job = await actions.outbox.last(tag, wallClock());
   return json({ code: "success", job: job === undefined ? undefined : describeJob(job) });
 }
 
@@ -37,7 +38,7 @@ export async function jobList(params: Params, actions: Actions): Promise<Respons
   const limit = params.whole("limit", 1, JOBS.most) ?? JOBS.usual;
   const before = params.whole("before", 1, Number.MAX_SAFE_INTEGER);
   const query = { ...(state === undefined ? {} : { state }), ...(before === undefined ? {} : { before }) };
-  const jobs = await actions.outbox.jobs(query, limit, Date.now());
+  const jobs = await actions.outbox.jobs(query, limit, wallClock());
   const last = jobs.length < limit ? undefined : jobs.at(-1);
   return json({ code: "success", jobs: jobs.map(describeJob), next: last?.job });
 }
@@ -58,7 +59,7 @@ export async function jobOrder(
 ): Promise<Response> {
   const id = requiredId(params);
   const which = await reached(id, actions, admitBroadcast);
-  const changed = await actions.outbox.order(id, order, Date.now(), which);
+  const changed = await actions.outbox.order(id, order, wallClock(), which);
   const jobs = await jobsOf(id, actions);
   const fits: readonly JobState[] = ORDERS[order];
   if (changed.length === 0 && !jobs.some(({ state }) => fits.includes(state))) {
@@ -74,7 +75,7 @@ export async function jobRate(params: Params, actions: Actions, admitBroadcast: 
   const rate = params.whole("rate", 0, HIGHEST_RATE);
   if (rate === undefined) throw new PushError("invalid", "rate is required: devices per second; 0: as fast as it goes");
   const which = await reached(id, actions, admitBroadcast);
-  const changed = await actions.outbox.setRate(id, rate, Date.now(), which);
+  const changed = await actions.outbox.setRate(id, rate, wallClock(), which);
   const jobs = await jobsOf(id, actions);
   if (changed.length === 0) throw tooLate(id, jobs, "slowed or hurried");
   return answer(jobs);
@@ -106,7 +107,7 @@ function tooLate(id: NotificationId, [newest]: readonly Job[], done: string): Pu
 
 /** Newest first, at least one. Throws when the id is unknown. */
 async function jobsOf(id: NotificationId, actions: Actions): Promise<readonly Job[]> {
-  const jobs = await actions.outbox.jobs({ id }, JOBS.most, Date.now());
+  const jobs = await actions.outbox.jobs({ id }, JOBS.most, wallClock());
   if (jobs.length === 0) throw unknownNotification(id);
   return jobs;
 }

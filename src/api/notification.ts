@@ -1,5 +1,7 @@
 // /api/notification: what a person sees, by the vendors' services or the long connection (api 3.2).
+
 import { setTimeout as pause } from "node:timers/promises";
+import { wallClock } from "../core/clock.ts";
 import { PushError } from "../core/errors.ts";
 import { parseExact } from "../core/exact.ts";
 import type { NotificationContent, NotificationId } from "../core/notification.ts";
@@ -66,7 +68,7 @@ export async function notification(
   if (dryRun && sendAt === undefined)
     return json({ code: "success", id: accepted, ...(await counted(accepted, actions)) });
   if (quiet === undefined || dryRun) return json({ code: "success", id: accepted });
-  const now = Date.now();
+  const now = wallClock();
   const note = { timeToLive, quiet, acceptedAt: now, ...(sendAt === undefined || sendAt < now ? {} : { sendAt }) };
   return json({ code: "success", id: accepted, ...quietTold(quietAt(note, now)) });
 }
@@ -105,7 +107,7 @@ const LOOK_EVERY = 20;
 /** What a dry run counted: `count` devices and connections, by `routes`; or, when it takes longer, where to `ask`. */
 async function counted(id: NotificationId, actions: Actions): Promise<object> {
   for (const until = performance.now() + COUNTED_WITHIN; performance.now() < until; await pause(LOOK_EVERY)) {
-    const job = (await actions.outbox.jobs({ id }, 1, Date.now())).find((newest) => newest.dryRun);
+    const job = (await actions.outbox.jobs({ id }, 1, wallClock())).find((newest) => newest.dryRun);
     if (job?.state !== "finished") continue;
     return { count: Object.values(job.routes).reduce((sum, devices) => sum + devices, 0), routes: job.routes };
   }

@@ -1,4 +1,5 @@
 // /api/reach: a message to users' connections, and a notification for those who do not acknowledge it (api 3.23).
+import { wallClock } from "../core/clock.ts";
 import { PushError } from "../core/errors.ts";
 import { normalise, type QuietHours, showsOnAndroid, showsOnApple } from "../core/notification.ts";
 import { quietAt } from "../core/quiet.ts";
@@ -58,7 +59,7 @@ export async function reach(
     },
     caller.requestId,
   );
-  const now = Date.now();
+  const now = wallClock();
   const start = sendAt === undefined || sendAt < now ? now : sendAt;
   const note = { timeToLive, acceptedAt: start, ...(quiet === undefined ? {} : { quiet }) };
   return json({ code: "success", id: accepted, ...quietTold(quietAt(note, start + fallbackAfter)) });

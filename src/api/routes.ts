@@ -1,4 +1,5 @@
 // The HTTP API: who may call, which function answers, what a mistake looks like. Any method runs any route, save OPTIONS.
+import { wallClock } from "../core/clock.ts";
 import { type Debug, NO_DEBUG } from "../core/debug.ts";
 import { PushError } from "../core/errors.ts";
 import type { QuietHours } from "../core/notification.ts";
@@ -112,7 +113,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
   const auth = createAuth(options.keys, options.insecure, options.broadcast);
   const pages = createPages(options);
   const streams = createStreams();
-  const refusal = createRefusals(options.warn, options.now ?? Date.now);
+  const refusal = createRefusals(options.warn, options.now ?? wallClock);
   const limited = new Tally<number, { readonly text: string; readonly requestId: string }>((status, count, last) =>
     options.warn(
       `${count === 1 ? "a call was" : `${count} calls were`} refused with ${status}, the last: ${last.text}`,
@@ -157,7 +158,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     "/events": (params, { lastEventId }) => streams.answer(params, actions, lastEventId),
     "/uid/bind": (params) => bindUid(params, actions),
     "/uid/remove": (params) => removeUid(params, actions),
-    "/auth/revoke": (params) => revoke(params, actions, options.now ?? Date.now),
+    "/auth/revoke": (params) => revoke(params, actions, options.now ?? wallClock),
     "/device/get": (params, _caller, _rest, asked) => getDevice(params, asked, serverId),
     "/device/list": (params, _caller, _rest, asked) => listDevices(params, asked, serverId),
     "/isConnected": (params, _caller, _rest, asked) => getDevice(params, asked, serverId),
@@ -325,7 +326,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
   ): ReturnType<typeof answer> {
     const note = (status: number, message?: string): void =>
       actions.audit.add({
-        time: (options.now ?? Date.now)(),
+        time: (options.now ?? wallClock)(),
         ...(caller.keyName === undefined ? {} : { who: caller.keyName }),
         address: caller.address,
         action: endpoint.path,

@@ -1,4 +1,5 @@
 // /api/search: what exists under a name, whatever kind of name it is (api 6.11). Index look-ups only.
+import { wallClock } from "../core/clock.ts";
 import type { PushId, Uid } from "../core/device.ts";
 import { PushError } from "../core/errors.ts";
 import type { Response } from "../http/message.ts";
@@ -20,7 +21,7 @@ export async function search(params: Params, actions: Actions): Promise<Response
   const text = params.text("text")?.trim() ?? "";
   if (text === "") throw new PushError("invalid", "text is required: what to look for");
   const { devices, outbox, live } = actions;
-  const now = Date.now();
+  const now = wallClock();
   const [named, ofUser, withToken, jobs, job, topics] = await Promise.all([
     devices.named(text, undefined, MOST, now),
     devices.page({ kind: "uids", uids: [text as Uid] }, undefined, MOST + 1, now),

@@ -1,6 +1,8 @@
 // /api/stats/*: live sessions, hourly sums, arrival rates (api 3.8 to 3.10).
+
 import type { ArrivalCounts, ArrivalRecord } from "../core/arrival.ts";
 import { rate } from "../core/arrival.ts";
+import { wallClock } from "../core/clock.ts";
 import type { ArrivalQuery, HourlySum } from "../core/engine.ts";
 import { PushError } from "../core/errors.ts";
 import { LIVE_KEY } from "../core/rings.ts";
@@ -35,7 +37,7 @@ export async function statsBase(actions: Actions, serverId: string): Promise<Res
 export async function statsChart(params: Params, actions: Actions): Promise<Response> {
   const key = params.text("key");
   if (key === undefined) throw new PushError("invalid", "key is required");
-  const now = Date.now();
+  const now = wallClock();
   return json(chart(await actions.counters.chart(key, now - CHART_SPAN), now));
 }
 

@@ -1,4 +1,5 @@
 // /api/device/test/*: devices that somebody tries things out on (api 6.10).
+import { wallClock } from "../core/clock.ts";
 import type { PushId } from "../core/device.ts";
 import { PushError } from "../core/errors.ts";
 import { HttpError, type Response } from "../http/message.ts";
@@ -12,7 +13,7 @@ export async function testDeviceList(params: Params, { testDevices, live, device
   const who = params.label("who");
   const marked = (await testDevices.list()).filter((one) => who === undefined || one.who === who);
   const pushIds = marked.map(({ pushId }) => pushId);
-  const [connected, known] = await Promise.all([live.isConnected(pushIds), devices.get(pushIds, Date.now())]);
+  const [connected, known] = await Promise.all([live.isConnected(pushIds), devices.get(pushIds, wallClock())]);
   const byId = new Map(known.map((device) => [device.pushId, device]));
   return json({
     code: "success",
@@ -33,7 +34,7 @@ export async function testDeviceAdd(params: Params, { testDevices }: Actions, ca
     pushId: pushIdOf(params),
     note: params.label("note") ?? "",
     ...(caller.keyName === undefined ? {} : { who: caller.keyName }),
-    at: Date.now(),
+    at: wallClock(),
   });
   return SUCCESS;
 }

@@ -1,4 +1,5 @@
 // /api/notification/why: why a notification did not arrive at a device, or how it did (api 6.3).
+import { wallClock } from "../core/clock.ts";
 import type { Lane } from "../core/delivery.ts";
 import type { PushId } from "../core/device.ts";
 import { PushError } from "../core/errors.ts";
@@ -23,7 +24,7 @@ export async function notificationWhy(params: Params, actions: Actions): Promise
   const id = requiredId(params);
   const pushId = params.id("pushId") as PushId | undefined;
   if (pushId === undefined) throw new PushError("invalid", "pushId is required: the device that is asked about");
-  const now = Date.now();
+  const now = wallClock();
   const [found, jobs, note, [device], [past], [online], lanes] = await Promise.all([
     actions.outbox.at(id, pushId),
     actions.outbox.jobs({ id }, JOBS.most, now),

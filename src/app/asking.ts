@@ -1,7 +1,9 @@
 // Joins the configuration and who is asked: the business server, by HTTP.
+
 import { readFileSync } from "node:fs";
 import type { Config } from "../config/index.ts";
 import { type AskCounts, type Asker, NO_ASKER, QUESTIONS, type Question } from "../core/ask.ts";
+import { wallClock } from "../core/clock.ts";
 import type { Debug } from "../core/debug.ts";
 import { Ask, noCounts } from "../hooks/ask.ts";
 import { Post } from "../hooks/post.ts";
@@ -53,7 +55,7 @@ export class Asking {
       },
       {
         post,
-        now: Date.now,
+        now: wallClock,
         elapsed: () => performance.now(),
         warn: (fields, message) => this.#log.warn(fields, message),
         info: (message) => this.#log.info(message),

@@ -1,6 +1,8 @@
 // The web console: its listener joined with what it shows.
+
 import { type Console, type ConsoleOptions, createConsole } from "../admin/console.ts";
 import type { Config } from "../config/index.ts";
+import { wallClock } from "../core/clock.ts";
 import type { Cluster } from "../core/cluster.ts";
 import { createServer, type HttpServer } from "../http/server.ts";
 import type { Place } from "../http/uws/listeners.ts";
@@ -63,7 +65,7 @@ export function openConsole({ admin, client, api: { maxBody } }: Config, parts: 
     version,
     node: `${hostAddress()}:1`,
     warn: (text, requestId) => log.warn({ requestId }, text),
-    now: Date.now,
+    now: wallClock,
     elapsed: () => performance.now(),
   });
   const server = createServer(

@@ -1,5 +1,7 @@
 // What `log_level = "debug"` shows, and the lines on what backends ask for. README.md lists them all.
+
 import type { NotificationOptions } from "../api/actions.ts";
+import { wallClock } from "../core/clock.ts";
 import type { Debug } from "../core/debug.ts";
 import type { NotificationContent, NotificationId } from "../core/notification.ts";
 import type { Draft, Pushed, PushTarget } from "../core/push.ts";
@@ -23,7 +25,7 @@ export function createDebug(log: Log): { readonly debug: Debug; readonly traces:
   const look = (): void => {
     debug.on = log.isLevelEnabled("debug") || traces.on;
   };
-  const traces = new Traces(Date.now, look);
+  const traces = new Traces(wallClock, look);
   log.on("level-change", look);
   return { debug, traces };
 }

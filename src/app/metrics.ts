@@ -1,6 +1,8 @@
 // Every metric, named in one list. The parts count in plain numbers wherever they work; this reads them when somebody asks, so
 // that counting costs the paths of messages nothing.
+
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { wallClock } from "../core/clock.ts";
 import { laneName } from "../core/delivery.ts";
 import { HOOK_RESULTS, type HookStatus } from "../core/hooks.ts";
 import type { LaneStatus } from "../core/lane.ts";
@@ -273,7 +275,7 @@ export function createMetrics(version: string, { figures, lanes, hooks, devices,
       if (tells()) {
         const of = { ...labels, ...shared };
         waiting.set(of, one.waiting);
-        lag.set(of, one.oldest === undefined ? 0 : Math.max(0, (Date.now() - one.oldest) / 1000));
+        lag.set(of, one.oldest === undefined ? 0 : Math.max(0, (wallClock() - one.oldest) / 1000));
         dead.set(of, one.dead);
         dropped.inc(of, one.dropped);
       }

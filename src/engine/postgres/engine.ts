@@ -1,6 +1,7 @@
 // The engine of several processes that share a PostgreSQL. Its parts are the calls of `methods.ts`, run by turns; what nodes tell each
 // other goes by the carrier.
 import type { Client } from "pg";
+import { setAhead, wallClock } from "../../core/clock.ts";
 import { PushError } from "../../core/errors.ts";
 import { Traits, type VendorTraits } from "../../core/traits.ts";
 import { localAdmins } from "../admins.ts";
@@ -38,9 +39,11 @@ export interface PostgresEngineOptions {
   readonly deviceDays?: number;
   /** What SQL functions check: characters of ids and topics, bytes of a message. Those of the node that was started last hold. */
   readonly limits?: { readonly id: number; readonly topic: number; readonly body: number };
+  /** Told by how many milliseconds PostgreSQL's clock, by which everything is dated, is ahead of this machine's, when that is news. */
+  readonly onClock?: (ahead: number) => void;
   /** Told why PostgreSQL cannot be used, once each time. */
   readonly onTrouble?: (message: string) => void;
-  /** The clock by which things expire, and by which leases end then. Absent: leases end by PostgreSQL's. */
+  /** The clock by which things expire, and by which leases end then. Absent: PostgreSQL's. */
   readonly now?: () => number;
   readonly elapsed?: () => number;
   /** How long the answers of other nodes about who is online are waited for, milliseconds. */
@@ -75,7 +78,7 @@ export async function openPostgresEngine(options: PostgresEngineOptions): Promis
 
 async function open(options: PostgresEngineOptions): Promise<LocalEngine> {
   const { database, keep, arrivalDays, vendors = [], silence = SILENCE } = options;
-  const now = options.now ?? Date.now;
+  const now = options.now ?? wallClock;
   const traits = new Traits(vendors);
   const topic = `pushbox_${database.schema}`;
   const named = (purpose: string): DatabaseOptions => ({ ...database, name: `pushbox ${options.node} ${purpose}` });
@@ -100,8 +103,7 @@ async function open(options: PostgresEngineOptions): Promise<LocalEngine> {
   await first.query("SELECT set_config('synchronous_commit', $1, false)", [BEATS.synchronous_commit]);
   const carrier = new Carrier({
     topic,
-    connect: (purpose) =>
-      connect(named(purpose), purpose === "notify" ? { synchronous_commit: "off" } : { idle_session_timeout: "0" }),
+    connect: (purpose) => connect(named(purpose), purpose === "notify" ? { synchronous_commit: "off" } : {}),
     onTrouble: (message) => (message === undefined ? undefined : onTrouble(message)),
     onHeard(node) {
       if (nodes.met(node)) carrier.prepare();
@@ -113,6 +115,10 @@ async function open(options: PostgresEngineOptions): Promise<LocalEngine> {
     name: options.node,
     started: now(),
     ...(options.now === undefined ? {} : { now: options.now }),
+    onClock(ahead) {
+      if (options.now === undefined) setAhead(ahead);
+      options.onClock?.(ahead);
+    },
     connect: () => connect(named("beat"), BEATS),
     onReturn() {
       for (const hub of carrier.hubs) hub.lost();

@@ -1,7 +1,8 @@
 // What of a PostgreSQL matters to us, looked at without changing anything: for the commands `check` and `doctor`.
 import type { Client } from "pg";
 import { connect, type DatabaseOptions, explain, hears, UNHEARD } from "./database.ts";
-import { ENCODING, encodingTrouble, MINIMUM, type SchemaVersion, storedVersion } from "./schema.ts";
+import { CLOCK_OFF } from "./nodes.ts";
+import { ENCODING, encodingTrouble, MINIMUM, rightsTrouble, type SchemaVersion, storedVersion } from "./schema.ts";
 
 export interface Look {
   readonly level: "ok" | "warning" | "wrong";
@@ -19,26 +20,32 @@ interface Server {
   readonly fsync: string;
   readonly encoding: string;
   readonly standbys: string;
+  readonly waits: string;
   readonly connections: number;
   readonly queue: string;
   readonly creates: boolean;
   readonly schema: boolean;
+  readonly time: number;
 }
 
 const QUESTION = `
   SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS number,
-    current_setting('fsync') AS fsync, current_setting('server_encoding') AS encoding, current_setting('synchronous_standby_names') AS standbys,
+    current_setting('fsync') AS fsync, current_setting('server_encoding') AS encoding, current_setting('synchronous_standby_names') AS standbys, current_setting('synchronous_commit') AS waits,
     current_setting('max_connections')::int AS connections, pg_notification_queue_usage()::text AS queue,
-    has_database_privilege(current_database(), 'CREATE') AS creates, to_regnamespace($1) IS NOT NULL AS schema`;
+    (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS time, has_database_privilege(current_database(), 'CREATE') AS creates, to_regnamespace($1) IS NOT NULL AS schema`;
 
 /** Never tells the password. */
 export async function lookAt(options: DatabaseOptions): Promise<readonly Look[]> {
   let client: Client | undefined;
   try {
     client = await connect({ ...options, name: "pushbox doctor" });
+    const asked = Date.now();
     const { rows } = await client.query(QUESTION, [options.schema]);
     const server = rows[0] as Server; // as it was asked
-    return [...judge(server, options.schema), await listens(client, options)];
+    const ahead = server.time - (asked + Date.now()) / 2;
+    const trouble = server.schema ? await rightsTrouble(client, options.schema) : undefined;
+    const rights: readonly Look[] = trouble === undefined ? [] : [{ level: "wrong", text: trouble }];
+    return [...judge(server, options.schema), ...rights, ...clock(ahead), await listens(client, options)];
   } catch (error) {
     return [{ level: "wrong", text: explain(error).message }];
   } finally {
@@ -70,6 +77,11 @@ function judge(server: Server, schema: string): readonly Look[] {
       "synchronous_standby_names is empty: with the machine of PostgreSQL the last seconds are lost that were answered with success",
     );
   else tell("ok", `a commit waits for ${server.standbys}`);
+  if (server.waits === "off" || (server.waits === "local" && server.standbys !== ""))
+    tell(
+      "warning",
+      `synchronous_commit is ${server.waits}, for this server, database or role: what was answered with success may be lost`,
+    );
   const nodes = Math.floor((server.connections - 3) / PER_NODE);
   tell(
     nodes < 2 ? "warning" : "ok",
@@ -86,6 +98,13 @@ function judge(server: Server, schema: string): readonly Look[] {
       `the queue of notifications is ${Math.round(Number(server.queue) * 100)} % full: some session listens and never reads`,
     );
   return looks;
+}
+
+/** @param ahead milliseconds that the server's clock is ahead of this machine's */
+function clock(ahead: number): readonly Look[] {
+  if (Math.abs(ahead) <= CLOCK_OFF) return [];
+  const text = `the clock of this machine is ${Math.round(Math.abs(ahead) / 1000)} s ${ahead > 0 ? "behind" : "ahead of"} the server's, by which all nodes go: set it (timedatectl set-ntp true)`;
+  return [{ level: "warning", text }];
 }
 
 async function listens(client: Client, options: DatabaseOptions): Promise<Look> {

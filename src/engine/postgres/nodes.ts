@@ -12,6 +12,9 @@ export const GONE = 10_000;
 /** PostgreSQL counts as out of reach after so many, and a node that does not hear as one that clients should leave. */
 export const SILENCE = 15_000;
 
+/** Clocks that differ by no more than this, milliseconds, count as one: none is moved to and fro by the time that a question takes. */
+export const CLOCK_OFF = 1000;
+
 interface Beat {
   readonly node: number;
   readonly name: string;
@@ -106,6 +109,8 @@ export interface NodesOptions {
   readonly started: number;
   /** Fixed by tests: then leases end by it too. */
   readonly now?: () => number;
+  /** Told by how many milliseconds PostgreSQL's clock is ahead of this machine's, when that is news. */
+  onClock(ahead: number): void;
   connect(): Promise<Client>;
   /** This node was taken for gone, or could not be sure that it was not: what others did for it is done. */
   onReturn(): void;
@@ -130,6 +135,7 @@ export async function nodes(first: Client, options: NodesOptions): Promise<Nodes
   const node = (await enter.get(tx(), options.name, options.started))!; // it returns one
   let others = new Map<number, string>();
   let offset = 0;
+  let told = 0;
   let stopped = false;
   let begun = false;
   let suspects: ReadonlySet<number> = new Set();
@@ -140,7 +146,12 @@ export async function nodes(first: Client, options: NodesOptions): Promise<Nodes
   async function look(): Promise<void> {
     const asked = Date.now();
     const time = await clock.get(tx());
-    if (time !== undefined) offset = time - (asked + Date.now()) / 2;
+    const answered = Date.now();
+    if (time !== undefined) offset = time - (asked + answered) / 2;
+    if (Math.abs(offset - told) > CLOCK_OFF + (answered - asked) / 2) {
+      told = Math.abs(offset) > CLOCK_OFF ? Math.round(offset) : 0;
+      options.onClock(told);
+    }
     const rows = (await all.all(tx())).filter((one) => one.node !== node);
     others = new Map(rows.filter(({ age }) => age < GONE).map((one) => [one.node, one.name]));
     // After a standstill of PostgreSQL every beat is old: whoever lives has another one by the next look.

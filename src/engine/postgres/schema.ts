@@ -513,6 +513,8 @@ export async function migrate(client: Client, schema: string): Promise<string> {
     refuseNewer(schema, major);
     for (const step of MIGRATIONS.slice(format)) await client.query(step);
     if (format < FORMAT) await client.query("UPDATE meta SET major = $1, format = $2", [MAJOR, FORMAT]);
+    const trouble = await rightsTrouble(client, schema);
+    if (trouble !== undefined) throw new PushError("unavailable", trouble);
     const { epoch } = await readMeta(client);
     await client.query("COMMIT");
     return epoch;
@@ -520,6 +522,27 @@ export async function migrate(client: Client, schema: string): Promise<string> {
     await client.query("ROLLBACK").catch(() => {});
     throw error;
   }
+}
+
+const MADE = MIGRATIONS.flatMap((text) => [...text.matchAll(/CREATE (?:UNLOGGED )?(?:TABLE|SEQUENCE) (\w+)/g)]).map(
+  ([, name = ""]) => name,
+);
+
+/** Why this role cannot work with the schema, as after a copy was brought back by somebody else; undefined: it can. */
+export async function rightsTrouble(client: Client, schema: string): Promise<string | undefined> {
+  const { rows } = await client.query(
+    `SELECT relname AS name, pg_get_userbyid(relowner) AS owner, current_user AS role FROM pg_class
+     WHERE relnamespace = to_regnamespace($1) AND relname = ANY ($2) AND NOT CASE relkind
+       WHEN 'S' THEN has_sequence_privilege(oid, 'USAGE')
+       ELSE has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT') AND has_table_privilege(oid, 'UPDATE')
+         AND has_table_privilege(oid, 'DELETE') END
+     ORDER BY relname`,
+    [schema, MADE],
+  );
+  const [first, ...more] = rows as { readonly name: string; readonly owner: string; readonly role: string }[];
+  if (first === undefined) return undefined;
+  const others = more.length === 0 ? "" : ` and ${more.length} more`;
+  return `the role ${first.role} may not use ${schema}.${first.name}${others}, which ${first.owner} owns: ALTER TABLE ${schema}.${first.name} OWNER TO ${first.role}, or bring the copy back with pg_restore as that role`;
 }
 
 function refuseNewer(schema: string, major: number): void {

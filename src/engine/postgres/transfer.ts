@@ -42,6 +42,7 @@ export async function openPostgresImport(
     const nodes = await openNodes(first, {
       name: NAME,
       started: now(),
+      onClock() {},
       connect: open,
       onReturn() {},
       onGone() {},
