@@ -49,7 +49,7 @@ else {
   await t.test("cluster: a server that only reads", async (t) => {
     await admin.query("CREATE DATABASE reading ENCODING 'UTF8' TEMPLATE template0");
     await admin.query("ALTER DATABASE reading SET default_transaction_read_only = on");
-    const message = /this server only reads, as a standby does; name the primary in postgres\.url/;
+    const message = /default_transaction_read_only is on, for this server, database or role/;
     await t.rejects(open(at("reading")), { code: "unavailable", message });
     t.match(await wrong(at("reading")), [message]);
   });

@@ -61,6 +61,20 @@ const parsers = {
 export const PLANS = { plan_cache_mode: "force_generic_plan", enable_seqscan: "off", jit: "off" };
 
 /**
+ * What the operator has set for everybody on this server, so that nobody holds others up, or for sessions that are forgotten, would end work
+ * that takes its time here on purpose: a migration, a commit that waits, a connection that only listens. Turns are written for one isolation.
+ */
+const OURS = {
+  statement_timeout: "0",
+  lock_timeout: "0",
+  idle_in_transaction_session_timeout: "0",
+  idle_session_timeout: "0",
+  default_transaction_isolation: "read committed",
+};
+/** The same, of PostgreSQL 17 and newer. */
+const NEWER = "transaction_timeout";
+
+/**
  * To the server of the URL that writes: all are asked at once, so that one that is out of reach costs no time.
  * @param settings of the session, by name
  */
@@ -111,13 +125,18 @@ async function open(
   client.on("error", () => {}); // whoever uses it learns by its queries, and by `end`
   try {
     await client.connect();
-    const all = Object.entries({ search_path: schema, ...settings });
+    const all = Object.entries({ search_path: schema, ...OURS, ...settings });
     const set = all.map((_, i) => `, set_config($${2 * i + 1}, $${2 * i + 2}, false)`).join("");
-    const { rows } = await client.query(`SELECT current_setting('transaction_read_only') AS reads${set}`, all.flat());
-    if ((rows[0] as { readonly reads: string }).reads === "on")
+    const { rows } = await client.query(
+      `SELECT current_setting('transaction_read_only') AS reads, pg_is_in_recovery() AS follows,
+         (SELECT set_config(name, '0', false) FROM pg_settings WHERE name = '${NEWER}')${set}`,
+      all.flat(),
+    );
+    const { reads, follows } = rows[0] as { readonly reads: string; readonly follows: boolean };
+    if (reads === "on")
       throw new PushError(
         "unavailable",
-        `PostgreSQL cannot be used: this server only reads, as a standby does${remedy}`,
+        `PostgreSQL cannot be used: ${follows ? `this server only reads, as a standby does${remedy}` : SET_TO_READ}`,
       );
     return client;
   } catch (error) {
@@ -125,6 +144,9 @@ async function open(
     throw explain(error);
   }
 }
+
+const SET_TO_READ =
+  "default_transaction_read_only is on, for this server, database or role; providers set it when the disk is nearly full";
 
 /** Ends a connection whose other side is silent: its statements fail at once. */
 export function destroy(client: Client): void {
@@ -221,11 +243,11 @@ const codeOf = (error: unknown): string => {
   return typeof code === "string" ? code : "";
 };
 
-/** Two transactions were in each other's way: the same again will do. */
-export const isClash = (error: unknown): boolean => /^(40001|40P01|55P03)$/.test(codeOf(error));
+/** Two transactions were in each other's way, or somebody ended a statement by hand: the same again will do. */
+export const isClash = (error: unknown): boolean => /^(40001|40P01|55P03|57014)$/.test(codeOf(error));
 
 // Connection, resources, shutdown, read-only, idle in a transaction, a statement that is not the connection's; the system's own; and the driver's words for a connection that has ended.
-const SERVER = /^(08|53|57P|58|25006|25P03|28|3D|42501|42P05|26000|XX)/;
+const SERVER = /^(08|53|57P|58|25006|25P03|28|3D|42P05|26000|XX)/;
 const SYSTEM = /^E[A-Z]+$/;
 const ENDED =
   /Connection terminated|connection error|not queryable|Client was closed|timeout expired|connection is closed/i;
@@ -240,19 +262,22 @@ export const isStoreFault = (error: unknown): boolean =>
 export function explain(error: unknown): Error {
   if (error instanceof PushError) return error;
   if (!(error instanceof Error)) return new Error(String(error));
-  if (!isStoreFault(error)) return error;
+  if (!isStoreFault(error) && !isClash(error) && codeOf(error) !== NOT_ALLOWED) return error;
   const remedy = REMEDIES[codeOf(error)];
   const why = `${error.message || codeOf(error)}${remedy === undefined ? "" : ` (${remedy})`}`;
   return new PushError("unavailable", `PostgreSQL cannot be used: ${why}`, { cause: error });
 }
 
+/** Of one table it is a fault of the calls that need it: what else there is goes on. */
+const NOT_ALLOWED = "42501";
 const POOLER = "a pooler of transactions stands in between; name PostgreSQL itself in postgres.url";
 /** What to say when `hears` says no. */
 export const UNHEARD = `notifications are not heard: ${POOLER}`;
 
 /** What helps, where the server's own words do not say it. */
 const REMEDIES: Readonly<Record<string, string>> = {
-  "42501": "the role of postgres.url has to own the schema, or may make it: GRANT CREATE ON DATABASE",
+  [NOT_ALLOWED]:
+    "the role of postgres.url has to own the schema and what is in it, or may make it: GRANT CREATE ON DATABASE",
   "53100": "its disk is full: make room there; until then what has to be stored is refused",
   "53300": "each node takes five connections: raise max_connections, or close what else is connected",
   "42P05": POOLER,

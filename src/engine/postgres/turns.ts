@@ -418,6 +418,7 @@ export class Turns implements Calls {
   /** A call threw: the same again, so that only its own changes are undone. */
   async #oneByOne(turn: Turn, batch: readonly Pending[], failures: Map<number, Error>): Promise<unknown[]> {
     const results: unknown[] = [];
+    await turn.sent(); // without the lock there is nothing to go back to
     for (const [i, pending] of batch.entries()) {
       turn.exec("SAVEPOINT call");
       try {
@@ -430,7 +431,7 @@ export class Turns implements Calls {
         await turn.sent().catch(() => {});
         for (const part of this.#parts) part.forget(turn);
         turn.exec("ROLLBACK TO call");
-        failures.set(i, error instanceof Error ? error : new Error(String(error)));
+        failures.set(i, explain(error));
         results.push(undefined);
       }
       turn.exec("RELEASE call");

@@ -1,0 +1,115 @@
+// What the database's operator has set for everybody, or taken away, and what nodes make of it.
+import { Client } from "pg";
+import t, { type Test } from "tap";
+import type { LocalEngine } from "../../src/engine/local.ts";
+import { openPostgresEngine } from "../../src/engine/postgres/engine.ts";
+import { lookAt } from "../../src/engine/postgres/look.ts";
+import { postgres } from "../support/postgres.ts";
+import { HOUR, pushId, recorder, toTopic } from "./steps.ts";
+
+const server = await postgres(t);
+if (server === undefined) t.pass("left out: there is no PostgreSQL 15 or newer on this machine");
+else {
+  const url = await server.database();
+  const admin = new Client({ connectionString: `${url}&application_name=admin` });
+  await admin.connect();
+  t.teardown(() => admin.end());
+  const later = (): number => Date.now() + HOUR;
+
+  async function node(t: Test, at = url): Promise<LocalEngine> {
+    const engine = await openPostgresEngine({
+      ...{ database: { url: at, schema: "pushbox" }, node: "a", arrivalDays: 1 },
+      keep: { default: 10, prefixes: [] },
+    });
+    t.teardown(() => engine.close());
+    engine.broker.attach(recorder());
+    return engine;
+  }
+  /** Asks until there is a row. */
+  async function until(text: string): Promise<void> {
+    for (let tries = 0; (await admin.query(text)).rowCount === 0; tries++) {
+      if (tries > 3000) throw new Error(`no row within 60 s: ${text}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  await t.test("cluster: timeouts that the operator has set for everybody end no work of a node", async (t) => {
+    const limits = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout"];
+    await admin.query(`DO $$ BEGIN
+      ${limits.map((name) => `EXECUTE format('ALTER DATABASE %I SET ${name} = ''2s''', current_database());`).join("\n")}
+      EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = serializable', current_database());
+    END $$`);
+    const engine = await node(t);
+    await engine.broker.publish([toTopic("room", "before", later())]);
+    const connections = async () =>
+      (await admin.query("SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'pushbox a %' ORDER BY pid"))
+        .rows;
+    const before = await connections();
+    // Somebody holds the lock of the cluster for longer than any of them.
+    await admin.query("SELECT pg_advisory_lock(hashtextextended('pushbox', 7))");
+    const device = engine.devices.connect({ pushId: pushId("waits") }, Date.now());
+    await until(`SELECT 1 FROM pg_stat_activity WHERE application_name = 'pushbox a turns' AND wait_event_type = 'Lock'
+      AND query_start < clock_timestamp() - interval '3 seconds'`);
+    await admin.query("SELECT pg_advisory_unlock_all()");
+    t.match(await device, { pushId: pushId("waits") });
+    t.same(await connections(), before, "none of its connections was ended");
+  });
+
+  await t.test("cluster: a statement that the operator ends by hand is made again", async (t) => {
+    const engine = await node(t);
+    await admin.query("SELECT pg_advisory_lock(hashtextextended('pushbox', 7))");
+    const device = engine.devices.connect({ pushId: pushId("ended") }, Date.now());
+    const cancelled = new Set<string>();
+    for (let tries = 0; cancelled.size < 3; tries++) {
+      if (tries > 3000) throw new Error("it does not wait again within 60 s");
+      const { rows } = await admin.query(`SELECT pid, query_start::text AS began FROM pg_stat_activity
+        WHERE application_name = 'pushbox a turns' AND wait_event_type = 'Lock'`);
+      const [row] = rows as { pid: number; began: string }[];
+      if (row === undefined || cancelled.has(row.began)) await new Promise((resolve) => setTimeout(resolve, 20));
+      else {
+        await admin.query("SELECT pg_cancel_backend($1)", [row.pid]);
+        cancelled.add(row.began);
+      }
+    }
+    await admin.query("SELECT pg_advisory_unlock_all()");
+    t.match(await device, { pushId: pushId("ended") });
+    await engine.close();
+  });
+
+  await t.test(
+    "cluster: a table that the role may not write: its calls are refused with words, others go on",
+    async (t) => {
+      await admin.query("CREATE ROLE worker LOGIN; CREATE ROLE others");
+      const name = url.replace(/^.*\/(test\d+)\?.*$/, "$1");
+      await admin.query(`GRANT CREATE ON DATABASE ${name} TO worker; DROP SCHEMA pushbox CASCADE`);
+      const at = url.replace("//test@", "//worker@");
+      const engine = await node(t, at);
+      await admin.query("ALTER TABLE pushbox.test_devices OWNER TO others");
+      const [refused, kept, device] = await Promise.allSettled([
+        engine.testDevices.add({ pushId: pushId("one"), note: "n", at: 1 }),
+        engine.broker.publish([toTopic("room", "beside", later())]),
+        engine.devices.connect({ pushId: pushId("beside") }, Date.now()),
+      ]);
+      t.match(refused, {
+        status: "rejected",
+        reason: {
+          code: "unavailable",
+          message: /permission denied for table test_devices .*own the schema and what is in it/,
+        },
+      });
+      t.match([kept.status, device.status], ["fulfilled", "fulfilled"]);
+      await engine.close();
+
+      const message =
+        /^the role worker may not use pushbox\.test_devices, which others owns: ALTER TABLE pushbox\.test_devices OWNER TO worker/;
+      await t.rejects(node(t, at), { code: "unavailable", message });
+      const looks = await lookAt({ url: at, schema: "pushbox" });
+      t.match(
+        looks.filter(({ level }) => level === "wrong"),
+        [{ text: message }],
+      );
+      await admin.query("ALTER TABLE pushbox.test_devices OWNER TO worker");
+      await node(t, at);
+    },
+  );
+}
