@@ -1,10 +1,10 @@
 // Who issues certificates, by ACME (RFC 8555): signed requests, nonces, and what the answers hold.
 import { createHash, type KeyObject, sign } from "node:crypto";
-import { createSecureContext, rootCertificates } from "node:tls";
 import { Agent, type Dispatcher, request } from "undici";
 import { z } from "zod";
 import { printable } from "../core/printable.ts";
 import { causeOf } from "../http/causes.ts";
+import { trusting } from "../http/trust.ts";
 import type { Window } from "./renewal.ts";
 
 export interface AuthorityOptions {
@@ -105,7 +105,7 @@ export class Authority {
       bodyTimeout: PATIENCE,
       connect: {
         timeout: PATIENCE,
-        secureContext: createSecureContext(ca === undefined ? {} : { ca: [...rootCertificates, ca] }),
+        secureContext: trusting(ca),
       },
     });
   }

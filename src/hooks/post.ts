@@ -1,8 +1,8 @@
 // The way to one place of the business server: POST, signed, within a time. undici is at home here. Nothing is followed or retried.
-import { createSecureContext, rootCertificates } from "node:tls";
 import { Pool } from "undici";
 import { causeOf, codeOf } from "../http/causes.ts";
 import { namesPrivate, publicLookup } from "../http/public.ts";
+import { trusting } from "../http/trust.ts";
 import { type HookSecret, signedHeaders } from "./sign.ts";
 
 export interface Destination {
@@ -56,9 +56,7 @@ export class Post {
       bodyTimeout: timeout,
       connect: {
         timeout: Math.min(10_000, timeout),
-        ...(origin.startsWith("https:")
-          ? { secureContext: createSecureContext(ca === undefined ? {} : { ca: [...rootCertificates, ca] }) }
-          : {}),
+        ...(origin.startsWith("https:") ? { secureContext: trusting(ca) } : {}),
         // What was checked is what is connected to. Sockets look up names only.
         ...(destination.allowPrivate || namesPrivate(hostname) ? {} : { lookup: publicLookup }),
       },

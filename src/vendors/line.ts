@@ -7,6 +7,7 @@ import { type Debug, NO_DEBUG } from "../core/debug.ts";
 import { HOUR } from "../core/time.ts";
 import type { AppId } from "../core/vendor.ts";
 import { publicAddress, publicLookup } from "../http/public.ts";
+import { trusting } from "../http/trust.ts";
 import type { CommonApp, HttpReply, HttpRequest, Transport } from "./dialect.ts";
 import type { Signatures } from "./signatures.ts";
 
@@ -34,10 +35,10 @@ function dispatcher(
 ): Dispatcher {
   const { ca, proxy } = network;
   // One context for all connections: parsing the list of authorities takes milliseconds.
-  const secureContext = createSecureContext({
-    ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }),
-    ...(app.tls === undefined ? {} : app.tls),
-  });
+  const secureContext =
+    app.tls === undefined
+      ? trusting(ca)
+      : createSecureContext({ ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }), ...app.tls });
   const tls = {
     secureContext,
     allowH2: transport.http2,

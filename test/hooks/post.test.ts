@@ -132,6 +132,12 @@ t.test("a certificate is verified; one that is not of a known authority needs ca
     unanswered(/^its certificate is not trusted \(\w+\): name the authority's certificate with ca_file$/),
   );
   t.equal((await post(t, url, { ca: authority.ca }).send("msg_1", "{}", Date.now())).status, 200);
+  const other = createAuthority(Date.now());
+  await t.rejects(
+    post(t, url, { ca: other.ca }).send("msg_1", "{}", Date.now()),
+    unanswered(/certificate/),
+    "once ca_file names another authority",
+  );
   await t.rejects(
     post(t, `https://localhost:${port}/`, { ca: authority.ca }).send("msg_1", "{}", Date.now()),
     unanswered(/^its certificate is for another name$/),
