@@ -288,7 +288,7 @@ function queued(facts: Facts, { nextTryAt, reason, retries }: DeliveryRecord, no
     );
   return {
     cause: "in_queue",
-    text: `It waits for its turn; ${lane?.depth ?? 0} deliveries wait in this lane.`,
+    text: `It waits for its turn; deliveries waiting in this lane: ${lane?.depth ?? 0}.`,
     remedy: "Ask again in a moment.",
   };
 }

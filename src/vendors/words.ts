@@ -75,6 +75,9 @@ const KNOWN: Readonly<Record<VendorName, readonly (readonly [RegExp, Words])[]>>
   ],
 };
 
+/** What we do not even offer (text.ts). */
+const TOO_LARGE = /\b\d+ (bytes|characters)\b.* allowed$/;
+
 /** Undefined: it is none of the usual ones, and says what there is to say. */
 export const plainWords = (vendor: VendorName, reason: string): Words | undefined =>
-  KNOWN[vendor]?.find(([pattern]) => pattern.test(reason))?.[1];
+  TOO_LARGE.test(reason) ? LARGE : KNOWN[vendor]?.find(([pattern]) => pattern.test(reason))?.[1];

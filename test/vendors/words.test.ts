@@ -17,6 +17,8 @@ t.test("a vendor's code is told in words, each in its own meaning", (t) => {
     ["vivo", "10302 regId不合法", /app was removed/],
     ["vivo", "10070 发送总量超出限制", /More was sent/],
     ["webpush", "410 Gone", /app was removed/],
+    ["fcm", "fcm: the payload has 5247 bytes, 4096 allowed", /larger than the vendor takes/],
+    ["oppo", "oppo: android.title has 120 characters (a Chinese one counts as two), 100 allowed", /larger than/],
   ] as const)
     t.match(plainWords(vendor, reason)?.text, text, `${vendor} ${reason}`);
   t.equal(plainWords("oppo", "41 message 14 is malformed"), undefined, "a number in the text is no code");

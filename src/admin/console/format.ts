@@ -25,7 +25,12 @@ export const count = (value: number): string => numbers("count", { maximumFracti
 /** 12.3 k: where there is little room. */
 export const compact = (value: number): string =>
   numbers("compact", { notation: "compact", maximumFractionDigits: 1 }).format(value);
-export const decimal = (value: number): string => numbers("decimal", { maximumFractionDigits: 1 }).format(value);
+/** What is less than one keeps two digits that say something: rates are often so small. */
+export const decimal = (value: number): string =>
+  (Math.abs(value) < 1
+    ? numbers("small", { maximumSignificantDigits: 2 })
+    : numbers("decimal", { maximumFractionDigits: 1 })
+  ).format(value);
 /** @param value 0 to 1 */
 export const percent = (value: number): string =>
   numbers("percent", { style: "percent", maximumFractionDigits: 1 }).format(value);

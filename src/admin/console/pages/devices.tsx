@@ -25,9 +25,10 @@ import {
 import { type Column, List, Table } from "../ui/table.tsx";
 import { complain, toast } from "../ui/toast.tsx";
 import { useCall } from "../use.ts";
+import { clientOrigin } from "./playground/client.ts";
 
-const CONNECT = `import { PushClient } from "pushbox-client";
-new PushClient("http://127.0.0.1:11000", { topics: ["news"] });`;
+const connect = (): string => `import { PushClient } from "pushbox-client";
+new PushClient("${clientOrigin()}", { topics: ["news"] });`;
 
 export function Devices() {
   const [pushId] = route.value.rest;
@@ -90,7 +91,7 @@ function Find() {
                 {t("devices.noneFits")}
               </Empty>
             ) : (
-              <Empty title={t("devices.none")} command={CONNECT}>
+              <Empty title={t("devices.none")} command={connect()}>
                 {t("devices.noneYet")}
               </Empty>
             )

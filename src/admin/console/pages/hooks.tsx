@@ -5,6 +5,7 @@ import { call, curl } from "../api.ts";
 import { count, decimal, duration } from "../format.ts";
 import { t, tOr } from "../language.ts";
 import { href, route } from "../route.ts";
+import { said } from "../say.ts";
 import { SelectField } from "../ui/form.tsx";
 import { Action, Card, Code, Empty, Facts, Heading, Json, Loading, State, Time, Trouble } from "../ui/show.tsx";
 import { List } from "../ui/table.tsx";
@@ -84,8 +85,9 @@ export function Hooks() {
 
 /** What is the matter, in a sentence. */
 function words({ state, waiting, lag, lastError, off }: Hook): string {
-  if (state === "off") return t("hooks.isOff", { reason: off?.reason ?? "" });
-  if (state === "failing") return t("hooks.isFailing", { reason: lastError?.reason ?? "", shown: count(waiting) });
+  if (state === "off") return t("hooks.isOff", { reason: said(off?.reason ?? "") });
+  if (state === "failing")
+    return t("hooks.isFailing", { reason: said(lastError?.reason ?? ""), shown: count(waiting) });
   return waiting === 0 ? t("hooks.idle") : t("hooks.waits", { n: waiting, shown: count(waiting), lag: duration(lag) });
 }
 
@@ -108,7 +110,7 @@ const Buttons = ({ hook: { name, state }, reload }: { readonly hook: Hook; reado
       done={({ delivered, reason, status, took }) =>
         delivered === true
           ? t("hooks.tested", { status: String(status), took: decimal(Number(took)) })
-          : t("hooks.testFailed", { reason: String(reason ?? status) })
+          : t("hooks.testFailed", { reason: said(String(reason ?? status)) })
       }
       then={reload}
     />
@@ -169,7 +171,7 @@ function One({ hook, reload }: { readonly hook: Hook; readonly reload: () => voi
               hook.lastError !== undefined && [
                 t("hooks.lastError"),
                 <>
-                  {hook.lastError.reason} (<Time at={hook.lastError.at} relative />)
+                  {said(hook.lastError.reason)} (<Time at={hook.lastError.at} relative />)
                 </>,
               ],
             ]}
@@ -189,7 +191,7 @@ function One({ hook, reload }: { readonly hook: Hook; readonly reload: () => voi
             { head: t("hooks.type"), cell: ({ type }) => <Code>{type}</Code> },
             { head: t("hooks.key"), cell: ({ key }) => key, wide: true },
             { head: t("hooks.tries"), cell: ({ attempts }) => count(attempts), number: true },
-            { head: t("devices.why"), cell: ({ reason }) => reason ?? "" },
+            { head: t("devices.why"), cell: ({ reason }) => said(reason ?? "") },
             { head: t("devices.when"), cell: ({ diedAt }) => <Time at={diedAt} /> },
           ]}
           empty={<Empty title={t("hooks.noDead")}>{t("hooks.noDeadWhy")}</Empty>}

@@ -105,7 +105,7 @@ function Attention({
         <Notice key={`k${name}`} bad={state === "off"} to={href("hooks")}>
           {t(state === "off" ? "overview.hookOff" : "overview.hookFails", {
             name,
-            reason: lastError?.reason ?? "",
+            reason: said(lastError?.reason ?? ""),
             n: waiting,
             waiting: count(waiting),
           })}
@@ -139,7 +139,8 @@ function Curves() {
     span === "seconds" ? 5000 : 60_000,
   );
   if (error !== undefined) return <Trouble error={error} retry={reload} />;
-  const series = data?.[span];
+  // The curves of before stay until the others are there, and with them the choice that has the focus.
+  const series = data?.[span] ?? data?.seconds ?? data?.minutes;
   if (series === undefined) return <Loading />;
   const size = series.values["connections"]?.length ?? 0;
   const times = Array.from({ length: size }, (_, i) => series.from + i * series.step);

@@ -126,7 +126,7 @@ export function People() {
       )}
       {data !== undefined && data.people.length === 1 && data.invited.length === 0 && (
         <Card>
-          <Empty title={t("people.alone")} command="pushbox admin user add ann --role viewer">
+          <Empty title={t("people.alone")} command="pushbox admin user add ann --role operator">
             {t("people.aloneDo")}
           </Empty>
         </Card>

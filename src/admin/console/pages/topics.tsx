@@ -9,6 +9,7 @@ import { TextField } from "../ui/form.tsx";
 import { Action, Card, Code, Empty, Heading, Loading, Tile, Time, Trouble } from "../ui/show.tsx";
 import { List, Table } from "../ui/table.tsx";
 import { useCall } from "../use.ts";
+import { clientOrigin } from "./playground/client.ts";
 
 export function Topics() {
   const [topic] = route.value.rest;
@@ -23,8 +24,8 @@ interface Listed {
   readonly leftOut?: number;
 }
 
-const SUBSCRIBE = `import { PushClient } from "pushbox-client";
-new PushClient("http://127.0.0.1:10001", { topics: ["news"] });`;
+const subscribe = (): string => `import { PushClient } from "pushbox-client";
+new PushClient("${clientOrigin()}", { topics: ["news"] });`;
 
 function Find() {
   const { prefix = "" } = route.value.query;
@@ -63,7 +64,7 @@ function Find() {
             },
           ]}
           empty={
-            <Empty title={t("topics.none")} command={SUBSCRIBE}>
+            <Empty title={t("topics.none")} command={subscribe()}>
               {t("topics.noneDo")}
             </Empty>
           }

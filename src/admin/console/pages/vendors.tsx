@@ -153,7 +153,7 @@ function LaneCard({ lane, reload }: { readonly lane: Lane; readonly reload: () =
       )}
       {lane.lastError !== undefined && (
         <p class="last muted">
-          {t("vendors.lastError")} <Time at={lane.lastError.at} />: {lane.lastError.reason}
+          {t("vendors.lastError")} <Time at={lane.lastError.at} />: {said(lane.lastError.reason)}
         </p>
       )}
       <div class="buttons">
@@ -174,5 +174,8 @@ function LaneCard({ lane, reload }: { readonly lane: Lane; readonly reload: () =
 }
 
 /** Nobody gets anything: a token that nobody has is asked about. */
-const tested = (answer: Fields): string =>
-  `${t(answer["verdict"] === "well" ? "vendors.works" : "vendors.fails")} ${String(answer["text"] ?? "")}`;
+const tested = ({ verdict, text, reason }: Fields): string => {
+  const well = verdict === "well";
+  const words = said(String(text ?? ""));
+  return `${t(well ? "vendors.works" : "vendors.fails")} ${words}${well || reason === undefined ? "" : ` (${said(String(reason))})`}`;
+};

@@ -57,7 +57,7 @@ export function Chart({
           space: 70,
           size: 26,
         },
-        { ...axis, ...(show === compact ? { incrs: WHOLE } : {}), values: (_, values) => values.map(show), size: 48 },
+        { ...axis, ...(show === compact ? { incrs: WHOLE } : {}), values: (_, values) => values.map(show), size: 60 },
       ],
       series: [
         {},

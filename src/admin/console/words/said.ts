@@ -60,7 +60,7 @@ const SAID: Patterns = [
     "厂商尚未接收：{reason}。将于 {at} 重试。{words}",
   ],
   ["The vendor did not take it yet: {reason}. It is tried again at {at}.", "厂商尚未接收：{reason}。将于 {at} 重试。"],
-  ["It waits for its turn; {n} deliveries wait in this lane.", "正在排队；该通道有 {n} 条投递在等待。"],
+  ["It waits for its turn; deliveries waiting in this lane: {n}.", "正在排队；该通道有 {n} 条投递在等待。"],
   [
     "Its time passed before the vendor took it: {reason}. The lane is {state}: {why}.",
     "在厂商接收之前有效期已过：{reason}。通道状态为{state}：{why}。",
@@ -164,6 +164,18 @@ const SAID: Patterns = [
   ["gone: {reason}", "令牌失效：{reason}"],
   ["expired: {reason}", "已过期：{reason}"],
 
+  // What we do not even offer a vendor.
+  ["{vendor}: the payload has {size} bytes, {limit} allowed", "{vendor}：附加数据 {size} 字节，上限 {limit}"],
+  ["{vendor}: the payload has {size} characters, {limit} allowed", "{vendor}：附加数据 {size} 个字符，上限 {limit}"],
+  ["{vendor}: {field} has {size} characters, {limit} allowed", "{vendor}：{field} 有 {size} 个字符，上限 {limit}"],
+  [
+    "{vendor}: {field} has {size} characters (a Chinese one counts as two), {limit} allowed",
+    "{vendor}：{field} 有 {size} 个字符（汉字计作两个），上限 {limit}",
+  ],
+  ["{vendor}: nothing to show: {field} is missing", "{vendor}：无可展示：缺少 {field}"],
+  ["{vendor}: the token is not hexadecimal", "{vendor}：令牌不是十六进制"],
+  ["{name} is not configured", "未配置 {name}"],
+
   // Vendors' codes in plain words, and what helps.
   ["The app was removed from the phone, or the token was replaced.", "应用已从手机卸载，或令牌已更换。"],
   [
@@ -192,6 +204,35 @@ const SAID: Patterns = [
     "Register it in the vendor's console and name it under vendors in the notification.",
     "在厂商后台登记，并在通知的 vendors 中写明。",
   ],
+
+  ["the vendor takes our credentials", "厂商接受我们的凭据"],
+  ["the vendor refuses our credentials: correct them and reload", "厂商拒绝我们的凭据：请更正后重新加载"],
+  ["the vendor knows us, but a quota is spent", "厂商认可我们，但配额已用完"],
+  [
+    "the vendor could not be asked, or its answer says nothing of our credentials",
+    "无法询问厂商，或其应答未说明凭据是否有效",
+  ],
+
+  // What is wrong with an endpoint, or on the way to a vendor.
+  ["nobody listens there (ECONNREFUSED)", "该地址无人监听（ECONNREFUSED）"],
+  ["there is no such name (ENOTFOUND)", "没有这个域名（ENOTFOUND）"],
+  ["the name could not be looked up (EAI_AGAIN)", "域名查询失败（EAI_AGAIN）"],
+  ["the connection was closed before the answer (ECONNRESET)", "连接在应答之前被关闭（ECONNRESET）"],
+  ["the connection was closed before the answer", "连接在应答之前被关闭"],
+  ["no connection in time", "未能及时建立连接"],
+  ["no answer in time", "未能及时应答"],
+  ["no complete answer in time", "未能及时收到完整应答"],
+  ["pushbox is stopping", "pushbox 正在停止"],
+  ["its certificate has expired", "其证书已过期"],
+  ["its certificate is for another name", "其证书属于另一个域名"],
+  [
+    "its certificate is not trusted ({code}): name the authority's certificate with ca_file",
+    "其证书不受信任（{code}）：请用 ca_file 指定签发机构的证书",
+  ],
+  ["the request failed ({code})", "请求失败（{code}）"],
+  ["it answered {status}, not 200", "应答状态为 {status}，不是 200"],
+  ["it answered {status}", "应答状态为 {status}"],
+  ["it failed for five days, at last: {reason}", "已连续失败五天，最后一次：{reason}"],
 
   // What is wrong with a call.
   ["log in first", "请先登录"],

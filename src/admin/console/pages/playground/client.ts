@@ -38,10 +38,12 @@ export interface Hello {
 }
 
 /** Where clients connect, as this page reaches this server. */
-export function clientUrl(): string {
+export function clientOrigin(): string {
   const { port, secure } = session.value?.client ?? { port: 10001, secure: false };
-  return `ws${secure ? "s" : ""}://${location.hostname}:${port}/socket.io/?EIO=4&transport=websocket`;
+  return `http${secure ? "s" : ""}://${location.hostname}:${port}`;
 }
+
+export const clientUrl = (): string => `${clientOrigin().replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`;
 
 export function connect(hello: Hello, unreachable: string): void {
   disconnect();

@@ -3,6 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { bytes, count } from "../../format.ts";
 import { t, tOr } from "../../language.ts";
+import { said } from "../../say.ts";
 import type { Quota } from "../../types.ts";
 import { Card } from "../../ui/show.tsx";
 import { useCall } from "../../use.ts";
@@ -89,7 +90,7 @@ export function Weights({ draft }: { readonly draft: Draft }) {
               <span class="name">
                 {provider} <span class="muted">{app}</span>
               </span>
-              {problem !== undefined && <span class="worse">{problem}</span>}
+              {problem !== undefined && <span class="worse">{said(problem)}</span>}
               {weights.map((one) => (
                 <Meter key={`${one.what} ${one.unit}`} {...one} />
               ))}
