@@ -1,8 +1,14 @@
 // "Why did it not arrive?": for each cause that an operator meets, notification/why names it and says what to do.
 import t, { type Test } from "tap";
+import { en } from "../../src/admin/console/words/en.ts";
 import { inChinese } from "../../src/admin/console/words/said.ts";
+import { zh } from "../../src/admin/console/words/zh.ts";
+import { Person } from "../admin/person.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
+import { chromium, startChromium } from "../support/chromium.ts";
+import { cli } from "../support/cli.ts";
 import { takeClock } from "../support/clock.ts";
+import { PASSWORD, startConsole } from "../support/console.ts";
 import {
   absent,
   deliveriesOf,
@@ -14,6 +20,7 @@ import {
   notis,
   phone,
 } from "../support/devices.ts";
+import { onPostgres } from "../support/shared-store.ts";
 import { startVendors, type VendorName } from "../support/vendors.ts";
 
 const notification = { android: { title: "T", message: "hello you" }, apn: { alert: "T" } };
@@ -38,12 +45,24 @@ async function ask(server: TestApp, id: string, pushId: string): Promise<Fields>
 /** What a Chinese page would show as it is. */
 const english = new Set<string>();
 
-/** Once it says so: most causes take a moment to come about. */
-const because = (server: TestApp, id: string, pushId: string, cause: string) =>
-  eventually(
+/** By their cause: what was answered, for the page to show. */
+const answers = new Map<string, Fields>();
+
+/** Once it says so: most causes take a moment to come about. The command line says the same, in both languages. */
+async function because(server: TestApp, id: string, pushId: string, cause: string): Promise<Fields> {
+  const answer = await eventually(
     () => ask(server, id, pushId),
-    (answer) => answer["cause"] === cause,
+    (one) => one["cause"] === cause,
   );
+  answers.set(cause, answer);
+  const { text, remedy } = answer;
+  const line = ["notification", "why", id, pushId, "--url", server.apiUrl];
+  const said = await cli(line);
+  const helps = remedy === undefined ? "" : `what helps: ${remedy}\n`;
+  if (said.code !== 0 || !said.out.endsWith(`\n${cause}: ${text}\n${helps}`))
+    throw new Error(`notification why says ${JSON.stringify(said)}, not ${cause}: ${text} ${helps}`);
+  return answer;
+}
 
 const stepsOf = (answer: Fields) =>
   Object.fromEntries((answer["steps"] as { step: string; text: string }[]).map((one) => [one.step, one]));
@@ -85,9 +104,9 @@ t.test("bound to another user, or to none", async (t) => {
   const { id: pushId } = await device(t, server);
   const id = await send(server, { uid: "ann" });
   await jobIn(server, id);
-  t.match(await ask(server, id, pushId), { cause: "no_user", text: /for ann; .*no user/, remedy: /uid\/bind/ });
+  t.match(await because(server, id, pushId, "no_user"), { text: /for ann; .*no user/, remedy: /uid\/bind/ });
   await server.ok("uid/bind", { pushId, uid: "bob" });
-  t.match(await ask(server, id, pushId), { cause: "other_user", text: /for ann; .*bound to bob/, remedy: /uid\/bind/ });
+  t.match(await because(server, id, pushId, "other_user"), { text: /for ann; .*bound to bob/, remedy: /uid\/bind/ });
 });
 
 t.test("expired in the queue, while the vendor had no room", async (t) => {
@@ -149,14 +168,13 @@ t.test("the tag filter: which tag, and what was wanted; and a tag that the devic
   const { id: pushId } = await device(t, server, { tags: ["app_1.2"] });
   const id = await send(server, { pushId }, { tagStart: "app_", tagGreaterThan: "2.0" });
   await jobIn(server, id);
-  t.match(await ask(server, id, pushId), {
-    cause: "tag_filter",
+  t.match(await because(server, id, pushId, "tag_filter"), {
     text: /app_ above 2\.0; the device's is app_1\.2/,
     remedy: /filter/,
   });
   const tagged = await send(server, { tag: "beta" });
   await jobIn(server, tagged);
-  t.match(await ask(server, tagged, pushId), { cause: "no_tag", text: /does not have the tag beta/ });
+  t.match(await because(server, tagged, pushId, "no_tag"), { text: /does not have the tag beta/ });
 });
 
 t.test("quiet hours: until when it waits, and that it does not outlive them", async (t) => {
@@ -256,4 +274,51 @@ t.test(
 
 t.test("console: in Chinese each of these causes is told in Chinese, step by step", async (t) => {
   t.same([...english], []);
+});
+
+/** Those that an operator meets, each with what to do. */
+const TWELVE = [
+  ...["no_token", "token_died", "other_user", "expired", "lane_stopped", "quota", "refused", "away", "tag_filter"],
+  ...["quiet_hours", "app_not_configured", "not_shown"],
+] as const;
+
+t.test("console 2: the page names each of these causes, and what to do, in both languages", async (t) => {
+  t.same(
+    TWELVE.filter((cause) => answers.get(cause)?.["remedy"] === undefined),
+    [],
+    "each was met, with what helps",
+  );
+  if (chromium === undefined || onPostgres) return t.pass("left out: there is no page here");
+  const browser = await startChromium(t, chromium);
+  const { consoleUrl } = await startConsole(t);
+  const person = new Person(await browser.open(`${consoleUrl}/`, true), consoleUrl);
+  await person.look({});
+  await person.enter("ann", PASSWORD);
+  // What the servers above have answered; they are no more.
+  await person.page.command("Page.addScriptToEvaluateOnNewDocument", {
+    source: `{
+      const [answers, ask] = [${JSON.stringify(Object.fromEntries(answers))}, fetch];
+      window.fetch = (url, about) => String(url).endsWith("/notification/why")
+        ? Promise.resolve(Response.json(answers[JSON.parse(about.body).id])) : ask(url, about);
+    }`,
+  });
+  for (const [language, words] of [
+    ["en", en],
+    ["zh", zh],
+  ] as const) {
+    await person.look({ language });
+    for (const cause of TWELVE) {
+      await person.open(`#/why?id=${cause}&pushId=any`, words[`cause.${cause}` as keyof typeof en]);
+      const [name, text = "", remedy = ""] = await person.page.run<readonly string[]>(
+        '[...document.querySelectorAll(".verdict p")].map((one) => one.innerText)',
+      );
+      t.equal(name, words[`cause.${cause}` as keyof typeof en]);
+      const helps = remedy.startsWith(words["why.remedy"]) && remedy.length > words["why.remedy"].length + 5;
+      t.ok(helps, `${language}, ${cause}: ${remedy}`);
+      if (language === "zh")
+        t.match(text + remedy.slice(words["why.remedy"].length), /[\u4e00-\u9fff].*[\u4e00-\u9fff]/s);
+      else t.equal(remedy, `${words["why.remedy"]} ${answers.get(cause)?.["remedy"]}`);
+    }
+  }
+  t.same([person.complaints(), person.strangers()], [[], []]);
 });
