@@ -95,6 +95,7 @@ export interface AdminRule {
   invite(link: AdminLink, name: string): Promise<void>;
   /** Logins and links of the user end too. False: there is no such user, nor one who is invited. */
   remove(name: string): Promise<boolean>;
+  /** False: there is no such user. */
   setRole(name: string, role: Role): Promise<boolean>;
   /** Logins and links of a user who may not log in end. */
   setDisabled(name: string, disabled: boolean): Promise<boolean>;
@@ -107,12 +108,15 @@ export interface Admins extends AdminRule {
   endAll(name: string): Promise<number>;
   /** At most `MOST_USERS`, by name. */
   users(): Promise<readonly AdminUser[]>;
+  /** Undefined: there is none of this name. */
   user(name: string): Promise<StoredUser | undefined>;
   /** Of this user; those that do not count any more, and the oldest of too many, go. False: there is no such user. */
   begin(id: string, name: string, now: number, alive: Alive): Promise<boolean>;
+  /** Undefined: there is none, or it does not count any more. */
   session(id: string, alive: Alive): Promise<AdminSession | undefined>;
   touch(id: string, now: number): Promise<void>;
   confirm(id: string, until: number): Promise<void>;
+  /** Ends a session; one that is not there is no error. */
   end(id: string): Promise<void>;
   /** Ends the user's other sessions. */
   setPassword(name: string, password: string, keep: string): Promise<void>;

@@ -19,6 +19,7 @@ export interface Verdict {
 export interface Asker {
   /** Whether anybody is asked. */
   asks(question: Question): boolean;
+  /** Whether anybody is asked before a client subscribes to this topic. */
   asksAbout(topic: string): boolean;
   /** Of a handshake, those that the business server wants to see, in lower case. */
   readonly headers: readonly string[];

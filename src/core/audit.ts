@@ -32,6 +32,7 @@ interface Audited extends AuditEntry {
 }
 
 export interface AuditLog {
+  /** Rejects when they are not stored. */
   add(entries: readonly AuditEntry[]): Promise<void>;
   /** Newest first. */
   list(query: AuditQuery, limit: number): Promise<readonly Audited[]>;

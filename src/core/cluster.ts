@@ -52,6 +52,7 @@ export interface News {
 export interface Cluster {
   /** This one. */
   readonly name: string;
+  /** The number of this one. */
   node(): number;
   /** Whether this is the one that does what one of them is to do: the first of those that live. */
   leads(): boolean;
@@ -66,6 +67,8 @@ export interface Cluster {
   ask<Answer>(question: string, args: readonly unknown[], to?: number, patience?: number): Promise<Answers<Answer>>;
   /** From here on this node answers the question. One that cannot be answered counts as unheard. */
   answer(question: string, answer: (...args: readonly never[]) => Promise<unknown>): void;
+  /** Tells the others; nobody answers. */
   tell<Kind extends keyof News>(kind: Kind, news: News[Kind]): void;
+  /** Calls `heard` with what others tell from here on. */
   hear<Kind extends keyof News>(kind: Kind, heard: (news: News[Kind]) => void): void;
 }

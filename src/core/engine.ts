@@ -144,6 +144,7 @@ export type Order = { readonly kind: "bind"; readonly uid: Uid } | { readonly ki
 export interface Hub extends Presence {
   /** Synchronous; encodes once per call. A kept packet carries its seq. @returns connections that it was handed to */
   deliver(channel: Channel, packet: Packet | KeptPacket): number;
+  /** What became of the device's uid reaches its sessions here. */
   carryOut(pushId: PushId, order: Order): void;
   /** Whether the device has a session here. */
   has(pushId: PushId): boolean;
@@ -195,6 +196,7 @@ interface Piece {
 }
 
 export interface Broker {
+  /** From here on what is published is handed to this hub too. */
   attach(hub: Hub): void;
   /**
    * Keeps the packets that have an expiry, then hands all of them to every process's hub: committed before it is fanned out
@@ -275,9 +277,11 @@ export type ArrivalQuery =
   | { readonly type: string };
 
 export interface Counters {
+  /** Adds to the hour of `now`. */
   add(samples: readonly Sample[], now: number): Promise<void>;
   /** The sums of one key since `from`, oldest first. */
   chart(key: string, from: number): Promise<readonly HourlySum[]>;
+  /** Every key that there are sums of. */
   keys(): Promise<readonly string[]>;
   /** Counts each piece of evidence once per device and id, and only for notifications that are known. */
   arrived(evidence: readonly Evidence[], now: number): Promise<void>;

@@ -62,6 +62,7 @@ export const notificationKey = (id: string): string => `notification:${id}`;
 export const laneKey = ({ vendor, app, host }: Lane): string =>
   host === undefined ? `lane:${vendor}/${app}` : `lane:${vendor}/${app}/${host}`;
 
+/** What `laneKey` made. */
 export function laneOfKey(key: string): Lane {
   const [vendor = "", app = "", host] = key.slice(key.indexOf(":") + 1).split("/");
   return { vendor, app, ...(host === undefined ? {} : { host }) };
@@ -110,6 +111,7 @@ export interface Wanted {
 
 export const NOTHING_WANTED: Wanted = { hooks: [], log: [], topics: [], grace: 40_000, keep: 72 * HOUR };
 
+/** Types that an endpoint or the log wants; those of topics only where topics are named. */
 export function wantedTypes({ hooks, log, topics }: Wanted): ReadonlySet<EventType> {
   const patterns = [...log, ...hooks.flatMap(({ events }) => events)];
   const types = EVENT_TYPES.filter((type) => patterns.some((pattern) => takes(pattern, type)));
@@ -220,6 +222,7 @@ export interface Events {
    * @param listener `afresh`: it knows of nobody in any topic
    */
   onGap(listener: (afresh: boolean) => void): void;
+  /** At most `limit` events that fit, and where the next page begins. */
   list(query: EventQuery, limit: number): Promise<EventPage>;
   /** The seq of the newest event; 0: there is none. */
   newest(): Promise<number>;

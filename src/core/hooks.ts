@@ -54,6 +54,7 @@ export interface HookBounds {
 export interface HookQueue {
   /** @param size bytes of what is sent, about; one event at least, whatever its size */
   claim(hook: string, limit: number, size: number, now: number): Promise<HookClaim>;
+  /** What became of events that were claimed. */
   settle(hook: string, settlement: HookSettlement): Promise<void>;
   /** The endpoint answers again: whatever waits for its next try is due. */
   hurry(hook: string): Promise<void>;
@@ -67,6 +68,7 @@ export interface HookQueue {
   bound(bounds: HookBounds): void;
   /** What is remembered beyond the life of the process, by name. */
   memory(): Promise<ReadonlyMap<string, string>>;
+  /** Remembered by `memory`, in place of what had this name. */
   memorize(name: string, text: string): Promise<void>;
 }
 
@@ -129,6 +131,7 @@ export interface HookTest {
 
 /** The endpoints that are configured. */
 export interface Hooks {
+  /** How each does, in the order of the configuration. */
   list(): Promise<readonly HookStatus[]>;
   /** @returns the names of those that go on now; undefined: there is none of this name */
   resume(name?: string): readonly string[] | undefined;

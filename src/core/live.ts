@@ -114,6 +114,7 @@ export interface Presence {
   count(topic: string): number;
   /** The first question about a topic costs a look at every connection; from there its members alone, while it is asked about. */
   members(topic: string): Promise<readonly Member[]>;
+  /** How many there are now. */
   sessions(): SessionCounts;
   /** The connections of a device, the newest first. */
   connectionsOf(pushId: PushId): readonly Present[];
@@ -128,6 +129,7 @@ export interface Presence {
    * question costs a look at every connection. What comes between two pages may be missing in the later one.
    */
   topics(prefix: string, after: string, limit: number): Promise<readonly TopicCount[]>;
+  /** Counted from the first question on, while somebody asks. */
   rates(topic: string): TopicRates;
   /** Of the first `most` connections, until `limit` fit. */
   connections(filter: ConnectionFilter, limit: number, most: number): Promise<ConnectionSample>;

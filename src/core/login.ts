@@ -40,6 +40,7 @@ export const LOGIN_MESSAGES: Readonly<Record<LoginCode, string>> = {
   not_allowed: "the token does not allow this",
 };
 
+/** Whether the token was refused. */
 export const isFault = (read: Login | LoginFault): read is LoginFault => "code" in read;
 
 /** Port: reads tokens. */

@@ -23,10 +23,12 @@ function one(): void {
 export class Pace {
   #began = performance.now();
 
+  /** Whether the piece has taken its millisecond. */
   over(): boolean {
     return performance.now() - this.#began >= PIECE;
   }
 
+  /** Lets the others in; a new piece begins after them. */
   async turn(): Promise<void> {
     await turn();
     this.begin();

@@ -16,6 +16,7 @@ export const uidChannel = (uid: Uid): Channel => `u:${uid}` as Channel;
 /** The topic, pushId or uid that a channel stands for. */
 export const channelName = (channel: Channel): string => channel.slice(2);
 
+/** By its first character. */
 export function channelKind(channel: Channel): ChannelKind {
   switch (channel.charCodeAt(0)) {
     case 0x74:

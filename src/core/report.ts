@@ -19,6 +19,7 @@ export interface Report {
   evidence(evidence: Evidence): void;
   /** Stores what was gathered so far. What could not be stored is not lost: the next flush tries again. */
   flush(): Promise<void>;
+  /** Stores the last of it; what cannot be stored now is lost, and told. */
   stop(): Promise<void>;
 }
 

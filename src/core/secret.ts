@@ -20,4 +20,5 @@ export function secretBytes(text: string): Uint8Array | undefined {
 /** Random bytes never are: it is one out of a manual, or somebody's words. */
 export const isReadable = (secret: Uint8Array): boolean => secret.every((byte) => byte >= 0x20 && byte < 0x7f);
 
+/** As it is written in a configuration. */
 export const secretText = (bytes: Uint8Array): string => `${PREFIX}${Buffer.from(bytes).toString("base64")}`;

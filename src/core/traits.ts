@@ -39,6 +39,7 @@ export class Traits {
     );
   }
 
+  /** The vendor in the statistics' keys. */
   statisticsName(vendor: VendorName): string {
     return this.#byName.get(vendor)?.statistics ?? vendor;
   }
@@ -79,6 +80,7 @@ export class Traits {
     return this.#clicks.get(type) ?? "click_android";
   }
 
+  /** Whether the vendor of this type of token tells since when one is dead. */
   datesDeaths(type: string): boolean {
     return this.#byType.get(type)?.datesDeaths === true;
   }

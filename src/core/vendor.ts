@@ -123,6 +123,7 @@ export interface Vendor {
   quota?(app: AppId, now: number): Quota | undefined;
   /** Tries all ways of this app again. */
   reopen?(app: AppId): void;
+  /** Ends its connections; what is being sent is answered first. */
   close(): Promise<void>;
 }
 

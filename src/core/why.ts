@@ -80,6 +80,7 @@ interface Why {
 
 type Verdict = Pick<Why, "cause" | "text" | "remedy">;
 
+/** Why a notification is, or is not, on the device: and the steps on its way. @param now epoch milliseconds */
 export function why(facts: Facts, now: number): Why {
   const verdict =
     told(facts) ?? (facts.delivery === undefined ? unaddressed(facts) : delivered(facts, facts.delivery, now));
