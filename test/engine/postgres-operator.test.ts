@@ -1,10 +1,15 @@
 // What the database's operator has set for everybody, or taken away, and what nodes make of it.
+import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { chownSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Client } from "pg";
 import t, { type Test } from "tap";
 import type { LocalEngine } from "../../src/engine/local.ts";
 import { openPostgresEngine } from "../../src/engine/postgres/engine.ts";
 import { lookAt } from "../../src/engine/postgres/look.ts";
-import { postgres } from "../support/postgres.ts";
+import { postgres, somebody } from "../support/postgres.ts";
 import { HOUR, pushId, recorder, toTopic } from "./steps.ts";
 
 const server = await postgres(t);
@@ -16,10 +21,10 @@ else {
   t.teardown(() => admin.end());
   const later = (): number => Date.now() + HOUR;
 
-  async function node(t: Test, at = url): Promise<LocalEngine> {
+  async function node(t: Test, at = url, onTrouble = (_: string): void => {}): Promise<LocalEngine> {
     const engine = await openPostgresEngine({
       ...{ database: { url: at, schema: "pushbox" }, node: "a", arrivalDays: 1 },
-      keep: { default: 10, prefixes: [] },
+      ...{ keep: { default: 10, prefixes: [] }, onTrouble },
     });
     t.teardown(() => engine.close());
     engine.broker.attach(recorder());
@@ -110,6 +115,54 @@ else {
       );
       await admin.query("ALTER TABLE pushbox.test_devices OWNER TO worker");
       await node(t, at);
+    },
+  );
+
+  await t.test(
+    "cluster: a full disk: what must be stored is refused and says why, the rest goes on, and room heals it",
+    async (t) => {
+      const disk = mkdtempSync(join(tmpdir(), "pushbox-test-"));
+      t.teardown(() => rmSync(disk, { recursive: true, force: true }));
+      if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=24m", "pushbox-test", disk], { stdio: "ignore" }).status !== 0)
+        return t.pass("left out: this user may not mount a file system");
+      t.teardown(() => spawnSync("umount", ["--lazy", disk], { stdio: "ignore" }));
+      const { uid = process.getuid?.() ?? 0, gid = process.getgid?.() ?? 0 } = somebody();
+      chownSync(disk, uid, gid);
+      await admin.query(`CREATE TABLESPACE small LOCATION '${disk}'`);
+      await admin.query("CREATE DATABASE small TABLESPACE small TEMPLATE template0");
+      const at = url.replace(/\/test\d+\?/, "/small?");
+      const said: string[] = [];
+      const engine = await node(t, at, (message) => said.push(message));
+      await engine.devices.connect({ pushId: pushId("known") }, Date.now());
+      const body = (): string => JSON.stringify(randomBytes(100_000).toString("base64"));
+      const keep = async (n: number) => {
+        const parcel = toTopic(`room-${n}`, `kept-${n}`, later());
+        return await engine.broker.publish([{ ...parcel, packet: { ...parcel.packet, body: body() } }]);
+      };
+      let answered = 0;
+      let refusal: unknown;
+      while (refusal === undefined && answered < 2000)
+        await keep(answered).then(
+          () => answered++,
+          (error: unknown) => (refusal = error),
+        );
+      const full =
+        /No space left on device.*its disk is full: make room there; until then what has to be stored is refused/;
+      t.match(refusal, { code: "unavailable", message: full });
+      t.match(said, [full], "the log says so, once");
+      await t.rejects(keep(answered), { code: "unavailable", message: full });
+      t.match(await engine.devices.get([pushId("known")], Date.now()), [{ pushId: pushId("known") }], "it reads");
+      await engine.broker.publish([toTopic("room", "not kept", 0)]);
+      spawnSync("mount", ["-o", "remount,size=80m", disk]);
+      await keep(answered++);
+      const client = new Client({ connectionString: at });
+      await client.connect();
+      const { rows } = await client.query("SELECT count(*)::int AS count FROM pushbox.packets");
+      await client.end();
+      t.same(rows, [{ count: answered }], "whatever was answered is there, and nothing else");
+      await engine.close();
+      await admin.query("DROP DATABASE small WITH (FORCE)");
+      await admin.query("DROP TABLESPACE small");
     },
   );
 }

@@ -247,7 +247,7 @@ const codeOf = (error: unknown): string => {
 export const isClash = (error: unknown): boolean => /^(40001|40P01|55P03|57014)$/.test(codeOf(error));
 
 // Connection, resources, shutdown, read-only, idle in a transaction, a statement that is not the connection's; the system's own; and the driver's words for a connection that has ended.
-const SERVER = /^(08|53|57P|58|25006|25P03|28|3D|42P05|26000|XX)/;
+const SERVER = /^(08|53300|57P|58|25006|25P03|28|3D|42P05|26000|XX)/;
 const SYSTEM = /^E[A-Z]+$/;
 const ENDED =
   /Connection terminated|connection error|not queryable|Client was closed|timeout expired|connection is closed/i;
@@ -262,14 +262,15 @@ export const isStoreFault = (error: unknown): boolean =>
 export function explain(error: unknown): Error {
   if (error instanceof PushError) return error;
   if (!(error instanceof Error)) return new Error(String(error));
-  if (!isStoreFault(error) && !isClash(error) && codeOf(error) !== NOT_ALLOWED) return error;
+  if (!isStoreFault(error) && !isClash(error) && !WANTING.test(codeOf(error))) return error;
   const remedy = REMEDIES[codeOf(error)];
   const why = `${error.message || codeOf(error)}${remedy === undefined ? "" : ` (${remedy})`}`;
   return new PushError("unavailable", `PostgreSQL cannot be used: ${why}`, { cause: error });
 }
 
-/** Of one table it is a fault of the calls that need it: what else there is goes on. */
 const NOT_ALLOWED = "42501";
+/** No right to one table, no room, no memory: the connection stays, and what does not need it goes on. */
+const WANTING = /^(42501|53)/;
 const POOLER = "a pooler of transactions stands in between; name PostgreSQL itself in postgres.url";
 /** What to say when `hears` says no. */
 export const UNHEARD = `notifications are not heard: ${POOLER}`;

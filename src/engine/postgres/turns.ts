@@ -205,6 +205,7 @@ export class Turns implements Calls {
   #settling: Promise<void> = Promise.resolve();
   #refusal: Error | undefined;
   #whenEmpty: (() => void) | undefined;
+  #troubled = false;
 
   /** @param onTrouble told why nothing could be done, and undefined when it can again */
   constructor(
@@ -307,7 +308,7 @@ export class Turns implements Calls {
           this.#client?.end().catch(() => {});
           this.#client = undefined;
           if (hadBegun && ends++ < ENDS) continue;
-          this.#onTrouble?.(explain(cause).message);
+          this.#trouble(explain(cause).message);
         }
         doubt?.undone();
         const why = explain(cause);
@@ -326,7 +327,7 @@ export class Turns implements Calls {
       client.end().catch(() => {});
       throw error;
     }
-    this.#onTrouble?.(undefined);
+    this.#trouble(undefined);
     return client;
   }
 
@@ -337,10 +338,15 @@ export class Turns implements Calls {
         return await this.#open();
       } catch (error) {
         if (!isStoreFault(error) && !(error instanceof PushError)) throw error;
-        this.#onTrouble?.(explain(error).message);
+        this.#trouble(explain(error).message);
         if (performance.now() > end || this.#refusal !== undefined) throw error;
       }
     }
+  }
+
+  #trouble(message: string | undefined): void {
+    this.#troubled = message !== undefined;
+    this.#onTrouble?.(message);
   }
 
   /** Nothing comes through: as if the connection had ended. A commit that waits for a standby goes on there. */
@@ -379,6 +385,7 @@ export class Turns implements Calls {
       const worked = performance.now();
       if (!simple) await client.query("COMMIT");
       const end = performance.now();
+      if (this.#troubled && !reads && failures.size === 0) this.#trouble(undefined);
       done();
       this.#onBatch?.({ calls: batch.length, work: worked - began, commit: end - worked });
     } catch (error) {
@@ -431,7 +438,9 @@ export class Turns implements Calls {
         await turn.sent().catch(() => {});
         for (const part of this.#parts) part.forget(turn);
         turn.exec("ROLLBACK TO call");
-        failures.set(i, explain(error));
+        const why = explain(error);
+        if (why !== error) this.#trouble(why.message);
+        failures.set(i, why);
         results.push(undefined);
       }
       turn.exec("RELEASE call");
