@@ -148,6 +148,7 @@ export async function startApp(
     arrivalDays: storage.arrivalDays,
     vendors: TRAITS,
     deviceDays: storage.deviceDays,
+    auditDays: storage.auditDays,
     ...(metrics === undefined
       ? {}
       : { onBatch: ({ work, commit }: BatchFigures) => metrics.transaction(work + commit) }),

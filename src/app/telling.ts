@@ -58,8 +58,8 @@ export function createTelling(initial: Config, { engine, log, now }: TellingOpti
   let looking: NodeJS.Timeout | undefined;
 
   async function want(): Promise<void> {
-    const { tell, topics, coalesce, keep, maxEvents, maxBytes } = config.hooks;
-    queue.bound({ events: maxEvents, bytes: maxBytes });
+    const { tell, topics, coalesce, keep, keepDead, maxEvents, maxBytes } = config.hooks;
+    queue.bound({ events: maxEvents, bytes: maxBytes, dead: keepDead });
     await events.want({
       hooks: tell.map(({ name, events: patterns }) => ({ name, events: patterns, coalesce })),
       log: [...wishes.keys()],

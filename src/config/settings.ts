@@ -329,6 +329,7 @@ export const settings = {
       "Days after which a device that has no token, no uid and no tags, and was not seen meanwhile, is forgotten.",
     ),
     arrival_days: integer(30, 1, 3650, "Days for which the statistics of a notification are kept."),
+    audit_days: integer(366, 1, 36_500, "Days for which it is kept who changed what: the audit log."),
     backups: text(
       "",
       /^[^\0]*$/,
@@ -343,6 +344,13 @@ export const settings = {
       60_000,
       2_592_000_000,
       "Time for which an event is kept, and sent again to an endpoint that does not take it; then it is a dead letter.",
+      { live: true },
+    ),
+    keep_dead: integer(
+      2_592_000_000,
+      60_000,
+      315_360_000_000,
+      "Time for which a dead letter is kept: an event that its endpoint has not taken in time.",
       { live: true },
     ),
     coalesce: yesNo(

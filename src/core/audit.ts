@@ -1,4 +1,4 @@
-// Port: who did what to this server, and what came of it. Kept for a year.
+// Port: who did what to this server, and what came of it. Kept `storage.audit_days`.
 
 export interface AuditEntry {
   /** Epoch milliseconds. */

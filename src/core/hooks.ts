@@ -49,6 +49,8 @@ export interface DeadLetter extends HookEvent {
 export interface HookBounds {
   readonly events: number;
   readonly bytes: number;
+  /** How long dead letters are kept, milliseconds. */
+  readonly dead: number;
 }
 
 export interface HookQueue {

@@ -6,7 +6,11 @@ import type { LocalEvents } from "./events.ts";
 
 /** Rows per piece: about a millisecond. */
 const PIECE = 100;
-const UNBOUNDED: HookBounds = { events: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER };
+const UNBOUNDED: HookBounds = {
+  events: Number.MAX_SAFE_INTEGER,
+  bytes: Number.MAX_SAFE_INTEGER,
+  dead: Number.MAX_SAFE_INTEGER,
+};
 
 export interface LocalHooks extends HookQueue {
   /** Gives up what is too old, forgets what is too much. */

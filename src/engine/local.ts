@@ -21,10 +21,10 @@ import type { Keep } from "./keep.ts";
 import { localRevocations } from "./revocations.ts";
 import type { Synchronous } from "./sqlite/file.ts";
 import type { CopyOrder, Reply, Request, ThreadData } from "./sqlite/thread.ts";
-import { chores } from "./sweep.ts";
+import { chores, type Retention } from "./sweep.ts";
 import { localTestDevices } from "./test-devices.ts";
 
-export interface LocalEngineOptions {
+export interface LocalEngineOptions extends Retention {
   /** `:memory:` keeps nothing: for tests. */
   readonly dataDir: string;
   /** FULL: what was answered survives the loss of power. NORMAL: only the end of the process, but commits do not wait. */
@@ -34,11 +34,9 @@ export interface LocalEngineOptions {
   readonly arrivalDays: number;
   /** What the statistics and tokens of vendors have of their own. */
   readonly vendors?: readonly VendorTraits[];
-  /** How long a device without uid, token and tags is kept after it was last seen. Absent: for ever. */
-  readonly deviceDays?: number;
-  /** The storage thread has died: nothing can be stored or read any more. Called at most once. */
   /** Told why the store cannot be written, at the start and with each batch that finds it so: until it can, only reading works. */
   readonly onTrouble?: (message: string) => void;
+  /** The storage thread has died: nothing can be stored or read any more. Called at most once. */
   readonly onFatal: (error: Error) => void;
   /** How the thread is started, where the source is not at hand as files. */
   readonly startThread?: (data: ThreadData) => Worker;
@@ -138,7 +136,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
   const broker = localBroker(queue);
   const events = localEvents(queue, now, options.elapsed ?? (() => performance.now()));
   const hooks = localHooks(queue, events, now);
-  const sweeping = chores(queue, events, hooks, now, options.deviceDays);
+  const sweeping = chores(queue, events, hooks, now, options);
 
   /** In memory the copy is made by the thread itself, else by one of its own. */
   async function copy(target: string): Promise<void> {

@@ -46,13 +46,25 @@ function repeat(
   };
 }
 
+/** How long it is kept; absent: for ever. */
+export interface Retention {
+  /** A device without uid, token and tags, after it was last seen. */
+  readonly deviceDays?: number;
+  readonly auditDays?: number;
+}
+
 /** Forgets what is past its time, a piece at a time. */
-function forget(queue: Calls, now: () => number, deviceDays: number | undefined): { stop(): void; waiting(): number } {
+function forget(
+  queue: Calls,
+  now: () => number,
+  { deviceDays, auditDays }: Retention,
+): { stop(): void; waiting(): number } {
   let waiting = 0;
   const { stop } = repeat(SWEEP_EVERY, async (stopped) => {
     while (!stopped() && (await queue.call("sweepPackets", [now(), SWEEP_ROWS])));
     while (!stopped() && (await queue.call("sweepCounters", [now(), SWEEP_ROWS])));
-    while (!stopped() && (await queue.call("sweepAudit", [now(), SWEEP_ROWS])));
+    if (auditDays !== undefined)
+      while (!stopped() && (await queue.call("sweepAudit", [now() - auditDays * DAY, SWEEP_ROWS])));
     while (!stopped() && (await queue.call("sweepRevocations", [now(), SWEEP_ROWS])));
     if (deviceDays !== undefined)
       while (!stopped() && (await queue.call("sweepDevices", [now() - deviceDays * DAY, SWEEP_ROWS, now()])));
@@ -69,15 +81,14 @@ export interface Chores {
   waiting(): number;
 }
 
-/** @param deviceDays undefined: devices are never forgotten */
 export function chores(
   calls: Calls,
   events: LocalEvents,
   hooks: LocalHooks,
   now: () => number,
-  deviceDays: number | undefined,
+  retention: Retention,
 ): Chores {
-  const forgetting = forget(calls, now, deviceDays);
+  const forgetting = forget(calls, now, retention);
   const telling = repeat(SWEEP_EVENTS_EVERY, async (stopped) => {
     await events.sweep(stopped);
     await hooks.sweep(stopped);

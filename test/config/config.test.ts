@@ -49,7 +49,7 @@ t.test("nothing given: the defaults, which are safe", async (t) => {
     origins: ["*"],
   });
   t.match(config.api, { host: "127.0.0.1", port: 11_001, keys: [], insecure: false, metrics: true });
-  t.match(config.storage, { synchronous: "FULL", keep: 10, keepByPrefix: {}, arrivalDays: 30 });
+  t.match(config.storage, { synchronous: "FULL", keep: 10, keepByPrefix: {}, arrivalDays: 30, auditDays: 366 });
   t.equal(config.trustClientUid, false);
   t.same(warnings, []);
   t.same([...new Set(origins.values())], ["default"]);

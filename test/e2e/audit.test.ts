@@ -107,7 +107,7 @@ t.test("without keys nobody is named, the address still is", async (t) => {
   t.notOk("who" in (entries as Fields[])[0]!);
 });
 
-t.test("it is kept for a year, then swept", async (t) => {
+t.test("it is kept for storage.audit_days, then swept", async (t) => {
   const clock = { now: Date.parse("2026-01-01T00:00:00Z") };
   const open = () =>
     openLocalEngine({
@@ -115,6 +115,7 @@ t.test("it is kept for a year, then swept", async (t) => {
       synchronous: "NORMAL",
       keep: { default: 10, prefixes: [] },
       arrivalDays: 30,
+      auditDays: 90,
       now: () => clock.now,
       startThread: withoutThread,
       onFatal: (error) => t.error(error),
@@ -127,7 +128,7 @@ t.test("it is kept for a year, then swept", async (t) => {
     { ...entry, time: clock.now + 86_400_000, who: "ops" },
   ]);
   await engine.close();
-  clock.now += 366.5 * 86_400_000;
+  clock.now += 90.5 * 86_400_000;
   engine = await open();
   t.teardown(() => engine.close());
   const left = await eventually(

@@ -12,7 +12,7 @@ import { HOUR, KEEP, pushId, T } from "./steps.ts";
 const SEEDS = 40;
 const STEPS = 60;
 const NAMES = ["a", "b", "c", "d"];
-const ROOM = { events: 1e9, bytes: 1e12 };
+const ROOM = { events: 1e9, bytes: 1e12, dead: 720 * HOUR };
 const KEPT = 1000 * HOUR;
 
 interface Claim {

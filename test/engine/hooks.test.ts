@@ -9,8 +9,8 @@ import { MIGRATIONS } from "../../src/engine/sqlite/schema.ts";
 import { type Call, type MethodName, type Methods, type Store, store } from "../../src/engine/sqlite/thread.ts";
 import { ARRIVAL_DAYS, HOUR, KEEP, pushId, T } from "./steps.ts";
 
-const ROOM: HookBounds = { events: 1e9, bytes: 1e12 };
 const DAY = 24 * HOUR;
+const ROOM: HookBounds = { events: 1e9, bytes: 1e12, dead: 30 * DAY };
 
 interface Opened {
   call<Name extends MethodName>(name: Name, ...args: Parameters<Methods[Name]>): ReturnType<Methods[Name]>;
@@ -108,7 +108,7 @@ t.test(
   },
 );
 
-t.test("integration 8: a dead letter is forgotten after 30 days", (t) => {
+t.test("integration 8: a dead letter is kept for hooks.keep_dead", (t) => {
   const { call, sweep } = open(t);
   call("want", { ...want, hooks: [hook()] }, false);
   call("noteEvents", packets(5, T), T);
@@ -144,14 +144,14 @@ t.test("where there is no room what happened goes before what is, the oldest fir
     call("connect", { pushId: pushId("c") }, T);
     const before = log();
     t.equal(call("hookDepths")[0]?.waiting, 7);
-    sweep(0, bounds, T);
+    sweep(0, { ...ROOM, ...bounds }, T);
     const { waiting: left = 0, dropped = 0 } = call("hookDepths")[0]!;
     t.equal(left + dropped, 7);
     if (bounds.events === 4) t.strictSame(waiting(), [before[0], before[4], before[5], before[6]]);
     t.ok(waiting().includes(before[0]!) && waiting().includes(before[6]!), "both states");
     t.ok(dropped > 0 && left > 1);
     if (bounds.events === 4) t.equal(log().length, left, "nor does the log keep more");
-    sweep(0, { events: 1, bytes: 1e12 }, T + HOUR);
+    sweep(0, { ...ROOM, events: 1 }, T + HOUR);
     t.strictSame(waiting(), [before[6]], "of states the newest");
     const { events } = call("claimEvents", "main", 10, 1e6, T);
     t.equal(events.length, 1, "and it can be sent");
@@ -164,7 +164,7 @@ t.test("a log that only readers want is bounded too", (t) => {
   call("want", { ...want, log: ["*"], hooks: [] }, false);
   call("noteEvents", packets(10, T), T);
   const all = log();
-  sweep(0, { events: 4, bytes: 1e12 }, T);
+  sweep(0, { ...ROOM, events: 4 }, T);
   t.strictSame(log(), all.slice(6));
   t.end();
 });

@@ -1,6 +1,6 @@
 // The log of what callers have done.
 import type { AuditEntry, AuditQuery } from "../../core/audit.ts";
-import { AUDIT_KEPT, type AuditRow } from "../sqlite/audit.ts";
+import type { AuditRow } from "../sqlite/audit.ts";
 import { Statement } from "./database.ts";
 import type { Turn } from "./turns.ts";
 
@@ -45,7 +45,7 @@ export const auditTable = {
     return found.all(turn, who ?? null, action ?? null, from ?? 0, to ?? most, before ?? most, limit);
   },
 
-  /** Returns whether there may be more. */
-  sweepAudit: async (turn: Turn, now: number, limit: number): Promise<boolean> =>
-    (await sweep.run(turn, now - AUDIT_KEPT, limit)) === limit,
+  /** Forgets what was done before then. Returns whether there may be more. */
+  sweepAudit: async (turn: Turn, before: number, limit: number): Promise<boolean> =>
+    (await sweep.run(turn, before, limit)) === limit,
 };

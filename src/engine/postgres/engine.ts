@@ -14,7 +14,7 @@ import { localHooks } from "../hooks.ts";
 import { localOutbox } from "../jobs.ts";
 import type { Keep } from "../keep.ts";
 import type { LocalEngine } from "../local.ts";
-import { chores } from "../sweep.ts";
+import { chores, type Retention } from "../sweep.ts";
 import { localTestDevices } from "../test-devices.ts";
 import { Carrier } from "./carrier.ts";
 import { openCluster } from "./cluster.ts";
@@ -29,14 +29,13 @@ import { migrate } from "./schema.ts";
 import { Survey } from "./survey.ts";
 import { Turns } from "./turns.ts";
 
-export interface PostgresEngineOptions {
+export interface PostgresEngineOptions extends Retention {
   readonly database: DatabaseOptions;
   /** Names this process to people; it need not be unique. */
   readonly node: string;
   readonly keep: Keep;
   readonly arrivalDays: number;
   readonly vendors?: readonly VendorTraits[];
-  readonly deviceDays?: number;
   /** What SQL functions check: characters of ids and topics, bytes of a message. Those of the node that was started last hold. */
   readonly limits?: { readonly id: number; readonly topic: number; readonly body: number };
   /** Told by how many milliseconds PostgreSQL's clock, by which everything is dated, is ahead of this machine's, when that is news. */
@@ -204,7 +203,7 @@ async function open(options: PostgresEngineOptions): Promise<LocalEngine> {
   await nodes.look();
   if (!nodes.alone()) await broker.live.sessions();
   await sweepGone();
-  const sweeping = chores(turns, events, hooks, now, options.deviceDays);
+  const sweeping = chores(turns, events, hooks, now, options);
   let closing: Promise<void> | undefined;
 
   async function close(): Promise<void> {

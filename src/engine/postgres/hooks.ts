@@ -2,7 +2,6 @@
 // behind it, and the settling of one brings up the next. An endpoint has one owner, the node that claims for it.
 import type { EventQuery, EventType, HookPatterns } from "../../core/events.ts";
 import type { DeadLetter, HookBounds, HookDepth, HookEvent, HookSettlement } from "../../core/hooks.ts";
-import { DAY } from "../../core/time.ts";
 import { Column, Statement } from "./database.ts";
 import type { Owning } from "./nodes.ts";
 import type { Turn } from "./turns.ts";
@@ -15,7 +14,6 @@ const BEHIND = 9e15;
 /** What an event takes on the wire besides key and data, about. */
 const OVERHEAD = 150;
 /** How long a dead letter is kept. */
-const DEAD_KEPT = 30 * DAY;
 /** The row of `hook_sums` that counts the log. */
 const LOG = "";
 /** The whole log is looked through for what nobody waits for so often, milliseconds. */
@@ -407,7 +405,7 @@ export function hookTable(epoch: string, owning: Owning, node: () => number) {
         removeAll.put(turn, hooks, seqs);
         next(turn, rows);
       }
-      if (rows.length === limit || (await oldDead.run(turn, now - DEAD_KEPT, limit)) === limit) return true;
+      if (rows.length === limit || (await oldDead.run(turn, now - most.dead, limit)) === limit) return true;
       return (await dropSome(turn, most, limit)) || (await shortenLog(turn, most, now, limit));
     },
 

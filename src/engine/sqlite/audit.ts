@@ -1,9 +1,6 @@
 // The log of what callers have done.
 import type Database from "better-sqlite3";
 import type { AuditEntry, AuditQuery } from "../../core/audit.ts";
-import { DAY } from "../../core/time.ts";
-
-export const AUDIT_KEPT = 366 * DAY;
 
 export interface AuditRow {
   readonly entry: number;
@@ -42,7 +39,7 @@ export function auditTable(db: Database) {
       const found = who === undefined ? (action === undefined ? all : byAction) : action === undefined ? byWho : byBoth;
       return found.all(who ?? null, action ?? null, from ?? 0, to ?? most, before ?? most, limit);
     },
-    /** Returns whether there may be more. */
-    sweepAudit: (now: number, limit: number): boolean => sweep.run(now - AUDIT_KEPT, limit).changes === limit,
+    /** Forgets what was done before then. Returns whether there may be more. */
+    sweepAudit: (before: number, limit: number): boolean => sweep.run(before, limit).changes === limit,
   };
 }

@@ -2,12 +2,10 @@
 import type Database from "better-sqlite3";
 import type { EventQuery } from "../../core/events.ts";
 import type { DeadLetter, HookBounds, HookDepth } from "../../core/hooks.ts";
-import { DAY } from "../../core/time.ts";
 import { type HookTable, type Row, WAITING } from "./hooks.ts";
 import { LOG, type LogSums } from "./logsums.ts";
 
 /** How long a dead letter is kept. */
-const DEAD_KEPT = 30 * DAY;
 /** What waits longer becomes a row, milliseconds: the bounds of time and room find it there. */
 const LINGER = 10_000;
 /** The whole log is looked through for what nobody waits for so often, milliseconds. */
@@ -168,7 +166,7 @@ export function deadLetters(db: Database, queue: Queue, log: LogSums) {
         bury.run(now, hook, seq);
         queue.discard(hook, seq, key);
       }
-      if (rows.length === limit || oldDead.run(now - DEAD_KEPT, limit).changes === limit) return true;
+      if (rows.length === limit || oldDead.run(now - most.dead, limit).changes === limit) return true;
       return dropSome(most, limit) || shortenLog(most, now, limit);
     },
   };

@@ -198,7 +198,8 @@ export const operate = {
   "config.noVendors": "No vendor is configured",
   "config.noVendorsDo": "Only connected clients are reached. This prints a file with an example of each:",
 
-  "audit.about": "Who changed something here, refused attempts too. Kept for a year.",
+  "audit.about":
+    "Who changed something here, refused attempts too. Kept as long as storage.audit_days says: a year by default.",
   "audit.who": "Who",
   "audit.action": "Action",
   "audit.from": "From",

@@ -189,7 +189,7 @@ export const operateZh: Record<keyof typeof operate, string> = {
   "config.vendors": "厂商配置",
   "config.noVendors": "没有配置厂商",
   "config.noVendorsDo": "只能到达在线客户端。此命令输出各厂商的示例：",
-  "audit.about": "谁更改了什么，包括被拒绝的尝试；保留一年。",
+  "audit.about": "谁更改了什么，包括被拒绝的尝试；保留时长由 storage.audit_days 设定，默认一年。",
   "audit.who": "操作者",
   "audit.action": "操作",
   "audit.from": "自",
