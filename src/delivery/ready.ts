@@ -47,8 +47,10 @@ export class Ready {
         while (to < deliveries.length && to - from < batch && !alone.has(deliveries[to]!.delivery)) to++;
       claimed.next = to;
       this.#length -= to - from;
-      this.#jobs.delete(job);
-      if (to < deliveries.length) this.#jobs.set(job, claimed);
+      const ends = to === deliveries.length;
+      // To the end of the row, unless it is alone in it.
+      if (ends || this.#jobs.size > 1) this.#jobs.delete(job);
+      if (!ends) this.#jobs.set(job, claimed);
       return { note, to: deliveries.slice(from, to) };
     }
     return undefined;

@@ -40,11 +40,14 @@ export class Turns {
   #run(): void {
     this.#scheduled = false;
     const begun = performance.now();
+    const over = (): boolean => performance.now() - begun > SLICE;
     // A step that is added again comes up again, after those of the other lanes.
     for (const step of this.#steps) {
       this.#steps.delete(step);
-      if (step()) this.#steps.add(step);
-      if (performance.now() - begun > SLICE) break;
+      let more = step();
+      while (more && this.#steps.size === 0 && !over()) more = step();
+      if (more) this.#steps.add(step);
+      if (over()) break;
     }
     this.#schedule();
   }

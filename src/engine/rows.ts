@@ -139,13 +139,18 @@ export function packSettlements(results: readonly Settlement[]): PackedSettlemen
   const lists: (readonly string[])[] = [];
   const places = new Map<string, number>();
   const flat: Flat = [];
+  let latest = NO_COUNTERS;
+  let latestPlace = -1;
   function placeOf(counters: readonly string[]): number {
+    if (counters === latest && latestPlace >= 0) return latestPlace;
     const key = counters.join(" ");
     let place = places.get(key);
     if (place === undefined) {
       place = lists.push(counters) - 1;
       places.set(key, place);
     }
+    latest = counters;
+    latestPlace = place;
     return place;
   }
   for (const result of results) {

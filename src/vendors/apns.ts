@@ -1,5 +1,5 @@
 // APNs: https://developer.apple.com/documentation/usernotifications/sending-notification-requests-to-apns
-import { createHash, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
+import { createHash, createPublicKey, hash, type KeyObject, X509Certificate } from "node:crypto";
 import { SignJWT } from "jose";
 import { z } from "zod";
 import { PushError } from "../core/errors.ts";
@@ -150,15 +150,24 @@ interface Push {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** The latest push of each notification: thousands of devices are sent the same one. Valid for a second: Apple counts in those. */
-const pushes = new WeakMap<Notification, { readonly app: ApnsApp; readonly second: number; readonly push: Push }>();
+interface Latest {
+  readonly app: ApnsApp;
+  readonly credential: string;
+  readonly second: number;
+  readonly push: Push;
+}
 
-function push(app: ApnsApp, note: Notification, now: number): Push {
+/** The latest push of each notification: thousands of devices are sent the same one. Valid for a second: Apple counts in those. */
+const pushes = new WeakMap<Notification, Latest>();
+
+/** With all headers but those of one device. */
+function push(app: ApnsApp, note: Notification, credential: string, now: number): Push {
   const second = Math.floor(now / 1000);
   const before = pushes.get(note);
-  if (before !== undefined && before.app === app && before.second === second) return before.push;
-  const made = render(app, note, now);
-  pushes.set(note, { app, second, push: made });
+  if (before?.app === app && before.second === second && before.credential === credential) return before.push;
+  const { body, headers } = render(app, note, now);
+  const made = { body, headers: credential === "" ? headers : { ...headers, authorization: `bearer ${credential}` } };
+  pushes.set(note, { app, credential, second, push: made });
   return made;
 }
 
@@ -218,7 +227,7 @@ function ownHeaders(own: unknown): Readonly<Record<string, string>> {
 
 /** A UUID for one delivery, the same at every try: what Apple's log of deliveries is searched by. */
 function uuidOf(ref: string): string {
-  const hex = createHash("sha256").update(ref).digest("hex");
+  const hex = hash("sha256", ref);
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
@@ -353,15 +362,11 @@ export const apns: Dialect<ApnsApp> = {
   encode(app, note, to, credential, now) {
     const { token, ref } = to[0]!;
     if (!/^[0-9a-f]{1,200}$/i.test(token)) throw new Unsendable("apns: the token is not hexadecimal");
-    const { body, headers } = push(app, note, now);
+    const { body, headers } = push(app, note, credential, now);
     return {
       method: "POST",
       url: `${app.baseUrl}/3/device/${token.toLowerCase()}`,
-      headers: {
-        ...headers,
-        "apns-id": uuidOf(ref),
-        ...(credential === "" ? {} : { authorization: `bearer ${credential}` }),
-      },
+      headers: { ...headers, "apns-id": uuidOf(ref) },
       body,
     };
   },

@@ -6,7 +6,6 @@ import type { Notification } from "../core/notification.ts";
 import { Recent } from "../core/recent.ts";
 import { MINUTE } from "../core/time.ts";
 import type { AppId, Host, Outcome, Quota, Recipient, Trace, Vendor, Weighed, Weight } from "../core/vendor.ts";
-import { isPrivateHost } from "../http/public.ts";
 import { Credentials } from "./credentials.ts";
 import { nameOf, placeOf, sparing } from "./detour.ts";
 import type { Answer, CommonApp, Dialect, HttpReply, HttpRequest, Transport } from "./dialect.ts";
@@ -14,6 +13,7 @@ import { Denied, Unsendable } from "./dialect.ts";
 import { isFields } from "./fields.ts";
 import { nextDay } from "./lifetime.ts";
 import { Line, type Network, Trouble } from "./line.ts";
+import { Places } from "./places.ts";
 import { Preparations } from "./preparations.ts";
 import { weighing } from "./text.ts";
 import { asideOf, type Elsewhere, isAside, Ways, wayOf } from "./ways.ts";
@@ -65,12 +65,17 @@ class Client<App extends CommonApp> {
   readonly #credentials: Credentials<App>;
   readonly #preparations: Preparations<App> | undefined;
   readonly #lines = new Map<string, Line>();
+  readonly #places: Places;
+  /** By app: how many share its line. */
+  readonly #sharing: ReadonlyMap<AppId, number>;
   /** The route that worked for a token, where it was not the first: sandbox tokens cost Apple's patience only once. */
   readonly #detours = new Recent<string, number>(DETOURS);
   /** By app: what is kept with tokens that its credentials do not reach. */
   readonly #asides: ReadonlyMap<AppId, string>;
   readonly #quotas = new Map<AppId, Quota>();
-  readonly #sending = new Set<Promise<unknown>>();
+  #sending = 0;
+  /** Called when nothing is being sent any more. */
+  readonly #rested: (() => void)[] = [];
   /** Counts the requests that peers take turns in. */
   #turn = 0;
   #closed = false;
@@ -78,9 +83,12 @@ class Client<App extends CommonApp> {
   constructor(dialect: Dialect<App>, apps: readonly App[], network: Network) {
     this.#dialect = dialect;
     this.#network = network;
+    this.#places = new Places(dialect.name);
     this.#apps = new Map(apps.map((app) => [app.app, app]));
     this.#configured = apps;
     this.#asides = new Map(apps.map((app) => [app.app, asideOf([app])]));
+    const sharers = (account: string) => [...this.#apps.values()].filter((other) => other.account === account).length;
+    this.#sharing = new Map([...this.#apps].map(([name, { account }]) => [name, sharers(account)]));
     this.#probing = { ...dialect.transport, connections: 1, streams: Math.min(dialect.transport.streams, PROBES) };
     this.#preparations = dialect.preparing && new Preparations(dialect.preparing);
     const exchange = (app: App) => async (request: HttpRequest) => {
@@ -98,8 +106,8 @@ class Client<App extends CommonApp> {
     if (app === undefined) return all(to, { kind: "refused", reason: `${name}: ${appId} is not configured` });
     if (to.some(({ detour }) => isAside(detour))) return this.#sparingAside(app, note, to, now);
     if (this.#dialect.home !== undefined) return this.#toHomes(app, note, to, now);
-    const outcomes = await this.#all(batches(to, batch).map((some) => this.#deliver(app, note, some, now)));
-    return outcomes.length === 1 ? outcomes[0]! : outcomes.flat();
+    if (to.length <= batch) return await this.#awaited(this.#deliver(app, note, to, now));
+    return (await this.#all(batches(to, batch).map((some) => this.#deliver(app, note, some, now)))).flat();
   }
 
   weigh(appId: AppId, note: Notification, now: number): Weighed {
@@ -193,19 +201,24 @@ class Client<App extends CommonApp> {
     return (await this.#all(counted)).flat();
   }
 
-  /** Closing waits for these. None of them rejects. */
-  async #all<T>(requests: readonly Promise<T>[]): Promise<readonly T[]> {
-    const sending = Promise.all(requests);
-    this.#sending.add(sending);
-    const results = await sending;
-    this.#sending.delete(sending);
-    return results;
+  #all<T>(requests: readonly Promise<T>[]): Promise<readonly T[]> {
+    return this.#awaited(Promise.all(requests));
+  }
+
+  /** Closing waits for it. */
+  async #awaited<T>(request: Promise<T>): Promise<T> {
+    this.#sending++;
+    try {
+      return await request;
+    } finally {
+      if (--this.#sending === 0) for (const rested of this.#rested.splice(0)) rested();
+    }
   }
 
   /** Waits for what is being sent, which timeouts bound. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all(this.#sending);
+    if (this.#sending > 0) await new Promise<void>((resolve) => this.#rested.push(resolve));
     await Promise.all([...this.#lines.values()].map((line) => line.close()));
     this.#lines.clear();
   }
@@ -398,7 +411,9 @@ class Client<App extends CommonApp> {
     probing = false,
   ): Promise<readonly Told[]> {
     const begun = performance.now();
-    const credential = await this.#credentials.get(app, now);
+    // Known at once, it is not waited for: each wait of a request holds memory that thousands in flight hold together.
+    const held = this.#credentials.get(app, now);
+    const credential = typeof held === "string" ? held : await held;
     const answers = await this.#exchange(app, note, to, credential, now, probing);
     const first = answers.find(unsettled);
     if (first === undefined) return answers as readonly Told[];
@@ -422,9 +437,10 @@ class Client<App extends CommonApp> {
     probing: boolean,
   ): Promise<readonly Answer[]> {
     const transport = probing ? this.#probing : this.#dialect.transport;
-    const prepared = await this.#preparations?.get(app, note, to, credential, now, (request) =>
+    const preparing = this.#preparations?.get(app, note, to, credential, now, (request) =>
       this.#line(app, request.url, transport, probing).ask(app.app, request),
     );
+    const prepared = preparing === undefined ? undefined : await preparing;
     if (typeof prepared === "object") return all(to, prepared);
     const request = this.#encode(app, note, to, credential, now, prepared);
     const line = this.#line(app, request.url, transport, probing);
@@ -477,19 +493,14 @@ class Client<App extends CommonApp> {
   }
 
   #line(app: CommonApp, url: string, transport: Transport, probing = false): Line {
-    const { origin, hostname } = new URL(url);
-    const publicOnly = app.publicOnly === true;
-    if (publicOnly && isPrivateHost(hostname))
-      throw new Unsendable(`${this.#dialect.name}: ${hostname} is not a public address`);
-    const key = `${origin} ${app.account} ${publicOnly} ${app.vouched === true} ${probing}`;
+    const { origin, key } = this.#places.of(app, url, probing);
     let line = this.#lines.get(key);
-    if (line?.hopeless === true) {
-      this.#lines.delete(key);
-      void line.close();
-      line = undefined;
-    }
-    if (line === undefined) line = new Line(origin, transport, app, this.#network, this.#sharers(app));
-    else this.#lines.delete(key);
+    const hopeless = line?.hopeless === true;
+    // The order is that of the latest use, which matters only when there are many.
+    if (line !== undefined && !hopeless && this.#lines.size < LINES / 2) return line;
+    this.#lines.delete(key);
+    if (hopeless) void line?.close();
+    if (line === undefined || hopeless) line = new Line(origin, transport, app, this.#network, this.#sharers(app));
     this.#lines.set(key, line);
     if (this.#lines.size > LINES) this.#closeIdle();
     return line;
@@ -504,8 +515,7 @@ class Client<App extends CommonApp> {
 
   /** How many apps share the line: one whose requests hang takes no more than its part. Routes differ in account, not in app. */
   #sharers({ app }: CommonApp): number {
-    const account = this.#apps.get(app)?.account;
-    return [...this.#apps.values()].filter((other) => other.account === account).length;
+    return this.#sharing.get(app) ?? 0;
   }
 
   /** The next request goes by new connections; what is under way on these is waited for. */

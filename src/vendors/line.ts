@@ -224,14 +224,14 @@ function exchange(
     const chunks: Buffer[] = [];
     let size = 0;
     let status = 0;
-    let headers: Record<string, string> = {};
+    const headers: Record<string, string> = {};
     let controller: Dispatcher.DispatchController | undefined;
     let over = false;
     const end = (error?: Error) => {
       over = true;
       clearTimeout(timer);
       if (error) reject(error);
-      else resolve({ status, headers, body: Buffer.concat(chunks).subarray(0, BODY_LIMIT).toString() });
+      else resolve({ status, headers, body: chunks.length === 0 ? "" : textOf(chunks) });
     };
     // undici bounds the wait for the headers and between two pieces of the body, not the whole.
     const timer = setTimeout(() => {
@@ -246,12 +246,10 @@ function exchange(
       },
       onResponseStart(_, code, fields) {
         status = code;
-        headers = Object.fromEntries(
-          Object.entries(fields).map(([name, value]) => [
-            name,
-            Array.isArray(value) ? value.join(", ") : (value ?? ""),
-          ]),
-        );
+        for (const name of Object.keys(fields)) {
+          const value = fields[name];
+          headers[name] = Array.isArray(value) ? value.join(", ") : (value ?? "");
+        }
       },
       onResponseData(_, chunk) {
         if (over) return;
@@ -282,6 +280,8 @@ function exchange(
     }
   });
 }
+
+const textOf = (chunks: readonly Buffer[]): string => Buffer.concat(chunks).subarray(0, BODY_LIMIT).toString();
 
 /** undici's and Node's codes say what happened; their texts may quote what was sent. */
 function codeOf(error: Error): string {
