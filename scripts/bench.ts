@@ -17,6 +17,14 @@ import { registering } from "./bench/registering.ts";
 import { LOAD_CORE, type Running, root, type ServerName, start, stopAll, tools } from "./bench/servers.ts";
 import { add, HEAD, limit, median, put, rows, short } from "./bench/table.ts";
 
+const HELP = `npm run bench -- [rows]
+  Rows: topic topic50 memory register device login hanging scan apns hooks import pages console broadcast; all without a name.
+  before: only where it is named, with BEFORE=<directory of an earlier version>: processor time per operation, by turns with it.
+npm run bench -- --engine postgres [rows]
+  Rows: fanout kept claims hello nodes live standby; move only where it is named.
+npm run bench -- --turns
+  The longest turn of the main loop per call and timer; SESSIONS, ONLY and EVENTS change it.
+Variables: ROUNDS (3), DEVICES (1,000,000), NOTIFICATIONS (60,000), CONNECTIONS. What was measured: scripts/README.md`;
 const ROUNDS = Number(process.env["ROUNDS"] ?? 3);
 const FRAME_PUSH = 'json={"text":"hello"}';
 
@@ -188,8 +196,12 @@ async function compare(
 
 const { values: flags, positionals: only } = parseArgs({
   allowPositionals: true,
-  options: { engine: { type: "string", default: "sqlite" }, turns: { type: "boolean" } },
+  options: { engine: { type: "string", default: "sqlite" }, turns: { type: "boolean" }, help: { type: "boolean" } },
 });
+if (flags.help) {
+  console.log(HELP);
+  process.exit();
+}
 if (flags.turns) await (await import("./bench/turns.ts")).turns();
 const wanted = (name: string) => only.length === 0 || only.includes(name);
 
