@@ -1,10 +1,10 @@
 // A PostgreSQL and its synchronous standby: killed, replaced by each other, stood still. Nothing is synced to disk, since only processes end.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { Client } from "pg";
+import { freePort } from "../../src/http/uws/listeners.ts";
 import { newDirectory, programs, somebody } from "../../test/support/postgres.ts";
 
 const USER = "test";
@@ -30,16 +30,6 @@ export interface FailOver {
   /** Epoch milliseconds: when the primary was killed, and when the standby had been promoted. */
   readonly at: number;
   readonly back: number;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  return await new Promise((resolve) => {
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { readonly port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 /** What a process has started, and what that has. */
@@ -80,13 +70,13 @@ export class Pair {
     const directory = newDirectory();
     const made = ["-D", join(directory, "data"), "-U", USER, "-A", "trust", "-N", "-E", "UTF8", "--locale=C"];
     execFileSync(join(bin, "initdb"), made, { ...pair.#owner, cwd: directory, stdio: "ignore" });
-    pair.#primary = await pair.#run(directory, await freePort());
+    pair.#primary = await pair.#run(directory, (await freePort("127.0.0.1", 0)).port);
     const client = new Client({ connectionString: pair.#urlOf([pair.#primary.port], "postgres") });
     await client.connect();
     await client.query("SET synchronous_commit = off"); // there is no standby yet
     await client.query(`CREATE DATABASE ${DATABASE} TEMPLATE template0`);
     await client.end();
-    await pair.#addStandby(await freePort());
+    await pair.#addStandby((await freePort("127.0.0.1", 0)).port);
     return pair;
   }
 

@@ -1,12 +1,11 @@
 // Answers of the API as people read them: a name and a value in each line, lists of records as a table.
+import { isObject } from "../core/object.ts";
 import { printable } from "../core/printable.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
-const isRecord = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 const isRecords = (value: unknown): value is readonly Fields[] =>
-  Array.isArray(value) && value.length > 0 && value.every(isRecord);
+  Array.isArray(value) && value.length > 0 && value.every(isObject);
 
 /** A moment stands twice in an answer: people read the text. */
 const shownNames = (record: Fields): readonly string[] =>

@@ -1,9 +1,11 @@
 // Reads the configuration: flags before environment before file before defaults. Every problem is found in one go, each with its
 // place and with what to write instead. What comes out is complete, checked and frozen.
+
 import { readFileSync, statSync } from "node:fs";
 import { isIP } from "node:net";
 import { dirname, resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
+import { isObject } from "../core/object.ts";
 import { isReadable, secretBytes } from "../core/secret.ts";
 import { similar } from "../core/similar.ts";
 import { askProblems } from "./ask.ts";
@@ -51,9 +53,7 @@ export type Reading =
     };
 
 type Table = Readonly<Record<string, unknown>>;
-const isTable = (value: unknown): value is Table =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-const isTables = (value: unknown): value is readonly Table[] => Array.isArray(value) && value.every(isTable);
+const isTables = (value: unknown): value is readonly Table[] => Array.isArray(value) && value.every(isObject);
 
 /** Collects while the sources are read. */
 interface Draft {
@@ -121,7 +121,7 @@ function readFile(file: string, draft: Draft): void {
   };
   for (const [key, value] of Object.entries(document)) {
     if (sections.some((name) => name === key || name.startsWith(`${key}.`))) {
-      if (isTable(value)) readSection(key, value, file, at, draft);
+      if (isObject(value)) readSection(key, value, file, at, draft);
       else
         draft.problems.push(
           `${at([key])}: ${key} is a section; write [${key}] on a line of its own and its settings below`,
@@ -135,7 +135,7 @@ type At = (path: Path) => string;
 function readSection(section: string, table: Table, file: string, at: At, draft: Draft): void {
   for (const [key, value] of Object.entries(table)) {
     const inner = `${section}.${key}`;
-    if (sections.includes(inner) && isTable(value)) readSection(inner, value, file, at, draft);
+    if (sections.includes(inner) && isObject(value)) readSection(inner, value, file, at, draft);
     else readKey(section, key, value, file, at, draft);
   }
 }
@@ -145,10 +145,10 @@ function readKey(section: string, key: string, value: unknown, file: string, at:
   const row = rows.find((candidate) => candidate.section === section && candidate.key === key);
   if (row !== undefined) {
     take(row, besideFile(row, value, dirname(file)), at(path), draft, (rest) => at([...path, ...rest]));
-  } else if (section === "vendors" && (isTable(value) || isTables(value))) readVendor(key, value, at, draft);
+  } else if (section === "vendors" && (isObject(value) || isTables(value))) readVendor(key, value, at, draft);
   else
     draft.problems.push(
-      `${at(path)}: unknown ${isTable(value) ? "section" : "setting"} ${path.join(".")}${otherName(section, key)}`,
+      `${at(path)}: unknown ${isObject(value) ? "section" : "setting"} ${path.join(".")}${otherName(section, key)}`,
     );
 }
 
@@ -162,7 +162,7 @@ function besideFile({ setting: { beside } }: Row, value: unknown, directory: str
 
 /** `[[vendors.NAME]]`: which names and keys there are is known to those who speak to the vendors. */
 function readVendor(vendor: string, value: Table | readonly Table[], at: At, draft: Draft): void {
-  if (isTable(value)) {
+  if (isObject(value)) {
     draft.problems.push(
       `${at(["vendors", vendor])}: vendors.${vendor} is a list, of one entry per app; write [[vendors.${vendor}]]`,
     );

@@ -1,5 +1,7 @@
 // A notification is what a person sees. One id follows it through every channel and back in the statistics.
+
 import { PushError } from "./errors.ts";
+import { isObject } from "./object.ts";
 
 export type NotificationId = string;
 
@@ -148,10 +150,6 @@ export function checkShown(content: NotificationContent): void {
     "notification has nothing to show: give android.title for Android and browsers, apn.alert for Apple" +
       (misplaced.length === 0 ? "" : ` (${misplaced.join(" and ")} at its top is read by nobody)`),
   );
-}
-
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function optionalObject(value: unknown, field: string): Readonly<Record<string, unknown>> | undefined {

@@ -1,6 +1,8 @@
 // What a token's claims must look like (RFC 7519), and what is made of them.
+
 import { PUSH_ID_MIN, type PushId, type Uid } from "../core/device.ts";
 import { LEEWAY, type Login, type LoginFault } from "../core/login.ts";
+import { isObject } from "../core/object.ts";
 
 export interface Expected {
   /** "": any. */
@@ -26,9 +28,6 @@ function excerpt(value: unknown): string {
   const text = JSON.stringify(value) ?? "undefined";
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }
-
-export const isObject = (value: unknown): value is Claims =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 const isTime = (value: unknown): value is number =>
   typeof value === "number" && Number.isFinite(value) && value >= 0 && value <= 1e11;

@@ -1,7 +1,9 @@
 // Reads a client's token: a JWT in its compact form (RFC 7515, 7519), signed by a key of the configuration or of the issuer's JWKS.
+
 import { ALGORITHMS, type Algorithm, type Login, type LoginFault, type TokenReader } from "../core/login.ts";
+import { isObject } from "../core/object.ts";
 import { isAlgorithm, isSigned, type Key, publicKey, secretKey } from "./algorithms.ts";
-import { type Claims, type Expected, invalid, isObject, loginOf, termFault } from "./claims.ts";
+import { type Claims, type Expected, invalid, loginOf, termFault } from "./claims.ts";
 import type { Jwks } from "./jwks.ts";
 
 /** Characters of the longest token. */

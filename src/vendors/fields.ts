@@ -5,8 +5,10 @@
 //
 // and are merged last into the vendor's message, objects member by member: the notification's win over the entry's, and these
 // over ours. Whom a message goes to, and what authorises it, are not part of it. Each dialect says into what they are merged.
+
 import { isExactNumber } from "../core/exact.ts";
 import type { Notification } from "../core/notification.ts";
+import { isObject } from "../core/object.ts";
 import { Unsendable } from "./dialect.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
@@ -29,7 +31,7 @@ export function merge(under: Fields, over: Fields): Fields {
 }
 
 export function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !isExactNumber(value);
+  return isObject(value) && !isExactNumber(value);
 }
 
 /** The fields with every member a text, for the vendors that carry nothing else: what is none becomes JSON. */

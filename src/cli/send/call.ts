@@ -1,5 +1,7 @@
 // What is on the command line of `send`, made into a call of the API. Every problem is collected, so that all are told at once.
+
 import { DURATIONS, milliseconds } from "../../core/duration.ts";
+import { isObject } from "../../core/object.ts";
 
 /** The flags and the argument, as Commander gives them and with standard input read. */
 export interface Given {
@@ -159,9 +161,6 @@ export function contentOf({ title, message, sound, id, ...given }: Given, proble
 
 const defined = (fields: Fields): Fields =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-
-const isObject = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 export function whole(flag: string, text: string | undefined, least: number, most: number, problems: Problems) {
   if (text === undefined) return undefined;

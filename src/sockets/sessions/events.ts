@@ -1,9 +1,11 @@
 // What a client says, parsed and checked into typed commands. What does not fit is no command at all: it changes nothing, and the
 // client is told so (D2, D19, README 4.12).
+
 import type { ArrivalEvidence } from "../../core/arrival.ts";
 import type { PushId, Token, Uid } from "../../core/device.ts";
 import { PUSH_ID_MIN } from "../../core/device.ts";
 import { randomId } from "../../core/id.ts";
+import { isObject } from "../../core/object.ts";
 import type { PacketId } from "../../core/packet.ts";
 import { PLAIN, type Traits } from "../../core/traits.ts";
 import type { Refusal, RefusalCode } from "./refusals.ts";
@@ -343,7 +345,5 @@ export const identifier = (value: unknown, longest: number): string | undefined 
   Number.isSafeInteger(value) ? String(value) : text(value, longest);
 
 export function record(value: unknown): Readonly<Record<string, unknown>> | undefined {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : undefined;
+  return isObject(value) ? value : undefined;
 }
