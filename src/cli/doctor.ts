@@ -9,7 +9,6 @@ import { type Config, domainsOf, listeners, places } from "../config/index.ts";
 import { taught } from "./chinese/messages.ts";
 import { readsChinese } from "./chinese.ts";
 import { type Cli, configured, everything, failed, ok } from "./command.ts";
-import { clocks } from "./doctor/clock.ts";
 
 interface Finding {
   readonly part: string;
@@ -25,6 +24,8 @@ export function addDoctor(cli: Cli): void {
     "look at this machine: files, clock, disk, ports, certificates, credentials",
     everything,
     async ({ config, warnings }, _given, self) => {
+      // Not before it is needed: Node loads all it has for HTTP/2 with it.
+      const { clocks } = await import("./doctor/clock.ts");
       const findings = [
         files(),
         disk(resolve(config.data)),

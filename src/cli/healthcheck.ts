@@ -1,5 +1,4 @@
 // The command `healthcheck`: is the server of this configuration well?
-import { healthy } from "../app/health.ts";
 import { type Cli, configured, failed, ok } from "./command.ts";
 
 export function addHealthcheck(cli: Cli): void {
@@ -15,6 +14,8 @@ export function addHealthcheck(cli: Cli): void {
     "ask the server of this configuration whether it is well: exit code 0 or 1",
     (row) => reach.has(row.name),
     async ({ config }) => {
+      // Not before it is needed: Node loads all it has for HTTP with it.
+      const { healthy } = await import("../app/health.ts");
       const answer = await healthy(config.api);
       (answer.well ? host.out : host.err)(`${answer.text}\n`);
       return answer.well ? ok : failed;

@@ -1,5 +1,4 @@
 // The command `serve`: its flags and log. How the server runs is in serve/run.ts.
-import { createLog } from "../app/log.ts";
 import { toldSupervisor } from "../app/supervisor.ts";
 import { version } from "../app/version.ts";
 import { type Cli, configured, everything, failed, readEverything } from "./command.ts";
@@ -7,6 +6,8 @@ import { type Cli, configured, everything, failed, readEverything } from "./comm
 export function addServe(cli: Cli): void {
   const { host } = cli;
   configured(cli, "serve", "start the server", everything, async ({ config, origins, warnings }, given) => {
+    // Not before they are needed: the other commands load neither the log nor the network's addon.
+    const { createLog } = await import("../app/log.ts");
     const { log, flushNow, close } = createLog(config.logLevel, { text: host.terminal });
     host.onCrash((error) => {
       log.fatal({ err: error }, "a bug ended pushbox");
@@ -14,7 +15,6 @@ export function addServe(cli: Cli): void {
       return failed;
     });
     const supervisor = toldSupervisor(host.env, (text) => log.warn(text));
-    // Not before it is needed: the other commands do not load the network's addon.
     const { serve } = await import("./serve/run.ts");
     const code = await serve({
       version,
