@@ -64,15 +64,24 @@ const child = spawn(
     },
   },
 );
-for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+let told = false;
+for (const signal of ["SIGTERM", "SIGHUP"]) {
+  process.on(signal, () => {
+    told ||= signal === "SIGTERM";
+    child.kill(signal);
+  });
+}
 // Ctrl-C at a terminal reaches every process there; passed on as well it would be the second one, which ends a server at once.
 process.on("SIGINT", () => {
   if (!process.stdin.isTTY) child.kill("SIGINT");
 });
 // npm ends without its scripts when it is told to: a server that went on alone would keep the ports.
 const parent = process.ppid;
-setInterval(() => {
-  if (process.ppid !== parent) child.kill("SIGTERM");
+const orphaned = setInterval(() => {
+  if (process.ppid === parent) return;
+  clearInterval(orphaned);
+  // Once in all: the second one ends a server at once.
+  if (!told) child.kill("SIGTERM");
 }, 500).unref();
 child.on("error", (error) => {
   process.stderr.write(`pushbox: cannot start ${binary}: ${error.message}\n`);
