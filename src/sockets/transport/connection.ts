@@ -6,7 +6,7 @@ import type { Peer } from "./peers.ts";
 import { type Form, formOf, Polling } from "./polling.ts";
 import type { Reply } from "./reply.ts";
 import type { EngineRequest } from "./request.ts";
-import type { Receiver, Socket } from "./socket.ts";
+import type { Probe, Receiver, Socket } from "./socket.ts";
 import type {
   CloseReason,
   Connection,
@@ -18,6 +18,8 @@ import type {
 } from "./types.ts";
 
 const TOO_BIG = 1009;
+/** Why a connection ends whose client is there and has done nothing wrong: one that is moving to a websocket is told once it has. */
+const STAY_TOLD: ReadonlySet<CloseReason> = new Set(["forced close", "timeout", "server shutting down"]);
 
 /** What a connection needs of the server it is on. */
 export interface Host<T> {
@@ -54,6 +56,8 @@ export interface Host<T> {
   gone(client: Client<T>, reason: CloseReason, post: Reply | undefined): void;
   /** What it finds with its next poll though it is gone. */
   sayLater(client: Client<T>, form: Form, packets: readonly EnginePacket[]): void;
+  /** Ends a websocket whose session is over when its time to move is. */
+  endLater(probe: Probe): void;
   /** At the end of this turn. */
   answerLater(client: Client<T>): void;
   closeLater(client: Client<T>, reason: CloseReason): void;
@@ -488,9 +492,12 @@ export class Client<T> implements Connection<T>, Receiver {
     else ws?.end();
     if (polling !== undefined) {
       this.#server.cameBack(this, polling);
-      if (reason === "flood") polling.probe?.cut();
+      const { probe } = polling;
+      if (reason === "flood") probe?.cut();
       const later = reason === "forced close" || farewell === "6";
       const unsaid = polling.end(farewell, later);
+      if (probe !== undefined && STAY_TOLD.has(reason) && probe.leave()) this.#server.endLater(probe);
+      else probe?.end();
       if (later) this.#server.sayLater(this, polling.form, unsaid);
       for (const room of polling.rooms) this.#server.rooms.remove(room, this);
     }

@@ -123,7 +123,6 @@ export class Polling {
     if (apart && this.#poll !== undefined && this.#waiting.length > 0) this.#answer();
     this.#waiting.push(farewell);
     if (this.#poll !== undefined) this.#answer();
-    this.probe?.end();
     return this.take();
   }
 }

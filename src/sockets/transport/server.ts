@@ -47,6 +47,9 @@ const FAREWELL_WAITS = 10_000;
 const IDLE_MIN = 8;
 const IDLE_MAX = 960;
 
+/** So many clients may be pinged in one tick. */
+const PINGS_TOGETHER = 100;
+
 /** The unfinished bodies of POSTs, all together and those of one address, may take so many times `maxPayload`. */
 const BODIES_IN_ALL = 64;
 const BODIES_PER_ADDRESS = 8;
@@ -110,6 +113,7 @@ export class Server<T> implements Gateway<T>, Host<T> {
   readonly #toLookAt = new Set<Client<T>>();
   #stamps = 0;
   readonly #farewells = new Map<string, Farewell>();
+  readonly #leaving = new Set<Probe>();
   readonly #debug: Debug;
   /** Those closed because of a limit; the text, and the last one's address. */
   readonly #cut: Tally<string, string>;
@@ -242,9 +246,13 @@ export class Server<T> implements Gateway<T>, Host<T> {
 
   // ---- what a client needs
 
-  /** The tick that counts as its last ping: somewhat in the past, so that clients that came together are pinged apart. */
+  /**
+   * The tick that counts as its last ping: with many clients somewhat in the past, so that those that came together are pinged apart.
+   * A few are pinged when they were told they would be.
+   */
   firstPing(): number {
-    return this.clock.now - Math.floor((Math.random() * this.#pingEvery) / 4);
+    const apart = Math.min(this.#pingEvery / 4, this.#sessions.size / PINGS_TOGETHER);
+    return this.clock.now - Math.floor(Math.random() * apart);
   }
 
   /** The client is open: says so to it and to the application. A poll that brought it here is answered by this. */
@@ -286,6 +294,10 @@ export class Server<T> implements Gateway<T>, Host<T> {
     if (packets.length === 0) return;
     const dueAt = this.clock.now + this.clock.ticks(FAREWELL_WAITS);
     this.#farewells.set(client.sid, { revision: client.revision, form, packets, dueAt });
+  }
+
+  endLater(probe: Probe): void {
+    this.#leaving.add(probe);
   }
 
   answerLater(client: Client<T>): void {
@@ -372,6 +384,11 @@ export class Server<T> implements Gateway<T>, Host<T> {
     for (const [sid, { dueAt }] of this.#farewells) {
       if (now < dueAt || this.#pace.over()) break; // oldest first
       this.#farewells.delete(sid);
+    }
+    for (const probe of this.#leaving) {
+      if ((now < probe.dueAt && probe.open) || this.#pace.over()) break; // oldest first, or nearly
+      this.#leaving.delete(probe);
+      probe.end();
     }
     this.roster.sweep(performance.now());
     // A round of many connections takes several turns; the next one begins when it is done.

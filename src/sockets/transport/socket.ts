@@ -51,6 +51,7 @@ export class Probe implements Receiver {
   readonly #client: Probed;
   readonly dueAt: number;
   #ws: Socket | undefined = undefined;
+  #left = false;
   probed = false;
 
   constructor(client: Probed, dueAt: number) {
@@ -68,7 +69,7 @@ export class Probe implements Receiver {
       this.probed = true;
       ws.send("3probe");
       this.#client.polling?.flush();
-    } else if (text === "5") {
+    } else if (text === "5" && !this.#left) {
       this.#client.upgrade(ws);
     } else {
       this.end();
@@ -92,6 +93,19 @@ export class Probe implements Receiver {
   closed(): void {
     this.#ws = undefined;
     if (this.#client.polling?.probe === this) this.#client.polling.probe = undefined;
+  }
+
+  /**
+   * The session is over, but its client is moving and polls no more: it would not hear of that before its heartbeat fails. So the
+   * websocket stays until it has moved. False: there is nothing to wait for.
+   */
+  leave(): boolean {
+    this.#left = this.probed && this.#ws !== undefined;
+    return this.#left;
+  }
+
+  get open(): boolean {
+    return this.#ws !== undefined;
   }
 
   end(): void {

@@ -3,7 +3,8 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { connect } from "node:net";
 import t from "tap";
-import { echo, Poller, pending, quick, raw, serve, sidOf, talk, Ws } from "./harness.ts";
+import { Server } from "../../../src/sockets/transport/server.ts";
+import { defaults, echo, Poller, pending, quick, raw, serve, sidOf, talk, Ws } from "./harness.ts";
 
 const decoded3 = (payload: string) => {
   const colon = payload.indexOf(":");
@@ -203,6 +204,11 @@ t.test("EIO 8: a revision 4 client is pinged, lives while it answers, and is clo
   t.equal(served.gateway.counters.closedPingTimeout, 1);
 });
 
+t.test("a few clients are pinged when they were told they would be", async (t) => {
+  const gateway = new Server(defaults, echo);
+  for (let i = 0; i < 100; i++) t.equal(gateway.firstPing(), gateway.clock.now);
+});
+
 t.test("EIO 8: the same on polling", async (t) => {
   const served = await serve(t, echo, quick);
   const poller = await Poller.open(served, 4);
@@ -378,6 +384,29 @@ t.test("a probe that says anything else, or nothing in time, is closed; polling 
     const again = await probe(poller);
     t.equal(await again.send("5", "4here").next(), "4here", "and a second attempt succeeds");
   }
+});
+
+t.test("a client that moves to a websocket while its session ends is told when it has moved", async (t) => {
+  const served = await serve(t, echo, { upgradeTimeout: 60_000 });
+  const poller = await Poller.open(served, 4);
+  const ws = await probe(poller); // from here on it polls no more
+  for (const connection of served.gateway.connections()) connection.close();
+  t.equal(served.gateway.size, 0);
+  let closed = false;
+  void ws.closed.then(() => {
+    closed = true;
+  });
+  t.equal(await poller.get(), "1", "one that comes back to polling hears it there");
+  for (let i = 0; i < 5; i++) t.equal(await poller.status(), 400); // a closing frame had time to come
+  t.equal(closed, false);
+  t.equal(await ws.send("5", "4hello").closed, 1005);
+});
+
+t.test("one that never says that it has moved is not waited for", async (t) => {
+  const served = await serve(t, echo, { upgradeTimeout: 3000 });
+  const ws = await probe(await Poller.open(served, 4));
+  for (const connection of served.gateway.connections()) connection.close();
+  t.equal(await ws.closed, 1005);
 });
 
 t.test("EIO 10: a second websocket for a sid is closed; the session lives", async (t) => {
