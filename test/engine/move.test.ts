@@ -151,9 +151,34 @@ else {
     const device = await before.devices.get([pushId("zero")], T);
     await before.close();
     await moveToPostgres(moving(dataDir));
+    const customer = new Client({ connectionString: url });
+    await customer.connect();
+    t.teardown(() => customer.end());
+    const pushed: string[] = [];
+    // For years: the tests' time is ahead of PostgreSQL's.
+    const pushIn = async (schema: string): Promise<void> => {
+      const { rows } = await customer.query(
+        `SELECT ${schema}.push('by-sql-${pushed.length}', '1', 157680000000) AS id`,
+      );
+      pushed.push((rows as { id: string }[])[0]!.id);
+    };
+    await pushIn("pushbox");
+    // A schema that got its name otherwise, or by an earlier version's move.
+    await customer.query("ALTER SCHEMA pushbox RENAME TO renamed");
+    const first = { node: "first", database: { url, schema: "renamed" }, now: () => T + 10 };
+    await (await openPostgresEngine({ ...options, ...first })).close();
+    await pushIn("renamed");
+    await customer.query("ALTER SCHEMA renamed RENAME TO pushbox");
     const engine = await shared(t, T + 20);
     t.teardown(() => engine.close());
+    await pushIn("pushbox");
     t.same(await engine.devices.get([pushId("zero")], T), device);
+    const kept = await customer.query("SELECT id FROM pushbox.packets WHERE channel LIKE '%by-sql-%' ORDER BY seq");
+    t.match(
+      kept.rows.map((row: { id: string }) => row.id),
+      pushed,
+      "SQL functions too",
+    );
     t.equal(await engine.devices.count(), 300);
     const again = await engine.broker.backlog(topicChannel("room"), { after: "p25" }, 100_000, T, place.epoch);
     t.same(

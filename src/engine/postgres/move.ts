@@ -12,7 +12,7 @@ import { State } from "../sqlite/state.ts";
 import { store } from "../sqlite/thread.ts";
 import { connect, type DatabaseOptions, explain, Statement, type Tx, type Value } from "./database.ts";
 import { refuseRunning } from "./nodes.ts";
-import { migrate, PER_TURN, storedVersion, VERSION } from "./schema.ts";
+import { migrate, nameOwnSchema, PER_TURN, storedVersion, VERSION } from "./schema.ts";
 
 export interface Moving {
   readonly dataDir: string;
@@ -190,6 +190,7 @@ export async function moveToPostgres({ dataDir, database, now, onProgress }: Mov
     await client.query("BEGIN");
     await client.query(`DROP SCHEMA IF EXISTS ${database.schema} CASCADE`);
     await client.query(`ALTER SCHEMA ${schema} RENAME TO ${database.schema}`);
+    await nameOwnSchema(client, database.schema);
     await client.query("SET LOCAL synchronous_commit = on");
     await client.query("COMMIT");
     await client.query("SELECT set_config('search_path', $1, false)", [database.schema]);

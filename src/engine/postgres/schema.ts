@@ -513,6 +513,7 @@ export async function migrate(client: Client, schema: string): Promise<string> {
     refuseNewer(schema, major);
     for (const step of MIGRATIONS.slice(format)) await client.query(step);
     if (format < FORMAT) await client.query("UPDATE meta SET major = $1, format = $2", [MAJOR, FORMAT]);
+    await nameOwnSchema(client, schema);
     const trouble = await rightsTrouble(client, schema);
     if (trouble !== undefined) throw new PushError("unavailable", trouble);
     const { epoch } = await readMeta(client);
@@ -522,6 +523,24 @@ export async function migrate(client: Client, schema: string): Promise<string> {
     await client.query("ROLLBACK").catch(() => {});
     throw error;
   }
+}
+
+/**
+ * Functions name the schema in which they look, since others call them too. One that got its name later, as by `move`, would have them look in
+ * one that is not there, or is somebody else's.
+ */
+export async function nameOwnSchema(client: Client, schema: string): Promise<void> {
+  const path = `${schema}, pg_temp`;
+  await client.query(`DO $$
+    DECLARE found regprocedure;
+    BEGIN
+      FOR found IN SELECT p.oid FROM pg_proc p, unnest(p.proconfig) AS setting
+        WHERE p.pronamespace = to_regnamespace('${schema}') AND setting LIKE 'search_path=%' AND setting <> 'search_path=${path}'
+          AND pg_has_role(p.proowner, 'USAGE')
+      LOOP
+        EXECUTE format('ALTER FUNCTION %s SET search_path = ${path}', found);
+      END LOOP;
+    END $$`);
 }
 
 const MADE = MIGRATIONS.flatMap((text) => [...text.matchAll(/CREATE (?:UNLOGGED )?(?:TABLE|SEQUENCE) (\w+)/g)]).map(
