@@ -231,7 +231,7 @@ function Known({ told, reload }: { readonly told: Told; readonly reload: () => v
               told.sendAt !== undefined && [t("notifications.sendAt"), <Time at={told.sendAt} />],
               job.deferred !== undefined && [t("notifications.deferred"), <Time at={job.deferred} />],
               job.finishedAt !== undefined && [t("notifications.finishedAt"), <Time at={job.finishedAt} />],
-              job.rate !== undefined && [t("job.rate"), t("job.perSecond", { rate: count(job.rate) })],
+              job.rate !== undefined && [t("job.limit"), t("job.perSecond", { rate: count(job.rate) })],
               told.timeToLive !== undefined &&
                 told.timeToLive > 0 && [t("notifications.life"), duration(told.timeToLive)],
             ]}

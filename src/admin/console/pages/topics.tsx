@@ -103,7 +103,12 @@ const EVERY = 2000;
 const HOLDS = "10m";
 
 function One({ topic }: { readonly topic: string }) {
-  const { data, error, reload } = useCall<Topic>("topic/get", { topic }, EVERY);
+  const { data, error, reload: ask } = useCall<Topic>("topic/get", { topic }, EVERY);
+  const [turn, again] = useState(0);
+  const reload = (): void => {
+    ask();
+    again((n) => n + 1);
+  };
   if (error !== undefined && data === undefined) return <Trouble error={error} retry={reload} />;
   if (data === undefined) return <Loading />;
   const { rates, kept } = data;
@@ -142,6 +147,7 @@ function One({ topic }: { readonly topic: string }) {
       </div>
       <Card title={t("topics.members")}>
         <List<Member, { devices: readonly Member[]; next?: string }>
+          key={turn}
           caption={t("topics.members")}
           path="topicDevices"
           fields={{ topic }}

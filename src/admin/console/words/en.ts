@@ -292,6 +292,7 @@ const texts = {
     "What was given to a vendor is not taken back. {waiting} that {n|waits is|wait are} not sent any more.",
   "job.cancelled": "Cancelled",
   "job.rate": "Change rate",
+  "job.limit": "Rate limit",
   "job.rated": "The rate holds from its next devices on",
   "job.rateLabel": "Devices per second at most",
   "job.rateHint": "0 or empty: as fast as it goes",

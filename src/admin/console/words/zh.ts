@@ -288,6 +288,7 @@ export const zh: Record<keyof typeof en, string> = {
   "job.cancelAsk": "已交给厂商的无法收回。仍在等待的 {waiting} 条将不再发送。",
   "job.cancelled": "已取消",
   "job.rate": "调整速度",
+  "job.limit": "速度上限",
   "job.rated": "新速度从下一批设备起生效",
   "job.rateLabel": "每秒设备数上限",
   "job.rateHint": "0 或留空：不限速",
