@@ -307,8 +307,9 @@ t.test("console 2: the page names each of these causes, and what to do, in both 
     ["zh", zh],
   ] as const) {
     await person.look({ language });
+    await person.open("#/why", words["why.emptyDo"]);
     for (const cause of TWELVE) {
-      await person.open(`#/why?id=${cause}&pushId=any`, words[`cause.${cause}` as keyof typeof en]);
+      await person.follow(`#/why?id=${cause}&pushId=any`, words[`cause.${cause}` as keyof typeof en]);
       const [name, text = "", remedy = ""] = await person.page.run<readonly string[]>(
         '[...document.querySelectorAll(".verdict p")].map((one) => one.innerText)',
       );
