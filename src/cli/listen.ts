@@ -63,11 +63,20 @@ export function addListen({ program, host, end }: Cli): void {
     for (const topic of topics) client.subscribe(topic, { replay: line.replay === true ? "all" : true });
     const ended = Promise.withResolvers<number>();
     let left = Number(count);
-    const print = (kind: string, fields: { readonly topic?: string; readonly id?: string }, data: unknown): void => {
+    let hasAll = false;
+    const print = (
+      kind: string,
+      fields: { readonly topic?: string; readonly id?: string },
+      data: unknown,
+    ): Promise<never> | undefined => {
+      // What came along with the last one is not handled: with a state file it comes again.
+      if (hasAll) return new Promise(() => {});
       if (line.json)
         host.out(`${JSON.stringify({ ...fields, ...(kind === "" ? { data } : { notification: data }) })}\n`);
       else host.out(`${printable(`${kind || (fields.topic ?? "")}  ${JSON.stringify(data)}`.trimStart())}\n`);
-      if (--left === 0) ended.resolve(ok);
+      hasAll = --left === 0;
+      if (hasAll) ended.resolve(ok);
+      return undefined;
     };
     client.on("message", ({ data, ...fields }) => print("", fields, data));
     client.on("notification", ({ id, ...shown }) => print("notification", { id }, shown));

@@ -77,15 +77,16 @@ t.test("listen goes on where it was, with --state-file, and prints JSON", async 
   t.match(first, { code: 0, err: /^connected as \w{16}\n$/ });
   t.match(JSON.parse(first.out), { topic: "orders", id: String, data: 1 });
   t.ok(existsSync(join(cwd, "state.json")));
-  for (const json of ["2", "3"]) await server.call("push", { topic: "orders", json, timeToLive: "1h" });
-  const second = await runHere(cwd, ...flags, "--count", "2");
-  t.same(
-    second.out
+  for (const json of ["2", "3", "4", "5"]) await server.call("push", { topic: "orders", json, timeToLive: "1h" });
+  const shown = async (count: string): Promise<unknown[]> => {
+    const { out } = await runHere(cwd, ...flags, "--count", count);
+    return out
       .trim()
       .split("\n")
-      .map((line) => (JSON.parse(line) as { data: unknown }).data),
-    [2, 3],
-  );
+      .map((line) => (JSON.parse(line) as { data: unknown }).data);
+  };
+  t.same(await shown("3"), [2, 3, 4], "no more than were asked for, though all come at once");
+  t.same(await shown("1"), [5], "the others are there the next time");
 });
 
 t.test("listen tells what is wrong with its line", async (t) => {
