@@ -16,7 +16,11 @@ const KEYS: Readonly<Record<string, { readonly code: string; readonly number: nu
   ArrowDown: { code: "ArrowDown", number: 40 },
   ArrowRight: { code: "ArrowRight", number: 39 },
   "/": { code: "Slash", number: 191, text: "/" },
+  k: { code: "KeyK", number: 75, text: "k" },
 };
+
+/** As DevTools counts them. */
+const MODIFIERS = { none: 0, control: 2, shift: 8 } as const;
 
 /** Of the page: finds by what a person reads. */
 const HELPERS = `
@@ -161,19 +165,22 @@ export class Person {
 
   // ---- keys
 
-  async key(name: string): Promise<void> {
+  async key(name: string, held: keyof typeof MODIFIERS = "none"): Promise<void> {
     const known = KEYS[name];
-    const text = known?.text ?? (known === undefined ? name : undefined);
+    const text = held === "control" ? undefined : (known?.text ?? (known === undefined ? name : undefined));
     const about = {
       key: name === "Space" ? " " : name,
+      modifiers: MODIFIERS[held],
       ...(known === undefined ? {} : { code: known.code, windowsVirtualKeyCode: known.number }),
     };
-    await this.page.command("Input.dispatchKeyEvent", {
-      type: text === undefined ? "rawKeyDown" : "keyDown",
-      ...about,
-      ...(text === undefined ? {} : { text }),
-    });
-    await this.page.command("Input.dispatchKeyEvent", { type: "keyUp", ...about });
+    await Promise.all([
+      this.page.command("Input.dispatchKeyEvent", {
+        type: text === undefined ? "rawKeyDown" : "keyDown",
+        ...about,
+        ...(text === undefined ? {} : { text }),
+      }),
+      this.page.command("Input.dispatchKeyEvent", { type: "keyUp", ...about }),
+    ]);
   }
 
   /** Into the field that has the focus, once one has it. */
@@ -204,7 +211,7 @@ export class Person {
    * @param colours only those: the rest was looked at in other colours
    */
   async barriers(place = "body", colours = false): Promise<readonly string[]> {
-    await this.page.run(`void (window.axe ?? (() => { ${axe} })())`);
+    if (await this.page.run<boolean>("window.axe === undefined")) await this.page.run(`void (() => { ${axe} })()`);
     return this.page.run<
       readonly string[]
     >(`axe.run(${JSON.stringify(place)}, { resultTypes: ["violations"]${colours ? ', runOnly: ["color-contrast"]' : ""} }).then(({ violations }) =>

@@ -1,6 +1,7 @@
 // The language that is shown: the browser's at first, then what was chosen here.
 import { effect, signal } from "@preact/signals";
 import { en } from "./words/en.ts";
+import { filled } from "./words/filled.ts";
 import { zh } from "./words/zh.ts";
 
 export type Language = "en" | "zh";
@@ -24,17 +25,9 @@ export function speak(chosen: Language): void {
   language.value = chosen;
 }
 
-/**
- * The text in the chosen language. `{name}` in it stands for a value; `{n|device|devices}` for the first word when n is 1, else the
- * second.
- */
-export function t(word: Word, values: Readonly<Record<string, string | number>> = {}): string {
-  const text: string = (language.value === "zh" ? zh : en)[word];
-  return text.replace(/\{(\w+)(?:\|([^|}]*)\|([^}]*))?\}/g, (_, name: string, one?: string, many?: string) => {
-    const value = values[name] ?? "";
-    return one === undefined || many === undefined ? String(value) : Number(value) === 1 ? one : many;
-  });
-}
+/** The text in the chosen language, with its values (`filled`). */
+export const t = (word: Word, values: Readonly<Record<string, string | number>> = {}): string =>
+  filled((language.value === "zh" ? zh : en)[word], values);
 
 /** For words that a server chose, like states: as they are where there is no text for them. */
 export function tOr(word: string, otherwise: string): string {
