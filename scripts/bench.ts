@@ -17,11 +17,13 @@ import { registering } from "./bench/registering.ts";
 import { LOAD_CORE, type Running, root, type ServerName, start, stopAll, tools } from "./bench/servers.ts";
 import { add, HEAD, limit, median, put, rows, short } from "./bench/table.ts";
 
+const ROWS = "topic topic50 memory register device login hanging scan apns hooks import pages console broadcast";
+const ROWS_ON_POSTGRES = "fanout kept claims hello nodes live standby";
 const HELP = `npm run bench -- [rows]
-  Rows: topic topic50 memory register device login hanging scan apns hooks import pages console broadcast; all without a name.
+  Rows: ${ROWS}; all without a name.
   before: only where it is named, with BEFORE=<directory of an earlier version>: processor time per operation, by turns with it.
 npm run bench -- --engine postgres [rows]
-  Rows: fanout kept claims hello nodes live standby; move only where it is named.
+  Rows: ${ROWS_ON_POSTGRES}; move only where it is named.
 npm run bench -- --turns
   The longest turn of the main loop per call and timer; SESSIONS, ONLY and EVENTS change it.
 Variables: ROUNDS (3), DEVICES (1,000,000), NOTIFICATIONS (60,000), CONNECTIONS. What was measured: scripts/README.md`;
@@ -201,6 +203,12 @@ const { values: flags, positionals: only } = parseArgs({
 if (flags.help) {
   console.log(HELP);
   process.exit();
+}
+const known = (flags.engine === "postgres" ? `${ROWS_ON_POSTGRES} move` : `${ROWS} before`).split(" ");
+const unknown = only.filter((name) => !known.includes(name));
+if (unknown.length > 0) {
+  console.error(`there is no row ${unknown.join(", ")}; one of ${known.join(", ")}`);
+  process.exit(2);
 }
 if (flags.turns) await (await import("./bench/turns.ts")).turns();
 const wanted = (name: string) => only.length === 0 || only.includes(name);
