@@ -31,7 +31,7 @@ import { HeldSettings, type Sources } from "./config/held.ts";
 import { type Config, hasLogin, type TlsSection } from "./config/index.ts";
 import { maskedConfig } from "./config/text.ts";
 import type { Asker } from "./core/ask.ts";
-import { wallClock } from "./core/clock.ts";
+import { setAhead, wallClock } from "./core/clock.ts";
 import { bind, forget, unbind } from "./core/connect.ts";
 import type { Staged } from "./core/copies.ts";
 import { PushError } from "./core/errors.ts";
@@ -97,12 +97,14 @@ export interface AppOptions {
   readonly sources: Sources;
   /** How the storage thread is started, when not as a thread that loads it from where the program is. */
   readonly startThread?: StartThread;
+  /** This machine's clock is right, whatever PostgreSQL's says: for tests that move it. */
+  readonly ownClock?: boolean;
 }
 
 export async function startApp(
   config: Config,
   log: Log,
-  { files, sources, startThread = packedThread() }: AppOptions,
+  { files, sources, startThread = packedThread(), ownClock = false }: AppOptions,
 ): Promise<App> {
   const now = wallClock;
   const { debug, traces } = createDebug(log);
@@ -159,7 +161,11 @@ export async function startApp(
       ? await openShared(config, {
           ...stored,
           onTrouble: onceAMinute((message) => log.error(message)),
-          onClock: (ahead) => log.warn(clockText(ahead)),
+          onClock(ahead) {
+            if (ownClock) return;
+            setAhead(ahead);
+            log.warn(clockText(ahead));
+          },
         })
       : await openLocalEngine({
           ...stored,

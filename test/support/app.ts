@@ -79,6 +79,7 @@ export async function startTestApp(
   const app = await startApp(config, pino({ level: config.logLevel }, { write }), {
     sources,
     startThread: withoutThread,
+    ownClock: true, // a test may have moved it
   });
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => {

@@ -1,7 +1,7 @@
 // The engine of several processes that share a PostgreSQL. Its parts are the calls of `methods.ts`, run by turns; what nodes tell each
 // other goes by the carrier.
 import type { Client } from "pg";
-import { setAhead, wallClock } from "../../core/clock.ts";
+import { wallClock } from "../../core/clock.ts";
 import { PushError } from "../../core/errors.ts";
 import { Traits, type VendorTraits } from "../../core/traits.ts";
 import { localAdmins } from "../admins.ts";
@@ -38,11 +38,11 @@ export interface PostgresEngineOptions extends Retention {
   readonly vendors?: readonly VendorTraits[];
   /** What SQL functions check: characters of ids and topics, bytes of a message. Those of the node that was started last hold. */
   readonly limits?: { readonly id: number; readonly topic: number; readonly body: number };
-  /** Told by how many milliseconds PostgreSQL's clock, by which everything is dated, is ahead of this machine's, when that is news. */
+  /** Told by how many milliseconds PostgreSQL's clock is ahead of this machine's, when that is news: for `setAhead`. */
   readonly onClock?: (ahead: number) => void;
   /** Told why PostgreSQL cannot be used, once each time. */
   readonly onTrouble?: (message: string) => void;
-  /** The clock by which things expire, and by which leases end then. Absent: PostgreSQL's. */
+  /** The clock by which things expire, and by which leases end then. Absent: `wallClock`, and leases end by PostgreSQL's. */
   readonly now?: () => number;
   readonly elapsed?: () => number;
   /** How long the answers of other nodes about who is online are waited for, milliseconds. */
@@ -114,10 +114,7 @@ async function open(options: PostgresEngineOptions): Promise<LocalEngine> {
     name: options.node,
     started: now(),
     ...(options.now === undefined ? {} : { now: options.now }),
-    onClock(ahead) {
-      if (options.now === undefined) setAhead(ahead);
-      options.onClock?.(ahead);
-    },
+    onClock: (ahead) => options.onClock?.(ahead),
     connect: () => connect(named("beat"), BEATS),
     onReturn() {
       for (const hub of carrier.hubs) hub.lost();
