@@ -245,6 +245,14 @@ else {
     await ann.page.until(`document.querySelector("tbody").innerText !== ${JSON.stringify(before)}`);
   });
 
+  t.test("a list in which there is nothing shows at once what comes", async (t) => {
+    await ann.open("#/audit?action=hook%2Fresume", "Audit");
+    await ann.page.until('document.querySelector(".list")?.getAttribute("aria-busy") === "false"');
+    await server.ok("hook/resume", {});
+    await ann.page.until('document.querySelector("tbody tr") !== null');
+    t.match(await ann.page.run("document.querySelector('tbody').innerText"), "hook/resume");
+  });
+
   t.test(
     "console 8, 9: failures alike, with what they mean; retried with their count, which obeys the filter",
     async (t) => {

@@ -140,10 +140,12 @@ export function List<Row, Body>(props: ListProps<Row, Body>) {
   const fresh = rows(data);
   const key = JSON.stringify(asked);
   const byName = new Map(fresh.map((row) => [name(row), row]));
-  const first = shown.current.key !== key || every === undefined;
+  const kept = shown.current.order.filter((one) => byName.has(one));
+  // Where nothing is shown yet nothing moves.
+  const first = shown.current.key !== key || every === undefined || kept.length === 0;
   if (first && !loading) shown.current = { key, order: [...byName.keys()] };
   // Rows keep their place; what is new, and what would move them, waits.
-  const order = first ? [...byName.keys()] : shown.current.order.filter((one) => byName.has(one));
+  const order = first ? [...byName.keys()] : kept;
   const news = first ? 0 : [...byName.keys()].filter((one) => !shown.current.order.includes(one)).length;
   const show = (): void => {
     shown.current = { key, order: [...byName.keys()] };
