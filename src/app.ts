@@ -1,5 +1,4 @@
 // Builds the parts, joins them, starts them in order and stops them in reverse.
-
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { Worker } from "node:worker_threads";

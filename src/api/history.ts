@@ -1,5 +1,4 @@
 // /api/stats/series and /api/stats/types: figures of the last days for charts, and as CSV (api 6.6).
-
 import type { ArrivalDay } from "../core/arrival.ts";
 import { rate } from "../core/arrival.ts";
 import { wallClock } from "../core/clock.ts";

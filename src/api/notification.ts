@@ -1,5 +1,4 @@
 // /api/notification: what a person sees, by the vendors' services or the long connection (api 3.2).
-
 import { setTimeout as pause } from "node:timers/promises";
 import { wallClock } from "../core/clock.ts";
 import { PushError } from "../core/errors.ts";

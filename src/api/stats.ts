@@ -1,5 +1,4 @@
 // /api/stats/*: live sessions, hourly sums, arrival rates (api 3.8 to 3.10).
-
 import type { ArrivalCounts, ArrivalRecord } from "../core/arrival.ts";
 import { rate } from "../core/arrival.ts";
 import { wallClock } from "../core/clock.ts";

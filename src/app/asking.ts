@@ -1,5 +1,4 @@
 // Joins the configuration and who is asked: the business server, by HTTP.
-
 import { readFileSync } from "node:fs";
 import type { Config } from "../config/index.ts";
 import { type AskCounts, type Asker, NO_ASKER, QUESTIONS, type Question } from "../core/ask.ts";

@@ -1,5 +1,4 @@
 // The web console: its listener joined with what it shows.
-
 import { type Console, type ConsoleOptions, createConsole } from "../admin/console.ts";
 import type { Config } from "../config/index.ts";
 import { wallClock } from "../core/clock.ts";

@@ -1,5 +1,4 @@
 // What `log_level = "debug"` shows, and the lines on what backends ask for. README.md lists them all.
-
 import type { NotificationOptions } from "../api/actions.ts";
 import { wallClock } from "../core/clock.ts";
 import type { Debug } from "../core/debug.ts";

@@ -1,6 +1,5 @@
 // Every metric, named in one list. The parts count in plain numbers wherever they work; this reads them when somebody asks, so
 // that counting costs the paths of messages nothing.
-
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { wallClock } from "../core/clock.ts";
 import { laneName } from "../core/delivery.ts";

@@ -1,6 +1,5 @@
 // Reads the configuration: flags before environment before file before defaults. Every problem is found in one go, each with its
 // place and with what to write instead. What comes out is complete, checked and frozen.
-
 import { readFileSync, statSync } from "node:fs";
 import { isIP } from "node:net";
 import { dirname, resolve } from "node:path";

@@ -4,7 +4,6 @@
 // Order: calls made in one turn take effect in the order they were made, and their promises settle in that order, after the
 // commit. Promises reject with `PushError("unavailable")` when the store cannot write (disk full, closed). A list of more than
 // 1,000 entries may go in several steps, so that other callers get in between.
-
 import type { Admins } from "./admin.ts";
 import type { ArrivalDay, ArrivalEvidence, ArrivalRecord } from "./arrival.ts";
 import type { AuditLog } from "./audit.ts";

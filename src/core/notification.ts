@@ -1,5 +1,4 @@
 // A notification is what a person sees. One id follows it through every channel and back in the statistics.
-
 import { PushError } from "./errors.ts";
 import { isObject } from "./object.ts";
 

@@ -1,5 +1,4 @@
 // What a token's claims must look like (RFC 7519), and what is made of them.
-
 import { PUSH_ID_MIN, type PushId, type Uid } from "../core/device.ts";
 import { LEEWAY, type Login, type LoginFault } from "../core/login.ts";
 import { isObject } from "../core/object.ts";

@@ -1,6 +1,5 @@
 // The issuer's keys (RFC 7517), fetched when a token of its names one that is not at hand. What was fetched serves until it is
 // replaced, however long the endpoint is down.
-
 import { createPublicKey, type JsonWebKey } from "node:crypto";
 import { isObject } from "../core/object.ts";
 import { MINUTE } from "../core/time.ts";

@@ -1,5 +1,4 @@
 // Reads a client's token: a JWT in its compact form (RFC 7515, 7519), signed by a key of the configuration or of the issuer's JWKS.
-
 import { ALGORITHMS, type Algorithm, type Login, type LoginFault, type TokenReader } from "../core/login.ts";
 import { isObject } from "../core/object.ts";
 import { isAlgorithm, isSigned, type Key, publicKey, secretKey } from "./algorithms.ts";

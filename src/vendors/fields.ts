@@ -5,7 +5,6 @@
 //
 // and are merged last into the vendor's message, objects member by member: the notification's win over the entry's, and these
 // over ours. Whom a message goes to, and what authorises it, are not part of it. Each dialect says into what they are merged.
-
 import { isExactNumber } from "../core/exact.ts";
 import type { Notification } from "../core/notification.ts";
 import { isObject } from "../core/object.ts";

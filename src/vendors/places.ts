@@ -1,7 +1,6 @@
 // Where a request goes: read from its URL once for each app, not for each of a million requests.
 import { isPrivateHost } from "../http/public.ts";
-import type { CommonApp } from "./dialect.ts";
-import { Unsendable } from "./dialect.ts";
+import { type CommonApp, Unsendable } from "./dialect.ts";
 
 /** A host, and by whose connection it is asked. */
 export interface Place {

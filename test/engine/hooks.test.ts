@@ -1,5 +1,4 @@
 // What the store forgets and gives up of the queues of endpoints: by age, by number, by bytes.
-
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import type { Happening } from "../../src/core/events.ts";

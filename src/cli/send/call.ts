@@ -1,5 +1,4 @@
 // What is on the command line of `send`, made into a call of the API. Every problem is collected, so that all are told at once.
-
 import { DURATIONS, milliseconds } from "../../core/duration.ts";
 import { isObject } from "../../core/object.ts";
 

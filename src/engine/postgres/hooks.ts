@@ -13,7 +13,6 @@ const LEASED = 1;
 const BEHIND = 9e15;
 /** What an event takes on the wire besides key and data, about. */
 const OVERHEAD = 150;
-/** How long a dead letter is kept. */
 /** The row of `hook_sums` that counts the log. */
 const LOG = "";
 /** The whole log is looked through for what nobody waits for so often, milliseconds. */

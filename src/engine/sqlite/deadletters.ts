@@ -5,7 +5,6 @@ import type { DeadLetter, HookBounds, HookDepth } from "../../core/hooks.ts";
 import { type HookTable, type Row, WAITING } from "./hooks.ts";
 import { LOG, type LogSums } from "./logsums.ts";
 
-/** How long a dead letter is kept. */
 /** What waits longer becomes a row, milliseconds: the bounds of time and room find it there. */
 const LINGER = 10_000;
 /** The whole log is looked through for what nobody waits for so often, milliseconds. */

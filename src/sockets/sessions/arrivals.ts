@@ -1,5 +1,4 @@
 // What shows that messages have arrived: replies of clients, acknowledgements, and what a replay sends.
-
 import { NOTI_TOPIC } from "../../core/notify.ts";
 import type { Outbox } from "../../core/outbox.ts";
 import { type Channel, type KeptPacket, type PacketId, topicChannel } from "../../core/packet.ts";

@@ -1,6 +1,5 @@
 // What a client and pushbox say to each other. Its parts are built and joined here, and each event goes to the one that it is for:
 // `greetings` (who it is), `topics`, `changes` (of the device's record), `arrivals`, `logins`, `asking`, `client-packets`.
-
 import type { Asker } from "../../core/ask.ts";
 import { type Debug, NO_DEBUG } from "../../core/debug.ts";
 import type { PushId } from "../../core/device.ts";

@@ -1,6 +1,5 @@
 // What a client says, parsed and checked into typed commands. What does not fit is no command at all: it changes nothing, and the
 // client is told so (D2, D19, README 4.12).
-
 import type { ArrivalEvidence } from "../../core/arrival.ts";
 import type { PushId, Token, Uid } from "../../core/device.ts";
 import { PUSH_ID_MIN } from "../../core/device.ts";

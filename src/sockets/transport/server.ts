@@ -1,5 +1,4 @@
 // The uWS routes, the limits, and the one timer that serves every deadline.
-
 import type { HttpRequest, HttpResponse, TemplatedApp, us_socket_context_t } from "uWebSockets.js";
 import { type Debug, NO_DEBUG } from "../../core/debug.ts";
 import { LargeMap } from "../../core/large-map.ts";

@@ -1,5 +1,4 @@
 // How phones and browsers would show it, and how much of each vendor's room it takes.
-
 import { useEffect, useState } from "preact/hooks";
 import { bytes, count } from "../../format.ts";
 import { t, tOr } from "../../language.ts";
