@@ -12,6 +12,17 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = join(root, "node_modules/.cache/pushbox");
 const hash = (text) => createHash("sha256").update(text).digest("hex");
 
+/** A thread does not heed --disable-warning: that this is experimental would stand in the log of the first `npm start`. */
+function withoutTypes(source) {
+  const { emitWarning } = process;
+  process.emitWarning = () => {};
+  try {
+    return module.stripTypeScriptTypes(source);
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+}
+
 /** The kept text of a file is for the source and the Node named in its first line. */
 function strip(file) {
   const source = readFileSync(file, "utf8");
@@ -23,7 +34,7 @@ function strip(file) {
   } catch {
     // Not there yet.
   }
-  const stripped = module.stripTypeScriptTypes(source);
+  const stripped = withoutTypes(source);
   // Under a name of its own first: another process may be reading.
   const part = `${kept}.${process.pid}`;
   writeFileSync(part, made + stripped);

@@ -45,7 +45,10 @@ const TOP = [
   "test",
   "tsconfig.json",
 ];
-const MADE = ["dist", "node_modules"];
+/** What `npm start`, `npm test` and a build leave there. */
+const MADE = readFileSync(join(root, ".gitignore"), "utf8")
+  .split("\n")
+  .map((line) => line.replace(/\/$/, ""));
 
 t.test("the top level holds what everybody expects there, and nothing else", async (t) => {
   const names = readdirSync(root).filter((name) => !name.startsWith(".") && !MADE.includes(name));
