@@ -58,6 +58,7 @@ export async function copyDatabase(
 
 /** What a restore replaced, and what the next start puts in the place of the data. */
 export const replacedFile = (dataDir: string): string => `${databaseFile(dataDir)}.replaced`;
+/** What the next start puts in the place of the data. */
 export const nextFile = (dataDir: string): string => `${databaseFile(dataDir)}.next`;
 const noteFile = (dataDir: string): string => `${nextFile(dataDir)}.json`;
 

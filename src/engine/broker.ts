@@ -35,6 +35,7 @@ export interface Handing {
   one(parcel: Parcel, first: number): number;
   /** The parcels of one commit, in steps; `first` is the seq of its first kept one. @param done told the connections */
   handOver(parcels: readonly Parcel[], first: number, done?: (online: number) => void): Steps;
+  /** Connections of these devices carry out the order, after all earlier orders; resolves when those of this process have. */
   tell(pushIds: readonly PushId[], order: Order): Promise<void>;
 }
 

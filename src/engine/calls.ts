@@ -54,6 +54,7 @@ export interface Calls {
   ): Promise<ReturnType<Methods[Name]>>;
 }
 
+/** Calls of the storage thread: a message of them is a commit. Its answers come in the order of the messages. */
 export class Queue implements Calls {
   readonly #worker: Worker;
   readonly #onBatch: ((figures: BatchFigures) => void) | undefined;
@@ -80,6 +81,7 @@ export class Queue implements Calls {
     return this.#underWay.reduce((sum, batch) => sum + batch.length, this.#waiting.length);
   }
 
+  /** Rejects at once after `drain` and `fail`, and with `PushError("unavailable")` when the thread is far behind. */
   call<Name extends MethodName>(
     name: Name,
     args: Parameters<Methods[Name]>,
@@ -140,6 +142,7 @@ export class Queue implements Calls {
     return true;
   }
 
+  /** The answer to the oldest message that has none. */
   answered(reply: BatchReply): void {
     this.#replies.push(reply);
     if (this.#replies.length === 1) this.#settleSome();
@@ -211,6 +214,7 @@ export class Queue implements Calls {
   }
 }
 
+/** A failure in the thread as an error here; with a code it was a `PushError` there. */
 export function revive({ code, message, stack }: Failure): Error {
   if (code !== undefined) return new PushError(code, message);
   const error = new Error(message);

@@ -7,6 +7,7 @@ import { PushError } from "../core/errors.ts";
 import { explain, faultCode, isRoomFault } from "./sqlite/faults.ts";
 import { openFile } from "./sqlite/file.ts";
 
+/** Where the database of a data directory is, or will be. */
 export const databaseFile = (dataDir: string): string => join(dataDir, "pushbox.db");
 
 /** Held for the life of the process; the system lets go of it however the process ends. */

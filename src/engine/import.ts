@@ -25,7 +25,9 @@ export interface DeviceImport {
   take(devices: readonly ImportedDevice[], after: AfterTaking): Promise<readonly ImportVerdict[]>;
   /** Nothing of the source is left. */
   finish(): Promise<void>;
+  /** All devices that are stored, those of earlier imports too. */
   count(): Promise<number>;
+  /** At any end, a failed one too: what was taken is on the disk, and the directory is free. */
   close(): Promise<void>;
 }
 
@@ -154,6 +156,7 @@ export function* listDevices(dataDir: string): Generator<readonly ImportedDevice
   }
 }
 
+/** As it was stored; `uidTimeToLive` is left out where the binding does not end. */
 export const toDevice = (row: DeviceRow): ImportedDevice => ({
   pushId: row.push_id as PushId, // the brands were given when it was stored
   ...(row.uid === null ? undefined : { uid: row.uid as Uid }),

@@ -7,6 +7,7 @@ export interface Keep {
   readonly prefixes: readonly (readonly [prefix: string, count: number])[];
 }
 
+/** Packets that a channel keeps: of a topic by the longest prefix of its name that has a number, else the default. */
 export function keeper(keep: Keep): (channel: Channel) => number {
   const longestFirst = [...keep.prefixes].sort((a, b) => b[0].length - a[0].length);
   return (channel) => {

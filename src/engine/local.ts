@@ -72,6 +72,7 @@ export interface LocalEngine extends Engine {
   readonly copies?: Copies;
   /** Writes something. Rejects with `PushError("unavailable")` while the store cannot. */
   probe(): Promise<void>;
+  /** Sizes are 0 for `:memory:`. */
   statistics(): StoreStatistics;
 }
 
@@ -219,6 +220,7 @@ export async function openLocalEngine(options: LocalEngineOptions): Promise<Loca
   };
 }
 
+/** The storage thread from its source files; the executable gives `startThread` instead. */
 export function startFromSource(data: ThreadData): Worker {
   // Of the main thread's own arguments only what it preloads: others may be meant for another kind of file.
   const execArgv = process.execArgv.filter((argument) => argument.startsWith("--import="));

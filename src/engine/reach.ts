@@ -56,6 +56,7 @@ interface Standing {
   readonly finished: number;
 }
 
+/** How a user was reached, or whether that is still possible at `now`. */
 export function wordFor({ way, due, open, finished }: Standing, now: number): ReachedView["way"] {
   if (way === Way.socket) return "socket";
   if (way === Way.vendor) return "vendor";

@@ -81,6 +81,7 @@ export interface Chores {
   waiting(): number;
 }
 
+/** Begins at once; each round begins so long after the one before has ended. The timers keep no process alive. */
 export function chores(
   calls: Calls,
   events: LocalEvents,

@@ -31,6 +31,7 @@ export const headingOf = (notification: Notification) => {
   };
 };
 
+/** A page for the store: parcels that go through it, each lane once, and what becomes of a device without a lane, which is known here. */
 export function packPage(page: ExpandedPage, broker: LocalBroker): PackedPage {
   const { cursor, notBefore, parcels, devices, late, counts, seen, skipped, routes, reach } = page;
   const kept = parcels.filter(isKept);
@@ -127,11 +128,13 @@ function overConnection(row: DeliveryView, now: number): Pick<DeliveryRecord, "s
   return row.in_log === 1 ? { state: "queued" } : { state: "expired", reason: PUSHED_OUT };
 }
 
+/** In rows a lane without a host has "" there. */
 export const toLane = ({ vendor, app, host }: LaneName): Lane =>
   host === "" ? { vendor, app } : { vendor, app, host };
 
 export const toName = ({ vendor, app, host = "" }: Lane): LaneName => ({ vendor, app, host });
 
+/** `now` decides whether what waits for a connection has expired. */
 export const toRecord = (row: DeliveryView, now: number): DeliveryRecord => ({
   pushId: row.push_id as PushId, // the brands were given when they were stored
   ...(row.uid !== null ? { uid: row.uid as Uid } : undefined),

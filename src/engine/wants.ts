@@ -23,6 +23,7 @@ export class Wants {
     this.use(NOTHING_WANTED);
   }
 
+  /** Takes the place of all that was wanted before. */
   use(wanted: Wanted): void {
     this.#types = wantedTypes(wanted);
     this.hooks = wanted.hooks;
@@ -38,6 +39,7 @@ export class Wants {
     return this.#types.has(type);
   }
 
+  /** Endpoints to which events of this type go; none when it is not wanted. */
   hooksOf(type: EventType): readonly HookPatterns[] {
     return this.#hooks.get(type) ?? [];
   }
@@ -46,6 +48,7 @@ export class Wants {
 /** The data of an event, times in it as ISO text. */
 export type EventData = Readonly<Record<string, string | number | boolean | object | null | undefined>>;
 
+/** Epoch milliseconds as ISO 8601, in UTC. */
 export function iso(time: number): string {
   if (time !== last.time) last = { time, text: new Date(time).toISOString() };
   return last.text;

@@ -43,7 +43,9 @@ const notify = new Statement<[string, readonly string[]]>(
 
 export interface CarrierOptions {
   readonly topic: string;
+  /** Rejects while PostgreSQL cannot be used: it is tried again. */
   connect(purpose: "listen" | "notify"): Promise<Client>;
+  /** Told why it does not hear, and undefined when it listens again. */
   onTrouble(message: string | undefined): void;
   /** Another node has said something. */
   onHeard(node: number): void;
@@ -82,6 +84,7 @@ export class Carrier {
     this.#options = options;
   }
 
+  /** The channel of PostgreSQL on which the nodes of a schema listen. */
   get topic(): string {
     return this.#options.topic;
   }
@@ -90,14 +93,17 @@ export class Carrier {
     return this.#listening !== undefined;
   }
 
+  /** One for each kind, which is a single character: a later one takes its place. */
   on(kind: string, listener: Listener): void {
     this.#listeners.set(kind, listener);
   }
 
+  /** Listens; rejects when it cannot. Later it comes back by itself. */
   async start(): Promise<void> {
     await this.#listen();
   }
 
+  /** What was told in this turn still goes. Whoever waits to hear something is told that it was not heard. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#late);

@@ -48,6 +48,7 @@ export class Changes {
     this.settled.push({ delivery, state, receipt: null, reason, keepsToken: false });
   }
 
+  /** Sends a statement for each kind of change, without waiting for it; `now` is when those that are settled were. */
   put(turn: Turn, now: number): void {
     const { settled, queued, held, released } = this;
     if (settled.length > 0)

@@ -31,6 +31,7 @@ export interface OwnCluster extends Cluster {
   work(): void;
 }
 
+/** @param read statements by themselves, outside of turns */
 export function openCluster(
   name: string,
   carrier: Carrier,

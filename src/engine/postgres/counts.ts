@@ -30,6 +30,7 @@ export class Sums<Key> {
     return this.#sums.size;
   }
 
+  /** Sums that came to 0 too. */
   list(): readonly (readonly [key: Key, name: string, n: number])[] {
     return [...this.#sums].flatMap(([key, names]) => [...names].map(([name, n]) => [key, name, n] as const));
   }

@@ -157,6 +157,7 @@ export function destroy(client: Client): void {
 
 /** Where statements run: in a transaction or by themselves. */
 export interface Tx {
+  /** Rejects with PostgreSQL's or the driver's own error: see `explain`. */
   query(statement: { readonly name: string; readonly text: string; readonly values: unknown[] }): Promise<QueryResult>;
   /** Its failure is the transaction's; nobody waits for it. */
   later(done: Promise<unknown>): void;
@@ -178,10 +179,12 @@ export class Statement<Values extends readonly Value[], Row = never> {
     return tx.query({ name: this.#name, text: this.#text, values: values.map(encode) });
   }
 
+  /** Waits for it. Rejects with PostgreSQL's own error: see `explain`. */
   async all(tx: Tx, ...values: Values): Promise<Row[]> {
     return (await this.#query(tx, values)).rows as Row[]; // its columns are those of the text
   }
 
+  /** The first row. */
   async get(tx: Tx, ...values: Values): Promise<Row | undefined> {
     return (await this.all(tx, ...values))[0];
   }
@@ -205,10 +208,12 @@ export class Column<Values extends readonly Value[], Cell> {
     this.#statement = new Statement(text);
   }
 
+  /** Waits for it; a cell of each row. */
   async all(tx: Tx, ...values: Values): Promise<Cell[]> {
     return (await this.#statement.all(tx, ...values)).map((row) => Object.values(row)[0] as Cell);
   }
 
+  /** Of the first row; undefined: there is none. */
   async get(tx: Tx, ...values: Values): Promise<Cell | undefined> {
     return (await this.all(tx, ...values))[0];
   }

@@ -44,11 +44,13 @@ export interface PostgresEngineOptions extends Retention {
   readonly onTrouble?: (message: string) => void;
   /** The clock by which things expire, and by which leases end then. Absent: `wallClock`, and leases end by PostgreSQL's. */
   readonly now?: () => number;
+  /** Milliseconds by a clock that is never set. */
   readonly elapsed?: () => number;
   /** How long the answers of other nodes about who is online are waited for, milliseconds. */
   readonly patience?: number;
   /** After so many milliseconds without PostgreSQL clients are closed, so that they look for another node. */
   readonly silence?: number;
+  /** Told of each turn that was committed, for metrics. */
   readonly onBatch?: (figures: BatchFigures) => void;
 }
 

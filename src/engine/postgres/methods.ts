@@ -29,6 +29,7 @@ export interface MethodOptions {
   readonly topic: string;
   readonly hands: Hands;
   readonly nodes: Nodes;
+  /** Events up to this seq have been written and committed here. */
   onWritten(newest: number): void;
 }
 

@@ -77,6 +77,7 @@ export async function refuseRunning(client: Client, schema: string): Promise<voi
 export interface Owning {
   /** Makes this node the owner if nobody alive is. @returns undefined: another one is; `taken`: it was not until now */
   own(turn: Tx, kind: "lane" | "hook", name: string): Promise<"mine" | "taken" | undefined>;
+  /** Lets go of all that this node owns of the kind. */
   disown(turn: Tx, kind: "lane" | "hook"): void;
 }
 
@@ -85,6 +86,7 @@ export interface Nodes extends Owning {
   node(): number;
   /** Another one shows that it is there. @returns whether that is news */
   met(node: number): boolean;
+  /** Whether no other node lives, as of the last look, or of what was heard since. */
   alone(): boolean;
   /** Nodes that live, by name. */
   list(): readonly { readonly node: number; readonly name: string }[];
@@ -101,6 +103,7 @@ export interface Nodes extends Owning {
   sweep(turn: Turn, now: number, which?: readonly number[]): Promise<readonly number[]>;
   /** When a node was swept here. */
   goneAt(node: number): number | undefined;
+  /** Leaves, so that others take over at once; when PostgreSQL is away they find out by the beat. */
   stop(): Promise<void>;
 }
 
@@ -111,6 +114,7 @@ export interface NodesOptions {
   readonly now?: () => number;
   /** Told by how many milliseconds PostgreSQL's clock is ahead of this machine's, when that is news. */
   onClock(ahead: number): void;
+  /** For the beat, each time its connection has ended. */
   connect(): Promise<Client>;
   /** This node was taken for gone, or could not be sure that it was not: what others did for it is done. */
   onReturn(): void;

@@ -8,6 +8,7 @@ import type { Turns } from "./turns.ts";
 /** An answer holds for so many milliseconds: less than a node is taken for gone after. */
 const HOLDS = 1000;
 
+/** An answer of PostgreSQL's holds for a second. @param elapsed milliseconds by a clock that is never set */
 export function laneOwner(
   turns: Pick<Turns, "step">,
   nodes: Pick<Nodes, "own" | "disown">,

@@ -68,6 +68,7 @@ export interface Hands extends Handing {
   expect(parcels: readonly Parcel[]): number;
   /** The turn is committed; resolves when its packets were handed over, with the connections of each: fewer when it was not heard. */
   heard(number: number): Promise<readonly number[]>;
+  /** The turn was undone, and nothing will be heard of it. */
   forget(number: number): void;
   /** From here `one` and `handOver` take the connections of these. */
   settle(counts: readonly number[]): void;

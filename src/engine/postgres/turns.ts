@@ -131,6 +131,7 @@ export class Turn implements Tx {
     return this.#client.query(statement);
   }
 
+  /** Its failure is the turn's, told by `sent`. */
   later(done: Promise<unknown>): void {
     done.catch(() => {}); // told by `sent`
     this.#later.push(done);
@@ -153,6 +154,7 @@ export class Turn implements Tx {
     return state;
   }
 
+  /** Sends statements without values, and does not wait for them. */
   exec(text: string): void {
     this.later(this.#client.query(text));
   }
@@ -185,6 +187,7 @@ class Doubt extends Error {
   }
 }
 
+/** Calls as transactions of one connection, one turn after the other; a connection that ends is replaced (README, "What holds"). */
 export class Turns implements Calls {
   readonly #connect: () => Promise<Client>;
   readonly #schema: string;
@@ -231,6 +234,7 @@ export class Turns implements Calls {
     return this.#waiting.length + this.#unsettled;
   }
 
+  /** Rejects at once after `drain`, and with `PushError("unavailable")` when it is far behind or PostgreSQL cannot be used. */
   call<Name extends MethodName>(
     name: Name,
     args: Parameters<Methods[Name]>,

@@ -34,6 +34,7 @@ export function addressees(db: Database, nextDevice: () => number) {
       return device;
     },
 
+    /** The user's number, made when there is none. */
     user(uid: string): number {
       return findUser.get(uid) ?? Number(addUser.run(uid).lastInsertRowid);
     },
@@ -44,6 +45,7 @@ export function addressees(db: Database, nextDevice: () => number) {
       return now === undefined ? departed.all(pushId) : [now, ...departed.all(pushId)];
     },
 
+    /** undefined: no delivery and no call to reach somebody names the user. */
     userOf: (uid: string): number | undefined => findUser.get(uid),
 
     /** The device is deleted; its deliveries stay. */

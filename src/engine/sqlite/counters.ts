@@ -152,6 +152,7 @@ export function counters(db: Database, listing: Listing, receipts: Pick<Receipts
       }
     },
 
+    /** Sets counters of a notification that are below these totals; nothing when its statistics are gone. */
     raise(id: string, counts: Readonly<Record<string, number>>): void {
       const arrival = arrivalOf.get(id);
       if (arrival === undefined) return;

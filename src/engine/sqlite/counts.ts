@@ -33,8 +33,10 @@ export function counts(db: Database, arrivalDays: number) {
     ON CONFLICT (arrival, counter) DO UPDATE SET total = total + excluded.total`);
 
   return {
+    /** When the statistics are forgotten, epoch milliseconds. */
     dropAt: (heading: ArrivalHeading): number => dropAt(heading, arrivalDays),
 
+    /** The number of the id's statistics, made when there are none: a second notification adds to those of the first. */
     open(heading: ArrivalHeading): number {
       const { id, type, text, timeToLive, acceptedAt, sendAt, callerAddress } = heading;
       const arrival = open.get(

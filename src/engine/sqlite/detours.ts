@@ -16,6 +16,7 @@ export function detours(db: Database) {
   return {
     /** Most servers have none, and need not look for each token's. */
     any: (): boolean => any.get() !== undefined,
+    /** undefined: by its first way. */
     of: (pushId: string, token: string): string | undefined => find.get(pushId, token),
     /** Empty: none. A device that has another token by now keeps what it has. */
     set(pushId: string, token: string, detour: string): void {

@@ -1,6 +1,7 @@
 // The life of the log: a text made with the store, and another one when a backup takes its place.
 import type Database from "better-sqlite3";
 
+/** "" where a store has none yet. */
 export const readEpoch = (db: Database): string =>
   db.prepare<[], string>("SELECT epoch FROM log").pluck<string>().get() ?? "";
 

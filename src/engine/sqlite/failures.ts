@@ -44,6 +44,7 @@ export interface Failures {
   readonly next: FailurePlace | undefined;
 }
 
+/** null takes any; both times are part of the span. */
 export const fits = (row: FailureView, { state, vendor, app, reason, from, to }: FailureFilter): boolean =>
   (state === null || row.state === state) &&
   (vendor === null || row.vendor === vendor) &&

@@ -12,6 +12,7 @@ const APPLICATION_ID = 0x70757368;
 
 export type Synchronous = "FULL" | "NORMAL";
 
+/** Throws SQLite's own errors: see `explain`. `timeout`: how long another's lock is waited for, milliseconds. */
 export const openFile = (
   file: string,
   options: { readonly readonly?: boolean; readonly fileMustExist?: boolean; readonly timeout?: number } = {},
@@ -113,6 +114,7 @@ function keepCopy(db: Database, copy: string): void {
   syncDirectory(copy);
 }
 
+/** Returns when all of it is on the disk. */
 export function syncFile(file: string): void {
   const fd = openSync(file, "r+");
   try {

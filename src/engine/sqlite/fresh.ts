@@ -29,10 +29,12 @@ const MOST_BYTES = 4_000_000;
 export class Journal {
   readonly #steps: (() => void)[] = [];
 
+  /** Steps are undone in the opposite order. */
   add(undo: () => void): void {
     this.#steps.push(undo);
   }
 
+  /** A mark for `undo`. */
   get length(): number {
     return this.#steps.length;
   }
@@ -42,11 +44,13 @@ export class Journal {
     while (this.#steps.length > mark) this.#steps.pop()?.();
   }
 
+  /** The transaction is committed. */
   forget(): void {
     this.#steps.length = 0;
   }
 }
 
+/** The fresh events of one endpoint. Every change goes into the journal. */
 export class Window {
   readonly #journal: Journal;
   /** In the order of seq; those that are gone stay until the transaction has ended. */
@@ -73,6 +77,7 @@ export class Window {
     return this.#count > MOST || this.#bytes > MOST_BYTES;
   }
 
+  /** undefined: it is not here, or gone. */
   get(seq: number): Fresh | undefined {
     const event = this.#events.get(seq);
     return event?.state === "gone" ? undefined : event;
@@ -94,10 +99,12 @@ export class Window {
     }
   }
 
+  /** Oldest first. */
   *waiting(key: string): Generator<Fresh> {
     for (const event of this.#events.values()) if (event.state === "waiting" && event.key === key) yield event;
   }
 
+  /** Whether one of the key is claimed. */
   isUnderWay(key: string): boolean {
     for (const event of this.#events.values()) if (event.state === "leased" && event.key === key) return true;
     return false;
@@ -150,6 +157,7 @@ export class Window {
     });
   }
 
+  /** Lets go of those that are gone, which an undo could have brought back until now. */
   committed(): void {
     for (const { seq, subject } of this.#gone) {
       this.#events.delete(seq);

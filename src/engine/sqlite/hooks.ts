@@ -310,6 +310,7 @@ export function hookTable(db: Database, lastSeq: () => number, journal: Journal)
     /** Where `undo` goes back to. */
     mark: (): number => journal.length,
 
+    /** Takes back what was changed in memory since then; whether there are rows is looked up anew. */
     undo(mark: number): void {
       journal.undo(mark);
       for (const hook of hooks.values()) hook.rows = true;
@@ -344,6 +345,7 @@ export function hookTable(db: Database, lastSeq: () => number, journal: Journal)
       return true;
     },
 
+    /** An event of this transaction, for an endpoint whose patterns take it. What is too much becomes rows. */
     enqueue({ name, coalesce }: HookPatterns, event: Omit<Enqueued, "size">): void {
       const hook = hooks.get(name);
       if (hook === undefined) return;

@@ -154,6 +154,7 @@ export function importColumns(one: ImportedDevice, row: ImportRow | undefined, n
   ];
 }
 
+/** When the device was made, epoch milliseconds: as its source says, but never after its last change. */
 export const createTime = (one: ImportedDevice, now: number): number => {
   const at = changed(one, now);
   return Math.min(one.createTime ?? at, at);

@@ -218,12 +218,14 @@ export function listing(db: Database, addressees: Addressees) {
     /** Whom a notification was for, in the order they were expanded; where they are more, those of its first calls. */
     devicesOfArrival: (arrival: number, limit: number) => devicesOfArrival.all(arrival, limit),
 
+    /** Numbers of notifications, the newest first. */
     arrivalsOfDevice(pushId: string, limit: number): readonly number[] {
       const devices = addressees.devicesOf(pushId);
       const newest = devices.flatMap((device) => arrivals((job) => jobBeforeOfDevice.get(device, job)));
       return newestFirst(newest, limit);
     },
 
+    /** As of a device; none when nothing is known of the user. */
     arrivalsOfUser(uid: string, limit: number): readonly number[] {
       const user = addressees.userOf(uid);
       if (user === undefined) return [];
@@ -248,6 +250,7 @@ export function listing(db: Database, addressees: Addressees) {
     lastJobTo: (tag: string | null, limit: number): number | undefined =>
       lastTo.get(limit, tag === null ? "all" : "tag", tag, tag),
 
+    /** In the order of `jobs`, without those that are forgotten. */
     jobsByNumber(jobs: readonly number[], now: number): readonly JobView[] {
       return jobs
         .map((job) => byNumber.get(now, job))

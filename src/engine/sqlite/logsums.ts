@@ -13,6 +13,7 @@ export interface LogSums {
   readonly bytes: number;
   /** @param size of key and data */
   added(seq: number, size: number): void;
+  /** @param size of key and data of one event */
   removed(size: number): void;
   /** Within a transaction that removed some, or added older ones; else from time to time. */
   save(): void;

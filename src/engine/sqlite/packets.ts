@@ -222,10 +222,12 @@ export function packets(db: Database, keep: Keep, numbers: Pick<Sequences, "seq"
       return told;
     },
 
+    /** Up to there the devices have proven to have received their own packets (holds 9); it never goes back. */
     sent(marks: readonly SentMark[]): void {
       for (const { pushId, seq } of marks) mark.run(seq, pushId, seq);
     },
 
+    /** Forgets all that the channel keeps. */
     drop(channel: Channel): void {
       tails.delete(channel);
       drop.run(channel);

@@ -11,6 +11,7 @@ interface BindingClock {
 export interface Presence {
   /** This start of the server. */
   readonly run: number;
+  /** By the device's number; in this run, as `set` was told. */
   isOnline(device: number): boolean;
   set(device: number, online: boolean): void;
   /** When a device that was online in an earlier run went offline. */

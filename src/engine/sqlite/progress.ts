@@ -36,6 +36,7 @@ export interface Way {
 
 /** The sums of one call. */
 export interface Tally {
+  /** As it was when the call first asked for it; undefined: it is forgotten. */
   job(job: number): JobRow | undefined;
   /** A delivery is settled; without a reason it was accepted. */
   settled(job: number, way: Way, counters: readonly string[], reason?: string): void;
@@ -43,6 +44,7 @@ export interface Tally {
   unsent(job: number, way: Way | undefined, reason: string): void;
   /** A delivery is not needed: as if it had never been queued. */
   spared(job: number, way: Way): void;
+  /** Deliveries of the job are held back, because it is paused: resuming it has to look for them. */
   held(job: number): void;
   /** Writes the sums. */
   close(): void;

@@ -91,6 +91,7 @@ export function reach(db: Database, progress: Progress, addressees: Addressees) 
       return plans;
     },
 
+    /** The user has had as many as `capPerDay` allows: the vendor is not asked. */
     cap: (delivery: number, job: number, way: Way, tally: Tally, now: number): void =>
       spareOne(delivery, job, way, CAPPED, tally, now),
 

@@ -3,17 +3,17 @@
 import type Database from "better-sqlite3";
 
 export interface Sequences {
-  /** The newest packet. */
+  /** The next of each: for a kept packet. */
   seq(): number;
   /** The last one given, or one that no packet before the start has exceeded. */
   lastSeq(): number;
-  /** The newest binding. */
+  /** For a binding of a uid. */
   bound(): number;
-  /** The newest device. */
+  /** For a device. */
   device(): number;
-  /** The newest delivery. */
+  /** For a delivery. */
   delivery(): number;
-  /** The newest event. */
+  /** For an event. */
   event(): number;
   /** The last one given, or one that no event before the start has exceeded. */
   lastEvent(): number;

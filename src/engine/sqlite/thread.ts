@@ -222,10 +222,13 @@ export interface Store {
   readonly trouble?: string;
   /** A copy that was put in the place of the data at this start. */
   readonly restored?: Staged;
+  /** Never throws. All in one transaction; a call that fails is undone alone, and the others stand. */
   run(calls: readonly Call[]): BatchReply;
   /** Answers what only reads; what would write is refused because of the fault. */
   read(calls: readonly Call[], fault: unknown): BatchReply;
+  /** Into a new file, while calls go on. Rejects with a `PushError`. */
   backup(target: string): Promise<void>;
+  /** Writes first what only memory knows of tokens. */
   close(): void;
 }
 

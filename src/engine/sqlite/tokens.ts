@@ -26,7 +26,9 @@ export function heard(db: Database, traits: Pick<Traits, "datesDeaths">) {
       if (now - tokenTime(row) > HOUR) return void record.run(now, row.device, now);
       times.set(row.device, now);
     },
+    /** Epoch milliseconds; 0: not lately, so the record says it. */
     time: (device: number): number => times.get(device) ?? 0,
+    /** Writes them down, before the store is closed. */
     store(): void {
       for (const [device, time] of times) record.run(time, device, time);
     },
