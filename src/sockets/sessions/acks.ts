@@ -20,6 +20,7 @@ export class Acks {
     this.#store = store;
   }
 
+  /** It goes to the store with those of the same turn; when very many wait already it is dropped. */
   add(ack: Ack): void {
     if (this.#waiting.length >= MOST) return;
     if (this.#waiting.push(ack) === 1) setImmediate(() => void this.flush());

@@ -80,6 +80,7 @@ export class Asking {
     });
   }
 
+  /** Tells the client the business server's reason, or that it could not be asked. */
   refuse(session: Session, event: string, { failed, reason }: Verdict, sequenceId?: string): void {
     const message = failed ? "it could not be decided now: try again later" : (reason ?? LOGIN_MESSAGES.not_allowed);
     this.#options.refuser.refuse(session, event, {
@@ -89,6 +90,7 @@ export class Asking {
     });
   }
 
+  /** Asks before a `bindUid` is done, then binds the uid that the answer names, or else the argument. Refusals go to the client. */
   bind(session: Session, argument: unknown): undefined | Promise<void> {
     const { engine, limits, now, report, writes } = this.#options;
     const { pushId, platform } = session;

@@ -9,6 +9,7 @@ export class Background {
     this.#error = error;
   }
 
+  /** Once a second. */
   tick(): void {
     this.fails = false;
   }

@@ -51,6 +51,7 @@ export interface ConversationOptions {
   readonly examples?: (pushId: PushId, path: string, data: unknown) => Promise<object> | undefined;
   /** For a revision 3 client that needs a token and came without one to bring it, milliseconds. */
   readonly loginTimeout?: number;
+  /** Epoch milliseconds. */
   readonly now: () => number;
   /** Milliseconds by a clock that is never set: durations are measured by it (B13). */
   readonly elapsed: () => number;

@@ -76,6 +76,7 @@ export class Departures {
     void this.#tell([pushId], [{ reason: "transport close", at }]);
   }
 
+  /** Once a second: whose delay is over goes offline, and what could not be stored is tried again. */
   tick(): void {
     void this.#tellUnstored();
     this.#endDelays();

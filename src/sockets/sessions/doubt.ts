@@ -33,6 +33,7 @@ export class Doubt {
   #asked = false;
   #lineFree = 0;
 
+  /** Whether all that was written is proven. */
   get isEmpty(): boolean {
     return this.#groups.length === 0;
   }
@@ -64,6 +65,7 @@ export class Doubt {
     else group.replayed.push(replayed);
   }
 
+  /** Proof was asked for of all that was written: the next packet begins a group. */
   asked(): void {
     this.#asked = true;
   }

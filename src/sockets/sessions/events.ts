@@ -254,17 +254,20 @@ function topicName(value: unknown, limits: EventLimits, refuse: Refuse): string 
   return topic;
 }
 
+/** What a client is told that asks for more. */
 export const topicsLimit = ({ topics }: EventLimits): string =>
   `a connection may subscribe to ${topics} topics (client.max_topics)`;
 
 /** Bytes that a subscription takes when nobody else has that topic: measured 408, and 1.35 for each character. */
 export const topicCost = (topic: string): number => 400 + topic.length;
 
+/** What a client is told whose topics take more. */
 export const topicBytesLimit = ({ topicBytes }: EventLimits): string =>
   `the topics of a connection may take ${topicBytes} bytes (client.max_topic_bytes)`;
 
 const tagExpected = ({ tagLength }: EventLimits): string => `tag must be a string of 1 to ${tagLength} characters`;
 
+/** What a client is told whose device would have more. */
 export const tagsLimit = ({ tags }: EventLimits): string => `a device may have ${tags} tags (client.max_tags)`;
 
 /** All strings, or no list at all; a tag that comes twice is one. */
@@ -343,6 +346,7 @@ export const text = (value: unknown, longest: number): string | undefined =>
 export const identifier = (value: unknown, longest: number): string | undefined =>
   Number.isSafeInteger(value) ? String(value) : text(value, longest);
 
+/** undefined: it is no object. */
 export function record(value: unknown): Readonly<Record<string, unknown>> | undefined {
   return isObject(value) ? value : undefined;
 }

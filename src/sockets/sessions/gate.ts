@@ -25,6 +25,7 @@ export interface LoginSettings extends LoginRules {
 }
 
 export interface GateOptions {
+  /** Epoch milliseconds. */
   readonly now: () => number;
   /** Milliseconds by a clock that is never set. */
   readonly elapsed: () => number;
@@ -75,6 +76,7 @@ export class Gate {
     this.#settings = settings;
   }
 
+  /** Whether tokens are looked at. */
   get on(): boolean {
     return this.#settings !== undefined;
   }
@@ -96,6 +98,7 @@ export class Gate {
     return read instanceof Promise ? read.then(check) : check(read);
   }
 
+  /** Why who logged in so (undefined: nobody) may not be in the topic; undefined: it may (sockets 4.17). */
   topicFault(login: Login | undefined, topic: string): LoginFault | undefined {
     return this.#settings && topicFault(login, topic, this.#settings, NOTI_TOPIC);
   }
@@ -113,6 +116,7 @@ export class Gate {
     this.#agenda.put(seat.due, this.#secondOf(login.expires - TOLD_BEFORE));
   }
 
+  /** Its token counts for it no more, and does not expire; the client is told nothing. */
   leave(session: Session): void {
     const { seat } = session;
     if (seat === undefined) return;

@@ -28,7 +28,9 @@ export class Holds {
     return this.#until.size + more <= MOST;
   }
 
+  /** @param time milliseconds from now; 0 ends it */
   holdDevice = (topic: string, pushId: PushId, time: number): void => this.#hold(ofDevice(topic, pushId), time);
+  /** @param time milliseconds from now; 0 ends it */
   holdUser = (topic: string, uid: Uid, time: number): void => this.#hold(ofUser(topic, uid), time);
 
   #hold(key: string, time: number): void {
@@ -36,6 +38,7 @@ export class Holds {
     else this.#until.delete(key);
   }
 
+  /** Whether one of the two is held out of the topic now. */
   has(topic: string, pushId: PushId | undefined, uid: Uid | undefined): boolean {
     if (this.#until.size === 0) return false;
     return (

@@ -251,6 +251,7 @@ export class Hub implements HubPort {
 
   // ---- who is here
 
+  /** The session says which device it is, which lingers no more. */
   name(session: Session, pushId: PushId, platform: string | undefined): void {
     this.#roster.name(session, pushId, platform);
     this.lingering.delete(pushId);
@@ -266,6 +267,7 @@ export class Hub implements HubPort {
     return !this.#roster.has(pushId);
   }
 
+  /** The session is this user's: it leaves the topics that the user is held out of. */
   bindSession(session: Session, uid: Uid): void {
     if (session.uid === uid) return;
     this.#roster.bind(session, uid);

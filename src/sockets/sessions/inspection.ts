@@ -44,6 +44,7 @@ export class Inspection {
     this.#names = new Names(() => this.#topicsOfAll(), options.elapsed);
   }
 
+  /** Forgets lists of topics in which nobody has read for long. */
   tick(): void {
     this.#names.tick();
   }

@@ -11,6 +11,7 @@ export function payloadToken(payload: string | undefined): string | undefined {
   return given(token);
 }
 
+/** The `token` of the handshake's query, else that of `Authorization: Bearer`; undefined: there is none. */
 export function tokenOf(handshake: Handshake | undefined): string | undefined {
   if (handshake === undefined) return undefined;
   const inQuery = new URLSearchParams(handshake.query).get("token");

@@ -52,10 +52,12 @@ export class Logins {
     );
   }
 
+  /** Writes the log's lines of a minute that is over. */
   tick(): void {
     this.#keyless.tick();
   }
 
+  /** Takes the token of CONNECT or of the handshake (sockets 4.17). @returns why the client stays outside; undefined: it may go on */
   logIn(
     session: Session,
     payload: string | undefined,

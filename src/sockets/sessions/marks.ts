@@ -43,6 +43,7 @@ export class Marks {
     });
   }
 
+  /** At the end: stores what is proven and not stored yet; undefined: there is nothing. Rejects when it cannot be stored. */
   stop(): Promise<void> | undefined {
     clearTimeout(this.#timer);
     return this.store();

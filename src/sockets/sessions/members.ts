@@ -24,7 +24,9 @@ export interface MembersOptions {
   /** Tells the engine, at once. */
   readonly note: (happenings: readonly Happening[]) => void;
   readonly disconnectDelay: number;
+  /** Epoch milliseconds. */
   readonly now: () => number;
+  /** Milliseconds by a clock that is never set. */
   readonly elapsed: () => number;
 }
 
@@ -67,6 +69,7 @@ export class Members {
     this.#joined.push(joined(session, topic, this.#options.now()));
   }
 
+  /** Tells who has entered topics since the last call; not before the engine knows their devices. */
   flush(): void {
     if (this.#joined.length === 0) return;
     const joined = this.#joined;

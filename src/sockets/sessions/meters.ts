@@ -36,11 +36,13 @@ export class Meters {
     if (expires > 0) counts.kept++;
   }
 
+  /** One packet for the topic went to so many connections. */
   went(channel: Channel, receivers: number): void {
     const counts = this.#meters.get(channel)?.now;
     if (counts !== undefined) counts.out += receivers;
   }
 
+  /** Packets per second, means of up to 10 seconds; the first question begins to count, and its answer has 0 `seconds`. */
   rates(channel: Channel): TopicRates {
     let meter = this.#meters.get(channel);
     if (meter === undefined) {

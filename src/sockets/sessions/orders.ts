@@ -12,6 +12,7 @@ import { type Session, topicsOf } from "./session.ts";
 
 /** What the conversation does to its sessions. */
 export interface Actor {
+  /** @param reconnect false: it is told to stay away, and hangs up itself */
   close(session: Session, reconnect: boolean): void;
   /** @returns whether it is in the topic now */
   join(session: Session, topic: string): boolean;
@@ -41,6 +42,7 @@ export class Orders {
     this.holds = new Holds(options.elapsed);
   }
 
+  /** Once a second. */
   tick(): void {
     this.holds.tick();
   }

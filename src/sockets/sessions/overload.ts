@@ -160,11 +160,13 @@ export class LeftOut {
   readonly totals: Record<Reason, number> = { overload: 0, topic_rate: 0 };
   readonly #byTopic = new Recent<Channel, number>(COUNTED);
 
+  /** A packet for the topic went to nobody. */
   add(reason: Reason, channel: Channel): void {
     this.totals[reason]++;
     this.#byTopic.set(channel, this.of(channel) + 1);
   }
 
+  /** Packets for the topic that went to nobody, as far as is remembered. */
   of(channel: Channel): number {
     return this.#byTopic.get(channel) ?? 0;
   }

@@ -105,6 +105,7 @@ export class Proofs {
     this.#toAsk.delete(session);
   }
 
+  /** Whether there is nothing to store. */
   get isEmpty(): boolean {
     return this.#marks.size === 0;
   }

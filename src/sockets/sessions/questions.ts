@@ -37,6 +37,7 @@ export function connectQuestion(
   };
 }
 
+/** Of an answer that `fitsWelcome` takes. */
 export function welcomeOf(said: Said, limits: EventLimits): Welcome {
   return {
     uid: uidOf(said["uid"], limits),
@@ -46,6 +47,7 @@ export function welcomeOf(said: Said, limits: EventLimits): Welcome {
   };
 }
 
+/** Whether an answer to `connect` can be used (sockets 4.18). */
 export const fitsWelcome =
   (limits: EventLimits) =>
   ({ uid, pushId, topics, data }: Said): boolean =>
@@ -76,6 +78,7 @@ export function boundBy({ said }: Verdict, argument: unknown, limits: EventLimit
       };
 }
 
+/** Whether an answer to `bind_uid` can be used. `timeToLive` is milliseconds; 0 of it, and of `platformLimit`, is none. */
 export const fitsBound =
   (limits: EventLimits) =>
   ({ uid, platform, platformLimit, timeToLive }: Said): boolean =>
@@ -84,8 +87,10 @@ export const fitsBound =
     isCount(platformLimit) &&
     isCount(timeToLive);
 
+/** Of questions whose answer is a yes or no. */
 export const fitsAnything = (): boolean => true;
 
+/** Whether an answer to `packet` can be used: its `data` has 65,536 characters at most, as JSON. */
 export const fitsPacket = ({ data }: Said): boolean => isShort(data);
 
 /** As JSON; undefined: there is none. */

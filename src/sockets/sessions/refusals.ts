@@ -64,6 +64,7 @@ export class RefusalLog {
     this.totals = Object.fromEntries(REFUSAL_CODES.map((code) => [code, 0])) as Record<RefusalCode, number>;
   }
 
+  /** Counts it, and has it in the log's line of its kind. */
   add({ code, message }: Refusal, last: Refused): void {
     this.totals[code]++;
     this.#tally.add(last.reason === undefined ? code : `${code} ${last.reason}`, { ...last, code, message });

@@ -12,9 +12,11 @@ export interface ReplayOptions {
   readonly broker: Pick<Broker, "backlog">;
   /** Of a page, see `sizeOf`. */
   readonly pageSize: number;
+  /** Epoch milliseconds. */
   readonly now: () => number;
   /** Told of every packet that is sent. */
   readonly onSent: (session: Session, channel: Channel, packet: KeptPacket) => void;
+  /** A page could not be read or sent: the session is closed after this, so that its client tries again. */
   readonly onError: (error: unknown, channel: Channel) => void;
 }
 

@@ -30,6 +30,7 @@ export class Tracing {
     this.#sessions = sessions;
   }
 
+  /** Whether any trace runs. Asked before all else here: without one nothing is looked at. */
   get on(): boolean {
     return this.#traces.on;
   }
@@ -105,6 +106,7 @@ export class Tracing {
     this.#traces.note(who, "decision", `${what} ${topic}${session.pushId === undefined ? "" : `: ${session.pushId}`}`);
   }
 
+  /** Notes why it ended, and follows it no more. */
   closed(connection: Link, reason: string): void {
     if (connection.tap === undefined) return;
     const name = this.#sessions.name(connection);

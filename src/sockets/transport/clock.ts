@@ -23,6 +23,7 @@ export class Clock {
     this.#longestStep = longestStep;
   }
 
+  /** Once a tick. @returns the tick that it is now */
   advance(): number {
     const now = performance.now();
     this.#elapsed += Math.min(now - this.#last, this.#longestStep);
@@ -31,6 +32,7 @@ export class Clock {
     return this.now;
   }
 
+  /** Whole seconds of its time. */
   get second(): number {
     return Math.floor(this.#elapsed / 1000);
   }

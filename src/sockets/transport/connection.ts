@@ -52,7 +52,9 @@ export interface Host<T> {
   welcome(client: Client<T>, upgrades: readonly string[]): void;
   /** On polling it has shown that it is a client, or is gone. */
   cameBack(client: Client<T>, polling: Polling): void;
+  /** It has sent too much: it is closed at the end of this turn, and the application told first. */
   flooded(client: Client<T>): void;
+  /** It has ended. @param post a request of it whose body was still arriving */
   gone(client: Client<T>, reason: CloseReason, post: Reply | undefined): void;
   /** What it finds with its next poll though it is gone. */
   sayLater(client: Client<T>, form: Form, packets: readonly EnginePacket[]): void;

@@ -76,10 +76,12 @@ export class Door {
     return TOO_MANY;
   }
 
+  /** Whether each answer is to end its connection. */
   get sendsAway(): boolean {
     return this.closed || this.gate.crowded;
   }
 
+  /** As `Gate.leaving`. */
   leaving(response: HttpResponse): void {
     this.gate.leaving(response);
   }
@@ -107,6 +109,7 @@ export class Door {
     else reply.send(status, "application/json", text, !reply.hasBody);
   }
 
+  /** As `refuse`, of a request for a websocket: the message is its body. */
   refuseUpgrade(res: HttpResponse, refusal: Refusal, closes: Closes): void {
     this.#count(refusal);
     if (this.#debug.on) this.#show(refusal, addressText(res.getRemoteAddress()));

@@ -19,6 +19,7 @@ import type { Probe } from "./socket.ts";
 /** How a client's polls are answered: settled by its handshake. */
 export type Form = "text 4" | "text 3" | "binary 3";
 
+/** As its handshake asked for (protocol 2.3, 2.4). */
 export const formOf = ({ revision, base64, jsonp }: Pick<EngineRequest, "revision" | "base64" | "jsonp">): Form =>
   revision === 4 ? "text 4" : base64 || jsonp !== undefined ? "text 3" : "binary 3";
 
@@ -52,6 +53,7 @@ export class Polling {
     this.#stamp = stamp;
   }
 
+  /** Whether a poll waits for an answer. */
   get isPolled(): boolean {
     return this.#poll !== undefined;
   }
@@ -61,11 +63,13 @@ export class Polling {
     return this.#bytes;
   }
 
+  /** It waits for `flush`. */
   push(packet: EnginePacket): void {
     this.#waiting.push(packet);
     this.#bytes += packet.length;
   }
 
+  /** They wait for `flush`, and do not count in `bytes`. */
   pushBacklog(packets: readonly string[]): void {
     for (const packet of packets) this.#waiting.push(packet);
     this.hasBacklog = true;
@@ -78,6 +82,7 @@ export class Polling {
     return answered;
   }
 
+  /** This poll is the pending one, answered at once when something waits for it. */
   poll(reply: Reply, request: EngineRequest): void {
     this.#poll = { reply, jsonp: request.jsonp };
     this.flush();
@@ -127,6 +132,7 @@ export class Polling {
   }
 }
 
+/** @param index of JSONP; undefined: it is an ordinary poll */
 export function answerPoll(
   reply: Reply,
   index: string | undefined,

@@ -119,6 +119,7 @@ export class Reply {
     return this.#response === undefined ? "" : addressText(this.#response.getRemoteAddress());
   }
 
+  /** It has been answered, or its client has gone. */
   get gone(): boolean {
     return this.#response === undefined;
   }

@@ -55,6 +55,7 @@ export function originOf(req: HttpRequest): string {
   return FIT_ORIGIN.test(origin) ? origin : "";
 }
 
+/** What is asked for, or with which error of protocol 2.10 it is refused. Only within the request's handler. */
 export function readRequest(
   req: HttpRequest,
   body: Framing,

@@ -37,6 +37,7 @@ export class Rooms<T> {
     else this.#waiting.push({ to: room, packet, prove: 0 });
   }
 
+  /** In the order of `publish`. @param prove the stamp of a proof that is asked for in the same write; 0: none */
   send(client: Client<T>, packet: string, prove: number): void {
     if (!this.#isLone()) this.#waiting.push({ to: client, packet, prove });
     else if (prove > 0) this.#together(client, [packet], prove);
@@ -49,6 +50,7 @@ export class Rooms<T> {
     return !this.#busy;
   }
 
+  /** Sends what waits; once, at the end of a turn in which something was sent. */
   endTurn(): void {
     this.#busy = this.#posted > 1;
     this.#posted = 0;
@@ -100,12 +102,14 @@ export class Rooms<T> {
     if (members !== undefined) for (const member of members) member.post(packet);
   }
 
+  /** Members now, by any transport. */
   count(room: string): number {
     let count = this.#polling.get(room)?.size ?? 0;
     for (const app of this.#apps) count += app.numSubscribers(room);
     return count;
   }
 
+  /** Only of those whose rooms are not uWS's: on polling, or beside a large backlog. */
   add(room: string, client: Client<T>): void {
     const members = this.#polling.get(room);
     if (members === undefined) this.#polling.set(room, new Set([client]));

@@ -14,6 +14,7 @@ export interface Receiver {
   drained(): void;
   /** `data` dies with the call. */
   ponged(ws: Socket, data: ArrayBuffer): void;
+  /** @param tooBig uWS cut it, for a message of more than twice what is allowed */
   closed(ws: Socket, tooBig: boolean): void;
 }
 

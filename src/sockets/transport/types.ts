@@ -176,6 +176,7 @@ export interface Connection<T> {
 
 /** What happens on connections. Handlers run inside the transport's, so they return soon. */
 export interface EngineApplication<T> {
+  /** Once, when its open packet has been sent. */
   open(connection: Connection<T>): void;
   /** Text comes without its leading 4. Bytes belong to the application. */
   message(connection: Connection<T>, data: string | Buffer): void;
@@ -222,6 +223,7 @@ export interface Gateway<T> {
   count(room: string): number;
   /** Visits every connection, unless the room was asked about within the last minute. */
   members(room: string): Promise<Iterable<Connection<T>>>;
+  /** What opens or closes while they are looked through may be seen or not. */
   connections(): Iterable<Connection<T>>;
   readonly size: number;
   readonly counters: Readonly<GatewayCounters>;

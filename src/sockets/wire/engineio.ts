@@ -33,6 +33,7 @@ export function isPacket(text: string): boolean {
 
 const SEPARATOR = "\x1e";
 
+/** Bytes go as `b` and base64 (protocol 2.4). */
 export function encodePayload4(packets: readonly EnginePacket[]): string {
   return packets
     .map((packet) => (typeof packet === "string" ? packet : `b${packet.toString("base64")}`))
