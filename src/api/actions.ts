@@ -127,10 +127,13 @@ export interface Actions {
     vendor: VendorName,
     secret: string,
   ): ((request: ReceiptRequest) => Promise<ReceiptAnswer | undefined>) | undefined;
+  /** Resolves once it would survive a crash and live sessions know. */
   bind(binding: Binding): Promise<void>;
+  /** The same; devices without a uid are passed over. */
   unbind(who: { readonly pushIds: readonly PushId[] } | { readonly uids: readonly Uid[] }): Promise<void>;
   /** Resolves once it would survive a crash and the sessions are closed, with how many. Rejects where tokens are not looked at. */
   revoke(tokens: readonly Omit<Revocation, "until">[]): Promise<number>;
+  /** Forgets them. Their connections stay and keep their topics. */
   deleteDevices(pushIds: readonly PushId[]): Promise<void>;
   readonly testDevices: TestDevices;
   /** The newest packets that are kept for a topic, oldest first. */

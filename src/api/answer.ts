@@ -7,6 +7,7 @@ import type { Header, Response } from "../http/message.ts";
 const COMMON: readonly Header[] = [["Cache-Control", "no-store"]];
 const JSON_HEADERS: readonly Header[] = [["Content-Type", "application/json; charset=utf-8"], ...COMMON];
 
+/** `value` written in this turn: long lists go by `jsonList`. */
 export const json = (value: unknown, status = 200): Response => ({
   status,
   headers: JSON_HEADERS,

@@ -44,6 +44,7 @@ export interface Auth {
 
 const digest = (key: string): Buffer => hash("sha256", key, "buffer");
 
+/** @param insecure `set` may take the last key away */
 export function createAuth(initial: readonly ApiKey[], insecure: boolean, initialRule: BroadcastRule): Auth {
   const broadcast = ({ keys, addresses }: BroadcastRule) => ({
     keys: new Set(keys),

@@ -8,6 +8,7 @@ import { CONNECTIONS, LONGEST_AGE, MOST_LOOKED, MOST_WAITING } from "./bounds.ts
 import type { Params } from "./params.ts";
 import { told } from "./time.ts";
 
+/** In no order, but the same ones first each time; `partial`: not all that are open were looked at (api 6.7). */
 export async function connectionList(params: Params, { live }: Actions): Promise<Response> {
   const filter = filterOf(params);
   const limit = params.whole("limit", 1, CONNECTIONS.most) ?? CONNECTIONS.usual;
@@ -42,6 +43,7 @@ function filterOf(params: Params): ConnectionFilter {
   };
 }
 
+/** @throws HttpError 404 when no connection is called so */
 export async function connectionClose(params: Params, { live }: Actions): Promise<Response> {
   const connection = params.label("connection");
   if (connection === undefined)

@@ -12,6 +12,7 @@ import type { Params } from "./params.ts";
 import { arrivalFigures } from "./stats.ts";
 import { told } from "./time.ts";
 
+/** A page of deliveries; the content and the settings only with the first. @throws HttpError 404 when the id is unknown */
 export async function getNotification(params: Params, actions: Actions): Promise<Response> {
   const id = requiredId(params);
   const after = params.text("after");
@@ -48,6 +49,7 @@ export async function getNotification(params: Params, actions: Actions): Promise
   });
 }
 
+/** Times are epoch milliseconds. */
 export const describeDelivery = ({ lane, ...delivery }: DeliveryRecord): object => ({
   pushId: delivery.pushId,
   uid: delivery.uid,
@@ -69,6 +71,7 @@ const FAILED: readonly FailedState[] = ["gone", "refused", "expired"];
 /** Of the last so many failed deliveries groups are counted. */
 const MOST_COUNTED = 200_000;
 
+/** Failed deliveries, the newest first; `groups` only with the first page, `partial` when not all were counted (api 3.19). */
 export async function deliveryList(params: Params, actions: Actions): Promise<Response> {
   const filter = filterOf(params);
   const after = params.text("after");

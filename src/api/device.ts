@@ -14,6 +14,7 @@ import { told } from "./time.ts";
 /** Of more devices than this only the records are told. */
 const MOST_DETAILED = 1000;
 
+/** One pushId: the device, or {}; several, or uids: a list of those that are known. */
 export async function getDevice(params: Params, actions: Actions, serverId: string): Promise<Response> {
   const now = wallClock();
   const pushIds = params.pushIds();
@@ -93,6 +94,7 @@ export async function listDevices(params: Params, actions: Actions, serverId: st
   }
 }
 
+/** Of pushIds that are unknown nothing is said. */
 export async function deleteDevice(params: Params, actions: Actions): Promise<Response> {
   const pushIds = params.pushIds();
   if (pushIds === undefined) throw new PushError("invalid", "pushId is required");

@@ -65,6 +65,7 @@ export function eventPatterns(params: Params): readonly string[] | undefined {
   );
 }
 
+/** The types that any of the patterns takes. */
 export const typesOf = (patterns: readonly string[]): readonly EventType[] =>
   EVENT_TYPES.filter((type) => patterns.some((pattern) => takes(pattern, type)));
 
@@ -82,6 +83,7 @@ export function eventAfter(text: string | undefined, actions: Actions): number |
   throw new PushError("invalid", "after must be the id or the seq of an event");
 }
 
+/** The name. @throws HttpError 404 when no endpoint is called so */
 export async function knownHook(name: string, actions: Actions): Promise<string> {
   if (!(await actions.hooks.list()).some((hook) => hook.name === name)) throw unknownHook(name);
   return name;

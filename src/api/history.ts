@@ -28,6 +28,7 @@ interface Line {
   readonly latency: readonly number[];
 }
 
+/** Columns from `from` on, each `step` milliseconds. @throws PushError("too_large") for too many keys */
 export async function statsSeries(params: Params, actions: Actions): Promise<Response> {
   const days = params.whole("days", 1, DAYS) ?? USUAL_DAYS;
   const by = stepOf(params);
@@ -88,6 +89,7 @@ function lineOf(
   };
 }
 
+/** By the type of notifications, in days of UTC; `partial` of a type of which not all were looked at (api 6.6). */
 export async function statsTypes(params: Params, actions: Actions): Promise<Response> {
   const days = params.whole("days", 1, DAYS) ?? USUAL_DAYS;
   const from = (Math.floor(wallClock() / DAY) - days + 1) * DAY;

@@ -10,6 +10,7 @@ import { knownHook, shownEvent, unknownHook } from "./event.ts";
 import type { Params } from "./params.ts";
 import { told } from "./time.ts";
 
+/** Each as configured, with what waits; `lag` is how old the oldest is, in milliseconds. */
 export const hookList = async (actions: Actions): Promise<Response> =>
   json({ code: "success", hooks: (await actions.hooks.list()).map((hook) => describe(hook, wallClock())) });
 

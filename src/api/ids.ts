@@ -12,14 +12,17 @@ export const LONGEST_TOKEN = 4096;
 /** Parameters that have every array form. */
 export const LISTS: ReadonlySet<string> = new Set(["pushId", "uid", "tokens", "delivery"]);
 
+/** Characters of one id in this list. */
 export const longestOf = (name: string, limits: Limits): number => (name === "tokens" ? LONGEST_TOKEN : limits.id);
 
+/** @throws PushError("invalid") for what is no text and no number, is too long, or is a number above 2^53 */
 export function idText(value: unknown, name: string, longest: number): string {
   const id = typeof value === "number" ? numeral(value, name) : value;
   if (typeof id !== "string") throw new PushError("invalid", `${name} must be a string, a number or an array of these`);
   return limited(id, name, longest);
 }
 
+/** @throws PushError("invalid") when it has more than `most` characters */
 export function limited<T extends string | undefined>(text: T, name: string, most: number): T {
   if (text !== undefined && text.length > most) {
     throw new PushError("invalid", `${name} is longer than ${most} characters`);

@@ -43,6 +43,7 @@ export async function jobList(params: Params, actions: Actions): Promise<Respons
   return json({ code: "success", jobs: jobs.map(describeJob), next: last?.job });
 }
 
+/** @throws HttpError 404 when the id is unknown */
 export async function jobGet(params: Params, actions: Actions): Promise<Response> {
   return answer(await jobsOf(requiredId(params), actions));
 }
@@ -112,9 +113,11 @@ async function jobsOf(id: NotificationId, actions: Actions): Promise<readonly Jo
   return jobs;
 }
 
+/** To be thrown for it. */
 export const unknownNotification = (id: NotificationId): HttpError =>
   new HttpError(404, `no notification with id ${id} is known; it may be older than the statistics are kept`);
 
+/** @throws PushError("invalid") without one */
 export function requiredId(params: Params): NotificationId {
   const id = params.label("id");
   if (id === undefined) throw new PushError("invalid", "id is required: the id of a notification");
@@ -127,6 +130,7 @@ function answer(jobs: readonly Job[]): Response {
   return json({ code: "success", ...newest, ...(jobs.length > 1 ? { jobs: jobs.map(describeJob) } : {}) });
 }
 
+/** A job as every endpoint answers it; `sent` counts vendors and connections, `accepted` vendors alone. */
 export const describeJob = (job: Job): object => ({
   job: job.job,
   id: job.id,

@@ -9,6 +9,7 @@ import { json } from "./answer.ts";
 import type { Params } from "./params.ts";
 import { told } from "./time.ts";
 
+/** Each also in words (`text`), and when the certificate expires by which the vendor knows us. */
 export const laneList = async (actions: Actions): Promise<Response> =>
   json({
     code: "success",

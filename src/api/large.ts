@@ -44,6 +44,7 @@ export class Payload {
     this.flaw = flaw;
   }
 
+  /** Its text as it is compared: of a short one without white space. */
   parts(): Iterable<string> {
     return this.text.length > LARGE ? pieces(this.text) : [compact(this.text)];
   }

@@ -8,6 +8,7 @@ import { LONGEST_HOLD, MOST_ASKED } from "./bounds.ts";
 import type { Params } from "./params.ts";
 import { told } from "./time.ts";
 
+/** Answers how many connections were closed (api 3.13). */
 export async function disconnect(params: Params, { live }: Actions): Promise<Response> {
   const topic = params.topic();
   const who = one([devicesOrUsers(params), topic === undefined ? undefined : { topic }], "pushId, uid or topic");
@@ -15,17 +16,20 @@ export async function disconnect(params: Params, { live }: Actions): Promise<Res
   return json({ code: "success", disconnected: await live.order(who, { kind: "close", reconnect }) });
 }
 
+/** Answers how many connections have joined it now; a hold of those who are named ends (api 3.14). */
 export async function subscribe(params: Params, { live }: Actions): Promise<Response> {
   const { topic, who } = inTopic(params);
   return json({ code: "success", subscribed: await live.order(who, { kind: "subscribe", topic }) });
 }
 
+/** Answers how many have left it. `hold` is milliseconds or a duration; 0 ends one (api 3.14). */
 export async function unsubscribe(params: Params, { live }: Actions): Promise<Response> {
   const { topic, who } = inTopic(params);
   const hold = params.duration("hold", LONGEST_HOLD) ?? 0;
   return json({ code: "success", unsubscribed: await live.order(who, { kind: "unsubscribe", topic, hold }) });
 }
 
+/** In the order asked. @throws PushError("too_large") for too many ids */
 export async function presence(params: Params, { live }: Actions): Promise<Response> {
   const who = one([devicesOrUsers(params)], "pushId or uid");
   const [name, ids] = "uids" in who ? (["uid", who.uids] as const) : (["pushId", who.pushIds] as const);

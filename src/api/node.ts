@@ -5,6 +5,7 @@ import type { Actions } from "./actions.ts";
 import { json } from "./answer.ts";
 import { told } from "./time.ts";
 
+/** None where the store is one process's alone. */
 export const nodeList = async (actions: Actions): Promise<Response> =>
   json({
     code: "success",

@@ -23,6 +23,10 @@ import { told } from "./time.ts";
 /** How much of a text that is not JSON the error repeats. */
 const LONGEST_ECHO = 1000;
 
+/**
+ * @param admitBroadcast throws when the caller may not reach everybody or a tag @param quietElse for one that does not outlive
+ * its quiet hours
+ */
 export async function notification(
   params: Params,
   actions: Actions,

@@ -34,6 +34,7 @@ const API_WORDS: PageWords = {
   origin: (origin) => `web pages of ${origin} may not call this API: list that origin in api.origins to let them`,
 };
 
+/** @param words of refusals; those of the API when absent */
 export function createPages(initial: PageRule, words = API_WORDS): Pages {
   let origins: OriginList;
   let names: ReadonlySet<string>;

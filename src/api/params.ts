@@ -38,6 +38,7 @@ export class Params {
     return this.#warnings;
   }
 
+  /** For the answer, of a call that is carried out. */
   warn(text: string): void {
     this.#warnings ??= [];
     this.#warnings.push(text);
@@ -53,6 +54,7 @@ export class Params {
     return value === null || value === "" ? undefined : value;
   }
 
+  /** Whether there is a value: null and empty text count as absent. */
   has(name: string): boolean {
     return this.raw(name) !== undefined;
   }
@@ -65,6 +67,7 @@ export class Params {
     throw new PushError("invalid", `${name} must be a single string`);
   }
 
+  /** @throws PushError("invalid") when it is longer than the settings allow */
   topic(): string | undefined {
     return limited(this.text("topic"), "topic", this.#limits.topic);
   }
@@ -95,6 +98,7 @@ export class Params {
     return this.ids("uid") as readonly Uid[] | undefined;
   }
 
+  /** Up to 4,096 characters each. */
   tokens(): readonly string[] | undefined {
     return this.ids("tokens", LONGEST_TOKEN);
   }
@@ -130,6 +134,7 @@ export class Params {
     return Math.trunc(time);
   }
 
+  /** true, or its text; anything else is false. New parameters take `strictFlag`. */
   flag(name: string): boolean {
     const value = this.raw(name);
     return value === "true" || value === true;

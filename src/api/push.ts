@@ -9,6 +9,7 @@ import { isJson } from "./json.ts";
 import type { Params } from "./params.ts";
 import { onceOf } from "./repeat.ts";
 
+/** Answers after the commit where the packet is kept; with `online` where that is known. */
 export function push(
   params: Params,
   actions: Actions,

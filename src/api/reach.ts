@@ -17,6 +17,7 @@ const USUAL_FALLBACK = 5000;
 /** Without a time to live vendors are given so long. */
 const BRIEF = 600_000;
 
+/** Vendors are asked `fallbackAfter` (milliseconds, or a duration) after the message, for users of whom no device has acknowledged it. */
 export async function reach(
   params: Params,
   actions: Actions,

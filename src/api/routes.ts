@@ -72,6 +72,7 @@ export interface ApiOptions extends Access {
   /** Gets a line for the log on who was not let in. */
   warn(text: string, requestId: string): void;
   readonly debug?: Debug;
+  /** Epoch milliseconds. */
   readonly now?: () => number;
   /** Milliseconds by a clock that is never set. */
   readonly elapsed?: () => number;
@@ -104,8 +105,7 @@ interface ApiCounters {
   readonly durations: Readonly<Record<string, Histogram>>;
 }
 
-/** @param rest the free segment of the path */
-/** @param asked the actions, of which it is known then whether a node was silent */
+/** @param rest the free segment of the path @param asked the actions, of which it is known then whether a node was silent */
 type Answer = (params: Params, caller: Caller, rest: string, asked: Actions) => Response | Promise<Response>;
 
 export function createApi(options: ApiOptions, actions: Actions): Api {

@@ -17,6 +17,7 @@ interface Found {
   readonly [detail: string]: unknown;
 }
 
+/** At most five of each kind; white space around `text` aside. */
 export async function search(params: Params, actions: Actions): Promise<Response> {
   const text = params.text("text")?.trim() ?? "";
   if (text === "") throw new PushError("invalid", "text is required: what to look for");

@@ -7,6 +7,7 @@ import { json } from "./answer.ts";
 import { openApi } from "./openapi.ts";
 import { languageOf, type Params } from "./params.ts";
 
+/** The settings that hold, secrets masked. */
 export const config = (actions: Actions): Response => json(actions.config());
 
 export const heap = (): Response =>
@@ -17,6 +18,7 @@ export const heap = (): Response =>
   });
 
 const described = new Map<Language, Response>();
+/** OpenAPI in the language of `lang`; written once for each. */
 export function description(version: string, params: Params): Response {
   const language = languageOf(params);
   const answer = described.get(language) ?? json(openApi(version, language));

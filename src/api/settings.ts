@@ -15,11 +15,13 @@ export function configGet(params: Params, { settings, node }: Actions): Response
   });
 }
 
+/** Reads the sources and changes nothing; `problems` say why a reload would not either. */
 export async function configDiff(params: Params, { settings, node }: Actions): Promise<Response> {
   const { problems, ...compared } = await settings.compare(languageOf(params));
   return json({ code: "success", node, ...described(compared), ...(problems.length === 0 ? {} : { problems }) });
 }
 
+/** As SIGHUP. @throws HttpError 409 with what is wrong: then nothing was changed */
 export async function configReload({ settings, node }: Actions): Promise<Response> {
   try {
     return json({ code: "success", node, ...described(await settings.reload("config/reload")) });

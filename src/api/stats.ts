@@ -33,6 +33,7 @@ export async function statsBase(actions: Actions, serverId: string): Promise<Res
   });
 }
 
+/** Sums by the hour, of the last seven days. */
 export async function statsChart(params: Params, actions: Actions): Promise<Response> {
   const key = params.text("key");
   if (key === undefined) throw new PushError("invalid", "key is required");
@@ -59,6 +60,7 @@ export const statsKeys = async (actions: Actions): Promise<Response> => json({ r
 export const keysOf = async ({ counters }: Actions): Promise<readonly string[]> =>
   (await counters.keys()).filter((key) => !key.startsWith(LIVE_KEY));
 
+/** @param type of notifications, from the path; `id` asks for one, which is {} when unknown */
 export async function statsArrival(
   params: Params,
   actions: Actions,
@@ -187,6 +189,7 @@ export interface Block {
   readonly vendor?: { readonly delivered: number; readonly clicked: number };
 }
 
+/** @param vendor as the statistics name it; `android` is the long connection */
 export function block(counts: ArrivalCounts, vendor: string): Block {
   const target = counts[`target_${vendor}`] ?? 0;
   const delivered = counts[`traced_${vendor}`];

@@ -23,6 +23,7 @@ const HEADERS = [
 ] as const;
 
 export interface Streams {
+  /** The answer goes on until the reader leaves or `end` is called. @throws HttpError 503 when there are as many as there may be */
   answer(params: Params, actions: Actions, lastEventId: string): Promise<Response>;
   /** They come back, and are asked for their key again. */
   end(): void;

@@ -39,6 +39,7 @@ export async function testDeviceAdd(params: Params, { testDevices }: Actions, ca
   return SUCCESS;
 }
 
+/** @throws HttpError 404 when it is none */
 export async function testDeviceRemove(params: Params, { testDevices }: Actions): Promise<Response> {
   const pushId = pushIdOf(params);
   if (!(await testDevices.remove(pushId))) throw new HttpError(404, `${pushId} is no test device`);

@@ -29,6 +29,7 @@ function topicDetail(filter: TopicOnlineFilter | undefined, topic: string): Topi
 /** Of a larger topic only the connections are counted: devices and users would have to be gone through. */
 const MOST_COUNTED = 100_000;
 
+/** `devices` and `users` are absent of a topic with very many connections; one that the filter hides is empty. */
 export async function topicOnline(
   params: Params,
   actions: Actions,

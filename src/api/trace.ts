@@ -10,6 +10,7 @@ import { told } from "./time.ts";
 
 const TARGETS = ["pushId", "uid", "address", "topic"] as const;
 
+/** @throws PushError("conflict") while as many run as may */
 export async function traceStart(params: Params, { traces }: Actions): Promise<Response> {
   const minutes = params.whole("minutes", 1, MOST_MINUTES) ?? USUAL_MINUTES;
   return json({ code: "success", trace: describe(await traces.start(targetOf(params), minutes)) });
@@ -25,6 +26,7 @@ function targetOf(params: Params): TraceTarget {
   return Object.fromEntries(given);
 }
 
+/** What it has seen stays. @throws HttpError 404 when no trace is called so */
 export async function traceStop(params: Params, { traces }: Actions): Promise<Response> {
   const name = nameOf(params);
   const trace = await traces.stop(name);

@@ -20,6 +20,7 @@ const laneOf = (wanted: Lane, lanes: readonly LaneStatus[]): LaneStatus | undefi
   return own.find(({ state }) => state !== "running") ?? own[0];
 };
 
+/** @throws HttpError 404 when the notification is unknown */
 export async function notificationWhy(params: Params, actions: Actions): Promise<Response> {
   const id = requiredId(params);
   const pushId = params.id("pushId") as PushId | undefined;

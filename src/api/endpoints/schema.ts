@@ -9,7 +9,9 @@ const about = (text: string | undefined): Schema => (text === undefined ? {} : {
 export const text = (why?: string): Schema => ({ type: "string", ...about(why) });
 export const whole = (why?: string): Schema => ({ type: "integer", ...about(why) });
 export const number = (why?: string): Schema => ({ type: "number", ...about(why) });
+/** true or false. */
 export const yes = (why?: string): Schema => ({ type: "boolean", ...about(why) });
+/** Any value at all. */
 export const any = (why?: string): Schema => about(why);
 /** One of these words. */
 export const word = (words: readonly string[], why?: string): Schema => ({
@@ -24,9 +26,11 @@ export const map = (values: Schema, why?: string): Schema => ({
   additionalProperties: values,
   ...about(why),
 });
+/** Any names, any values. */
 export const open = (why?: string): Schema => ({ type: "object", additionalProperties: true, ...about(why) });
 export const either = (...schemas: readonly Schema[]): Schema => ({ anyOf: schemas });
 
+/** A name with a question mark at its end may be absent; others than these there are not. */
 export function object(members: Members, why?: string): Schema {
   const names = Object.keys(members);
   return {

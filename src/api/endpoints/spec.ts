@@ -29,6 +29,7 @@ export interface EndpointSpec {
   readonly media?: string;
 }
 
+/** Whether it goes to everybody or to a tag, which may be a right of its own (api 1.3). */
 export const isToMany = (params: Params): boolean => params.flag("pushAll") || params.has("tag");
 
 /** By the path, without `/api`. */

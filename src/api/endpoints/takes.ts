@@ -24,6 +24,7 @@ export const bounded = (least: number, most: number, why: string, usual?: number
 });
 /** `limit` of a list. */
 export const atMost = ({ usual, most }: Paged): Schema => bounded(1, most, "how many at most", usual);
+/** `limit` and `after` of a list. */
 export const pages = (paged: Paged): Members => ({
   limit: atMost(paged),
   after: text("the `next` of the page before"),
