@@ -45,6 +45,7 @@ export interface AskOptions {
 
 export interface AskParts {
   readonly post: Pick<Post, "send" | "close">;
+  /** Epoch milliseconds. */
   readonly now: () => number;
   /** Milliseconds by a clock that is never set. */
   readonly elapsed: () => number;
@@ -54,6 +55,7 @@ export interface AskParts {
   readonly counts: AskCounts;
 }
 
+/** For a start: every question with zeros. */
 export const noCounts = (): AskCounts =>
   Object.fromEntries(
     QUESTIONS.map((question) => [question, { allowed: 0, refused: 0, failed: 0, remembered: 0, skipped: 0 }]),

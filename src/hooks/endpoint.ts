@@ -52,9 +52,11 @@ export interface EndpointOptions {
   readonly queue: Pick<HookQueue, "claim" | "settle" | "hurry">;
   /** What an earlier run, or the endpoint of this name before, knew. */
   readonly standing: Standing | undefined;
+  /** Stores it for the next run; nobody waits for that. */
   remember(standing: Standing): void;
   /** Has `adopt` called with what is stored. */
   recall(): Promise<void>;
+  /** Epoch milliseconds. */
   readonly now: () => number;
   /** 0 to 1 */
   readonly dice: () => number;
@@ -117,6 +119,7 @@ export class Endpoint {
     this.#probing = standing.failingSince !== undefined;
   }
 
+  /** Times are epoch milliseconds; the counts are since this endpoint was made. */
   get status(): EndpointStatus {
     const failing = this.#failures > 0 || this.#failingSince !== undefined;
     return {

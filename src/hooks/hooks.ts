@@ -21,6 +21,7 @@ export interface HookConfig {
 export interface HookSenderOptions {
   readonly queue: HookQueue;
   readonly log: EndpointLog;
+  /** Epoch milliseconds. */
   readonly now: () => number;
   /** 0 to 1 */
   readonly dice?: () => number;
@@ -44,6 +45,7 @@ interface Configured {
   readonly endpoint: Endpoint;
 }
 
+/** Has no endpoint until `prepare` was called, and what it returned. */
 export function createHookSender({ queue, log, now, dice = Math.random }: HookSenderOptions): HookSender {
   const standings = new Map<string, Standing>();
   let endpoints: ReadonlyMap<string, Configured> = new Map();
