@@ -42,6 +42,7 @@ export interface ExpanderOptions {
   readonly filled: (lanes: readonly Lane[]) => void;
   /** So many devices more of a call that names its devices, its users or their tag are to be reached. */
   readonly addressed: (devices: number) => void;
+  /** Epoch milliseconds. */
   readonly now: () => number;
   readonly debug?: Debug;
   /** Told when the store failed; the work is taken up again after a second. */
@@ -55,6 +56,7 @@ export interface Expander {
   stop(): Promise<void>;
 }
 
+/** Does nothing until `nudge`; a job that is for later wakes it by itself. */
 export function createExpander(options: ExpanderOptions): Expander {
   const { engine, now, route, debug = NO_DEBUG } = options;
   let running: Promise<void> | undefined;

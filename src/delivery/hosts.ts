@@ -53,6 +53,7 @@ export class HostLanes {
     return lane;
   }
 
+  /** Whether it is a lane of a single host that still has it. */
   has(lane: Lane): boolean {
     return this.#own.has(laneName(lane));
   }

@@ -46,6 +46,7 @@ export interface LaneOptions {
   readonly traits: Traits;
   /** Shared by all lanes. */
   readonly turns: Turns;
+  /** Epoch milliseconds. */
   readonly now: () => number;
   /** Milliseconds by a clock that is never set: what lasts is measured by it (B13). */
   readonly elapsed: () => number;
@@ -53,6 +54,7 @@ export interface LaneOptions {
   readonly count: (key: string, sums: { total: number; success: number; error: number; latency: number }) => void;
   /** A lane was stopped, paused, began to hold deletions, goes on. */
   readonly changed: (lane: Lane, what: LaneChange, reason: string, pause?: Pause) => void;
+  /** The store could not do its part, which is tried again; or a vendor threw, which is a bug. */
   readonly failed: (error: unknown) => void;
   readonly debug?: Debug;
 }
@@ -190,10 +192,12 @@ export class LaneRunner {
     return trouble && this.#totals.accepted === 0;
   }
 
+  /** Tokens are kept although the vendor says that they are dead: see `judge`. */
   get holdsDeletions(): boolean {
     return this.#memory.holdsDeletions;
   }
 
+  /** Deliveries, since this runner was made, with those that `add` brought. */
   get totals(): Readonly<Totals> {
     return this.#totals;
   }

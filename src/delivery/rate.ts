@@ -12,6 +12,7 @@ export class Rate {
     this.#sums[this.#second % SECONDS]! += n;
   }
 
+  /** A mean of 10 seconds, the current one included. */
   perSecond(now: number): number {
     this.#turn(now);
     return this.#sums.reduce((sum, n) => sum + n, 0) / SECONDS;

@@ -25,6 +25,7 @@ export class Ready {
     return this.#length;
   }
 
+  /** Behind those of the same job. @param notes by job; one that is missing is unknown to the store */
   add(deliveries: readonly Delivery[], notes: ReadonlyMap<number, Notification>): void {
     for (const delivery of deliveries) {
       const claimed = this.#jobs.get(delivery.job);

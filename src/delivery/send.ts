@@ -31,6 +31,7 @@ export interface Sender extends Lanes {
 /** Lanes at work. So many cost the store a hundred calls in a second, and devices can name hosts without end. */
 const MOST_RUNNERS = 1024;
 
+/** Begins with `use` and `wake`. */
 export function createSender(options: SenderOptions): Sender {
   const { outbox } = options;
   const turns = new Turns();

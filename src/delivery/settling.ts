@@ -5,8 +5,11 @@ import type { Settlement } from "../core/delivery.ts";
 const RETRY_AFTER = 1000;
 
 export interface SettlingOptions {
+  /** Rejects when the store took none of them: they are given to it again. */
   readonly settle: (settlements: readonly Settlement[]) => Promise<void>;
+  /** These are, in the order in which they were added. */
   readonly stored: (settlements: readonly Settlement[]) => void;
+  /** Why the store took none. */
   readonly failed: (error: unknown) => void;
   /** Nothing is on its way any more, or what is left cannot be stored. */
   readonly rested: () => void;
@@ -33,6 +36,7 @@ export class Settling {
     return this.#busy ? 0 : this.#waiting.length;
   }
 
+  /** It goes with the others of this turn, behind those that are being stored. */
   add(settlement: Settlement): void {
     this.#waiting.push(settlement);
     if (this.#busy) return;

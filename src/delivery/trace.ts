@@ -21,20 +21,24 @@ export interface TracerOptions {
   readonly outbox: Pick<Outbox, "traceable" | "receipts" | "traced">;
   /** As they are configured now. */
   readonly vendors: () => ReadonlyMap<VendorName, Vendor>;
+  /** Epoch milliseconds. */
   readonly now: () => number;
   /** Told when the store failed; it is tried again at the next look. */
   readonly failed: (error: unknown) => void;
   /** Milliseconds from one look to the next. */
   readonly every?: number;
+  /** Milliseconds between two lots of questions. */
   readonly pause?: number;
 }
 
 export interface Tracer {
+  /** The first look is one interval from now. */
   start(): void;
   /** Asks nothing more; an answer on its way is dropped. */
   stop(): void;
 }
 
+/** Asks the vendors that have a `trace`; others cost nothing. */
 export function createTracer({ outbox, vendors, now, failed, ...times }: TracerOptions): Tracer {
   const { every = EVERY, pause = PAUSE } = times;
   /** How far each vendor was asked about at each age. */

@@ -18,6 +18,7 @@ export class Turns {
     this.#schedule();
   }
 
+  /** It is not called any more. */
   remove(step: () => boolean): void {
     this.#steps.delete(step);
   }

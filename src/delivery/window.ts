@@ -44,6 +44,7 @@ export const IMPATIENT: Patience = { failures: 3, firstRest: 1000, longestRest: 
 /** The longest that a vendor may ask for. */
 const LONGEST_ASKED = 300_000;
 
+/** After a request that was answered. */
 export const wider = ({ share }: Window): Window =>
   share === 1 ? FULL_WINDOW : { ...FULL_WINDOW, share: Math.min(1, share * 1.25) };
 
