@@ -18,6 +18,7 @@ export function understand(reply: HttpReply, now: number): { readonly said: Fiel
   return { outcome: { kind: "retry", reason, ...(after === undefined ? {} : { after }) } };
 }
 
+/** Undefined: it is no JSON, or no object. */
 export function parseObject(text: string): Fields | undefined {
   try {
     const value: unknown = JSON.parse(text);

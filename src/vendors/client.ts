@@ -31,6 +31,7 @@ const PROBES = 10;
 /** Tokens remembered to be reached by another than their first route: what the store has not told us yet, or has not. */
 const DETOURS = 10_000;
 
+/** @param apps each with an id of its own */
 export function createVendor<App extends CommonApp>(
   dialect: Dialect<App>,
   apps: readonly App[],

@@ -33,6 +33,7 @@ interface Entry {
   failure?: { readonly error: unknown; readonly until: Term };
 }
 
+/** By account: apps of one account share its credential. */
 export class Credentials<App extends CommonApp> {
   readonly #dialect: Dialect<App>;
   readonly #exchange: (app: App) => Exchange;

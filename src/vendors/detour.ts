@@ -4,6 +4,7 @@ import type { CommonApp } from "./dialect.ts";
 
 /** What a detour is called where it is kept: not a place in the list, which the configuration changes. */
 export const nameOf = ({ app, environment = "" }: CommonApp): string => `${environment} ${app}`;
+/** Its place among the routes; the first where the configuration has that route no more. */
 export const placeOf = (routes: readonly CommonApp[], detour: string): number =>
   Math.max(
     0,

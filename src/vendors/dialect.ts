@@ -204,6 +204,7 @@ export interface Preparing<App extends CommonApp> {
   readonly from: number;
   /** @throws Unsendable */
   encode(app: App, note: Notification, credential: string, now: number): HttpRequest;
+  /** What the vendor's answer to that means. */
   decode(app: App, reply: HttpReply, now: number): Prepared;
 }
 

@@ -46,6 +46,7 @@ export function list<T>(item: z.ZodType<T>) {
 
 const table = z.record(z.string(), z.unknown(), { error: wanted("a table") });
 
+/** One of these texts or numbers and no other. */
 export function oneOf<const T extends readonly (string | number)[]>(...values: T) {
   return z.literal(values, { error: wanted(`one of ${values.join(", ")}`) });
 }
@@ -92,6 +93,7 @@ export function commonKeys(host: string, into: string | Wording): readonly Key[]
   ];
 }
 
+/** @param limit characters that the vendor takes */
 export function callbackKey(limit: number): Key {
   return {
     name: "callback_url",

@@ -20,6 +20,7 @@ export function fieldsOf(vendor: string, configured: Fields, note: Notification)
   return merge(configured, own);
 }
 
+/** Objects member by member, else `over` wins. */
 export function merge(under: Fields, over: Fields): Fields {
   // fromEntries defines members and calls no setter: a field named __proto__ stays a field.
   const merged = Object.entries(over).map(([name, value]): [string, unknown] => {
@@ -29,6 +30,7 @@ export function merge(under: Fields, over: Fields): Fields {
   return Object.fromEntries([...Object.entries(under), ...merged]);
 }
 
+/** Whether it is an object, and no number that keeps its digits (`core/exact.ts`). */
 export function isFields(value: unknown): value is Fields {
   return isObject(value) && !isExactNumber(value);
 }

@@ -1,6 +1,7 @@
 // Requests with a form, as most Chinese vendors want them.
 import type { HttpRequest } from "./dialect.ts";
 
+/** @param headers beside that of the type */
 export function formPost(
   url: string,
   fields: Readonly<Record<string, string>>,

@@ -132,6 +132,7 @@ const secretShape = z
   .regex(/^[\w.~-]{16,}$/, "must be 16 or more letters, digits and - . _ ~")
   .optional();
 
+/** What the server knows of a vendor before any entry of it is opened. */
 export function define<App extends CommonApp>(dialect: Dialect<App>): VendorDefinition {
   const { name, title, tokenTypes } = dialect;
   const keys = dialect.receipts === undefined ? dialect.keys : [...dialect.keys, receiptSecretKey];

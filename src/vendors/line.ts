@@ -116,6 +116,7 @@ export class Line {
     this.#open = !transport.gate;
   }
 
+  /** Nothing is in flight, and nobody waits for a turn. */
   get idle(): boolean {
     return this.#flying === 0 && [...this.#sharers.values()].every(({ waiting }) => waiting.size === 0);
   }
@@ -160,6 +161,7 @@ export class Line {
     }
   }
 
+  /** Resolves when what is in flight is answered. */
   close(): Promise<void> {
     return this.#dispatcher.close();
   }

@@ -17,6 +17,7 @@ export function credentialFrom(vendor: string, reply: HttpReply, now: number): C
   throw new Error(`the token endpoint answered ${what}`);
 }
 
+/** Headers and body of such a request. */
 export function form(fields: Readonly<Record<string, string>>) {
   return {
     headers: { "content-type": "application/x-www-form-urlencoded" },

@@ -14,6 +14,7 @@ export interface Told {
   readonly at?: unknown;
 }
 
+/** One for each token; none for an event that we do not know. What is of another form than `Told` says is left out. */
 export function receiptsOf(event: Receipt["event"] | undefined, told: Told): readonly Receipt[] {
   if (event === undefined) return [];
   const receipt = asText(told.id);

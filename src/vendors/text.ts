@@ -59,6 +59,7 @@ function within(vendor: string, field: Weight["what"], text: string, limit: numb
 
 /** How a vendor counts characters. */
 export interface Measure {
+  /** Characters as the vendor counts them. */
   readonly size: (text: string) => number;
   /** Said with a size, where that is not what one would expect. */
   readonly hint: string;

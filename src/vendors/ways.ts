@@ -33,6 +33,7 @@ export class Ways {
   /** Routes on which a token was accepted. */
   readonly #proven = new Set<string>();
 
+  /** Ways that are closed, or were when they were last heard of; forgotten an hour after they could be tried again. */
   of(app: AppId, now: number): readonly StoppedWay[] {
     const ways = this.#lists.get(app);
     if (ways === undefined) return NONE;
@@ -40,6 +41,7 @@ export class Ways {
     return this.#lists.get(app) ?? NONE;
   }
 
+  /** The way is closed for ten minutes. @returns as it is known now, unchanged when the vendor said nothing new */
   stop(app: AppId, way: string, reason: string, now: number): StoppedWay {
     let ways = this.#stopped.get(app);
     if (ways === undefined) {
@@ -77,6 +79,7 @@ export class Ways {
       this.open(route.app, wayOf(route));
   }
 
+  /** Whether it has ever accepted a token. */
   proven(route: CommonApp): boolean {
     return this.#proven.has(nameOf(route));
   }
@@ -93,6 +96,7 @@ export class Ways {
   }
 }
 
+/** Its name: the environment, "" where the vendor has but one. */
 export const wayOf = ({ environment = "" }: CommonApp): string => environment;
 
 const MARK = "none ";
@@ -103,4 +107,5 @@ export const asideOf = (routes: readonly CommonApp[]): string => {
   return MARK + createHash("sha256").update(credentials).digest("base64url").slice(0, 16);
 };
 
+/** Whether this is what `asideOf` makes, of these or of other credentials. */
 export const isAside = (detour: string | undefined): boolean => detour?.startsWith(MARK) === true;
