@@ -99,6 +99,7 @@ export class Intake {
     return true;
   }
 
+  /** It has begun to arrive, and is looked at by `sweep`. */
   begin(body: Body): void {
     this.#unfinished.add(body);
   }
@@ -157,6 +158,7 @@ export class Body {
     this.#counted = 0;
   }
 
+  /** Gives up on one that is too slow. `now` is `Intake.now`, milliseconds. */
   check(now: number): void {
     if (now - this.#lookedAt >= this.#intake.limits.patience) {
       if ((this.#received - this.#lookedFrom) * 1000 < SLOWEST * (now - this.#lookedAt))

@@ -24,6 +24,7 @@ export function causeOf(error: unknown): string {
   return CAUSES[code] ?? `the request failed (${code})`;
 }
 
+/** The error's `code`, else its name. */
 export function codeOf(error: unknown): string {
   const { code, name } = error as NodeJS.ErrnoException;
   return typeof code === "string" ? code : String(name);

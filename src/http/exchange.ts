@@ -107,6 +107,7 @@ export class Exchange implements BodyOwner {
     else this.#body = this.#traffic.intake.read(this.#response, this, length, this.#maxBody);
   }
 
+  /** The address, or the IPv6 network, that its body counts for. */
   get bodyAddress(): string {
     return limitedAs(this.#head.address || addressText(this.#response.getRemoteAddress()));
   }

@@ -95,6 +95,7 @@ export class FormFields {
     return put(this.#fields, name, value, listed);
   }
 
+  /** As they are: another field may not be added after that. */
   values(): Map<string, FormValue> {
     if (!this.#branched) return this.#fields as Map<string, string | string[]>;
     const values = new Map<string, FormValue>();
@@ -105,6 +106,7 @@ export class FormFields {
     return values;
   }
 
+  /** The same, where lists of ids may be long. */
   async valuesInPieces(pace: Pace): Promise<Map<string, FormValue>> {
     const values = new Map<string, FormValue>();
     for (const [name, field] of this.#fields) {

@@ -14,6 +14,7 @@ const decoders = new Map([
 /** Bytes that come out at a time. */
 const CHUNK = 64 * 1024;
 
+/** @throws HttpError 413 for more than `maxBody` bytes, 415 for an encoding that we do not know, 400 for what is none */
 export async function inflate(body: Buffer, encoding: string, maxBody: number): Promise<Buffer> {
   const name = encoding.trim().toLowerCase();
   if (name === "identity" || body.length === 0) return body;

@@ -4,6 +4,7 @@
 export interface OriginList {
   /** Every origin is on it. */
   readonly any: boolean;
+  /** As browsers write it, lower case. */
   has(origin: string): boolean;
 }
 

@@ -35,11 +35,13 @@ export interface HttpServer {
   /** See `Listeners`. */
   reloadTls(): Promise<void>;
   readonly certificateExpires: number | undefined;
+  /** As `Listeners.accept`. */
   accept(on: boolean): boolean;
   /** Stops accepting, waits some seconds until the running requests are answered, closes the connections. */
   close(): Promise<void>;
 }
 
+/** Listens only when it is told to. @throws Error for a trusted proxy that is no address */
 export function createServer(options: HttpOptions, site: Site): HttpServer {
   const trusted = addressList(options.trustedProxies);
   const { maxConnections = Number.POSITIVE_INFINITY, warn = () => {} } = options;

@@ -4,6 +4,7 @@ import { BlockList, isIP, SocketAddress } from "node:net";
 /** A set of addresses: single ones and networks. */
 export interface AddressList {
   readonly size: number;
+  /** An address that is none is in no list. */
   has(address: string): boolean;
 }
 

@@ -40,6 +40,7 @@ export class Gate {
     this.#limits = limits;
   }
 
+  /** Connections of this port that are open. */
   get size(): number {
     return this.#http + this.#websockets;
   }

@@ -33,6 +33,7 @@ type Sharing = typeof EXCLUSIVE | typeof SHARED;
 /** Leaves the header that names the server and its version out of every answer. */
 (uws as unknown as { _cfg(setting: "silent"): void })._cfg("silent");
 
+/** One port. The gate sees its connections whatever certificate they came by. */
 export class Listeners {
   readonly #place: Place;
   readonly #route: (app: TemplatedApp) => void;
