@@ -2,9 +2,11 @@
 import type { AuditEntry, AuditLog } from "../core/audit.ts";
 
 export interface Audit {
+  /** Stored within a second or so; beyond 10,000 that wait it is lost. */
   add(entry: AuditEntry): void;
   /** Stores what was gathered so far; what could not be stored is tried again with the next. */
   flush(): Promise<void>;
+  /** Stores what is left. */
   stop(): Promise<void>;
 }
 

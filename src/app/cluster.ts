@@ -25,7 +25,9 @@ export interface Own {
   /** Looks who is there that a trace is about. */
   traced(target: TraceTarget): Promise<void>;
   readonly rings: Pick<Rings, "seconds" | "minutes"> & { hours(count: number): Promise<Series> };
+  /** What the metrics show of this process. */
   figures(): Figures;
+  /** Counters by name, since the start. */
   totals(): Totals;
   /** Reads the settings' sources again. Rejects when nothing was changed. */
   reload(by: string): Promise<unknown>;
@@ -48,6 +50,7 @@ const PATIENCE = 10_000;
 /** A node that starts waits for the others so long, milliseconds; what they answer later is taken up as well. */
 const START_WITHIN = 1000;
 
+/** Without a cluster this process answers for itself alone. */
 export function joinNodes(cluster: Cluster | undefined, own: Own): Joined {
   if (cluster === undefined)
     return {

@@ -34,7 +34,9 @@ export interface WebConsole {
   readonly server: HttpServer;
   /** 0 before it listens. */
   port(): number;
+  /** Opens the port; the link for the first user is absent too where the store cannot be written now. */
   listen(clientPort: number): Promise<Opened>;
+  /** The names that it answers to are read anew; what else `settings` gives is, each time. */
   reload(): void;
   stop(): void;
   readonly figures: { readonly logins: Console["counts"]; readonly pages: number };
@@ -49,6 +51,7 @@ export const amongOthers = (cluster: Cluster): Pick<ConsoleOptions, "here" | "ot
   },
 });
 
+/** Nobody listens before `listen`. */
 export function openConsole({ admin, client, api: { maxBody } }: Config, parts: Parts): WebConsole {
   const { settings, log, encryption, maxConnections, bodyTimeout, ...joined } = parts;
   const place = { port: client.port, secure: isEncrypted(client) };

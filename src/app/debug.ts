@@ -44,6 +44,7 @@ export function showPush(
   return done;
 }
 
+/** A line for one that was accepted. `size` is characters of its content as JSON. */
 export function showNotification(
   debug: Debug,
   id: NotificationId,

@@ -19,6 +19,7 @@ const MOST_PER_SECOND = 60;
 export interface ExamplesOptions {
   readonly live: Pick<Live, "count">;
   push(target: PushTarget, draft: Draft): unknown;
+  /** Sends a notification to this device alone. */
   notify(pushId: PushId, title: string, message: string): Promise<unknown>;
   /** Milliseconds by a clock that is never set. */
   elapsed(): number;
@@ -27,6 +28,7 @@ export interface ExamplesOptions {
 /** Undefined: it is no example's path. Else the answer, whatever was said. */
 export type Examples = (pushId: PushId, path: string, data: unknown) => Promise<object> | undefined;
 
+/** What is said beyond 60 a second, or while a room has more than 100 connections, goes nowhere; the answer says so. */
 export function createExamples({ live, push, notify, elapsed }: ExamplesOptions): Examples {
   let second = -1;
   let left = 0;

@@ -9,6 +9,7 @@ export interface Health {
   readonly text: string;
 }
 
+/** Never rejects; an answer that takes longer than 5 s is none. A certificate is not checked. */
 export function healthy(api: Config["api"]): Promise<Health> {
   const host =
     { "0.0.0.0": "127.0.0.1", "::": "127.0.0.1", "[::]": "127.0.0.1" }[api.host] ?? api.host.replace(/^\[|\]$/g, "");

@@ -80,6 +80,7 @@ interface MetricSources {
 /** The label of what is not of one node. */
 const ALL = "all";
 
+/** Nothing is counted here: figures are read at each scrape. */
 export function createMetrics(version: string, { figures, lanes, hooks, devices, node }: MetricSources): Metrics {
   const registry = new Registry();
   if (node !== undefined) registry.setDefaultLabels({ node: node.name });

@@ -43,6 +43,7 @@ export interface Notifications {
   start(): Promise<void>;
   /** Opens these vendors; throws when they are not as they should be. They are used once the result is called. */
   reload(vendors: Config["vendors"]): () => void;
+  /** Resolves when vendors have answered what they were asked, or after four seconds. */
   stop(): Promise<void>;
 }
 
@@ -59,6 +60,7 @@ export interface NotificationsOptions {
   readonly cluster?: Cluster;
   readonly log: Log;
   readonly debug?: Debug;
+  /** Epoch milliseconds. */
   readonly now: () => number;
   /** Milliseconds by a clock that is never set. */
   readonly elapsed: () => number;
@@ -71,6 +73,7 @@ const PATIENCE = 4000;
 /** Other nodes are told of filled lanes together after so long. */
 const TOLD_AFTER = 50;
 
+/** Sends nothing before `start`. */
 export function createNotifications(options: NotificationsOptions): Notifications {
   const { engine, report, log, debug = NO_DEBUG, now } = options;
   const { outbox } = engine;

@@ -2,8 +2,10 @@
 
 type Named = Readonly<Record<"host" | "domain" | "tlsCert", string>>;
 
+/** By a certificate of its own, or of a domain (`acme`). */
 export const isEncrypted = ({ domain, tlsCert }: Omit<Named, "host">): boolean => domain + tlsCert !== "";
 
+/** @param port that it has, where the settings say 0 */
 export function url({ host, domain, tlsCert }: Named, port: number): string {
   if (domain !== "") return `https://${domain}${port === 443 ? "" : `:${port}`}`;
   const name = host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;

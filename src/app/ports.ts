@@ -21,6 +21,7 @@ const fullTexts: Readonly<Record<Full["what"], string>> = {
   handshakes: "clients are refused: too many from their address shook hands on polling and did not come back",
 };
 
+/** The client port's. */
 export function gatewayOptions(client: Config["client"], log: Log, debug: Debug): GatewayOptions {
   return {
     path: "/socket.io/",
@@ -51,6 +52,7 @@ export function gatewayOptions(client: Config["client"], log: Log, debug: Debug)
   };
 }
 
+/** What the API is made with; `access` is what a reload may change of it. */
 export function apiOptions({ api, client }: Config, log: Log, debug: Debug): ApiOptions {
   const filter = api.topicOnlineFilter;
   return {

@@ -7,6 +7,7 @@ export interface ReadinessOptions {
   readonly lanes: () => Promise<readonly LaneStatus[]>;
   /** Why clients of an encrypted port are refused. */
   readonly outages: () => readonly string[];
+  /** Whether the server has begun to end. */
   readonly stopping: () => boolean;
   /** Milliseconds by a clock that is never set. */
   readonly elapsed: () => number;

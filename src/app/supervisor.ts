@@ -6,6 +6,7 @@
 import { spawn } from "node:child_process";
 
 export interface Supervisor {
+  /** It serves from now on; the watchdog's signs of life begin. */
   ready(): void;
   stopping(): void;
 }

@@ -17,12 +17,14 @@ export interface Telling {
   start(): Promise<void>;
   /** Throws for what cannot serve; nothing changes before the result is called. */
   reload(config: Config): () => void;
+  /** Requests under way have three seconds; what is not answered by then is sent again. */
   stop(): Promise<void>;
 }
 
 interface TellingOptions {
   readonly engine: Pick<Engine, "events" | "hooks" | "cluster">;
   readonly log: Log;
+  /** Epoch milliseconds. */
   readonly now: () => number;
 }
 
@@ -36,6 +38,7 @@ const READERS = "readers";
 /** Patterns that somebody reads the log for, and until when they are wanted though nobody does; epoch ms. */
 type Wishes = Map<string, { open: number; until: number }>;
 
+/** Knows the endpoints of `initial`; sends nothing before `start`. */
 export function createTelling(initial: Config, { engine, log, now }: TellingOptions): Telling {
   const { events, hooks: queue, cluster } = engine;
   const failures = new Tally<string, unknown>((_, count, last) =>

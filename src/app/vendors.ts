@@ -35,6 +35,7 @@ export function vendorProblems(configured: Config["vendors"], now: number): read
   return openConfigured({ ...configured, caFile: "" }, now, {}).problems;
 }
 
+/** Keys of a vendor's entry that hold no secret. */
 export const openKeys: OpenKeys = (name) =>
   new Set(
     (VENDORS.find((vendor) => vendor.name === name)?.keys ?? [])
@@ -42,6 +43,7 @@ export const openKeys: OpenKeys = (name) =>
       .map((key) => key.name),
   );
 
+/** What each key of a vendor's entry is for, by its name. */
 export const keyWords: KeyWords = (name) =>
   new Map((VENDORS.find((vendor) => vendor.name === name)?.keys ?? []).map((key) => [key.name, key.why]));
 
