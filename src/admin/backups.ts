@@ -19,6 +19,7 @@ interface Backups {
 const ELSEWHERE =
   "the data is in PostgreSQL, which has its own means: pg_dump makes a copy, pg_restore puts it back while no node runs";
 
+/** What `/admin/backup/*` does (admin 15 to 17). @throws HttpError 409 of all but the list, where the data is in PostgreSQL */
 export function backupDeeds({ copies: given, schema, audit, whoIs, now }: Backups): Readonly<Record<string, Deed>> {
   function copies(): Copies {
     if (given === undefined) throw new HttpError(409, ELSEWHERE);
@@ -84,6 +85,7 @@ export function backupDeeds({ copies: given, schema, audit, whoIs, now }: Backup
   };
 }
 
+/** A copy as a file: written as the browser takes it. */
 export function backupDownload({ copies }: Pick<Backups, "copies">): Download {
   return {
     access: "grave",

@@ -30,6 +30,7 @@ export interface ConsoleOptions {
   readonly schema?: string;
   /** What may change while it runs. */
   readonly settings: () => ConsoleSettings;
+  /** Where clients connect, as it is now. */
   readonly client: () => ClientPlace;
   /** It is served by https. */
   readonly secure: boolean;
@@ -39,10 +40,13 @@ export interface ConsoleOptions {
   /** Of the program, and how this process names itself. */
   readonly version: string;
   readonly node: string;
+  /** Nobody waits for it. */
   audit(entry: AuditEntry): void;
   /** Gets a line for the log on who was not let in. */
   warn(text: string, requestId: string): void;
+  /** Epoch milliseconds. */
   readonly now: () => number;
+  /** Milliseconds by a clock that is never set. */
   readonly elapsed: () => number;
 }
 
@@ -62,6 +66,7 @@ export interface Console {
   readonly counts: Sessions["counts"];
   /** Pages that are shown what happens. */
   readonly pages: number;
+  /** Looks no more whose login has ended; the end of the listener closes what is streamed. */
   stop(): void;
 }
 
@@ -86,6 +91,7 @@ interface Call {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
+/** What the listener answers (admin 9 to 17); it opens no port. */
 export function createConsole(options: ConsoleOptions): Console {
   const { admins, api, secure, now } = options;
   const { here, others, elapsed } = options;

@@ -23,9 +23,11 @@ export interface Deed {
 /** A file that is answered: its text is written as the browser takes it. */
 export interface Download {
   readonly access: AccessLevel;
+  /** Rejects with an `HttpError` for what there is not. */
   answer(query: URLSearchParams): Promise<Response>;
 }
 
+/** @throws HttpError 400 for what is no text, or empty */
 export function textOf(value: unknown, name: string): string {
   if (value === undefined || value === null || value === "") throw new HttpError(400, `${name} is required`);
   if (typeof value !== "string") throw new HttpError(400, `${name} must be a text`);

@@ -26,6 +26,7 @@ export interface LiveSource {
     readonly nodes: ReadonlyMap<number, Readonly<Record<string, number>>>;
     readonly silent: readonly string[];
   }>;
+  /** Of all nodes, as the two below. */
   sessions(): Promise<SessionCounts>;
   lanes(): Promise<readonly LaneStatus[]>;
   topic(name: string): Promise<TopicFlow>;
@@ -71,6 +72,7 @@ export class LiveFeed {
     this.#now = now;
   }
 
+  /** Pages that are open. */
   get size(): number {
     return this.#pages.size;
   }

@@ -17,6 +17,7 @@ interface People {
   readonly ended: () => Promise<void>;
 }
 
+/** What `/admin/user/*` does (admin 14). @throws HttpError 404: no such user; 400: operators do some things for others only */
 export function peopleDeeds({ admins, alive, now, ended }: People): Readonly<Record<string, Deed>> {
   /** @throws HttpError 404: there is no such user */
   const known = (found: boolean, name: string): void => {

@@ -14,11 +14,13 @@ export interface SessionTimes {
 
 export interface SessionOptions {
   readonly admins: Admins;
+  /** As the settings are now. */
   readonly times: () => SessionTimes;
   /** Other processes have links of their own for the first user. */
   readonly shared?: boolean;
   /** Other processes, where passwords may be tried as well. */
   readonly others?: Others | undefined;
+  /** Epoch milliseconds. */
   readonly now: () => number;
   /** Milliseconds by a clock that is never set. */
   readonly elapsed: () => number;
@@ -72,6 +74,7 @@ export class Sessions {
     return { ...session, id };
   }
 
+  /** By its hash; undefined: it has ended, or was idle for too long. */
   alive(id: string): Promise<AdminSession | undefined> {
     return this.#options.admins.session(id, this.lives);
   }
@@ -121,6 +124,7 @@ export class Sessions {
     return until;
   }
 
+  /** Ends all other logins of the user. @throws HttpError 400 for a password that is none, 401 when `old` is wrong, 429 after too many */
   async change(login: Login, address: string, old: string, password: string): Promise<void> {
     checkPassword(password, login.name);
     await this.#check(address, login.name, old);

@@ -48,6 +48,7 @@ class Wrong {
 
 /** Other processes, at whose consoles the same passwords can be tried. */
 export interface Others {
+  /** To all others; one that is silent misses it. */
   tell(guess: Guess): void;
   hear(heard: (guess: Guess) => void): void;
 }
@@ -76,6 +77,7 @@ export class Tries {
     return wait;
   }
 
+  /** The one that `begin` counted was right. */
   right(address: string): void {
     this.#tell("right", limitedAs(address));
   }

@@ -17,6 +17,7 @@ export interface Session {
 /** Undefined: not asked yet. null: nobody is logged in. */
 export const session = signal<Session | null | undefined>(undefined);
 
+/** What the server did not do, in its words. `asksPassword`: it does once the password was asked for. */
 export class Refused extends Error {
   readonly status: number;
   readonly hint: string | undefined;
@@ -76,6 +77,7 @@ async function admit(path: string, answer: Response): Promise<void> {
 
 /** Asks for the password again; false: the person changed their mind. ui/dialog.tsx sets it. */
 let askPassword: () => Promise<boolean> = () => Promise.resolve(false);
+/** @param ask resolves with whether the person gave it; without it nobody is asked, and nothing is done */
 export function confirmBy(ask: () => Promise<boolean>): void {
   askPassword = ask;
 }
@@ -115,6 +117,7 @@ export const admin = <T = Fields>(path: string, fields?: Fields): Promise<T> => 
 /** Somebody was logged in here: the cookie itself cannot be seen. Without it there is no need to be refused by the server first. */
 const BEEN_HERE = "pushbox.login";
 
+/** Sets `session`. @throws when the server cannot be reached */
 export async function readSession(): Promise<void> {
   if (localStorage.getItem(BEEN_HERE) === null) {
     session.value = null;
@@ -134,6 +137,7 @@ export async function enter(path: "login" | "setup", fields: Fields): Promise<vo
   localStorage.setItem(BEEN_HERE, "yes");
 }
 
+/** Ends this browser's login. @throws Refused */
 export async function leave(): Promise<void> {
   await admin("logout", {});
   localStorage.removeItem(BEEN_HERE);

@@ -21,6 +21,7 @@ function kept<T extends Intl.NumberFormat | Intl.DateTimeFormat | Intl.RelativeT
 const numbers = (name: string, options: Intl.NumberFormatOptions) =>
   kept(name, (locale) => new Intl.NumberFormat(locale, options));
 
+/** A whole number. */
 export const count = (value: number): string => numbers("count", { maximumFractionDigits: 0 }).format(value);
 /** 12.3 k: where there is little room. */
 export const compact = (value: number): string =>
@@ -36,6 +37,7 @@ export const percent = (value: number): string =>
   numbers("percent", { style: "percent", maximumFractionDigits: 1 }).format(value);
 
 const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte"] as const;
+/** In units of 1,000. */
 export function bytes(value: number): string {
   const power = Math.min(UNITS.length - 1, Math.floor(Math.log10(Math.max(1, value)) / 3));
   const unit = UNITS[power]!;

@@ -20,6 +20,7 @@ effect(() => {
   document.documentElement.lang = language.value === "zh" ? "zh-CN" : "en";
 });
 
+/** Also at the next visit. */
 export function speak(chosen: Language): void {
   localStorage.setItem(KEY, chosen);
   language.value = chosen;

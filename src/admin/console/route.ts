@@ -42,6 +42,7 @@ export function href(
   return `#/${[page, ...rest].map(encodeURIComponent).join("/")}${search === "" ? "" : `?${search}`}`;
 }
 
+/** @param to as `href` makes it */
 export function go(to: string): void {
   location.hash = to;
 }

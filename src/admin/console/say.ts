@@ -16,8 +16,10 @@ export function done({ state, progress: { queued, waiting } }: Job): number | un
 /** It is not over. */
 export const isOpen = ({ state }: Pick<Job, "state">): boolean => state !== "finished" && state !== "cancelled";
 
+/** Whom it goes to, in the chosen language. */
 export const audience = ({ target }: Pick<Job, "target">): string => t(`target.${target}`);
 
+/** The host in the place of the app, where a lane is one host's. */
 export const laneName = ({ provider, app, host }: Pick<Lane, "provider" | "app" | "host">): string =>
   `${provider} · ${host ?? app}`;
 

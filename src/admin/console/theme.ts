@@ -17,6 +17,7 @@ effect(() => {
   theme.value = now === "dark" ? "dark" : "light";
 });
 
+/** From light to dark or back; also at the next visit. */
 export function turn(): void {
   const next = theme.value === "dark" ? "light" : "dark";
   localStorage.setItem(KEY, next);

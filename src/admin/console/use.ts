@@ -14,6 +14,7 @@ export interface Answer<T> {
   readonly data: T | undefined;
   readonly error: Error | undefined;
   readonly loading: boolean;
+  /** Asks at once. */
   reload(): void;
 }
 

@@ -78,5 +78,6 @@ export const GROUPS: readonly Group[] = [
   },
 ];
 
+/** undefined: there is none; "" is the overview. */
 export const pageNamed = (name: string): Page | undefined =>
   GROUPS.flatMap(({ pages }) => pages).find((page) => page.name === name);

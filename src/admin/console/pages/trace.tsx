@@ -255,6 +255,7 @@ export const clock = (at: number): string => {
   return `${time.toTimeString().slice(0, 8)}.${String(time.getMilliseconds()).padStart(3, "0")}`;
 };
 
+/** Has the browser store it as a file. */
 export function save(text: string, name: string, type = "text/plain"): void {
   const url = URL.createObjectURL(new Blob([text], { type }));
   const link = document.createElement("a");

@@ -43,8 +43,10 @@ export function clientOrigin(): string {
   return `http${secure ? "s" : ""}://${location.hostname}:${port}`;
 }
 
+/** The websocket's, with Engine.IO 4. */
 export const clientUrl = (): string => `${clientOrigin().replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`;
 
+/** Ends the connection before. @param unreachable said when it could not be opened */
 export function connect(hello: Hello, unreachable: string): void {
   disconnect();
   state.value = "connecting";
@@ -82,6 +84,7 @@ export function say(text: string): void {
   socket.send(text);
 }
 
+/** As a Socket.IO event; nothing while there is no connection. */
 export const emit = (name: string, ...args: readonly unknown[]): void => say(`42${JSON.stringify([name, ...args])}`);
 
 export function disconnect(): void {

@@ -60,8 +60,10 @@ export const EMPTY: Draft = {
 /** What is wrong with it, by field. */
 export type Mistakes = Readonly<Partial<Record<keyof Draft, Word>>>;
 
+/** Separated by white space, commas or semicolons. */
 export const names = (who: string): readonly string[] => who.split(/[\s,;]+/).filter((name) => name !== "");
 
+/** It needs the right to reach everybody, and asks before it does. */
 export const isToMany = ({ kind, to }: Draft): boolean => kind === "notification" && (to === "all" || to === "tag");
 
 function objectOf(text: string): object | undefined {
@@ -82,6 +84,7 @@ function anyOf(text: string): unknown {
   }
 }
 
+/** None: it can be sent. */
 export function mistakes(draft: Draft): Mistakes {
   const { kind, to, who, title, message, json, payload, vendors } = draft;
   return {
