@@ -125,6 +125,7 @@ const headings: Readonly<Record<string, string>> = {
   vendors: "Push services of vendors:",
 };
 
+/** A setting as a flag of a command, with its default in the help. */
 export function flag({ name, flag: long, section, setting }: Row, { env }: Process): Option {
   const chinese = readsChinese(env);
   const fallback = setting.list ? "" : ` (${String(setting.fallback) || (chinese ? "无" : "none")})`;
@@ -134,6 +135,7 @@ export function flag({ name, flag: long, section, setting }: Row, { env }: Proce
   return option.argParser((text: string, before: unknown) => [...(Array.isArray(before) ? before : []), text]);
 }
 
+/** By the flag's name without its dashes: every text that it was given, in their order. */
 export function flagTexts(command: Command): ReadonlyMap<string, readonly string[]> {
   const texts = new Map<string, readonly string[]>();
   for (const option of command.options) {
@@ -181,6 +183,7 @@ const endingIn = (name: string, known: readonly string[]): string | undefined =>
 
 const suggestion = (guess: string | undefined): string | undefined => guess && `did you mean ${guess}?`;
 
+/** For the last line of a list of them. */
 export const count = (problems: number): string => (problems === 1 ? "1 problem" : `${problems} problems`);
 
 /** Instead of a file: standard output, or standard input. */

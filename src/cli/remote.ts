@@ -22,6 +22,7 @@ interface Remote {
   readonly example: string;
 }
 
+/** What is no list has nothing in it. */
 export const listOf = (value: unknown): readonly Fields[] => (Array.isArray(value) ? value : []);
 /** A table, and how to go on where there is more. */
 const page =

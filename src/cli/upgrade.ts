@@ -22,6 +22,7 @@ export interface Described {
   readonly settings?: readonly string[];
 }
 
+/** Of this program. */
 export const described = (): Described => ({
   version,
   format: FORMAT,

@@ -24,6 +24,7 @@ const ONLY_HTTP2: ReadonlySet<string> = new Set(["apns"]);
 const MOST_OFF = 60_000;
 const PATIENCE = 3000;
 
+/** A finding for each place that is asked, also where it does not answer; with no vendor one that says so. */
 export async function clocks(entries: readonly Pick<VendorEntry, "vendor" | "value">[]): Promise<readonly Finding[]> {
   const places = new Map<string, string>();
   for (const { vendor, value } of entries) {

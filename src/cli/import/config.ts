@@ -5,6 +5,7 @@ import { kindOf, moveConfig, type OldFile } from "../../moving/config.ts";
 import { readModule } from "../../moving/literal.ts";
 import { count, failed, ok, type Process, readEverything, wrong } from "../command.ts";
 
+/** Never over a file that is there. @returns the exit code: 0 only when nothing is wrong with what was written */
 export async function importConfig(
   names: readonly string[],
   out: string,

@@ -36,6 +36,7 @@ const WORDS: Readonly<Record<"older" | "token elsewhere", string>> = {
   "token elsewhere": "another device had its token later",
 };
 
+/** @returns the exit code: 1 too when a signal ended it, after which the same command goes on there */
 export async function importDevices(source: Source, config: Config, host: Process): Promise<number> {
   let stopped: string | undefined;
   for (const signal of ["SIGINT", "SIGTERM"] as const)

@@ -7,6 +7,7 @@ const FIRST = 200;
 const EVERY = 1000;
 const EVERY_IN_A_LOG = 5000;
 
+/** With commas. */
 export const number = (n: number): string => n.toLocaleString("en");
 
 export class Progress {
@@ -26,10 +27,12 @@ export class Progress {
     this.#host = host;
   }
 
+  /** A line that stays. */
   say(line: string): void {
     this.#host.err(`${line}\n`);
   }
 
+  /** May be called as often as one likes: it writes when a second has passed, in a log five. */
   reached({ bytes, lines }: From): void {
     const now = performance.now();
     if (now - this.#told < this.#every) return;
@@ -46,6 +49,7 @@ export class Progress {
     this.#write(`${this.#name}: ${parts.join(", ")}`);
   }
 
+  /** Nothing more is written over the line that is shown. */
   end(): void {
     if (this.#shown > 0) this.#host.err("\n");
     this.#shown = 0;

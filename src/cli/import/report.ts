@@ -22,6 +22,7 @@ export class Report {
   /** Of a table: how its rows are read when the import goes on later. */
   table: Table | undefined;
 
+  /** Of what `JSON.stringify` made of one. */
   static parse(text: string): Report {
     const { taken, skipped, leftOut, table } = JSON.parse(text) as ReturnType<Report["toJSON"]>; // written below
     const report = new Report();
@@ -36,10 +37,12 @@ export class Report {
     return { taken: this.#taken, skipped: [...this.#skipped], leftOut: [...this.#leftOut], table: this.table };
   }
 
+  /** One that counts on by itself. */
   copy(): Report {
     return Report.parse(JSON.stringify(this));
   }
 
+  /** Devices that were added or updated. */
   get taken(): number {
     return this.#taken.added + this.#taken.updated;
   }
@@ -58,6 +61,7 @@ export class Report {
     tell(this.#leftOut, what, line);
   }
 
+  /** For people. @param data where they are @param devices how many there are now */
   text(dryRun: boolean, data: string, devices: number): string {
     const { added, updated, same } = this.#taken;
     const would = dryRun ? "would be " : "";

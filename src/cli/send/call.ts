@@ -161,6 +161,7 @@ export function contentOf({ title, message, sound, id, ...given }: Given, proble
 const defined = (fields: Fields): Fields =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 
+/** undefined: it was not given. What is wrong is added to `problems`, and the number means nothing then. */
 export function whole(flag: string, text: string | undefined, least: number, most: number, problems: Problems) {
   if (text === undefined) return undefined;
   const number = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;

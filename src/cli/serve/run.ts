@@ -27,6 +27,7 @@ export interface Run {
   readonly supervisor: Supervisor;
   /** Reads the sources again, for SIGHUP. */
   readonly reread: () => Promise<Reading>;
+  /** `act` is called each time that it comes. */
   readonly onSignal: (signal: "SIGTERM" | "SIGINT" | "SIGHUP", act: () => void) => void;
 }
 

@@ -21,6 +21,7 @@ export interface Release {
   readonly executable: string;
   /** By SHA256SUMS beside it; undefined: there is none that names it. */
   readonly checksum: "right" | undefined;
+  /** Removes what was unpacked. */
   discard(): void;
 }
 
