@@ -28,6 +28,7 @@ export function algorithmOf(key: KeyObject): Algorithm | undefined {
   }
 }
 
+/** Over the text's own bytes, which are no base64. */
 export const secretKey = (secret: string): Key => ({
   algorithm: "HS256",
   key: createSecretKey(Buffer.from(secret, "utf8")),

@@ -16,6 +16,7 @@ export interface Expected {
 
 export type Claims = Readonly<Record<string, unknown>>;
 
+/** @param reason one of few texts @param detail what the token has there: 80 characters of it are kept, for the log */
 export const invalid = (reason: string, detail?: unknown): LoginFault => ({
   code: "token_invalid",
   reason,

@@ -18,6 +18,7 @@ export interface JwksOptions {
   readonly url: string;
   /** Milliseconds by a clock that is never set. */
   readonly elapsed: () => number;
+  /** Gets a line for the log. */
   readonly warn: (fields: object, message: string) => void;
 }
 
