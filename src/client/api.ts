@@ -76,6 +76,7 @@ export interface Watcher {
   look(): void;
   /** There is no network. */
   lost(): void;
+  /** As those of `PushClient`. */
   background(): void;
   foreground(): void;
 }
@@ -129,8 +130,11 @@ export interface PushClient {
   /** Returns how to take the handler away. */
   on<Name extends keyof Events>(name: Name, handler: (event: Events[Name]) => unknown): () => void;
   off<Name extends keyof Events>(name: Name, handler: (event: Events[Name]) => unknown): void;
+  /** Again after every break. With another `replay` than before it begins anew. What the server refuses comes as `error`. */
   subscribe(topic: string, options?: SubscribeOptions): void;
+  /** Its position is forgotten. */
   unsubscribe(topic: string): void;
+  /** They take the place of all that the device has. */
   setTags(tags: readonly string[]): void;
   addTag(tag: string): void;
   removeTag(tag: string): void;
@@ -145,9 +149,11 @@ export interface PushClient {
   setToken(token: { readonly type: string; readonly token: string | object; readonly app?: string }): void;
   /** The app is not seen: a message to reach its user goes on to the phone. */
   background(): void;
+  /** Also looks at the connection at once. */
   foreground(): void;
   /** Tries again at once; after `close()`, or when it was refused. */
   connect(): void;
+  /** Ends it until `connect()`. Kept messages that no handler has had come again then. */
   close(): void;
 }
 

@@ -3,16 +3,21 @@
 import type { Socket, Storage, Watcher } from "./api.ts";
 
 export interface Environment {
+  /** Epoch milliseconds. */
   now(): number;
+  /** 0 to 1. */
   random(): number;
   /** Returns how to take it back. */
   after(milliseconds: number, act: () => void): () => void;
   readonly WebSocket: (new (url: string) => Socket) | undefined;
   readonly polling: boolean;
+  /** Memory where there is no other. */
   storage(): Storage;
+  /** Where the page is from; "": it is no page. */
   origin(): string;
   /** False: the device says that it has no network. */
   online(): boolean;
+  /** Returns how to stop it. */
   watch(watcher: Watcher): () => void;
 }
 

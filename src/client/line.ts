@@ -2,6 +2,7 @@
 import type { Socket } from "./api.ts";
 
 export interface Line {
+  /** Not before the server's open packet has come. */
   send(packet: string): void;
   /** Tells nothing any more. */
   close(): void;
@@ -16,6 +17,7 @@ export interface LineEvents {
 /** @param url of the server, with http */
 const address = (url: string, transport: string): string => `${url}/socket.io/?EIO=4&transport=${transport}`;
 
+/** @param url of the server, with http */
 export function openSocket(url: string, WebSocket: new (url: string) => Socket, events: LineEvents): Line {
   const socket = new WebSocket(address(url.replace(/^http/, "ws"), "websocket"));
   let open = true;
@@ -37,6 +39,7 @@ export function openSocket(url: string, WebSocket: new (url: string) => Socket, 
   };
 }
 
+/** @param url of the server, with http */
 export function openPolling(url: string, events: LineEvents): Line {
   const abort = new AbortController();
   let place = address(url, "polling");

@@ -22,6 +22,7 @@ interface MiniSocket {
   close(options: object): void;
 }
 
+/** Options to which others may be added. */
 export function miniProgram(api: MiniProgram): Options {
   /** Called with `new`: what it returns is the socket. */
   function MiniSocket(url: string): Socket {

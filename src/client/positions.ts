@@ -28,6 +28,7 @@ interface Stored {
   h?: string[];
 }
 
+/** @param name in the storage @param make a new pushId, where neither the app nor the storage has one */
 export function openPositions(storage: Storage, name: string, pushId: string | undefined, make: () => string) {
   let stored: Stored = {};
   try {
@@ -104,6 +105,7 @@ export function openPositions(storage: Storage, name: string, pushId: string | u
       for (const packet of handled) received.add(packet);
       if (handling !== undefined) received.add(handling);
     },
+    /** It has no position from now on. */
     drop(channel: string): void {
       if (at.delete(channel)) store();
     },

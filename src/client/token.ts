@@ -17,6 +17,7 @@ export interface Tokens {
   spent(): void;
 }
 
+/** `get` rejects with what the app's function throws. */
 export function tokens(source: Options["token"], { now, random }: Pick<Environment, "now" | "random">): Tokens {
   let current: string | undefined;
   let renewAt = 0;

@@ -25,6 +25,7 @@ interface Browser {
 
 const listening = new WeakSet<PushClient>();
 
+/** Rejects where there is no Web Push, the person allows none, or the server has no key. After a click: it asks for permission. */
 export const registerWebPush: RegisterWebPush = async (client, options = {}) => {
   const { worker = "/client/sw.js", scope } = options;
   let { app, publicKey } = options;
