@@ -86,6 +86,7 @@ const LARGEST_ANSWER = 1_000_000;
 /** An authority may refuse a nonce for no fault of ours; each refusal brings a new one. */
 const NONCES = 8;
 
+/** One account with one authority. Everything rejects with a `Refusal`, also where it cannot be reached, or as its signal ends it. */
 export class Authority {
   readonly #options: AuthorityOptions;
   readonly #agent: Agent;
@@ -110,6 +111,7 @@ export class Authority {
     });
   }
 
+  /** Cuts off what is under way. */
   async close(): Promise<void> {
     await this.#agent.destroy();
   }
@@ -155,7 +157,9 @@ export class Authority {
     return { value: { start, end, ...explanation }, retryAfter };
   }
 
+  /** An order by its URL, as it is now. */
   look = (url: string): Promise<Told<Order>> => this.#read(url, order);
+  /** By its URL: whether the domain is proven, and what would prove it. */
   authorization = (url: string): Promise<Told<Authorization>> => this.#read(url, authorization);
 
   /** It may look at the answer to the challenge now. */

@@ -22,7 +22,9 @@ export interface KeeperOptions {
   readonly open: () => Promise<void>;
   /** New connections get what is stored for the domain from here on. */
   readonly use: (domain: string) => Promise<void>;
+  /** Epoch milliseconds. */
   readonly now: () => number;
+  /** For the log. */
   readonly tell: (level: "info" | "warn" | "error", text: string, domain: string) => void;
 }
 

@@ -94,6 +94,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   externalAccountRequired: "this authority wants an account that was made elsewhere, which pushbox does not speak",
 };
 
+/** With what helps, where the authority's name for the error (`kind`) tells it. */
 export const advised = (reason: string, kind: string): string =>
   ADVICE[kind] === undefined ? reason : `${reason} (${ADVICE[kind]})`;
 

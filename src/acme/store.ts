@@ -63,6 +63,7 @@ export class CertificateStore {
     return text === undefined ? undefined : certificateIn(text, domain);
   }
 
+  /** What cannot be read counts as never tried. */
   async tried(domain: string): Promise<Tried> {
     const text = await readFile(this.#note(domain), "utf8").catch(() => "");
     try {
@@ -72,7 +73,9 @@ export class CertificateStore {
     }
   }
 
+  /** On the disk when it resolves. */
   putTried = (domain: string, what: Tried): Promise<void> => this.#write(this.#note(domain), JSON.stringify(what));
+  /** On the disk when it resolves. @param pem of key and chain */
   putCertificate = (domain: string, pem: string): Promise<void> => this.#write(this.file(domain), pem);
 
   /** The key of our account with an authority; made at the first time. */
