@@ -18,6 +18,7 @@ const others = ["PUSHBOX_CONFIG", "PUSHBOX_LANG", "PUSHBOX_API_KEY", "PUSHBOX_AP
 /** Where the file of a secret's value is named. */
 const fileVariable = (row: Row): string => `${row.variable}_FILE`;
 
+/** Reads the files of secrets too. An empty variable is one that is not set. */
 export function readEnvironment(env: Env): Environment {
   const found: { row: Row; texts: readonly string[]; variable: string }[] = [];
   const problems: string[] = [];

@@ -69,6 +69,7 @@ function meant(pattern: string): string {
   return guess === undefined ? expectedEvents : `${expectedEvents}; did you mean "${guess}"?`;
 }
 
+/** In a flag or a variable a JSON array, or one object each time. */
 export function hookEntries(why: string): Setting<readonly HookEntry[]> {
   return {
     schema: z.array(entry).readonly(),

@@ -64,6 +64,7 @@ interface Draft {
   readonly entries: VendorEntry[];
 }
 
+/** Reads files, and changes nothing. Never throws for what an operator wrote: see `problems`. */
 export function readConfig(given: Given): Reading {
   const draft: Draft = { problems: [], values: new Map(), origins: new Map(), spoiled: new Set(), entries: [] };
   for (const row of rows) {

@@ -59,6 +59,7 @@ const number = (text: string | undefined): unknown =>
 
 const count = (n: number): string => n.toString().replace(/\B(?=(\d{3})+$)/g, "_");
 
+/** As text with `_` between its digits, too. */
 export function integer(
   fallback: number,
   min: number,
@@ -77,6 +78,7 @@ export function integer(
   };
 }
 
+/** A flag may be given without a value. */
 export function yesNo(fallback: boolean, why: string, options: Options = {}): Setting<boolean> {
   return {
     schema: z.boolean(),
@@ -90,6 +92,7 @@ export function yesNo(fallback: boolean, why: string, options: Options = {}): Se
   };
 }
 
+/** @param words in the order in which --help shows them */
 export function choice<const T extends string>(
   fallback: NoInfer<T>,
   words: readonly T[],
@@ -107,6 +110,7 @@ export function choice<const T extends string>(
   };
 }
 
+/** @param expected completes "write ..." when it does not fit */
 export function text(
   fallback: string,
   fits: RegExp | ((text: string) => boolean),
@@ -119,6 +123,7 @@ export function text(
   return { schema, fallback, why, expected, argument, fromText: last, ...options };
 }
 
+/** An address, in brackets too, or a name; without a port. */
 export function host(fallback: string, why: string): Setting<string> {
   const expected = 'an address such as "0.0.0.0", "::1" or a host name';
   return {
@@ -164,11 +169,13 @@ function domainHint(given: string): string | undefined {
   return name !== given && isDomain(name) ? JSON.stringify(name) : undefined;
 }
 
+/** 0 is any free one. */
 export const port = (fallback: number, why: string): Setting<number> => ({
   ...integer(fallback, 0, 65_535, why),
   argument: "<port>",
 });
 
+/** @param argument what --help shows for one of them */
 export function list(
   fallback: readonly string[],
   element: { readonly test: (text: string) => boolean; readonly expected: string },
@@ -188,7 +195,7 @@ export function list(
   };
 }
 
-/** A table of prefixes; the first one, in the order written, that a topic starts with decides. */
+/** A table of prefixes, in the order written. Which of several that fit decides is for whoever reads it. */
 function byPrefix<T>(
   value: z.ZodType<T>,
   fromText: (text: string | undefined) => unknown,
@@ -214,6 +221,7 @@ function byPrefix<T>(
   };
 }
 
+/** Of several prefixes that fit the longest decides. */
 export const countByPrefix = (
   min: number,
   max: number,
@@ -233,7 +241,7 @@ export const countByPrefix = (
 
 export type OnlineDetail = "count" | "devices";
 
-/** A plain list of prefixes means counting for each. */
+/** The first prefix that fits decides (api 3.7). A plain list of prefixes means counting for each. */
 export function onlineFilter(why: string): Setting<Readonly<Record<string, OnlineDetail>>> {
   const expected =
     'a table of prefixes with "count" or "devices", as in { "chatRoom" = "devices" }, or a list of prefixes to count';
@@ -269,6 +277,7 @@ export const keyName = {
 const randomKeyHint =
   "a random one, not an example or a pattern that others guess, as made by pushbox init or: openssl rand -hex 24";
 
+/** Keys that others guess are refused. */
 export function apiKeys(why: string, options: Options = {}): Setting<readonly ApiKey[]> {
   const key = "a key of 16 to 256 letters, digits and - . _ ~ + / =";
   const entry = z.strictObject({
@@ -305,6 +314,7 @@ export interface AuthKey {
   readonly public_key_file?: string | undefined;
 }
 
+/** The files are read later: see `authKeyProblems`. */
 export function authKeys(why: string, options: Options = {}): Setting<readonly AuthKey[]> {
   const alg = `one of ${ALGORITHMS.map((name) => JSON.stringify(name)).join(", ")}`;
   const id = "the id that tokens name as kid, of 1 to 128 characters";

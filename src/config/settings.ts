@@ -472,6 +472,7 @@ export const rows: readonly Row[] = rowsIn("", settings);
 
 export const sections: readonly string[] = [...new Set(rows.map((entry) => entry.section))];
 
+/** `max_body` as `maxBody`. */
 export const camel = (key: string): string => key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 
 /** Of a row's section, as it is written in TypeScript. */

@@ -149,6 +149,7 @@ export interface ShownEntry {
   readonly why: Readonly<Record<string, string>>;
 }
 
+/** Secrets are masked. @param origins by the setting's name */
 export const shownSettings = (
   config: Config,
   origins: ReadonlyMap<string, string>,
@@ -162,6 +163,7 @@ export const shownSettings = (
     live: row.setting.live === true,
   }));
 
+/** Values whose keys `open` does not name are masked. */
 export const shownEntries = (
   { vendors }: Config,
   open: OpenKeys,

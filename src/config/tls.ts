@@ -12,6 +12,7 @@ export interface Pair {
   readonly warnings: readonly string[];
 }
 
+/** Whether both can be read and fit together; what will expire soon is a warning. @param now epoch milliseconds */
 export function checkPair(certFile: string, keyFile: string, now: number): Pair {
   const certificate = parsed(certFile, (text) => new X509Certificate(text), notCertificate);
   const key = parsed(keyFile, createPrivateKey, notKey);
