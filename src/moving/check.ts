@@ -34,6 +34,7 @@ const LONGEST_WORD = 256;
 /** What Apple's first SDKs left in a token. */
 const APPLE_NOISE = /[<> ]/g;
 
+/** Times are epoch milliseconds. */
 export function checked(fields: Fields, limits: Limits): Read {
   const pushId = text(fields.pushId);
   if (pushId === undefined) return { skipped: "it has no pushId" };

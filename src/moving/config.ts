@@ -19,6 +19,7 @@ export interface Moved {
 }
 
 export interface Surroundings {
+  /** Whether there is a file of this path. */
   readonly exists: (file: string) => boolean;
   /** The app of entries that name none. */
   readonly app: string | undefined;
@@ -59,6 +60,7 @@ const NOT_NEEDED: Readonly<Record<string, string>> = {
   databaseURL: "FCM is called without it",
 };
 
+/** `text` is a whole pushbox.toml, which may have problems of its own: check it. */
 export function moveConfig(files: readonly OldFile[], { exists, app }: Surroundings): Moved {
   const notes: string[] = [];
   const taken = new Map<string, unknown>();

@@ -4,6 +4,7 @@ import { checked, type Limits, type Read } from "./check.ts";
 
 type Document = Readonly<Record<string, unknown>>;
 
+/** Never throws: what is no device says why. */
 export function readDevice(line: string, limits: Limits): Read {
   let value: unknown;
   try {

@@ -502,6 +502,7 @@ class Reader {
 
 const fields = (): Fields => Object.create(null) as Fields;
 
+/** An object, none of whose kind could not be read. */
 export const isFields = (value: Value): value is { readonly [key: string]: Value } =>
   typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Unread);
 
