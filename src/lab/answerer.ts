@@ -14,11 +14,15 @@ export interface GoingAway {
 
 export interface Answerer {
   reply(reply: FakeReply): void;
+  /** Head and first byte, and nothing after. */
   unfinished(): void;
+  /** White space, so many bytes of it. */
   endless(bytes: number): void;
+  /** @param code of HTTP/2 (RFC 9113, 7); HTTP/1.1 ends the connection */
   reset(code: number): void;
   /** A part of the answer, and then a TCP reset. */
   torn(reply: FakeReply): void;
+  /** Says that the connection ends: GOAWAY, or `Connection: close`; `reply` still comes where it ends in peace. */
   goaway(fault: GoingAway, reply: FakeReply): void;
   /** HTTP/2: so many concurrent streams from now on. */
   limit(streams: number): void;

@@ -6,6 +6,7 @@ import type { FakeReply, FakeRequest } from "./fake.ts";
 /** What the vendor's document forbids; the text says which rule. The fake answers it with the vendor's code for a bad parameter. */
 export class Violation extends Error {}
 
+/** @throws Violation, whose text the fake vendor answers */
 export function ensure(holds: unknown, problem: string): asserts holds {
   if (!holds) throw new Violation(problem);
 }
@@ -22,6 +23,7 @@ export function answerJson(value: unknown, status = 200): FakeReply {
   return { status, headers: { "content-type": "application/json;charset=utf-8" }, body: JSON.stringify(value) };
 }
 
+/** @throws Violation for what is none in UTF-8, or has a field twice */
 export function readForm(request: FakeRequest): Readonly<Record<string, string>> {
   const type = request.headers["content-type"] ?? "";
   ensure(
@@ -34,6 +36,7 @@ export function readForm(request: FakeRequest): Readonly<Record<string, string>>
   return form;
 }
 
+/** @throws Violation for what is no JSON object */
 export function readJson(request: FakeRequest): Fields {
   const type = request.headers["content-type"] ?? "";
   ensure(/^application\/json( *; *charset=utf-8)?$/i.test(type), `content type ${type} is not JSON`);
@@ -84,6 +87,7 @@ export function ensureDigits(value: unknown, name: string, least: number, most: 
   return ensureRange(Number(value), name, least, most);
 }
 
+/** @param most characters */
 export function ensureUrl(value: unknown, name: string, most: number): void {
   ensure(/^https?:\/\//.test(ensureText(value, name, most)), `${name} is not a URL`);
 }
@@ -100,6 +104,7 @@ export interface Faults {
   next(): string | undefined;
 }
 
+/** @throws Error, from `add`, for a kind that this vendor does not have */
 export function faults(vendor: string, kinds: readonly string[]): Faults {
   let queue: readonly string[] = [];
   return {
@@ -119,12 +124,14 @@ export function faults(vendor: string, kinds: readonly string[]): Faults {
 /** Failures that look the same whatever the vendor. */
 export const COMMON_FAULTS = ["busy", "garbage"] as const;
 
+/** undefined: it is none of these. */
 export function commonFault(kind: string | undefined): FakeReply | undefined {
   if (kind === "busy") return { status: 503, headers: { "content-type": "text/html" }, body: "<html>busy</html>" };
   if (kind === "garbage") return { status: 200, headers: { "content-type": "text/html" }, body: "<html>hello</html>" };
   return undefined;
 }
 
+/** @throws Violation unless it is an object */
 export function fieldsIn(value: unknown, where: string): Fields {
   ensure(isFields(value), `${where} is not an object`);
   return value;
@@ -136,6 +143,7 @@ export function only(fields: Fields, names: readonly string[], where: string): v
   if (unknown !== undefined) throw new Violation(`${where} has the unknown field ${unknown}`);
 }
 
+/** @throws Violation unless it is there and not empty */
 export function textIn(fields: Fields, name: string, where: string): string {
   const value = fields[name];
   if (typeof value !== "string" || value === "") throw new Violation(`${where}.${name} is missing or not a text`);

@@ -25,6 +25,7 @@ export type Named = Misdeed & {
   readonly vendors?: readonly string[];
 };
 
+/** One that the vendor's fake answers in the vendor's own words. */
 export const own = (failure: string): Misdeed => ({ fault: { kind: "own", failure } });
 const reply = (status: number, body: string): Misdeed => ({ fault: { kind: "reply", reply: { status, body } } });
 
