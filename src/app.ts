@@ -198,9 +198,10 @@ export async function startApp(
       ),
     elapsed: () => performance.now(),
   });
-  const audit = createAudit(engine.audit, (error, lost) =>
-    log.error({ err: error, lost }, "the audit log cannot be stored; trying again"),
-  );
+  const audit = createAudit(engine.audit, {
+    failed: (error) => log.error({ err: error }, "the audit log cannot be stored; trying again"),
+    lost: (entries) => log.error({ entries }, "the audit log has lost entries: the store did not take them in time"),
+  });
   if (restored !== undefined) tellRestored(restored, config.data, audit, log);
   const conversation: Conversation = new Conversation({
     hub,

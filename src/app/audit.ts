@@ -6,7 +6,7 @@ export interface Audit {
   add(entry: AuditEntry): void;
   /** Stores what was gathered so far; what could not be stored is tried again with the next. */
   flush(): Promise<void>;
-  /** Stores what is left. */
+  /** Stores what is left. Nothing is tried after it. */
   stop(): Promise<void>;
 }
 
@@ -14,28 +14,47 @@ const FLUSH_EVERY = 1000;
 /** While the store takes none; later ones are lost, and that is said. */
 const MOST_WAITING = 10_000;
 
-/** @param failed told when the store begins to take none, and how many are lost at the end */
-export function createAudit(log: AuditLog, failed: (error: unknown, lost: number) => void): Audit {
+interface Told {
+  /** The store has begun to take none; it is tried again. */
+  failed(error: unknown): void;
+  /** So many are in no log and never will be: told once the store takes others, and at the end. */
+  lost(entries: number): void;
+}
+
+/** @param told what the operator is to know */
+export function createAudit(log: AuditLog, told: Told): Audit {
   let waiting: AuditEntry[] = [];
   let lost = 0;
   let failing = false;
   let timer: NodeJS.Timeout | undefined;
+  let storing = Promise.resolve();
 
-  async function flush(): Promise<void> {
-    clearTimeout(timer);
-    timer = undefined;
+  async function store(): Promise<void> {
     const entries = waiting;
     if (entries.length === 0) return;
     waiting = [];
     try {
       await log.add(entries);
       failing = false;
+      tellLost();
     } catch (error) {
       waiting = entries.concat(waiting);
-      if (!failing) failed(error, lost);
+      if (!failing) told.failed(error);
       failing = true;
       later();
     }
+  }
+
+  function tellLost(): void {
+    if (lost > 0) told.lost(lost);
+    lost = 0;
+  }
+
+  function flush(): Promise<void> {
+    clearTimeout(timer);
+    timer = undefined;
+    storing = storing.then(store);
+    return storing;
   }
 
   function later(): void {
@@ -50,9 +69,10 @@ export function createAudit(log: AuditLog, failed: (error: unknown, lost: number
     },
     flush,
     async stop() {
-      failing = false;
       await flush();
       clearTimeout(timer);
+      lost += waiting.length;
+      tellLost();
     },
   };
 }
