@@ -149,6 +149,7 @@ function pause(attempts: number, asked: number, dice: number): number {
 
 /** How many of a lane's latest tokens were dead. A wrong project or environment is likelier than so many deaths. */
 export interface Deaths {
+  /** Accepted or dead since a window of ten minutes began, how many of them dead, and when that was by a clock that is never set. */
   readonly judged: number;
   readonly dead: number;
   readonly since: number;

@@ -9,6 +9,7 @@ export type Algorithm = (typeof ALGORITHMS)[number];
 export interface Login {
   /** Its `sub`. */
   readonly uid: Uid;
+  /** Epoch milliseconds, as `issuedAt`. */
   readonly expires: number;
   readonly issuedAt: number | undefined;
   readonly jti: string | undefined;

@@ -35,6 +35,7 @@ interface Member {
 /** A request in flight. */
 export interface Flight {
   readonly member: Member;
+  /** When it began, by the clock that `admit` is given. */
   readonly at: number;
   /** To a host that did not answer its last request, or had none. */
   readonly doubtful: boolean;

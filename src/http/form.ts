@@ -95,7 +95,7 @@ export class FormFields {
     return put(this.#fields, name, value, listed);
   }
 
-  /** As they are: another field may not be added after that. */
+  /** The fields that were added; none may follow. */
   values(): Map<string, FormValue> {
     if (!this.#branched) return this.#fields as Map<string, string | string[]>;
     const values = new Map<string, FormValue>();

@@ -12,6 +12,7 @@ export function isLogin({ path }: Pick<FakeRequest, "path">): boolean {
 }
 
 export class TokenEndpoint implements Login {
+  /** Seconds for which a token counts. */
   lifetime = HOUR;
   issued = 0;
   readonly #issued = new Recent<string, number>(REMEMBERED);

@@ -50,6 +50,7 @@ interface Probed {
  */
 export class Probe implements Receiver {
   readonly #client: Probed;
+  /** The tick by which it has to have moved its client. */
   readonly dueAt: number;
   #ws: Socket | undefined = undefined;
   #left = false;
