@@ -100,6 +100,7 @@ export interface AppOptions {
   readonly ownClock?: boolean;
 }
 
+/** Resolves when every port listens. Rejects with what kept it from that, after what had started was stopped again. */
 export async function startApp(
   config: Config,
   log: Log,
