@@ -100,7 +100,7 @@ export interface AppOptions {
   readonly ownClock?: boolean;
 }
 
-/** Resolves when every port listens. Rejects with what kept it from that, after what had started was stopped again. */
+/** Resolves when every port listens. Rejects with what kept it from that; parts that were started are stopped again. */
 export async function startApp(
   config: Config,
   log: Log,
