@@ -4,7 +4,7 @@ import { createReadStream, createWriteStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 import { isPacked } from "./app/assets.ts";
-import { boundYoungGeneration, collectSooner, keepSmall, optimiseLater } from "./app/v8.ts";
+import { boundYoungGeneration, collectSooner, keepSmall, optimiseLater, optimiseParserLater } from "./app/v8.ts";
 import { run } from "./cli/index.ts";
 import { PushError } from "./core/errors.ts";
 
@@ -14,6 +14,7 @@ if (isPacked()) ignoreNodeVariables();
 process.stdout.on("error", () => process.exit(0));
 
 optimiseLater();
+optimiseParserLater();
 boundYoungGeneration();
 collectSooner();
 

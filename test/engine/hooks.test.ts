@@ -232,9 +232,9 @@ t.test("what is too much for the memory becomes rows, in the same order", (t) =>
   const { call, waiting } = open(t);
   call("want", { ...want, hooks: [hook()] }, false);
   const paths: string[] = [];
-  for (let i = 0; i < 30; i++) call("noteEvents", packets(50, T, `a${i % 3}`), T);
-  t.ok(waiting().length >= 500);
-  t.match(call("hookDepths"), [{ waiting: 1500 }]);
+  for (let i = 0; i < 210; i++) call("noteEvents", packets(50, T, `a${i % 21}`), T);
+  t.equal(waiting().length, 500);
+  t.match(call("hookDepths"), [{ waiting: 10_500 }]);
   for (let next = call("claimEvents", "main", 100, 1e6, T).events; next.length > 0; ) {
     paths.push(
       ...next

@@ -21,8 +21,8 @@ export interface Fresh extends Enqueued {
   state: "waiting" | "leased" | "gone";
 }
 
-/** What is held at most for an endpoint; the oldest beyond it become rows. */
-const MOST = 1000;
+/** What is held at most for an endpoint; the oldest beyond it become rows. When all clients come back at once, thousands wait for a moment. */
+const MOST = 10_000;
 const MOST_BYTES = 4_000_000;
 
 /** Undoes what a transaction, or a call of one, changed in memory. */
@@ -56,6 +56,8 @@ export class Window {
   /** In the order of seq; those that are gone stay until the transaction has ended. */
   readonly #events = new Map<number, Fresh>();
   readonly #newest = new Map<string, Fresh>();
+  /** The same events, each key's in the order of seq; the keys take turns, so that none with many holds up another. */
+  readonly #ofKey = new Map<string, Fresh[]>();
   readonly #gone: Fresh[] = [];
   #count = 0;
   #bytes = 0;
@@ -91,23 +93,20 @@ export class Window {
 
   /** The oldest of each key: what may be sent, and what is under way. Those that are gone meanwhile are passed over. */
   *heads(): Generator<Fresh> {
-    const keys = new Set<string>();
-    for (const event of this.#events.values()) {
-      if (event.state === "gone" || keys.has(event.key)) continue;
-      keys.add(event.key);
-      yield event;
+    for (const events of this.#ofKey.values()) {
+      const head = events.find(({ state }) => state !== "gone");
+      if (head !== undefined) yield head;
     }
   }
 
   /** Oldest first. */
-  *waiting(key: string): Generator<Fresh> {
-    for (const event of this.#events.values()) if (event.state === "waiting" && event.key === key) yield event;
+  waiting(key: string): readonly Fresh[] {
+    return this.#ofKey.get(key)?.filter(({ state }) => state === "waiting") ?? [];
   }
 
   /** Whether one of the key is claimed. */
   isUnderWay(key: string): boolean {
-    for (const event of this.#events.values()) if (event.state === "leased" && event.key === key) return true;
-    return false;
+    return this.#ofKey.get(key)?.some(({ state }) => state === "leased") === true;
   }
 
   /** Whether a newer one of the subject waits. */
@@ -119,14 +118,17 @@ export class Window {
   /** @param coalesce it takes the place of one of its subject that waits */
   add(added: Enqueued, coalesce: boolean): void {
     const event: Fresh = { ...added, state: "waiting" };
-    const { seq, subject, size } = event;
+    const { seq, key, subject, size } = event;
     this.#events.set(seq, event);
+    const sameKey = this.#ofKey.get(key);
+    if (sameKey === undefined) this.#ofKey.set(key, [event]);
+    else sameKey.push(event);
     this.#count++;
     this.#bytes += size;
     const before = subject === undefined ? undefined : this.#newest.get(subject);
     if (subject !== undefined) this.#newest.set(subject, event);
     this.#journal.add(() => {
-      this.#events.delete(seq);
+      this.#forget(event);
       this.#count--;
       this.#bytes -= size;
       if (subject === undefined) return;
@@ -159,10 +161,21 @@ export class Window {
 
   /** Lets go of those that are gone, which an undo could have brought back until now. */
   committed(): void {
-    for (const { seq, subject } of this.#gone) {
-      this.#events.delete(seq);
+    for (const event of this.#gone) {
+      const { seq, subject } = event;
+      this.#forget(event);
       if (subject !== undefined && this.#newest.get(subject)?.seq === seq) this.#newest.delete(subject);
     }
     this.#gone.length = 0;
+  }
+
+  #forget(event: Fresh): void {
+    const { seq, key } = event;
+    this.#events.delete(seq);
+    const ofKey = this.#ofKey.get(key);
+    if (ofKey === undefined) return;
+    ofKey.splice(ofKey.indexOf(event), 1); // mostly the first
+    this.#ofKey.delete(key);
+    if (ofKey.length > 0) this.#ofKey.set(key, ofKey); // behind the others
   }
 }
