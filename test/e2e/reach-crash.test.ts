@@ -10,6 +10,8 @@ import { startVendors } from "../support/vendors.ts";
 
 const KILLS = 3;
 const USERS = 12;
+/** Nobody is notified earlier. Milliseconds. */
+const BRIEF = 1000;
 
 const ackIdOf = (frame: string): string => /^42(\d+)\["p",/.exec(frame)?.[1] ?? "";
 
@@ -66,11 +68,14 @@ t.test(`integration 15: ${KILLS} kills between message and acknowledgement; each
   for (let kill = 0; kill < KILLS; kill++) {
     const clients = await Promise.all(users.map((user) => open(t, user)));
     const patient = await reach([...early, ...late], kill, "30m");
-    const brief = await reach(silent, kill, "1s");
+    const asked = performance.now();
+    const brief = await reach(silent, kill, `${BRIEF}ms`);
     await Promise.all(clients.slice(0, early.length).map((client) => acknowledge(client, kill)));
     await reached(patient, { socket: early.length, waiting: late.length });
     server.child.kill("SIGKILL");
     await server.ended;
+    // On a busy machine it came when the notifications were on their way: what is not known to be taken goes again.
+    const most = performance.now() - asked < BRIEF ? 1 : 2;
     server = await run();
     // They had not handled it yet, so their position is an older one.
     for (const user of late) {
@@ -79,9 +84,11 @@ t.test(`integration 15: ${KILLS} kills between message and acknowledgement; each
     }
     await reached(patient, { socket: early.length + late.length, vendor: 0, waiting: 0, nobody: 0 });
     t.match(await ask(server, "job/get", { id: patient }), { state: "finished", progress: { accepted: 0, failed: 0 } });
-    const shown = await vendor.shown(brief, silent.length);
+    await vendor.shown(brief, silent.length);
     await reached(brief, { socket: 0, vendor: silent.length, waiting: 0, nobody: 0 });
-    t.same(shown.map(({ token }) => token).toSorted(), silent.map(({ token }) => token).toSorted());
+    const shown = vendor.fake.shown.filter(({ id }) => id === brief).map(({ token }) => token);
+    t.same([...new Set(shown)].toSorted(), silent.map(({ token }) => token).toSorted());
+    for (const { token } of silent) t.ok(shown.filter((one) => one === token).length <= most, `at most ${most}`);
     t.equal(vendor.fake.shown.filter((one) => one.id === patient).length, 0, "who acknowledged got no notification");
   }
 });
