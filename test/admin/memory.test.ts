@@ -18,7 +18,6 @@ const ONE_PAGE = 1500;
 
 if (chromium === undefined) t.pass("left out: no chromium is installed");
 else {
-  t.setTimeout(minutes * 120_000 + 300_000);
   const vendors = await startVendors(t, ["fcm"]);
   const fcm = vendors.get("fcm");
   const server = await startConsole(t, { client: PATIENT, vendors: vendors.config(), data: t.testdir({}) });
