@@ -3,6 +3,7 @@ import type { ErrorCode } from "../core/errors.ts";
 import { Pace } from "../core/pace.ts";
 import type { Pushed } from "../core/push.ts";
 import type { Header, Response } from "../http/message.ts";
+import { joined } from "../http/pieces.ts";
 
 const COMMON: readonly Header[] = [["Cache-Control", "no-store"]];
 const JSON_HEADERS: readonly Header[] = [["Content-Type", "application/json; charset=utf-8"], ...COMMON];
@@ -19,7 +20,7 @@ export const json = (value: unknown, status = 200): Response => ({
  * @param together so many in a piece: fewer of those that are long themselves
  */
 export async function jsonList(items: readonly object[], together = LISTED_AT_ONCE): Promise<Response> {
-  return { status: 200, headers: JSON_HEADERS, body: await listText(items, together) };
+  return { status: 200, headers: JSON_HEADERS, body: await listBody("[", items, "]", together) };
 }
 
 /** An object whose last member is a long list, written in pieces. */
@@ -29,18 +30,27 @@ export async function jsonMembers(
   items: readonly object[],
   together = LISTED_AT_ONCE,
 ): Promise<Response> {
-  const list = await listText(items, together);
-  return { status: 200, headers: JSON_HEADERS, body: `${JSON.stringify(head).slice(0, -1)},"${name}":${list}}` };
+  const before = `${JSON.stringify(head).slice(0, -1)},"${name}":[`;
+  return { status: 200, headers: JSON_HEADERS, body: await listBody(before, items, "]}", together) };
 }
 
-async function listText(items: readonly object[], together: number): Promise<string> {
+/** Of more than one piece as bytes: 18 MB of text, joined and encoded at once, would keep the loop for 0.1 s. */
+async function listBody(
+  before: string,
+  items: readonly object[],
+  after: string,
+  together: number,
+): Promise<string | Uint8Array> {
+  const text = (from: number): string => JSON.stringify(items.slice(from, from + together)).slice(1, -1);
+  if (items.length <= together) return `${before}${text(0)}${after}`;
   const pace = new Pace();
-  const parts: string[] = [];
-  for (let at = 0; at < items.length; at += together) {
-    parts.push(JSON.stringify(items.slice(at, at + together)).slice(1, -1));
+  const pieces: Uint8Array[] = [];
+  for (let from = 0; from < items.length; from += together) {
+    const isLast = from + together >= items.length;
+    pieces.push(Buffer.from(`${from === 0 ? before : ","}${text(from)}${isLast ? after : ""}`));
     if (pace.over()) await pace.turn();
   }
-  return `[${parts.join()}]`;
+  return joined(pieces, pace);
 }
 const LISTED_AT_ONCE = 64;
 
