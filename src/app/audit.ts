@@ -1,5 +1,5 @@
 // What callers have done is gathered for a moment and stored together: a crash may lose the last second of it.
-import type { AuditEntry, AuditLog } from "../core/audit.ts";
+import { AUDITED_AT_ONCE, type AuditEntry, type AuditLog } from "../core/audit.ts";
 
 export interface Audit {
   /** Stored within a second or so; beyond 10,000 that wait it is lost. */
@@ -23,22 +23,22 @@ interface Told {
 
 /** @param told what the operator is to know */
 export function createAudit(log: AuditLog, told: Told): Audit {
-  let waiting: AuditEntry[] = [];
+  const waiting: AuditEntry[] = [];
   let lost = 0;
   let failing = false;
   let timer: NodeJS.Timeout | undefined;
   let storing = Promise.resolve();
 
   async function store(): Promise<void> {
-    const entries = waiting;
-    if (entries.length === 0) return;
-    waiting = [];
     try {
-      await log.add(entries);
-      failing = false;
-      tellLost();
+      while (waiting.length > 0) {
+        const entries = waiting.slice(0, AUDITED_AT_ONCE);
+        await log.add(entries);
+        waiting.splice(0, entries.length);
+        failing = false;
+        tellLost();
+      }
     } catch (error) {
-      waiting = entries.concat(waiting);
       if (!failing) told.failed(error);
       failing = true;
       later();

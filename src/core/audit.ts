@@ -31,8 +31,11 @@ interface Audited extends AuditEntry {
   readonly entry: number;
 }
 
+/** Entries that are stored in one step. */
+export const AUDITED_AT_ONCE = 100;
+
 export interface AuditLog {
-  /** Rejects when they are not stored. */
+  /** All of them or, when it rejects, none. @param entries few enough for one step of the store, `AUDITED_AT_ONCE` */
   add(entries: readonly AuditEntry[]): Promise<void>;
   /** Newest first. */
   list(query: AuditQuery, limit: number): Promise<readonly Audited[]>;

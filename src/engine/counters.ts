@@ -8,12 +8,7 @@ import type { ArrivalPlace } from "./sqlite/counters.ts";
 
 export function localAudit(queue: Calls): AuditLog {
   return {
-    async add(entries) {
-      await inPieces(entries, async (piece) => {
-        await queue.call("addAudit", [piece], piece.length);
-        return [];
-      });
-    },
+    add: (entries) => queue.call("addAudit", [entries], entries.length),
     async list(query, limit) {
       const rows = await queue.call("listAudit", [query, limit], limit);
       return rows.map(({ who, message, request, ...row }) => ({

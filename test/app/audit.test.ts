@@ -10,11 +10,11 @@ const entry = (action: string): AuditEntry => ({
 function auditLog() {
   const stored: string[] = [];
   const told: unknown[] = [];
-  const store = { takes: true };
+  const store = { takes: true, room: Number.POSITIVE_INFINITY };
   const audit = createAudit(
     {
       async add(entries) {
-        if (!store.takes) throw new Error("no room");
+        if (!store.takes || stored.length + entries.length > store.room) throw new Error("no room");
         stored.push(...entries.map(({ action }) => action));
       },
       list: async () => [],
@@ -49,4 +49,19 @@ t.test("entries that no store takes before the end are told as lost", async (t) 
   await audit.stop();
   await flushed;
   t.strictSame([stored, told], [[], ["no room", 2]]);
+});
+
+t.test("what was stored before the store took no more is in the log once", async (t) => {
+  const { audit, store, stored } = auditLog();
+  for (let i = 0; i < 250; i++) audit.add(entry(`/${i}`));
+  store.room = 130;
+  await audit.flush();
+  const before = stored.length;
+  store.room = Number.POSITIVE_INFINITY;
+  await audit.flush();
+  t.ok(before > 0 && before < 250, `${before} first`);
+  t.strictSame(
+    stored,
+    Array.from({ length: 250 }, (_, i) => `/${i}`),
+  );
 });
