@@ -64,8 +64,13 @@ export async function wait(
     if (job.state === "cancelled" || (job.state === "finished" && keptUntil <= Date.now()))
       return { answer, job, text: "" };
     const line = job.state === "finished" ? awayText(away, keptUntil) : progressText(job);
-    if (line !== last) tell(line);
-    else if (job.state !== "finished" && job.progress.waiting > 0) {
+    const again = line === last;
+    if (job.state === "finished") {
+      // A connection that has just taken it is counted a moment later: who lacks it at two looks is away.
+      if (again && !told.has(line)) tell(line);
+      if (again) told.add(line);
+    } else if (!again) tell(line);
+    else if (job.progress.waiting > 0) {
       // Nothing has moved since it was asked before.
       for (const reason of await laneTexts(server, job)) {
         if (!told.has(reason)) tell(reason);

@@ -60,6 +60,9 @@ test("C8: what is kept for a device that is away has not ended before it came ba
   const end = await wait(server([away, away, back]), "n", 60, 60_000, (line) => told.push(line));
   t.match(told, [/^1 device is away: kept until they come back, at the longest to 2/]);
   t.ok(succeeded(end.job!));
+  const connected: string[] = [];
+  await wait(server([away, back]), "n", 60, 60_000, (line) => connected.push(line));
+  t.same(connected, [], "a device whose connection took it just now is not called away");
   t.equal((await wait(server([away]), "n", 0.5, 60_000, () => {})).job, undefined);
   const expired = await wait(server([away]), "n", 60, 0, () => {});
   t.notOk(succeeded(expired.job!), "nobody got it");
