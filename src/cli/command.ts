@@ -120,7 +120,9 @@ const headings: Readonly<Record<string, string>> = {
   api: "API:",
   admin: "Web console:",
   acme: "Certificates for domains (ACME):",
+  postgres: "PostgreSQL:",
   storage: "Storage:",
+  hooks: "Events for the business server (hooks):",
   "hooks.ask": "Questions to the business server:",
   vendors: "Push services of vendors:",
 };

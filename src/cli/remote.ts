@@ -97,6 +97,7 @@ export function nodesText(nodes: readonly Fields[]): string {
   ]);
 }
 
+const isEmpty = (body: Fields): boolean => Object.keys(body).length === 0;
 const jobText = (body: Fields): string => recordText({ ...body, jobs: undefined });
 
 const COMMANDS: readonly Remote[] = [
@@ -105,7 +106,8 @@ const COMMANDS: readonly Remote[] = [
     summary: "a device: its record, connections and former tokens",
     takes: [PUSH_ID],
     path: "device/get",
-    show: (body) => (Object.keys(body).length === 0 ? "no such device" : recordText(body)),
+    show: (body) => (isEmpty(body) ? "no such device" : recordText(body)),
+    fails: isEmpty,
     example: "device get my-phone-12345",
   },
   {
@@ -319,6 +321,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   device: "devices of a running server",
   topic: "topics of a running server",
   job: "calls of notification: how far they are, and orders to them",
+  node: "the processes that share a PostgreSQL",
   lane: "the ways to the vendors",
   hook: "the endpoints of the backend that events are sent to",
   notification: "what became of notifications",

@@ -55,7 +55,7 @@ t.test("one server, asked everything that there is a command for", async (t) => 
     const ended = await ask(...args);
     t.match(ended, { code: 0, out, err: "" }, args.join(" "));
   }
-  t.match(await ask("device", "get", pushId), { code: 0, out: "no such device\n" });
+  t.match(await ask("device", "get", pushId), { code: 1, out: "no such device\n" });
 });
 
 t.test("--json prints the answer as it is, an error too; exit codes say how it went", async (t) => {
