@@ -88,6 +88,9 @@ export function checkBackup(file: string): BackupInfo {
     const devices = db.prepare<[], number>("SELECT count(*) FROM devices").pluck<number>().get() ?? 0;
     return { file, bytes, format, devices };
   } catch (error) {
+    // The advice for data that is damaged would be what is just being done.
+    if (/^SQLITE_(CORRUPT|NOTADB)/.test(String(Object(error).code)))
+      throw new PushError("invalid", `${file} is damaged or not a pushbox database: name another copy`);
     throw explain(error, file);
   } finally {
     db?.close();

@@ -85,7 +85,7 @@ t.test("a backup that is none, and data that is not there", async (t) => {
   const directory = t.testdir({ "text.db": "no database ".repeat(500) });
   t.match(await run(directory, "restore", "text.db"), {
     code: 1,
-    err: /^nothing was restored: text\.db is damaged or not a pushbox database/,
+    err: /^nothing was restored: text\.db is damaged or not a pushbox database: name another copy$/m,
   });
   t.notOk(existsSync(join(directory, "pushbox-data/pushbox.db")));
   t.match(await run(directory, "restore", "none.db"), { code: 1, err: /^nothing was restored: .*none\.db/ });
