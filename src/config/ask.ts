@@ -3,7 +3,7 @@ import { z } from "zod";
 import { QUESTIONS, type Question } from "../core/ask.ts";
 import { EXPECTED_SECRET, secretBytes } from "../core/secret.ts";
 import { wrongUrl } from "./hooks.ts";
-import { integer, list, pairs, type Setting, text, yesNo } from "./setting.ts";
+import { integer, list, milliseconds, pairs, type Setting, text, yesNo } from "./setting.ts";
 
 type OnFailure = Readonly<Record<Question, "allow" | "refuse">>;
 
@@ -68,7 +68,7 @@ export const askSettings = {
     "Topics, by prefix, that are asked about.",
     live,
   ),
-  timeout: integer(2000, 100, 30_000, "Time for an answer; without one on_failure holds.", live),
+  timeout: milliseconds(2000, 100, 30_000, "Time for an answer; without one on_failure holds.", live),
   on_failure: onFailure("What is done without an answer."),
   headers: list(
     [],
@@ -78,7 +78,7 @@ export const askSettings = {
     live,
   ),
   max_at_once: integer(100, 1, 10_000, "Questions at once; others wait for their turn.", live),
-  remember: integer(
+  remember: milliseconds(
     60_000,
     0,
     60_000,

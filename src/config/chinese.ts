@@ -137,6 +137,7 @@ export const MISTAKES: Patterns = [
     "{file} holds keys and every user of this machine can read it: chmod 600 {again}",
     "{file} 中有密钥，而本机所有用户都能读取：chmod 600 {again}",
   ],
+  ["a whole number of milliseconds from {a} to {b}", "{a} 到 {b} 之间的整数（毫秒）"],
   ["a whole number from {a} to {b}", "{a} 到 {b} 之间的整数"],
   ["true or false", "true 或 false"],
   ["one of {words}", "以下之一：{words}"],

@@ -25,7 +25,7 @@ const families = [...new Set(EVENT_TYPES.map((type) => `${type.slice(0, type.ind
 
 const expectedUrl = 'an address such as "https://backend.example.com/pushbox"';
 const expectedEvents = `a list of types (${EVENT_TYPES.join(", ")}), families (${families.join(", ")}) or "*"`;
-const expectedTimeout = "a whole number from 100 to 60_000, milliseconds";
+const expectedTimeout = "a whole number of milliseconds from 100 to 60_000";
 const expected = "[[hooks.tell]] with name, url, secret and events in the file, a JSON object of these elsewhere";
 
 /** Completes "write ...", for an address that nothing is sent to. */

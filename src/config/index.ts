@@ -307,10 +307,12 @@ function join(config: Config, draft: Draft, warnings: string[]): void {
     if (names.some((name) => draft.spoiled.has(name))) return;
     const broken = check();
     if (broken === undefined) return;
-    const set = names.find((name) => draft.origins.get(name) !== "default") ?? names[0]!;
-    const origin = draft.origins.get(set);
-    for (const text of [broken].flat())
-      draft.problems.push(`${origin === "default" ? "configuration" : origin}: ${text}`);
+    const isSet = (name: string): boolean => draft.origins.get(name) !== "default";
+    const set = names.find(isSet) ?? names[0]!;
+    for (const text of [broken].flat()) {
+      const about = names.find((name) => isSet(name) && text.startsWith(`${name}:`)) ?? set;
+      draft.problems.push(`${isSet(about) ? draft.origins.get(about) : "configuration"}: ${text}`);
+    }
   };
   const { client, api, admin } = config;
   const meet = (one: TlsSection, other: TlsSection): boolean => {

@@ -33,7 +33,7 @@ export interface Setting<T> {
   readonly example?: (randomKey: string) => string;
 }
 
-type Options = Partial<Pick<Setting<unknown>, "live" | "secret" | "flag" | "beside">>;
+type Options = Partial<Pick<Setting<unknown>, "live" | "secret" | "flag" | "beside" | "argument" | "expected">>;
 
 /** The last one counts, as with any flag that is given twice. */
 const last = (texts: readonly string[]): string => texts.at(-1) ?? "";
@@ -77,6 +77,14 @@ export function integer(
     ...options,
   };
 }
+
+/** A time or a span: said where it is asked for, so that nobody writes seconds. */
+export const milliseconds = (fallback: number, min: number, max: number, why: string, options: Options = {}) =>
+  integer(fallback, min, max, why, {
+    argument: "<milliseconds>",
+    expected: `a whole number of milliseconds from ${count(min)} to ${count(max)}`,
+    ...options,
+  });
 
 /** A flag may be given without a value. */
 export function yesNo(fallback: boolean, why: string, options: Options = {}): Setting<boolean> {

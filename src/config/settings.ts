@@ -13,6 +13,7 @@ import {
   integer,
   keyName,
   list,
+  milliseconds,
   network,
   onlineFilter,
   origin,
@@ -61,27 +62,32 @@ export const settings = {
     tls_key: file("Private key (PEM) of that certificate."),
     origins: list(["*"], origin, "<origin>", "Web pages that may connect, by origin; * is any."),
     max_payload: integer(1_000_000, 1024, 1_000_000, "Bytes of the largest message a client may send."),
-    ping_interval_v3: integer(
+    ping_interval_v3: milliseconds(
       90_000,
       1000,
       600_000,
       "Time between the pings of clients with Engine.IO 3, which the client sends.",
     ),
-    ping_timeout_v3: integer(25_000, 1000, 300_000, "Such a client is gone when it was silent for so much longer."),
-    ping_interval: integer(
+    ping_timeout_v3: milliseconds(
+      25_000,
+      1000,
+      300_000,
+      "Such a client is gone when it was silent for so much longer.",
+    ),
+    ping_interval: milliseconds(
       25_000,
       1000,
       600_000,
       "Time between the pings of clients with Engine.IO 4, which the server sends.",
     ),
-    ping_timeout: integer(20_000, 1000, 300_000, "Such a client is gone when its answer takes longer."),
-    connect_timeout: integer(
+    ping_timeout: milliseconds(20_000, 1000, 300_000, "Such a client is gone when its answer takes longer."),
+    connect_timeout: milliseconds(
       45_000,
       1000,
       600_000,
       "Time an Engine.IO 4 client has to send CONNECT; it is closed then.",
     ),
-    disconnect_delay: integer(
+    disconnect_delay: milliseconds(
       10_000,
       0,
       600_000,
@@ -170,7 +176,7 @@ export const settings = {
       audience: text("", /^/, "the aud of tokens", "<audience>", "The aud that tokens must have; empty: any.", {
         live: true,
       }),
-      max_lifetime: integer(
+      max_lifetime: milliseconds(
         31_622_400_000,
         60_000,
         315_360_000_000,
@@ -255,10 +261,10 @@ export const settings = {
       "Names, besides localhost and any address, by which the console may be called, so that no web page names it.",
       { live: true },
     ),
-    session_idle: integer(43_200_000, 60_000, 2_592_000_000, "A login ends when it was not used for so long.", {
+    session_idle: milliseconds(43_200_000, 60_000, 2_592_000_000, "A login ends when it was not used for so long.", {
       live: true,
     }),
-    session_lifetime: integer(2_592_000_000, 60_000, 31_536_000_000, "A login ends after so long in any case.", {
+    session_lifetime: milliseconds(2_592_000_000, 60_000, 31_536_000_000, "A login ends after so long in any case.", {
       live: true,
     }),
     trusted_proxies: list([], network, "<network>", "Proxies whose X-Forwarded-For is believed on the console's port."),
@@ -339,14 +345,14 @@ export const settings = {
     ),
   },
   hooks: {
-    keep: integer(
+    keep: milliseconds(
       259_200_000,
       60_000,
       2_592_000_000,
       "Time for which an event is kept, and sent again to an endpoint that does not take it; then it is a dead letter.",
       { live: true },
     ),
-    keep_dead: integer(
+    keep_dead: milliseconds(
       2_592_000_000,
       60_000,
       315_360_000_000,

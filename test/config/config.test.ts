@@ -190,7 +190,7 @@ const mistakes: readonly (readonly [string, string, readonly string[]])[] = [
   [
     "pings beyond what native code takes",
     "[client]\nping_interval = 600000\nping_timeout = 300001",
-    ["3: client.ping_timeout: 300001 does not fit; write a whole number from 1_000 to 300_000"],
+    ["3: client.ping_timeout: 300001 does not fit; write a whole number of milliseconds from 1_000 to 300_000"],
   ],
   [
     "a certificate without a key",
@@ -203,7 +203,7 @@ const mistakes: readonly (readonly [string, string, readonly string[]])[] = [
     [
       "4: client.domain gets its certificate by itself and client.tls_cert names one; leave one of them",
       "5: client.tls_cert: there is no file x",
-      "5: client.tls_key: there is no file y",
+      "6: client.tls_key: there is no file y",
     ],
   ],
   [
@@ -561,11 +561,11 @@ t.test("certificate and key", async (t) => {
     /^the certificate in cert.pem expired on 20\d\d-\d\d-\d\d: clients refuse it; renew it$/,
   ]);
   t.same(tls("cert.pem", "other.pem"), [
-    "--client-tls-cert: client.tls_key: other.pem is not the key of the certificate in cert.pem; give both files of one pair",
+    "--client-tls-key: client.tls_key: other.pem is not the key of the certificate in cert.pem; give both files of one pair",
   ]);
   t.same(tls("text.pem", "locked.pem"), [
     "--client-tls-cert: client.tls_cert: text.pem is not a certificate in PEM form (-----BEGIN CERTIFICATE-----)",
-    "--client-tls-cert: client.tls_key: locked.pem is protected by a passphrase; write it without one: openssl pkey -in OLD -out NEW",
+    "--client-tls-key: client.tls_key: locked.pem is protected by a passphrase; write it without one: openssl pkey -in OLD -out NEW",
   ]);
   t.same(tls("none.pem", "key.pem"), ["--client-tls-cert: client.tls_cert: there is no file none.pem"]);
   t.match(

@@ -84,7 +84,10 @@ t.test("each mistake is told with its line and key, what to write, and no secret
       /:5: hooks\.tell\[1\]\.events\[1\]: does not fit; .*did you mean "user\.offline"\?/,
     ],
     [{ events: '["users.*"]' }, /did you mean "user\.\*"\?/],
-    [{ timeout: "99" }, /hooks\.tell\[1\]\.timeout: does not fit; write a whole number from 100 to 60_000/],
+    [
+      { timeout: "99" },
+      /hooks\.tell\[1\]\.timeout: does not fit; write a whole number of milliseconds from 100 to 60_000/,
+    ],
     [{ ca_file: '"no.pem"' }, /hooks\.tell backend: ca_file: there is no file no\.pem/],
     [{ secrets: '"hidden"' }, /unknown hooks\.tell\[1\]\.secrets; remove it/],
   ];
