@@ -66,9 +66,11 @@ t.test("what is past its time is left out, unless it is given another one", asyn
   const phones = await absent(server, xiaomi, 3);
   xiaomi.fake.fail("denied", 1000);
   const pushId = phones.map(({ id }) => id);
+  clock.hold(); // until it was refused and waits
   const { id } = await server.ok("notification", { pushId, timeToLive: 1000, notification });
   await jobIn(server, id, "running");
   clock.move(3_600_000);
+  clock.go();
   await jobIn(server, id);
   xiaomi.fake.fail("denied", 0);
   await server.ok("lane/resume", {});

@@ -9,7 +9,7 @@ import t, { type Test } from "tap";
 import type { HookEntry } from "../../src/config/hooks.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { RawClient, SocketClient, TRANSPORTS } from "../support/clients.ts";
-import { takeClock } from "../support/clock.ts";
+import { moveElapsed, takeClock } from "../support/clock.ts";
 import { eventually } from "../support/devices.ts";
 import { Line } from "../support/line.ts";
 import { metricsOf } from "../support/metrics.ts";
@@ -59,15 +59,19 @@ t.test(
   "integration 1: a device that goes is told of once, after the delay, and never for a quick return",
   async (t) => {
     const receiver = await startReceiver(t);
-    const app = await telling(t, [hook(receiver, { events: ["device.*"] })], { client: { disconnectDelay: 2000 } });
+    const delay = 120_000;
+    const app = await telling(t, [hook(receiver, { events: ["device.*"] })], { client: { disconnectDelay: delay } });
     const first = await enter(t, app.clientPort, "a");
     await receiver.takenAre(1);
     await first.close();
+    moveElapsed(delay - 60_000);
     const second = await enter(t, app.clientPort, "a");
     const other = await enter(t, app.clientPort, "b");
     await other.close();
+    moveElapsed(delay);
     await toldOf(receiver, ({ type, key }) => type === "device.offline" && key.includes("b-"));
     await second.close();
+    moveElapsed(delay);
     await toldOf(receiver, ({ type, key }) => type === "device.offline" && key.includes("a-"));
     t.strictSame(shown(receiver.taken), [
       `device.online device:${id("a")}`,

@@ -14,6 +14,9 @@ import type { HttpOptions, HttpServer } from "../../src/http/server.ts";
 import { createServer } from "../../src/http/server.ts";
 import { freePort } from "../support/ports.ts";
 
+/** So long `close` waits for running requests, milliseconds. */
+const LAST_ANSWERS = 4000;
+
 const text = (status: number, body: string) => ({ status, headers: [], body });
 
 /** Answers with the size of the body it got. */
@@ -477,12 +480,15 @@ test("closing refuses new connections, ends idle ones, and waits for what runs",
   const slow = open(port);
   slow.write("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
   await inside;
+  const begun = performance.now();
   const closed = server.close();
   const late = open(port);
   t.equal(await late.closed, "", "a new connection is refused");
   release?.();
   await closed;
-  t.equal((await slow.closed).length > large.length, true, "the running answer came whole");
+  // A machine so busy that it took longer sees it cut off, as promised.
+  const cut = performance.now() - begun >= LAST_ANSWERS;
+  t.ok((await slow.closed).length > large.length || cut, "the running answer came whole");
   await idle.closed;
 });
 

@@ -18,6 +18,15 @@ export function takeNoon(t: Test): Clock {
   return clock;
 }
 
+/**
+ * Puts the clock that is never set, `performance.now` of this thread, ahead for good: for a delay that is to be over, or far from it, however
+ * busy the machine is. Transports take such a leap for a pause of the process, and close nobody for it.
+ */
+export function moveElapsed(by: number): void {
+  const before = performance.now.bind(performance);
+  performance.now = () => before() + by;
+}
+
 /** The real one is back at the test's end. */
 export function takeClock(t: Test): Clock {
   const real = Date.now;
