@@ -353,11 +353,12 @@ export function createClient(
 
   function refused(code: string, message: string, final: boolean): void {
     fire("error", fault(code, message));
-    if (/^token_/.test(code)) {
-      credentials.spent();
-      if (credentials.renewable) lose();
-      else stop("refused");
-    } else if (final) stop("refused");
+    const ofToken = /^token_/.test(code);
+    if (ofToken) credentials.spent();
+    // One that is missing or invalid may be what a topic asks for, or a vendor's: the connection goes on.
+    if (!(final || /^token_(expired|revoked)$/.test(code))) return;
+    if (ofToken && credentials.renewable) lose();
+    else stop("refused");
   }
 
   let renewing = false;

@@ -176,3 +176,29 @@ t.test("a token that is revoked ends it", async (t) => {
   t.match(await one.next("error", 0), { code: "token_revoked" });
   t.equal(one.client.state, "refused");
 });
+
+t.test(
+  "what is refused for want of a token, or for a vendor's, leaves the rest of the connection as it is",
+  async (t) => {
+    const guarded = await startTestApp(t, { client: { ...patience, auth: auth({ requiredTopics: ["private:"] }) } });
+    for (const [who, token] of [
+      ["nobody", undefined],
+      ["a function that has none yet", async () => ""],
+    ] as const) {
+      const topics = ["news", "private:1"];
+      const one = open(t, guarded.clientUrl, { topics, ...(token === undefined ? {} : { token }) });
+      t.match(await one.next("error", 0), { code: "token_missing" }, who);
+      one.client.setToken({ type: "fcm", token: "" });
+      await one.until(() =>
+        one.events.some(([name, event]) => name === "error" && /vendor|strings/.test(String(event))),
+      );
+      one.client.subscribe("sports");
+      await one.client.emit("/nobody", null, { timeout: 100 }).catch(() => {});
+      await guarded.ok("push", { topic: "news", json: "1" });
+      await guarded.ok("push", { topic: "sports", json: "2" });
+      await one.until(() => one.got.length === 2, "both topics");
+      t.same(one.states, ["connecting", "connected"], who);
+      one.client.close();
+    }
+  },
+);
