@@ -218,9 +218,9 @@ export interface Events {
   onWritten(listener: (newest: number) => void): void;
   /**
    * Told that live code has to say again who is present and in which topics: the engine cannot know.
-   * @param listener `afresh`: it knows of nobody in any topic
+   * @param listener `otherTopics`: those that are told of are others than before
    */
-  onGap(listener: (afresh: boolean) => void): void;
+  onGap(listener: (otherTopics: boolean) => void): void;
   /** At most `limit` events that fit, and where the next page begins. */
   list(query: EventQuery, limit: number): Promise<EventPage>;
   /** The seq of the newest event; 0: there is none. */

@@ -51,10 +51,10 @@ export function localEvents(queue: Calls, now: () => number, elapsed: () => numb
   /** There are none in the log. */
   let empty = false;
   const writtenListeners: ((newest: number) => void)[] = [];
-  const gapListeners: ((afresh: boolean) => void)[] = [];
+  const gapListeners: ((otherTopics: boolean) => void)[] = [];
 
-  const gap = (afresh: boolean): void => {
-    for (const listener of gapListeners) listener(afresh);
+  const gap = (otherTopics: boolean): void => {
+    for (const listener of gapListeners) listener(otherTopics);
   };
 
   async function tell(): Promise<void> {
@@ -72,11 +72,11 @@ export function localEvents(queue: Calls, now: () => number, elapsed: () => numb
       topics = tracksTopics(types);
       settled ??= elapsed() + next.grace;
       untold = true;
-      const otherTopics = topics && before.topics && before.prefixes !== JSON.stringify(next.topics);
-      topicsChanged ||= otherTopics;
+      const changed = topics && before.topics && before.prefixes !== JSON.stringify(next.topics);
+      topicsChanged ||= changed;
       const told = tell();
-      const afresh = otherTopics || (topics && !before.topics);
-      if (afresh || (devices && !before.devices)) gap(afresh);
+      const otherTopics = changed || (topics && !before.topics);
+      if (otherTopics || (devices && !before.devices)) gap(otherTopics);
       await told;
     },
     wants: (type) => types.has(type),

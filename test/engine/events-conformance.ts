@@ -199,6 +199,21 @@ export async function eventTests(test: Define): Promise<void> {
     t.match(dataOf(events[4]!), { topic: "room:1", pushId: a, stayed: 1000 });
   });
 
+  await test("events: other topics are told of: those that stay among them keep their members", async (t, {
+    engine,
+  }) => {
+    const inTopics = (kind: "joined" | "left", at: number): Happening[] =>
+      ["room:1", "live%", 'live"2'].map((topic) => ({ kind, topic, pushId: a, reason: "unsubscribed", at }));
+    await engine.events.want(wanted({ log: ["topic.*"], topics: ["room:", "live"] }));
+    await engine.events.note(inTopics("joined", T));
+    const after = await engine.events.newest();
+    await engine.events.want(wanted({ log: ["topic.*"], topics: ["live%", "ROOM:", "new:"] }));
+    await engine.events.note(inTopics("left", T + 1000));
+    const events = await log(engine, { after });
+    t.same(told(events), ["topic.left topic:live% (unsubscribed, 0)", "topic.vacated topic:live% (unsubscribed, 0)"]);
+    t.match(dataOf(events[0]!), { stayed: 1000 });
+  });
+
   await test("events: the log is read by key, type and time, a page at a time", async (t, { engine }) => {
     await engine.events.want(wanted({ log: ["device.*"] }));
     for (let i = 0; i < 1500; i += 100)

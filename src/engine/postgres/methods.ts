@@ -62,7 +62,8 @@ export function methods(options: MethodOptions): {
       wants.use(wanted);
       hooks.use(wanted.hooks);
       if (!wants.tracksDevices) present.drop(turn, "devices");
-      if (!wants.tracksTopics || topicsChanged) present.drop(turn, "topics");
+      if (!wants.tracksTopics) present.drop(turn, "topics");
+      else if (topicsChanged) present.dropOtherTopics(turn);
       return epoch;
     },
     noteEvents: present.noteEvents,

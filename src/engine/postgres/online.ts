@@ -78,6 +78,11 @@ const vacate = new Statement<[string], Count>(
   "UPDATE topics_occupied SET members = members - 1 WHERE topic = ? RETURNING members AS count, since",
 );
 const removeTopic = new Statement<[string]>("DELETE FROM topics_occupied WHERE topic = ?");
+const dropOthers = ["topic_members", "topics_occupied", "topic_places"].map(
+  (table) =>
+    new Statement<[string]>(`
+  DELETE FROM ${table} WHERE NOT EXISTS (SELECT 1 FROM json_array_elements_text(?::json) AS p (prefix) WHERE starts_with(topic, prefix))`),
+);
 const absent = "run NOT IN (SELECT node FROM nodes)";
 const devicesAfter = new Statement<[string, number], { push_id: string; run: number; gone: boolean }>(`
   SELECT push_id, run, ${absent} AS gone FROM online WHERE push_id > ? ORDER BY push_id LIMIT ?`);
@@ -300,6 +305,11 @@ export function online(
     drop(turn: Turn, what: "devices" | "topics"): void {
       if (what === "devices") turn.exec("DELETE FROM online; DELETE FROM online_users");
       else turn.exec("DELETE FROM topic_members; DELETE FROM topics_occupied; DELETE FROM topic_places");
+    },
+
+    /** Topics that begin with no prefix of those that are told of now. Other nodes are told of the same. */
+    dropOtherTopics(turn: Turn): void {
+      for (const statement of dropOthers) statement.put(turn, wants.topics);
     },
 
     /**

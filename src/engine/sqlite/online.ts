@@ -82,6 +82,9 @@ export function online(db: Database, log: EventLog, wants: Wants, run: number, s
   const resting = db.prepare<[number], { key: string; data: string }>(
     "SELECT key, data FROM lanes_resting WHERE time < ?",
   );
+  const others = "NOT EXISTS (SELECT 1 FROM json_each(?) p WHERE substr(topic, 1, length(p.value)) = p.value)";
+  const dropMembers = db.prepare<[string]>(`DELETE FROM topic_members WHERE ${others}`);
+  const dropOccupied = db.prepare<[string]>(`DELETE FROM topics_occupied WHERE ${others}`);
   const anyDevice = db.prepare<[], number>("SELECT 1 FROM online LIMIT 1").pluck<number>();
   const anyMember = db.prepare<[], number>("SELECT 1 FROM topic_members LIMIT 1").pluck<number>();
 
@@ -236,6 +239,12 @@ export function online(db: Database, log: EventLog, wants: Wants, run: number, s
       if (what === "devices" && anyDevice.get() !== undefined) db.exec("DELETE FROM online; DELETE FROM online_users");
       if (what === "topics" && anyMember.get() !== undefined)
         db.exec("DELETE FROM topic_members; DELETE FROM topics_occupied");
+    },
+
+    /** Topics that begin with no prefix of those that are told of now. */
+    dropOtherTopics(): void {
+      dropMembers.run(wants.topics);
+      dropOccupied.run(wants.topics);
     },
 
     /**

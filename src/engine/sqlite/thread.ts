@@ -191,7 +191,8 @@ function methods(
       wants.use(wanted);
       hooks.use(wanted.hooks);
       if (!wants.tracksDevices) present.drop("devices");
-      if (!wants.tracksTopics || topicsChanged) present.drop("topics");
+      if (!wants.tracksTopics) present.drop("topics");
+      else if (topicsChanged) present.dropOtherTopics();
       return log.epoch;
     },
     noteEvents: present.noteEvents,

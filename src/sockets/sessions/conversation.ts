@@ -120,7 +120,7 @@ export class Conversation implements SocketApplication<Session> {
     const shared = { refuser, writes, engine, limits, now };
     const asking = new Asking({ ...shared, ...(asker && { asker }), gate, logins, obey, report });
     const rollCall = new RollCall({ hub, events: engine.events, members, background, now });
-    engine.events.onGap((afresh) => rollCall.hold(afresh));
+    engine.events.onGap((otherTopics) => rollCall.hold(otherTopics));
     hub.orders.actor = {
       close: (session, reconnect) => this.#close(session, reconnect),
       join: (session, topic) => topics.join(session, topic),

@@ -14,6 +14,7 @@ interface Leaving {
   readonly at: number;
   /** By the clock that is never set: from then on it has left. */
   readonly until: number;
+  readonly generation: number;
 }
 
 type Pair = string;
@@ -36,6 +37,7 @@ export class Members {
   readonly #connections = new LargeMap<Pair, number>();
   /** In the order of time. */
   readonly #leaving = new LargeMap<Pair, Leaving>();
+  /** Of the topics that are told of; sessions of an earlier one are counted when they are next looked at. */
   #generation = 0;
   /** What is to be told once the device itself is known to the engine. */
   #joined: Happening[] = [];
@@ -47,26 +49,40 @@ export class Members {
   /** The session is in the topic, or is joining it. Told with `flush`. */
   entered(session: Session, topic: string): void {
     if (!this.#options.events.watches(topic)) return;
-    let topics = this.#topicsOf(session);
-    if (topics === undefined) {
-      topics = new Set();
-      session.watched = { generation: this.#generation, topics };
-    }
+    const topics = this.#topicsOf(session) ?? this.#watched(session);
     if (topics.has(topic)) return;
     topics.add(topic);
-    this.#add(session, topic);
+    this.#add(session, topic, session.pushId);
   }
 
-  #topicsOf({ watched }: Session): Set<string> | undefined {
-    return watched?.generation === this.#generation ? watched.topics : undefined;
+  /** @param pushId under which it was counted */
+  #topicsOf(session: Session, pushId = session.pushId): Set<string> | undefined {
+    const { watched } = session;
+    if (watched === undefined || watched.generation === this.#generation) return watched?.topics;
+    const topics = this.#watched(session);
+    for (const topic of watched.topics) {
+      if (!this.#options.events.watches(topic)) continue;
+      topics.add(topic);
+      this.#add(session, topic, pushId);
+    }
+    return topics;
   }
 
-  #add(session: Session, topic: string): void {
-    const pair = pairOf(session.pushId ?? "", topic);
+  #watched(session: Session): Set<string> {
+    const topics = new Set<string>();
+    session.watched = { generation: this.#generation, topics };
+    return topics;
+  }
+
+  #add({ platform }: Session, topic: string, pushId: PushId | undefined): void {
+    const pair = pairOf(pushId ?? "", topic);
     const connections = this.#connections.get(pair) ?? 0;
     this.#connections.set(pair, connections + 1);
-    if (connections > 0 || this.#leaving.delete(pair)) return;
-    this.#joined.push(joined(session, topic, this.#options.now()));
+    if (connections > 0) return;
+    const back = this.#leaving.get(pair);
+    this.#leaving.delete(pair);
+    // Of other topics the engine may have forgotten it meanwhile; one that it knows it does not tell of again.
+    if (back?.generation !== this.#generation) this.#joined.push(joined(pushId, platform, topic, this.#options.now()));
   }
 
   /** Tells who has entered topics since the last call; not before the engine knows their devices. */
@@ -93,8 +109,8 @@ export class Members {
 
   /** The session is another device from now on, or said only now which one it is. */
   renamed(session: Session, before: PushId | undefined): void {
-    for (const topic of this.#topicsOf(session) ?? []) {
-      this.#add(session, topic);
+    for (const topic of this.#topicsOf(session, before) ?? []) {
+      this.#add(session, topic, session.pushId);
       this.flush();
       this.#remove(before, topic, "transport close", before === undefined);
     }
@@ -110,7 +126,11 @@ export class Members {
     const at = now();
     this.flush();
     if (atOnce) this.#options.note([left(topic, pushId, reason, at)]);
-    else this.#leaving.set(pair, { topic, pushId, reason, at, until: elapsed() + disconnectDelay });
+    else this.#leave(pair, { topic, pushId, reason, at, until: elapsed() + disconnectDelay });
+  }
+
+  #leave(pair: Pair, leaving: Omit<Leaving, "generation">): void {
+    this.#leaving.set(pair, { ...leaving, generation: this.#generation });
   }
 
   /** Could not be stored: it is told again with the next look. */
@@ -120,7 +140,7 @@ export class Members {
       const pair = pairOf(one.pushId ?? "", one.topic);
       if (this.#connections.has(pair)) continue;
       const { topic, pushId, reason, at } = one;
-      this.#leaving.set(pair, { topic, pushId, reason, at, until: this.#options.elapsed() });
+      this.#leave(pair, { topic, pushId, reason, at, until: this.#options.elapsed() });
     }
   }
 
@@ -150,19 +170,22 @@ export class Members {
   /** What the engine was told of the session may be lost: told again with `flush`. */
   repeat(session: Session): void {
     const at = this.#options.now();
-    for (const topic of this.#topicsOf(session) ?? []) this.#joined.push(joined(session, topic, at));
+    const { pushId, platform } = session;
+    for (const topic of this.#topicsOf(session) ?? []) this.#joined.push(joined(pushId, platform, topic, at));
   }
 
-  /** The topics that are told of are others now, and the engine has forgotten all: everybody is counted anew, with `entered`. */
-  clear(): void {
+  /**
+   * The topics that are told of are others now: everybody is counted anew, with `entered`. Who is about to leave one that stays among
+   * them still is.
+   */
+  recount(): void {
     this.#generation++;
     this.#connections.clear();
-    this.#leaving.clear();
-    this.#joined = [];
+    this.#joined = this.#joined.filter((one) => one.kind !== "joined" || this.#options.events.watches(one.topic));
   }
 }
 
-const joined = ({ pushId, platform }: Session, topic: string, at: number): Happening => ({
+const joined = (pushId: PushId | undefined, platform: string | undefined, topic: string, at: number): Happening => ({
   kind: "joined",
   topic,
   ...(pushId === undefined ? {} : { pushId }),

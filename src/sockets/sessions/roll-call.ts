@@ -19,20 +19,20 @@ interface RollCallOptions {
 
 export class RollCall {
   readonly #options: RollCallOptions;
-  /** It goes on; how often it was wanted; and whether the engine has forgotten the topics. */
+  /** It goes on; how often it was wanted; and whether other topics are told of than before. */
   #going = false;
   #wanted = 0;
-  #afresh = false;
+  #otherTopics = false;
 
   constructor(options: RollCallOptions) {
     this.#options = options;
   }
 
-  /** @param afresh the engine knows of nobody in any topic */
-  hold(afresh: boolean): void {
-    if (afresh) {
-      this.#options.members.clear();
-      this.#afresh = true;
+  /** @param otherTopics are told of than before */
+  hold(otherTopics: boolean): void {
+    if (otherTopics) {
+      this.#options.members.recount();
+      this.#otherTopics = true;
     }
     this.#wanted++;
     if (!this.#going) this.#options.background.own(this.#goOn(), "who is present");
@@ -43,21 +43,21 @@ export class RollCall {
     try {
       for (let held = -1; held !== this.#wanted; ) {
         held = this.#wanted;
-        await this.#once(this.#afresh);
-        if (held === this.#wanted) this.#afresh = false;
+        await this.#once(this.#otherTopics);
+        if (held === this.#wanted) this.#otherTopics = false;
       }
     } finally {
       this.#going = false; // when the store cannot be written: it says so again once it can
     }
   }
 
-  async #once(afresh: boolean): Promise<void> {
+  async #once(otherTopics: boolean): Promise<void> {
     const { hub, members } = this.#options;
     const pace = new Pace();
     let present: PresentDevice[] = [];
     let seen = 0;
     for (const session of hub.everybody()) {
-      if (afresh) for (const topic of topicsOf(session)) members.entered(session, topic);
+      if (otherTopics) for (const topic of topicsOf(session)) members.entered(session, topic);
       members.repeat(session);
       const { pushId, platform } = session;
       const since = hub.since(session);

@@ -213,6 +213,51 @@ t.test("from when somebody wants to know, those who are there are told of, with 
   t.equal((await told("topic.vacated topic:room:2")).length, 201, "of the topics of now alone");
 });
 
+t.test(
+  "more topics are told of: who is in the others is not told of again, and who was about to leave one has left",
+  async (t) => {
+    const { open, told, engine, move } = await scene(t, {}, { ...wanted, topics: ["room:1"] });
+    const one = await open("one", ["room:1"]);
+    const two = await open("two", ["room:1", "room:2"]);
+    await told("topic.joined topic:room:1 (2)");
+    await one.close();
+    await engine.events.want({ ...wanted, topics: ["room:1", "room:2"] });
+    t.same(await told(2), ["topic.occupied topic:room:2 (1)", "topic.joined topic:room:2 (1)"]);
+    move(DELAY);
+    t.same(await told(2), [
+      "device.offline device:one (transport close)",
+      "topic.left topic:room:1 (transport close, 1)",
+    ]);
+    await engine.events.want({ ...wanted, topics: ["room:2"] });
+    two.emit("subscribeTopic", { topic: "room:3" });
+    await two.settle();
+    await engine.events.want({ ...wanted, topics: ["room:"] });
+    t.same((await told(4)).toSorted(), [
+      "topic.joined topic:room:1 (1)",
+      "topic.joined topic:room:3 (1)",
+      "topic.occupied topic:room:1 (1)",
+      "topic.occupied topic:room:3 (1)",
+    ]);
+    const again = await open("two", ["room:1"]);
+    two.emit("unsubscribeTopic", { topic: "room:1" });
+    two.emit("unsubscribeTopic", { topic: "room:2" });
+    t.same(await told(2), [
+      "topic.left topic:room:2 (unsubscribed, 0)",
+      "topic.vacated topic:room:2 (unsubscribed, 0)",
+    ]);
+    await again.close();
+    await two.close();
+    move(DELAY);
+    t.same((await told(5)).toSorted(), [
+      "device.offline device:two (transport close)",
+      "topic.left topic:room:1 (transport close, 0)",
+      "topic.left topic:room:3 (transport close, 0)",
+      "topic.vacated topic:room:1 (transport close, 0)",
+      "topic.vacated topic:room:3 (transport close, 0)",
+    ]);
+  },
+);
+
 t.test("a server that stops tells nothing: its clients are expected back", async (t) => {
   for (const disconnectDelay of [DELAY, 0]) {
     const { open, told, engine, stop } = await scene(t, { disconnectDelay });
