@@ -188,6 +188,33 @@ t.test(
   },
 );
 
+t.test("integration 10: what an answer writes as null is as if it were not there", async (t) => {
+  const none = {
+    uid: null,
+    pushId: null,
+    topics: null,
+    platform: null,
+    platformLimit: null,
+    timeToLive: null,
+    reason: null,
+  };
+  const { at, backend } = await stage(t, { questions: ["connect", "bind_uid"] }, () => ({ ...none, allow: true }));
+  const { client: one, id } = await device(t, at, { platform: "ios" });
+  one.emit("bindUid", { uid: "ann" });
+  t.match(await one.hello({ id }), { uid: "ann" });
+  t.match(await metricsOf(at), /pushbox_questions_total\{question="connect",result="allowed"\} 1/);
+  backend.answer = () => ({ ...none, allow: false });
+  const wanted = { code: "not_allowed", message: "the business server does not allow this" };
+  one.emit("bindUid", { uid: "bob" });
+  t.match(await refusal(one), wanted, "no token is spoken of where there is none");
+  t.match(await client(t, at, 4).next("connect_error"), [{ data: wanted }]);
+  backend.answer = () => ({ allow: true, pushId: fresh("device") });
+  const other = client(t, at, 4);
+  await other.next("connect");
+  other.socket.emit("pushId", { id: fresh("device") });
+  t.match(await other.next("refused"), [wanted]);
+});
+
 t.test("integration 10: without an answer of use nobody is bound", async (t) => {
   const wrong: Record<string, Answer> = {
     ...useless,
@@ -278,7 +305,7 @@ t.test("integration 10: packetProxy is a request: its answer comes with the same
     t.match(await one.next("packetProxy"), [{ path: "/a", sequenceId: "s1", data: { echo: { n: 1 } } }]);
     t.match(await one.next("refused"), [{ code: "not_allowed", message: "not yours", sequenceId: "s2" }]);
     t.match(await one.next("packetProxy"), [{ path: "/b", sequenceId: "3", data: { echo: "text" } }]);
-    t.match(await one.next("refused"), [{ code: "event_malformed" }]);
+    t.match(await one.next("refused"), [{ code: "event_malformed", sequenceId: "s4" }]);
     t.match(backend.asked[0], { type: "ask.packet", data: { path: "/a", sequenceId: "s1", data: { n: 1 } } });
   }
 });

@@ -3,7 +3,6 @@ import { type Asker, NO_ASKER, type Verdict } from "../../core/ask.ts";
 import { bind as bindUid } from "../../core/connect.ts";
 import type { PushId, Uid } from "../../core/device.ts";
 import type { Engine } from "../../core/engine.ts";
-import { LOGIN_MESSAGES } from "../../core/login.ts";
 import { topicChannel } from "../../core/packet.ts";
 import type { Report } from "../../core/report.ts";
 import type { ConnectRefusal } from "../transport/socketio.ts";
@@ -12,7 +11,16 @@ import { bindingOf } from "./changes.ts";
 import type { Command, EventLimits, Subscription } from "./events.ts";
 import type { Gate } from "./gate.ts";
 import type { Logins } from "./logins.ts";
-import { boundBy, connectQuestion, fitsAnything, fitsBound, fitsWelcome, welcomeOf, whenSo } from "./questions.ts";
+import {
+  boundBy,
+  connectQuestion,
+  fitsAnything,
+  fitsBound,
+  fitsWelcome,
+  NOT_ALLOWED,
+  welcomeOf,
+  whenSo,
+} from "./questions.ts";
 import type { Refuser } from "./refuser.ts";
 import type { Session } from "./session.ts";
 import type { Writes } from "./writes.ts";
@@ -73,7 +81,7 @@ export class Asking {
         return this.#options.logins.turnedAway(session, {
           code: "not_allowed",
           reason: REFUSED_BY_BACKEND,
-          message: verdict.reason,
+          message: verdict.reason ?? NOT_ALLOWED,
         });
       connection.close();
       return undefined;
@@ -82,7 +90,7 @@ export class Asking {
 
   /** Tells the client the business server's reason, or that it could not be asked. */
   refuse(session: Session, event: string, { failed, reason }: Verdict, sequenceId?: string): void {
-    const message = failed ? "it could not be decided now: try again later" : (reason ?? LOGIN_MESSAGES.not_allowed);
+    const message = failed ? "it could not be decided now: try again later" : (reason ?? NOT_ALLOWED);
     this.#options.refuser.refuse(session, event, {
       code: "not_allowed",
       message,

@@ -2,7 +2,7 @@
 import type { PushId } from "../../core/device.ts";
 import type { Events, Happening } from "../../core/events.ts";
 import type { Asking } from "./asking.ts";
-import { type ClientPacket, type EventLimits, parsePacket, record } from "./events.ts";
+import { type ClientPacket, type EventLimits, identifier, parsePacket, record } from "./events.ts";
 import { dataOf, fitsPacket, whenSo } from "./questions.ts";
 import type { Refusal } from "./refusals.ts";
 import type { Refuser } from "./refuser.ts";
@@ -39,7 +39,11 @@ export class ClientPackets {
     if (pushId === undefined)
       refused.push({ code: "push_id_needed", message: "packetProxy needs a pushId event before it" });
     const packet = pushId === undefined ? undefined : parsePacket(value, limits, refused);
-    for (const refusal of refused) this.#options.refuser.refuse(session, "packetProxy", refusal);
+    for (const refusal of refused) {
+      const asked = identifier(record(value)?.["sequenceId"], limits.idLength);
+      const answer = asked === undefined ? refusal : { ...refusal, sequenceId: asked };
+      this.#options.refuser.refuse(session, "packetProxy", answer);
+    }
     if (pushId === undefined || packet === undefined) return undefined;
     if (!asks) {
       this.#tellPacket(session, pushId, packet);

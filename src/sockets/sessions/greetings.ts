@@ -13,6 +13,7 @@ import { OTHER_DEVICE } from "./logins.ts";
 import type { Marks } from "./marks.ts";
 import type { Members } from "./members.ts";
 import { Newcomers, placesOf } from "./newcomers.ts";
+import { NOT_ALLOWED } from "./questions.ts";
 import type { Refuser } from "./refuser.ts";
 import { positionOf, type Replay } from "./replay.ts";
 import type { Session } from "./session.ts";
@@ -58,7 +59,11 @@ export class Greetings {
     if (!writes.allows(session, event, rowsOf(hi))) return;
     const { onlyPushId } = session;
     if (onlyPushId !== undefined && onlyPushId !== hi.pushId) {
-      refuser.refuseLogin(session, event, { code: "not_allowed", reason: OTHER_DEVICE });
+      const byToken = session.seat?.login.pushId !== undefined;
+      const fault = byToken
+        ? { reason: OTHER_DEVICE }
+        : { reason: "it was let in as another pushId", message: NOT_ALLOWED };
+      refuser.refuseLogin(session, event, { code: "not_allowed", ...fault });
       return;
     }
     const own = deviceChannel(hi.pushId);

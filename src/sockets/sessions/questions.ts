@@ -8,6 +8,9 @@ import { type EventLimits, identifier, record, text } from "./events.ts";
 const LONGEST_DATA = 65_536;
 const MOST_TOPICS = 1000;
 
+/** What a client is told when the business server gives no reason. */
+export const NOT_ALLOWED = "the business server does not allow this";
+
 /** What a client that was let in may do, and who it is. */
 export interface Welcome {
   readonly uid: Uid | undefined;
@@ -41,8 +44,8 @@ export function connectQuestion(
 export function welcomeOf(said: Said, limits: EventLimits): Welcome {
   return {
     uid: uidOf(said["uid"], limits),
-    pushId: said["pushId"] as PushId | undefined,
-    join: (said["topics"] as readonly string[] | undefined) ?? [],
+    pushId: (said["pushId"] as PushId | null | undefined) ?? undefined,
+    join: (said["topics"] as readonly string[] | null | undefined) ?? [],
     data: dataOf(said),
   };
 }
@@ -52,8 +55,8 @@ export const fitsWelcome =
   (limits: EventLimits) =>
   ({ uid, pushId, topics, data }: Said): boolean =>
     (isAbsent(uid) || uidOf(uid, limits) !== undefined) &&
-    (pushId === undefined || (text(pushId, limits.idLength)?.length ?? 0) >= PUSH_ID_MIN) &&
-    (topics === undefined ||
+    (isAbsent(pushId) || (text(pushId, limits.idLength)?.length ?? 0) >= PUSH_ID_MIN) &&
+    (isAbsent(topics) ||
       (Array.isArray(topics) && topics.length <= MOST_TOPICS && topics.every((topic) => isTopic(topic, limits)))) &&
     isShort(data);
 
@@ -67,14 +70,14 @@ export interface Bound {
 /** What to bind: what was said, and of what was not the client's own. Undefined: nobody named a uid. */
 export function boundBy({ said }: Verdict, argument: unknown, limits: EventLimits): Bound | undefined {
   const uid = uidOf(said["uid"] ?? record(argument)?.["uid"], limits);
-  const { platform, platformLimit = 0, timeToLive = 0 } = said;
+  const { platform, platformLimit, timeToLive } = said;
   return uid === undefined
     ? undefined
     : {
         uid,
-        platform: platform as string | undefined,
-        platformLimit: platformLimit as number,
-        timeToLive: timeToLive as number,
+        platform: (platform as string | null | undefined) ?? undefined,
+        platformLimit: (platformLimit as number | null | undefined) ?? 0,
+        timeToLive: (timeToLive as number | null | undefined) ?? 0,
       };
 }
 
@@ -83,7 +86,7 @@ export const fitsBound =
   (limits: EventLimits) =>
   ({ uid, platform, platformLimit, timeToLive }: Said): boolean =>
     (isAbsent(uid) || uidOf(uid, limits) !== undefined) &&
-    (platform === undefined || text(platform, 64) !== undefined) &&
+    (isAbsent(platform) || text(platform, 64) !== undefined) &&
     isCount(platformLimit) &&
     isCount(timeToLive);
 
@@ -96,6 +99,7 @@ export const fitsPacket = ({ data }: Said): boolean => isShort(data);
 /** As JSON; undefined: there is none. */
 export const dataOf = ({ data }: Said): string | undefined => (data === undefined ? undefined : JSON.stringify(data));
 
+/** Many languages write fields that have no value as null. */
 const isAbsent = (value: unknown): boolean => value === undefined || value === null;
 
 const uidOf = (value: unknown, { idLength }: EventLimits): Uid | undefined =>
@@ -105,7 +109,7 @@ const isTopic = (value: unknown, { topicLength }: EventLimits): boolean =>
   text(value, topicLength)?.startsWith("uid:") === false;
 
 const isCount = (value: unknown): boolean =>
-  value === undefined || (typeof value === "number" && Number.isSafeInteger(value) && value >= 0);
+  isAbsent(value) || (typeof value === "number" && Number.isSafeInteger(value) && value >= 0);
 
 const isShort = (data: unknown): boolean => data === undefined || JSON.stringify(data).length <= LONGEST_DATA;
 
