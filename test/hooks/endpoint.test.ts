@@ -284,12 +284,14 @@ t.test("what hangs for longer than the time-out is sent again, the same message 
   await rig.use(to(receiver, { timeout: 200 }));
   await rig.packets("a/1", "b/1");
   await rig.logged(/no complete answer within 200 ms/);
+  t.match(await rig.sender.list(), [{ requests: { timeout: 1 } }]);
+  await rig.use(to(receiver)); // who answers may need longer than that on a busy machine
   rig.pass(SECOND);
   await receiver.takenAre(2);
   await settled(rig);
   const [first, second] = receiver.messages;
   t.strictSame([second?.id, second?.body], [first?.id, first?.body]);
-  t.match(await rig.sender.list(), [{ requests: { timeout: 1, delivered: 1 } }]);
+  t.match(await rig.sender.list(), [{ requests: { delivered: 1 } }]);
 });
 
 t.test("a success that names failed events settles the others; those come again by themselves", async (t) => {

@@ -84,8 +84,9 @@ for (const [name, begin] of Object.entries(vendors)) {
       server.behave();
       wait(10 * SECOND);
     }
-    for (let tries = 0; kinds(await send())[0] !== "accepted"; tries++) {
-      t.ok(tries < 5);
+    // On a busy machine a new connection may take longer than it is given here, more than once.
+    for (const late = performance.now() + 60_000; kinds(await send())[0] !== "accepted"; ) {
+      t.ok(performance.now() < late, "it comes to be accepted again");
       wait(10 * SECOND);
     }
   });
