@@ -40,13 +40,29 @@ export async function run(process: Process): Promise<number> {
     return ok;
   }
   try {
-    await program.parseAsync(host.args, { from: "user" });
+    await program.parseAsync(helped(program, host.args), { from: "user" });
     return code;
   } catch (error) {
     // Commander has already said what is wrong.
     if (error instanceof CommanderError) return error.exitCode === 0 ? ok : wrong;
     throw error;
   }
+}
+
+/** `help job rate` is `job rate --help`; a command that is none is refused as without `help`. Commander looks at one word only. */
+function helped(program: Command, args: readonly string[]): readonly string[] {
+  const [first, ...words] = args;
+  if (first !== "help" || words.length === 0) return args;
+  let command = program;
+  const path: string[] = [];
+  for (const word of words) {
+    if (command.commands.length === 0) break;
+    path.push(word);
+    const next = command.commands.find((one) => one.name() === word);
+    if (next === undefined) return path;
+    command = next;
+  }
+  return [...path, "--help"];
 }
 
 /** Sentences go to a person on standard error; of what is printed only the shortest are no data. */

@@ -50,6 +50,14 @@ t.test("D7: help and version are commands too; a part of a flag's name is enough
   t.same(await runHere(directory, "version"), { code: 0, out: `${version}\n`, err: "" });
   t.match(await runHere(directory, "help"), { code: 0, out: /^Usage: pushbox/ });
   t.match(await runHere(directory, "help", "serve"), { code: 0, out: /^Usage: pushbox serve[\s\S]*--client-port/ });
+  t.match(await runHere(directory, "help", "job", "rate"), { code: 0, out: /^Usage: pushbox job rate / });
+  t.match(await runHere(directory, "help", "srve"), {
+    code: 2,
+    out: "",
+    err: /unknown command 'srve'[\s\S]*Did you mean/,
+  });
+  t.match(await runHere(directory, "help", "job", "stop"), { code: 2, err: /unknown command 'stop'/ });
+  t.match(await runHere(directory, "help", "serve", "x"), { code: 0, out: /^Usage: pushbox serve/ });
   t.match(await run(directory, "serve", "--port", "80"), {
     code: 2,
     err: /^--port: unknown flag; did you mean --client-port or --api-port or --admin-port/,
