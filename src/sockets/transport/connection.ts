@@ -516,11 +516,11 @@ export class Client<T> implements Connection<T>, Receiver {
     this.#server.closeLater(this, "slow");
   }
 
-  closed(ws: Socket, tooBig: boolean): void {
+  closed(ws: Socket, reason: CloseReason): void {
     if (this.#ws !== ws) return; // closed from this side
     this.#ws = undefined;
     this.#leaveBeside();
-    this.#server.gone(this, this.#server.closing(this) ?? (tooBig ? "too big" : "transport close"), undefined);
+    this.#server.gone(this, this.#server.closing(this) ?? reason, undefined);
   }
 }
 

@@ -208,11 +208,11 @@ export class Server<T> implements Gateway<T>, Host<T> {
       dropped: (ws) => ws.getUserData().receiver.dropped(),
       drain: (ws) => ws.getUserData().receiver.drained(),
       pong: (ws, data) => ws.getUserData().receiver.ponged(ws, data),
-      close: (ws, _code, message) => {
+      close: (ws, code, message) => {
         if (--websockets === 0) this.#apps.delete(app);
         this.#door.gate.websocketClosed();
-        const reason = message.byteLength === 0 ? "" : Buffer.from(message).toString("latin1");
-        ws.getUserData().receiver.closed(ws, reason === "Received too big message");
+        const why = code === BY_ITSELF ? closedByUws.get(Buffer.from(message).toString("latin1")) : undefined;
+        ws.getUserData().receiver.closed(ws, why ?? "transport close");
       },
     });
     routeLibrary(app, path, this.options.library, this.#door);
@@ -573,6 +573,13 @@ const cuts = {
   slow: "more than client.max_backpressure waited for it",
   "too big": "it sent more than client.max_payload at once",
 } as const satisfies Partial<Record<CloseReason, string>>;
+
+/** The code with which uWS ends a websocket, and its words for why. Its clock, unlike ours, counts pauses: it may see a silence first. */
+const BY_ITSELF = 1006;
+const closedByUws: ReadonlyMap<string, CloseReason> = new Map([
+  ["Received too big message", "too big"],
+  ["WebSocket timed out from inactivity", "ping timeout"],
+]);
 
 const closedCounter: Readonly<Record<CloseReason, keyof GatewayCounters>> = {
   "transport close": "closedTransport",

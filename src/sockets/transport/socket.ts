@@ -1,5 +1,6 @@
 // A websocket before it belongs to a connection: one that probes for an upgrade, and one that is turned away.
 import type { WebSocket } from "uWebSockets.js";
+import type { CloseReason } from "./types.ts";
 
 /** Who takes what arrives on a websocket. */
 export interface Receiver {
@@ -14,8 +15,8 @@ export interface Receiver {
   drained(): void;
   /** `data` dies with the call. */
   ponged(ws: Socket, data: ArrayBuffer): void;
-  /** @param tooBig uWS cut it, for a message of more than twice what is allowed */
-  closed(ws: Socket, tooBig: boolean): void;
+  /** @param reason uWS may have cut it, for a message of more than twice what is allowed, or a silence of twice as long */
+  closed(ws: Socket, reason: CloseReason): void;
 }
 
 /** uWS copies the fields of this object to the websocket's own, so there is but one. */

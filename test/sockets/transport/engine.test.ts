@@ -191,6 +191,23 @@ t.test("EIO 7: a silent revision 3 client is closed after interval and timeout, 
   t.equal(await loud.next(), "3");
 });
 
+t.test("EIO 7: a silence that uWS sees first, because the process was paused, is a ping timeout too", async (t) => {
+  const reasons: string[] = [];
+  const served = await serve(t, { ...echo, close: (_, reason) => reasons.push(reason) }, quick);
+  const silent = served.ws("EIO=3&transport=websocket");
+  await silent.sid();
+  // To the gateway's clock all of it is one pause; uWS waits for eight seconds.
+  const real = performance.now;
+  const stopped = performance.now();
+  t.teardown(() => {
+    performance.now = real;
+  });
+  performance.now = () => stopped;
+  await silent.closed;
+  t.same(reasons, ["ping timeout"]);
+  t.equal(served.gateway.counters.closedPingTimeout, 1);
+});
+
 t.test("EIO 8: a revision 4 client is pinged, lives while it answers, and is closed when it does not", async (t) => {
   const served = await serve(t, echo, quick);
   const ws = served.ws("EIO=4&transport=websocket");
