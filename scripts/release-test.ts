@@ -3,13 +3,14 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { io } from "socket.io-client4";
 import { version } from "../src/app/version.ts";
+import { documents } from "./release/documents.ts";
 import { licences } from "./release/licences.ts";
 
 const root = resolve(import.meta.dirname, "..");
@@ -154,6 +155,9 @@ await step("the client is a package that npm takes, and the dashboard is JSON", 
   check("panels" in board, "it has no panels");
 });
 
+/** Where the links of README.md lead. */
+const pages = [...documents(root, ["README.md", "README.zh-CN.md"]).keys()];
+
 for (const [platform, architecture] of Object.entries(architectures)) {
   const kind = platform as keyof typeof machines;
   const archive = join(work, `pushbox-${version}-${platform}`);
@@ -161,9 +165,11 @@ for (const [platform, architecture] of Object.entries(architectures)) {
 
   await step(`${platform}: the archive holds the executable of that machine, and what goes with it`, () => {
     run("tar", "-xzf", join(dist, `pushbox-${version}-${platform}.tar.gz`), "-C", work);
-    const expected = "LICENSE README.md THIRD-PARTY cluster grafana.json pushbox pushbox.service pushbox.toml";
+    const expected =
+      "LICENSE README.md README.zh-CN.md THIRD-PARTY cluster grafana.json pushbox pushbox.service pushbox.toml scripts src";
     check(readdirSync(archive).sort().join(" ") === expected, `it holds ${readdirSync(archive).join(" ")}`);
     check(machine(join(archive, "pushbox")) === machines[kind], "the executable is for another machine");
+    for (const path of pages) check(existsSync(join(archive, path)), `a link leads to ${path}, which it does not hold`);
     const cluster = readdirSync(join(archive, "cluster")).sort().join(" ");
     check(
       cluster === "README.md README.zh-CN.md compose.yaml haproxy.cfg nginx.conf node.toml pushbox@.service",
@@ -178,7 +184,7 @@ for (const [platform, architecture] of Object.entries(architectures)) {
       "etc/pushbox/pushbox.toml",
       "usr/bin/pushbox",
       "usr/lib/systemd/system/pushbox.service",
-      "usr/share/doc/pushbox/README.md",
+      ...pages.map((path) => `usr/share/doc/pushbox/${path}`),
       "usr/share/doc/pushbox/copyright",
     ];
     check(sums.map((line) => line.slice(34)).join() === expected.join(), sums.join("\n"));

@@ -9,8 +9,9 @@ import { version } from "../src/app/version.ts";
 import { systemdUnit } from "../src/cli/systemd.ts";
 import { initText } from "../src/config/text.ts";
 import { VENDORS } from "../src/vendors/index.ts";
-import { digest, directory, gzip, tar, text } from "./release/archive.ts";
+import { digest, directory, gzip, parents, tar, text } from "./release/archive.ts";
 import { debian } from "./release/debian.ts";
+import { documents } from "./release/documents.ts";
 import { dashboard } from "./release/grafana.ts";
 import { licences, licencesText } from "./release/licences.ts";
 
@@ -47,7 +48,8 @@ function exampleConfig(): string {
 }
 
 const time = commitTime();
-const readme = readFileSync(join(root, "README.md"), "utf8");
+/** Each at its own place, so that their links lead somewhere. */
+const pages = [...documents(root, ["README.md", "README.zh-CN.md"])];
 const licence = readFileSync(join(root, "LICENSE"), "utf8");
 const thirdParty = licencesText(licences(root, `node-${host}`));
 const config = exampleConfig();
@@ -68,11 +70,11 @@ async function release(target: "linux-x64" | "linux-arm64"): Promise<readonly st
   if (!values.built) build(target);
   const bytes = readFileSync(executable(target));
   const folder = `pushbox-${version}-${target}/`;
+  const placed = pages.map(([path, page]) => text(`${folder}${path}`, page));
   const archive = tar(
     [
       directory(folder),
       text(`${folder}LICENSE`, licence),
-      text(`${folder}README.md`, readme),
       text(`${folder}THIRD-PARTY`, thirdParty),
       directory(`${folder}cluster/`),
       ...cluster.map(([name, content]) => text(`${folder}cluster/${name}`, content)),
@@ -80,6 +82,10 @@ async function release(target: "linux-x64" | "linux-arm64"): Promise<readonly st
       { name: `${folder}pushbox`, mode: 0o755, bytes },
       text(`${folder}pushbox.service`, systemdUnit({ program: ["/usr/local/bin/pushbox"], config: CONFIG })),
       text(`${folder}pushbox.toml`, config),
+      ...parents(placed)
+        .filter((name) => name !== folder)
+        .map(directory),
+      ...placed,
     ],
     time,
   );
@@ -95,7 +101,7 @@ async function release(target: "linux-x64" | "linux-arm64"): Promise<readonly st
         executable: bytes,
         unit: systemdUnit({ program: ["/usr/bin/pushbox"], config: CONFIG }),
         config,
-        readme,
+        pages,
         licences: `${licence}\n${thirdParty}`,
       }),
     ),

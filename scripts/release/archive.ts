@@ -17,6 +17,12 @@ export const text = (name: string, content: string, mode = 0o644): Entry => ({
   bytes: Buffer.from(content),
 });
 
+/** Every directory above a file, each before what is in it. */
+export function parents(files: readonly Pick<Entry, "name">[]): readonly string[] {
+  const above = files.flatMap(({ name }) => [...name.matchAll(/\//g)].map(({ index }) => name.slice(0, index + 1)));
+  return [...new Set(above)].sort();
+}
+
 const BLOCK = 512;
 
 /** POSIX ustar; everything is root's. `time` in seconds since 1970. @throws Error for a name of more than 100 bytes */

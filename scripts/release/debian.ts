@@ -1,5 +1,5 @@
 // The Debian package: Policy 4.7. Made from bytes alone, so neither root nor dpkg is needed.
-import { ar, digest, directory, type Entry, gzip, tar, text } from "./archive.ts";
+import { ar, digest, directory, type Entry, gzip, parents, tar, text } from "./archive.ts";
 
 export interface Debian {
   readonly version: string;
@@ -9,7 +9,8 @@ export interface Debian {
   readonly executable: Uint8Array;
   readonly unit: string;
   readonly config: string;
-  readonly readme: string;
+  /** README.md and what it leads to, each with its path. */
+  readonly pages: readonly (readonly [path: string, text: string])[];
   /** Of pushbox and of everything in it. */
   readonly licences: string;
 }
@@ -24,7 +25,7 @@ export async function debian(release: Debian): Promise<Buffer> {
     text(`.${CONFIG}`, release.config),
     { name: "./usr/bin/pushbox", mode: 0o755, bytes: release.executable },
     text("./usr/lib/systemd/system/pushbox.service", release.unit),
-    text("./usr/share/doc/pushbox/README.md", release.readme),
+    ...release.pages.map(([path, page]) => text(`./usr/share/doc/pushbox/${path}`, page)),
     text("./usr/share/doc/pushbox/copyright", release.licences),
   ];
   const size = Math.ceil(files.reduce((sum, { bytes }) => sum + bytes.length, 0) / 1024);
@@ -54,12 +55,6 @@ export async function debian(release: Debian): Promise<Buffer> {
     ],
     time,
   );
-}
-
-/** Every directory above a file, each before what is in it. */
-function parents(files: readonly Entry[]): readonly string[] {
-  const above = files.flatMap(({ name }) => [...name.matchAll(/\//g)].map(({ index }) => name.slice(0, index + 1)));
-  return [...new Set(above)].sort();
 }
 
 const fields = ({ version, architecture }: Debian, size: number): string => `Package: pushbox
