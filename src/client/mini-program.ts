@@ -4,7 +4,7 @@ import type { Options, Socket, Watcher } from "./api.ts";
 
 /** What is used of `wx` or `uni`. */
 interface MiniProgram {
-  connectSocket(options: { url: string; complete(): void }): MiniSocket;
+  connectSocket(options: { url: string; fail(): void }): MiniSocket;
   getStorageSync(key: string): unknown;
   setStorageSync(key: string, value: string): void;
   onAppShow?(act: () => void): void;
@@ -18,23 +18,25 @@ interface MiniSocket {
   onMessage(act: (event: { readonly data: unknown }) => void): void;
   onClose(act: () => void): void;
   onError(act: () => void): void;
-  send(message: { data: string }): void;
-  close(options: object): void;
+  send(message: { data: string; fail(): void }): void;
+  close(options: { fail(): void }): void;
 }
 
 /** Options to which others may be added. */
 export function miniProgram(api: MiniProgram): Options {
   /** Called with `new`: what it returns is the socket. */
   function MiniSocket(url: string): Socket {
-    // With a callback uni-app returns the socket, not a promise.
-    const task = api.connectSocket({ url, complete() {} });
     const socket: Socket = {
       onmessage: null,
       onclose: null,
       onerror: null,
-      send: (data) => task.send({ data }),
-      close: () => task.close({}),
+      send: (data) => task.send({ data, fail }),
+      close: () => task.close({ fail() {} }),
     };
+    // No connection more than the platform allows, or one that it has ended unheard: often no other callback tells of it.
+    const fail = (): void => void Promise.resolve().then(() => socket.onerror?.(undefined as never));
+    // With a callback uni-app returns the socket, not a promise.
+    const task = api.connectSocket({ url, fail });
     task.onMessage((event) => socket.onmessage?.(event));
     task.onClose(() => socket.onclose?.(undefined as never));
     task.onError(() => socket.onerror?.(undefined as never));
