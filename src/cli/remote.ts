@@ -458,7 +458,7 @@ function addStatus(cli: Cli): void {
         text: () =>
           [
             "ready",
-            `${total} sessions: ${android} android, ${ios} ios, ${browser} browser`,
+            `${total} ${total === 1 ? "session" : "sessions"}: ${android} android, ${ios} ios, ${browser} browser`,
             `${packetAverage10s} packets written in the last 10 seconds`,
             rows.length === 0
               ? "no vendor is configured"

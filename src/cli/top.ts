@@ -152,7 +152,7 @@ function screen(look: Look, url: string): string {
   const shown = lastOf(look);
   const lines = [
     `${printable(url)}  ${look.at}`,
-    `${String(total)} sessions: ${String(android)} android, ${String(ios)} ios, ${String(browser)} browser`,
+    `${String(total)} ${total === 1 ? "session" : "sessions"}: ${String(android)} android, ${String(ios)} ios, ${String(browser)} browser`,
     "",
     ...ROWS.map(([name, label]) => `${label.padEnd(12)} ${shown(name).padStart(9)}  ${curve(look.values[name])}`),
   ];

@@ -27,7 +27,7 @@ t.test("one server, asked everything that there is a command for", async (t) => 
   await jobIn(server, "n1");
   const ask = (...args: string[]) => cli([...args, "--url", server.apiUrl]);
   const cases: [args: string[], out: RegExp][] = [
-    [["status"], /^ready\n1 sessions: 1 android.*\n/],
+    [["status"], /^ready\n1 session: 1 android.*\n/],
     [["device", "get", pushId], new RegExp(`^_id +${pushId}\n(.*\n)*uid +ann\n(.*\n)*connections:\ntransport `, "m")],
     [["device", "list", "ann"], new RegExp(`^_id .*\n${pushId} +ann `)],
     [["device", "test"], /^none\n$/],
@@ -180,7 +180,7 @@ t.test(
     });
     const drawn = await cli([...line, "--count", "2"], {}, true);
     t.equal(drawn.out.split("\u001b[H\u001b[J").length, 3, "each in the place of the one before");
-    t.match(drawn.out, /1 sessions: 1 android, 0 ios, 0 browser\n\nconnections +\d/);
+    t.match(drawn.out, /1 session: 1 android, 0 ios, 0 browser\n\nconnections +\d/);
     const json = await cli([...line, "--count", "2", "--json"]);
     const looks = json.out
       .trim()
