@@ -6,7 +6,7 @@ import { initText } from "../config/text.ts";
 import { taught } from "./chinese/messages.ts";
 import { readsChinese } from "./chinese.ts";
 import { type Cli, failed } from "./command.ts";
-import { systemdUnit } from "./systemd.ts";
+import { hiddenWord, systemdUnit } from "./systemd.ts";
 
 /** Where a service finds its configuration. */
 const PLACE = "/etc/pushbox/pushbox.toml";
@@ -23,6 +23,11 @@ export function addInit({ program, host, end }: Cli): void {
     .action(async (given: string | undefined, { systemd }: { readonly systemd?: true }) => {
       if (systemd) {
         host.out(systemdUnit({ program: host.program, config: resolve(given ?? PLACE) }));
+        const hidden = hiddenWord(host.program);
+        if (hidden !== undefined)
+          host.err(
+            `warning: the unit cannot see ${hidden} (ProtectHome, PrivateTmp): move it, to /usr/local/bin for example, and print the unit there\n`,
+          );
         return;
       }
       const file = given ?? "pushbox.toml";

@@ -9,6 +9,10 @@ export interface Place {
   readonly template?: true;
 }
 
+/** Of the words that start pushbox one that the unit hides from itself, by ProtectHome and PrivateTmp: systemd would say 203/EXEC. */
+export const hiddenWord = (program: readonly string[]): string | undefined =>
+  program.find((word) => /^\/(home|root|run\/user|tmp|var\/tmp)\//.test(word));
+
 /** Settings that are seen from the data directory: `data` in the configuration is relative to it. */
 export function systemdUnit({ program, config, template }: Place): string {
   const start = [...[...program, "serve", "--config"].map(word), template ? config : word(config)].join(" ");

@@ -6,6 +6,7 @@ import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import t from "tap";
 import { version } from "../../src/app/version.ts";
+import { hiddenWord } from "../../src/cli/systemd.ts";
 import { runHere } from "../support/cli.ts";
 import { free, main, messages, run, start } from "../support/process.ts";
 
@@ -142,7 +143,10 @@ t.test(
   async (t) => {
     const directory = t.testdir({});
     const { code, out, err } = await run(directory, "init", "--systemd");
-    t.same({ code, err, left: readdirSync(directory) }, { code: 0, err: "", left: [] });
+    t.same({ code, left: readdirSync(directory) }, { code: 0, left: [] });
+    t.match(err, hiddenWord([process.execPath, main]) === undefined ? /^$/ : /^warning: the unit cannot see /);
+    t.equal(hiddenWord(["/home/ann/pushbox"]), "/home/ann/pushbox", "ProtectHome");
+    t.equal(hiddenWord(["/usr/local/bin/pushbox"]), undefined);
     const start = (unit: string) => /^ExecStart=(.*)$/m.exec(unit)?.[1];
     const program = `${process.execPath} ${main}`;
     t.equal(start(out), `${program} serve --config /etc/pushbox/pushbox.toml`);

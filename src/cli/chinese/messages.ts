@@ -39,6 +39,10 @@ const PATTERNS: Patterns = [
 
   // Commands.
   ["{file} exists and is left as it is: name another file", "{file} 已存在，未作改动：请换一个文件名"],
+  [
+    "the unit cannot see {file} (ProtectHome, PrivateTmp): move it, to /usr/local/bin for example, and print the unit there",
+    "该单元看不到 {file}（ProtectHome、PrivateTmp）：请把它移到例如 /usr/local/bin，再从那里生成单元文件",
+  ],
   ["no backup was made: {reason}", "没有备份：{reason}"],
   ["no devices were written: {reason}", "没有导出设备：{reason}"],
   [
