@@ -192,6 +192,23 @@ t.test("integration 8: event/list pages through what was told, event/replay tell
   t.strictSame(receiver.taken.slice(3), all.events.slice(1), "the same ids");
 });
 
+t.test(
+  "event/replay sends an endpoint what it is told of, and other events of the log only when they are named",
+  async (t) => {
+    const [all, users] = [await startReceiver(t), await startReceiver(t)];
+    const app = await telling(t, [hook(all), hook(users, { name: "users", events: ["user.*"] })]);
+    await app.ok("uid/bind", { pushId: id("a"), uid: "ann" });
+    await enter(t, app.clientPort, "a");
+    await all.takenAre(3);
+    await users.takenAre(1);
+    t.match(await app.ok("event/replay", { hook: "users", after: 0 }), { replayed: 1 });
+    await users.takenAre(2);
+    t.match(await app.ok("event/replay", { hook: "users", after: 0, types: "uid.*" }), { replayed: 1 });
+    await users.takenAre(3);
+    t.strictSame(shown(users.taken), ["user.online user:ann", "user.online user:ann", `uid.bound device:${id("a")}`]);
+  },
+);
+
 t.test("integration 8: what was not taken in time is listed as dead, logged, and sent again when asked", async (t) => {
   const clock = takeClock(t);
   const receiver = await startReceiver(t, () => 503);
