@@ -257,8 +257,8 @@ t.test("certificates: a pair that does not fit is refused, SIGHUP takes a new on
     code: 2,
     out: "",
     err:
-      "--client-tls-cert: client.tls_key: other.pem is not the key of the certificate in cert.pem; give both files of one pair\n" +
-      "--api-tls-cert: api.tls_key: other.pem is not the key of the certificate in cert.pem; give both files of one pair\n" +
+      "--client-tls-key: client.tls_key: other.pem is not the key of the certificate in cert.pem; give both files of one pair\n" +
+      "--api-tls-key: api.tls_key: other.pem is not the key of the certificate in cert.pem; give both files of one pair\n" +
       "2 problems\n",
   });
 
