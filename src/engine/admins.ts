@@ -1,10 +1,9 @@
 // Users of the web console of a single process, and what the command line does to them while a server runs or not.
-import { existsSync } from "node:fs";
 import type { AdminLink, AdminRule, Admins, AdminUser } from "../core/admin.ts";
 import type { AuditEntry } from "../core/audit.ts";
 import { PushError } from "../core/errors.ts";
 import type { Calls } from "./calls.ts";
-import { databaseFile } from "./directory.ts";
+import { presentFile } from "./directory.ts";
 import { admins } from "./sqlite/admins.ts";
 import { auditTable } from "./sqlite/audit.ts";
 import { explain } from "./sqlite/faults.ts";
@@ -41,12 +40,7 @@ export interface AdminDesk extends AdminRule {
 
 /** On the data of a directory, whether a server runs on it or not: what is done holds at once. */
 export async function atAdminDesk<T>(dataDir: string, act: (desk: AdminDesk) => Promise<T>): Promise<T> {
-  const file = databaseFile(dataDir);
-  if (!existsSync(file))
-    throw new PushError(
-      "invalid",
-      `there is no ${file}: name the data directory with --data, or start the server first`,
-    );
+  const file = presentFile(dataDir, ", or start the server first");
   let db: ReturnType<typeof openFile> | undefined;
   try {
     db = openFile(file, { fileMustExist: true });

@@ -15,7 +15,7 @@ import {
 import type Database from "better-sqlite3";
 import type { Staged } from "../core/copies.ts";
 import { PushError } from "../core/errors.ts";
-import { databaseFile, lockDirectory } from "./directory.ts";
+import { databaseFile, lockDirectory, presentFile } from "./directory.ts";
 import { endAdminSessions } from "./sqlite/admins.ts";
 import { renewEpoch } from "./sqlite/epoch.ts";
 import { explain } from "./sqlite/faults.ts";
@@ -64,8 +64,7 @@ const noteFile = (dataDir: string): string => `${nextFile(dataDir)}.json`;
 
 /** A consistent copy of a data directory's database, whether a server runs on it or not, into a new file. */
 export async function backupData(dataDir: string, target: string): Promise<void> {
-  const source = databaseFile(dataDir);
-  if (!existsSync(source)) throw new PushError("invalid", `there is no ${source}: name the data directory with --data`);
+  const source = presentFile(dataDir);
   const db = openFile(source, { fileMustExist: true });
   try {
     // In one step: it sees one moment, and writers need not wait for it.

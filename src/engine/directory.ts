@@ -10,6 +10,20 @@ import { openFile } from "./sqlite/file.ts";
 /** Where the database of a data directory is, or will be. */
 export const databaseFile = (dataDir: string): string => join(dataDir, "pushbox.db");
 
+/** The database of a directory where there has to be one. @throws PushError where it is missing or this user may not read it */
+export function presentFile(dataDir: string, otherwise = ""): string {
+  const file = databaseFile(dataDir);
+  try {
+    closeSync(openSync(file, "r"));
+    return file;
+  } catch (error) {
+    const why = /^(EACCES|EPERM)$/.test(faultCode(error))
+      ? `this user may not read ${file}: run this as the user that the server runs as`
+      : `there is no ${file}: name the data directory with --data${otherwise}`;
+    throw new PushError("invalid", why, { cause: error });
+  }
+}
+
 /** Held for the life of the process; the system lets go of it however the process ends. */
 export interface Lock {
   release(): void;

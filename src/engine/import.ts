@@ -6,7 +6,7 @@ import type { PushId, Uid } from "../core/device.ts";
 import { PushError } from "../core/errors.ts";
 import type { ImportedDevice, ImportState, ImportVerdict } from "../core/import.ts";
 import { refuseStaged } from "./backup.ts";
-import { databaseFile, lockDirectory } from "./directory.ts";
+import { databaseFile, lockDirectory, presentFile } from "./directory.ts";
 import { explain } from "./sqlite/faults.ts";
 import { openDatabase, openFile, recognise } from "./sqlite/file.ts";
 import { importing } from "./sqlite/import.ts";
@@ -136,8 +136,7 @@ const PAGE = 1000;
 
 /** Every device, page by page, in the order in which they came. A server may run: each page is as of its moment. */
 export function* listDevices(dataDir: string): Generator<readonly ImportedDevice[]> {
-  const file = databaseFile(dataDir);
-  if (!existsSync(file)) throw new PushError("invalid", `there is no ${file}: name the data directory with --data`);
+  const file = presentFile(dataDir);
   const db = openToRead(file);
   try {
     const page = db.prepare<[number, number], DeviceRow>(`

@@ -1,10 +1,19 @@
 // Copies made while the engine works, and putting them back.
-import { existsSync, readdirSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import type { CopyWork, Staged } from "../../src/core/copies.ts";
 import { topicChannel } from "../../src/core/packet.ts";
-import { checkBackup, restore, stage } from "../../src/engine/backup.ts";
+import { backupData, checkBackup, restore, stage } from "../../src/engine/backup.ts";
 import { openImport } from "../../src/engine/import.ts";
 import { type LocalEngine, openLocalEngine } from "../../src/engine/local.ts";
 import { openDatabase } from "../../src/engine/sqlite/file.ts";
@@ -262,4 +271,20 @@ t.test("a backup that is damaged, foreign or missing is refused, and nothing is 
   t.throws(() => restore(join(dir, "none"), target), { message: /does not exist/ });
   writeFileSync(copy, good);
   t.equal(restore(copy, target).devices, 500);
+});
+
+t.test("data that this user may not read is not called missing", async (t) => {
+  const directory = t.testdir({ data: { "pushbox.db": "" } });
+  const data = join(directory, "data");
+  chmodSync(data, 0);
+  const isRoot = process.geteuid?.() === 0;
+  if (isRoot) process.seteuid?.(65_534);
+  try {
+    await t.rejects(backupData(data, join(directory, "copy.db")), {
+      message: /^this user may not read .*pushbox\.db: run this as the user that the server runs as$/,
+    });
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+    chmodSync(data, 0o700);
+  }
 });

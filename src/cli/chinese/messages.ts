@@ -43,6 +43,10 @@ const PATTERNS: Patterns = [
     "the unit cannot see {file} (ProtectHome, PrivateTmp): move it, to /usr/local/bin for example, and print the unit there",
     "该单元看不到 {file}（ProtectHome、PrivateTmp）：请把它移到例如 /usr/local/bin，再从那里生成单元文件",
   ],
+  [
+    "this user may not read {file}: run this as the user that the server runs as",
+    "当前用户无权读取 {file}：请以运行服务器的用户执行",
+  ],
   ["no backup was made: {reason}", "没有备份：{reason}"],
   ["no devices were written: {reason}", "没有导出设备：{reason}"],
   [

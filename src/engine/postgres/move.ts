@@ -5,7 +5,7 @@ import type Database from "better-sqlite3";
 import type { Client } from "pg";
 import { PushError } from "../../core/errors.ts";
 import { refuseStaged } from "../backup.ts";
-import { databaseFile, lockDirectory } from "../directory.ts";
+import { databaseFile, lockDirectory, presentFile } from "../directory.ts";
 import { explain as explainFile } from "../sqlite/faults.ts";
 import { openDatabase, openFile, syncDirectory, syncFile } from "../sqlite/file.ts";
 import { State } from "../sqlite/state.ts";
@@ -166,8 +166,7 @@ const txOf = (client: Client): Tx => ({ query: (statement) => client.query(state
 
 /** Takes the place of what an earlier move brought there. Refuses a schema that a server has run on. */
 export async function moveToPostgres({ dataDir, database, now, onProgress }: Moving): Promise<readonly MovedTable[]> {
-  const file = databaseFile(dataDir);
-  if (!existsSync(file)) throw new PushError("invalid", `there is no ${file}: name the data directory with --data`);
+  const file = presentFile(dataDir);
   const lock = lockDirectory(dataDir);
   let client: Client | undefined;
   let db: Database | undefined;
