@@ -172,14 +172,16 @@ async function ports(config: Config): Promise<readonly Finding[]> {
 
 /** What is wrong with them the configuration has been refused for: these are about time. */
 function certificates(config: Config, warnings: readonly string[]): readonly Finding[] {
-  const told = warnings.map((text): Finding => ({ part: "settings", level: "warning", text }));
+  const told = warnings.map((text): Finding => {
+    if (!text.includes(": the certificate in ")) return { part: "settings", level: "warning", text };
+    return { part: "certificates", level: text.includes("clients refuse it") ? "wrong" : "warning", text };
+  });
   const named = listeners(config)
     .map((section) => config[section].tlsCert)
     .filter((file) => file !== "");
-  if (named.length === 0 && domainsOf(config).size > 0) return told;
-  if (named.length === 0) return [...told, { part: "certificates", level: "ok", text: "none is configured" }];
-  const about = warnings.some((text) => text.includes("certificate in"));
-  return about ? told : [...told, { part: "certificates", level: "ok", text: `valid: ${named.join(", ")}` }];
+  if (told.some(({ part }) => part === "certificates")) return told;
+  if (named.length > 0) return [...told, { part: "certificates", level: "ok", text: `valid: ${named.join(", ")}` }];
+  return domainsOf(config).size > 0 ? told : [...told, { part: "certificates", level: "ok", text: "none is configured" }];
 }
 
 /** The certificates that are got for domains, and whether the authority's question would be answered. */

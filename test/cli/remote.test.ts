@@ -9,6 +9,8 @@ import { join } from "node:path";
 import t from "tap";
 import { clocks } from "../../src/cli/doctor/clock.ts";
 import { reached } from "../../src/cli/doctor/reach.ts";
+import { DAY } from "../../src/core/time.ts";
+import { createAuthority } from "../../src/lab/authority.ts";
 import { startTestApp } from "../support/app.ts";
 import { cli } from "../support/cli.ts";
 import { device, jobIn } from "../support/devices.ts";
@@ -119,6 +121,23 @@ t.test("doctor: each part of the machine, and what is wrong with it", async (t) 
   const elsewhere = await cli(["doctor", "--client-host", "192.0.2.1", ...free]);
   t.match(elsewhere, { code: 1, out: /^wrong +client port +192\.0\.2\.1 is not an address of this machine/m });
   t.match(await cli(["doctor", "--client-port", "x"]), { code: 2 });
+});
+
+t.test("doctor: a certificate that clients refuse is wrong, one that ends soon a warning", async (t) => {
+  const issued = (at: number): string[] => {
+    const { cert, key } = createAuthority(at).server(["localhost"]);
+    const directory = t.testdir({ "cert.pem": cert, "key.pem": key });
+    const files = ["--client-tls-cert", join(directory, "cert.pem"), "--client-tls-key", join(directory, "key.pem")];
+    const ports = ["--client-port", "0", "--api-port", "0", "--admin-port", "0"];
+    return ["doctor", ...ports, "--data", join(directory, "data"), ...files];
+  };
+  const found = async (at: number) => {
+    const { code, out } = await cli(issued(at));
+    return [code, ...(/^(\w+) +certificates +client: the certificate in \S+ (.*?) on/m.exec(out) ?? []).slice(1)];
+  };
+  const now = Date.now();
+  t.strictSame(await found(now - 400 * DAY), [1, "wrong", "expired"]);
+  t.strictSame(await found(now - 360 * DAY), [0, "warning", "expires"]);
 });
 
 t.test("console, for machines: hook list, test, resume, dead and replay; a test that fails ends with 1", async (t) => {
