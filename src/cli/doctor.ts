@@ -181,7 +181,9 @@ function certificates(config: Config, warnings: readonly string[]): readonly Fin
     .filter((file) => file !== "");
   if (told.some(({ part }) => part === "certificates")) return told;
   if (named.length > 0) return [...told, { part: "certificates", level: "ok", text: `valid: ${named.join(", ")}` }];
-  return domainsOf(config).size > 0 ? told : [...told, { part: "certificates", level: "ok", text: "none is configured" }];
+  return domainsOf(config).size > 0
+    ? told
+    : [...told, { part: "certificates", level: "ok", text: "none is configured" }];
 }
 
 /** The certificates that are got for domains, and whether the authority's question would be answered. */

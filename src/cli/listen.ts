@@ -86,7 +86,8 @@ export function addListen({ program, host, end }: Cli): void {
       host.err(`${printable(code === message ? code : `${code}: ${message}`)}\n`),
     );
     client.on("state", (state) => {
-      if (state === "waiting") host.err(`no connection to ${line.url}; it is tried again\n`);
+      if (state === "waiting")
+        host.err(`no connection to ${line.url}; is the client port of a pushbox there? It is tried again\n`);
       if (state === "refused") ended.resolve(failed);
     });
     for (const signal of ["SIGTERM", "SIGINT"] as const) host.onSignal(signal, () => ended.resolve(ok));

@@ -254,7 +254,11 @@ t.test("what the server refuses is told, 1", async (t) => {
     code: 1,
     err: /^refused: apiAuth check fail: give the key .* PUSHBOX_API_KEY or --key-file/,
   });
-  t.match(await send(), { code: 1, out: "", err: /answers 502, but not as a pushbox does: check --url\n$/ });
+  t.match(await send(), {
+    code: 1,
+    out: "",
+    err: /answers 502, but not as a pushbox does: --url names the API port \(11001\), not that of clients\n$/,
+  });
 });
 
 t.test("no answer: whether something was sent is said as far as it is known, 1", async (t) => {

@@ -124,7 +124,10 @@ function read(target: string, status: number, text: string, uncoded: boolean): A
   if (typeof body === "object" && body !== null && !("code" in body) && uncoded && status === 200)
     return { well: true, status, text, body: body as Record<string, unknown>, message: "" };
   if (typeof body !== "object" || body === null || !("code" in body))
-    throw new ServerTrouble(`${target} answers ${status}, but not as a pushbox does`, "check --url");
+    throw new ServerTrouble(
+      `${target} answers ${status}, but not as a pushbox does`,
+      "--url names the API port (11001), not that of clients",
+    );
   const well = status === 200 && body.code === "success";
   const message = "message" in body ? String(body.message) : `status ${status}`;
   return { well, status, text, body: body as Record<string, unknown>, message: well ? "" : told(status, message) };
