@@ -8,7 +8,7 @@ import { stringify } from "smol-toml";
 import type { Test } from "tap";
 import type { Config } from "../../src/config/index.ts";
 import { createAuthority } from "../../src/lab/authority.ts";
-import type { FakeRequest, Shown } from "../../src/lab/fake.ts";
+import type { FakeReply, FakeRequest, Shown } from "../../src/lab/fake.ts";
 import { type LabServer, serve } from "../../src/lab/server.ts";
 import { fakeApns } from "../../src/lab/vendors/apns.ts";
 import { fakeFcm } from "../../src/lab/vendors/fcm.ts";
@@ -122,11 +122,23 @@ async function startVendor(
   const fake = makers[name]();
   const events = new EventEmitter();
   const open = async () => {
-    const opened = await serve(fake, { certificate, now: Date.now, onRequest: () => void events.emit("request") });
+    const onRequest = (_: unknown, reply?: FakeReply) => void events.emit("request", reply);
+    const opened = await serve(fake, { certificate, now: Date.now, onRequest });
     t.teardown(() => opened.close());
     return opened;
   };
   const server = await open();
+  let latest = "none yet";
+  events.on("request", (reply: FakeReply | undefined) => {
+    latest = reply === undefined ? "none" : `${reply.status} ${(reply.body ?? "").slice(0, 200)}`;
+  });
+  const nextRequest = async (soFar: string): Promise<void> => {
+    try {
+      await once(events, "request", { signal: AbortSignal.timeout(HANGS) });
+    } catch (cause) {
+      throw new Error(`${soFar}, and no request came for ${HANGS / 1000} s; its latest answer: ${latest}`, { cause });
+    }
+  };
   const entry: Entry = { ...fake.config(server.url, write), ...more };
   return {
     fake,
@@ -145,11 +157,11 @@ async function startVendor(
       for (;;) {
         const found = fake.shown.filter((one) => one.id === id);
         if (found.length >= count) return found;
-        await once(events, "request", { signal: AbortSignal.timeout(HANGS) });
+        await nextRequest(`${name} showed ${found.length} of ${count} with the id ${id}`);
       }
     },
     async asked(count) {
-      do await once(events, "request", { signal: AbortSignal.timeout(HANGS) });
+      do await nextRequest(`${name} was asked ${server.requests.length} times, not ${count ?? "once more"}`);
       while (server.requests.length < (count ?? 0));
     },
   };

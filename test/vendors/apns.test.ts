@@ -420,6 +420,7 @@ t.test("a JWT that Apple says has expired is replaced at once, but only once", a
 t.test("a key has one JWT in both environments, whenever each is first asked, and after a reload", async (t) => {
   const { fake, server, clock, send } = await stage(t, conformity);
   fake.tokens.set(token(2), "sandbox");
+  fake.fail("counts-jwts", 1e6);
   clock.now = Date.UTC(2027, 0, 15, 8, 25);
   t.match(await send([1]), [{ kind: "accepted" }]);
   clock.now += 6 * 60_000; // the next half hour has begun
@@ -441,6 +442,7 @@ t.test("a JWT that Apple first sees minutes after it was signed lasts as long as
   const { fake, server, clock, send } = await stage(t, conformity);
   clock.now = Date.UTC(2027, 0, 15, 8, 20);
   fake.fail("busy", 5); // answers before it looks at the JWT
+  fake.fail("counts-jwts", 1e6);
   for (let minutes = 0; minutes < 5; minutes++) {
     t.match(await send([1]), [{ kind: "retry" }]);
     clock.now += 60_000;
@@ -486,6 +488,7 @@ t.test("F5: after a restart the JWT is the same text, and no sooner another one 
 
 t.test("every process signs the same claims, and a new JWT comes no sooner than Apple allows", async (t) => {
   const first = await stage(t, conformity);
+  first.fake.fail("counts-jwts", 1e6);
   t.match(await first.send([1]), [{ kind: "accepted" }]);
   const claims = (jwt: string) =>
     JSON.parse(Buffer.from(jwt.split(".")[1]!, "base64url").toString()) as { iat: number };
@@ -501,6 +504,22 @@ t.test("every process signs the same claims, and a new JWT comes no sooner than 
     first.clock.now = NOW + minute * 60_000;
     t.match(await first.send([1]), [{ kind: "accepted" }], `after ${minute} minutes`);
   }
+});
+
+t.test("two servers that share a key, and sign either side of a half hour, are both taken", async (t) => {
+  const fake = fakeApns();
+  const clock = { now: Date.UTC(2027, 0, 15, 8, 59, 59) };
+  const server = await serve(fake, { certificate, now: () => clock.now });
+  t.teardown(() => server.close());
+  const entry = configured(apns, fake, server.url);
+  const [a, b] = [1, 2].map(() => createVendor(apns, [entry], { ca: authority.ca }));
+  for (const own of [a, b, a, b]) {
+    const outcomes = await own!.send(entry.app, notification(), [{ token: token(1), ref: "r" }], clock.now);
+    t.match(outcomes, [{ kind: "accepted" }]);
+    clock.now += 1000;
+  }
+  t.equal(new Set(server.requests.map(({ headers }) => headers["authorization"])).size, 2);
+  await Promise.all([a!.close(), b!.close()]);
 });
 
 t.test("a connection that is bound to another key is replaced, once", async (t) => {
