@@ -42,19 +42,28 @@ function minuteOfDay(time: string | undefined): number | undefined {
   return (hours % 24) * 60 + minutes;
 }
 
-function isQuiet({ from, to, zone }: QuietHours, at: number): boolean {
+/** Minutes since midnight there. */
+function wallClock(zone: string, at: number): number {
   const [hours = 0, minutes = 0] = clockOf(zone).format(at).split(":").map(Number);
-  const now = hours * 60 + minutes;
-  return from < to ? from <= now && now < to : from <= now || now < to;
+  return hours * 60 + minutes;
 }
+
+const isQuietAt = ({ from, to }: QuietHours, wall: number): boolean =>
+  from < to ? from <= wall && wall < to : from <= wall || wall < to;
+const isQuiet = (hours: QuietHours, at: number): boolean => isQuietAt(hours, wallClock(hours.zone, at));
 
 /** The first moment after `at` that is not quiet; undefined: `at` is none of the quiet ones. */
 export function quietUntil(hours: QuietHours, at: number): number | undefined {
   if (!isQuiet(hours, at)) return undefined;
-  let end = Math.floor(at / QUARTER) * QUARTER + QUARTER;
-  while (end - at < DAY + 2 * 60 * MINUTE && isQuiet(hours, end)) end += QUARTER;
-  for (let minute = Math.max(end - QUARTER, Math.floor(at / MINUTE) * MINUTE) + MINUTE; minute < end; minute += MINUTE)
-    if (!isQuiet(hours, minute)) return minute;
+  let end = Math.floor(at / QUARTER) * QUARTER;
+  while (end - at < 2 * DAY + 2 * 60 * MINUTE) {
+    end += QUARTER;
+    const wall = wallClock(hours.zone, end);
+    // Those who are awake for less than a quarter of an hour may be so between two of them.
+    if (isQuietAt(hours, wall) && (wall - hours.to + DAY / MINUTE) % (DAY / MINUTE) >= QUARTER / MINUTE) continue;
+    const first = Math.max(end - QUARTER, Math.floor(at / MINUTE) * MINUTE) + MINUTE;
+    for (let minute = first; minute <= end; minute += MINUTE) if (!isQuiet(hours, minute)) return minute;
+  }
   return end;
 }
 

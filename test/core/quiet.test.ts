@@ -47,6 +47,19 @@ t.test(
   },
 );
 
+t.test("whoever is awake for less than a quarter of an hour a day is woken in it", (t) => {
+  for (const [hours, zone, at, wanted] of [
+    ["12:10-12:01", "UTC", "2026-06-10T13:00:00Z", "2026-06-11T12:01Z"],
+    ["12:10-12:01", "UTC", "2026-06-10T12:00:59Z", "2026-06-10T12:01Z"],
+    ["12:03-12:02", "Asia/Kathmandu", "2026-06-10T06:20:00Z", "2026-06-11T06:17Z"],
+    ["02:11-02:10", "Europe/Berlin", "2026-03-28T02:00:00Z", "2026-03-30T00:10Z"], // the clock leaps over the one between
+    ["02:11-02:10", "Europe/Berlin", "2026-10-24T23:00:00Z", "2026-10-25T00:10Z"],
+    ["02:11-02:10", "Europe/Berlin", "2026-10-25T00:30:00Z", "2026-10-25T01:10Z"],
+  ] as const)
+    t.equal(end(hours, zone, at), wanted, `${hours} ${zone} ${at}`);
+  t.end();
+});
+
 t.test("what is no time or no zone is refused with the way out", (t) => {
   for (const hours of ["22-8", "22:00", "25:00-08:00", "22:60-08:00", "08:00-08:00", "24:30-08:00", "x"])
     t.throws(() => quietHours(hours, undefined, "send"), { code: "invalid", message: /like 22:00-08:00/ }, hours);
