@@ -467,6 +467,8 @@ export function createClient(
   }
 
   function emit(path: string, data?: unknown, { timeout = ANSWER_WITHIN }: EmitOptions = {}): Promise<unknown> {
+    // It was stopped; before the first connection there is one to come.
+    if (!wanted && lines > 0) return Promise.reject(fault("closed"));
     const sequenceId = makeId();
     return new Promise((resolve, reject) => {
       const end = (): void => {
