@@ -130,6 +130,15 @@ export const MISTAKES: Patterns = [
     "{place}：{name} 是配置节；请单独写一行 {section}，配置项写在其下",
   ],
   ["{place}: {message}; the line is not TOML", "{place}：该行不是合法的 TOML（{message}）"],
+  [
+    "{place}: the file is JSON, and has to be TOML: [client] on a line, then port = 11000 and so on",
+    "{place}：该文件是 JSON，应为 TOML：单独一行 [client]，其下写 port = 11000 等",
+  ],
+  [
+    "{place}: in TOML a section is {section} on a line of its own, with its settings below",
+    "{place}：TOML 的配置节是单独一行 {section}，配置项写在其下",
+  ],
+  ["{place}: in TOML a setting is {setting}", "{place}：TOML 的配置项写作 {setting}"],
   ["{file}: there is no such file; write one with: pushbox init", "{file}：没有这个文件；可以生成一个：pushbox init"],
   ["{file}: this is a directory; name the file in it", "{file}：这是目录；请写其中的文件"],
   ["{file}: this user may not read it; change its owner or mode", "{file}：当前用户无权读取；请修改属主或权限"],

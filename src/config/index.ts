@@ -110,9 +110,8 @@ function readFile(file: string, draft: Draft): void {
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const [message = ""] = error.message.split("\n");
-    draft.problems.push(
-      `${file}:${error.line}:${error.column}: ${message.replace(/^Invalid TOML document: /, "")}; the line is not TOML`,
-    );
+    const fault = `${message.replace(/^Invalid TOML document: /, "")}; the line is not TOML`;
+    draft.problems.push(`${file}:${error.line}:${error.column}: ${otherForm(text, error.line) ?? fault}`);
     return;
   }
   const at = (path: Path): string => {
@@ -128,6 +127,16 @@ function readFile(file: string, draft: Draft): void {
         );
     } else readKey("", key, value, file, at, draft);
   }
+}
+
+/** Of a text that is not TOML: how that is written which looks like JSON or YAML. @param line counted from 1 */
+function otherForm(text: string, line: number): string | undefined {
+  if (/^\s*\{/.test(text))
+    return "the file is JSON, and has to be TOML: [client] on a line, then port = 11000 and so on";
+  const [, name, value] = /^\s*([\w.-]+):(?:\s+(.*))?$/.exec(text.split("\n")[line - 1] ?? "") ?? [];
+  if (name === undefined) return undefined;
+  if (value === undefined) return `in TOML a section is [${name}] on a line of its own, with its settings below`;
+  return `in TOML a setting is ${name} = ${/^(\d+|true|false|["'[].*)$/.test(value) ? value : JSON.stringify(value)}`;
 }
 
 type At = (path: Path) => string;
