@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { initText } from "../config/text.ts";
+import { systemTrouble } from "../core/system-errors.ts";
 import { taught } from "./chinese/messages.ts";
 import { readsChinese } from "./chinese.ts";
 import { type Cli, failed } from "./command.ts";
@@ -39,11 +40,11 @@ export function addInit({ program, host, end }: Cli): void {
         const text = initText(randomBytes(24).toString("base64url"), examples, language);
         writeFileSync(file, text, { flag: "wx", mode: 0o600 });
       } catch (error) {
-        const { code, message } = error as NodeJS.ErrnoException;
+        const { code = "", message } = error as NodeJS.ErrnoException;
         host.err(
           code === "EEXIST"
             ? `${file} exists and is left as it is: name another file\n`
-            : `cannot write ${file}: ${message}\n`,
+            : `${systemTrouble(code, file) ?? `cannot write ${file}: ${message}`}\n`,
         );
         end(failed);
         return;

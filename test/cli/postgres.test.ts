@@ -45,8 +45,15 @@ else {
     const nowhere = `postgres://push:hidden@/push?host=${join(t.testdir({}), "none")}`;
     const wrong = await runHere(t.testdir({}), "check", ...flags(nowhere));
     t.not(wrong.code, 0);
-    t.match(wrong.err, /postgres.url: PostgreSQL cannot be used: .*ENOENT/);
+    t.match(wrong.err, /postgres.url: PostgreSQL cannot be used: .*ENOENT.*start PostgreSQL, or name its host\)/);
     t.notMatch(wrong.err + wrong.out, /hidden/);
+    const silent = await runHere(t.testdir({}), "check", ...flags("postgres://push:hidden@127.0.0.1:1/push"));
+    t.match(
+      silent.err,
+      /ECONNREFUSED 127\.0\.0\.1:1 \(nothing listens there: start PostgreSQL, or name its host and port/,
+    );
+    const unknown = await runHere(t.testdir({}), "check", ...flags(url.replace(/@\/\w+/, "@/nothing")));
+    t.match(unknown.err, /database "nothing" does not exist \(make the database of postgres\.url first: createdb\)/);
   });
 
   await t.test("cluster: a schema of a newer pushbox is refused, by serve too", async (t) => {

@@ -1,6 +1,7 @@
 // The predecessor's configuration files become one of pushbox, which is then checked as `pushbox check` would.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { systemTrouble } from "../../core/system-errors.ts";
 import { kindOf, moveConfig, type OldFile } from "../../moving/config.ts";
 import { readModule } from "../../moving/literal.ts";
 import { count, failed, ok, type Process, readEverything, wrong } from "../command.ts";
@@ -36,11 +37,11 @@ export async function importConfig(
   try {
     writeFileSync(out, text, { flag: "wx", mode: 0o600 }); // it may hold keys
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
+    const { code = "", message } = error as NodeJS.ErrnoException;
     host.err(
       code === "EEXIST"
         ? `${out} exists and is left as it is: name another with --out\n`
-        : `cannot write ${out}: ${message}\n`,
+        : `${systemTrouble(code, out) ?? `cannot write ${out}: ${message}`}\n`,
     );
     return failed;
   }

@@ -288,4 +288,12 @@ const REMEDIES: Readonly<Record<string, string>> = {
   "53300": "each node takes five connections: raise max_connections, or close what else is connected",
   "42P05": POOLER,
   "26000": POOLER,
+  "28P01": "the user and the password of postgres.url are not those of a role there",
+  "3D000": "make the database of postgres.url first: createdb",
+  ECONNREFUSED: "nothing listens there: start PostgreSQL, or name its host and port in postgres.url",
+  ENOTFOUND: "postgres.url names a host that DNS does not know",
+  EAI_AGAIN: "DNS does not answer for the host of postgres.url",
+  ENOENT: "postgres.url names a socket that is not there: start PostgreSQL, or name its host",
+  EHOSTUNREACH: "no way leads to the host of postgres.url",
+  ETIMEDOUT: "the host of postgres.url does not answer: a firewall may stand in between",
 };
