@@ -20,7 +20,7 @@ async function serve(t: Parameters<typeof watch>[0], directory: string) {
   const log = messages(await server.printed(/try: curl/));
   const consoleUrl = log.find((line) => line.startsWith("console at "))?.slice("console at ".length) ?? "";
   const links = log.filter((line) => line.includes("#setup="));
-  return { ...server, consoleUrl, links };
+  return { ...server, consoleUrl, links, log };
 }
 
 t.test(
@@ -31,6 +31,8 @@ t.test(
     t.match(first.links, [
       /^nobody may use the console yet; set a password within 30 minutes: http:\/\/127\.0\.0\.1:\d+\/#setup=/,
     ]);
+    const place = new URL(first.consoleUrl).port;
+    t.ok(first.log.some((line) => line.endsWith(`ssh -L ${place}:127.0.0.1:${place} USER@THIS-SERVER`)));
     const ann = new Browser(first.consoleUrl);
     const link = secretOf(first.links[0]);
     t.match(await ann.post("/admin/setup", { link, name: "ann", password: PASSWORD }), { status: 200 });

@@ -218,7 +218,13 @@ function greet(app: App, config: Config, log: Log): void {
   for (const text of app.outages()) log.warn(`until then nobody connects there: ${text}`);
   log.info(`API at ${app.apiUrl}`);
   if (app.consoleUrl !== undefined) log.info(`console at ${app.consoleUrl}`);
-  if (app.setupLink !== undefined)
+  if (app.setupLink !== undefined) {
     log.info(`nobody may use the console yet; set a password within 30 minutes: ${app.setupLink}`);
+    const { hostname, port } = new URL(app.setupLink);
+    if (isLoopback(hostname))
+      log.info(
+        `to open it on another machine, run this there first: ssh -L ${port}:${hostname}:${port} USER@THIS-SERVER`,
+      );
+  }
   log.info(`try: curl${header} ${reachable(app.apiUrl)}/api/push -d topic=news -d json=hello${note}`);
 }
