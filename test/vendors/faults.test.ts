@@ -13,7 +13,7 @@ import { appAt, kinds, plain, providing, recipients, serving, silent } from "./p
 
 /** Milliseconds: more than any answer takes, on a busy machine too; and where some never come. */
 const PATIENT = 20_000;
-const TIMEOUT = 2000;
+const TIMEOUT = 4000;
 
 async function stage(t: Test, transport: Partial<Transport>, options: Partial<ServeOptions> = {}) {
   const http2 = transport.http2 ?? true;
