@@ -6,6 +6,7 @@
 //   --jobs=N      that many files at once
 //   --bail        no further test of a file after its first failure
 //   --patience=S  a file that has printed nothing for S seconds is killed, with every process that it started; 360
+//   --disturb     the processes of each file are stopped at random, for up to 2.5 s: a test that then fails is flaky
 //   --slowest=N   so many of the slowest files are named at the end
 //   --watch       the one file named, again after each change of it or of what it imports, as TAP
 // A file is a program as well: node test/core/notify.test.ts
@@ -17,6 +18,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import { disturb } from "./disturb.mjs";
 import { ensureProgram } from "./program.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -30,6 +32,7 @@ const { values: options, positionals } = parseArgs({
     jobs: { type: "string", default: String(Math.ceil(1.5 * availableParallelism())) },
     bail: { type: "boolean", default: false },
     patience: { type: "string", default: "360" },
+    disturb: { type: "boolean", default: false },
     slowest: { type: "string", default: "8" },
     watch: { type: "boolean", default: false },
   },
@@ -176,6 +179,7 @@ function run(file) {
   child.stderr.setEncoding("utf8").on("data", (chunk) => {
     errors = (errors + chunk).slice(-20_000);
   });
+  if (options.disturb) void disturb(child);
   const reading = reader();
   createInterface({ input: child.stdout }).on("line", (text) => {
     for (const timer of late) timer.refresh();

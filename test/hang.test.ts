@@ -24,6 +24,22 @@ t.test("talks", async (t) => {
 });
 `;
 
+const STOPPED = `import t from "tap";
+t.test("is stopped and goes on", async (t) => {
+  const waiting = setInterval(() => {}, 1000);
+  await new Promise((done) => process.once("SIGCONT", done));
+  clearInterval(waiting);
+  t.pass();
+});
+`;
+
+t.test("tests: --disturb stops a file's processes now and then", { skip: process.platform !== "linux" }, async (t) => {
+  const place = t.testdir({ "stopped.test.ts": STOPPED });
+  const args = [runner, "--disturb", join(place, "stopped.test.ts")];
+  const out = await new Promise<string>((done) => execFile(process.execPath, args, (_, out) => done(out)));
+  t.match(out, /^ok .*stopped\.test\.ts {2}1 passed/m);
+});
+
 t.test(
   "tests: a file that hangs is ended and says where; one that takes as long and asserts meanwhile passes",
   async (t) => {
