@@ -138,7 +138,10 @@ export const MISTAKES: Patterns = [
     "{place}: in TOML a section is {section} on a line of its own, with its settings below",
     "{place}：TOML 的配置节是单独一行 {section}，配置项写在其下",
   ],
-  ["{place}: in TOML a setting is {setting}", "{place}：TOML 的配置项写作 {setting}"],
+  [
+    "{place}: in TOML a setting is {setting}, where a text stands in quotes",
+    "{place}：TOML 的配置项写作 {setting}，文本要加引号",
+  ],
   ["{file}: there is no such file; write one with: pushbox init", "{file}：没有这个文件；可以生成一个：pushbox init"],
   ["{file}: this is a directory; name the file in it", "{file}：这是目录；请写其中的文件"],
   ["{file}: this user may not read it; change its owner or mode", "{file}：当前用户无权读取；请修改属主或权限"],

@@ -129,14 +129,14 @@ function readFile(file: string, draft: Draft): void {
   }
 }
 
-/** Of a text that is not TOML: how that is written which looks like JSON or YAML. @param line counted from 1 */
+/** Of a text that is not TOML: how that is written which looks like JSON or YAML. No value: it may be a secret. @param line from 1 */
 function otherForm(text: string, line: number): string | undefined {
   if (/^\s*\{/.test(text))
     return "the file is JSON, and has to be TOML: [client] on a line, then port = 11000 and so on";
   const [, name, value] = /^\s*([\w.-]+):(?:\s+(.*))?$/.exec(text.split("\n")[line - 1] ?? "") ?? [];
   if (name === undefined) return undefined;
   if (value === undefined) return `in TOML a section is [${name}] on a line of its own, with its settings below`;
-  return `in TOML a setting is ${name} = ${/^(\d+|true|false|["'[].*)$/.test(value) ? value : JSON.stringify(value)}`;
+  return `in TOML a setting is ${name} = ..., where a text stands in quotes`;
 }
 
 type At = (path: Path) => string;

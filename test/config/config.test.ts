@@ -259,7 +259,11 @@ const mistakes: readonly (readonly [string, string, readonly string[]])[] = [
     ["1:1: the file is JSON, and has to be TOML: [client] on a line, then port = 11000 and so on"],
   ],
   ["YAML", "client:\n  port: 1", ["1:7: in TOML a section is [client] on a line of its own, with its settings below"]],
-  ["a setting of YAML", "[client]\nport: 1", ["2:5: in TOML a setting is port = 1"]],
+  [
+    "a setting of YAML, which may be a secret",
+    "[[api.keys]]\nkey: hidden-from-the-log",
+    ["2:4: in TOML a setting is key = ..., where a text stands in quotes"],
+  ],
   [
     "several at once",
     'dat = 1\n[client]\nport = "x"\n[api]\nhost = "::"',
