@@ -41,10 +41,10 @@ function tell(processes, signal) {
 export async function disturb(child) {
   while (child.exitCode === null && child.signalCode === null) {
     const rest = family(child.pid);
-    const stopped = Array.from({ length: 1 + below(TOGETHER) }, () => rest.splice(below(rest.length), 1)[0]);
-    tell(stopped.filter(Boolean), "SIGSTOP");
+    const stopped = Array.from({ length: 1 + below(TOGETHER) }, () => rest.splice(below(rest.length), 1)).flat();
+    tell(stopped, "SIGSTOP");
     await pause(STOPS[below(STOPS.length)]);
-    tell(stopped.filter(Boolean), "SIGCONT");
+    tell(stopped, "SIGCONT");
     await pause(below(BETWEEN));
   }
 }

@@ -39,6 +39,7 @@ const { values: options, positionals } = parseArgs({
 });
 const patience = Number(options.patience);
 if (!(patience > 10)) throw new Error("--patience takes seconds, more than 10");
+if (options.disturb && process.platform !== "linux") throw new Error("--disturb works on Linux only");
 if (!/^(sqlite|postgres)$/.test(options.engine)) throw new Error("--engine takes sqlite or postgres");
 const everything = options.engine === "postgres" ? "test/e2e" : "test";
 

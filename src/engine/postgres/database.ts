@@ -293,7 +293,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   ECONNREFUSED: "nothing listens there: start PostgreSQL, or name its host and port in postgres.url",
   ENOTFOUND: "postgres.url names a host that DNS does not know",
   EAI_AGAIN: "DNS does not answer for the host of postgres.url",
-  ENOENT: "postgres.url names a socket that is not there: start PostgreSQL, or name its host",
+  ENOENT: "postgres.url names a socket or a file that is not there: does PostgreSQL run on this machine?",
   EHOSTUNREACH: "no way leads to the host of postgres.url",
   ETIMEDOUT: "the host of postgres.url does not answer: a firewall may stand in between",
 };
