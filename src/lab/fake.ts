@@ -69,3 +69,6 @@ export interface FakeVendor {
   /** Of vendors whose tokens say how long they live. */
   readonly login?: Login;
 }
+
+/** What a fake remembers of the past, for `Recent`: a lab may run for days. */
+export const REMEMBERED = 10_000;

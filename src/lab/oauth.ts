@@ -1,8 +1,9 @@
 // A token endpoint as Google, Huawei and Honor have it: issues bearer tokens for a while, and knows which still count.
 
 import { Recent } from "../core/recent.ts";
-import { ensure, REMEMBERED, Violation } from "./checks.ts";
-import type { FakeReply, FakeRequest, Login } from "./fake.ts";
+import { ensure } from "./checks.ts";
+import { type FakeReply, type FakeRequest, type Login, REMEMBERED } from "./fake.ts";
+import { strictly } from "./requests.ts";
 
 const HOUR = 3600;
 
@@ -24,18 +25,16 @@ export class TokenEndpoint implements Login {
   }
 
   handle(request: FakeRequest, now: number): FakeReply {
-    try {
+    const issue = (): FakeReply => {
       ensure(request.method === "POST", "not a POST");
       ensure(request.headers["content-type"]?.startsWith("application/x-www-form-urlencoded"), "not a form");
       this.#check(new URLSearchParams(request.body.toString()), now);
-    } catch (error) {
-      if (!(error instanceof Violation)) throw error;
-      return json(400, { error: "invalid_grant", error_description: error.message });
-    }
-    // Huawei's contain + and /, which must arrive as they are.
-    const token = `lab+/${++this.issued}`;
-    this.#issued.set(token, now + this.lifetime * 1000);
-    return json(200, { access_token: token, expires_in: this.lifetime, token_type: "Bearer" });
+      // Huawei's contain + and /, which must arrive as they are.
+      const token = `lab+/${++this.issued}`;
+      this.#issued.set(token, now + this.lifetime * 1000);
+      return json(200, { access_token: token, expires_in: this.lifetime, token_type: "Bearer" });
+    };
+    return strictly(issue, (error_description) => json(400, { error: "invalid_grant", error_description }));
   }
 
   /** What is wrong with the request's bearer token, if anything. */

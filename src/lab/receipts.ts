@@ -1,8 +1,16 @@
 // What vendors post about what they delivered, in each one's own form (src/vendors/README.md: receipts), and what of a request and its
 // answer they need for it.
 import { createHmac, randomBytes } from "node:crypto";
-import { type Fields, isFields, jsonIn, type Receipt } from "./checks.ts";
+import { type Fields, isFields } from "./checks.ts";
 import type { FakeReply, FakeRequest } from "./fake.ts";
+import { jsonIn } from "./requests.ts";
+
+/** What the vendor posts. */
+export interface Receipt {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly query: string;
+  readonly body: string;
+}
 
 /** One device of one message. */
 export interface Told {

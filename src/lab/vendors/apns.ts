@@ -5,8 +5,9 @@
 import { generateKeyPairSync } from "node:crypto";
 import { MINUTE } from "../../core/time.ts";
 import type { Certified } from "../authority.ts";
-import { ensure, Failures, type Fields, fieldsIn, jsonIn, only, Violation, verifiedJwt } from "../checks.ts";
+import { ensure, Failures, type Fields, fieldsIn, only, Violation } from "../checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "../fake.ts";
+import { jsonIn, verifiedJwt } from "../requests.ts";
 
 /** The first is the one that the lab's configuration names. */
 const BUNDLES = ["com.example.lab", "com.example.second", "com.example.third"];

@@ -2,20 +2,10 @@
 // "third-party" Apple's or a browser's, for which the project has no credentials.
 // Failures: throttle (Retry-After in seconds), throttle-date (as a date), quota (without), unavailable, unavailable-after, busy (a
 // front end's page), internal, denied, forbidden, expired-credential, not-found, third-party.
-import {
-  ensure,
-  Failures,
-  type Fields,
-  fieldsIn,
-  jsonIn,
-  only,
-  rsaKeys,
-  textIn,
-  Violation,
-  verifiedJwt,
-} from "../checks.ts";
+import { ensure, Failures, type Fields, fieldsIn, only, textIn } from "../checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "../fake.ts";
 import { json, TokenEndpoint } from "../oauth.ts";
+import { jsonIn, rsaKeys, strictly, verifiedJwt } from "../requests.ts";
 
 const PROJECT = "lab-project";
 const EMAIL = "pushbox@lab-project.iam.gserviceaccount.com";
@@ -112,12 +102,10 @@ export function fakeFcm(): FakeVendor {
       if (request.method !== "POST" || request.path !== `/v1/projects/${PROJECT}/messages:send`) {
         return { status: 404, headers: { "content-type": "text/html" }, body: "<html>Not Found</html>" };
       }
-      try {
-        return send(request, now);
-      } catch (error) {
-        if (error instanceof Violation) return invalid(error.message, "message");
-        throw error;
-      }
+      return strictly(
+        () => send(request, now),
+        (problem) => invalid(problem, "message"),
+      );
     },
     shown,
     tokens,

@@ -1,9 +1,10 @@
 // Honor Push: a flat body, times in the header, answers that say 200 and name the tokens they failed.
 // Tokens: "dead" is expired, "failing" is not delivered. Failures: throttle, denied, expired-credential, internal.
 
-import { ensure, Failures, fieldsIn, jsonIn, only, textIn, Violation } from "../checks.ts";
+import { ensure, Failures, fieldsIn, only, textIn } from "../checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "../fake.ts";
 import { json, TokenEndpoint } from "../oauth.ts";
+import { jsonIn, strictly } from "../requests.ts";
 import { clickExtra, pairOf } from "./huawei.ts";
 
 const APP_ID = "900100200";
@@ -92,14 +93,11 @@ export function fakeHonor(): FakeVendor {
       base_url: baseUrl,
       token_url: `${baseUrl}/auth/token`,
     }),
-    handle(request, now) {
-      try {
-        return request.path === "/auth/token" ? endpoint.handle(request, now) : send(request, now);
-      } catch (error) {
-        if (error instanceof Violation) return json(200, { code: "80100003", message: error.message });
-        throw error;
-      }
-    },
+    handle: (request, now) =>
+      strictly(
+        () => (request.path === "/auth/token" ? endpoint.handle(request, now) : send(request, now)),
+        (message) => json(200, { code: "80100003", message }),
+      ),
     shown,
     tokens,
     fail: (kind, times) => failures.add(kind, times),

@@ -4,21 +4,10 @@
 import type { KeyObject } from "node:crypto";
 import { Recent } from "../../core/recent.ts";
 import { DAY } from "../../core/time.ts";
-import {
-  ensure,
-  Failures,
-  type Fields,
-  fieldsIn,
-  jsonIn,
-  only,
-  REMEMBERED,
-  rsaKeys,
-  textIn,
-  Violation,
-  verifiedJwt,
-} from "../checks.ts";
-import type { FakeReply, FakeRequest, FakeVendor, Shown } from "../fake.ts";
+import { ensure, Failures, type Fields, fieldsIn, only, textIn } from "../checks.ts";
+import { type FakeReply, type FakeRequest, type FakeVendor, REMEMBERED, type Shown } from "../fake.ts";
 import { json, TokenEndpoint } from "../oauth.ts";
+import { jsonIn, rsaKeys, strictly, verifiedJwt } from "../requests.ts";
 
 const APP_ID = "10086001";
 const SECRET = "lab-secret+/=";
@@ -89,7 +78,7 @@ export function fakeHarmony(): FakeVendor {
 }
 
 function checkJwt(request: FakeRequest, now: number, key: KeyObject): FakeReply | undefined {
-  try {
+  const check = (): FakeReply | undefined => {
     const [, token] = /^Bearer (.+)$/.exec(request.headers["authorization"] ?? "") ?? [];
     const { header, claims } = verifiedJwt(token ?? "", "PS256", key);
     ensure(header["kid"] === "lab-key-1" && header["typ"] === "JWT", "kid or typ");
@@ -99,10 +88,8 @@ function checkJwt(request: FakeRequest, now: number, key: KeyObject): FakeReply 
     ensure(issued * 1000 <= now + 600_000, "iat is not the present in seconds");
     if (expires - issued > 86_400) return answer(401, "80300036", "the token lives too long");
     return expires * 1000 <= now ? answer(401, "80200005", "JWT expired") : undefined;
-  } catch (error) {
-    if (error instanceof Violation) return answer(401, "80200001", error.message);
-    throw error;
-  }
+  };
+  return strictly(check, (problem) => answer(401, "80200001", problem));
 }
 
 interface Read {
@@ -135,14 +122,11 @@ class Push {
       http2: false,
       ...(this.#name === "huawei" ? { logsIn: true as const } : {}),
       config,
-      handle(request, now) {
-        try {
-          return handle(request, now);
-        } catch (error) {
-          if (error instanceof Violation) return answer(400, "80100003", error.message);
-          throw error;
-        }
-      },
+      handle: (request, now) =>
+        strictly(
+          () => handle(request, now),
+          (problem) => answer(400, "80100003", problem),
+        ),
       shown: this.#shown,
       tokens: this.#tokens,
       fail: (kind, times) => this.#failures.add(kind, times),

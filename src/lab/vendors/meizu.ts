@@ -1,26 +1,10 @@
 // A fake Meizu: a signed form, and an answer that lists only those who failed.
 import { createHash } from "node:crypto";
-import { Recent } from "../../core/recent.ts";
-import {
-  answerJson,
-  COMMON_FAULTS,
-  commonFault,
-  ensure,
-  ensureNames,
-  ensureRange,
-  ensureText,
-  ensureUrl,
-  type Fields,
-  faults,
-  isFields,
-  jsonIn,
-  REMEMBERED,
-  type Receipt,
-  readForm,
-  Violation,
-} from "../checks.ts";
-import type { FakeReply, FakeRequest, FakeVendor, Shown } from "../fake.ts";
-import { meizuReceipt } from "../receipts.ts";
+import { ensure, ensureNames, ensureRange, ensureText, ensureUrl, type Fields, fieldsIn } from "../checks.ts";
+import type { FakeReply, FakeRequest, FakeVendor } from "../fake.ts";
+import { Handsets, openedWith } from "../handsets.ts";
+import { meizuReceipt, type Receipt } from "../receipts.ts";
+import { answerJson, jsonIn, readForm, strictly } from "../requests.ts";
 
 const ADVANCE = `? notifyKey suspend clearNoticeBar fixDisplay fixStartDisplayTime fixEndDisplayTime notificationType`;
 const EVENTS = { arrived: 1, clicked: 2 } as const;
@@ -42,27 +26,21 @@ interface Options {
 export function fakeMeizu(options: Options = {}): FakeMeizu {
   const { appId = 10000, appSecret = "meizu-lab-secret", packageName = "com.example.lab" } = options;
   const { callbackToken = "meizu-lab-callback", byPushId = false } = options;
-  const shown: Shown[] = [];
-  const tokens = new Map<string, string>();
-  const faultsOf = faults("meizu", [...COMMON_FAULTS, "quota", "throttle", "denied", "expired-credential", "partial"]);
-  const last = new Recent<string, { readonly msgId: string; readonly param: string }>(REMEMBERED);
+  const phones = new Handsets("meizu", "quota", "throttle", "denied", "expired-credential", "partial");
   let count = 0;
 
   function handle(request: FakeRequest): FakeReply {
-    const fault = faultsOf.next();
-    const failed = commonFault(fault);
-    if (failed !== undefined) return failed;
+    const { fault, reply } = phones.next();
+    if (reply !== undefined) return reply;
     if (request.method !== "POST" || request.path !== "/garcia/api/server/push/varnished/pushByPushId")
       return { status: 404 };
     if (fault === "denied" || fault === "expired-credential") return error(1006, "签名认证失败");
     if (fault === "quota") return error(110019, "超过该应用每天推送次数限制");
     if (fault === "throttle") return error(110010, "应用请求频率超过限制");
-    try {
-      return push(readForm(request), fault === "partial");
-    } catch (problem) {
-      if (problem instanceof Violation) return error(1005, problem.message);
-      throw problem;
-    }
+    return strictly(
+      () => push(readForm(request), fault === "partial"),
+      (problem) => error(1005, problem),
+    );
   }
 
   function push(form: Readonly<Record<string, string>>, partial: boolean): FakeReply {
@@ -98,36 +76,21 @@ export function fakeMeizu(options: Options = {}): FakeMeizu {
 
   function codeOf(token: string): string | undefined {
     if (!/^[!-~]+$/.test(token)) return "110003";
-    return { dead: "110002", blocked: "110010", daily: "110011" }[tokens.get(token) ?? ""];
+    return { dead: "110002", blocked: "110010", daily: "110011" }[phones.tokens.get(token) ?? ""];
   }
 
   function show(message: Fields, token: string, msgId: string): void {
     const bar = member(message, "noticeBarInfo");
     const parameters = member(member(message, "clickTypeInfo"), "parameters");
-    last.set(token, { msgId, param: String(member(message, "extra")["callback.param"] ?? "") });
-    shown.push({
-      vendor: "meizu",
-      token,
-      title: String(bar["title"]),
-      message: String(bar["content"]),
-      payload: jsonIn(parameters["payload"] ?? "{}", "payload"),
-      id: String(parameters["id"]),
-    });
+    phones.sent(token, msgId, member(message, "extra")["callback.param"]);
+    phones.show(token, { title: String(bar["title"]), message: String(bar["content"]), ...openedWith(parameters) });
   }
 
   return {
-    name: "meizu",
-    http2: false,
+    ...phones.members,
     config: (base_url) => ({ package_name: packageName, app_id: appId, app_secret: appSecret, base_url }),
     handle,
-    shown,
-    tokens,
-    fail: faultsOf.add,
-    kinds: faultsOf.kinds,
-    receipt(token, event) {
-      const { msgId, param } = last.get(token) ?? { msgId: "unknown", param: "" };
-      return meizuReceipt([{ token, id: msgId, param }], EVENTS[event], callbackToken);
-    },
+    receipt: (token, event) => meizuReceipt([phones.last(token)], EVENTS[event], callbackToken),
   };
 }
 
@@ -162,9 +125,7 @@ function checkMessage(message: Fields): void {
 }
 
 function member(fields: Fields, name: string): Fields {
-  const value = fields[name] ?? {};
-  ensure(isFields(value), `${name} is not an object`);
-  return value;
+  return fieldsIn(fields[name] ?? {}, name);
 }
 
 function error(code: number, message: string): FakeReply {

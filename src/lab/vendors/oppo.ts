@@ -1,28 +1,12 @@
 // A fake OPPO: a signed login, then forms with one message or a list of them, each with its own answer.
 import { createHash } from "node:crypto";
 import { Recent } from "../../core/recent.ts";
-import { DAY } from "../../core/time.ts";
-import {
-  answerJson,
-  COMMON_FAULTS,
-  commonFault,
-  ensure,
-  ensureNames,
-  ensureRange,
-  ensureText,
-  ensureUrl,
-  type Fields,
-  faults,
-  isCurrent,
-  isFields,
-  jsonIn,
-  REMEMBERED,
-  type Receipt,
-  readForm,
-  Violation,
-} from "../checks.ts";
-import type { FakeReply, FakeRequest, FakeVendor, Shown } from "../fake.ts";
-import { oppoReceipt } from "../receipts.ts";
+import { ensure, ensureNames, ensureRange, ensureText, ensureUrl, type Fields, fieldsIn } from "../checks.ts";
+import { type FakeReply, type FakeRequest, type FakeVendor, REMEMBERED } from "../fake.ts";
+import { Handsets, openedWith } from "../handsets.ts";
+import { oppoReceipt, type Receipt } from "../receipts.ts";
+import { answerJson, isCurrent, jsonIn, readForm, strictly } from "../requests.ts";
+import { Sessions } from "../sessions.ts";
 
 const NOTIFICATION = `title content ? app_message_id style sub_title click_action_type click_action_activity
   click_action_url action_parameters show_time_type off_line off_line_ttl show_ttl network_type notify_id channel_id
@@ -53,40 +37,24 @@ interface Options {
 
 export function fakeOppo(options: Options = {}): FakeOppo {
   const { appKey = "oppo-lab-key", masterSecret = "oppo-lab-secret", packageName = "com.example.lab" } = options;
-  const shown: Shown[] = [];
-  const tokens = new Map<string, string>();
-  const failures = faults("oppo", [
-    ...COMMON_FAULTS,
-    "quota",
-    "throttle",
-    "denied",
-    "expired-credential",
-    ...Object.keys(PARTIAL),
-  ]);
-  const sessions = new Recent<string, number>(REMEMBERED);
+  const kinds = ["quota", "throttle", "denied", "expired-credential", ...Object.keys(PARTIAL)];
+  const phones = new Handsets("oppo", ...kinds);
+  const sessions = new Sessions("oppo");
   const taken = new Recent<string, true>(REMEMBERED);
-  const last = new Recent<string, { readonly messageId: string; readonly param: string }>(REMEMBERED);
-  let logins = 0;
   let count = 0;
 
-  function handle(request: FakeRequest, now: number): FakeReply {
-    try {
-      if (request.method === "POST" && request.path === "/server/v1/auth") return login(readForm(request), now);
-      const fault = failures.next();
-      const failed = commonFault(fault);
-      if (failed !== undefined) return failed;
-      if (request.method !== "POST" || !request.path.startsWith(SEND)) return { status: 404 };
-      if (fault === "expired-credential") sessions.clear();
-      if (fault === "denied") return error(14, "Invalid AppKey");
-      if (fault === "quota") return error(33, "The number of messages exceeds the daily limit");
-      if (fault === "throttle") return error(-2, "Service in Flow Control");
-      const form = readForm(request);
-      if (!((sessions.get(form["auth_token"] ?? "") ?? 0) > now)) return error(11, "Invalid AuthToken");
-      return request.path === SEND ? single(form) : list(request, form, PARTIAL[fault ?? ""]);
-    } catch (problem) {
-      if (problem instanceof Violation) return error(41, problem.message);
-      throw problem;
-    }
+  function answer(request: FakeRequest, now: number): FakeReply {
+    if (request.method === "POST" && request.path === "/server/v1/auth") return login(readForm(request), now);
+    const { fault, reply } = phones.next();
+    if (reply !== undefined) return reply;
+    if (request.method !== "POST" || !request.path.startsWith(SEND)) return { status: 404 };
+    if (fault === "expired-credential") sessions.end();
+    if (fault === "denied") return error(14, "Invalid AppKey");
+    if (fault === "quota") return error(33, "The number of messages exceeds the daily limit");
+    if (fault === "throttle") return error(-2, "Service in Flow Control");
+    const form = readForm(request);
+    if (!sessions.has(form["auth_token"], now)) return error(11, "Invalid AuthToken");
+    return request.path === SEND ? single(form) : list(request, form, PARTIAL[fault ?? ""]);
   }
 
   function login(form: Fields, now: number): FakeReply {
@@ -95,9 +63,7 @@ export function fakeOppo(options: Options = {}): FakeOppo {
     if (!isCurrent(form["timestamp"], now)) return error(18, "Invalid Timestamp");
     const sign = createHash("sha256").update(`${appKey}${form["timestamp"]}${masterSecret}`).digest("hex");
     if (form["sign"] !== sign) return error(16, "Invalid Signature");
-    const auth_token = `oppo-session-${++logins}`;
-    sessions.set(auth_token, now + DAY);
-    return success({ auth_token, create_time: now });
+    return success({ auth_token: sessions.open(now), create_time: now });
   }
 
   function single(form: Fields): FakeReply {
@@ -122,51 +88,40 @@ export function fakeOppo(options: Options = {}): FakeOppo {
   function deliver(message: { readonly token: string; readonly notification: Fields }, fails: ItemCode | undefined) {
     const { token, notification } = message;
     const messageId = `oppo-${String(++count).padStart(6, "0")}`;
-    const state = tokens.get(token);
+    const state = phones.tokens.get(token);
     const own = notification["app_message_id"];
     if (fails !== undefined) return failure(token, ...fails);
     if (state === "dead") return failure(token, 10000, "Invalid RegistrationId");
     if (state === "blocked") return failure(token, 10001, "Unsubscribed");
     if (taken.has(String(own))) return failure(token, 32, "Duplicate app_message_id");
     if (own !== undefined) taken.set(String(own), true);
-    last.set(token, { messageId, param: String(notification["call_back_parameter"] ?? "") });
+    phones.sent(token, messageId, notification["call_back_parameter"]);
     const parameters = notification["action_parameters"];
     const extras = parameters === undefined ? {} : jsonIn(parameters, "action_parameters");
-    shown.push({
-      vendor: "oppo",
-      token,
-      title: String(notification["title"]),
-      message: String(notification["content"]),
-      payload: jsonIn(extras["payload"] ?? "{}", "payload"),
-      id: String(extras["id"]),
-    });
+    const { title, content } = notification;
+    phones.show(token, { title: String(title), message: String(content), ...openedWith(extras) });
     return { messageId, registrationId: token, errorCode: undefined, errorMessage: undefined };
   }
 
   return {
-    name: "oppo",
-    http2: false,
+    ...phones.members,
     logsIn: true,
     config: (base_url) => ({ package_name: packageName, app_key: appKey, master_secret: masterSecret, base_url }),
-    handle,
-    shown,
-    tokens,
-    fail: failures.add,
-    kinds: failures.kinds,
-    logins: () => logins,
-    receipt(token, now) {
-      const { messageId, param } = last.get(token) ?? { messageId: "unknown", param: "" };
-      return oppoReceipt([{ token, id: messageId, param }], "push_arrive", now);
-    },
+    handle: (request, now) =>
+      strictly(
+        () => answer(request, now),
+        (problem) => error(41, problem),
+      ),
+    logins: () => sessions.opened,
+    receipt: (token, now) => oppoReceipt([phones.last(token)], "push_arrive", now),
   };
 }
 
-function checked(message: unknown): { readonly token: string; readonly notification: Fields } {
-  ensure(isFields(message), "a message is not an object");
+function checked(given: unknown): { readonly token: string; readonly notification: Fields } {
+  const message = fieldsIn(given, "a message");
   ensureNames(message, "message", "target_type target_value notification ? verify_registration_id");
-  const { notification } = message;
   ensure(message["target_type"] === 2, "target_type is not 2");
-  ensure(isFields(notification), "notification is not an object");
+  const notification = fieldsIn(message["notification"], "notification");
   ensureNames(notification, "notification", NOTIFICATION);
   ensureText(notification["title"], "title", 50);
   const style = ensureRange(notification["style"] ?? 1, "style", 1, 2);

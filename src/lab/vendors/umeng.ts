@@ -1,21 +1,10 @@
 // A fake Umeng: JSON signed over its bytes and the address it was sent to; tokens are never refused.
 import { createHash } from "node:crypto";
 import { DAY } from "../../core/time.ts";
-import {
-  answerJson,
-  COMMON_FAULTS,
-  commonFault,
-  ensure,
-  ensureNames,
-  ensureText,
-  type Fields,
-  faults,
-  isFields,
-  jsonIn,
-  readJson,
-  Violation,
-} from "../checks.ts";
+import { ensure, ensureNames, ensureText, type Fields, fieldsIn, isFields } from "../checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "../fake.ts";
+import { Handsets, openedWith } from "../handsets.ts";
+import { answerJson, jsonIn, readJson, strictly } from "../requests.ts";
 
 const NAMES = `appkey timestamp type device_tokens payload
   ? policy production_mode description mipush mi_activity channel_properties`;
@@ -31,17 +20,14 @@ interface Options {
 
 export function fakeUmeng(options: Options = {}): FakeVendor {
   const { appKey = "umeng-lab-key", masterSecret = "umeng-lab-secret", packageName = "com.example.lab" } = options;
-  const shown: Shown[] = [];
-  const tokens = new Map<string, string>();
-  const failures = faults("umeng", [...COMMON_FAULTS, "throttle", "denied", "expired-credential", "quota", "partial"]);
+  const phones = new Handsets("umeng", "throttle", "denied", "expired-credential", "quota", "partial");
   // The address is part of what is signed.
   let baseUrl = "https://msgapi.umeng.com";
   let count = 0;
 
   function handle(request: FakeRequest, now: number): FakeReply {
-    const fault = failures.next();
-    const failed = commonFault(fault);
-    if (failed !== undefined) return failed;
+    const { fault, reply } = phones.next();
+    if (reply !== undefined) return reply;
     if (request.method !== "POST" || request.path !== "/api/send") return { status: 404 };
     // Umeng's document knows no daily limit for device tokens, and no failure of one of them.
     if (fault === "throttle" || fault === "quota") return fail("2050", "发送频率超过限制");
@@ -49,12 +35,10 @@ export function fakeUmeng(options: Options = {}): FakeVendor {
     if (fault === "expired-credential") return fail("2028", "timestamp过期");
     const text = `POST${baseUrl}/api/send${request.body.toString("utf8")}${masterSecret}`;
     if (request.query.get("sign") !== createHash("md5").update(text).digest("hex")) return fail("2027", "签名不正确");
-    try {
-      return send(readJson(request), now);
-    } catch (problem) {
-      if (problem instanceof Violation) return fail("1001", problem.message);
-      throw problem;
-    }
+    return strictly(
+      () => send(readJson(request), now),
+      (problem) => fail("1001", problem),
+    );
   }
 
   function send(body: Fields, now: number): FakeReply {
@@ -69,36 +53,30 @@ export function fakeUmeng(options: Options = {}): FakeVendor {
     ensure(/^(true|false)$/.test(String(body["production_mode"] ?? "true")), "production_mode is not true or false");
     ensure(typeof (body["production_mode"] ?? "") === "string", "production_mode is not a text");
     checkPolicy(body["policy"] ?? {}, now);
-    const { payload } = body;
-    ensure(isFields(payload), "payload is not an object");
+    const payload = fieldsIn(body["payload"], "payload");
     const size = Buffer.byteLength(JSON.stringify(payload));
     if (size > 1840) return fail("2022", `payload has ${size} bytes`);
     const view = viewOf(payload);
     const msg_id = `uu${String(++count).padStart(6, "0")}`;
     for (const token of targets) {
       // Accepted, and silently lost.
-      if (!tokens.has(token)) shown.push({ vendor: "umeng", token, ...view });
+      if (!phones.tokens.has(token)) phones.show(token, view);
     }
     return answerJson({ ret: "SUCCESS", data: { msg_id } });
   }
 
   return {
-    name: "umeng",
-    http2: false,
+    ...phones.members,
     config(base_url) {
       baseUrl = base_url;
       return { package_name: packageName, app_key: appKey, master_secret: masterSecret, base_url };
     },
     handle,
-    shown,
-    tokens,
-    fail: failures.add,
-    kinds: failures.kinds,
   };
 }
 
-function checkPolicy(policy: unknown, now: number): void {
-  ensure(isFields(policy), "policy is not an object");
+function checkPolicy(given: unknown, now: number): void {
+  const policy = fieldsIn(given, "policy");
   ensureNames(policy, "policy", "? start_time expire_time max_send_num out_biz_no");
   const expires = policy["expire_time"];
   if (expires === undefined) return;
@@ -132,8 +110,7 @@ function viewOf(payload: Fields): Omit<Shown, "vendor" | "token"> {
   return {
     title: ensureText(body["title"], "title", 1840),
     message: ensureText(body["text"], "text", 1840),
-    payload: jsonIn(extra["payload"] ?? "{}", "payload"),
-    id: String(extra["id"]),
+    ...openedWith(extra),
   };
 }
 

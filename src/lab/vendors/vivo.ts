@@ -2,28 +2,12 @@
 // lists of 2 to 1000 of them.
 import { createHash } from "node:crypto";
 import { Recent } from "../../core/recent.ts";
-import { DAY } from "../../core/time.ts";
-import {
-  answerJson,
-  COMMON_FAULTS,
-  commonFault,
-  ensure,
-  ensureNames,
-  ensureRange,
-  ensureText,
-  ensureUrl,
-  type Fields,
-  faults,
-  isCurrent,
-  isFields,
-  jsonIn,
-  REMEMBERED,
-  type Receipt,
-  readJson,
-  Violation,
-} from "../checks.ts";
-import type { FakeReply, FakeRequest, FakeVendor, Shown } from "../fake.ts";
-import { vivoReceipt } from "../receipts.ts";
+import { ensure, ensureNames, ensureRange, ensureText, ensureUrl, type Fields, fieldsIn } from "../checks.ts";
+import { type FakeReply, type FakeRequest, type FakeVendor, REMEMBERED } from "../fake.ts";
+import { Handsets, openedWith } from "../handsets.ts";
+import { type Receipt, vivoReceipt } from "../receipts.ts";
+import { answerJson, isCurrent, readJson, strictly } from "../requests.ts";
+import { Sessions } from "../sessions.ts";
 
 const MESSAGE = `timeToLive skipContent networkType clientCustomMap extra classification category notifyId foregroundShow`;
 const SEND = `appId regId notifyType title content skipType requestId ? pushMode ${MESSAGE}`;
@@ -52,42 +36,29 @@ interface Options {
 export function fakeVivo(options: Options = {}): FakeVivo {
   const { appId = 10004, appKey = "vivo-lab-key", appSecret = "vivo-lab-secret" } = options;
   const { packageName = "com.example.lab" } = options;
-  const shown: Shown[] = [];
-  const tokens = new Map<string, string>();
-  const failures = faults("vivo", [
-    ...COMMON_FAULTS,
-    ...["quota", "list-quota", "throttle", "denied", "expired-credential", "partial"],
-  ]);
-  const sessions = new Recent<string, number>(REMEMBERED);
+  const phones = new Handsets("vivo", "quota", "list-quota", "throttle", "denied", "expired-credential", "partial");
+  const sessions = new Sessions("vivo");
   /** By requestId: what it was answered. */
   const tasks = new Recent<string, string>(REMEMBERED);
   const lists = new Recent<string, FakeReply>(REMEMBERED);
   const messages = new Recent<string, Fields>(REMEMBERED);
-  const last = new Recent<string, { readonly taskId: string; readonly param: string }>(REMEMBERED);
-  let logins = 0;
   let count = 0;
 
-  function handle(request: FakeRequest, now: number): FakeReply {
-    try {
-      if (request.method === "POST" && request.path === "/message/auth") return login(readJson(request), now);
-      const fault = failures.next();
-      const failed = commonFault(fault);
-      if (failed !== undefined) return failed;
-      if (request.method !== "POST" || !PATHS.includes(request.path)) return { status: 404 };
-      if (fault === "expired-credential") sessions.clear();
-      if (fault === "denied") return answer(10094, "appId does not match");
-      if (fault === "quota") return answer(10070, "发送总量超出限制");
-      if (fault === "list-quota" && request.path === PATHS[1]) return answer(10252, "批量推送消息体接口超限");
-      if (fault === "throttle") return answer(10072, "发送速度过快");
-      if (!((sessions.get(request.headers["authtoken"] ?? "") ?? 0) > now)) return answer(10000, "权限认证失败");
-      const body = readJson(request);
-      if (body["appId"] !== appId) return answer(10094, "appId does not match");
-      if (request.path === PATHS[1]) return save(body);
-      return request.path === PATHS[2] ? sendList(body, fault === "partial") : send(body, fault === "partial");
-    } catch (problem) {
-      if (problem instanceof Violation) return answer(10104, problem.message);
-      throw problem;
-    }
+  function handled(request: FakeRequest, now: number): FakeReply {
+    if (request.method === "POST" && request.path === "/message/auth") return login(readJson(request), now);
+    const { fault, reply } = phones.next();
+    if (reply !== undefined) return reply;
+    if (request.method !== "POST" || !PATHS.includes(request.path)) return { status: 404 };
+    if (fault === "expired-credential") sessions.end();
+    if (fault === "denied") return answer(10094, "appId does not match");
+    if (fault === "quota") return answer(10070, "发送总量超出限制");
+    if (fault === "list-quota" && request.path === PATHS[1]) return answer(10252, "批量推送消息体接口超限");
+    if (fault === "throttle") return answer(10072, "发送速度过快");
+    if (!sessions.has(request.headers["authtoken"], now)) return answer(10000, "权限认证失败");
+    const body = readJson(request);
+    if (body["appId"] !== appId) return answer(10094, "appId does not match");
+    if (request.path === PATHS[1]) return save(body);
+    return request.path === PATHS[2] ? sendList(body, fault === "partial") : send(body, fault === "partial");
   }
 
   function login(body: Fields, now: number): FakeReply {
@@ -98,9 +69,7 @@ export function fakeVivo(options: Options = {}): FakeVivo {
       return answer(10207, "timestamp不合法");
     const sign = createHash("md5").update(`${appId}${appKey}${body["timestamp"]}${appSecret}`).digest("hex");
     if (body["sign"] !== sign) return answer(10206, "sign不合法");
-    const authToken = `vivo-session-${++logins}`;
-    sessions.set(authToken, now + DAY);
-    return answer(0, "请求成功", { authToken });
+    return answer(0, "请求成功", { authToken: sessions.open(now) });
   }
 
   function send(body: Fields, fails: boolean): FakeReply {
@@ -108,7 +77,7 @@ export function fakeVivo(options: Options = {}): FakeVivo {
     ensureRange(body["pushMode"] ?? 0, "pushMode", 0, 1);
     const token = ensureText(body["regId"], "regId", 200);
     const requestId = ensureText(body["requestId"], "requestId", 64);
-    const state = fails ? "dead" : tokens.get(token);
+    const state = fails ? "dead" : phones.tokens.get(token);
     if (state === "dead") return answer(10302, "regId不合法", { invalidUser: { status: 1, userid: token } });
     if (state === "blocked") return answer(10071, "用户不活跃");
     if (state === "inactive") return answer(0, "请求成功", { taskId: "0", invalidUser: { status: 3, userid: token } });
@@ -142,7 +111,7 @@ export function fakeVivo(options: Options = {}): FakeVivo {
     const invalidUsers: { readonly userid: string; readonly status: number }[] = [];
     for (const [i, regId] of regIds.entries()) {
       const token = ensureText(regId, "regId", 200);
-      const state = fails && i === regIds.length - 1 ? "dead" : tokens.get(token);
+      const state = fails && i === regIds.length - 1 ? "dead" : phones.tokens.get(token);
       const status = STATUSES[state ?? ""];
       if (status === undefined) show(message, token, taskId);
       else invalidUsers.push({ userid: token, status });
@@ -159,22 +128,13 @@ export function fakeVivo(options: Options = {}): FakeVivo {
   }
 
   function show(message: Fields, token: string, taskId: string): void {
-    const extra = isFields(message["extra"]) ? message["extra"] : {};
-    last.set(token, { taskId, param: String(extra["callback.param"] ?? "") });
-    const custom = isFields(message["clientCustomMap"]) ? message["clientCustomMap"] : {};
-    shown.push({
-      vendor: "vivo",
-      token,
-      title: String(message["title"]),
-      message: String(message["content"]),
-      payload: jsonIn(custom["payload"] ?? "{}", "payload"),
-      id: String(custom["id"]),
-    });
+    phones.sent(token, taskId, fieldsIn(message["extra"] ?? {}, "extra")["callback.param"]);
+    const custom = fieldsIn(message["clientCustomMap"] ?? {}, "clientCustomMap");
+    phones.show(token, { title: String(message["title"]), message: String(message["content"]), ...openedWith(custom) });
   }
 
   return {
-    name: "vivo",
-    http2: false,
+    ...phones.members,
     logsIn: true,
     config: (base_url) => ({
       package_name: packageName,
@@ -183,16 +143,13 @@ export function fakeVivo(options: Options = {}): FakeVivo {
       app_secret: appSecret,
       base_url,
     }),
-    handle,
-    shown,
-    tokens,
-    fail: failures.add,
-    kinds: failures.kinds,
-    logins: () => logins,
-    receipt(token) {
-      const { taskId, param } = last.get(token) ?? { taskId: "unknown", param: "" };
-      return vivoReceipt([{ token, id: taskId, param }]);
-    },
+    handle: (request, now) =>
+      strictly(
+        () => handled(request, now),
+        (problem) => answer(10104, problem),
+      ),
+    logins: () => sessions.opened,
+    receipt: (token) => vivoReceipt([phones.last(token)]),
   };
 }
 
@@ -216,17 +173,15 @@ function checkMessage(body: Fields, names: string): void {
     body["category"] === undefined || allowed.includes(String(body["category"])),
     "category and classification disagree",
   );
-  const custom = body["clientCustomMap"] ?? {};
-  ensure(isFields(custom), "clientCustomMap is not an object");
+  const custom = fieldsIn(body["clientCustomMap"] ?? {}, "clientCustomMap");
   const pairs = Object.entries(custom);
   ensure(
     pairs.every(([, value]) => typeof value === "string"),
     "clientCustomMap holds something else than text",
   );
   ensure(pairs.flat().join("").length <= 1024, "clientCustomMap is too long");
-  const extra = body["extra"];
-  if (extra === undefined) return;
-  ensure(isFields(extra), "extra is not an object");
+  if (body["extra"] === undefined) return;
+  const extra = fieldsIn(body["extra"], "extra");
   ensureNames(extra, "extra", "callback ? callback.param");
   ensureUrl(extra["callback"], "callback", 128);
   if (extra["callback.param"] !== undefined) ensureText(extra["callback.param"], "callback.param", 64);

@@ -1,8 +1,9 @@
 // A push service for browsers, and the browsers: subscriptions are made here, and what arrives is decrypted with their keys, step
 // by step as RFC 8291 has it. Tokens by endpoint path: "dead" is 410. Failures: throttle, denied, too-large.
 import { createDecipheriv, createECDH, createPublicKey, hkdfSync, randomBytes } from "node:crypto";
-import { ensure, Failures, jsonIn, Violation, verifiedJwt } from "../checks.ts";
+import { ensure, Failures, Violation } from "../checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "../fake.ts";
+import { jsonIn, strictly, verifiedJwt } from "../requests.ts";
 
 export interface Browser {
   readonly privateKey: Buffer;
@@ -98,14 +99,11 @@ export function fakeWebPush(): FakePushService {
       subject: "mailto:lab@example.com",
       private_hosts: true,
     }),
-    handle(request, now) {
-      try {
-        return accept(request, now);
-      } catch (error) {
-        if (error instanceof Violation) return { status: 400, body: JSON.stringify({ reason: error.message }) };
-        throw error;
-      }
-    },
+    handle: (request, now) =>
+      strictly(
+        () => accept(request, now),
+        (reason) => ({ status: 400, body: JSON.stringify({ reason }) }),
+      ),
     subscribe(baseUrl, name) {
       const before = browsers.get(name);
       if (before !== undefined) return before.token;

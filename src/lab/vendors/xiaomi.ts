@@ -1,25 +1,10 @@
 // A fake Xiaomi: one form, one static secret, HTTP 200 whatever happens.
-
 import { Recent } from "../../core/recent.ts";
-import {
-  answerJson,
-  COMMON_FAULTS,
-  commonFault,
-  ensure,
-  ensureDigits,
-  ensureNames,
-  ensureText,
-  ensureUrl,
-  faults,
-  isFields,
-  jsonIn,
-  REMEMBERED,
-  type Receipt,
-  readForm,
-  Violation,
-} from "../checks.ts";
-import type { FakeReply, FakeRequest, FakeVendor, Shown } from "../fake.ts";
-import { xiaomiReceipt } from "../receipts.ts";
+import { ensure, ensureDigits, ensureNames, ensureText, ensureUrl, isFields } from "../checks.ts";
+import { type FakeReply, type FakeRequest, type FakeVendor, REMEMBERED } from "../fake.ts";
+import { Handsets } from "../handsets.ts";
+import { type Receipt, xiaomiReceipt } from "../receipts.ts";
+import { answerJson, jsonIn, readForm, strictly } from "../requests.ts";
 
 const NAMES = `registration_id title description payload restricted_package_name pass_through notify_id time_to_live
   ? notify_type time_to_send`;
@@ -39,20 +24,17 @@ export function fakeXiaomi(
   } = {},
 ): FakeXiaomi {
   const { appSecret = "xiaomi-lab-secret", packageName = "com.example.lab", dayQuota = 10_000_000 } = options;
-  const shown: Shown[] = [];
-  const tokens = new Map<string, string>();
-  const failures = faults("xiaomi", [...COMMON_FAULTS, "quota", "throttle", "denied", "expired-credential", "partial"]);
+  const phones = new Handsets("xiaomi", "quota", "throttle", "denied", "expired-credential", "partial");
+  const { shown, tokens } = phones;
   const seen = new Recent<string, true>(REMEMBERED);
-  const last = new Recent<string, { readonly id: string; readonly param: string }>(REMEMBERED);
   const counts = new Recent<string, { readonly resolved: number; readonly delivered: number }>(REMEMBERED);
   let count = 0;
   /** Of the day, numbered in UTC+8. */
   let acked = { day: 0, count: 0 };
 
   function handle(request: FakeRequest, now: number): FakeReply {
-    const fault = failures.next();
-    const failed = commonFault(fault);
-    if (failed !== undefined) return failed;
+    const { fault, reply } = phones.next();
+    if (reply !== undefined) return reply;
     const tracing = request.method === "GET" && request.path === "/v1/trace/message/status";
     if (!tracing && (request.method !== "POST" || request.path !== "/v3/message/regid")) return { status: 404 };
     if (fault === "denied" || fault === "expired-credential") return error(21301, "认证失败");
@@ -60,12 +42,10 @@ export function fakeXiaomi(
     if (fault === "throttle") return error(200002, "QPS exceeded");
     if (request.headers["authorization"] !== `key=${appSecret}`) return error(21301, "认证失败");
     if (tracing) return trace(request.query.get("msg_id") ?? "");
-    try {
-      return send(readForm(request), fault === "partial", now);
-    } catch (problem) {
-      if (problem instanceof Violation) return error(10017, problem.message);
-      throw problem;
-    }
+    return strictly(
+      () => send(readForm(request), fault === "partial", now),
+      (problem) => error(10017, problem),
+    );
   }
 
   function send(form: Readonly<Record<string, string>>, partial: boolean, now: number): FakeReply {
@@ -112,15 +92,13 @@ export function fakeXiaomi(
   }
 
   function show(form: Readonly<Record<string, string>>, token: string, id: string): void {
-    last.set(token, { id, param: form["extra.callback.param"] ?? "" });
+    phones.sent(token, id, form["extra.callback.param"]);
     const key = `${token} ${form["extra.jobkey"]}`;
     if (tokens.get(token) === "blocked" || (form["extra.jobkey"] !== undefined && seen.has(key))) return;
     seen.set(key, true);
     const payload = jsonIn(form["payload"], "payload");
     const android = isFields(payload["android"]) ? payload["android"] : {};
-    shown.push({
-      vendor: "xiaomi",
-      token,
+    phones.show(token, {
       title: form["title"]!,
       message: form["description"]!,
       payload: android["payload"],
@@ -129,18 +107,10 @@ export function fakeXiaomi(
   }
 
   return {
-    name: "xiaomi",
-    http2: false,
+    ...phones.members,
     config: (base_url) => ({ package_name: packageName, app_secret: appSecret, base_url }),
     handle,
-    shown,
-    tokens,
-    fail: failures.add,
-    kinds: failures.kinds,
-    receipt(token, event, now) {
-      const { id, param } = last.get(token) ?? { id: "unknown", param: "" };
-      return xiaomiReceipt([{ token, id, param }], EVENTS[event], now);
-    },
+    receipt: (token, event, now) => xiaomiReceipt([phones.last(token)], EVENTS[event], now),
   };
 }
 
