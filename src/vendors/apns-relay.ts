@@ -4,8 +4,9 @@ import { expiry, type Notification } from "../core/notification.ts";
 import type { Outcome, Recipient } from "../core/vendor.ts";
 import { asList, excerpt, understand } from "./answer.ts";
 import type { Answer, CommonApp, Dialect, HttpReply } from "./dialect.ts";
-import { Unsendable } from "./dialect.ts";
+import { NO_CREDENTIAL, Unsendable } from "./dialect.ts";
 import { check, host, list, word } from "./entry.ts";
+import { key, secretKey } from "./entry-keys.ts";
 import { type Fields, isFields } from "./fields.ts";
 import { formPost } from "./form.ts";
 
@@ -78,21 +79,12 @@ export const apnsRelay: Dialect<RelayedApp> = {
   transport: { http2: false, connections: 4, streams: 1, timeout: 60_000, gate: false },
   title: { en: "Apple", zh: "苹果（APNs）" },
   keys: [
-    { name: "bundle_id", why: { en: "The app's bundle id.", zh: "应用的 bundle id。" }, example: "com.example.app" },
-    {
-      name: "relays",
-      why: {
-        en: "Or other servers that have this app's key, instead of everything but bundle_id: they take turns, and stand in for each other.",
-        zh: "或改由持有该应用密钥的其他服务器转发（此时只需再写 bundle_id）：它们轮流工作，互为备份。",
-      },
-      example: ["https://push2.example.com:11001"],
-    },
-    {
-      name: "relay_key",
-      why: { en: "The API key that the relays ask for.", zh: "中继要求的 API 密钥。" },
-      example: "...",
-      secret: true,
-    },
+    key("bundle_id", "com.example.app", { en: "The app's bundle id.", zh: "应用的 bundle id。" }),
+    key("relays", ["https://push2.example.com:11001"], {
+      en: "Or other servers that have this app's key, instead of everything but bundle_id: they take turns, and stand in for each other.",
+      zh: "或改由持有该应用密钥的其他服务器转发（此时只需再写 bundle_id）：它们轮流工作，互为备份。",
+    }),
+    secretKey("relay_key", { en: "The API key that the relays ask for.", zh: "中继要求的 API 密钥。" }),
   ],
   parse(entry) {
     const { bundle_id: app, relays, relay_key: key } = check("apns", shape, entry);
@@ -110,7 +102,7 @@ export const apnsRelay: Dialect<RelayedApp> = {
     const [first, ...others] = relays;
     return [at(first), ...others.map(at)];
   },
-  credential: async () => ({ value: "", expires: Number.POSITIVE_INFINITY }),
+  credential: async () => NO_CREDENTIAL,
   encode({ app, baseUrl, key }, note, to, _credential, now) {
     const tokens = to.filter(sendable).map(({ token }) => token);
     if (tokens.length === 0) throw new Unsendable(MALFORMED.reason);

@@ -8,8 +8,9 @@ import { MINUTE } from "../core/time.ts";
 import type { Outcome } from "../core/vendor.ts";
 import { excerpt, parseObject, retryAfter, type Verdict } from "./answer.ts";
 import type { Answer, CommonApp, Credential, Dialect, HttpReply, ReadFile } from "./dialect.ts";
-import { Unsendable } from "./dialect.ts";
-import { check, common, commonKeys, oneOf, word } from "./entry.ts";
+import { NO_CREDENTIAL, Unsendable } from "./dialect.ts";
+import { check, common, oneOf, word } from "./entry.ts";
+import { commonKeys, key } from "./entry-keys.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { certificateProblems, keyFile, textFile } from "./keys.ts";
 import { type Signature, Signatures } from "./signatures.ts";
@@ -309,55 +310,35 @@ export const apns: Dialect<ApnsApp> = {
   transport: { http2: true, connections: 2, streams: 500, timeout: 15_000, gate: true },
   title: { en: "Apple", zh: "苹果（APNs）" },
   keys: [
-    { name: "bundle_id", why: { en: "The app's bundle id.", zh: "应用的 bundle id。" }, example: "com.example.app" },
-    {
-      name: "key_file",
-      why: { en: "Apple's .p8 key.", zh: "苹果签发的 .p8 密钥文件。" },
-      example: "AuthKey_ABCDE12345.p8",
-    },
-    { name: "key_id", why: { en: "Its id: 10 characters.", zh: "该密钥的 ID：10 个字符。" }, example: "ABCDE12345" },
-    {
-      name: "team_id",
-      why: { en: "The team's id: 10 characters.", zh: "开发者团队的 ID：10 个字符。" },
-      example: "FGHIJ67890",
-    },
-    {
-      name: "cert_file",
-      why: {
-        en: "Or a client certificate (PEM) instead of key_id and team_id; key_file is its key then, if not in the same file.",
-        zh: "或用客户端证书（PEM）代替 key_id 和 team_id；私钥若不在同一文件中，用 key_file 指定。",
-      },
-      example: "apns.pem",
-    },
-    {
-      name: "environment",
-      why: {
-        en: "auto: production, then for tokens unknown there the sandbox; or only one of them: production, sandbox.",
-        zh: "auto：先用生产环境，那里不认识的令牌再用沙盒；也可只用其一：production、sandbox。",
-      },
-      example: "auto",
-    },
-    {
-      name: "topic",
-      why: { en: "apns-topic, where it is not the bundle_id.", zh: "apns-topic，与 bundle_id 不同时填写。" },
-      example: "com.example.app.voip",
-    },
+    key("bundle_id", "com.example.app", { en: "The app's bundle id.", zh: "应用的 bundle id。" }),
+    key("key_file", "AuthKey_ABCDE12345.p8", { en: "Apple's .p8 key.", zh: "苹果签发的 .p8 密钥文件。" }),
+    key("key_id", "ABCDE12345", { en: "Its id: 10 characters.", zh: "该密钥的 ID：10 个字符。" }),
+    key("team_id", "FGHIJ67890", { en: "The team's id: 10 characters.", zh: "开发者团队的 ID：10 个字符。" }),
+    key("cert_file", "apns.pem", {
+      en: "Or a client certificate (PEM) instead of key_id and team_id; key_file is its key then, if not in the same file.",
+      zh: "或用客户端证书（PEM）代替 key_id 和 team_id；私钥若不在同一文件中，用 key_file 指定。",
+    }),
+    key("environment", "auto", {
+      en: "auto: production, then for tokens unknown there the sandbox; or only one of them: production, sandbox.",
+      zh: "auto：先用生产环境，那里不认识的令牌再用沙盒；也可只用其一：production、sandbox。",
+    }),
+    key("topic", "com.example.app.voip", {
+      en: "apns-topic, where it is not the bundle_id.",
+      zh: "apns-topic，与 bundle_id 不同时填写。",
+    }),
     ...commonKeys("https://api.push.apple.com", {
       en: "the payload; `headers` in it are apns-* headers of the request",
       zh: "载荷（payload；其中的 `headers` 成为请求的 apns-* 头）",
     }),
-    {
-      name: "sandbox_url",
-      why: { en: "Another host instead of the sandbox's.", zh: "代替沙盒环境的主机地址。" },
-      example: "https://api.sandbox.push.apple.com",
-    },
+    key("sandbox_url", "https://api.sandbox.push.apple.com", {
+      en: "Another host instead of the sandbox's.",
+      zh: "代替沙盒环境的主机地址。",
+    }),
   ],
   parse,
   route: (app, _token, apps = [app]) => routesOf(app, apps),
   async credential(app, now, _exchange, expired, signatures = new Signatures()) {
-    return app.signer === undefined
-      ? { value: "", expires: Number.POSITIVE_INFINITY }
-      : await credentialOf(app.signer, now, expired, signatures);
+    return app.signer === undefined ? NO_CREDENTIAL : await credentialOf(app.signer, now, expired, signatures);
   },
   encode(app, note, to, credential, now) {
     const { token, ref } = to[0]!;

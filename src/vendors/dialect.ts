@@ -25,7 +25,7 @@ export interface HttpReply {
   readonly body: string;
 }
 
-/** What authorises requests for a while: an OAuth token, a signed JWT. Vendors that sign each request return the empty one. */
+/** What authorises requests for a while: an OAuth token, a signed JWT. */
 export interface Credential {
   readonly value: string;
   /** Not used from then on, epoch milliseconds. */
@@ -38,6 +38,9 @@ export interface Credential {
    */
   readonly keep?: number;
 }
+
+/** Of vendors that sign each request, or know us by our certificate. */
+export const NO_CREDENTIAL: Credential = { value: "", expires: Number.POSITIVE_INFINITY };
 
 /** One request to a vendor's token endpoint. Rejects on transport trouble. */
 export type Exchange = (request: HttpRequest) => Promise<HttpReply>;

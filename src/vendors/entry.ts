@@ -1,8 +1,7 @@
 // One entry of the configuration, checked: all problems at once, each naming its key and none quoting a secret.
 import { z } from "zod";
 import { PushError } from "../core/errors.ts";
-import type { Wording } from "../core/language.ts";
-import type { Key } from "./dialect.ts";
+import type { CommonApp } from "./dialect.ts";
 
 /** @throws PushError("invalid") */
 export function check<T>(vendor: string, shape: z.ZodType<T>, entry: unknown): T {
@@ -62,53 +61,26 @@ export const common = {
   fields: table.default({}),
 };
 
-export const packageName: Key = {
-  name: "package_name",
-  why: { en: "The app's package name.", zh: "应用的包名。" },
-  example: "com.example.app",
-};
-
-/** The keys of `common` but the app's name. `into` is what `fields` are merged into. */
-export function commonKeys(host: string, into: string | Wording): readonly Key[] {
-  const { en, zh } = typeof into === "string" ? { en: into, zh: ` ${into} ` } : into;
-  return [
-    {
-      name: "base_url",
-      why: { en: "Another host, for tests or another region.", zh: "另一个主机地址，用于测试或其他区域。" },
-      example: host,
-    },
-    {
-      name: "truncate",
-      why: {
-        en: "Shorten a text that is too long for the vendor; otherwise such a notification is refused.",
-        zh: "文字超过厂商上限时截短；否则拒绝这样的通知。",
-      },
-      example: false,
-    },
-    {
-      name: "fields",
-      why: { en: `Fields of the vendor's own, merged into ${en}.`, zh: `厂商自有字段，合并到${zh}中。` },
-      example: {},
-    },
-  ];
-}
-
-/** @param limit characters that the vendor takes */
-export function callbackKey(limit: number): Key {
-  return {
-    name: "callback_url",
-    why: {
-      en: `Where the vendor tells of arrivals: your address in front of this server, at most ${limit} characters.`,
-      zh: `厂商回报送达的地址：您对外转到本服务器的地址，最多 ${limit} 个字符。`,
-    },
-    example: "https://push.example.com/...",
-    secret: true,
-  };
-}
-
 /** Our address that the vendor tells of arrivals, of which no more than so many characters are taken. */
 export function callbackUrl(limit: number) {
   return url.refine((text) => text.length <= limit, `longer than the ${limit} characters the vendor takes`).optional();
+}
+
+/** What an entry says of its app: the entry's own keys as they are, beside what every app has. */
+export type AppOf<Own extends { readonly package_name: string }> = CommonApp & Omit<Own, "package_name" | "base_url">;
+
+/**
+ * The app of an entry that was checked.
+ * @param host where its vendor is, unless the entry says something else
+ * @param account whose credential it is there
+ */
+export function appOf<Own extends { readonly package_name: string; readonly base_url?: string | undefined }>(
+  { package_name: app, base_url, ...own }: Own,
+  host: string,
+  account: string | number,
+): AppOf<Own> {
+  const baseUrl = base_url ?? host;
+  return { app, account: `${account}@${baseUrl}`, baseUrl, ...own };
 }
 
 function wanted(what: string) {

@@ -7,11 +7,12 @@ import { DAY, MINUTE } from "../core/time.ts";
 import { asText, excerpt, parseObject, retryAfter } from "./answer.ts";
 import type { Answer, CommonApp, Dialect, HttpReply } from "./dialect.ts";
 import { Unsendable } from "./dialect.ts";
-import { check, common, commonKeys, packageName, word } from "./entry.ts";
+import { check, common, word } from "./entry.ts";
+import { entryKeys, key } from "./entry-keys.ts";
 import { type Fields, fieldsOf, isFields, merge, withTexts } from "./fields.ts";
 import { serviceAccountFile } from "./keys.ts";
 import { lifetime } from "./lifetime.ts";
-import { credentialFrom, form } from "./oauth.ts";
+import { credentialBy } from "./oauth.ts";
 import { fit } from "./text.ts";
 
 export interface FcmApp extends CommonApp {
@@ -46,28 +47,17 @@ export const fcm: Dialect<FcmApp> = {
   batch: 1,
   transport: { http2: true, connections: 2, streams: 100, timeout: 15_000, gate: false },
   title: { en: "Google (FCM)", zh: "谷歌（FCM）" },
-  keys: [
-    packageName,
-    {
-      name: "service_account_file",
-      why: {
-        en: "The JSON file from the Firebase console: project settings, service accounts.",
-        zh: "从 Firebase 控制台下载的 JSON 文件：项目设置 → 服务账号。",
-      },
-      example: "firebase.json",
-    },
-    {
-      name: "project_id",
-      why: { en: "Where it is not the service account's own project.", zh: "与服务账号所属项目不同时填写。" },
-      example: "my-project",
-    },
-    {
-      name: "channel_id",
-      why: { en: "The notification channel on Android.", zh: "Android 通知渠道。" },
-      example: "news",
-    },
-    ...commonKeys("https://fcm.googleapis.com", "`message`"),
-  ],
+  keys: entryKeys("https://fcm.googleapis.com", "`message`", [
+    key("service_account_file", "firebase.json", {
+      en: "The JSON file from the Firebase console: project settings, service accounts.",
+      zh: "从 Firebase 控制台下载的 JSON 文件：项目设置 → 服务账号。",
+    }),
+    key("project_id", "my-project", {
+      en: "Where it is not the service account's own project.",
+      zh: "与服务账号所属项目不同时填写。",
+    }),
+    key("channel_id", "news", { en: "The notification channel on Android.", zh: "Android 通知渠道。" }),
+  ]),
 
   parse(entry, read) {
     const names = ["project_id", "private_key_id", "client_email", "token_uri"] as const;
@@ -107,8 +97,8 @@ export const fcm: Dialect<FcmApp> = {
       .setIssuedAt(issued)
       .setExpirationTime(issued + 3600)
       .sign(signer.key);
-    const request = form({ grant_type: "urn:ietf:params:oauth:grant-type:jwt-bearer", assertion });
-    return credentialFrom("fcm", await exchange({ method: "POST", url: signer.audience, ...request }), now);
+    const fields = { grant_type: "urn:ietf:params:oauth:grant-type:jwt-bearer", assertion };
+    return credentialBy("fcm", signer.audience, fields, now, exchange);
   },
 
   encode(app, note, to, credential, now) {

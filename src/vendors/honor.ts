@@ -3,20 +3,19 @@ import { z } from "zod";
 import { DAY } from "../core/time.ts";
 import type { Outcome } from "../core/vendor.ts";
 import { asList, asText, excerpt, parseObject } from "./answer.ts";
-import type { CommonApp, Dialect, HttpReply } from "./dialect.ts";
-import { check, common, commonKeys, packageName, word } from "./entry.ts";
+import type { Dialect, HttpReply } from "./dialect.ts";
+import { check, common, word } from "./entry.ts";
+import { entryKeys, key, secretKey } from "./entry-keys.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { decodeReply, openingIntent, RECEIPT_ANSWER, receiptsIn } from "./huawei.ts";
 import { lifetime } from "./lifetime.ts";
 import { notifyId } from "./notify-id.ts";
-import { credentialFrom, form } from "./oauth.ts";
-import { fit, shorthand, words } from "./text.ts";
+import { type ClientApp, clientCredential, clientEntry, clientOf, tokenUrlKey } from "./oauth.ts";
+import { phoneService } from "./phones.ts";
+import { ANY_LENGTH, fit, shorthand, words } from "./text.ts";
 
-export interface HonorApp extends CommonApp {
+export interface HonorApp extends ClientApp {
   readonly appId: string;
-  readonly clientId: string;
-  readonly clientSecret: string;
-  readonly tokenUrl: string;
   readonly importance?: string;
   readonly truncate: boolean;
   readonly fields: Fields;
@@ -26,71 +25,47 @@ export interface HonorApp extends CommonApp {
 const LIMIT = 4096;
 const AROUND = ',"token":[]'.length;
 const LONGEST = 15 * DAY;
-const ANY_LENGTH = { title: Number.POSITIVE_INFINITY, message: Number.POSITIVE_INFINITY, truncate: false };
+const HOST = "https://push-api.cloud.honor.com";
+const TOKEN_URL = "https://iam.developer.honor.com/auth/token";
 
 export const honor: Dialect<HonorApp> = {
-  name: "honor",
-  tokenTypes: ["honor"],
-  batch: 1000,
-  doubtful: true,
-  transport: { http2: false, connections: 16, streams: 1, timeout: 15_000, gate: false },
-  title: { en: "Honor", zh: "荣耀" },
+  ...phoneService("honor", { en: "Honor", zh: "荣耀" }),
   keys: [
-    packageName,
-    { name: "app_id", why: { en: "The app's number at Honor.", zh: "应用在荣耀平台的编号。" }, example: "900100200" },
-    {
-      name: "client_id",
-      why: {
+    ...entryKeys(HOST, { en: "the body", zh: "请求体" }, [
+      key("app_id", "900100200", { en: "The app's number at Honor.", zh: "应用在荣耀平台的编号。" }),
+      key("client_id", "...", {
         en: "Of the push service; not the app's own id and secret.",
         zh: "推送服务的 client_id；不是应用自己的 ID 和密钥。",
-      },
-      example: "...",
-    },
-    { name: "client_secret", why: { en: "Its secret.", zh: "对应的密钥。" }, example: "...", secret: true },
-    {
-      name: "importance",
-      why: {
+      }),
+      secretKey("client_secret", { en: "Its secret.", zh: "对应的密钥。" }),
+      key("importance", "NORMAL", {
         en: "LOW (marketing) or NORMAL (service), as granted.",
         zh: "LOW（资讯营销）或 NORMAL（服务通讯），以平台授予的为准。",
-      },
-      example: "NORMAL",
-    },
-    ...commonKeys("https://push-api.cloud.honor.com", { en: "the body", zh: "请求体" }),
-    {
-      name: "token_url",
-      why: { en: "Another token endpoint.", zh: "另一个换取令牌的地址。" },
-      example: "https://iam.developer.honor.com/auth/token",
-    },
+      }),
+    ]),
+    tokenUrlKey(TOKEN_URL),
   ],
 
   parse(entry) {
     const shape = z.strictObject({
       ...common,
       app_id: word,
-      client_id: word,
-      client_secret: word,
-      token_url: common.base_url,
+      ...clientEntry,
       importance: word.optional(),
     });
     const own = check("honor", shape, entry);
     return {
       app: own.package_name,
-      account: own.client_id,
-      baseUrl: own.base_url ?? "https://push-api.cloud.honor.com",
+      baseUrl: own.base_url ?? HOST,
       appId: own.app_id,
-      clientId: own.client_id,
-      clientSecret: own.client_secret,
-      tokenUrl: own.token_url ?? "https://iam.developer.honor.com/auth/token",
+      ...clientOf(own, TOKEN_URL),
       ...(own.importance === undefined ? {} : { importance: own.importance }),
       truncate: own.truncate,
       fields: own.fields,
     };
   },
 
-  async credential({ clientId, clientSecret, tokenUrl }, now, exchange) {
-    const request = form({ grant_type: "client_credentials", client_id: clientId, client_secret: clientSecret });
-    return credentialFrom("honor", await exchange({ method: "POST", url: tokenUrl, ...request }), now);
-  },
+  credential: (app, now, exchange) => clientCredential("honor", app, now, exchange),
 
   encode(app, note, to, credential, now) {
     const { title, message } = words("honor", note, ANY_LENGTH);

@@ -10,24 +10,23 @@ import { DAY } from "../core/time.ts";
 import type { Outcome, Receipt } from "../core/vendor.ts";
 import { asList, asText, excerpt, judge, parseObject, understand, type Verdict } from "./answer.ts";
 import type { CommonApp, Dialect, HttpReply, Key } from "./dialect.ts";
-import { check, common, commonKeys, packageName, word } from "./entry.ts";
+import { check, common, word } from "./entry.ts";
+import { entryKeys, key, secretKey } from "./entry-keys.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { serviceAccountFile } from "./keys.ts";
 import { lifetime, nextDay } from "./lifetime.ts";
 import { notifyId } from "./notify-id.ts";
-import { credentialFrom, form } from "./oauth.ts";
+import { type ClientApp, clientCredential, clientEntry, clientOf, tokenUrlKey } from "./oauth.ts";
+import { phoneService } from "./phones.ts";
 import { sameSecret } from "./receipt.ts";
-import { fit, sendingKey, shorthand, words } from "./text.ts";
+import { ANY_LENGTH, fit, sendingKey, shorthand, words } from "./text.ts";
 
 interface Callback {
   readonly secret: string;
   readonly user: string;
 }
 
-export interface HuaweiApp extends CommonApp {
-  readonly clientId: string;
-  readonly clientSecret: string;
-  readonly tokenUrl: string;
+export interface HuaweiApp extends ClientApp {
   readonly channel?: string;
   readonly category?: string;
   readonly callback?: Callback;
@@ -51,22 +50,10 @@ const V3_AROUND = ',"target":{"token":[]}'.length;
 const LONGEST = 15 * DAY;
 const TOKEN_URL = "https://oauth-login.cloud.huawei.com/oauth2/v3/token";
 const HOST = "https://push-api.cloud.huawei.com";
-const TRANSPORT = { http2: false, connections: 16, streams: 1, timeout: 15_000, gate: false };
-/** Only the bytes of the whole are limited. */
-const ANY_LENGTH = { title: Number.POSITIVE_INFINITY, message: Number.POSITIVE_INFINITY, truncate: false };
 
 const signatureKeys: readonly Key[] = [
-  {
-    name: "callback_secret",
-    why: { en: "What Huawei signs its receipts with.", zh: "华为给回执签名所用的密钥。" },
-    example: "...",
-    secret: true,
-  },
-  {
-    name: "callback_user",
-    why: { en: "The user name entered beside it.", zh: "与密钥一同填写的用户名。" },
-    example: "push",
-  },
+  secretKey("callback_secret", { en: "What Huawei signs its receipts with.", zh: "华为给回执签名所用的密钥。" }),
+  key("callback_user", "push", { en: "The user name entered beside it.", zh: "与密钥一同填写的用户名。" }),
 ];
 const callbackKeys = { callback_secret: word.optional(), callback_user: word.optional() };
 
@@ -74,49 +61,34 @@ const callbackKeys = { callback_secret: word.optional(), callback_user: word.opt
 export const RECEIPT_ANSWER = { code: "0", message: "success" };
 
 export const huawei: Dialect<HuaweiApp> = {
-  name: "huawei",
-  tokenTypes: ["huawei"],
-  batch: 1000,
-  doubtful: true,
-  transport: TRANSPORT,
-  title: { en: "Huawei (Android)", zh: "华为（Android）" },
+  ...phoneService("huawei", { en: "Huawei (Android)", zh: "华为（Android）" }),
   keys: [
-    packageName,
-    {
-      name: "client_id",
-      why: { en: "The App ID of AppGallery Connect.", zh: "AppGallery Connect 中的 App ID。" },
-      example: "10086001",
-    },
-    { name: "client_secret", why: { en: "Its App Secret.", zh: "对应的 App Secret。" }, example: "...", secret: true },
-    { name: "channel_id", why: { en: "The notification channel.", zh: "通知渠道。" }, example: "news" },
-    {
-      name: "category",
-      why: { en: "Of every notification; it must have been granted.", zh: "所有通知的消息分类；须已申请获批。" },
-      example: "IM",
-    },
-    ...signatureKeys,
-    ...commonKeys(HOST, "`message`"),
-    { name: "token_url", why: { en: "Another token endpoint.", zh: "另一个换取令牌的地址。" }, example: TOKEN_URL },
+    ...entryKeys(HOST, "`message`", [
+      key("client_id", "10086001", { en: "The App ID of AppGallery Connect.", zh: "AppGallery Connect 中的 App ID。" }),
+      secretKey("client_secret", { en: "Its App Secret.", zh: "对应的 App Secret。" }),
+      key("channel_id", "news", { en: "The notification channel.", zh: "通知渠道。" }),
+      key("category", "IM", {
+        en: "Of every notification; it must have been granted.",
+        zh: "所有通知的消息分类；须已申请获批。",
+      }),
+      ...signatureKeys,
+    ]),
+    tokenUrlKey(TOKEN_URL),
   ],
 
   parse(entry) {
     const shape = z.strictObject({
       ...common,
       ...callbackKeys,
-      client_id: word,
-      client_secret: word,
-      token_url: common.base_url,
+      ...clientEntry,
       channel_id: word.optional(),
       category: word.optional(),
     });
     const own = check("huawei", shape, entry);
     return {
       app: own.package_name,
-      account: own.client_id,
       baseUrl: own.base_url ?? HOST,
-      clientId: own.client_id,
-      clientSecret: own.client_secret,
-      tokenUrl: own.token_url ?? TOKEN_URL,
+      ...clientOf(own, TOKEN_URL),
       ...(own.channel_id === undefined ? {} : { channel: own.channel_id }),
       ...(own.category === undefined ? {} : { category: own.category }),
       ...callbackOf(own),
@@ -125,10 +97,7 @@ export const huawei: Dialect<HuaweiApp> = {
     };
   },
 
-  async credential({ clientId, clientSecret, tokenUrl }, now, exchange) {
-    const request = form({ grant_type: "client_credentials", client_id: clientId, client_secret: clientSecret });
-    return credentialFrom("huawei", await exchange({ method: "POST", url: tokenUrl, ...request }), now);
-  },
+  credential: (app, now, exchange) => clientCredential("huawei", app, now, exchange),
 
   encode(app, note, to, credential, now) {
     const { title, message } = words("huawei", note, ANY_LENGTH);
@@ -165,32 +134,22 @@ export const huawei: Dialect<HuaweiApp> = {
 };
 
 export const harmony: Dialect<HarmonyApp> = {
-  name: "harmony",
-  tokenTypes: ["harmony"],
-  batch: 1000,
-  doubtful: true,
-  transport: TRANSPORT,
-  title: { en: "Huawei (HarmonyOS)", zh: "华为（HarmonyOS）" },
-  keys: [
-    packageName,
-    {
-      name: "service_account_file",
-      why: { en: "The JSON file from Huawei's API console.", zh: "从华为 API Console 下载的 JSON 文件。" },
-      example: "harmony.json",
-    },
-    {
-      name: "project_id",
-      why: { en: "Where it is not the service account's own project.", zh: "与服务账号所属项目不同时填写。" },
-      example: "388421841222",
-    },
-    {
-      name: "category",
-      why: { en: "Of every notification; MARKETING needs no grant.", zh: "所有通知的消息分类；MARKETING 无需申请。" },
-      example: "MARKETING",
-    },
+  ...phoneService("harmony", { en: "Huawei (HarmonyOS)", zh: "华为（HarmonyOS）" }),
+  keys: entryKeys(HOST, { en: "the body: `payload`, `pushOptions`", zh: "请求体（`payload`、`pushOptions`）" }, [
+    key("service_account_file", "harmony.json", {
+      en: "The JSON file from Huawei's API console.",
+      zh: "从华为 API Console 下载的 JSON 文件。",
+    }),
+    key("project_id", "388421841222", {
+      en: "Where it is not the service account's own project.",
+      zh: "与服务账号所属项目不同时填写。",
+    }),
+    key("category", "MARKETING", {
+      en: "Of every notification; MARKETING needs no grant.",
+      zh: "所有通知的消息分类；MARKETING 无需申请。",
+    }),
     ...signatureKeys,
-    ...commonKeys(HOST, { en: "the body: `payload`, `pushOptions`", zh: "请求体（`payload`、`pushOptions`）" }),
-  ],
+  ]),
 
   parse(entry, read) {
     const names = ["project_id", "key_id", "sub_account"] as const;

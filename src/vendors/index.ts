@@ -9,6 +9,7 @@ import { apns } from "./apns.ts";
 import { apnsRelay } from "./apns-relay.ts";
 import { createVendor } from "./client.ts";
 import type { CommonApp, Dialect, Key, ReadFile } from "./dialect.ts";
+import { secretKey } from "./entry-keys.ts";
 import { fcm } from "./fcm.ts";
 import { isFields } from "./fields.ts";
 import { honor } from "./honor.ts";
@@ -118,15 +119,10 @@ interface Opened {
   readonly problems: readonly string[];
 }
 
-const receiptSecretKey: Key = {
-  name: "receipt_secret",
-  why: {
-    en: "In the path of the address that the vendor posts its receipts to, so that nobody else can: 16 characters or more.",
-    zh: "放在厂商回执地址的路径中，使他人无法冒充：至少 16 个字符。",
-  },
-  example: "...",
-  secret: true,
-};
+const receiptSecretKey = secretKey("receipt_secret", {
+  en: "In the path of the address that the vendor posts its receipts to, so that nobody else can: 16 characters or more.",
+  zh: "放在厂商回执地址的路径中，使他人无法冒充：至少 16 个字符。",
+});
 const secretShape = z
   .string("must be a text")
   .regex(/^[\w.~-]{16,}$/, "must be 16 or more letters, digits and - . _ ~")

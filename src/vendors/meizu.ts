@@ -7,12 +7,14 @@ import type { Notification } from "../core/notification.ts";
 import { HOUR } from "../core/time.ts";
 import type { Outcome, Receipt } from "../core/vendor.ts";
 import { asList, asText, excerpt, judge, parseObject, understand } from "./answer.ts";
-import type { CommonApp, Dialect } from "./dialect.ts";
-import { callbackKey, callbackUrl, check, common, commonKeys, numericId, oneOf, packageName, word } from "./entry.ts";
+import { type Dialect, NO_CREDENTIAL } from "./dialect.ts";
+import { type AppOf, appOf, callbackUrl, check, common, numericId, oneOf, word } from "./entry.ts";
+import { callbackKey, entryKeys, key, secretKey } from "./entry-keys.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { formPost } from "./form.ts";
 import { lifetime, nextDay } from "./lifetime.ts";
 import { each, listed } from "./listed.ts";
+import { phoneService } from "./phones.ts";
 import { receiptsOf, sameSecret } from "./receipt.ts";
 import { extras, words } from "./text.ts";
 import { verdicts } from "./verdicts.ts";
@@ -31,8 +33,9 @@ const entry = z
     message: "is missing: callback_url needs it",
   });
 
-export interface MeizuApp extends CommonApp, Omit<z.output<typeof entry>, "package_name" | "base_url"> {}
+export type MeizuApp = AppOf<z.output<typeof entry>>;
 
+const HOST = "https://server-api-push.meizu.com";
 const TITLE = 32;
 const MESSAGE = 100;
 const PARAM_BYTES = 64;
@@ -58,46 +61,27 @@ const TARGETS = verdicts({
 const DAILY = "110011";
 
 export const meizu: Dialect<MeizuApp> = {
-  name: "meizu",
-  tokenTypes: ["meizu"],
-  batch: 100,
-  doubtful: true,
-  transport: { http2: false, connections: 16, streams: 1, timeout: 15_000, gate: false },
-  title: { en: "Meizu", zh: "魅族" },
-  keys: [
-    packageName,
-    { name: "app_id", why: { en: "The app's number.", zh: "应用的 App ID。" }, example: 10004 },
-    { name: "app_secret", why: { en: "Its secret.", zh: "对应的密钥。" }, example: "...", secret: true },
-    {
-      name: "message_type",
-      why: {
-        en: "private ones, which need Meizu's approval, are not counted against the daily limit of public ones.",
-        zh: "private（私信）须经魅族审批，不占 public（公信）的每日限额。",
-      },
-      example: "public",
-    },
+  ...phoneService("meizu", { en: "Meizu", zh: "魅族" }, { batch: 100 }),
+  keys: entryKeys(HOST, "`messageJson`", [
+    key("app_id", 10004, { en: "The app's number.", zh: "应用的 App ID。" }),
+    secretKey("app_secret", { en: "Its secret.", zh: "对应的密钥。" }),
+    key("message_type", "public", {
+      en: "private ones, which need Meizu's approval, are not counted against the daily limit of public ones.",
+      zh: "private（私信）须经魅族审批，不占 public（公信）的每日限额。",
+    }),
     callbackKey(128),
-    {
-      name: "callback_token",
-      why: {
-        en: "Needed by callback_url: the token that Meizu's console shows for the callback.",
-        zh: "使用 callback_url 时必填：魅族后台为回执显示的 token。",
-      },
-      example: "...",
-      secret: true,
-    },
-    ...commonKeys("https://server-api-push.meizu.com", "`messageJson`"),
-  ],
+    secretKey("callback_token", {
+      en: "Needed by callback_url: the token that Meizu's console shows for the callback.",
+      zh: "使用 callback_url 时必填：魅族后台为回执显示的 token。",
+    }),
+  ]),
 
   parse(given) {
-    const { package_name, base_url, ...rest } = check("meizu", entry, given);
-    const baseUrl = base_url ?? "https://server-api-push.meizu.com";
-    return { app: package_name, account: `${rest.app_id}@${baseUrl}`, baseUrl, ...rest };
+    const own = check("meizu", entry, given);
+    return appOf(own, HOST, own.app_id);
   },
 
-  async credential() {
-    return { value: "", expires: Number.POSITIVE_INFINITY };
-  },
+  credential: async () => NO_CREDENTIAL,
 
   encode(app, note, to, _credential, now) {
     const fields = {

@@ -7,12 +7,14 @@ import type { Notification } from "../core/notification.ts";
 import { HOUR, MINUTE } from "../core/time.ts";
 import type { Outcome } from "../core/vendor.ts";
 import { asText, excerpt, judge, understand } from "./answer.ts";
-import { type CommonApp, Denied, type Dialect, Unsendable } from "./dialect.ts";
-import { callbackKey, callbackUrl, check, common, commonKeys, oneOf, packageName, word } from "./entry.ts";
+import { Denied, type Dialect, Unsendable } from "./dialect.ts";
+import { type AppOf, appOf, callbackUrl, check, common, oneOf, word } from "./entry.ts";
+import { callbackKey, entryKeys, key, secretKey } from "./entry-keys.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { formPost } from "./form.ts";
 import { lifetime } from "./lifetime.ts";
 import { notifyId } from "./notify-id.ts";
+import { phoneService } from "./phones.ts";
 import { receiptsOf } from "./receipt.ts";
 import { checkPayload, extras, shorthand, words } from "./text.ts";
 import { verdicts } from "./verdicts.ts";
@@ -33,7 +35,7 @@ const entry = z
     message: "needs category",
   });
 
-export interface OppoApp extends CommonApp, Omit<z.output<typeof entry>, "package_name" | "base_url"> {
+export interface OppoApp extends AppOf<z.output<typeof entry>> {
   /** Whether `baseUrl` is one of OPPO's own hosts, of which each knows its region's registration ids only. */
   readonly regional: boolean;
   /** The other region's host: the app need not be known there. */
@@ -63,52 +65,26 @@ const ABROAD: ReadonlySet<string> = new Set(["14", "16", "26", "27", "28", "30"]
 const DUPLICATE = "32";
 
 export const oppo: Dialect<OppoApp> = {
-  name: "oppo",
-  tokenTypes: ["oppo"],
-  batch: 1000,
-  doubtful: true,
-  transport: { http2: false, connections: 16, streams: 1, timeout: 15_000, gate: false },
-  title: { en: "OPPO, OnePlus, realme", zh: "OPPO、一加、realme" },
-  keys: [
-    packageName,
-    { name: "app_key", why: { en: "The app's key.", zh: "应用的 App Key。" }, example: "..." },
-    {
-      name: "master_secret",
-      why: { en: "Its Master Secret.", zh: "对应的 Master Secret。" },
-      example: "...",
-      secret: true,
-    },
-    {
-      name: "region",
-      why: {
-        en: "Where the app is registered, china or overseas. Registration ids of the other region go to its host.",
-        zh: "应用注册的区域：china 或 overseas。另一区域的 registration_id 发往该区域的主机。",
-      },
-      example: "china",
-    },
-    { name: "channel_id", why: { en: "The notification channel.", zh: "通知渠道。" }, example: "news" },
-    {
-      name: "category",
-      why: { en: "Of every notification, as granted.", zh: "所有通知的消息分类，以平台授予的为准。" },
-      example: "IM",
-    },
-    {
-      name: "notify_level",
-      why: {
-        en: "Needs category. 1: bar, 2: and lock screen, 16: and banner, vibration and sound.",
-        zh: "须有 category。1：通知栏；2：加锁屏；16：再加横幅、震动和铃声。",
-      },
-      example: 2,
-    },
+  ...phoneService("oppo", { en: "OPPO, OnePlus, realme", zh: "OPPO、一加、realme" }),
+  keys: entryKeys(HOSTS.china, { en: "each message's `notification`", zh: "每条消息的 `notification` " }, [
+    key("app_key", "...", { en: "The app's key.", zh: "应用的 App Key。" }),
+    secretKey("master_secret", { en: "Its Master Secret.", zh: "对应的 Master Secret。" }),
+    key("region", "china", {
+      en: "Where the app is registered, china or overseas. Registration ids of the other region go to its host.",
+      zh: "应用注册的区域：china 或 overseas。另一区域的 registration_id 发往该区域的主机。",
+    }),
+    key("channel_id", "news", { en: "The notification channel.", zh: "通知渠道。" }),
+    key("category", "IM", { en: "Of every notification, as granted.", zh: "所有通知的消息分类，以平台授予的为准。" }),
+    key("notify_level", 2, {
+      en: "Needs category. 1: bar, 2: and lock screen, 16: and banner, vibration and sound.",
+      zh: "须有 category。1：通知栏；2：加锁屏；16：再加横幅、震动和铃声。",
+    }),
     callbackKey(200),
-    ...commonKeys(HOSTS.china, { en: "each message's `notification`", zh: "每条消息的 `notification` " }),
-  ],
+  ]),
 
   parse(given) {
-    const { package_name, base_url, ...rest } = check("oppo", entry, given);
-    const baseUrl = base_url ?? HOSTS[rest.region];
-    const regional = base_url === undefined;
-    return { app: package_name, account: `${rest.app_key}@${baseUrl}`, baseUrl, regional, ...rest };
+    const own = check("oppo", entry, given);
+    return { ...appOf(own, HOSTS[own.region], own.app_key), regional: own.base_url === undefined };
   },
 
   home(app, token) {

@@ -30,6 +30,13 @@ export interface Limits {
   readonly measure?: Measure;
 }
 
+/** Only the whole is limited, in bytes: see `fit`. */
+export const ANY_LENGTH: Limits = {
+  title: Number.POSITIVE_INFINITY,
+  message: Number.POSITIVE_INFINITY,
+  truncate: false,
+};
+
 export interface Words {
   readonly title: string;
   readonly message: string;

@@ -7,12 +7,13 @@ import type { Notification } from "../core/notification.ts";
 import { DAY, MINUTE } from "../core/time.ts";
 import type { Outcome } from "../core/vendor.ts";
 import { asText, excerpt, judge, understand, type Verdict } from "./answer.ts";
-import type { Answer, CommonApp, Dialect } from "./dialect.ts";
-import { check, common, commonKeys, flag, oneOf, packageName, word } from "./entry.ts";
+import { type Answer, type Dialect, NO_CREDENTIAL } from "./dialect.ts";
+import { type AppOf, appOf, check, common, flag, oneOf, word } from "./entry.ts";
+import { entryKeys, key, secretKey } from "./entry-keys.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { chinaTime, lifetime } from "./lifetime.ts";
 import { each, listed } from "./listed.ts";
-import { extras, fit, words } from "./text.ts";
+import { ANY_LENGTH, extras, fit, words } from "./text.ts";
 import { verdicts } from "./verdicts.ts";
 
 const entry = z.strictObject({
@@ -23,10 +24,9 @@ const entry = z.strictObject({
   test_mode: flag.default(false),
 });
 
-export interface UmengApp extends CommonApp, Omit<z.output<typeof entry>, "package_name" | "base_url"> {}
+export type UmengApp = AppOf<z.output<typeof entry>>;
 
-/** No limit for each text, but for all of the payload. */
-const UNLIMITED = Number.POSITIVE_INFINITY;
+const HOST = "https://msgapi.umeng.com";
 const PAYLOAD_BYTES = 1840;
 const WEEK = 7 * DAY;
 
@@ -45,40 +45,25 @@ export const umeng: Dialect<UmengApp> = {
   batch: 500,
   transport: { http2: false, connections: 8, streams: 1, timeout: 60_000, gate: false },
   title: { en: "Umeng", zh: "友盟" },
-  keys: [
-    packageName,
-    { name: "app_key", why: { en: "The app's key.", zh: "应用的 App Key。" }, example: "..." },
-    {
-      name: "master_secret",
-      why: { en: "Its App Master Secret.", zh: "对应的 App Master Secret。" },
-      example: "...",
-      secret: true,
-    },
-    {
-      name: "display_type",
-      why: {
-        en: "message: shown by the app's SDK, as socket.io-push clients expect it. notification: shown by Umeng's own.",
-        zh: "message：由应用内的 SDK 展示，socket.io-push 客户端需要这种；notification：由友盟 SDK 展示。",
-      },
-      example: "message",
-    },
-    {
-      name: "test_mode",
-      why: { en: "Reach only the test devices entered in Umeng's console.", zh: "只发给友盟后台登记的测试设备。" },
-      example: false,
-    },
-    ...commonKeys("https://msgapi.umeng.com", { en: "the body", zh: "请求体" }),
-  ],
+  keys: entryKeys(HOST, { en: "the body", zh: "请求体" }, [
+    key("app_key", "...", { en: "The app's key.", zh: "应用的 App Key。" }),
+    secretKey("master_secret", { en: "Its App Master Secret.", zh: "对应的 App Master Secret。" }),
+    key("display_type", "message", {
+      en: "message: shown by the app's SDK, as socket.io-push clients expect it. notification: shown by Umeng's own.",
+      zh: "message：由应用内的 SDK 展示，socket.io-push 客户端需要这种；notification：由友盟 SDK 展示。",
+    }),
+    key("test_mode", false, {
+      en: "Reach only the test devices entered in Umeng's console.",
+      zh: "只发给友盟后台登记的测试设备。",
+    }),
+  ]),
 
   parse(given) {
-    const { package_name, base_url, ...rest } = check("umeng", entry, given);
-    const baseUrl = base_url ?? "https://msgapi.umeng.com";
-    return { app: package_name, account: `${rest.app_key}@${baseUrl}`, baseUrl, ...rest };
+    const own = check("umeng", entry, given);
+    return appOf(own, HOST, own.app_key);
   },
 
-  async credential() {
-    return { value: "", expires: Number.POSITIVE_INFINITY };
-  },
+  credential: async () => NO_CREDENTIAL,
 
   encode(app, note, to, _credential, now) {
     const url = `${app.baseUrl}/api/send`;
@@ -120,15 +105,14 @@ export function sign(url: string, body: string, secret: string): string {
 }
 
 function messageOf(app: UmengApp, note: Notification, now: number): Fields {
-  const { truncate } = app;
-  const { title, message } = words("umeng", note, { title: UNLIMITED, message: UNLIMITED, truncate });
+  const { title, message } = words("umeng", note, ANY_LENGTH);
   const { payload: own = {}, ...fields } = fieldsOf("umeng", app.fields, note);
   const payload = (text: string) => {
     const ours = app.display_type === "message" ? custom(note, title, text) : shown(note, title, text);
     return JSON.stringify(isFields(own) ? merge(ours, own) : own);
   };
   const ours = {
-    payload: parseExact(fit("umeng", message, PAYLOAD_BYTES, truncate, payload)),
+    payload: parseExact(fit("umeng", message, PAYLOAD_BYTES, app.truncate, payload)),
     policy: { expire_time: chinaTime(now + lifetime(note, now, MINUTE, WEEK)) },
     production_mode: app.test_mode ? "false" : "true",
   };

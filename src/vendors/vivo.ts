@@ -8,22 +8,13 @@ import type { Notification } from "../core/notification.ts";
 import { DAY, HOUR, MINUTE } from "../core/time.ts";
 import type { Outcome, Recipient } from "../core/vendor.ts";
 import { asText, excerpt, judge, parseObject, understand } from "./answer.ts";
-import { type CommonApp, Denied, type Dialect, type HttpRequest } from "./dialect.ts";
-import {
-  callbackKey,
-  callbackUrl,
-  check,
-  common,
-  commonKeys,
-  flag,
-  numericId,
-  oneOf,
-  packageName,
-  word,
-} from "./entry.ts";
+import { Denied, type Dialect, type HttpRequest } from "./dialect.ts";
+import { type AppOf, appOf, callbackUrl, check, common, flag, numericId, oneOf, word } from "./entry.ts";
+import { callbackKey, entryKeys, foregroundKey, key, secretKey } from "./entry-keys.ts";
 import { type Fields, fieldsOf, isFields, merge, withTexts } from "./fields.ts";
 import { lifetime, nextDay } from "./lifetime.ts";
 import { notifyId } from "./notify-id.ts";
+import { phoneService } from "./phones.ts";
 import { receiptsOf } from "./receipt.ts";
 import { checkPayload, extras, sendingKey, shorthand, WIDE, words } from "./text.ts";
 import { verdicts } from "./verdicts.ts";
@@ -42,8 +33,9 @@ const entry = z.strictObject({
   callback_url: callbackUrl(128),
 });
 
-export interface VivoApp extends CommonApp, Omit<z.output<typeof entry>, "package_name" | "base_url"> {}
+export type VivoApp = AppOf<z.output<typeof entry>>;
 
+const HOST = "https://api-push.vivo.com.cn";
 const TITLE = 40;
 const MESSAGE = 100;
 const CUSTOM = 1024;
@@ -66,46 +58,26 @@ const VERDICTS = verdicts({
 const STATUSES = verdicts({ gone: [1, 2], refused: [3, 4] });
 
 export const vivo: Dialect<VivoApp> = {
-  name: "vivo",
-  tokenTypes: ["vivo"],
-  batch: 1000,
-  doubtful: true,
-  transport: { http2: false, connections: 32, streams: 1, timeout: 15_000, gate: false },
-  title: { en: "vivo, iQOO", zh: "vivo、iQOO" },
-  keys: [
-    packageName,
-    { name: "app_id", why: { en: "The app's number.", zh: "应用的 App ID。" }, example: 10004 },
-    { name: "app_key", why: { en: "The app's key.", zh: "应用的 App Key。" }, example: "..." },
-    { name: "app_secret", why: { en: "Its secret.", zh: "对应的密钥。" }, example: "...", secret: true },
-    {
-      name: "category",
-      why: {
-        en: "Decides between system and operation messages, which have quotas of their own.",
-        zh: "决定属于系统消息还是运营消息，两者配额各自独立。",
-      },
-      example: "IM",
-    },
-    {
-      name: "notify_foreground",
-      why: {
-        en: "Whether the phone shows it while the app is in the foreground.",
-        zh: "应用在前台时手机是否展示通知。",
-      },
-      example: true,
-    },
-    {
-      name: "test_mode",
-      why: { en: "Reach only the test devices entered in vivo's console.", zh: "只发给 vivo 后台登记的测试设备。" },
-      example: false,
-    },
+  ...phoneService("vivo", { en: "vivo, iQOO", zh: "vivo、iQOO" }, { connections: 32 }),
+  keys: entryKeys(HOST, { en: "the body", zh: "请求体" }, [
+    key("app_id", 10004, { en: "The app's number.", zh: "应用的 App ID。" }),
+    key("app_key", "...", { en: "The app's key.", zh: "应用的 App Key。" }),
+    secretKey("app_secret", { en: "Its secret.", zh: "对应的密钥。" }),
+    key("category", "IM", {
+      en: "Decides between system and operation messages, which have quotas of their own.",
+      zh: "决定属于系统消息还是运营消息，两者配额各自独立。",
+    }),
+    foregroundKey,
+    key("test_mode", false, {
+      en: "Reach only the test devices entered in vivo's console.",
+      zh: "只发给 vivo 后台登记的测试设备。",
+    }),
     callbackKey(128),
-    ...commonKeys("https://api-push.vivo.com.cn", { en: "the body", zh: "请求体" }),
-  ],
+  ]),
 
   parse(given) {
-    const { package_name, base_url, ...rest } = check("vivo", entry, given);
-    const baseUrl = base_url ?? "https://api-push.vivo.com.cn";
-    return { app: package_name, account: `${rest.app_id}@${baseUrl}`, baseUrl, ...rest };
+    const own = check("vivo", entry, given);
+    return appOf(own, HOST, own.app_id);
   },
 
   async credential(app, now, exchange) {

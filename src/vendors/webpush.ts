@@ -7,7 +7,8 @@ import type { Host, Outcome } from "../core/vendor.ts";
 import { asText, excerpt, parseObject, retryAfter } from "./answer.ts";
 import type { CommonApp, Dialect, HttpReply } from "./dialect.ts";
 import { Unsendable } from "./dialect.ts";
-import { check, common, commonKeys, flag, word } from "./entry.ts";
+import { check, common, flag, word } from "./entry.ts";
+import { commonKeys, key, secretKey } from "./entry-keys.ts";
 import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { lifetime } from "./lifetime.ts";
 import { fit, shorthand } from "./text.ts";
@@ -40,38 +41,23 @@ export const webpush: Dialect<WebPushApp> = {
   }),
   title: { en: "Browsers (Web Push)", zh: "浏览器（Web Push）" },
   keys: [
-    {
-      name: "app",
-      why: { en: "The name that web clients give as their package name.", zh: "网页客户端作为包名上报的名称。" },
-      example: "push.example.com",
-    },
-    {
-      name: "private_key",
-      why: { en: "The VAPID key: 32 bytes in base64url.", zh: "VAPID 私钥：32 字节的 base64url。" },
-      example: "...",
-      secret: true,
-    },
-    {
-      name: "subject",
-      why: {
-        en: "Whom a push service may write to: a mailto: or https: address.",
-        zh: "推送服务的联系方式：mailto: 或 https: 地址。",
-      },
-      example: "mailto:admin@example.com",
-    },
-    {
-      name: "hosts",
-      why: {
-        en: "The only push services to talk to, with their subdomains; without it any public one.",
-        zh: "只允许访问的推送服务域名，含其子域名；不写则允许任何公网服务。",
-      },
-      example: ["googleapis.com", "mozilla.com", "push.apple.com", "notify.windows.com"],
-    },
-    {
-      name: "private_hosts",
-      why: { en: "Also talk to hosts in private networks: for tests only.", zh: "也允许访问内网主机：仅供测试。" },
-      example: false,
-    },
+    key("app", "push.example.com", {
+      en: "The name that web clients give as their package name.",
+      zh: "网页客户端作为包名上报的名称。",
+    }),
+    secretKey("private_key", { en: "The VAPID key: 32 bytes in base64url.", zh: "VAPID 私钥：32 字节的 base64url。" }),
+    key("subject", "mailto:admin@example.com", {
+      en: "Whom a push service may write to: a mailto: or https: address.",
+      zh: "推送服务的联系方式：mailto: 或 https: 地址。",
+    }),
+    key("hosts", ["googleapis.com", "mozilla.com", "push.apple.com", "notify.windows.com"], {
+      en: "The only push services to talk to, with their subdomains; without it any public one.",
+      zh: "只允许访问的推送服务域名，含其子域名；不写则允许任何公网服务。",
+    }),
+    key("private_hosts", false, {
+      en: "Also talk to hosts in private networks: for tests only.",
+      zh: "也允许访问内网主机：仅供测试。",
+    }),
     ...commonKeys("", {
       en: "the payload; `headers` in it are urgency and topic of the request",
       zh: "载荷（其中的 `headers` 为请求的 urgency 和 topic）",

@@ -6,13 +6,15 @@ import type { Notification } from "../core/notification.ts";
 import { DAY, MINUTE } from "../core/time.ts";
 import type { Receipt } from "../core/vendor.ts";
 import { asList, asText, excerpt, judge, parseObject, understand } from "./answer.ts";
-import { type CommonApp, type Dialect, Unsendable } from "./dialect.ts";
-import { callbackKey, callbackUrl, check, common, commonKeys, flag, packageName, word } from "./entry.ts";
+import { type Dialect, NO_CREDENTIAL, Unsendable } from "./dialect.ts";
+import { type AppOf, appOf, callbackUrl, check, common, flag, word } from "./entry.ts";
+import { callbackKey, entryKeys, foregroundKey, key, secretKey } from "./entry-keys.ts";
 import { asTexts, type Fields, fieldsOf, isFields, merge } from "./fields.ts";
 import { formPost } from "./form.ts";
 import { lifetime } from "./lifetime.ts";
 import { each, listed } from "./listed.ts";
 import { notifyId } from "./notify-id.ts";
+import { phoneService } from "./phones.ts";
 import { receiptsOf } from "./receipt.ts";
 import { fit, sendingKey, words } from "./text.ts";
 import { verdicts } from "./verdicts.ts";
@@ -25,8 +27,9 @@ const entry = z.strictObject({
   callback_url: callbackUrl(1000),
 });
 
-export interface XiaomiApp extends CommonApp, Omit<z.output<typeof entry>, "package_name" | "base_url"> {}
+export type XiaomiApp = AppOf<z.output<typeof entry>>;
 
+const HOST = "https://api.xmpush.xiaomi.com";
 const TITLE = 49;
 const MESSAGE = 127;
 const PAYLOAD_BYTES = 4096;
@@ -63,49 +66,23 @@ const AFTER: ReadonlyMap<string, number> = new Map([
 ]);
 
 export const xiaomi: Dialect<XiaomiApp> = {
-  name: "xiaomi",
-  tokenTypes: ["xiaomi"],
-  batch: 1000,
-  doubtful: true,
-  transport: { http2: false, connections: 16, streams: 1, timeout: 15_000, gate: false },
-  title: { en: "Xiaomi", zh: "小米" },
-  keys: [
-    packageName,
-    {
-      name: "app_secret",
-      why: { en: "The App Secret from Xiaomi's console.", zh: "小米后台的 App Secret。" },
-      example: "...",
-      secret: true,
-    },
-    {
-      name: "channel_id",
-      why: {
-        en: "Approved by Xiaomi for the app; messages without one are limited to a few a day.",
-        zh: "小米为该应用审批的渠道；没有渠道的消息每天只能发很少几条。",
-      },
-      example: "news",
-    },
-    {
-      name: "notify_foreground",
-      why: {
-        en: "Whether the phone shows it while the app is in the foreground.",
-        zh: "应用在前台时手机是否展示通知。",
-      },
-      example: true,
-    },
+  ...phoneService("xiaomi", { en: "Xiaomi", zh: "小米" }),
+  keys: entryKeys(HOST, { en: "the form", zh: "表单" }, [
+    secretKey("app_secret", { en: "The App Secret from Xiaomi's console.", zh: "小米后台的 App Secret。" }),
+    key("channel_id", "news", {
+      en: "Approved by Xiaomi for the app; messages without one are limited to a few a day.",
+      zh: "小米为该应用审批的渠道；没有渠道的消息每天只能发很少几条。",
+    }),
+    foregroundKey,
     callbackKey(1000),
-    ...commonKeys("https://api.xmpush.xiaomi.com", { en: "the form", zh: "表单" }),
-  ],
+  ]),
 
   parse(given) {
-    const { package_name, base_url, ...rest } = check("xiaomi", entry, given);
-    const baseUrl = base_url ?? "https://api.xmpush.xiaomi.com";
-    return { app: package_name, account: `${package_name}@${baseUrl}`, baseUrl, ...rest };
+    const own = check("xiaomi", entry, given);
+    return appOf(own, HOST, own.package_name);
   },
 
-  async credential() {
-    return { value: "", expires: Number.POSITIVE_INFINITY };
-  },
+  credential: async () => NO_CREDENTIAL,
 
   encode(app, note, to, _credential, now) {
     const { title, message } = words("xiaomi", note, { title: TITLE, message: MESSAGE, truncate: app.truncate });
