@@ -98,9 +98,9 @@ export class Carrier {
     this.#listeners.set(kind, listener);
   }
 
-  /** Listens; rejects when it cannot. Later it comes back by itself. */
-  async start(): Promise<void> {
-    await this.#listen();
+  /** Listens on this connection, or one of its own; rejects when it cannot. Later it comes back by itself. */
+  async start(client?: Client): Promise<void> {
+    await this.#listen(client);
   }
 
   /** What was told in this turn still goes. Whoever waits to hear something is told that it was not heard. */
@@ -166,8 +166,8 @@ export class Carrier {
     for (const hub of this.hubs) void hub.abandon();
   }
 
-  async #listen(): Promise<void> {
-    const client = await this.#options.connect("listen");
+  async #listen(given?: Client): Promise<void> {
+    const client = given ?? (await this.#options.connect("listen"));
     client.on("notification", ({ payload }) => {
       this.#queue.push(payload ?? "");
       if (!this.#working) void this.#work();

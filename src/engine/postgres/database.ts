@@ -129,7 +129,7 @@ async function open(
     const set = all.map((_, i) => `, set_config($${2 * i + 1}, $${2 * i + 2}, false)`).join("");
     const { rows } = await client.query(
       `SELECT current_setting('transaction_read_only') AS reads, pg_is_in_recovery() AS follows,
-         (SELECT set_config(name, '0', false) FROM pg_settings WHERE name = '${NEWER}')${set}`,
+         CASE WHEN current_setting('${NEWER}', true) IS NOT NULL THEN set_config('${NEWER}', '0', false) END${set}`,
       all.flat(),
     );
     const { reads, follows } = rows[0] as { readonly reads: string; readonly follows: boolean };
@@ -220,24 +220,24 @@ export class Column<Values extends readonly Value[], Cell> {
 }
 
 /**
- * Whether what is notified comes to whoever listens. A pooler of transactions takes LISTEN and gives the connection to somebody else.
+ * Whether what one connection notifies comes to the other, which listens. A pooler of transactions takes LISTEN and gives the connection
+ * to somebody else.
  * @param within milliseconds
  */
-export async function hears(client: Client, options: DatabaseOptions, within: number): Promise<boolean> {
+export async function hears(listening: Client, telling: Client, within: number): Promise<boolean> {
   const topic = `pushbox_${randomUUID().replaceAll("-", "")}`;
   let timer: NodeJS.Timeout | undefined;
   const heard = new Promise<boolean>((resolve) => {
-    client.once("notification", () => resolve(true));
+    listening.once("notification", () => resolve(true));
     timer = setTimeout(resolve, within, false);
   });
   try {
-    await client.query(`LISTEN ${topic}`);
-    const other = await connect(options);
-    await other.query(`NOTIFY ${topic}`).finally(() => other.end().catch(() => {}));
+    await listening.query(`LISTEN ${topic}`);
+    await telling.query(`NOTIFY ${topic}`);
     return await heard;
   } finally {
     clearTimeout(timer);
-    await client.query(`UNLISTEN ${topic}`).catch(() => {}); // its end is told elsewhere
+    await listening.query(`UNLISTEN ${topic}`).catch(() => {}); // its end is told elsewhere
   }
 }
 

@@ -68,6 +68,14 @@ const VANISHED = {
 /** That a node lives does not depend on a standby. */
 const BEATS = { synchronous_commit: "off" };
 
+/** Ends connections of an engine that cannot be opened. */
+const letGo =
+  (...clients: readonly Client[]) =>
+  (error: unknown): never => {
+    for (const client of clients) client.end().catch(() => {});
+    throw error;
+  };
+
 /** Rejects with a `PushError` that says what to do when PostgreSQL cannot be used. */
 export async function openPostgresEngine(options: PostgresEngineOptions): Promise<LocalEngine> {
   try {
@@ -91,13 +99,11 @@ async function open(options: PostgresEngineOptions): Promise<LocalEngine> {
   };
 
   const first = await connect(named("beat"));
-  const epoch = await prepare().catch((error: unknown) => {
-    first.end().catch(() => {});
-    throw error;
-  });
+  const listening = await connect(named("listen")).catch(letGo(first));
+  const epoch = await prepare().catch(letGo(first, listening));
   async function prepare(): Promise<string> {
     // Else no client of this node would get anything.
-    if (!(await hears(first, named("listen"), HEARD_WITHIN))) throw new PushError("unavailable", UNHEARD);
+    if (!(await hears(listening, first, HEARD_WITHIN))) throw new PushError("unavailable", UNHEARD);
     return await migrate(first, database.schema);
   }
   await first.query("UPDATE meta SET limits = $1", [JSON.stringify({ ...options.limits, keep, arrivalDays })]);
@@ -197,7 +203,7 @@ async function open(options: PostgresEngineOptions): Promise<LocalEngine> {
     cluster.work();
     cluster.tell("work", null); // another one may own by now what was waiting for this
   }
-  await carrier.start();
+  await carrier.start(listening);
   // Whoever came since the first look either hears the question, or is seen now.
   await nodes.look();
   if (!nodes.alone()) await broker.live.sessions();

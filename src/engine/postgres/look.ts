@@ -108,7 +108,12 @@ function clock(ahead: number): readonly Look[] {
 }
 
 async function listens(client: Client, options: DatabaseOptions): Promise<Look> {
-  return (await hears(client, { ...options, name: "pushbox doctor" }, HEARD_WITHIN))
-    ? { level: "ok", text: "notifications are heard" }
-    : { level: "wrong", text: UNHEARD };
+  const other = await connect({ ...options, name: "pushbox doctor" });
+  try {
+    return (await hears(client, other, HEARD_WITHIN))
+      ? { level: "ok", text: "notifications are heard" }
+      : { level: "wrong", text: UNHEARD };
+  } finally {
+    other.end().catch(() => {});
+  }
 }
