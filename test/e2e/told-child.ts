@@ -1,9 +1,9 @@
 // What the test of killed servers runs and kills: sockets over a store on disk, with events wanted and short times to come back.
+import type { VendorTraits } from "../../src/core/traits.ts";
 import { openLocalEngine } from "../../src/engine/local.ts";
-import { TRAITS } from "../../src/vendors/index.ts";
 import { sockets } from "../support/sockets.ts";
 
-const [, , dataDir = "", port = "0", delay = "0", grace = "0"] = process.argv;
+const [, , dataDir = "", port = "0", delay = "0", grace = "0", traits = "[]"] = process.argv;
 const fail = (error: unknown): never => {
   throw error;
 };
@@ -12,7 +12,7 @@ const engine = await openLocalEngine({
   synchronous: "NORMAL", // the process is killed, not the machine
   keep: { default: 10, prefixes: [] },
   arrivalDays: 30,
-  vendors: TRAITS,
+  vendors: JSON.parse(traits) as VendorTraits[],
   onFatal: fail,
 });
 await engine.events.want({ hooks: [], log: ["*"], topics: ["room:"], grace: Number(grace), keep: 3_600_000 });

@@ -1,18 +1,18 @@
 // The process that crash.test.ts kills: stores what it can and says what was answered. argv: data directory,
-// file for the answers, number of the run.
+// file for the answers, number of the run, the vendors' traits: the vendors themselves would take half of its start.
 import { openSync, writeSync } from "node:fs";
 import type { PushId, Uid } from "../../src/core/device.ts";
 import { deviceChannel } from "../../src/core/packet.ts";
+import type { VendorTraits } from "../../src/core/traits.ts";
 import { openLocalEngine } from "../../src/engine/local.ts";
-import { TRAITS } from "../../src/vendors/index.ts";
 
-const [, , dataDir = "", answers = "", run = ""] = process.argv;
+const [, , dataDir = "", answers = "", run = "", traits = "[]"] = process.argv;
 const engine = await openLocalEngine({
   dataDir,
   synchronous: "FULL",
   keep: { default: 10, prefixes: [] },
   arrivalDays: 30,
-  vendors: TRAITS,
+  vendors: JSON.parse(traits) as VendorTraits[],
   onFatal(error) {
     throw error;
   },

@@ -23,7 +23,7 @@ t.test(`what was answered survives ${KILLS} kills, without any repair (holds 1)`
   const dataDir = join(dir, "data");
   const answers = join(dir, "answers");
   for (let run = 0; run < KILLS; run++) {
-    const argv = [...nodeArguments, child, dataDir, answers, String(run)];
+    const argv = [...nodeArguments, child, dataDir, answers, String(run), JSON.stringify(TRAITS)];
     const victim = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "inherit"] });
     const ended = once(victim, "exit");
     await Promise.race([once(victim.stdout, "data"), ended]);
