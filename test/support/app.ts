@@ -1,6 +1,7 @@
 // The real app on free ports with its data in memory or in a directory of its own, and the calls a backend makes.
 import { pino } from "pino";
 import type { Test } from "tap";
+import { request } from "undici";
 import { type App, startApp } from "../../src/app.ts";
 import { type Config, type Reading, readConfig } from "../../src/config/index.ts";
 import { onPostgres, sharedStore } from "./shared-store.ts";
@@ -87,9 +88,11 @@ export async function startTestApp(
     return stopped;
   };
   t.teardown(stop);
-  const request = async (path: string, init: RequestInit): Promise<Answer> => {
-    const answer = await fetch(`${app.apiUrl}/api/${path}`, { method: "POST", ...init });
-    return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
+  /** `fetch` takes twice the processor's time. */
+  const call = async (path: string, type: string, sent: string): Promise<Answer> => {
+    const headers = { "content-type": type };
+    const { statusCode, body } = await request(`${app.apiUrl}/api/${path}`, { method: "POST", headers, body: sent });
+    return { status: statusCode, body: (await body.json()) as Record<string, unknown> };
   };
   const post = (path: string, fields: Record<string, unknown>) => {
     const form = new URLSearchParams();
@@ -98,7 +101,7 @@ export async function startTestApp(
         form.append(key, typeof item === "object" ? JSON.stringify(item) : String(item));
       }
     }
-    return request(path, { body: form });
+    return call(path, "application/x-www-form-urlencoded;charset=UTF-8", String(form));
   };
   return {
     app,
@@ -111,8 +114,7 @@ export async function startTestApp(
     entries,
     stop,
     post,
-    postJson: (path, body) =>
-      request(path, { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
+    postJson: (path, body) => call(path, "application/json", JSON.stringify(body)),
     async ok(path, fields) {
       const answer = await post(path, fields);
       if (answer.status !== 200) throw new Error(`${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
