@@ -4,6 +4,7 @@ import type { Engine } from "../../src/core/engine.ts";
 import type { Channel, From, KeptPacket } from "../../src/core/packet.ts";
 import { type LocalEngine, openLocalEngine } from "../../src/engine/local.ts";
 import { TRAITS } from "../../src/vendors/index.ts";
+import { withoutThread } from "./store-thread.ts";
 
 export async function openTestEngine(t: Test): Promise<LocalEngine> {
   const engine = await openLocalEngine({
@@ -12,6 +13,7 @@ export async function openTestEngine(t: Test): Promise<LocalEngine> {
     keep: { default: 10, prefixes: [] },
     arrivalDays: 30,
     vendors: TRAITS,
+    startThread: withoutThread,
     onFatal: (error) => t.error(error),
   });
   t.teardown(() => engine.close());
