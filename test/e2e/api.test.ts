@@ -31,7 +31,7 @@ const received = async (client: RawClient) => named(await client.settle(), "p").
 
 t.test("API 2, 32: 100,000 uids in every POST form reach all, once each, and nobody else waits for it", async (t) => {
   const MANY = 100_000;
-  /** So many others are answered while one such call goes on. */
+  /** At least so many others are answered while one such call goes on. */
   const AMONG = 3;
   const prefix = fresh("many");
   const uids = Array.from({ length: MANY }, (_, i) => `${prefix}-${i}`);
@@ -83,7 +83,7 @@ t.test("API 2, 32: 100,000 uids in every POST form reach all, once each, and nob
         going = false;
       });
       let others = 0;
-      while (going) {
+      while (going && others < AMONG) {
         await server.ok("device/get", { pushId: bystander.id });
         await bystander.client.settle();
         others++;
