@@ -25,6 +25,7 @@ run({
   terminal: process.stdout.isTTY === true,
   out: (text) => process.stdout.write(text),
   err: (text) => process.stderr.write(text),
+  descriptors: [1, 2],
   outDrained: (text) =>
     new Promise((done) => (process.stdout.write(text) ? done() : process.stdout.once("drain", () => done()))),
   input: async () => {

@@ -23,8 +23,12 @@ export interface LogOutput {
 }
 
 /** Writes to standard output, and what ends the process to standard error. */
-export function createLog(level: LogLevel, options: { readonly text: boolean }): LogOutput {
-  const [out, err] = [1, 2].map((fd) => destination({ fd, sync: false })) as [SonicBoom, SonicBoom];
+export function createLog(
+  level: LogLevel,
+  descriptors: readonly [out: number, err: number],
+  options: { readonly text: boolean },
+): LogOutput {
+  const [out, err] = descriptors.map((fd) => destination({ fd, sync: false })) as [SonicBoom, SonicBoom];
   // A full disk or a closed pipe under the log is no reason to drop a hundred thousand connections.
   for (const stream of [out, err]) stream.on("error", () => {});
   const streamOf = (line: string): SonicBoom => (line.startsWith('{"level":"fatal"') ? err : out);

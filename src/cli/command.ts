@@ -17,6 +17,8 @@ export interface Process {
   readonly terminal: boolean;
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
+  /** The descriptors of standard output and standard error: a server's log writes to them by itself. */
+  readonly descriptors: readonly [out: number, err: number];
   /** Resolves once more text can be taken. */
   readonly outDrained: (text: string) => Promise<void>;
   /** Everything on standard input. */

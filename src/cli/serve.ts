@@ -8,7 +8,7 @@ export function addServe(cli: Cli): void {
   configured(cli, "serve", "start the server", everything, async ({ config, origins, warnings }, given) => {
     // Not before they are needed: the other commands load neither the log nor the network's addon.
     const { createLog } = await import("../app/log.ts");
-    const { log, flushNow, close } = createLog(config.logLevel, { text: host.terminal });
+    const { log, flushNow, close } = createLog(config.logLevel, host.descriptors, { text: host.terminal });
     host.onCrash((error) => {
       log.fatal({ err: error }, "a bug ended pushbox");
       flushNow();

@@ -4,9 +4,9 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import t from "tap";
-import { cli } from "../support/cli.ts";
+import { cli, runHere } from "../support/cli.ts";
 import { Browser, PASSWORD, secretOf, startConsole, watch } from "../support/console.ts";
-import { free, messages, run, start } from "../support/process.ts";
+import { free, messages, start } from "../support/process.ts";
 
 const withConsole = ["serve", ...free, "--admin-enabled=true", "--admin-port", "0"];
 
@@ -111,7 +111,7 @@ t.test("console: its port in use, an address without https, and no data: what to
   await once(other, "listening");
   t.teardown(() => other.close());
   const { port } = other.address() as { port: number };
-  const { code, err } = await run(directory, ...withConsole, "--admin-port", `${port}`);
+  const { code, err } = await runHere(directory, ...withConsole, "--admin-port", `${port}`);
   t.equal(code, 1);
   t.equal(
     messages(err).at(-1),

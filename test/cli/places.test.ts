@@ -7,7 +7,7 @@ import { hasIpv6, placeProblems, withEveryFamily } from "../../src/cli/places.ts
 import { type Config, readConfig } from "../../src/config/index.ts";
 import { startTestApp } from "../support/app.ts";
 import { runHere } from "../support/cli.ts";
-import { messages, run, start } from "../support/process.ts";
+import { messages, start } from "../support/process.ts";
 
 function config(...flags: readonly [name: string, text: string][]): Config {
   const reading = readConfig({
@@ -35,7 +35,7 @@ t.test("D5: check refuses the hosts that serve refuses, with what to write", asy
     const ports = ["--client-port", "0", "--api-port", "0"];
     const [checked, served] = await Promise.all([
       runHere(directory, "check", "--client-host", host, ...ports),
-      run(directory, "serve", "--client-host", host, ...ports),
+      runHere(directory, "serve", "--client-host", host, ...ports),
     ]);
     t.match(checked, { code: 2, out: "", err: `client.host: ${expected}\n1 problem\n` });
     t.equal(served.code, 1);

@@ -1,36 +1,13 @@
 // The command `token`: what it prints logs a client in.
 import { jwtVerify } from "jose";
 import t from "tap";
-import { run } from "../../src/cli/index.ts";
 import { startTestApp } from "../support/app.ts";
+import { cli } from "../support/cli.ts";
 import { SocketClient } from "../support/clients.ts";
 import { fresh } from "../support/devices.ts";
 import { AUDIENCE, auth, ISSUER, SECRET } from "../support/tokens.ts";
 
-async function token(...args: string[]) {
-  const said = { out: "", err: "" };
-  const code = await run({
-    args: ["token", ...args],
-    program: [],
-    env: { PUSHBOX_CLIENT_AUTH_KEYS: `1:HS256:${SECRET}` },
-    terminal: false,
-    out: (text) => {
-      said.out += text;
-    },
-    err: (text) => {
-      said.err += text;
-    },
-    input: async () => "",
-    inputPieces: async function* () {},
-    outFile: async () => {},
-    outDrained: async () => {},
-    inputTo: async () => {},
-    keepSmall: () => {},
-    onSignal: () => {},
-    onCrash: () => {},
-  });
-  return { code, ...said };
-}
+const token = (...args: string[]) => cli(["token", ...args], { PUSHBOX_CLIENT_AUTH_KEYS: `1:HS256:${SECRET}` });
 
 t.test("integration 11: pushbox token makes a token that a client gets in with", async (t) => {
   const made = await token("--uid", "ann", "--allow", "room:*", "--allow", "news", "--join", "room:7", "--ttl", "2h");

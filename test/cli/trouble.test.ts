@@ -2,22 +2,27 @@ import { mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import t, { type Test } from "tap";
-import { free, messages, run, type Server, serve } from "../support/process.ts";
+import { startTestApp } from "../support/app.ts";
+import { runHere } from "../support/cli.ts";
+import { type Ended, free, messages, run, type Server, serve } from "../support/process.ts";
 
 /** A directory whose server has run and ended, and the file of its data. */
 async function used(t: Test): Promise<{ readonly directory: string; readonly file: string }> {
   const directory = t.testdir({});
-  const server = await serve(t, directory);
-  await keep(server, "before");
-  t.equal((await server.stop()).code, 0);
-  return { directory, file: join(directory, "pushbox-data/pushbox.db") };
+  const data = join(directory, "pushbox-data");
+  const server = await startTestApp(t, { data });
+  await server.ok("push", { topic: "kept", json: "before", timeToLive: 600_000 });
+  await server.stop();
+  return { directory, file: join(data, "pushbox.db") };
 }
 
 const keep = (server: Server, json: string) => server.call("push", { topic: "kept", json, timeToLive: "600000" });
 
 /** The last line of a server that does not start. */
-async function refusal(t: Test, directory: string, ...args: string[]): Promise<string> {
-  const { code, out, err } = await run(directory, "serve", ...free, ...args);
+const refusal = async (t: Test, directory: string, ...args: string[]): Promise<string> =>
+  lastLine(t, await runHere(directory, "serve", ...free, ...args));
+
+function lastLine(t: Test, { code, out, err }: Ended): string {
   t.equal(code, 1);
   t.notMatch(out, /"level":"(error|fatal)"/, "D7: what ends it is told on standard error");
   t.match(err, /^\{"level":"fatal".*\n$/);
@@ -29,8 +34,9 @@ t.test("a second start on the same data directory names the process that has it,
   const directory = t.testdir({});
   const first = await serve(t, directory);
   const text = `./pushbox-data is in use by another pushbox (process ${first.child.pid} on `;
-  t.match(await refusal(t, directory), /: stop that one, or give this one a data directory of its own$/);
-  t.ok((await refusal(t, directory)).includes(text.replace("./", "")));
+  const second = lastLine(t, await run(directory, "serve", ...free));
+  t.match(second, /: stop that one, or give this one a data directory of its own$/);
+  t.ok(second.includes(text.replace("./", "")));
   const port = (url: string) => new URL(url).port;
   const same = ["--client-port", port(first.clientUrl), "--api-port", port(first.apiUrl)];
   t.ok((await refusal(t, directory, ...same)).includes(text.replace("./", "")));
@@ -68,7 +74,7 @@ t.test("a damaged database is not started with, and not changed", async (t) => {
     t.ok(readFileSync(file).equals(bytes), `${name}: left as it is`);
   }
   writeFileSync(file, good);
-  t.equal((await (await serve(t, directory)).stop()).code, 0);
+  await startTestApp(t, { data: join(directory, "pushbox-data") });
 });
 
 t.test("a database that lost its end is damaged too", async (t) => {
@@ -99,6 +105,6 @@ t.test("the database of a newer pushbox is refused, with both formats, and left 
     await refusal(t, directory),
     `was written by a newer pushbox (its format is ${format + 7}, this one knows ${format}): start the newer one`,
   );
-  const backup = await run(directory, "restore", file, "--data", "restored");
+  const backup = await runHere(directory, "restore", file, "--data", "restored");
   t.match(backup, { code: 1, err: /^nothing was restored: .* was written by a newer pushbox/ });
 });
