@@ -48,10 +48,11 @@ export interface Surroundings {
 }
 
 export function start(cwd: string, args: readonly string[], { env, limit, input }: Surroundings = {}): Running {
-  const command = [process.execPath, ...nodeArguments, main, ...args];
-  const script = `${limit === undefined ? "" : `ulimit ${limit}; `}exec "$0" "$@"`;
+  const words = [process.execPath, ...nodeArguments, main, ...args];
   // With a pipe for its input bash would take itself for a remote login and read the user's settings.
-  const child = spawn("bash", ["--norc", "-c", script, ...command], {
+  if (limit !== undefined) words.unshift("bash", "--norc", "-c", `ulimit ${limit}; exec "$0" "$@"`);
+  const [program = "", ...rest] = words;
+  const child = spawn(program, rest, {
     cwd,
     // Without the console, unless a flag asks for it: its port is one and the same for all.
     env: { PATH: process.env["PATH"], PUSHBOX_ADMIN_ENABLED: "false", ...env },
