@@ -191,7 +191,7 @@ async function domains(config: Config): Promise<readonly Finding[]> {
   const names = [...domainsOf(config).keys()];
   if (names.length === 0) return [];
   const [{ storedCertificates }, { reached }] = await Promise.all([
-    import("../acme/keeper.ts"),
+    import("../acme/stored.ts"),
     import("./doctor/reach.ts"),
   ]);
   const stored = await storedCertificates(resolve(config.data), names, Date.now());

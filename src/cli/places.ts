@@ -2,7 +2,7 @@
 import { statSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { resolve } from "node:path";
-import { storedCertificates } from "../acme/keeper.ts";
+import { storedCertificates } from "../acme/stored.ts";
 import { type Config, domainsOf, type PlaceSection, places } from "../config/index.ts";
 import { freePort } from "../http/uws/listeners.ts";
 
