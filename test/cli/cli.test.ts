@@ -1,17 +1,17 @@
-// The command line, as the real process: what it prints, and its exit codes.
+// The command line: what it prints, and its exit codes; of real processes where signals, limits or a server at work are the point.
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { Agent, get } from "node:http";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import t from "tap";
 import { version } from "../../src/app/version.ts";
 import { hiddenWord } from "../../src/cli/systemd.ts";
-import { runHere } from "../support/cli.ts";
-import { free, main, messages, run, start } from "../support/process.ts";
+import { endedHere, runHere } from "../support/cli.ts";
+import { free, kill, main, messages, run, start } from "../support/process.ts";
 
 t.test("without a command: help with examples and exit codes, 0", async (t) => {
-  const { code, out, err } = await run(t.testdir({}));
+  const { code, out, err } = await runHere(t.testdir({}));
   t.equal(code, 0);
   t.equal(err, "");
   for (const part of [
@@ -59,7 +59,7 @@ t.test("D7: help and version are commands too; a part of a flag's name is enough
   });
   t.match(await runHere(directory, "help", "job", "stop"), { code: 2, err: /unknown command 'stop'/ });
   t.match(await runHere(directory, "help", "serve", "x"), { code: 0, out: /^Usage: pushbox serve/ });
-  t.match(await run(directory, "serve", "--port", "80"), {
+  t.match(await runHere(directory, "serve", "--port", "80"), {
     code: 2,
     err: /^--port: unknown flag; did you mean --client-port or --api-port or --admin-port/,
   });
@@ -73,11 +73,11 @@ t.test("an unknown command: the one that was meant, 2", async (t) => {
 
 t.test("wrong flags, variables and file: all at once, 2, and nothing is started", async (t) => {
   const directory = t.testdir({ "p.toml": "[client]\nprot = 1" });
-  const { code, out, err } = await start(
+  const { code, out, err } = await endedHere(
     directory,
     ["serve", "--config", "p.toml", "--api-prot", "5", "--foo=x", "word", "--storage-keep", "none"],
     { env: { PUSHBOX_DTA: "x" } },
-  ).ended;
+  );
   t.equal(code, 2);
   t.equal(out, "");
   t.same(err.split("\n"), [
@@ -100,7 +100,7 @@ t.test("check: 0 when all is right, 2 otherwise; it starts nothing", async (t) =
     code: 2,
     err: /--api-host: .*--insecure-api\n1 problem\n$/,
   });
-  t.match(await start(directory, ["check"], { env: { PUSHBOX_CONFIG: "none.toml" } }).ended, {
+  t.match(await endedHere(directory, ["check"], { env: { PUSHBOX_CONFIG: "none.toml" } }), {
     code: 2,
     err: /none\.toml: there is no such file/,
   });
@@ -156,15 +156,15 @@ t.test(
     for (const line of ["User=pushbox", "StateDirectory=pushbox", "ProtectSystem=strict", "LimitNOFILE=1000000"])
       t.ok(out.includes(`\n${line}\n`), line);
     t.notMatch(out, /^MemoryDenyWriteExecute/m, "V8 could not start");
-    const elsewhere = await run(directory, "init", "--systemd", "our 5%.toml");
+    const elsewhere = await runHere(directory, "init", "--systemd", "our 5%.toml");
     t.equal(start(elsewhere.out), `${program} serve --config "${join(directory, "our 5%%.toml")}"`);
   },
 );
 
 t.test("config prints what holds, without a secret", async (t) => {
-  const { code, out } = await start(t.testdir({}), ["config", "--client-port", "5"], {
+  const { code, out } = await endedHere(t.testdir({}), ["config", "--client-port", "5"], {
     env: { PUSHBOX_API_KEYS: "a:k3y.0f-7h3_b4ck3nd" },
-  }).ended;
+  });
   t.equal(code, 0);
   t.match(out, /^port = 5 +# --client-port$/m);
   t.notMatch(out, "k3y.0f-7h3_b4ck3nd");
@@ -227,7 +227,7 @@ t.test(
 
     const ports = ["serve", "--client-host", "127.0.0.1", "--client-port", new URL(client).port];
     ports.push("--api-port", new URL(api).port);
-    t.equal((await run(t.testdir({}), ...ports)).code, 1);
+    t.equal((await runHere(t.testdir({}), ...ports)).code, 1);
 
     server.child.kill("SIGTERM");
     t.match(await server.ended, { code: 0, err: "" });
@@ -249,22 +249,33 @@ t.test("healthcheck: 1 when nobody answers", async (t) => {
   });
 });
 
-t.test("SIGINT ends it too", async (t) => {
-  const server = start(t.testdir({}), ["serve", ...free]);
-  await server.printed(/try: curl/);
-  server.child.kill("SIGINT");
-  t.equal((await server.ended).code, 0);
-});
+/** A server with much to say, for the cases up to the one that ends it. */
+function startChatty() {
+  const directory = t.testdir({ "p.toml": "", d: {} });
+  chmodSync(join(directory, "p.toml"), 0o600);
+  chmodSync(join(directory, "d"), 0o755);
+  const flags = ["--config", "p.toml", "--data", "d", "--api-host", "0.0.0.0", "--insecure-api"];
+  flags.push("--client-max-connections", "400");
+  const server = start(directory, ["serve", ...free, ...flags], { limit: "-n 500" });
+  t.teardown(() => kill(server.child));
+  return { ...server, directory };
+}
+
+let chatty: ReturnType<typeof startChatty> | undefined;
+/** The one and only, whichever case comes first. */
+function theChatty() {
+  chatty ??= startChatty();
+  return chatty;
+}
 
 t.test("SIGHUP reads the configuration again and tells what changed and what needs a restart", async (t) => {
-  const directory = t.testdir({ "p.toml": "" });
-  chmodSync(join(directory, "p.toml"), 0o600);
-  const server = start(directory, ["serve", ...free, "--config", "p.toml"]);
+  const server = theChatty();
+  const file = join(server.directory, "p.toml");
   await server.printed(/try: curl/);
-  writeFileSync(join(directory, "p.toml"), 'log_level = "loud"');
+  writeFileSync(file, 'log_level = "loud"');
   server.child.kill("SIGHUP");
   await server.printed(/nothing was changed, because of the problems above/);
-  writeFileSync(join(directory, "p.toml"), 'log_level = "debug"\n[storage]\nkeep = 11');
+  writeFileSync(file, 'log_level = "debug"\n[storage]\nkeep = 11');
   server.child.kill("SIGHUP");
   const log = messages(await server.printed(/needs a restart/));
   t.ok(
@@ -273,15 +284,10 @@ t.test("SIGHUP reads the configuration again and tells what changed and what nee
     ),
   );
   t.same(log.slice(-2), ["SIGHUP: changed: log_level", "SIGHUP: storage.keep has changed and needs a restart"]);
-  server.child.kill("SIGTERM");
-  t.equal((await server.ended).code, 0);
 });
 
 t.test("an API without keys on an open address is said loudly at every start", async (t) => {
-  const server = start(t.testdir({}), ["serve", ...free, "--api-host", "0.0.0.0", "--insecure-api"]);
-  t.match(await server.printed(/try: curl/), /"level":"warn".*INSECURE: the API on 0\.0\.0\.0 needs no key/);
-  server.child.kill("SIGTERM");
-  await server.ended;
+  t.match(await theChatty().printed(/try: curl/), /"level":"warn".*INSECURE: the API on 0\.0\.0\.0 needs no key/);
 });
 
 t.test("a port in use: which, and what to do, 1", async (t) => {
@@ -289,7 +295,7 @@ t.test("a port in use: which, and what to do, 1", async (t) => {
   await once(other, "listening");
   t.teardown(() => other.close());
   const { port } = other.address() as { port: number };
-  const { code, err } = await run(
+  const { code, err } = await runHere(
     t.testdir({}),
     "serve",
     "--client-host",
@@ -308,13 +314,13 @@ t.test("a port in use: which, and what to do, 1", async (t) => {
 
 t.test("a data directory that cannot be: why, and what to do, 1", async (t) => {
   const directory = t.testdir({ file: "" });
-  const first = await run(directory, "serve", ...free, "--data", "file");
+  const first = await runHere(directory, "serve", ...free, "--data", "file");
   t.equal(first.code, 1);
   t.equal(
     messages(first.err).at(-1),
     `the data directory ${directory}/file is a file: change its owner, or name another with --data`,
   );
-  const second = await run(directory, "serve", ...free, "--data", "/proc/none/data");
+  const second = await runHere(directory, "serve", ...free, "--data", "/proc/none/data");
   t.equal(second.code, 1);
   t.match(
     messages(second.err).at(-1),
@@ -323,23 +329,21 @@ t.test("a data directory that cannot be: why, and what to do, 1", async (t) => {
 });
 
 t.test("a data directory open to others is a warning", async (t) => {
-  const directory = t.testdir({});
-  mkdirSync(join(directory, "d"), { mode: 0o755 });
-  chmodSync(join(directory, "d"), 0o755);
-  const server = start(directory, ["serve", ...free, "--data", "d"]);
-  t.match(await server.printed(/try: curl/), `is open to other users of this machine: chmod 700 ${directory}/d`);
-  server.child.kill("SIGTERM");
-  await server.ended;
+  const text = `is open to other users of this machine: chmod 700 ${theChatty().directory}/d`;
+  t.match(await theChatty().printed(/try: curl/), text);
 });
 
 t.test("fewer open files than connections: fewer connections, and it is said", async (t) => {
-  const directory = t.testdir({});
-  const server = start(directory, ["serve", ...free, "--client-max-connections", "400"], { limit: "-n 500" });
   t.match(
-    await server.printed(/try: curl/),
+    await theChatty().printed(/try: curl/),
     "client.max_connections is 400, but this process may open 500 files, so at most 372 connections are taken; for more, raise the limit with ulimit -n",
   );
-  await server.stop();
+});
+
+t.test("SIGINT ends it too", async (t) => {
+  await theChatty().printed(/try: curl/);
+  theChatty().child.kill("SIGINT");
+  t.equal((await theChatty().ended).code, 0);
 });
 
 t.test("too few open files to serve anybody: said, and not started, 1", async (t) => {
@@ -376,7 +380,7 @@ t.test("no secret is printed, whatever is wrong with it and wherever it stands",
     runHere(directory, "check", "--api-key", `a:${secret}`),
     runHere(directory, "check", "--api-keys", secret),
     runHere(directory, "check", "--client-tls-cert", "cert.pem", "--client-tls-key", pem),
-    start(directory, ["check"], { env: { PUSHBOX_API_KEYS: `a;${secret}` } }).ended,
+    endedHere(directory, ["check"], { env: { PUSHBOX_API_KEYS: `a;${secret}` } }),
   ];
   for (const { code, out, err } of await Promise.all(runs)) {
     t.equal(code, 2, err);
