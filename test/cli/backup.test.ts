@@ -1,8 +1,10 @@
-// A backup of a server at work, put back somewhere else, and a server on it: all by real processes.
+// A backup of a server at work, put back somewhere else, and a server on it.
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import { startTestApp } from "../support/app.ts";
+import { runHere } from "../support/cli.ts";
 import { RawClient } from "../support/clients.ts";
 import { main, nodeArguments, run, type Server, serve } from "../support/process.ts";
 
@@ -31,17 +33,17 @@ t.test(
     await load;
     t.equal(statSync(join(directory, "copy.db")).mode & 0o777, 0o600);
     t.ok(bound > before, "calls were answered meanwhile");
-    t.same(await run(directory, "backup", "copy.db"), {
+    t.same(await runHere(directory, "backup", "copy.db"), {
       code: 1,
       out: "",
       err: "no backup was made: copy.db exists: give the backup a name that is free\n",
     });
 
-    t.match(await run(directory, "restore", "copy.db"), {
+    t.match(await runHere(directory, "restore", "copy.db"), {
       code: 1,
       err: /^nothing was restored: \.\/pushbox-data is in use by another pushbox \(process \d+ on .*\): stop that one/,
     });
-    t.same(await run(directory, "restore", "copy.db", "--data", "elsewhere"), {
+    t.same(await runHere(directory, "restore", "copy.db", "--data", "elsewhere"), {
       code: 0,
       out: "elsewhere now holds copy.db\n",
       err: "",
@@ -62,40 +64,41 @@ t.test(
 
 t.test("restore over data needs --force, and keeps what was there beside it", async (t) => {
   const directory = t.testdir({});
-  const server = await serve(t, directory);
-  await server.call("uid/bind", { pushId: "backup-device-1", uid: "first" });
-  t.equal((await run(directory, "backup", "copy.db")).code, 0);
-  await server.call("uid/bind", { pushId: "backup-device-1", uid: "second" });
-  t.equal((await server.stop()).code, 0);
-  t.same(await run(directory, "restore", "copy.db"), {
+  const data = join(directory, "pushbox-data");
+  const server = await startTestApp(t, { data });
+  await server.ok("uid/bind", { pushId: "backup-device-1", uid: "first" });
+  t.equal((await runHere(directory, "backup", "copy.db")).code, 0);
+  await server.ok("uid/bind", { pushId: "backup-device-1", uid: "second" });
+  await server.stop();
+  t.same(await runHere(directory, "restore", "copy.db"), {
     code: 1,
     out: "",
     err: "nothing was restored: ./pushbox-data has data already: restore into an empty directory, or use --force\n",
   });
-  t.equal((await run(directory, "restore", "copy.db", "--force")).code, 0);
+  t.equal((await runHere(directory, "restore", "copy.db", "--force")).code, 0);
   t.ok(existsSync(join(directory, "pushbox-data/pushbox.db.replaced")));
-  const next = await serve(t, directory);
-  t.match((await next.call("device/get", { pushId: "backup-device-1" })).text, '"uid":"first"');
-  t.equal((await next.stop()).code, 0);
+  const next = await startTestApp(t, { data });
+  t.match(await next.ok("device/get", { pushId: "backup-device-1" }), { uid: "first" });
+  await next.stop();
   // A stopped server's data can be copied just as well.
-  t.equal((await run(directory, "backup", "stopped.db")).code, 0);
+  t.equal((await runHere(directory, "backup", "stopped.db")).code, 0);
 });
 
 t.test("a backup that is none, and data that is not there", async (t) => {
   const directory = t.testdir({ "text.db": "no database ".repeat(500) });
-  t.match(await run(directory, "restore", "text.db"), {
+  t.match(await runHere(directory, "restore", "text.db"), {
     code: 1,
     err: /^nothing was restored: text\.db is damaged or not a pushbox database: name another copy$/m,
   });
   t.notOk(existsSync(join(directory, "pushbox-data/pushbox.db")));
-  t.match(await run(directory, "restore", "none.db"), { code: 1, err: /^nothing was restored: .*none\.db/ });
-  t.match(await run(directory, "backup", "copy.db"), {
+  t.match(await runHere(directory, "restore", "none.db"), { code: 1, err: /^nothing was restored: .*none\.db/ });
+  t.match(await runHere(directory, "backup", "copy.db"), {
     code: 1,
     err: /^no backup was made: there is no .*pushbox-data\/pushbox\.db: name the data directory with --data\n$/,
   });
   writeFileSync(join(directory, "p.toml"), 'data = "from-the-file"');
   chmodSync(join(directory, "p.toml"), 0o600);
-  t.match(await run(directory, "backup", "copy.db", "--config", "p.toml"), {
+  t.match(await runHere(directory, "backup", "copy.db", "--config", "p.toml"), {
     code: 1,
     err: /from-the-file\/pushbox\.db/,
   });
@@ -103,11 +106,11 @@ t.test("a backup that is none, and data that is not there", async (t) => {
 
 t.test("D7: backup - writes to standard output, restore - reads from standard input", async (t) => {
   const directory = t.testdir({});
-  const server = await serve(t, directory);
-  await server.call("uid/bind", { pushId: "backup-device-1", uid: "somebody" });
+  const server = await startTestApp(t, { data: join(directory, "pushbox-data") });
+  await server.ok("uid/bind", { pushId: "backup-device-1", uid: "somebody" });
   await server.stop();
   const pipe = `"$0" "$@" backup - | "$0" "$@" restore - --data other`;
-  const done = spawnSync("bash", ["-c", pipe, process.execPath, ...nodeArguments, main], {
+  const done = spawnSync("bash", ["--norc", "-c", pipe, process.execPath, ...nodeArguments, main], {
     cwd: directory,
     env: { PATH: process.env["PATH"] },
     encoding: "utf8",
@@ -122,7 +125,6 @@ t.test("D7: backup - writes to standard output, restore - reads from standard in
     readdirSync(join(directory, "pushbox-data")).filter((name) => name.startsWith("backup")),
     [],
   );
-  const restored = await serve(t, directory, ["--data", "other"]);
-  t.match(JSON.parse((await restored.call("device/get", { pushId: "backup-device-1" })).text), { uid: "somebody" });
-  await restored.stop();
+  const restored = await startTestApp(t, { data: join(directory, "other") });
+  t.match(await restored.ok("device/get", { pushId: "backup-device-1" }), { uid: "somebody" });
 });

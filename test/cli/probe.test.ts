@@ -1,13 +1,15 @@
-// pushbox probe and pushbox listen, as real processes against a real server.
+// pushbox probe and pushbox listen against a real server; listen as a real process where a signal ends it.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import { startTestApp } from "../support/app.ts";
 import { runHere } from "../support/cli.ts";
-import { kill, serve, start } from "../support/process.ts";
+import { kill, start } from "../support/process.ts";
+import { auth } from "../support/tokens.ts";
 
 t.test("probe connects like a client, pushes to itself and tells how long that took", async (t) => {
   const cwd = t.testdir();
-  const { clientUrl, apiUrl } = await serve(t, cwd);
+  const { clientUrl, apiUrl } = await startTestApp(t, { data: join(cwd, "data") });
   for (const transport of [[], ["--transport", "polling"]]) {
     const done = await runHere(cwd, "probe", "--url", clientUrl, "--api", apiUrl, ...transport);
     t.match(done, { code: 0, out: /^connected in [\d.]+ ms, pushed to itself in [\d.]+ ms\n$/, err: "" });
@@ -19,7 +21,10 @@ t.test("probe connects like a client, pushes to itself and tells how long that t
 
 t.test("probe tells a monitor which step failed, and why", async (t) => {
   const cwd = t.testdir();
-  const { clientUrl, apiUrl } = await serve(t, cwd, ["--api-keys", "monitor:0f4a9c1d2e3b5a697887"]);
+  const { clientUrl, apiUrl } = await startTestApp(t, {
+    data: join(cwd, "data"),
+    api: { keys: [{ name: "monitor", key: "0f4a9c1d2e3b5a697887" }] },
+  });
   const noServer = await runHere(cwd, "probe", "--url", "http://127.0.0.1:65530", "--api", apiUrl, "--timeout", "0.5");
   t.match(noServer, { code: 1, err: "it could not connect: nothing within 0.5 s\n", out: "" });
   const noKey = await runHere(cwd, "probe", "--url", clientUrl, "--api", apiUrl, "--json");
@@ -32,16 +37,14 @@ t.test("probe tells a monitor which step failed, and why", async (t) => {
     code: 2,
     err: /--url clients: write .*\n--timeout soon: .*\n2 problems; see pushbox probe --help\n$/,
   });
-  const secret = Buffer.from(Array.from({ length: 32 }, (_, i) => (37 * i + 11) % 251)).toString("hex");
-  const toml = `[client.auth]\nrequired = true\nkeys = [{ id = "a", alg = "HS256", secret = "${secret}" }]\n`;
-  const strict = await serve(t, t.testdir({ "auth.toml": toml }), ["--config", "auth.toml"]);
+  const strict = await startTestApp(t, { data: join(cwd, "strict"), client: { auth: auth({ required: true }) } });
   const refused = await runHere(cwd, "probe", "--url", strict.clientUrl, "--api", strict.apiUrl);
   t.match(refused, { code: 1, err: /^it could not connect: refused: token_missing/ });
 });
 
 t.test("listen prints what comes on its topics, one line each, until it is told to stop", async (t) => {
   const cwd = t.testdir();
-  const server = await serve(t, cwd);
+  const server = await startTestApp(t, { data: join(cwd, "data") });
   const listening = start(cwd, ["listen", "--url", server.clientUrl, "--topic", "news", "--push-id", "listener-0001"]);
   t.teardown(() => kill(listening.child));
   let err = "";
@@ -49,9 +52,9 @@ t.test("listen prints what comes on its topics, one line each, until it is told 
     err += text;
   });
   while (!err.includes("connected as listener-0001\n")) await new Promise((resolve) => setTimeout(resolve, 10));
-  await server.call("push", { topic: "news", json: '{"a":1}', timeToLive: "1h" });
+  await server.ok("push", { topic: "news", json: '{"a":1}', timeToLive: "1h" });
   await listening.printed(/^news {2}\{"a":1\}\n$/);
-  await server.call("push", { pushId: "listener-0001", json: '"no control \\u001b characters"' });
+  await server.ok("push", { pushId: "listener-0001", json: '"no control \\u001b characters"' });
   await listening.printed(/no control .* characters/);
   const { code, out } = await listening.stop();
   t.equal(code, 0);
@@ -60,7 +63,7 @@ t.test("listen prints what comes on its topics, one line each, until it is told 
 
 t.test("listen goes on where it was, with --state-file, and prints JSON", async (t) => {
   const cwd = t.testdir();
-  const server = await serve(t, cwd);
+  const server = await startTestApp(t, { data: join(cwd, "data") });
   const flags = [
     "listen",
     "--url",
@@ -72,12 +75,12 @@ t.test("listen goes on where it was, with --state-file, and prints JSON", async 
     "state.json",
     "--json",
   ];
-  await server.call("push", { topic: "orders", json: "1", timeToLive: "1h" });
+  await server.ok("push", { topic: "orders", json: "1", timeToLive: "1h" });
   const first = await runHere(cwd, ...flags, "--count", "1");
   t.match(first, { code: 0, err: /^connected as \w{16}\n$/ });
   t.match(JSON.parse(first.out), { topic: "orders", id: String, data: 1 });
   t.ok(existsSync(join(cwd, "state.json")));
-  for (const json of ["2", "3", "4", "5"]) await server.call("push", { topic: "orders", json, timeToLive: "1h" });
+  for (const json of ["2", "3", "4", "5"]) await server.ok("push", { topic: "orders", json, timeToLive: "1h" });
   const shown = async (count: string): Promise<unknown[]> => {
     const { out } = await runHere(cwd, ...flags, "--count", count);
     return out

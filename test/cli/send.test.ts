@@ -1,4 +1,4 @@
-// pushbox send, as the real process, against a real server of HTTP that answers what the test says.
+// pushbox send against a real server of HTTP that answers what the test says.
 import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -7,9 +7,10 @@ import t, { type Test } from "tap";
 import type { Actions } from "../../src/api/actions.ts";
 import type { Job } from "../../src/core/outbox.ts";
 import { start as startApi } from "../api/harness.ts";
-import { runHere } from "../support/cli.ts";
+import { startTestApp } from "../support/app.ts";
+import { endedHere, runHere } from "../support/cli.ts";
 import { freePort } from "../support/ports.ts";
-import { serve, start } from "../support/process.ts";
+import { start } from "../support/process.ts";
 
 interface Seen {
   readonly path: string;
@@ -137,16 +138,23 @@ t.test("C2: what the server warns of is told on standard error", async (t) => {
 t.test("- is standard input, less the line break that ends it", async (t) => {
   const { url, seen } = await api(t, accepted);
   const directory = t.testdir({});
-  for (const [input, args, body] of [
-    ['{"n": 12345678901234567890}\n', ["--topic", "t", "-"], { topic: "t", json: '{"n": 12345678901234567890}' }],
-    ["two\nlines\r\n", ["--topic", "t", "-"], { topic: "t", json: "two\nlines" }],
+  const there: typeof endedHere = (...given) => start(...given).ended;
+  for (const [ended, input, args, body] of [
     [
+      there,
+      '{"n": 12345678901234567890}\n',
+      ["--topic", "t", "-"],
+      { topic: "t", json: '{"n": 12345678901234567890}' },
+    ],
+    [endedHere, "two\nlines\r\n", ["--topic", "t", "-"], { topic: "t", json: "two\nlines" }],
+    [
+      endedHere,
       '{"android":{"title":"T","channel":"c"}}\n',
       ["--all", "--notification", "-", "--id", "7"],
       { pushAll: true, notification: { android: { title: "T", channel: "c" }, id: "7" } },
     ],
   ] as const) {
-    t.match(await start(directory, ["send", "--url", url, ...args], { input }).ended, { code: 0, err: "" });
+    t.match(await ended(directory, ["send", "--url", url, ...args], { input }), { code: 0, err: "" });
     t.strictSame(seen.at(-1)!.body, body);
   }
 });
@@ -155,7 +163,7 @@ t.test("the key comes from a file or the environment, and the file wins", async 
   const { url, seen } = await api(t, success);
   const directory = t.testdir({ key: "from-the-file\n", empty: "\n", lines: "two\nlines" });
   const send = (args: readonly string[], env = {}) =>
-    start(directory, ["send", "--url", url, "--topic", "a", "x", ...args], { env }).ended;
+    endedHere(directory, ["send", "--url", url, "--topic", "a", "x", ...args], { env });
   t.match(await send([], { PUSHBOX_API_KEY: "from-the-environment" }), { code: 0 });
   t.match(await send(["--key-file", "key"], { PUSHBOX_API_KEY: "from-the-environment" }), { code: 0 });
   t.same(
@@ -469,7 +477,8 @@ t.test("the API's own answers are understood: accepted, under way, finished", as
 
 t.test("a real server takes a push, asks for its key and says what is wrong", async (t) => {
   const directory = t.testdir({ key: "k3y.0f-7h3_b4ck3nd\n" });
-  const server = await serve(t, directory, ["--api-keys", "backend:k3y.0f-7h3_b4ck3nd"]);
+  const keys = [{ name: "backend", key: "k3y.0f-7h3_b4ck3nd" }];
+  const server = await startTestApp(t, { data: join(directory, "data"), api: { keys } });
   const send = (...args: readonly string[]) => runHere(directory, "send", "--url", server.apiUrl, ...args);
   const sent = /^sent: \w{12}, 0 connections now\n$/;
   t.match(await send("--topic", "news", "hello", "--key-file", "key"), { code: 0, out: sent, err: "" });
@@ -477,11 +486,10 @@ t.test("a real server takes a push, asks for its key and says what is wrong", as
   const args = ["send", "--url", server.apiUrl, "--topic", "news", "hello"];
   t.match(await start(directory, args, { env }).ended, { code: 0, out: sent }, "D2: a variable names the file");
   const wrong = { PUSHBOX_API_KEY_FILE: join(directory, "none") };
-  t.match(await start(directory, args, { env: wrong }).ended, { code: 2, err: /^PUSHBOX_API_KEY_FILE: ENOENT/ });
+  t.match(await endedHere(directory, args, { env: wrong }), { code: 2, err: /^PUSHBOX_API_KEY_FILE: ENOENT/ });
   t.match(await send("--topic", "news", "hello"), { code: 1, err: /^refused: apiAuth check fail: give the key/ });
   t.match(await send("--all", "--title", "T", "--send-at", "tomorrow", "--key-file", join(directory, "key")), {
     code: 1,
     err: /^refused: sendAt must be milliseconds since 1970/,
   });
-  t.equal((await server.stop()).code, 0);
 });

@@ -8,28 +8,38 @@ import { version } from "../../src/app/version.ts";
 import { rows } from "../../src/config/settings.ts";
 import { FORMAT } from "../../src/engine/format.ts";
 import { VERSION } from "../../src/engine/postgres/schema.ts";
+import { startTestApp } from "../support/app.ts";
+import { runHere } from "../support/cli.ts";
 import { main, nodeArguments, run, serve } from "../support/process.ts";
 
 const settings = rows.map(({ name }) => name);
 const platform = `${process.platform}-${process.arch}`;
 
-/** An executable that says this of itself, and is this pushbox otherwise. */
-const executable = (said: object | undefined): string => `#!/bin/sh
+const itself = `exec "${process.execPath}" ${nodeArguments.join(" ")} "${main}" "$@"`;
+const right = "echo the configuration is right";
+
+/** An executable that says this of itself, and does that when it is to check the configuration. */
+const executable = (said: object | undefined, check: string): string => `#!/bin/sh
 case "$1 $2" in
   "version --json") ${said === undefined ? "exit 2" : `echo '${JSON.stringify(said)}'`};;
   "--version ") echo 0.1.0;;
-  *) exec "${process.execPath}" ${nodeArguments.join(" ")} "${main}" "$@";;
+  "check "*) ${check};;
+  *) exit 2;;
 esac
 `;
 
-function download(t: Test, said: object | undefined): string {
-  const directory = t.testdir({ new: { pushbox: executable(said) }, "pushbox.toml": 'log_level = "warn"\n' });
+function download(t: Test, said: object | undefined, check = right): string {
+  const directory = t.testdir({
+    new: { pushbox: executable(said, check) },
+    "pushbox.toml": 'log_level = "warn"\n',
+  });
   chmodSync(join(directory, "new/pushbox"), 0o755);
   return directory;
 }
 
 t.test("a newer release that fits: version, format and settings are told, and nothing is changed", async (t) => {
-  const directory = download(t, { version: "9.0.0", format: FORMAT + 2, settings: [...settings, "api.brand_new"] });
+  const said = { version: "9.0.0", format: FORMAT + 2, settings: [...settings, "api.brand_new"] };
+  const directory = download(t, said, itself);
   const server = await serve(t, directory, ["--config", "pushbox.toml", "--log-level", "info"]);
   await server.call("uid/bind", { pushId: "upgrade-device", uid: "ann" });
   const before = readdirSync(directory, { recursive: true }).sort();
@@ -60,10 +70,9 @@ t.test(
       format: FORMAT - 1,
       settings: settings.filter((name) => name !== "log_level" && name !== "api.port"),
     });
-    const server = await serve(t, directory);
-    await server.stop();
+    await (await startTestApp(t, { data: join(directory, "pushbox-data") })).stop();
     writeFileSync(join(directory, "pushbox-data/pushbox.db.v1"), "");
-    const done = await run(directory, "upgrade", "--check", "new", "--config", "pushbox.toml");
+    const done = await runHere(directory, "upgrade", "--check", "new", "--config", "pushbox.toml");
     t.equal(done.code, 1);
     t.match(
       done.err,
@@ -77,12 +86,9 @@ t.test(
 
     writeFileSync(
       join(directory, "new/pushbox"),
-      executable({ version: "9.0.0", format: FORMAT, settings }).replace(
-        "*)",
-        "check*) echo 'pushbox.toml:1: no' >&2; exit 2;; *)",
-      ),
+      executable({ version: "9.0.0", format: FORMAT, settings }, "echo 'pushbox.toml:1: no' >&2; exit 2"),
     );
-    t.match(await run(directory, "upgrade", "--check", "new", "--config", "pushbox.toml"), {
+    t.match(await runHere(directory, "upgrade", "--check", "new", "--config", "pushbox.toml"), {
       code: 1,
       out: /data {6}format \d+ in .*: stays as it is\n/,
       err: /^its check says: pushbox\.toml:1: no\n/,
@@ -110,7 +116,7 @@ t.test("an archive or a package that SHA256SUMS names has to be the same before 
   writeFileSync(join(downloads, "pushbox_9.0.0_amd64.deb"), deb);
   writeFileSync(join(downloads, "SHA256SUMS"), `${sum(archive)}  ${name}\n${sum(deb)}  pushbox_9.0.0_amd64.deb\n`);
   for (const path of ["downloads", `downloads/${name}`, "downloads/pushbox_9.0.0_amd64.deb"]) {
-    const done = await run(directory, "upgrade", "--check", path);
+    const done = await runHere(directory, "upgrade", "--check", path);
     t.equal(done.code, 0, `${path}: ${done.err}`);
     t.match(done.out, "checksum  right\n");
     t.match(done.out, "release   pushbox 9.0.0, ");
@@ -120,7 +126,7 @@ t.test("an archive or a package that SHA256SUMS names has to be the same before 
     tar([{ name: "pushbox", mode: 0o755, bytes: Buffer.from(`#!/bin/sh\ntouch '${marker}'\n`) }], 0),
   );
   writeFileSync(join(downloads, name), other);
-  t.match(await run(directory, "upgrade", "--check", "downloads"), {
+  t.match(await runHere(directory, "upgrade", "--check", "downloads"), {
     code: 1,
     err: /is not what .*SHA256SUMS names: download it again\. Nothing of it was run\n$/,
   });
@@ -129,7 +135,7 @@ t.test("an archive or a package that SHA256SUMS names has to be the same before 
 
 t.test("an older release that cannot say more than its version, and what is no release", async (t) => {
   const directory = download(t, undefined);
-  const done = await run(directory, "upgrade", "--check", "new/pushbox");
+  const done = await runHere(directory, "upgrade", "--check", "new/pushbox");
   t.equal(done.code, 0, done.err);
   t.match(done.out, "release   pushbox 0.1.0, new/pushbox\n");
   t.match(done.out, "settings  this release does not list its settings\n");
@@ -140,11 +146,11 @@ t.test("an older release that cannot say more than its version, and what is no r
     ["empty", /^not compared: empty holds neither pushbox nor pushbox-VERSION-/],
     ["nowhere", /^not compared: there is no nowhere\n$/],
   ] as const)
-    t.match(await run(directory, "upgrade", "--check", path), { code: 1, err: why });
-  t.match(await run(directory, "upgrade", "new"), { code: 2, err: "compare with --check" });
-  t.match(await run(directory, "upgrade", "--check"), { code: 2, err: "release is missing" });
+    t.match(await runHere(directory, "upgrade", "--check", path), { code: 1, err: why });
+  t.match(await runHere(directory, "upgrade", "new"), { code: 2, err: "compare with --check" });
+  t.match(await runHere(directory, "upgrade", "--check"), { code: 2, err: "release is missing" });
   t.equal(
-    (await run(directory, "version", "--json")).out,
+    (await runHere(directory, "version", "--json")).out,
     `${JSON.stringify({ version, format: FORMAT, postgres: VERSION, settings })}\n`,
   );
 });
