@@ -5,8 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import t, { type Test } from "tap";
+import { startTestApp } from "../support/app.ts";
+import { runHere } from "../support/cli.ts";
 import { RawClient } from "../support/clients.ts";
-import { free, messages, type Server, serve, start } from "../support/process.ts";
+import { eventually } from "../support/devices.ts";
+import { free, kill, messages, type Server, serve, start } from "../support/process.ts";
 import { startReceiver } from "../support/receiver.ts";
 
 const keep = (server: Server, json: string) => server.call("push", { topic: "kept", json, timeToLive: "600000" });
@@ -20,6 +23,13 @@ function smallDisk(t: Test): string | undefined {
   t.teardown(() => spawnSync("umount", ["--lazy", disk], { stdio: "ignore" }));
   return disk;
 }
+
+/** It looks once a second whether there is room. */
+const keptAgain = (server: Server) =>
+  eventually(
+    () => keep(server, "again"),
+    ({ status }) => status === 200,
+  );
 
 /** Keeps messages until one is refused. */
 async function untilFull(server: Server): Promise<{ readonly status: number; readonly text: string }> {
@@ -53,8 +63,7 @@ t.test(
     const { code, err } = await server.stop();
     t.equal(code, 0);
     t.equal(err, "");
-    const next = await serve(t, directory);
-    t.equal((await next.stop()).code, 0, "no repair is needed");
+    await (await startTestApp(t, { data: join(directory, "pushbox-data") })).stop(); // no repair is needed
   },
 );
 
@@ -79,12 +88,20 @@ t.test(
     for (const end of ["SIGTERM", "SIGKILL"] as const) {
       const disk = smallDisk(t);
       if (disk === undefined) return t.pass("left out: this user may not mount a file system");
-      const before = await serve(t, disk);
-      t.equal((await keep(before, "before")).status, 200);
-      await before.call("uid/bind", { pushId: "device-of-the-full-disk", uid: "ann" });
-      before.child.kill(end);
-      await before.ended;
-      if (end === "SIGTERM") longAgo(join(disk, "pushbox-data/pushbox.db"));
+      const data = join(disk, "pushbox-data");
+      const bound = { pushId: "device-of-the-full-disk", uid: "ann" };
+      if (end === "SIGTERM") {
+        const before = await startTestApp(t, { data });
+        await before.ok("push", { topic: "kept", json: "before", timeToLive: 600_000 });
+        await before.ok("uid/bind", bound);
+        await before.stop();
+        longAgo(join(data, "pushbox.db"));
+      } else {
+        const before = await serve(t, disk);
+        t.equal((await keep(before, "before")).status, 200);
+        await before.call("uid/bind", bound);
+        await kill(before.child);
+      }
       fill(disk);
       const server = await serve(t, disk);
       t.match(
@@ -108,7 +125,7 @@ t.test(
       t.equal(said.length, 1, `one line a minute: ${said.join("\n")}`);
       t.notMatch(said[0], /"stack"/);
       rmSync(join(disk, "ballast"));
-      while ((await keep(server, "again")).status !== 200); // it looks once a second
+      await keptAgain(server);
       await client.close();
       t.equal((await server.stop()).code, 0);
     }
@@ -140,7 +157,7 @@ t.test(
     const cat = await come("cat");
     for (let i = 0; i < 20; i++) await keep(server, "x".repeat(100_000)); // turns of the store, all of them refused
     spawnSync("mount", ["-o", "remount,size=40m", disk]);
-    while ((await keep(server, "again")).status !== 200);
+    await keptAgain(server);
     while (says("ann") !== "device.offline" || says("cat") !== "device.online")
       await receiver.takenAre(receiver.taken.length + 1);
     t.equal(says("bob"), "device.online");
@@ -155,7 +172,9 @@ t.test("no room at the first start: which file, and what to do", async (t) => {
   const disk = smallDisk(t);
   const directory = disk ?? t.testdir({});
   if (disk !== undefined) fill(disk);
-  const { code, err } = await start(directory, ["serve", ...free], disk === undefined ? { limit: "-f 8" } : {}).ended;
+  const args = ["serve", ...free];
+  const { code, err } =
+    disk === undefined ? await start(directory, args, { limit: "-f 8" }).ended : await runHere(directory, ...args);
   t.equal(code, 1);
   t.match(
     messages(err).at(-1),
@@ -177,5 +196,5 @@ t.test("files that may not grow: the same, for users who may not mount", async (
     readdirSync(join(directory, "pushbox-data")).filter((name) => name.endsWith(".db")),
     ["pushbox.db"],
   );
-  t.equal((await (await serve(t, directory)).stop()).code, 0);
+  await startTestApp(t, { data: join(directory, "pushbox-data") });
 });
