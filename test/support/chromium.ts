@@ -59,6 +59,13 @@ export async function startChromium(
     "--disable-breakpad",
     "--no-first-run",
     "--disable-background-networking",
+    // As few processes as can be: to start one costs more than most pages do. A page of the same server goes on in the same one.
+    "--renderer-process-limit=1",
+    "--disable-site-isolation-trials",
+    "--in-process-gpu",
+    "--enable-features=NetworkServiceInProcess2",
+    // No page lives long enough for its script to be worth the work of the best compilers.
+    "--js-flags=--no-opt,--no-maglev",
     "--remote-debugging-port=0",
     `--user-data-dir=${profile}`,
     "about:blank",
