@@ -89,8 +89,7 @@ export class Person {
 
   /** Opens an address anew. @param says what is there then */
   async open(hash: string, says: string): Promise<void> {
-    await this.page.goTo("about:blank");
-    await this.page.goTo(`${this.#url}/${hash}`);
+    await this.page.load(`${this.#url}/${hash}`);
     await this.page.run(HELPERS);
     await this.reads(says);
   }

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 
 /** The first is Chromium without what is around a page: it takes half of the processor's time. */
 const NAMES = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
@@ -29,6 +30,8 @@ export interface Page {
   /** A snapshot of its heap, in V8's JSON. */
   heap(): Promise<string>;
   goTo(url: string): Promise<void>;
+  /** As `goTo`, also where only what follows # differs from the address that is open, or nothing. */
+  load(url: string): Promise<void>;
 }
 
 export interface Browser {
@@ -40,6 +43,12 @@ export interface Browser {
 const PATIENCE = 5000;
 /** How long it may take for anything that is asked of it, milliseconds: far more than it needs, on a busy machine too. */
 const LONGEST = 90_000;
+
+/** Looks of a page whether something has become so there, milliseconds: after a change of the document, and without one. */
+const SOON = 10;
+const BETWEEN = 100;
+/** Between looks from outside: the timers of a page that is not seen are slow, and a page that is left has none. */
+const NET = 500;
 
 /** Becomes the program, beside one that ends the whole group once nobody holds the other end of its input any more. */
 const GUARDED = 'exec 3<&0; { read -r _ <&3; kill -KILL 0; } 2>&- & exec "$0" "$@" 3<&- </dev/null';
@@ -184,6 +193,39 @@ class Connection {
   }
 }
 
+/** By what was evaluated in a page. */
+class Thrown extends Error {}
+
+/**
+ * Resolves with true once it is so: the page itself looks, after it has changed. To look at each change would cost more than to
+ * look soon after it, and what changes outside of the document is looked for from time to time.
+ * @param name of a function that looks at once, until it was so
+ */
+const whenTrue = (name: string, is: string): string => `((is) => new Promise((resolve, reject) => {
+  let soon;
+  const look = () => {
+    clearTimeout(soon);
+    soon = undefined;
+    let found = true;
+    try {
+      found = is();
+      if (!found) return false;
+      resolve(true);
+    } catch (error) {
+      reject(error);
+    }
+    observer.disconnect();
+    clearInterval(timer);
+    delete window.${name};
+    return found;
+  };
+  const observer = new MutationObserver(() => { soon ??= setTimeout(look, ${SOON}); });
+  const timer = setInterval(look, ${BETWEEN});
+  if (look()) return;
+  observer.observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
+  window.${name} = look;
+}))(() => ${is})`;
+
 class RealPage implements Page {
   readonly complaints: string[] = [];
   readonly requests: string[] = [];
@@ -191,6 +233,7 @@ class RealPage implements Page {
   readonly #session: string;
   #loaded: (() => void) | undefined;
   #heap: string[] = [];
+  #waits = 0;
 
   constructor(connection: Connection, session: string) {
     this.#connection = connection;
@@ -210,7 +253,20 @@ class RealPage implements Page {
     return this.#connection.command(method, params, this.#session);
   }
 
-  async goTo(url: string): Promise<void> {
+  goTo(url: string): Promise<void> {
+    return this.#loading(url, () => this.command("Page.navigate", { url }));
+  }
+
+  async load(url: string): Promise<void> {
+    const here = `location.href.replace(/#.*/, "") === ${JSON.stringify(url.replace(/#.*/, ""))}`;
+    if (!(await this.run<boolean>(here))) return this.goTo(url);
+    // Without what a new address would have changed in the page that is left.
+    await this.run(`scrollTo(0, 0); history.replaceState(null, "", ${JSON.stringify(url)})`);
+    await this.#loading(url, () => this.command("Page.reload"));
+  }
+
+  /** Sets out, and resolves once the page has been loaded. */
+  async #loading(url: string, setOut: () => Promise<unknown>): Promise<void> {
     const loaded = new Promise<void>((resolve, reject) => {
       const late = setTimeout(
         () => reject(new Error(`not loaded within ${LONGEST / 1000} s: ${url}`)),
@@ -222,7 +278,7 @@ class RealPage implements Page {
       };
     });
     loaded.catch(() => {}); // it may not even set out
-    await this.command("Page.navigate", { url });
+    await setOut();
     await loaded;
   }
 
@@ -233,16 +289,28 @@ class RealPage implements Page {
       returnByValue: true,
       userGesture: true,
     })) as { result: { value: T }; exceptionDetails?: { exception?: { description?: string } } };
-    if (exceptionDetails !== undefined) throw new Error(exceptionDetails.exception?.description ?? expression);
+    if (exceptionDetails !== undefined) throw new Thrown(exceptionDetails.exception?.description ?? expression);
     return result.value;
   }
 
   async until(expression: string): Promise<void> {
     const late = performance.now() + LONGEST;
-    while (!(await this.run<boolean>(`Boolean(${expression})`))) {
-      if (performance.now() > late) throw new Error(`not within ${LONGEST / 1000} s: ${expression}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    const name = `wait${++this.#waits}`;
+    const is = `Boolean(${expression})`;
+    let told: Promise<boolean> | undefined;
+    while (performance.now() < late) {
+      told ??= this.run<boolean>(whenTrue(name, is)).catch((error: unknown) => {
+        if (error instanceof Thrown) throw error;
+        return false; // the page was left: the one that follows is asked
+      });
+      told.catch(() => {}); // nobody may wait for it any more
+      const timer = new AbortController();
+      const answer = await Promise.race([told, pause(NET, undefined, { signal: timer.signal }).catch(() => {})]);
+      timer.abort();
+      if (answer === true || (await this.run<boolean>(`window.${name} ? ${name}() : ${is}`))) return;
+      if (answer === false) told = undefined;
     }
+    throw new Error(`not within ${LONGEST / 1000} s: ${expression}`);
   }
 
   async screenshot(): Promise<Buffer> {
