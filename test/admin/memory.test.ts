@@ -28,11 +28,7 @@ else {
   const browser = await startChromium(t, chromium);
   const ann = new Person(await browser.open(`${server.consoleUrl}/`, true), server.consoleUrl);
   await ann.look({});
-  await ann.open("", "Log in");
-  await ann.fill("Name", "ann");
-  await ann.fill("Password", PASSWORD);
-  await ann.press("Log in");
-  await ann.reads("Being sent now");
+  await ann.enter("ann", PASSWORD);
 
   const pages = await ann.page.run<readonly string[]>(
     `[...document.querySelectorAll("nav.side a")].map((link) => link.getAttribute("href"))`,
@@ -61,7 +57,7 @@ else {
       ...["#/send/push", "#/send/reach"],
     ];
     for (const hash of all) {
-      await ann.page.run(`location.hash = ${JSON.stringify(hash)}`);
+      await ann.turn(hash);
       await ann.page.until(`document.querySelector("main h1") && !document.querySelector("main .loading")`);
       if (hash === "#/send") {
         await ann.fill("Title", `Hello ${turn}`);

@@ -23,6 +23,7 @@ else {
     });
   const a = await start("node-a");
   const b = await start("node-b");
+  const browser = await startChromium(t, chromium);
 
   t.test("cluster: a's setup link holds though b has started since, and what it made holds at b", async (t) => {
     const [atA, atB] = [new Browser(a.consoleUrl), new Browser(b.consoleUrl)];
@@ -64,13 +65,9 @@ else {
   t.test("cluster: the overview lists both nodes, and its figures are those of both", async (t) => {
     const clients = await Promise.all([a, b, b].map(({ clientPort }) => RawClient.open(clientPort)));
     for (const [i, client] of clients.entries()) await client.hello({ id: `console-device-${i}` });
-    const browser = await startChromium(t, chromium!);
     const ann = new Person(await browser.open(`${b.consoleUrl}/`, true), b.consoleUrl);
     await ann.look({});
-    await ann.open("", "Log in");
-    await ann.fill("Name", "ann");
-    await ann.fill("Password", PASSWORD);
-    await ann.press("Log in");
+    await ann.enter("ann", PASSWORD);
     await ann.reads("They share one PostgreSQL");
     await ann.reads("node-a");
     await ann.reads("runs, shows this page");
@@ -114,7 +111,6 @@ else {
 
   t.test("cluster: a page whose answer lacks what a silent node knows says so, and which it is", async (t) => {
     const c = await serve(t, t.testdir({}), ["--engine", "postgres", "--postgres-url", url, "--node", "node-c"]);
-    const browser = await startChromium(t, chromium!);
     const ann = new Person(await browser.open(`${b.consoleUrl}/`, true), b.consoleUrl);
     await ann.look({});
     await ann.enter("ann", PASSWORD);

@@ -25,11 +25,7 @@ else {
   await server.ok("uid/bind", { pushId: online.id, uid: "ann" });
   const ann = new Person(await browser.open(`${server.consoleUrl}/`, true), server.consoleUrl);
   await ann.look({});
-  await ann.open("", "Log in");
-  await ann.fill("Name", "ann");
-  await ann.fill("Password", PASSWORD);
-  await ann.page.run('document.querySelector("form").requestSubmit()');
-  await ann.reads("Overview");
+  await ann.enter("ann", PASSWORD);
   /** Says yes to what is asked. */
   const agree = async (): Promise<void> => {
     await ann.page.until('document.querySelector("dialog[open] form")');
@@ -197,12 +193,8 @@ else {
     }));
     const person = new Person(await browser.open(`${own.consoleUrl}/`, true), own.consoleUrl);
     await person.look({});
-    await person.open("", "Log in");
-    await person.fill("Name", "ann");
-    await person.fill("Password", PASSWORD);
-    await person.page.run('document.querySelector("form").requestSubmit()');
-    await person.reads("Overview");
-    await person.open("#/configuration", "Nothing has changed where settings come from");
+    await person.enter("ann", PASSWORD);
+    await person.follow("#/configuration", "Nothing has changed where settings come from");
     await person.fill("Find", "log_level");
     await person.reads("The least important events");
     next = { logLevel: "warn", trustClientUid: true };
@@ -218,6 +210,7 @@ else {
       (settings as Fields[]).find(({ name }) => name === "log_level"),
       { value: "warn", origin: "pushbox.toml:7" },
     );
+    await person.leave();
   });
 
   t.test("Audit: what was done above is there with its name, and found by its action", async (t) => {
@@ -267,8 +260,9 @@ else {
     for (const look of LOOKS) {
       const { width, dark, language } = look;
       await ann.look(look);
+      await ann.open("#/", language === "en" ? "Being sent now" : "总览");
       for (const [name, [hash, english, chinese]] of Object.entries(pages)) {
-        await ann.open(hash, language === "en" ? english : chinese);
+        await ann.follow(hash, language === "en" ? english : chinese);
         t.same(await ann.overflow(), [], `${name} fits into ${width}`);
         if (language === "zh") t.same(await ann.english(written), [], `${name}: all of it is Chinese`);
         // In the dark those with colours of their own: the others are made of what is looked at there.

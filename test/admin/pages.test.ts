@@ -27,11 +27,7 @@ else {
   async function login(name: string): Promise<Person> {
     const person = new Person(await browser.open(`${server.consoleUrl}/`, true), server.consoleUrl);
     await person.look({});
-    await person.open("", "Log in");
-    await person.fill("Name", name);
-    await person.fill("Password", PASSWORD);
-    await person.press("Log in");
-    await person.reads("Being sent now");
+    await person.enter(name, PASSWORD);
     return person;
   }
 
@@ -81,6 +77,7 @@ else {
     await first.press("Log in");
     await first.reads("Being sent now");
     t.same([first.complaints(), first.strangers()], [[], []]);
+    await first.leave();
     await app.stop();
   });
 
@@ -321,6 +318,7 @@ else {
     await vic.open("#/failures", "Failures");
     t.notOk(await vic.has("Retry"));
     t.same([vic.complaints(), vic.strangers()], [[], []]);
+    await vic.leave();
   });
 
   t.test("console: every page, both languages, light and dark, narrow and wide, is usable by everybody", async (t) => {
@@ -342,7 +340,7 @@ else {
       await ann.open("#/", look.language === "zh" ? "总览" : "Overview");
       for (const hash of all) {
         const name = pictureName(hash.replace(/^#\/?/, "").split("?")[0]!.replaceAll("/", "-") || "overview", look);
-        await ann.page.run(`location.hash = ${JSON.stringify(hash)}`);
+        await ann.turn(hash);
         await ann.page.until(`document.querySelector("main h1") && !document.querySelector("main .loading")`);
         t.same(await ann.barriers(hash === all[0] ? "body" : "main", look !== LOOKS[0]), [], `${name}: axe`);
         t.same(await ann.overflow(), [], `${name}: nothing sticks out`);

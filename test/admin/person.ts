@@ -40,6 +40,12 @@ window.put = (element, value) => {
 };
 `;
 
+/** Rules of axe that find nothing serious: they are not asked. */
+const HARMLESS = `
+window.harmless = Object.fromEntries(axe._audit.rules.filter(({ impact }) => impact === "minor" || impact === "moderate")
+  .map(({ id }) => [id, { enabled: false }]));
+`;
+
 /** Words that are the same in Chinese. */
 const SAME =
   /^(pushId|uid|Engine\.IO|iOS|iPhone|Android|Webhook|CSV|PNG|OpenAPI 3\.1|websocket|polling|apns|fcm|xiaomi|\[[a-z.]+\])$/;
@@ -94,19 +100,35 @@ export class Person {
     await this.reads(says);
   }
 
-  /** Follows an address in the page that is open. */
+  /** Follows an address in the page that is open, which has turned to it then. */
+  async turn(hash: string): Promise<void> {
+    await this.page.run(`new Promise((turned) => {
+      const before = location.hash;
+      addEventListener("hashchange", turned, { once: true });
+      location.hash = ${JSON.stringify(hash)};
+      if (location.hash === before) turned();
+    }).then(() => {})`);
+  }
+
+  /** Follows an address in the page that is open. @param says what is there then */
   async follow(hash: string, says: string): Promise<void> {
-    await this.page.run(`location.hash = ${JSON.stringify(hash)}`);
+    await this.turn(hash);
     await this.reads(says);
   }
 
-  /** Logs in. */
+  /** Logs in, in the page that is open. */
   async enter(name: string, password: string): Promise<void> {
-    await this.open("", "Log in");
+    await this.page.run(HELPERS);
+    await this.follow("#/", "Log in");
     await this.fill("Name", name);
     await this.fill("Password", password);
     await this.press("Log in");
     await this.reads("Being sent now");
+  }
+
+  /** Closes the page: one that stays open goes on asking the server. */
+  async leave(): Promise<void> {
+    await this.page.command("Page.close");
   }
 
   async reads(text: string): Promise<void> {
@@ -210,10 +232,12 @@ export class Person {
    * @param colours only those: the rest was looked at in other colours
    */
   async barriers(place = "body", colours = false): Promise<readonly string[]> {
-    if (await this.page.run<boolean>("window.axe === undefined")) await this.page.run(`void (() => { ${axe} })()`);
+    if (await this.page.run<boolean>("window.axe === undefined"))
+      await this.page.run(`void (() => { ${axe}; ${HARMLESS} })()`);
+    const which = colours ? 'runOnly: ["color-contrast"]' : "rules: harmless";
     return this.page.run<
       readonly string[]
-    >(`axe.run(${JSON.stringify(place)}, { resultTypes: ["violations"]${colours ? ', runOnly: ["color-contrast"]' : ""} }).then(({ violations }) =>
+    >(`axe.run(${JSON.stringify(place)}, { resultTypes: ["violations"], ${which} }).then(({ violations }) =>
       violations.filter(({ impact }) => impact === "serious" || impact === "critical").flatMap(({ id, nodes }) =>
         nodes.map(({ target, failureSummary }) => id + " " + target + " " + failureSummary)))`);
   }

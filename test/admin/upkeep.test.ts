@@ -101,6 +101,7 @@ else {
     await agree(`${row}.innerText.includes("may not log in")`, false);
     await bob.follow("#/", "pushbox admin reset");
     t.same(bob.complaints(), [], "who is logged out sees the door, and no error");
+    await bob.leave();
     await press("Remove");
     await agree(`!${row}`, false);
     const { people } = (await ann.page.run(
