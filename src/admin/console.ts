@@ -98,7 +98,7 @@ export function createConsole(options: ConsoleOptions): Console {
   const sessions = new Sessions({ admins, times: options.settings, shared: here !== undefined, others, now, elapsed });
   const rule = () => ({ hosts: options.settings().hosts, origins: [] });
   const pages = createPages(rule(), WORDS);
-  const refusal = createRefusals(options.warn, now);
+  const refusal = createRefusals(options.warn, elapsed);
   const fileOf = consoleFiles(options.files, options.client);
   const feed = new LiveFeed(options.live, now);
   /** Answers without end, by the login that they are of. */

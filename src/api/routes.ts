@@ -113,7 +113,7 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
   const auth = createAuth(options.keys, options.insecure, options.broadcast);
   const pages = createPages(options);
   const streams = createStreams();
-  const refusal = createRefusals(options.warn, options.now ?? wallClock);
+  const refusal = createRefusals(options.warn, elapsed);
   const limited = new Tally<number, { readonly text: string; readonly requestId: string }>((status, count, last) =>
     options.warn(
       `${count === 1 ? "a call was" : `${count} calls were`} refused with ${status}, the last: ${last.text}`,
