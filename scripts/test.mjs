@@ -1,4 +1,4 @@
-// npm test [-- files or folders]: every test file in a process of its own, three at once for each two cores, as many wait. Shows
+// npm test [-- files or folders]: every test file in a process of its own, two at once for each core, as many wait. Shows
 // failing tests in full and everything else in a line per file, then the slowest files, and ends with a line "N passed, N failed"
 // that counts test cases: the top-level tests of each file.
 //   --grep=WORD   only tests whose name has it (/of a form/i); the others count as skipped
@@ -29,7 +29,7 @@ const { values: options, positionals } = parseArgs({
   options: {
     grep: { type: "string" },
     engine: { type: "string", default: process.env.PUSHBOX_TEST_ENGINE ?? "sqlite" },
-    jobs: { type: "string", default: String(Math.ceil(1.5 * availableParallelism())) },
+    jobs: { type: "string", default: String(2 * availableParallelism()) },
     bail: { type: "boolean", default: false },
     patience: { type: "string", default: "360" },
     disturb: { type: "boolean", default: false },
