@@ -1,4 +1,5 @@
 // How many of something an answer lists, or a call may name: checked where the parameters are read, told in the description of the API.
+import { DAY } from "../core/time.ts";
 
 export interface Paged {
   /** Without `limit`. */
@@ -16,7 +17,6 @@ export const TOPIC_DEVICES: Paged = { usual: 10_000, most: 10_000 };
 /** Failed deliveries that one call retries. */
 export const RETRIED: Paged = { usual: 100_000, most: 100_000 };
 
-/** Of `core/rings.ts`. */
 /** Without `seconds`. */
 export const USUAL_SECONDS = 60;
 export { HOURS, MINUTES, SECONDS } from "../core/rings.ts";
@@ -35,8 +35,8 @@ export const CONNECTIONS: Paged = { usual: 100, most: 1000 };
 export const MOST_LOOKED = 100_000;
 /** Bytes. */
 export const MOST_WAITING = 1_000_000_000;
-/** Milliseconds: 30 days. */
-export const LONGEST_AGE = 2_592_000_000;
+/** Milliseconds. */
+export const LONGEST_AGE = 30 * DAY;
 export const TRACE_LINES: Paged = { usual: 200, most: 1000 };
 /** Without `minutes`. */
 export const USUAL_MINUTES = 10;
@@ -45,12 +45,12 @@ export { MOST_MINUTES } from "../core/trace.ts";
 /** Devices per second; nothing sends faster. */
 export const HIGHEST_RATE = 1_000_000;
 /** Milliseconds for which vendors may wait for an acknowledgement. */
-export const LONGEST_FALLBACK = 86_400_000;
+export const LONGEST_FALLBACK = DAY;
 /** Notifications that a user may be limited to in a day. */
 export const HIGHEST_CAP = 10_000;
 /** Devices or users in one question about their presence. */
 export const MOST_ASKED = 10_000;
 /** Tokens or users revoked in one call. */
 export const MOST_REVOKED = 10_000;
-/** For which somebody may be kept out of a topic: a week, in milliseconds. */
-export const LONGEST_HOLD = 604_800_000;
+/** Milliseconds for which somebody may be kept out of a topic. */
+export const LONGEST_HOLD = 7 * DAY;

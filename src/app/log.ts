@@ -2,6 +2,7 @@
 // text that people read.
 import { destination, type Logger, pino } from "pino";
 import { printable } from "../core/printable.ts";
+import { MINUTE } from "../core/time.ts";
 
 type SonicBoom = ReturnType<typeof destination>;
 export type Log = Logger;
@@ -87,7 +88,7 @@ export function onceAMinute(tell: (message: string) => void): (message: string) 
   return (message) => {
     const now = performance.now();
     if (message === last && now < again) return;
-    [last, again] = [message, now + 60_000];
+    [last, again] = [message, now + MINUTE];
     tell(message);
   };
 }

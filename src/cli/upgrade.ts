@@ -6,6 +6,7 @@ import { databaseOf } from "../app/database.ts";
 import { version } from "../app/version.ts";
 import type { Config } from "../config/index.ts";
 import { rows } from "../config/settings.ts";
+import { MINUTE } from "../core/time.ts";
 import { FORMAT, storedFormat } from "../engine/format.ts";
 import { type SchemaVersion, VERSION } from "../engine/postgres/schema.ts";
 import { type Cli, configured, everything, failed, type Options, ok, type Process, words, wrong } from "./command.ts";
@@ -30,7 +31,7 @@ export const described = (): Described => ({
   settings: rows.map(({ name }) => name),
 });
 
-const PATIENCE = 60_000;
+const PATIENCE = MINUTE;
 
 export function addUpgrade(cli: Cli): void {
   const { host } = cli;

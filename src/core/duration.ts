@@ -1,12 +1,13 @@
 // Durations as people write them: a number of milliseconds, or a number and its unit.
+import { DAY, HOUR, MINUTE } from "./time.ts";
 
 const UNITS: Readonly<Record<string, number>> = {
   ms: 1,
   s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 604_800_000,
+  m: MINUTE,
+  h: HOUR,
+  d: DAY,
+  w: 7 * DAY,
 };
 const SHAPE = /^(\d+(?:\.\d+)?) ?(ms|s|m|h|d|w)?$/i;
 

@@ -1,6 +1,7 @@
 // Client login: what a client's token says, what that lets it do, and the ways in which a token can be wrong. Times are epoch
 // milliseconds.
 import type { PushId, Uid } from "./device.ts";
+import { MINUTE } from "./time.ts";
 
 export const ALGORITHMS = ["HS256", "RS256", "ES256", "EdDSA"] as const;
 export type Algorithm = (typeof ALGORITHMS)[number];
@@ -62,9 +63,9 @@ export interface LoginRules {
 }
 
 /** Clocks may differ by so much. */
-export const LEEWAY = 60_000;
+export const LEEWAY = MINUTE;
 /** A client is told so long before its token expires, and closed so long after. */
-export const TOLD_BEFORE = 60_000;
+export const TOLD_BEFORE = MINUTE;
 export const CLOSED_AFTER = 30_000;
 
 const allows = ({ allow = [], join }: Login, topic: string): boolean =>

@@ -2,7 +2,7 @@
 import { PushError } from "./errors.ts";
 import { expiry, type Notification, type QuietHours, startOf } from "./notification.ts";
 import { Recent } from "./recent.ts";
-import { DAY, MINUTE } from "./time.ts";
+import { DAY, HOUR, MINUTE } from "./time.ts";
 
 /** Zones' offsets from UTC, and the changes of them, are multiples of so much. */
 const QUARTER = 15 * MINUTE;
@@ -56,7 +56,7 @@ const isQuiet = (hours: QuietHours, at: number): boolean => isQuietAt(hours, wal
 export function quietUntil(hours: QuietHours, at: number): number | undefined {
   if (!isQuiet(hours, at)) return undefined;
   let end = Math.floor(at / QUARTER) * QUARTER;
-  while (end - at < 2 * DAY + 2 * 60 * MINUTE) {
+  while (end - at < 2 * DAY + 2 * HOUR) {
     end += QUARTER;
     const wall = wallClock(hours.zone, end);
     // Those who are awake for less than a quarter of an hour may be so between two of them.

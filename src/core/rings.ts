@@ -1,7 +1,7 @@
 // Figures over time, for charts: each second of the last ten minutes and each minute of the last day, in buffers of fixed size; and
 // each hour of the last month, which the store keeps with the statistics.
 import type { HourlySum, Sample } from "./engine.ts";
-import { HOUR } from "./time.ts";
+import { HOUR, MINUTE } from "./time.ts";
 
 /** Names and how often they change never do, so that a buffer is a row of numbers. */
 export type Figures = Readonly<Record<string, number>>;
@@ -18,7 +18,6 @@ export interface Series {
 }
 
 const SECOND = 1000;
-const MINUTE = 60_000;
 export const SECONDS = 600;
 export const MINUTES = 1440;
 export const HOURS = 720;

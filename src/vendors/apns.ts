@@ -275,7 +275,7 @@ function judgeReply(reply: HttpReply, now: number): Answer {
   // A connection belongs to the first key that was used on it.
   if (code === "UnrelatedKeyIdInToken")
     return { kind: "anew", with: "connection", outcome: { kind: "denied", reason } };
-  if (code === "TooManyProviderTokenUpdates") return { kind: "paused", until: now + 20 * 60_000, reason };
+  if (code === "TooManyProviderTokenUpdates") return { kind: "paused", until: now + 20 * MINUTE, reason };
   if (code === "TooManyRequests") {
     // To this device.
     const after = retryAfter(reply.headers["retry-after"], now);

@@ -32,7 +32,7 @@ const LIMIT = 4096;
 const LONGEST = 28 * DAY;
 /** Milliseconds, where an answer of this status does not say. */
 const PATIENCE: ReadonlyMap<number, number> = new Map([
-  [429, 60_000],
+  [429, MINUTE],
   [503, 10_000],
 ]);
 /** The first pause, milliseconds: people correct a project's credentials. */

@@ -1,6 +1,6 @@
 // Honor Push: https://developer.honor.com/cn/docs/11002/reference/downlink-message (rendered by script; see also its SDK's samples)
 import { z } from "zod";
-import { DAY } from "../core/time.ts";
+import { DAY, MINUTE } from "../core/time.ts";
 import type { Outcome } from "../core/vendor.ts";
 import { asList, asText, excerpt, parseObject } from "./answer.ts";
 import type { Dialect, HttpReply } from "./dialect.ts";
@@ -123,7 +123,7 @@ function decodeSuccess(reply: HttpReply, tokens: readonly string[]): Outcome[] |
   const reason = excerpt(code, said["message"], []);
   return tokens.map((token): Outcome => {
     if (expired.has(token)) return { kind: "gone", reason: `${reason}: in expireTokens` };
-    if (failed.has(token)) return { kind: "retry", reason: `${reason}: in failTokens`, after: 60_000, once: true };
+    if (failed.has(token)) return { kind: "retry", reason: `${reason}: in failTokens`, after: MINUTE, once: true };
     return receipt === undefined ? { kind: "accepted" } : { kind: "accepted", receipt };
   });
 }

@@ -1,4 +1,5 @@
 // Numbers, times and sizes as people of the chosen language write them.
+import { DAY, HOUR, MINUTE } from "../../core/time.ts";
 import { language } from "./language.ts";
 
 const cached = new Map<string, Intl.NumberFormat | Intl.DateTimeFormat | Intl.RelativeTimeFormat>();
@@ -51,9 +52,9 @@ export function bytes(value: number): string {
 }
 
 const SPANS = [
-  ["day", 86_400_000],
-  ["hour", 3_600_000],
-  ["minute", 60_000],
+  ["day", DAY],
+  ["hour", HOUR],
+  ["minute", MINUTE],
   ["second", 1000],
 ] as const;
 

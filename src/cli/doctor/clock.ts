@@ -2,6 +2,7 @@
 // in the header Date of any answer.
 import { connect } from "node:http2";
 import type { VendorEntry } from "../../config/settings.ts";
+import { MINUTE } from "../../core/time.ts";
 
 interface Finding {
   readonly part: "clock";
@@ -21,7 +22,7 @@ const PLACES: Readonly<Record<string, string>> = {
 };
 /** These speak HTTP/2 only. */
 const ONLY_HTTP2: ReadonlySet<string> = new Set(["apns"]);
-const MOST_OFF = 60_000;
+const MOST_OFF = MINUTE;
 const PATIENCE = 3000;
 
 /** A finding for each place that is asked, also where it does not answer; with no vendor one that says so. */

@@ -2,6 +2,7 @@
 // behind it, and the settling of one brings up the next. An endpoint has one owner, the node that claims for it.
 import type { EventQuery, EventType, HookPatterns } from "../../core/events.ts";
 import type { DeadLetter, HookBounds, HookDepth, HookEvent, HookSettlement } from "../../core/hooks.ts";
+import { MINUTE } from "../../core/time.ts";
 import { Column, Statement } from "./database.ts";
 import type { Owning } from "./nodes.ts";
 import type { Turn } from "./turns.ts";
@@ -16,7 +17,7 @@ const OVERHEAD = 150;
 /** The row of `hook_sums` that counts the log. */
 const LOG = "";
 /** The whole log is looked through for what nobody waits for so often, milliseconds. */
-const LAP = 60_000;
+const LAP = MINUTE;
 /** Whoever does not own an endpoint asks again after so many. */
 const ASK_AGAIN = 2000;
 

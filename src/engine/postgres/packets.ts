@@ -12,6 +12,7 @@ import {
   pageOf,
   type Standing,
 } from "../../core/packet.ts";
+import { MINUTE } from "../../core/time.ts";
 import { isKept } from "../broker.ts";
 import { bucketOf, type Keep, keeper } from "../keep.ts";
 import { type Packed, type ParcelRow, unpackParcels } from "../rows.ts";
@@ -110,7 +111,7 @@ const sweepChannels = new Statement<[number, number]>(`
 const sweepBodies = new Statement<[]>("DELETE FROM large_bodies WHERE at < clock_timestamp() - interval '5 minutes'");
 
 /** A channel's time is rounded up to this, milliseconds: a row of which no index changes costs a busy channel a fifth less. */
-const DROPPED_EVERY = 60_000;
+const DROPPED_EVERY = MINUTE;
 /** What `sizeOf` adds to a body. */
 const ENVELOPE = 100;
 

@@ -2,13 +2,14 @@
 import type Database from "better-sqlite3";
 import type { EventQuery } from "../../core/events.ts";
 import type { DeadLetter, HookBounds, HookDepth } from "../../core/hooks.ts";
+import { MINUTE } from "../../core/time.ts";
 import { type HookTable, type Row, WAITING } from "./hooks.ts";
 import { LOG, type LogSums } from "./logsums.ts";
 
 /** What waits longer becomes a row, milliseconds: the bounds of time and room find it there. */
 const LINGER = 10_000;
 /** The whole log is looked through for what nobody waits for so often, milliseconds. */
-const LAP = 60_000;
+const LAP = MINUTE;
 
 type Queue = Pick<HookTable, "addAgain" | "asEvent" | "discard" | "firstFresh" | "freshOf" | "spillOld">;
 

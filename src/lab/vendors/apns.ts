@@ -3,7 +3,7 @@
 // "dead" was unregistered an hour ago, "dead=1800000000000" then, "bad" is none, "busy" has had too many notifications, "mute" gets
 // no apns-id in its answer. `fail("patience", n)`: every n-th token that is unknown ends its connection.
 import { generateKeyPairSync } from "node:crypto";
-import { MINUTE } from "../../core/time.ts";
+import { HOUR, MINUTE } from "../../core/time.ts";
 import type { Certified } from "../authority.ts";
 import { ensure, Failures, type Fields, fieldsIn, only, Violation } from "../checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "../fake.ts";
@@ -114,7 +114,7 @@ export function fakeApns(certificate?: Certified): FakeVendor {
       verified = { jwt, iat };
       // Seconds, and not from the future: milliseconds would be.
       ensure(Number.isInteger(iat) && iat * 1000 <= now + MINUTE, "iat is from the future");
-      if (iat * 1000 <= now - 60 * MINUTE) throw new Refusal(403, "ExpiredProviderToken");
+      if (iat * 1000 <= now - HOUR) throw new Refusal(403, "ExpiredProviderToken");
       issued ??= { iat, jwt, since: now };
       // Servers that know nothing of each other sign either side of a half hour: no update too many, by what their JWTs say.
       const another = countsTexts ? jwt !== issued.jwt : iat > issued.iat && (iat - issued.iat) * 1000 < 20 * MINUTE;
@@ -167,7 +167,7 @@ export function fakeApns(certificate?: Certified): FakeVendor {
     if (bundle !== undefined && bundle !== topicOf(topic).bundle) throw new Refusal(400, "DeviceTokenNotForTopic");
     const dead = words.find((word) => /^dead\b/.test(word));
     if (dead !== undefined)
-      throw new Refusal(410, "Unregistered", { timestamp: Number(dead.split("=")[1] ?? now - 60 * MINUTE) });
+      throw new Refusal(410, "Unregistered", { timestamp: Number(dead.split("=")[1] ?? now - HOUR) });
     if (words.includes("busy")) throw new Refusal(429, "TooManyRequests");
   }
 

@@ -1,6 +1,7 @@
 // A push service for browsers, and the browsers: subscriptions are made here, and what arrives is decrypted with their keys, step
 // by step as RFC 8291 has it. Tokens by endpoint path: "dead" is 410. Failures: throttle, denied, too-large.
 import { createDecipheriv, createECDH, createPublicKey, hkdfSync, randomBytes } from "node:crypto";
+import { DAY } from "../../core/time.ts";
 import { ensure, Failures, Violation } from "../checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "../fake.ts";
 import { jsonIn, strictly, verifiedJwt } from "../requests.ts";
@@ -51,7 +52,7 @@ export function fakeWebPush(): FakePushService {
     ensure(header["typ"] === "JWT", "typ");
     ensure(claims["aud"] === `https://${request.headers["host"]}`, "aud is not the origin");
     const expires = Number(claims["exp"]) * 1000;
-    ensure(expires > now && expires <= now + 86_400_000, "exp is not within 24 hours");
+    ensure(expires > now && expires <= now + DAY, "exp is not within 24 hours");
     ensure(/^(mailto:|https:)/.test(String(claims["sub"])), "sub");
   }
 

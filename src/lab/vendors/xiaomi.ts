@@ -1,5 +1,6 @@
 // A fake Xiaomi: one form, one static secret, HTTP 200 whatever happens.
 import { Recent } from "../../core/recent.ts";
+import { DAY, HOUR, MINUTE } from "../../core/time.ts";
 import { ensure, ensureDigits, ensureNames, ensureText, ensureUrl, isFields } from "../checks.ts";
 import { type FakeReply, type FakeRequest, type FakeVendor, REMEMBERED } from "../fake.ts";
 import { Handsets } from "../handsets.ts";
@@ -62,7 +63,7 @@ export function fakeXiaomi(
     );
     const bad = targets.filter((target, i) => tokens.get(target) === "dead" || (partial && i === targets.length - 1));
     if (bad.length === targets.length) return error(20301, "发送消息失败");
-    const day = Math.floor((now + 8 * 3_600_000) / 86_400_000);
+    const day = Math.floor((now + 8 * HOUR) / DAY);
     if (day !== acked.day) acked = { day, count: 0 };
     if (acked.count >= dayQuota) return error(200001, "day quota exceeded");
     const id = `slm${String(++count).padStart(6, "0")}`;
@@ -124,9 +125,9 @@ function checkForm(form: Readonly<Record<string, string>>, now: number): void {
   ensure(form["pass_through"] === "0" || form["pass_through"] === "1", "pass_through is not 0 or 1");
   ensureDigits(form["notify_id"], "notify_id", 0, 0x7fffffff);
   // Less than a minute can only be meant as seconds.
-  ensureDigits(form["time_to_live"], "time_to_live", 60_000, 14 * 86_400_000);
+  ensureDigits(form["time_to_live"], "time_to_live", MINUTE, 14 * DAY);
   if (form["notify_type"] !== undefined) ensureDigits(form["notify_type"], "notify_type", -1, 7);
-  if (form["time_to_send"] !== undefined) ensureDigits(form["time_to_send"], "time_to_send", now, now + 7 * 86_400_000);
+  if (form["time_to_send"] !== undefined) ensureDigits(form["time_to_send"], "time_to_send", now, now + 7 * DAY);
   if (form["extra.jobkey"] !== undefined) ensureText(form["extra.jobkey"], "extra.jobkey", 20);
   if (form["extra.callback"] !== undefined) ensureUrl(form["extra.callback"], "extra.callback", 1000);
   ensure(Buffer.byteLength(form["extra.callback.param"] ?? "") <= 64, "extra.callback.param is too long");

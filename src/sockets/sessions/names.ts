@@ -1,6 +1,7 @@
 // The topics that there are: uWS knows them and does not list them, so every connection is asked, in pieces. The list is kept for
 // those who read on in it.
 import { Pace } from "../../core/pace.ts";
+import { MINUTE } from "../../core/time.ts";
 
 /** Names that stand together: one more moves no more than so many. */
 const TOGETHER = 512;
@@ -39,7 +40,7 @@ function last<T>(list: readonly T[], isSo: (item: T) => boolean, none = 0): numb
 }
 
 /** Milliseconds for which somebody may read on in a list, and for which one who begins is given it. */
-const KEPT = 60_000;
+const KEPT = MINUTE;
 const FRESH = 1000;
 /** Lists, of different prefixes. */
 const MOST = 4;

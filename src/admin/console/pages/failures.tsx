@@ -1,5 +1,6 @@
 // What failed at vendors: how many alike, whether it grows, what helps; and trying again.
 import { useState } from "preact/hooks";
+import { DAY, MINUTE } from "../../../core/time.ts";
 import { may } from "../access.ts";
 import { call, curl, Declined, type Fields } from "../api.ts";
 import { count } from "../format.ts";
@@ -47,14 +48,13 @@ interface Body {
   readonly next?: string;
 }
 
-const DAY = 86_400_000;
 const SPANS = { "1": "failures.day", "7": "failures.week", "": "failures.ever" } as const;
 
 /** What the endpoint understands of the address. */
 function asked(): Fields {
   const { state, provider, app, reason, days = "" } = route.value.query;
   // To the minute, so that it stays the same question for a while.
-  const now = Math.floor(Date.now() / 60_000) * 60_000;
+  const now = Math.floor(Date.now() / MINUTE) * MINUTE;
   return {
     ...(state && { state }),
     ...(provider && { provider }),

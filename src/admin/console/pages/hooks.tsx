@@ -1,5 +1,6 @@
 // Webhooks: how each endpoint does, what it was told last, trying it, sending it once more.
 import { useState } from "preact/hooks";
+import { DAY, HOUR } from "../../../core/time.ts";
 import { may } from "../access.ts";
 import { call, curl } from "../api.ts";
 import { count, decimal, duration } from "../format.ts";
@@ -201,7 +202,7 @@ function One({ hook, reload }: { readonly hook: Hook; readonly reload: () => voi
   );
 }
 
-const SPANS = { hour: 3_600_000, day: 86_400_000, week: 604_800_000 } as const;
+const SPANS = { hour: HOUR, day: DAY, week: 7 * DAY } as const;
 type Span = keyof typeof SPANS | "dead";
 
 /** What the log has, once more. */

@@ -1,5 +1,6 @@
 // The first page: how it goes now, and what wants attention.
 import { useState } from "preact/hooks";
+import { MINUTE } from "../../../core/time.ts";
 import { curl } from "../api.ts";
 import { compact, count, duration } from "../format.ts";
 import { t } from "../language.ts";
@@ -136,7 +137,7 @@ function Curves() {
   const { data, error, reload } = useCall<Record<"seconds" | "minutes", Series | undefined>>(
     "stats/live",
     asked,
-    span === "seconds" ? 5000 : 60_000,
+    span === "seconds" ? 5000 : MINUTE,
   );
   if (error !== undefined) return <Trouble error={error} retry={reload} />;
   // The curves of before stay until the others are there, and with them the choice that has the focus.

@@ -1,6 +1,7 @@
 // Curves of the last days: sessions by platform, every key by hour and day, how notifications of each type arrived.
 import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
+import { DAY, MINUTE } from "../../../core/time.ts";
 import { callCsv, curl } from "../api.ts";
 import { compact, count, decimal, duration, percent } from "../format.ts";
 import { t } from "../language.ts";
@@ -116,7 +117,7 @@ const PLATFORMS = ["android", "ios", "browser", "other"] as const;
 function Platforms() {
   const span = (route.value.query["span"] ?? "day") as Span;
   const asked = { seconds: 0, ...(SPANS[span] ?? SPANS.day) };
-  const { data, error, reload } = useCall<{ minutes?: Series; hours?: Series }>("stats/live", asked, 60_000);
+  const { data, error, reload } = useCall<{ minutes?: Series; hours?: Series }>("stats/live", asked, MINUTE);
   const series = data?.minutes ?? data?.hours;
   const curves = PLATFORMS.map(
     (name, i): Curve => ({
@@ -396,7 +397,6 @@ function Types() {
   );
 }
 
-const DAY = 86_400_000;
 /** Devices addressed on each day. */
 function byDay(days: OfType["days"], from: number): number[] {
   const values = new Array<number>(TYPE_DAYS.days).fill(0);

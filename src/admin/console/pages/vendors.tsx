@@ -1,4 +1,5 @@
 // The ways to the vendors, in words: what waits, what is wrong, what helps.
+import { DAY } from "../../../core/time.ts";
 import type { Fields } from "../api.ts";
 import { curl } from "../api.ts";
 import { count, decimal, duration, moment } from "../format.ts";
@@ -10,7 +11,7 @@ import { Action, Card, Command, Empty, Heading, Loading, State, Term, Time, Trou
 import { useCall } from "../use.ts";
 
 const EVERY = 3000;
-const MONTH = 30 * 86_400_000;
+const MONTH = 30 * DAY;
 
 export function Vendors() {
   const { data, error, reload } = useCall<{ lanes: readonly Lane[] }>("lane/list", {}, EVERY);
