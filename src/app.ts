@@ -483,12 +483,12 @@ function tellRestored({ name, who, at, devices }: Staged, data: string, audit: A
 
 const nodeName = ({ node }: Config): string => (node === "" ? hostname() : node);
 
-/** The engine of several processes; what speaks to PostgreSQL is loaded only for it. */
 const clockText = (ahead: number): string =>
   ahead === 0
     ? "the clock of this machine is that of PostgreSQL again"
     : `the clock of this machine is ${Math.round(Math.abs(ahead) / 1000)} s ${ahead > 0 ? "behind" : "ahead of"} PostgreSQL's, by which all nodes go: set it (timedatectl set-ntp true)`;
 
+/** The engine of several processes; what speaks to PostgreSQL is loaded only for it. */
 async function openShared(
   config: Config,
   stored: Omit<PostgresEngineOptions, "database" | "node">,

@@ -1,5 +1,5 @@
 // Port: the events that tell a business server who comes and goes, and what became of things; and the rules about them: their
-// types, their keys, and which of them say what is (a state) and not what happened. What `data` holds: engine/README.md.
+// types, their keys, and which of them say what is (a state) and not what happened. What `data` holds: hooks/README.md.
 import type { Lane } from "./delivery.ts";
 import type { PushId, Uid } from "./device.ts";
 import { HOUR } from "./time.ts";
