@@ -214,7 +214,7 @@ const TEXTS: Readonly<Record<string, string>> = {
     "以 server-sent events 实时读取写入的事件；给出 Last-Event-ID 或 after 则从该处开始。",
   "the last event that was read": "已读到的最后一条事件",
   "the id or the seq of an event: those behind it first": "某条事件的 id 或 seq：先补发其之后的",
-  "`id`, `event` and `data` of each": "每条的 `id`、`event` 和 `data`",
+  "of each its `id`, and its JSON as `data`": "每条的 `id`，`data` 是其 JSON",
 
   // uid, auth, device.
   "A device belongs to this user from now on.": "把设备绑定到该用户。",

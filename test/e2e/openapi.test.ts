@@ -191,10 +191,18 @@ t.test("every route answers as it is described, and errors too", async (t) => {
   await call("hook/dead", { name: "backend" });
   await call("hook/list", {});
   await call("hook/resume", {});
-  const stream = await fetch(`${server.apiUrl}/api/events`);
-  const { content } = document.paths["/api/events"]!.get.responses["200"]!;
-  t.match(stream.headers.get("content-type"), Object.keys(content)[0]);
-  await stream.body?.cancel();
+  const stream = await fetch(`${server.apiUrl}/api/events?after=0`);
+  const [[media, { schema }] = ["", { schema: {} }]] = Object.entries(
+    document.paths["/api/events"]!.get.responses["200"]!.content,
+  );
+  t.match(stream.headers.get("content-type"), media);
+  const reader = stream.body!.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  while (!/^data: .*\n\n/m.test(text)) text += (await reader.read()).value ?? "";
+  const fields = [...text.matchAll(/^(\w+): /gm)].map(([, name]) => name).filter((name) => name !== "retry");
+  const described = [...String(schema["description"]).matchAll(/`(\w+)`/g)].map(([, name]) => name);
+  t.strictSame(new Set(fields), new Set(described), "an event of the stream has the fields that are described");
+  await reader.cancel();
   held.add("/api/events");
 
   await call("auth/revoke", { uid: "nobody" });

@@ -44,7 +44,7 @@ export const EVENT_ENDPOINTS = {
     access: "read",
     about: "Events as they are written, as server-sent events; with Last-Event-ID or after from there on.",
     takes: { types: TYPES, after: text("the id or the seq of an event: those behind it first") },
-    answers: text("`id`, `event` and `data` of each"),
+    answers: text("of each its `id`, and its JSON as `data`"),
     resumable: true,
     media: "text/event-stream",
   },
