@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import t from "tap";
 import { ENDPOINTS } from "../../src/api/endpoints/index.ts";
+import type { EndpointSpec } from "../../src/api/endpoints/spec.ts";
 import { openApi } from "../../src/api/openapi.ts";
 import { version } from "../../src/app/version.ts";
 import { FIGURES, FIGURES_ZH } from "../../src/core/figures.ts";
@@ -292,4 +293,14 @@ t.test("pushbox openapi prints it", async (t) => {
   const { code, out } = await run(t.testdir(), "openapi");
   t.equal(code, 0);
   t.strictSame(JSON.parse(out), JSON.parse(JSON.stringify(document)));
+});
+
+t.test("the README names every call that is noted in the audit log", (t) => {
+  const readme = readFileSync(resolve(import.meta.dirname, "../../src/api/README.md"), "utf8");
+  const [, section = ""] = /^### 6\.4 .*?\n(.*?)^### /ms.exec(readme) ?? [];
+  const specs: readonly (readonly [string, EndpointSpec])[] = Object.entries(ENDPOINTS);
+  const noted = specs.filter(([, { audited }]) => audited === "always").map(([path]) => path.slice(1));
+  const [, named = ""] = /Noted are(.*?)Not what/s.exec(section) ?? [];
+  t.strictSame(new Set([...named.matchAll(/`([^`]+)`/g)].map(([, path]) => path)), new Set(noted));
+  t.end();
 });
