@@ -40,7 +40,13 @@ export interface Gap {
   readonly topic?: string;
 }
 
-/** `code` is the server's (`token_expired`, `topics_limit` ...), or `token`, `timeout`, `disconnected`, `closed`. */
+/**
+ * `code` is the server's (`token_expired`, `topics_limit` ...), or
+ * - `token`: the app's own function gave none
+ * - `transport`: no way to connect can be opened here
+ * - `disconnected`: the server has sent this client away, or an answer was awaited when the connection ended
+ * - `timeout`, `closed`: of `emit`, no answer in time, and a client that is closed
+ */
 export interface ClientError extends Error {
   readonly code: string;
 }
