@@ -217,6 +217,24 @@ t.test("A12: the memory that a connection's topics take is bounded, and what it 
   await client.close();
 });
 
+t.test("an event is refused before a hello where the client protocol says that it needs one", async (t) => {
+  const readme = readFileSync(new URL("../../../src/sockets/README.md", import.meta.url), "utf8");
+  const section = readme.slice(readme.indexOf("### 4.2"), readme.indexOf("### 4.3"));
+  const namesIn = (text = ""): string[] => [...text.matchAll(/`(\w+)`/g)].map(([, name]) => name ?? "");
+  const events = [...section.matchAll(/^\| (`[^|]*)\|/gm)].flatMap(([, names]) => namesIn(names));
+  const free = namesIn(/^All but (.*?)\s+need a/ms.exec(section)?.[1]);
+  const argument = { topic: "a", tag: "t", token: "x", type: "apn", uid: "u", id: "n", path: "p", requestStats: [] };
+  const client = await open();
+  for (const event of events) {
+    if (["pushId", "authorize", "packetProxy"].includes(event)) continue; // a hello, only with tokens, only where it is wanted
+    client.emit(event, event === "setTags" ? ["t"] : argument);
+    const refused = (await client.settle()).join().includes("push_id_needed");
+    t.equal(refused, !free.includes(event), event);
+  }
+  t.ok(events.length > 15);
+  await client.close();
+});
+
 t.test("B3: every code stands in the table of the client protocol", async (t) => {
   const readme = readFileSync(new URL("../../../src/sockets/README.md", import.meta.url), "utf8");
   const section = readme.slice(readme.indexOf("### 4.12"), readme.indexOf("### 4.13"));
