@@ -174,10 +174,14 @@ function depth(value: unknown, most: number): number {
   return deepest + 1;
 }
 
-/** The text shown in statistics: the first non-empty of message, apn.alert.body, apn.alert, apn.alert.title, android.message. */
+/**
+ * The text by which lists name it, the first non-empty of: message, apn.alert.body, apn.alert, apn.alert.title, android.message,
+ * android.title.
+ */
 export function messageText(content: NotificationContent): string {
   const alert = content.apn?.["alert"];
   const fields = typeof alert === "object" && alert !== null ? (alert as Record<string, unknown>) : {};
-  const candidates = [content["message"], fields["body"], alert, fields["title"], content.android.message];
+  const { message, title } = content.android;
+  const candidates = [content["message"], fields["body"], alert, fields["title"], message, title];
   return candidates.find((text): text is string => typeof text === "string" && text !== "") ?? "";
 }

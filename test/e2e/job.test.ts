@@ -216,3 +216,17 @@ t.test("a call that was under way when the server was stopped goes on, and nobod
   t.match(await counted(second, "going", "xiaomi"), { target: MANY, accepted: MANY });
   t.match(await counted(second, "going", "android"), { target: 1 });
 });
+
+t.test("a call is listed by what a person sees of it: its text, or its title where there is no text", async (t) => {
+  const server = await startTestApp(t);
+  for (const [notification, name] of [
+    [{ android: { title: "Title", message: "Text" } }, "Text"],
+    [{ android: { title: "Only a title" } }, "Only a title"],
+    [{ android: { title: "Title", message: "" }, apn: { alert: { title: "Of Apple" } } }, "Of Apple"],
+    [{ payload: { data: "for an app" } }, ""],
+  ] as const) {
+    const { id } = await server.ok("notification", { pushAll: true, type: "news", notification });
+    t.match(await job(server, String(id)), { text: name }, name);
+    t.match(await server.ok("stats/arrival/news", { id }), { notification: name }, name);
+  }
+});

@@ -242,6 +242,7 @@ else {
         { apn: { alert: { "launch-image": "l" }, badge: 1 } },
         { apn: {}, vendors: { apns: { aps: {} } } },
         { android: { message: "only this" } },
+        { android: { title: "only a title" } },
         { payload: { data: true } },
         { apn: { alert: 42 } },
         { android: { title: "" }, apn: { alert: "x" } },
@@ -379,7 +380,7 @@ else {
       await client.connect();
       t.teardown(() => client.end());
       await client.query("CREATE SCHEMA pushbox; SET search_path = pushbox");
-      const before = MIGRATIONS.length - 1;
+      const before = MIGRATIONS.findIndex((step) => step.includes("CREATE UNLOGGED TABLE outgoing_keys"));
       for (const step of MIGRATIONS.slice(0, before)) await client.query(`BEGIN; ${step}; COMMIT`);
       await client.query(`UPDATE meta SET major = 1, format = ${before}`);
       await client.query(`

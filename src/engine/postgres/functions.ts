@@ -448,3 +448,12 @@ export const functions = (perTurn: number): string => `
   CREATE CONSTRAINT TRIGGER commits AFTER INSERT ON outgoing DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION sql_commit();
   REVOKE ALL ON FUNCTION push, notify, notify_all, sql_commit FROM PUBLIC;
 `;
+
+/** Lists name a notification that has nothing but a title by it. */
+export const namedByTitle = `
+  DO $$
+  BEGIN
+    EXECUTE replace(pg_get_functiondef('sql_notify'::regproc),
+      $text$content #> '{android,message}'$text$, $text$content #> '{android,message}', content #> '{android,title}'$text$);
+  END $$;
+`;

@@ -2,7 +2,7 @@
 // those of sqlite/schema.ts where they have the same name; what differs is said here.
 import type { Client } from "pg";
 import { PushError } from "../../core/errors.ts";
-import { functions } from "./functions.ts";
+import { functions, namedByTitle } from "./functions.ts";
 import { onceFunctions } from "./functions-once.ts";
 
 /** A node refuses a schema of a newer one. Within it migrations only add, so that two versions run side by side. */
@@ -475,6 +475,7 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX topic_places_by_node ON topic_places (node);
   `,
   onceFunctions,
+  namedByTitle,
 ];
 
 export interface SchemaVersion {
