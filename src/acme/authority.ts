@@ -3,6 +3,7 @@ import { createHash, type KeyObject, sign } from "node:crypto";
 import { Agent, type Dispatcher, request } from "undici";
 import { z } from "zod";
 import { printable } from "../core/printable.ts";
+import { beginningOf } from "../http/answer.ts";
 import { causeOf } from "../http/causes.ts";
 import { trusting } from "../http/trust.ts";
 import type { Window } from "./renewal.ts";
@@ -293,12 +294,8 @@ function json(text: string): unknown {
 }
 
 async function textOf(body: Dispatcher.ResponseData["body"]): Promise<string> {
-  let text = "";
-  body.setEncoding("utf8");
-  for await (const piece of body) {
-    text += piece as string;
-    if (text.length > LARGEST_ANSWER) throw new Refusal("its answer has no end");
-  }
+  const { text, whole } = await beginningOf(body, LARGEST_ANSWER);
+  if (!whole) throw new Refusal("its answer has no end");
   return text;
 }
 

@@ -1,5 +1,6 @@
 // The way to one place of the business server: POST, signed, within a time. undici is at home here. Nothing is followed or retried.
 import { Pool } from "undici";
+import { beginningOf } from "../http/answer.ts";
 import { causeOf, codeOf } from "../http/causes.ts";
 import { namesPrivate, publicLookup } from "../http/public.ts";
 import { trusting } from "../http/trust.ts";
@@ -83,12 +84,7 @@ export class Post {
         body,
         signal: deadline.signal,
       });
-      let text = "";
-      answer.body.setEncoding("utf8");
-      for await (const piece of answer.body) {
-        text += piece as string;
-        if (text.length > BODY_LIMIT) break; // which closes the connection
-      }
+      const { text } = await beginningOf(answer.body, BODY_LIMIT); // of a longer one the connection is closed
       return { status: answer.statusCode, retryAfter: one(answer.headers["retry-after"]), body: text };
     } catch (error) {
       if (deadline.signal.aborted)
