@@ -7,6 +7,10 @@ export interface HookEvent extends Event {
   readonly attempts: number;
 }
 
+/** What an event takes on the wire, about: bytes. */
+export const wireSize = ({ key, data }: Pick<HookEvent, "key" | "data">): number =>
+  Buffer.byteLength(key) + Buffer.byteLength(data) + 150;
+
 interface HookClaim {
   /** Of distinct keys, the oldest of each. From here they are the caller's, until they are settled or the process ends. */
   readonly events: readonly HookEvent[];

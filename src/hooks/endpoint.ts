@@ -10,6 +10,7 @@ import {
   type HookSettlement,
   type HookStatus,
   type HookTrouble,
+  wireSize,
 } from "../core/hooks.ts";
 import { randomId } from "../core/id.ts";
 import { Term } from "../core/term.ts";
@@ -24,8 +25,6 @@ const SIZE = 262_144 - 256;
 const REQUESTS = 5;
 /** Of so many requests the events are claimed together: a busy store takes its time for each claim. */
 const CLAIMED_TOGETHER = 3;
-/** What an event takes on the wire besides key and data, about. */
-const OVERHEAD = 150;
 /** So many events in a row that it does not like, each alone, and none that it took: it is not about the events. */
 const STRIKES = 3;
 /** Failing for so long it is switched off. */
@@ -424,7 +423,7 @@ function batches(events: readonly HookEvent[], most: number): HookEvent[][] {
   const found: HookEvent[][] = [];
   let size = 0;
   for (const event of events) {
-    const own = event.key.length + event.data.length + OVERHEAD;
+    const own = wireSize(event);
     const last = found.at(-1);
     if (last === undefined || last.length === most || size + own > SIZE) {
       found.push([event]);

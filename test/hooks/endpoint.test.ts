@@ -207,9 +207,9 @@ t.test("a message has at most 256 KB", async (t) => {
   const rig = await start(t);
   const receiver = await startReceiver(t);
   await rig.use(to(receiver));
-  const long = "x".repeat(60_000);
-  await rig.packets(...Array.from({ length: 10 }, (_, i) => `d${i}/${long}`));
-  await receiver.takenAre(10);
+  const long = ["x".repeat(60_000), "好".repeat(20_000)];
+  await rig.packets(...Array.from({ length: 20 }, (_, i) => `d${i}/${long[i % 2]}`));
+  await receiver.takenAre(20);
   for (const { body } of receiver.messages) t.ok(Buffer.byteLength(body) <= 262_144);
 });
 

@@ -1,7 +1,14 @@
 // What waits to be sent to endpoints: one row per endpoint and event. Of a key only the oldest row can be claimed: the others stand
 // behind it, and the settling of one brings up the next. An endpoint has one owner, the node that claims for it.
 import type { EventQuery, EventType, HookPatterns } from "../../core/events.ts";
-import type { DeadLetter, HookBounds, HookDepth, HookEvent, HookSettlement } from "../../core/hooks.ts";
+import {
+  type DeadLetter,
+  type HookBounds,
+  type HookDepth,
+  type HookEvent,
+  type HookSettlement,
+  wireSize,
+} from "../../core/hooks.ts";
 import { MINUTE } from "../../core/time.ts";
 import { Column, Statement } from "./database.ts";
 import type { Owning } from "./nodes.ts";
@@ -284,7 +291,7 @@ export function hookTable(epoch: string, owning: Owning, node: () => number) {
       const events: HookEvent[] = [];
       let bytes = 0;
       for (const row of await due.all(turn, hook, now, limit)) {
-        bytes += row.key.length + row.data.length + OVERHEAD;
+        bytes += wireSize(row);
         if (events.length > 0 && bytes > size) break;
         events.push(asEvent(row));
       }

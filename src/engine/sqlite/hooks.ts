@@ -4,7 +4,7 @@
 // next, so that a claim looks at no row it cannot take.
 import type Database from "better-sqlite3";
 import { type EventType, type HookPatterns, subjectOf, takes } from "../../core/events.ts";
-import type { HookEvent, HookSettlement } from "../../core/hooks.ts";
+import { type HookEvent, type HookSettlement, wireSize } from "../../core/hooks.ts";
 import { readEpoch } from "./epoch.ts";
 import { type Enqueued, type Fresh, type Journal, Window } from "./fresh.ts";
 import { LOG } from "./logsums.ts";
@@ -242,7 +242,7 @@ export function hookTable(db: Database, lastSeq: () => number, journal: Journal)
       const { pushId } = type.startsWith("topic.") ? (JSON.parse(data) as { readonly pushId?: string }) : {};
       const subject = subjectOf(type, key, pushId);
       if (coalesce && subject !== undefined && replace.run(name, subject).changes > 0) next(name, key);
-      add(name, { seq, key, subject, size: key.length + data.length + OVERHEAD }, BEHIND);
+      add(name, { seq, key, subject, size: wireSize({ key, data }) }, BEHIND);
       keys.add(key);
     }
     for (const key of keys) {
@@ -349,10 +349,10 @@ export function hookTable(db: Database, lastSeq: () => number, journal: Journal)
     enqueue({ name, coalesce }: HookPatterns, event: Omit<Enqueued, "size">): void {
       const hook = hooks.get(name);
       if (hook === undefined) return;
-      const { key, subject, data } = event;
+      const { key, subject } = event;
       if (hook.rows && coalesce && subject !== undefined && replace.run(name, subject).changes > 0) next(name, key);
       const { window } = hook;
-      window.add({ ...event, size: key.length + data.length + OVERHEAD }, coalesce);
+      window.add({ ...event, size: wireSize(event) }, coalesce);
       while (window.isFull) spill(name, hook, window.first()!); // what is too much is not empty
     },
 
@@ -364,7 +364,7 @@ export function hookTable(db: Database, lastSeq: () => number, journal: Journal)
       let at: number | undefined;
       if (hook?.rows !== false) {
         for (const row of due.all(name, now, limit)) {
-          bytes += row.key.length + row.data.length + OVERHEAD;
+          bytes += wireSize(row);
           if (events.length > 0 && bytes > size) break;
           lease.run(name, row.seq);
           events.push(asEvent(row));
