@@ -85,27 +85,3 @@ export interface Standing {
   /** Whether all that it has missed is in the pages; false too when its position is of another epoch. */
   readonly recovered: boolean;
 }
-
-/** What a packet takes besides its body, about. */
-const ENVELOPE = 100;
-
-/** How much of a page, or of a connection's allowance, a packet takes up. */
-export const sizeOf = ({ body }: Packet): number => body.length + ENVELOPE;
-
-/**
- * The first page of what a client has missed: alive packets, oldest first, as many as fit but always one.
- * @param log one channel's kept packets in order of seq, read no further than needed
- * @param after the seq up to which the client has everything
- * @param size of all packets together, see `sizeOf`
- */
-export function pageOf(log: Iterable<KeptPacket>, after: number, size: number, now: number, epoch: string): Page {
-  const packets: KeptPacket[] = [];
-  let left = size;
-  for (const packet of log) {
-    if (packet.seq <= after || packet.expires <= now) continue;
-    left -= sizeOf(packet);
-    if (left < 0 && packets.length > 0) return { packets, next: packets.at(-1)!.seq, epoch };
-    packets.push(packet);
-  }
-  return { packets, epoch };
-}

@@ -1,14 +1,7 @@
 import t from "tap";
 import type { PushId, Uid } from "../../src/core/device.ts";
-import {
-  channelKind,
-  channelName,
-  deviceChannel,
-  pageOf,
-  sizeOf,
-  topicChannel,
-  uidChannel,
-} from "../../src/core/packet.ts";
+import { channelKind, channelName, deviceChannel, topicChannel, uidChannel } from "../../src/core/packet.ts";
+import { pageOf, sizeOf } from "../../src/core/page.ts";
 
 const NOW = 1000;
 const log = [

@@ -581,6 +581,14 @@ async function packetTests(test: Define): Promise<void> {
     t.same(await missed(engine, own, one.next ?? 0, T), []);
   });
 
+  await test("a page of what is kept is so many bytes, whatever the language", async (t, { engine }) => {
+    const body = JSON.stringify("好".repeat(300));
+    await engine.broker.publish(["a", "b", "c"].map((id) => ({ channel: topic, packet: { ...packet(id), body } })));
+    const { packets, next } = await engine.broker.backlog(topic, { after: "0" }, 2100, T);
+    t.equal(packets.length, 2);
+    t.equal((await missed(engine, topic, next ?? 0, T)).length, 1);
+  });
+
   await test("whoever holds live packets while it reads pages gets each packet once, in order (holds 3)", async (t, {
     engine,
   }) => {

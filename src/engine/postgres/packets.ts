@@ -9,9 +9,9 @@ import {
   type KeptPacket,
   type Page,
   type Parcel,
-  pageOf,
   type Standing,
 } from "../../core/packet.ts";
+import { pageOf } from "../../core/page.ts";
 import { MINUTE } from "../../core/time.ts";
 import { isKept } from "../broker.ts";
 import { bucketOf, type Keep, keeper } from "../keep.ts";
@@ -88,7 +88,7 @@ const noteSwept = new Statement<[number, number, string, string]>(`
 const read = new Statement<[number, string, number, number, number, number], KeptPacket>(`
   SELECT seq, id, event, body, expires FROM (
     SELECT seq, id, event, body, expires, place,
-           coalesce(sum(length(body) + ?::bigint) OVER (ORDER BY place ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING), 0) AS before
+           coalesce(sum(octet_length(body) + ?::bigint) OVER (ORDER BY place ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING), 0) AS before
     FROM packets WHERE channel = ? AND place >= ? AND seq > ? AND expires > ?) p
   WHERE before <= ?::bigint ORDER BY place`);
 const sentSeq = new Column<[string], number>("SELECT sent_seq FROM devices WHERE push_id = ?");

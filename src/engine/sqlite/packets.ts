@@ -9,9 +9,9 @@ import {
   type From,
   type KeptPacket,
   type Page,
-  pageOf,
   type Standing,
 } from "../../core/packet.ts";
+import { pageOf } from "../../core/page.ts";
 import { bucketOf, type Keep, keeper } from "../keep.ts";
 import { type Packed, type ParcelRow, unpackParcels } from "../rows.ts";
 import { readEpoch } from "./epoch.ts";

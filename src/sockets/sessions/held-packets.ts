@@ -1,6 +1,7 @@
 // Packets that come live on a channel while its backlog is read and sent to a session: they are held for it, and follow then. With
 // `Hub.join` this is how a channel is joined without gap, repeat or disorder (holds 3).
-import { type Channel, channelKind, type From, type KeptPacket, type Packet, sizeOf } from "../../core/packet.ts";
+import { type Channel, channelKind, type From, type KeptPacket, type Packet } from "../../core/packet.ts";
+import { sizeOf } from "../../core/page.ts";
 import { Joins, type Session } from "./session.ts";
 
 export class HeldPackets {

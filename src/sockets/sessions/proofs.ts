@@ -3,7 +3,7 @@
 import type { PushId } from "../../core/device.ts";
 import type { Replayed, SentMark } from "../../core/engine.ts";
 import type { KeptPacket } from "../../core/packet.ts";
-import { sizeOf } from "../../core/packet.ts";
+import { sizeOf } from "../../core/page.ts";
 import { Doubt, type Proof } from "./doubt.ts";
 import type { Session } from "./session.ts";
 

@@ -1,7 +1,8 @@
 // Sends a session what it has missed, one channel after the other, a page at a time: the next one is read when the last one has
 // left, so that a backlog takes no more memory than a page, however slowly the client reads and whatever it asks for.
 import type { Broker } from "../../core/engine.ts";
-import { type Channel, type From, type KeptPacket, type Page, type Standing, sizeOf } from "../../core/packet.ts";
+import type { Channel, From, KeptPacket, Page, Standing } from "../../core/packet.ts";
+import { sizeOf } from "../../core/page.ts";
 import type { Given } from "./events.ts";
 import { encodeStanding } from "./frames.ts";
 import type { Hub } from "./hub.ts";

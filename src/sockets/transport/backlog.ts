@@ -1,5 +1,5 @@
 // A backlog on its way to a client: how much of it is written at once, and what waits beside a large part of it.
-import type { EnginePacket } from "../wire/engineio.ts";
+import { bytesOf, type EnginePacket } from "../wire/engineio.ts";
 
 const PAGE = 262_144;
 /** How much of a backlog is written to a client at once, unless a single packet is larger; bytes, as is the limit. */
@@ -24,7 +24,7 @@ export class Beside {
   /** False: too much waits already. */
   push(packet: EnginePacket, limit: number): boolean {
     if (this.#bytes > limit) return false;
-    this.#bytes += packet.length;
+    this.#bytes += bytesOf(packet);
     this.packets.push(packet);
     return true;
   }

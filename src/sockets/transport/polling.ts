@@ -1,6 +1,7 @@
 // What a connection needs only while it is on polling: the pending requests, what waits for the next poll, its rooms, and the
 // websocket that probes for an upgrade.
 import {
+  bytesOf,
   decodeBinaryPayload3,
   decodeForm3,
   decodePayload3,
@@ -66,7 +67,7 @@ export class Polling {
   /** It waits for `flush`. */
   push(packet: EnginePacket): void {
     this.#waiting.push(packet);
-    this.#bytes += packet.length;
+    this.#bytes += bytesOf(packet);
   }
 
   /** They wait for `flush`, and do not count in `bytes`. */

@@ -6,6 +6,10 @@ export type Revision = 3 | 4;
 /** Text with its type digit first, e.g. `4hello`; or the data of a binary message, whose type is always 4. */
 export type EnginePacket = string | Buffer;
 
+/** How long it is on the wire, without its frame. */
+export const bytesOf = (packet: EnginePacket): number =>
+  typeof packet === "string" ? Buffer.byteLength(packet) : packet.length;
+
 /** Packets in one payload: no client has so much to say at once. */
 export const MAX_PACKETS = 1000;
 

@@ -227,3 +227,14 @@ t.test("B20: a message over max_backpressure reaches a client on polling, and th
   t.equal(await poller.get(), "4more");
   t.equal(served.gateway.counters.closedSlow, 0);
 });
+
+t.test("what waits for a client on polling counts in bytes, whatever the language", async (t) => {
+  const served = await serve(t, echo, { maxBackpressure: 100_000 });
+  await Poller.open(served, 4); // and never polls again
+  const [client] = [...served.gateway.connections()];
+  client!.send(`4${"好".repeat(40_000)}`);
+  t.equal(client!.waiting, 120_001);
+  client!.send("4more");
+  await new Promise(setImmediate);
+  t.equal(served.gateway.counters.closedSlow, 1);
+});
