@@ -1,4 +1,5 @@
 // What the fakes share: the rules that a request must keep, one function each, and failing when told to.
+import { isObject } from "../core/object.ts";
 
 /** What the vendor's document forbids; the text says which rule. The fake answers it with the vendor's code for a bad parameter. */
 export class Violation extends Error {}
@@ -9,10 +10,6 @@ export function ensure(holds: unknown, problem: string): asserts holds {
 }
 
 export type Fields = Readonly<Record<string, unknown>>;
-
-export function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
 
 /** Every name is known, and those before the "?" are there. */
 export function ensureNames(fields: Fields, where: string, names: string): void {
@@ -50,7 +47,7 @@ export function ensureUrl(value: unknown, name: string, most: number): void {
 
 /** @throws Violation unless it is an object */
 export function fieldsIn(value: unknown, where: string): Fields {
-  ensure(isFields(value), `${where} is not an object`);
+  ensure(isObject(value), `${where} is not an object`);
   return value;
 }
 

@@ -1,7 +1,8 @@
 // What vendors post about what they delivered, in each one's own form (src/vendors/README.md: receipts), and what of a request and its
 // answer they need for it.
 import { createHmac, randomBytes } from "node:crypto";
-import { type Fields, isFields } from "./checks.ts";
+import { isObject } from "../core/object.ts";
+import type { Fields } from "./checks.ts";
 import type { FakeReply, FakeRequest } from "./fake.ts";
 import { jsonIn } from "./requests.ts";
 
@@ -200,10 +201,10 @@ const text = (value: unknown): string => (value === undefined ? "" : String(valu
 
 function member(fields: Fields, name: string): Fields {
   const value = fields[name];
-  return isFields(value) ? value : {};
+  return isObject(value) ? value : {};
 }
 
 function find(list: unknown, name: string, value: string): Fields {
-  const found: unknown = Array.isArray(list) ? list.find((one) => isFields(one) && one[name] === value) : undefined;
-  return isFields(found) ? found : {};
+  const found: unknown = Array.isArray(list) ? list.find((one) => isObject(one) && one[name] === value) : undefined;
+  return isObject(found) ? found : {};
 }

@@ -1,7 +1,8 @@
 // A fake Umeng: JSON signed over its bytes and the address it was sent to; tokens are never refused.
 import { createHash } from "node:crypto";
+import { isObject } from "../../core/object.ts";
 import { DAY } from "../../core/time.ts";
-import { ensure, ensureNames, ensureText, type Fields, fieldsIn, isFields } from "../checks.ts";
+import { ensure, ensureNames, ensureText, type Fields, fieldsIn } from "../checks.ts";
 import type { FakeReply, FakeRequest, FakeVendor, Shown } from "../fake.ts";
 import { Handsets, openedWith } from "../handsets.ts";
 import { answerJson, jsonIn, readJson, strictly } from "../requests.ts";
@@ -89,13 +90,13 @@ function checkPolicy(given: unknown, now: number): void {
 function viewOf(payload: Fields): Omit<Shown, "vendor" | "token"> {
   ensureNames(payload, "payload", "display_type body ? extra");
   const { body, extra = {} } = payload;
-  ensure(isFields(body) && isFields(extra), "body or extra is not an object");
+  ensure(isObject(body) && isObject(extra), "body or extra is not an object");
   ensure(
     Object.values(extra).every((value) => typeof value === "string"),
     "extra holds something else than text",
   );
   if (payload["display_type"] === "message") {
-    const custom = isFields(body["custom"]) ? body["custom"] : jsonIn(body["custom"], "custom");
+    const custom = isObject(body["custom"]) ? body["custom"] : jsonIn(body["custom"], "custom");
     const { title, message, id } = custom;
     return { title: String(title), message: String(message), payload: custom["payload"], id: String(id) };
   }

@@ -1,7 +1,8 @@
 // A fake Xiaomi: one form, one static secret, HTTP 200 whatever happens.
+import { isObject } from "../../core/object.ts";
 import { Recent } from "../../core/recent.ts";
 import { DAY, HOUR, MINUTE } from "../../core/time.ts";
-import { ensure, ensureDigits, ensureNames, ensureText, ensureUrl, isFields } from "../checks.ts";
+import { ensure, ensureDigits, ensureNames, ensureText, ensureUrl } from "../checks.ts";
 import { type FakeReply, type FakeRequest, type FakeVendor, REMEMBERED } from "../fake.ts";
 import { Handsets } from "../handsets.ts";
 import { type Receipt, xiaomiReceipt } from "../receipts.ts";
@@ -98,7 +99,7 @@ export function fakeXiaomi(
     if (tokens.get(token) === "blocked" || (form["extra.jobkey"] !== undefined && seen.has(key))) return;
     seen.set(key, true);
     const payload = jsonIn(form["payload"], "payload");
-    const android = isFields(payload["android"]) ? payload["android"] : {};
+    const android = isObject(payload["android"]) ? payload["android"] : {};
     phones.show(token, {
       title: form["title"]!,
       message: form["description"]!,
