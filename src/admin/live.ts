@@ -1,6 +1,7 @@
 // GET /admin/live: one aggregate a second to each open page, made once for all of them, and nothing at all while none is open.
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { cpuUsage, memoryUsage } from "node:process";
+import { STREAM_HEADERS } from "../api/answer.ts";
 import type { LaneStatus } from "../core/lane.ts";
 import type { SessionCounts } from "../core/live.ts";
 import { HttpError, type Outlet, type Response, type Stream } from "../http/message.ts";
@@ -42,12 +43,6 @@ const MOST_TOPICS = 20;
 const MOST_LANES = 100;
 /** A page that takes nothing for so many seconds is cut; it comes back. */
 const PATIENCE = 30;
-
-const HEADERS = [
-  ["Content-Type", "text/event-stream; charset=utf-8"],
-  ["Cache-Control", "no-store"],
-  ["X-Accel-Buffering", "no"], // nginx would gather what is to go at once
-] as const;
 
 interface Page {
   readonly topics: readonly string[];
@@ -91,7 +86,7 @@ export class LiveFeed {
     };
     return {
       status: 200,
-      headers: HEADERS,
+      headers: STREAM_HEADERS,
       body: "",
       abandoned: left,
       stream: (outlet) => this.#add({ topics, outlet, stuck: 0, isStuck: false }, left),

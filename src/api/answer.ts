@@ -124,6 +124,13 @@ export const shown = (type: string, body: string): Response => ({
   body,
 });
 
+/** Of an answer without end: server-sent events. */
+export const STREAM_HEADERS: readonly Header[] = [
+  ["Content-Type", "text/event-stream; charset=utf-8"],
+  ...COMMON,
+  ["X-Accel-Buffering", "no"], // nginx would gather what is to go at once
+];
+
 export const HEALTHY: Response = shown("text/plain", "ok");
 
 export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {

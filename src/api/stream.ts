@@ -3,6 +3,7 @@
 import { type Event, type EventType, eventJson } from "../core/events.ts";
 import { HttpError, type Outlet, type Response, type Stream } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
+import { STREAM_HEADERS } from "./answer.ts";
 import { eventAfter, eventPatterns, typesOf } from "./event.ts";
 import type { Params } from "./params.ts";
 
@@ -15,12 +16,6 @@ const COMMENT_EVERY = 15_000;
 /** A reader that takes nothing for so long is cut; it comes back and goes on where it was. */
 const PATIENCE = 30_000;
 const EVERYTHING = ["*"];
-
-const HEADERS = [
-  ["Content-Type", "text/event-stream; charset=utf-8"],
-  ["Cache-Control", "no-store"],
-  ["X-Accel-Buffering", "no"], // nginx would gather what is to go at once
-] as const;
 
 export interface Streams {
   /** The answer goes on until the reader leaves or `end` is called. @throws HttpError 503 when there are as many as there may be */
@@ -51,7 +46,7 @@ export function createStreams(): Streams {
         const from = known ?? following.newest;
         return {
           status: 200,
-          headers: HEADERS,
+          headers: STREAM_HEADERS,
           body: "",
           abandoned: () => following.close(),
           stream(outlet) {
