@@ -3,6 +3,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { io, type Socket } from "socket.io-client4";
+import { VENDORS } from "../src/vendors/index.ts";
 import { Person } from "../test/admin/person.ts";
 import { Typist } from "../test/admin/typist.ts";
 import { startChromium } from "../test/support/chromium.ts";
@@ -37,8 +38,10 @@ const LOOKS = [
   { language: "zh", width: 360, dark: true },
 ] as const;
 /** What the test itself has named, where Chinese is expected. */
-const VENDORS = ["apns", "fcm", "harmony", "honor", "huawei", "meizu", "oppo", "umeng", "vivo", "webpush", "xiaomi"];
-const WRITTEN = ["Hello", "World", "ann", "apn", NAME, "backend", "presence", "websocket, Engine.IO 4", ...VENDORS];
+const WRITTEN = [
+  ...["Hello", "World", "ann", "apn", NAME, "backend", "presence", "websocket, Engine.IO 4"],
+  ...VENDORS.map(({ name }) => name),
+];
 const FCM = "lab-device-fcm";
 /** The name of a webhook in the configuration. */
 export const HOOK = "backend";
