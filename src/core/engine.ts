@@ -214,7 +214,7 @@ export interface Broker {
    */
   publishOnce(once: Once, piece: Piece, id: PacketId, parcels: readonly Parcel[], now: number): Promise<MadePiece>;
   /**
-   * A page of what a client has missed (`pageOf` in packet.ts), alive packets, oldest first: as many as come to `size`, and at
+   * A page of what a client has missed (`pageOf` in page.ts), alive packets, oldest first: as many as come to `size`, and at
    * least one when there is any. `from` is the client's position, then `next` of the page before. A position found on a
    * device's own channel confirms receipt: it and everything before it is dropped. A cursor stays findable while any older
    * packet of its channel is alive, even after its own expiry. Between two pages packets may expire, or be pushed out by newer

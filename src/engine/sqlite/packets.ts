@@ -1,4 +1,4 @@
-// The log of kept packets: one sequence for all channels, the newest few of each. `pageOf` in core/packet.ts says who is
+// The log of kept packets: one sequence for all channels, the newest few of each. `pageOf` in core/page.ts says who is
 // sent what; here is what is kept for it.
 import type Database from "better-sqlite3";
 import type { SentMark } from "../../core/engine.ts";
