@@ -31,7 +31,7 @@ export class Jwks {
   #fetchedAt = Number.NEGATIVE_INFINITY;
   /** Why the latest fetch failed. */
   #failure: Error | undefined = undefined;
-  /** Asked for, and not among the keys that were fetched last. */
+  /** Asked for, or there before, and not among the keys that were fetched last. */
   readonly #unknown = new Set<string>();
   /** Since the start. */
   readonly counts = { fetched: 0, failed: 0 };
@@ -70,10 +70,12 @@ export class Jwks {
     this.#fetching = fetchKeys(url)
       .then(
         (keys) => {
+          this.#unknown.clear();
+          // A rotation: of what the issuer has withdrawn it need not be asked again.
+          for (const kid of this.#keys?.keys() ?? []) if (!keys.has(kid)) this.#unknown.add(kid);
           this.#keys = keys;
           this.#fetchedAt = elapsed();
           this.#failure = undefined;
-          this.#unknown.clear();
           this.counts.fetched++;
         },
         (error: unknown) => {
