@@ -2,7 +2,7 @@
 import t, { type Test } from "tap";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { client, type Generation, RawClient, type SocketClient, type TRANSPORTS } from "../support/clients.ts";
-import { takeClock } from "../support/clock.ts";
+import { moveElapsed, takeClock } from "../support/clock.ts";
 import { argument, device, eventually, fresh } from "../support/devices.ts";
 import { metricsOf } from "../support/metrics.ts";
 import { AUDIENCE, auth, hs256, ISSUER, keyPair, SECRET, seconds, startIssuer } from "../support/tokens.ts";
@@ -96,6 +96,7 @@ t.test(
     t.equal((await at.ok("push", { topic: "news", json: 1 }))["online"], 0);
     const silent = await raw(t, at);
     await silent.closed;
+    t.match(at.log.join("\n"), /refused to a client: .* \(none came within client\.connect_timeout\)/);
   },
 );
 
@@ -217,6 +218,27 @@ t.test(
     t.match(metrics, /pushbox_login_key_fetches_total\{result="fetched"\} 1/);
   },
 );
+
+t.test("after a rotation a token of the withdrawn key is refused at once, and the log says why", async (t) => {
+  const [former, next] = await Promise.all([keyPair("ES256"), keyPair("ES256")]);
+  const claims = { sub: "ann", iss: ISSUER, aud: AUDIENCE };
+  const tokens = [await former.sign(claims, { kid: "a" }), await next.sign(claims, { kid: "b" })];
+  const [old = "", fresher = ""] = tokens;
+  const issuer = await startIssuer(t, [{ ...former.jwk, kid: "a" }]);
+  const at = await start(t, { required: true, keys: [], jwksUrl: issuer.url, issuer: ISSUER, audience: AUDIENCE });
+  const login = (generation: Generation, token: string) => client(t, at, generation, giving(generation, token));
+  const stays = login(4, old);
+  await stays.hello({ id: fresh("device") });
+  issuer.keys = [{ ...next.jwk, kid: "b" }];
+  moveElapsed(31_000);
+  await login(4, fresher).hello({ id: fresh("device") });
+  t.match(await login(4, old).next("connect_error"), [{ data: { code: "token_invalid" } }]);
+  t.match(await login(2, old).next("refused"), [{ code: "token_invalid" }]);
+  t.match(at.log.join("\n"), /refused to a client: the token is not valid \(the issuer has no key of that kid\)/);
+  stays.socket.emit("authorize", { token: old });
+  t.match(await stays.next("refused"), [{ code: "token_invalid" }]);
+  t.same(stays.rest("disconnect"), [], "who was in before stays until the token is over");
+});
 
 t.test("integration 11: a client that floods while it waits is closed, and no other", async (t) => {
   const rsa = await keyPair("RS256");

@@ -237,7 +237,9 @@ export class Conversation implements SocketApplication<Session> {
 
   close(connection: Connection<Session>, reason: CloseReason): void {
     if (connection.tap !== undefined) this.#hub.tracing.closed(connection, reason);
-    if (connection.data !== undefined) this.#leave(connection.data, reason);
+    if (connection.data === undefined) return;
+    this.#logins.ended(connection.data, reason);
+    this.#leave(connection.data, reason);
   }
 
   ack({ data: session }: Connection<Session>, ack: number): void {

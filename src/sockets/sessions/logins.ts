@@ -5,7 +5,7 @@ import type { Engine } from "../../core/engine.ts";
 import { isFault, type Login, type LoginFault } from "../../core/login.ts";
 import { Tally } from "../../core/tally.ts";
 import type { ConnectRefusal } from "../transport/socketio.ts";
-import type { Connection, Handshake } from "../transport/types.ts";
+import type { CloseReason, Connection, Handshake } from "../transport/types.ts";
 import { bindingOf } from "./changes.ts";
 import type { Gate } from "./gate.ts";
 import { payloadToken, tokenOf } from "./login.ts";
@@ -117,6 +117,13 @@ export class Logins {
     const told = this.#options.refuser.refuseLogin(session, "connect", fault, connection.revision === 3);
     if (connection.revision === 3) connection.close();
     return { message: told.message, data: told };
+  }
+
+  /** Whoever was to bring a token and never did is in the log as well. */
+  ended(session: Session, reason: CloseReason): void {
+    if (reason !== "timeout" || session.seat !== undefined || !this.#gate.required) return;
+    const fault = { code: "token_missing", reason: "none came within client.connect_timeout" } as const;
+    this.#options.refuser.refuseLogin(session, "", fault, false);
   }
 
   /** A token that comes later: the first, or a newer one. One that is refused leaves what the session had. */
