@@ -2,7 +2,6 @@
 import {
   type Device,
   type DevicePast,
-  type FormerToken,
   type PushId,
   passes,
   type TagFilter,
@@ -14,6 +13,17 @@ import { type BoundBy, type Departures, deviceKey } from "../../core/events.ts";
 import { deviceChannel } from "../../core/packet.ts";
 import { DAY } from "../../core/time.ts";
 import type { Traits } from "../../core/traits.ts";
+import {
+  formerToken,
+  historyOf,
+  historyText,
+  REPLACED,
+  SEEN_WITHIN,
+  sameTags,
+  tagsOf,
+  tagsText,
+  unique,
+} from "../records.ts";
 import type { Rows, UidRows } from "../sqlite/devices.ts";
 import { hasToken, tokenTime, typeWithoutToken } from "../tokens.ts";
 import { iso } from "../wants.ts";
@@ -42,10 +52,6 @@ interface Row {
   readonly update_time: number;
 }
 
-const SEEN_WITHIN = 600_000;
-const MOST_FORMER = 3;
-const LONGEST_FORMER = 200;
-const REPLACED = "the device brought another one";
 /** How long the number of devices holds where counting them takes long, milliseconds. */
 const COUNTED_FOR = 5000;
 const SLOW = 20;
@@ -222,17 +228,11 @@ export function devices(
   }
 
   /** The device's token is one of the past. */
-  async function note(turn: Turn, { device, push_id, type, token, package: app }: Row, reason: string, now: number) {
-    if (type === null || token === null) return;
-    const former: FormerToken = {
-      type,
-      token: token.slice(0, LONGEST_FORMER),
-      ...(app !== null ? { packageName: app } : undefined),
-      at: now,
-      reason,
-    };
-    const [before] = await past.all(turn, [push_id]);
-    setHistory.put(turn, JSON.stringify([former, ...historyOf(before?.token_history)].slice(0, MOST_FORMER)), device);
+  async function note(turn: Turn, row: Row, reason: string, now: number): Promise<void> {
+    const former = formerToken(row, reason, now);
+    if (former === undefined) return;
+    const [before] = await past.all(turn, [row.push_id]);
+    setHistory.put(turn, historyText(former, before?.token_history), row.device);
   }
 
   /** Some vendors say since when a token is dead: then it has to be known when the device last brought it. */
@@ -244,7 +244,7 @@ export function devices(
     const tags = unique(hello.tags ?? []);
     if (token !== undefined) await claim(turn, hello.pushId, token, now);
     const type = token?.type ?? typeWithoutToken(hello.platform);
-    const stored = tags.length > 0 ? JSON.stringify(tags) : null;
+    const stored = tagsText(tags);
     const app = token?.packageName ?? null;
     const at = token === undefined ? null : now;
     const device = await add(turn, hello.pushId, stored, type ?? null, token?.token ?? null, app, at, now, now);
@@ -354,7 +354,7 @@ export function devices(
       if (newTags) replaceTags(turn, row.device, before, tags);
       const after: Row = {
         ...here,
-        ...(newTags ? { tags: tags.length > 0 ? JSON.stringify(tags) : null } : undefined),
+        ...(newTags ? { tags: tagsText(tags) } : undefined),
         ...(newToken ? { type: token.type, token: token.token, package: token.packageName ?? null } : undefined),
         token_time: token === undefined ? row.token_time : now,
         update_time: now,
@@ -388,7 +388,7 @@ export function devices(
       if (sameTags(tags, before)) return;
       replaceTags(turn, row.device, before, tags);
       const { type, token, package: app, token_time } = row;
-      update.put(turn, tags.length > 0 ? JSON.stringify(tags) : null, type, token, app, token_time, now, row.device);
+      update.put(turn, tagsText(tags), type, token, app, token_time, now, row.device);
     },
 
     async changeTag(
@@ -407,7 +407,7 @@ export function devices(
       const tags = present ? [...before, tag] : before.filter((other) => other !== tag);
       replaceTags(turn, row.device, before, tags);
       const { type, token, package: app, token_time } = row;
-      update.put(turn, tags.length > 0 ? JSON.stringify(tags) : null, type, token, app, token_time, now, row.device);
+      update.put(turn, tagsText(tags), type, token, app, token_time, now, row.device);
       return true;
     },
 
@@ -581,13 +581,3 @@ export function devices(
     },
   };
 }
-
-const tagsOf = (row: Row): readonly string[] => (row.tags === null ? [] : (JSON.parse(row.tags) as readonly string[])); // written by this file
-
-const historyOf = (text: string | null | undefined): readonly FormerToken[] =>
-  text == null ? [] : (JSON.parse(text) as readonly FormerToken[]); // written by this file
-
-const unique = (tags: readonly string[]): string[] => [...new Set(tags)];
-
-const sameTags = (a: readonly string[], b: readonly string[]): boolean =>
-  a.length === b.length && a.every((tag, i) => tag === b[i]);

@@ -4,7 +4,6 @@ import type Database from "better-sqlite3";
 import {
   type Device,
   type DevicePast,
-  type FormerToken,
   type PushId,
   passes,
   type TagFilter,
@@ -16,6 +15,17 @@ import { type BoundBy, type Departures, deviceKey } from "../../core/events.ts";
 import { deviceChannel } from "../../core/packet.ts";
 import { DAY } from "../../core/time.ts";
 import type { Traits } from "../../core/traits.ts";
+import {
+  formerToken,
+  historyOf,
+  historyText,
+  REPLACED,
+  SEEN_WITHIN,
+  sameTags,
+  tagsOf,
+  tagsText,
+  unique,
+} from "../records.ts";
 import { hasToken, tokenTime, typeWithoutToken } from "../tokens.ts";
 import { iso } from "../wants.ts";
 import type { Addressees } from "./addressees.ts";
@@ -55,13 +65,6 @@ export interface UidRows {
   readonly index: number;
   readonly last: number;
 }
-
-/** Most disconnects write nothing either. */
-const SEEN_WITHIN = 600_000;
-/** Tokens that a device had before, and characters of each. */
-const MOST_FORMER = 3;
-const LONGEST_FORMER = 200;
-const REPLACED = "the device brought another one";
 
 export type DeviceTable = ReturnType<typeof devices>;
 
@@ -235,19 +238,10 @@ export function devices(
   }
 
   /** The device's token is one of the past. */
-  function note({ device, push_id, type, token, package: app }: Row, reason: string, now: number): void {
-    if (type === null || token === null) return;
-    const former: FormerToken = {
-      type,
-      token: token.slice(0, LONGEST_FORMER),
-      ...(app !== null ? { packageName: app } : undefined),
-      at: now,
-      reason,
-    };
-    setHistory.run(
-      JSON.stringify([former, ...historyOf(past.get(push_id)?.token_history)].slice(0, MOST_FORMER)),
-      device,
-    );
+  function note(row: Row, reason: string, now: number): void {
+    const former = formerToken(row, reason, now);
+    if (former === undefined) return;
+    setHistory.run(historyText(former, past.get(row.push_id)?.token_history), row.device);
   }
 
   function connectNew(hello: Hello, token: Token | undefined, now: number): Device {
@@ -258,7 +252,7 @@ export function devices(
     add(
       device,
       hello.pushId,
-      tags.length > 0 ? JSON.stringify(tags) : null,
+      tagsText(tags),
       type ?? null,
       token?.token ?? null,
       token?.packageName ?? null,
@@ -331,7 +325,7 @@ export function devices(
       const after = {
         ...row,
         ...(ended ? { uid: null } : undefined),
-        ...(newTags ? { tags: tags.length > 0 ? JSON.stringify(tags) : null } : undefined),
+        ...(newTags ? { tags: tagsText(tags) } : undefined),
         ...(newToken ? { type: token.type, token: token.token, package: token.packageName ?? null } : undefined),
         token_time: token === undefined ? row.token_time : now,
         update_time: now,
@@ -372,7 +366,7 @@ export function devices(
       if (sameTags(tags, before)) return;
       replaceTags(row.device, before, tags);
       const { type, token, package: app, token_time } = row;
-      update.run(tags.length > 0 ? JSON.stringify(tags) : null, type, token, app, token_time, now, row.device);
+      update.run(tagsText(tags), type, token, app, token_time, now, row.device);
     },
 
     changeTag(pushId: PushId, tag: string, present: boolean, now: number, most = Number.POSITIVE_INFINITY): boolean {
@@ -384,7 +378,7 @@ export function devices(
       const tags = present ? [...before, tag] : before.filter((other) => other !== tag);
       replaceTags(row.device, before, tags);
       const { type, token, package: app, token_time } = row;
-      update.run(tags.length > 0 ? JSON.stringify(tags) : null, type, token, app, token_time, now, row.device);
+      update.run(tagsText(tags), type, token, app, token_time, now, row.device);
       return true;
     },
 
@@ -588,13 +582,3 @@ export function devices(
     return { devices: visible(rows, filter, now), ...(last !== undefined ? { last } : undefined) };
   }
 }
-
-const tagsOf = (row: Row): readonly string[] => (row.tags === null ? [] : (JSON.parse(row.tags) as readonly string[])); // written by this file
-
-const historyOf = (text: string | null | undefined): readonly FormerToken[] =>
-  text == null ? [] : (JSON.parse(text) as readonly FormerToken[]); // written by this file
-
-const unique = (tags: readonly string[]): string[] => [...new Set(tags)];
-
-const sameTags = (a: readonly string[], b: readonly string[]): boolean =>
-  a.length === b.length && a.every((tag, i) => tag === b[i]);
