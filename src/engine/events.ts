@@ -9,6 +9,7 @@ import {
   wantedTypes,
 } from "../core/events.ts";
 import type { Calls } from "./calls.ts";
+import { seqOfId } from "./log.ts";
 import type { Walk } from "./sqlite/online.ts";
 
 /** A longer list goes in pieces, so that other callers get in between. */
@@ -112,11 +113,7 @@ export function localEvents(queue: Calls, now: () => number, elapsed: () => numb
       return page;
     },
     newest: () => queue.call("newestEvent", []),
-    seqOf(id) {
-      const start = `evt_${epoch}_`;
-      const seq = id.startsWith(start) ? Number(id.slice(start.length)) : Number.NaN;
-      return Number.isSafeInteger(seq) && seq > 0 ? seq : undefined;
-    },
+    seqOf: (id) => seqOfId(epoch, id),
     lookAgain() {
       if (settled === undefined) return; // it looks when it has begun
       settled = elapsed() + wanted.grace;

@@ -1,33 +1,22 @@
 // The log of events. Whatever causes one writes it in the same transaction: a turn's events are written at its end, and stand in the
 // queues of their endpoints with it.
-import { type Event, type EventPage, type EventQuery, type EventType, subjectOf } from "../../core/events.ts";
+import { type EventPage, type EventQuery, type EventType, subjectOf } from "../../core/events.ts";
+import { LOOKED_THROUGH, type LogRow, pageOfLog } from "../log.ts";
 import type { EventData, Wants } from "../wants.ts";
 import { Column, Statement } from "./database.ts";
 import type { HookTable } from "./hooks.ts";
 import type { Turn, TurnParts } from "./turns.ts";
 
-interface Row {
-  readonly seq: number;
-  readonly type: EventType;
-  readonly key: string;
-  readonly time: number;
-  readonly data: string;
-}
-
-interface Written extends Omit<Row, "seq"> {
+interface Written extends Omit<LogRow, "seq"> {
   readonly subject: string | undefined;
 }
-
-/** Rows that are looked through for one page, and the size of their data that ends one early. */
-const LOOKED_THROUGH = 1000;
-const PAGE_SIZE = 1_000_000;
 
 const insert = new Column<[readonly string[], readonly string[], readonly number[], readonly string[]], number>(`
   INSERT INTO events (seq, type, key, time, data)
   SELECT nextval('events_seq'), type, key, time, data
   FROM (SELECT * FROM unnest(?::text[], ?::text[], ?::bigint[], ?::text[]) WITH ORDINALITY AS e(type, key, time, data, at) ORDER BY at) e
   RETURNING seq`);
-const after = new Statement<[number, number], Row>(
+const after = new Statement<[number, number], LogRow>(
   "SELECT seq, type, key, time, data FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
 );
 const firstSince = new Column<[number], number>("SELECT seq FROM events WHERE time >= ? ORDER BY time, seq LIMIT 1");
@@ -98,29 +87,11 @@ export function eventLog(
       gathered(turn).events.push({ type, key, time: now, data: text, subject: subjectOf(type, key, member) });
     },
 
-    async list(
-      turn: Turn,
-      { after: from = 0, types, key, from: since, to }: EventQuery,
-      limit: number,
-    ): Promise<EventPage> {
-      const first = since === undefined ? 0 : await firstSince.get(turn, since);
+    async list(turn: Turn, query: EventQuery, limit: number): Promise<EventPage> {
+      const first = query.from === undefined ? 0 : await firstSince.get(turn, query.from);
       if (first === undefined) return { events: [] };
-      const start = Math.max(from, first - 1);
-      const rows = await after.all(turn, start, LOOKED_THROUGH);
-      const events: Event[] = [];
-      let size = 0;
-      let last = start;
-      for (const row of rows) {
-        if (to !== undefined && row.time >= to) return { events };
-        if (events.length >= limit || size > PAGE_SIZE) return { events, next: last };
-        last = row.seq;
-        if (key !== undefined && row.key !== key) continue;
-        if (types !== undefined && !types.includes(row.type)) continue;
-        if (since !== undefined && row.time < since) continue;
-        events.push({ ...row, id: `evt_${epoch}_${row.seq}` });
-        size += row.data.length;
-      }
-      return rows.length < LOOKED_THROUGH ? { events } : { events, next: last };
+      const start = Math.max(query.after ?? 0, first - 1);
+      return pageOfLog(await after.all(turn, start, LOOKED_THROUGH), query, limit, start, epoch);
     },
 
     newest: async (turn: Turn): Promise<number> => (await newest.get(turn)) ?? 0,

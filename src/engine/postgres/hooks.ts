@@ -1,6 +1,6 @@
 // What waits to be sent to endpoints: one row per endpoint and event. Of a key only the oldest row can be claimed: the others stand
 // behind it, and the settling of one brings up the next. An endpoint has one owner, the node that claims for it.
-import type { EventQuery, EventType, HookPatterns } from "../../core/events.ts";
+import type { EventQuery, HookPatterns } from "../../core/events.ts";
 import {
   type DeadLetter,
   type HookBounds,
@@ -10,6 +10,7 @@ import {
   wireSize,
 } from "../../core/hooks.ts";
 import { MINUTE } from "../../core/time.ts";
+import { eventId, type LogRow } from "../log.ts";
 import { Column, Statement } from "./database.ts";
 import type { Owning } from "./nodes.ts";
 import type { Turn } from "./turns.ts";
@@ -28,12 +29,7 @@ const LAP = MINUTE;
 /** Whoever does not own an endpoint asks again after so many. */
 const ASK_AGAIN = 2000;
 
-interface Row {
-  readonly seq: number;
-  readonly type: EventType;
-  readonly key: string;
-  readonly time: number;
-  readonly data: string;
+interface Row extends LogRow {
   readonly attempts: number;
 }
 
@@ -153,7 +149,7 @@ export function hookTable(epoch: string, owning: Owning, node: () => number) {
 
   const asEvent = ({ seq, type, key, time, data, attempts }: Row): HookEvent => ({
     seq,
-    id: `evt_${epoch}_${seq}`,
+    id: eventId(epoch, seq),
     type,
     key,
     time,

@@ -1,14 +1,11 @@
 // Calls that may be repeated: their keys, how far they have come, and what was answered (as sqlite/once.ts).
 import { conflict } from "../../core/once.ts";
 import type { Once } from "../../core/outbox.ts";
-import { DAY } from "../../core/time.ts";
 import type { Packed, ParcelRow } from "../rows.ts";
-import { type KnownCall, type MadePiece, PUSHED } from "../sqlite/once.ts";
+import { KEPT, type KnownCall, type MadePiece, PUSHED } from "../sqlite/once.ts";
 import { Statement } from "./database.ts";
 import type { Packets } from "./packets.ts";
 import type { Turn } from "./turns.ts";
-
-const KEPT = DAY;
 
 const find = new Statement<[string, number], KnownCall>(
   "SELECT digest, pieces, answer, packet, online FROM calls WHERE key = ? AND drop_at > ?",

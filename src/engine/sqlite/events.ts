@@ -1,22 +1,11 @@
 // The log of events. Whatever causes one writes it in the same transaction; what nobody wants is not written.
 import type Database from "better-sqlite3";
-import { type Event, type EventPage, type EventQuery, type EventType, subjectOf } from "../../core/events.ts";
+import { type EventPage, type EventQuery, type EventType, subjectOf } from "../../core/events.ts";
+import { LOOKED_THROUGH, type LogRow, pageOfLog } from "../log.ts";
 import type { EventData, Wants } from "../wants.ts";
 import { readEpoch } from "./epoch.ts";
 import type { HookTable } from "./hooks.ts";
 import type { LogSums } from "./logsums.ts";
-
-interface Row {
-  readonly seq: number;
-  readonly type: EventType;
-  readonly key: string;
-  readonly time: number;
-  readonly data: string;
-}
-
-/** Rows that are looked through for one page, and the size of their data that ends one early. */
-const LOOKED_THROUGH = 1000;
-const PAGE_SIZE = 1_000_000;
 
 export type EventLog = ReturnType<typeof eventLog>;
 
@@ -25,7 +14,7 @@ export function eventLog(db: Database, wants: Wants, hooks: HookTable, sums: Log
   const insert = db.prepare<[number, string, string, number, string]>(
     "INSERT INTO events (seq, type, key, time, data) VALUES (?, ?, ?, ?, ?)",
   );
-  const after = db.prepare<[number, number], Row>(`
+  const after = db.prepare<[number, number], LogRow>(`
     SELECT seq, type, key, time, data FROM events WHERE seq > +? ORDER BY seq LIMIT ? + 0`);
   const firstSince = db
     .prepare<[number], number>("SELECT seq FROM events WHERE time >= +? ORDER BY time, seq LIMIT 1")
@@ -64,25 +53,11 @@ export function eventLog(db: Database, wants: Wants, hooks: HookTable, sums: Log
       return taken;
     },
 
-    list({ after: from = 0, types, key, from: since, to }: EventQuery, limit: number): EventPage {
-      const first = since === undefined ? 0 : firstSince.get(since);
+    list(query: EventQuery, limit: number): EventPage {
+      const first = query.from === undefined ? 0 : firstSince.get(query.from);
       if (first === undefined) return { events: [] };
-      const start = Math.max(from, first - 1);
-      const rows = after.all(start, LOOKED_THROUGH);
-      const events: Event[] = [];
-      let size = 0;
-      let last = start;
-      for (const row of rows) {
-        if (to !== undefined && row.time >= to) return { events };
-        if (events.length >= limit || size > PAGE_SIZE) return { events, next: last };
-        last = row.seq;
-        if (key !== undefined && row.key !== key) continue;
-        if (types !== undefined && !types.includes(row.type)) continue;
-        if (since !== undefined && row.time < since) continue;
-        events.push(toEvent(row, epoch));
-        size += row.data.length;
-      }
-      return rows.length < LOOKED_THROUGH ? { events } : { events, next: last };
+      const start = Math.max(query.after ?? 0, first - 1);
+      return pageOfLog(after.all(start, LOOKED_THROUGH), query, limit, start, epoch);
     },
 
     newest: (): number => newest.get() ?? 0,
@@ -92,12 +67,3 @@ export function eventLog(db: Database, wants: Wants, hooks: HookTable, sums: Log
     sweepLog: (before: number, limit: number): boolean => old.run(before, hooks.firstFresh(), limit).changes === limit,
   };
 }
-
-const toEvent = ({ seq, type, key, time, data }: Row, epoch: string): Event => ({
-  seq,
-  id: `evt_${epoch}_${seq}`,
-  type,
-  key,
-  time,
-  data,
-});

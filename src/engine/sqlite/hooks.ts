@@ -3,8 +3,9 @@
 // Of a key only the oldest can be claimed, rows before fresh ones: the other rows stand behind it, and the settling of one brings up the
 // next, so that a claim looks at no row it cannot take.
 import type Database from "better-sqlite3";
-import { type EventType, type HookPatterns, subjectOf, takes } from "../../core/events.ts";
+import { type HookPatterns, subjectOf, takes } from "../../core/events.ts";
 import { type HookEvent, type HookSettlement, wireSize } from "../../core/hooks.ts";
+import { eventId, type LogRow } from "../log.ts";
 import { readEpoch } from "./epoch.ts";
 import { type Enqueued, type Fresh, type Journal, Window } from "./fresh.ts";
 import { LOG } from "./logsums.ts";
@@ -18,12 +19,7 @@ const BEHIND = 9e15;
 const OVERHEAD = 150;
 
 /** An event as the log has it, and tries that failed. */
-export interface Row {
-  readonly seq: number;
-  readonly type: EventType;
-  readonly key: string;
-  readonly time: number;
-  readonly data: string;
+export interface Row extends LogRow {
   readonly attempts: number;
 }
 
@@ -112,7 +108,7 @@ export function hookTable(db: Database, lastSeq: () => number, journal: Journal)
 
   const asEvent = ({ seq, type, key, time, data, attempts }: Row): HookEvent => ({
     seq,
-    id: `evt_${epoch}_${seq}`,
+    id: eventId(epoch, seq),
     type,
     key,
     time,

@@ -7,7 +7,8 @@ import { DAY } from "../../core/time.ts";
 import type { Packed, ParcelRow } from "../rows.ts";
 import type { Packets } from "./packets.ts";
 
-const KEPT = DAY;
+/** A key means the same call for so long, milliseconds. */
+export const KEPT = DAY;
 export const PUSHED = "success";
 
 export interface KnownCall {
