@@ -95,7 +95,7 @@ const TEXTS: Readonly<Record<string, string>> = {
   "as it was accepted": "受理时的内容",
   "when the newest call came": "最近一次调用的时间",
   "when it was to begin": "预定开始的时间",
-  "users, by what each was reached; of a call of reach": "用户数，按到达方式；仅必达调用",
+  "users, by what each was reached so far; of a call of reach": "用户数，按目前的到达方式；仅必达调用",
   "rises with each call": "随每次调用递增",
   "of the notification, shortened": "通知的文字，已截短",
   "devices per second at most": "每秒最多多少台设备",

@@ -166,6 +166,22 @@ t.test(
   },
 );
 
+t.test("who is away and has no vendor is reached by nobody, until a device comes back in time", async (t) => {
+  const { server } = await stage(t, quick);
+  const [uid, id] = [fresh("user"), fresh("device")];
+  await server.ok("uid/bind", { pushId: id, uid });
+  const note = await reach(server, uid);
+  t.match(await counts(server, note, { nobody: 1 }), { socket: 0, vendor: 0, waiting: 0 });
+  t.match(await jobIn(server, note), { state: "finished" }, "nothing more is tried");
+  const back = await RawClient.open(server.clientPort);
+  t.teardown(() => back.close());
+  back.emit("pushId", { id, ack: true });
+  const frame = await back.next("42");
+  back.send(`43${ackIdOf(frame.startsWith('42["pushId"') ? await back.next("42") : frame)}[]`);
+  t.match(await counts(server, note, { socket: 1 }), { nobody: 0 });
+  t.match((await get(server, note))["users"], [{ uid, reached: "socket", at: Number }]);
+});
+
 t.test("integration 15: two devices: one that acknowledges is enough, and one in the background is away", async (t) => {
   const { server, vendor } = await stage(t, quick);
   const { uid } = await user(server, vendor);

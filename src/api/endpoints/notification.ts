@@ -109,7 +109,7 @@ export const NOTIFICATION_ENDPOINTS = {
       ...moment("sendAt?", "when it was to begin"),
       "reached?": object(
         { socket: whole(), vendor: whole(), waiting: whole(), nobody: whole() },
-        "users, by what each was reached; of a call of reach",
+        "users, by what each was reached so far; of a call of reach",
       ),
       "users?": list(
         object({

@@ -335,7 +335,7 @@ const texts = {
   "reached.socket": "Reached over the connection",
   "reached.vendor": "Reached by a vendor",
   "reached.waiting": "Waiting",
-  "reached.nobody": "Reached by nothing",
+  "reached.nobody": "Not reached so far",
 
   "failures.about": "What vendors did not take, grouped by what they said. What was retried is not listed any more.",
   "failures.since": "Failed within",

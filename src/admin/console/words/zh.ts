@@ -330,7 +330,7 @@ export const zh: Record<keyof typeof en, string> = {
   "reached.socket": "经长连接到达",
   "reached.vendor": "经厂商到达",
   "reached.waiting": "等待中",
-  "reached.nobody": "未到达",
+  "reached.nobody": "尚未到达",
 
   "failures.about": "厂商未接收的投递，按厂商给出的原因分组。已重试的不再列出。",
   "failures.since": "时间范围",
