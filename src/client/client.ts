@@ -81,6 +81,8 @@ export function createClient(
   let wanted = false;
   let tries = 0;
   let failures = 0;
+  /** Without it the network is not to blame. */
+  let dialled = false;
   let opened = false;
   let heardAt = 0;
   let silence = 0;
@@ -112,8 +114,8 @@ export function createClient(
     const polling = transport === "polling";
     drop();
     // Polling was a way out: the next time a websocket may do.
-    if (!opened) failures = polling ? 0 : failures + 1;
-    else failures = polling ? FAILURES - 1 : 0;
+    if (opened) failures = polling ? FAILURES - 1 : 0;
+    else if (dialled) failures = polling ? 0 : failures + 1;
     if (!wanted) return;
     const delay = random() * Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** tries++);
     cancels.push(after(delay, open));
@@ -134,9 +136,8 @@ export function createClient(
   function open(): void {
     drop();
     const mine = lines;
-    opened = false;
+    dialled = opened = false;
     become("connecting");
-    cancels.push(after(OPEN_WITHIN, lose));
     credentials.get().then(
       (token) => {
         if (mine === lines) dial(token);
@@ -144,7 +145,6 @@ export function createClient(
       (error: unknown) => {
         if (mine !== lines) return;
         fire("error", fault("token", String(error)));
-        opened = true; // the network is not to blame
         lose();
       },
     );
@@ -152,6 +152,8 @@ export function createClient(
 
   function dial(token: string | undefined): void {
     const mine = lines;
+    dialled = true;
+    cancels.push(after(OPEN_WITHIN, lose));
     const ways = transports.filter((way) => (way === "websocket" ? WebSocket : environment.polling));
     transport = ways[failures < FAILURES ? 0 : 1] ?? ways[0];
     const events = {

@@ -2,6 +2,8 @@
 import type { Options } from "./api.ts";
 import type { Environment } from "./environment.ts";
 
+/** Milliseconds for the app's function to answer. */
+const ANSWERS_WITHIN = 20_000;
 /** Of its life, at which a new one is asked for: so much, less up to a tenth, so that not all clients ask at once. */
 const RENEW_AT = 0.9;
 const SPREAD = 0.1;
@@ -17,19 +19,32 @@ export interface Tokens {
   spent(): void;
 }
 
-/** `get` rejects with what the app's function throws. */
-export function tokens(source: Options["token"], { now, random }: Pick<Environment, "now" | "random">): Tokens {
+/** `get` rejects with what the app's function throws, or when that takes too long. */
+export function tokens(source: Options["token"], { now, random, after }: Environment): Tokens {
   let current: string | undefined;
   let renewAt = 0;
+
+  function ask(from: () => string | Promise<string>): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      const cancel = after(ANSWERS_WITHIN, () => reject("the function has not answered"));
+      new Promise<string>((begin) => begin(from()))
+        .then((token) => {
+          // Too late it is there for the next try.
+          current = token;
+          const life = lifeOf(token);
+          renewAt = life > 0 ? now() + life * (RENEW_AT - SPREAD * random()) : 0;
+          resolve();
+        })
+        .catch(reject)
+        .then(cancel);
+    });
+  }
+
   return {
     renewable: typeof source === "function",
     async get() {
       if (typeof source !== "function") return source;
-      if (current === undefined || now() >= renewAt) {
-        current = await source();
-        const life = lifeOf(current);
-        renewAt = life > 0 ? now() + life * (RENEW_AT - SPREAD * random()) : 0;
-      }
+      if (current === undefined || now() >= renewAt) await ask(source);
       return current;
     },
     due: () => current !== undefined && renewAt > 0 && now() >= renewAt,

@@ -120,6 +120,56 @@ t.test("at about 85 % of its life a token is renewed on the connection", async (
   t.same(one.states, ["connecting", "connected"]);
 });
 
+t.test("a function that hangs is told, and is no reason to go by polling", async (t) => {
+  const clock = manual();
+  const good = await hs256({ sub: "ann" });
+  let asked = 0;
+  const token = () => (++asked > 3 ? good : new Promise<string>(() => {}));
+  const client = createClient(server.clientUrl, { token, storage: memory() }, clock.its);
+  const one = watch(client);
+  t.teardown(() => client.close());
+  for (let n = 1; n <= 3; n++) {
+    while (asked < n) await new Promise(setImmediate);
+    const told = one.next("error");
+    clock.pass(20_000);
+    t.match(await told, { code: "token", message: /not answered/ });
+    t.equal(client.state, "waiting");
+    clock.pass(clock.asked.at(-1) ?? 0);
+  }
+  const { pushId } = await one.next("connect", 0);
+  t.match(await server.ok("device/get", { pushId }), { connections: [{ transport: "websocket" }] });
+});
+
+t.test("a renewal that hangs is tried again, and an answer that comes late is not lost", async (t) => {
+  const clock = manual();
+  const answers: ((token: string) => void)[] = [];
+  const token = () => new Promise<string>((answer) => void answers.push(answer));
+  const asked = async (n: number): Promise<void> => {
+    while (answers.length < n) await new Promise(setImmediate);
+  };
+  const fresh = () => hs256({ sub: "ann", iat: seconds(0), exp: seconds(600) });
+  const client = createClient(server.clientUrl, { token, storage: memory() }, clock.its);
+  const one = watch(client);
+  t.teardown(() => client.close());
+  await asked(1);
+  clock.pass(20_000);
+  await one.next("error", 0);
+  answers[0]?.(await fresh());
+  await new Promise(setImmediate);
+  clock.pass(clock.asked.at(-1) ?? 0);
+  await one.next("connect", 0);
+  t.equal(answers.length, 1);
+  clock.pass(1000 * 600 * 0.9);
+  await asked(2);
+  const told = one.next("error");
+  clock.pass(20_000);
+  t.match(await told, { code: "token" });
+  await new Promise(setImmediate);
+  clock.pass(5000);
+  await asked(3);
+  t.equal(client.state, "connected");
+});
+
 t.test("between tries it waits from 1 s to 30 s, by chance, and not at all when the network is back", async (t) => {
   const clock = manual();
   let look: () => void = () => {};
