@@ -355,12 +355,23 @@ export function createClient(
 
   function refused(code: string, message: string, final: boolean): void {
     fire("error", fault(code, message));
+    if (code === "push_id_invalid") return renamed();
     const ofToken = /^token_/.test(code);
     if (ofToken) credentials.spent();
     // One that is missing or invalid may be what a topic asks for, or a vendor's: the connection goes on.
     if (!(final || /^token_(expired|revoked)$/.test(code))) return;
     if (ofToken && credentials.renewable) lose();
     else stop("refused");
+  }
+
+  let isNew = false;
+
+  /** What was stored is no pushId to this server: it takes another one. The app's own is not to be tried again and again. */
+  function renamed(): void {
+    if (options.pushId !== undefined || isNew) return stop("refused");
+    isNew = true;
+    positions.anew();
+    hello();
   }
 
   let renewing = false;
@@ -509,7 +520,9 @@ export function createClient(
   });
 
   return {
-    pushId: positions.pushId,
+    get pushId() {
+      return positions.pushId;
+    },
     get state() {
       return state;
     },

@@ -42,7 +42,9 @@ function create(url: string | undefined, options: LegacyOptions): Legacy {
   const number = ++made;
   const items = environment.storage();
   const key = (name: string): string => `PushClient:${number}:${name}`;
-  const pushId = options.pushId || items.getItem(key("pushId")) || makeId();
+  const kept = items.getItem(key("pushId")) ?? "";
+  // What is too short for the server is none.
+  const pushId = options.pushId || (kept.length < 10 ? makeId() : kept);
   items.setItem(key("pushId"), pushId);
   const { platform = "browser", transports = ["websocket"] } = options;
   const listeners = new Map<string, Listener>();

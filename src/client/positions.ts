@@ -36,7 +36,7 @@ export function openPositions(storage: Storage, name: string, pushId: string | u
   } catch {
     // Somebody else's, or cut off: as if there were none.
   }
-  const id = pushId ?? stored.i ?? make();
+  let id = pushId ?? stored.i ?? make();
   if (id !== stored.i) stored = { i: id };
   const at = new Map(Object.entries(stored.p ?? {}));
   const handled = stored.h ?? [];
@@ -63,7 +63,9 @@ export function openPositions(storage: Storage, name: string, pushId: string | u
   store();
 
   return {
-    pushId: id,
+    get pushId() {
+      return id;
+    },
     get epoch() {
       return epoch;
     },
@@ -104,6 +106,15 @@ export function openPositions(storage: Storage, name: string, pushId: string | u
       received.clear();
       for (const packet of handled) received.add(packet);
       if (handling !== undefined) received.add(handling);
+    },
+    /** Another device, which has had nothing. */
+    anew(): void {
+      id = make();
+      epoch = "";
+      at.clear();
+      received.clear();
+      handled.length = 0;
+      store();
     },
     /** It has no position from now on. */
     drop(channel: string): void {

@@ -209,6 +209,32 @@ t.test("two websockets that fail, and it goes by polling; when that ends a webso
   t.equal(await transport(), "websocket");
 });
 
+t.test(
+  "a stored pushId that the server does not take gives way to another one; the app's own is not tried again",
+  async (t) => {
+    for (const i of ["short", "l".repeat(129), 5]) {
+      const storage = memory();
+      storage.setItem(`pushbox:${server.clientUrl}`, JSON.stringify({ i, e: "of before", p: { tnews: 7 } }));
+      const one = open(t, server.clientUrl, { storage, topics: ["news"] });
+      t.match(await one.next("error", 0), { code: "push_id_invalid", message: /10 to 128 characters/ });
+      const { pushId, recovered } = await one.next("connect", 0);
+      t.match(pushId, /^[A-Za-z0-9]{16}$/);
+      t.equal(recovered, false);
+      t.equal(one.client.pushId, pushId);
+      one.client.close();
+      const again = open(t, server.clientUrl, { storage });
+      t.match(await again.next("connect", 0), { pushId }, "it is kept");
+    }
+    const own = open(t, server.clientUrl, { pushId: "short" });
+    t.match(await own.next("error", 0), { code: "push_id_invalid" });
+    t.same(own.states, ["connecting", "refused"]);
+
+    const narrow = await startTestApp(t, { client: { maxIdLength: 12 } });
+    const long = open(t, narrow.clientUrl);
+    await long.until(() => long.client.state === "refused", "no name that is made fits");
+  },
+);
+
 t.test("a network that went without a word is noticed when it is looked at, and in the end anyway", async (t) => {
   const server = await startTestApp(t, { client: { pingInterval: 1000, pingTimeout: 1000 } });
   const way = await openFaulty(t, server.clientPort);

@@ -181,3 +181,23 @@ t.test("integration 19: the facade keeps the pushId and the position that the ol
   t.equal(client.pushId, pushId);
   t.equal(await new Promise((resolve) => client.on("push", resolve)), 2, "it goes on after the first");
 });
+
+t.test("a page whose stored pushId is too short for the server gets another one, which is stored", async (t) => {
+  const items = new Map<string, string>();
+  const getItem = (key: string): string | undefined =>
+    items.get(key) ?? (key.endsWith(":pushId") ? "short" : undefined);
+  const localStorage = { getItem, setItem: (key: string, value: string) => items.set(key, value) };
+  for (const [name, value] of Object.entries({ document: {}, localStorage })) {
+    const before = Object.getOwnPropertyDescriptor(globalThis, name);
+    Object.defineProperty(globalThis, name, { value, configurable: true });
+    t.teardown(() => {
+      if (before === undefined) Reflect.deleteProperty(globalThis, name);
+      else Object.defineProperty(globalThis, name, before);
+    });
+  }
+  const client = makers["facade"]!(server.clientUrl, {});
+  t.teardown(() => client.disconnect());
+  const [{ pushId }] = (await listen(client).count("connect", 1)) as [{ pushId: string }];
+  t.match(pushId, /^[a-z0-9]{16}$/);
+  t.ok([...items.values()].includes(pushId));
+});
