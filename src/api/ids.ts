@@ -1,4 +1,5 @@
 // Ids as callers write them: text, or numbers that stand for their digits (api 1.1).
+import { LONGEST_TOKEN } from "../core/device.ts";
 import { PushError } from "../core/errors.ts";
 
 export interface Limits {
@@ -7,9 +8,7 @@ export interface Limits {
   readonly topic: number;
 }
 
-/** Characters of a vendor's token. No vendor promises a length; the longest known, a Web Push address, has some hundred. */
-export const LONGEST_TOKEN = 4096;
-/** Parameters that have every array form. */
+/** Parameters whose list may be so long that it is read in pieces. The lists of others come whole. */
 export const LISTS: ReadonlySet<string> = new Set(["pushId", "uid", "tokens", "delivery"]);
 
 /** Characters of one id in this list. */

@@ -1,6 +1,7 @@
 // /api/disconnect, /api/subscribe, /api/unsubscribe, /api/presence: what is asked of live sessions (api 3.13 to 3.15).
 import { PushError } from "../core/errors.ts";
 import type { Named, Who } from "../core/live.ts";
+import { isReservedTopic, RESERVED_TOPIC } from "../core/topic.ts";
 import type { Response } from "../http/message.ts";
 import type { Actions } from "./actions.ts";
 import { json, jsonMembers } from "./answer.ts";
@@ -46,7 +47,7 @@ export async function presence(params: Params, { live }: Actions): Promise<Respo
 function inTopic(params: Params) {
   const topic = params.topic();
   if (topic === undefined) throw new PushError("invalid", "topic is required");
-  if (topic.startsWith("uid:")) throw new PushError("invalid", 'the name of a topic may not begin with "uid:"');
+  if (isReservedTopic(topic)) throw new PushError("invalid", RESERVED_TOPIC);
   return { topic, who: one([devicesOrUsers(params)], "pushId or uid") };
 }
 

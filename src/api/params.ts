@@ -1,6 +1,6 @@
 // One flat set of parameters from body and query, and the readers that turn them into typed values (api 1).
 import { createHash } from "node:crypto";
-import type { PushId, TagFilter, Uid } from "../core/device.ts";
+import { LONGEST_TOKEN, type PushId, type TagFilter, type Uid } from "../core/device.ts";
 import { DURATIONS, milliseconds } from "../core/duration.ts";
 import { PushError } from "../core/errors.ts";
 import type { Language } from "../core/language.ts";
@@ -9,7 +9,7 @@ import { FormFields, parseForm } from "../http/form.ts";
 import type { Head } from "../http/message.ts";
 import { HttpError } from "../http/message.ts";
 import { parseMultipart } from "../http/multipart.ts";
-import { idText, LISTS, type Limits, LONGEST_TOKEN, limited, numeral } from "./ids.ts";
+import { idText, LISTS, type Limits, limited, numeral } from "./ids.ts";
 import { canonical, compact, flaw, isJson, memberText } from "./json.ts";
 import { Ids, LARGE, Payload, readLargeFields, readLargeJson } from "./large.ts";
 import { JsonError, JsonScanner, MAX_DEPTH } from "./scan.ts";

@@ -9,6 +9,8 @@ export type PushId = Brand<string, "PushId">;
 export type Uid = Brand<string, "Uid">;
 
 export const PUSH_ID_MIN = 10;
+/** Characters of a vendor's token. No vendor promises a length; the longest known, a Web Push address, has some hundred. */
+export const LONGEST_TOKEN = 4096;
 
 /** Where a vendor finds a device. `type` is the vendor's name as the SDKs spell it: apn, huawei, xiaomi, umeng, fcm ... */
 export interface Token {

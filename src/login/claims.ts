@@ -2,6 +2,7 @@
 import { PUSH_ID_MIN, type PushId, type Uid } from "../core/device.ts";
 import { LEEWAY, type Login, type LoginFault } from "../core/login.ts";
 import { isObject } from "../core/object.ts";
+import { isReservedTopic } from "../core/topic.ts";
 
 export interface Expected {
   /** "": any. */
@@ -83,7 +84,7 @@ const isList = (value: unknown, fits: (item: unknown) => boolean): value is read
   Array.isArray(value) && value.every(fits);
 
 const isTopic = (value: unknown, most: number): boolean =>
-  isText(value, 1, most) && !value.includes("*") && !value.startsWith("uid:");
+  isText(value, 1, most) && !value.includes("*") && !isReservedTopic(value);
 
 const isPattern = (value: unknown, most: number): boolean =>
-  isText(value, 1, most + 1) && /^[^*]*\*?$/.test(value) && !value.startsWith("uid:");
+  isText(value, 1, most + 1) && /^[^*]*\*?$/.test(value) && !isReservedTopic(value);

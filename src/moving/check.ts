@@ -1,5 +1,5 @@
 // What a device from elsewhere may be: the limits that clients have too. What does not fit is left out, or the device is skipped.
-import { PUSH_ID_MIN, type PushId, type Uid } from "../core/device.ts";
+import { LONGEST_TOKEN, PUSH_ID_MIN, type PushId, type Uid } from "../core/device.ts";
 import type { ImportedDevice } from "../core/import.ts";
 
 export interface Limits {
@@ -29,7 +29,6 @@ export interface Fields {
   readonly lastSeen?: number | undefined;
 }
 
-const LONGEST_TOKEN = 4096;
 const LONGEST_WORD = 256;
 /** What Apple's first SDKs left in a token. */
 const APPLE_NOISE = /[<> ]/g;

@@ -2,10 +2,11 @@
 // client is told so (D2, D19, README 4.12).
 import type { ArrivalEvidence } from "../../core/arrival.ts";
 import type { PushId, Token, Uid } from "../../core/device.ts";
-import { PUSH_ID_MIN } from "../../core/device.ts";
+import { LONGEST_TOKEN, PUSH_ID_MIN } from "../../core/device.ts";
 import { randomId } from "../../core/id.ts";
 import { isObject } from "../../core/object.ts";
 import type { PacketId } from "../../core/packet.ts";
+import { isReservedTopic, RESERVED_TOPIC } from "../../core/topic.ts";
 import { PLAIN, type Traits } from "../../core/traits.ts";
 import type { Refusal, RefusalCode } from "./refusals.ts";
 
@@ -95,9 +96,6 @@ export interface StatsEntry {
   readonly latency: number;
 }
 
-/** Reserved by the server this one succeeds; a client's topic of that name is not joined (D1). */
-const RESERVED_TOPIC = "uid:";
-const MAX_TOKEN = 4096;
 const MAX_EPOCH = 64;
 const MAX_STATS_ENTRIES = 100;
 
@@ -249,9 +247,7 @@ function topicName(value: unknown, limits: EventLimits, refuse: Refuse): string 
   const topic = text(value, limits.topicLength);
   if (topic === undefined)
     return refuse("topic_invalid", `topic must be a string of 1 to ${limits.topicLength} characters`);
-  if (topic.startsWith(RESERVED_TOPIC))
-    return refuse("topic_reserved", 'the name of a topic may not begin with "uid:"');
-  return topic;
+  return isReservedTopic(topic) ? refuse("topic_reserved", RESERVED_TOPIC) : topic;
 }
 
 /** What a client is told that asks for more. */
@@ -285,7 +281,7 @@ const TOKEN_EXPECTED = "token and type must be strings that are not empty";
 function deviceToken(value: unknown, limits: EventLimits): Token | undefined {
   const fields = record(value);
   if (fields === undefined) return undefined;
-  const token = text(subscriptionText(fields["token"]) ?? fields["token"] ?? fields["apnToken"], MAX_TOKEN);
+  const token = text(subscriptionText(fields["token"]) ?? fields["token"] ?? fields["apnToken"], LONGEST_TOKEN);
   const type = text(fields["type"] ?? (fields["apnToken"] === undefined ? undefined : "apn"), 32);
   const packageName = text(fields["package_name"] ?? fields["bundleId"], limits.idLength);
   if (token === undefined || type === undefined) return undefined;

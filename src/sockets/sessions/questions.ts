@@ -1,6 +1,7 @@
 // What the business server is asked about a client, and what of its answers can be used.
 import type { Said, Verdict } from "../../core/ask.ts";
 import { PUSH_ID_MIN, type PushId, type Uid } from "../../core/device.ts";
+import { isReservedTopic } from "../../core/topic.ts";
 import type { Handshake } from "../transport/types.ts";
 import { type EventLimits, identifier, record, text } from "./events.ts";
 
@@ -105,8 +106,10 @@ const isAbsent = (value: unknown): boolean => value === undefined || value === n
 const uidOf = (value: unknown, { idLength }: EventLimits): Uid | undefined =>
   identifier(value, idLength) as Uid | undefined;
 
-const isTopic = (value: unknown, { topicLength }: EventLimits): boolean =>
-  text(value, topicLength)?.startsWith("uid:") === false;
+function isTopic(value: unknown, { topicLength }: EventLimits): boolean {
+  const topic = text(value, topicLength);
+  return topic !== undefined && !isReservedTopic(topic);
+}
 
 const isCount = (value: unknown): boolean =>
   isAbsent(value) || (typeof value === "number" && Number.isSafeInteger(value) && value >= 0);
