@@ -4,12 +4,12 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { io } from "socket.io-client4";
 import { version } from "../src/app/version.ts";
+import { freePort } from "../test/support/ports.ts";
 import { documents } from "./release/documents.ts";
 import { licences } from "./release/licences.ts";
 
@@ -60,22 +60,9 @@ function unpack(deb: string, into: string, control: string): void {
   run("sh", "-c", `ar p '${deb}' control.tar.gz | tar -xzf - -C '${control}'`);
 }
 
-/** Two ports that nobody uses now. */
-async function freePorts(): Promise<readonly [number, number]> {
-  const servers = [createServer(), createServer()];
-  const ports = await Promise.all(
-    servers.map(async (server) => {
-      await once(server.listen(0, "127.0.0.1"), "listening");
-      return (server.address() as { readonly port: number }).port;
-    }),
-  );
-  for (const server of servers) server.close();
-  return [ports[0]!, ports[1]!];
-}
-
 /** Starts the executable, pushes once to a client of it, and stops it. */
 async function serves(executable: string, config: string, data: string): Promise<void> {
-  const [client, api] = await freePorts();
+  const [client, api] = [await freePort(), await freePort()];
   check(run(executable, "--version") === `${version}\n`, "it is another version");
   const flags = [
     "--client-host",

@@ -2,7 +2,7 @@
 import type { ChildProcess } from "node:child_process";
 import { join } from "node:path";
 import { io } from "socket.io-client4";
-import { freePort } from "../src/http/uws/listeners.ts";
+import { freePort } from "../test/support/ports.ts";
 import { postgres } from "../test/support/postgres.ts";
 
 export interface Smoke {
@@ -19,8 +19,6 @@ export interface Smoke {
 const PUSH_ID = "smokedevice-of-a-cluster";
 /** Moving, and two starts that look at PostgreSQL. */
 const PATIENCE = 60_000;
-
-const port = async (): Promise<number> => (await freePort("127.0.0.1", 0)).port;
 
 /** What `move` says of them. */
 function devices(said: string): number {
@@ -55,7 +53,7 @@ export async function smokeOnPostgres(
       },
       PATIENCE,
     );
-    const ports = await Promise.all([port(), port(), port(), port()]);
+    const ports = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
     const api = (i: 0 | 1): string => `http://127.0.0.1:${ports[2 + i]}`;
     await step(
       "PostgreSQL: two nodes start on it",

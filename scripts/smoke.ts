@@ -9,8 +9,8 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { io, type Socket } from "socket.io-client4";
-import { freePort } from "../src/http/uws/listeners.ts";
 import { chromium } from "../test/support/chromium.ts";
+import { freePort } from "../test/support/ports.ts";
 import { HOOK, smokeAtConsole } from "./smoke-console.ts";
 import { smokeOnPostgres } from "./smoke-postgres.ts";
 
@@ -256,7 +256,7 @@ try {
         JSON.stringify(done),
       );
     });
-  const [clientPort, apiPort] = [(await freePort("127.0.0.1", 0)).port, (await freePort("127.0.0.1", 0)).port];
+  const [clientPort, apiPort] = [await freePort(), await freePort()];
   child = start(clientPort, apiPort, "--data", data);
   await smoke(child, clientPort, apiPort);
   await step("the copy, restored elsewhere, has its record", async () => {

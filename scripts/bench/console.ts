@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { newSecret } from "../../src/admin/sessions.ts";
 import { atAdminDesk } from "../../src/engine/admins.ts";
-import { freePort } from "../../src/http/uws/listeners.ts";
+import { freePort } from "../../test/support/ports.ts";
 import { type Running, root, start, tools } from "./servers.ts";
 import { add, limit, median, put, short } from "./table.ts";
 
@@ -31,7 +31,7 @@ interface AtConsole {
 }
 
 async function startConsole(data: string): Promise<AtConsole> {
-  const { port } = await freePort("127.0.0.1", 0);
+  const port = await freePort();
   const server = await start("pushbox", { data }, ["--admin-enabled=true", `--admin-port=${port}`]);
   const url = `http://127.0.0.1:${port}`;
   const { secret, id } = newSecret();

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
-import { freePort } from "../../src/http/uws/listeners.ts";
+import { freePort } from "../../test/support/ports.ts";
 import { LOAD_CORE, type Running, root, start } from "./servers.ts";
 import { add, limit, median, put, short } from "./table.ts";
 
@@ -30,7 +30,7 @@ interface Backend {
 }
 
 async function backend(events: readonly string[], mode = "answer"): Promise<Backend> {
-  const { port } = await freePort("127.0.0.1", 0);
+  const port = await freePort();
   const url = `http://127.0.0.1:${port}/`;
   const args = [
     "-c",

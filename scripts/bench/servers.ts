@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../../src/http/uws/listeners.ts";
+import { freePort } from "../../test/support/ports.ts";
 
 export const root = join(import.meta.dirname, "..", "..");
 /** Removed at the end. */
@@ -57,8 +57,8 @@ export async function start(
   { data = newData(), core = SERVER_CORE, directory = root }: Where = {},
   more: readonly string[] = [],
 ): Promise<Running> {
-  const wsPort = (await freePort("127.0.0.1", 0)).port;
-  const httpPort = name === "pushbox" ? (await freePort("127.0.0.1", 0)).port : wsPort;
+  const wsPort = await freePort();
+  const httpPort = name === "pushbox" ? await freePort() : wsPort;
   // Pushbox takes every PUSHBOX_... for a setting of its own, and refuses those it does not know.
   const { PUSHBOX_BINARY: binary, ...env } = process.env;
   const args =

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { Client } from "pg";
-import { freePort } from "../../src/http/uws/listeners.ts";
+import { freePort } from "../../test/support/ports.ts";
 import { newDirectory, programs, somebody } from "../../test/support/postgres.ts";
 
 const USER = "test";
@@ -70,13 +70,13 @@ export class Pair {
     const directory = newDirectory();
     const made = ["-D", join(directory, "data"), "-U", USER, "-A", "trust", "-N", "-E", "UTF8", "--locale=C"];
     execFileSync(join(bin, "initdb"), made, { ...pair.#owner, cwd: directory, stdio: "ignore" });
-    pair.#primary = await pair.#run(directory, (await freePort("127.0.0.1", 0)).port);
+    pair.#primary = await pair.#run(directory, await freePort());
     const client = new Client({ connectionString: pair.#urlOf([pair.#primary.port], "postgres") });
     await client.connect();
     await client.query("SET synchronous_commit = off"); // there is no standby yet
     await client.query(`CREATE DATABASE ${DATABASE} TEMPLATE template0`);
     await client.end();
-    await pair.#addStandby((await freePort("127.0.0.1", 0)).port);
+    await pair.#addStandby(await freePort());
     return pair;
   }
 

@@ -6,10 +6,14 @@ import { freePort as look } from "../../src/http/uws/listeners.ts";
 const FIRST = 10_000;
 const COUNT = 20_000;
 
+const given = new Set<number>();
+
 /** One of 127.0.0.1 that nobody uses, another one for each call. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = FIRST + Math.floor(Math.random() * COUNT);
+    if (given.has(port)) continue;
+    given.add(port);
     const taken = await look("127.0.0.1", port).then(
       () => false,
       () => true,
