@@ -20,8 +20,7 @@ const run = (name, ...args) =>
       shell: process.platform === "win32",
     });
     let text = "";
-    child.stdout.on("data", (some) => (text += some));
-    child.stderr.on("data", (some) => (text += some));
+    for (const output of [child.stdout, child.stderr]) output.setEncoding("utf8").on("data", (some) => (text += some));
     child.on("error", (error) => resolve({ well: false, text: `${name}: ${error.message}; npm ci installs it\n` }));
     child.on("close", (code) => resolve({ well: code === 0, text }));
   });
