@@ -240,6 +240,28 @@ t.test("after a rotation a token of the withdrawn key is refused at once, and th
   t.same(stays.rest("disconnect"), [], "who was in before stays until the token is over");
 });
 
+t.test("a renewal whose key cannot be had leaves a client what it had; it may renew again", async (t) => {
+  const [former, next] = await Promise.all([keyPair("ES256"), keyPair("ES256")]);
+  const claims = { iss: ISSUER, aud: AUDIENCE };
+  const signed = (sub: string) => next.sign({ ...claims, sub }, { kid: "b" });
+  const issuer = await startIssuer(t, [{ ...former.jwk, kid: "a" }]);
+  const at = await start(t, { required: true, keys: [], jwksUrl: issuer.url, issuer: ISSUER, audience: AUDIENCE });
+  const one = client(t, at, 4, { auth: { token: await former.sign({ ...claims, sub: "ann" }, { kid: "a" }) } });
+  await one.hello({ id: fresh("device"), topics: ["a"] });
+  issuer.keys = [{ ...next.jwk, kid: "b" }]; // the keys were fetched just before
+  one.socket.emit("authorize", { token: await signed("ann") });
+  await eventually(
+    async () => at.log.join("\n"),
+    (log) => /could not be checked, it goes on with the one before/.test(log),
+  );
+  t.equal((await at.ok("push", { topic: "a", json: 1 }))["online"], 1);
+  t.same(await one.next("p"), [1]);
+  moveElapsed(31_000);
+  one.socket.emit("authorize", { token: await signed("ann") });
+  t.match(await one.next("authorized"), [{ uid: "ann" }]);
+  t.same(one.rest("disconnect"), []);
+});
+
 t.test("integration 11: a client that floods while it waits is closed, and no other", async (t) => {
   const rsa = await keyPair("RS256");
   const issuer = await startIssuer(t);

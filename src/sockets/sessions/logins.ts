@@ -5,7 +5,7 @@ import type { Engine } from "../../core/engine.ts";
 import { isFault, type Login, type LoginFault } from "../../core/login.ts";
 import { Tally } from "../../core/tally.ts";
 import type { ConnectRefusal } from "../transport/socketio.ts";
-import type { CloseReason, Connection, Handshake } from "../transport/types.ts";
+import type { CloseReason, Handshake } from "../transport/types.ts";
 import { bindingOf } from "./changes.ts";
 import type { Gate } from "./gate.ts";
 import { payloadToken, tokenOf } from "./login.ts";
@@ -36,18 +36,14 @@ interface LoginsOptions {
 export class Logins {
   readonly #options: LoginsOptions;
   readonly #gate: Gate;
-  /** Tokens that could not be checked. */
+  /** Tokens that could not be checked, and what became of the connection. */
   readonly #keyless: Tally<string, { readonly address: string; readonly err: unknown }>;
 
   constructor(options: LoginsOptions) {
     this.#options = options;
     this.#gate = options.gate;
     this.#keyless = new Tally(
-      (_, count, last) =>
-        options.warn(
-          { count, ...last },
-          "a client's token could not be checked, its connection is closed so that it tries again",
-        ),
+      (what, count, last) => options.warn({ count, ...last }, `a client's token could not be checked, ${what}`),
       options.elapsed,
     );
   }
@@ -66,7 +62,7 @@ export class Logins {
     const { connection } = session;
     const token = payloadToken(payload) ?? tokenOf(handshake);
     if (token !== undefined)
-      return this.#identify(token, connection, (read): ConnectRefusal | undefined => {
+      return this.#identify(token, session, (read): ConnectRefusal | undefined => {
         if (isFault(read)) return this.turnedAway(session, read);
         this.#gate.seat(session, read);
         return undefined;
@@ -93,19 +89,25 @@ export class Logins {
     session.connection.send(`42["authorized",${told.slice(0, -1)}${data}}]`);
   }
 
-  /** Reads a token. When its key cannot be had now, the connection is closed, so that the client tries again. */
+  /**
+   * Reads a token. When its key cannot be had now, the connection is closed, so that the client tries again; one that has logged in
+   * stays as it is, for it could not come back.
+   */
   #identify<Result>(
     token: string,
-    connection: Connection<Session>,
+    session: Session,
     judge: (read: Login | LoginFault) => Result | undefined,
   ): Result | undefined | Promise<Result | undefined> {
+    const { connection } = session;
     const read = this.#gate.read(token);
     if (!(read instanceof Promise)) return judge(read);
     return read.then(
       (late) => (connection.open ? judge(late) : undefined),
       (error: unknown) => {
-        this.#keyless.add("", { address: connection.address, err: error });
-        connection.close();
+        const stays = session.seat !== undefined;
+        const what = stays ? "it goes on with the one before" : "its connection is closed so that it tries again";
+        this.#keyless.add(what, { address: connection.address, err: error });
+        if (!stays) connection.close();
         return undefined;
       },
     );
@@ -136,7 +138,7 @@ export class Logins {
     };
     if (typeof token !== "string" || token === "")
       return refuse({ code: "token_missing", reason: "authorize must have a token" });
-    const done = this.#identify(token, session.connection, (read): true | undefined => {
+    const done = this.#identify(token, session, (read): true | undefined => {
       if (session.gone) return undefined;
       if (isFault(read)) return refuse(read);
       const { pushId, seat } = session;
