@@ -11,7 +11,7 @@ import type { AuditEntry } from "../core/audit.ts";
 import { PushError } from "../core/errors.ts";
 import { printable } from "../core/printable.ts";
 import { type AdminDesk, atAdminDesk } from "../engine/admins.ts";
-import { type Cli, configured, failed, type Options, ok, words, wrong } from "./command.ts";
+import { type Cli, configured, failed, introduced, type Options, ok, words, wrong } from "./command.ts";
 import { tableText } from "./render.ts";
 import { explain } from "./trouble.ts";
 
@@ -145,7 +145,7 @@ Example:
 
 export function addAdmin(cli: Cli): void {
   const group = (parent: Cli["program"], name: string, summary: string): Cli["program"] =>
-    parent.command(name).summary(summary).description(`${summary}.`).helpCommand(false);
+    introduced(parent.command(name), summary).helpCommand(false);
   const admin = group(cli.program, "admin", "who may use the web console");
   addOne(cli, admin, RESET);
   const user = group(admin, "user", "users of the web console");

@@ -63,6 +63,12 @@ export const notInFiles = ({ engine, postgres }: Config, instead: (schema: strin
     ? undefined
     : `engine = "postgres": the data is in PostgreSQL, in the schema ${postgres.schema}; ${instead(postgres.schema)} A directory from before: --engine sqlite`;
 
+/** What it is for: words in the list of commands, and as a sentence above its own help, where `more` follows. */
+export function introduced(command: Command, summary: string, more = ""): Command {
+  const sentence = `${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`;
+  return command.summary(summary).description(more === "" ? sentence : `${sentence} ${more}`);
+}
+
 /** A command that reads settings. `act` is not called when they have problems: those are printed, all at once. */
 export function configured(
   { program, host, end }: Cli,
@@ -75,12 +81,7 @@ export function configured(
     command: Command,
   ) => Promise<number> | number,
 ): Command {
-  const command = program
-    .command(name)
-    .summary(summary)
-    .description(summary)
-    .allowUnknownOption()
-    .allowExcessArguments();
+  const command = introduced(program.command(name), summary).allowUnknownOption().allowExcessArguments();
   command.option("-c, --config <file>", "read settings from this file (PUSHBOX_CONFIG)");
   for (const row of rows.filter(which)) command.addOption(flag(row, host));
   command.action(async () => {

@@ -1,16 +1,13 @@
 // The command `completion`: what a shell needs to complete commands and flags, made of the commands themselves.
 import { Argument, type Command } from "commander";
-import { type Cli, ok } from "./command.ts";
+import { type Cli, introduced, ok } from "./command.ts";
 
 const SHELLS = ["bash", "zsh", "fish"] as const;
 type Shell = (typeof SHELLS)[number];
 
 export function addCompletion({ program, host, end }: Cli): void {
   const summary = "print what a shell needs to complete commands and flags";
-  program
-    .command("completion")
-    .summary(summary)
-    .description(`${summary[0]?.toUpperCase()}${summary.slice(1)}.`)
+  introduced(program.command("completion"), summary)
     .addArgument(new Argument("<shell>", "which shell").choices(SHELLS))
     .addHelpText(
       "after",

@@ -1,7 +1,7 @@
 // Commands on a running server: each is one call of its API, its parameters on the line, its answer for people or as JSON.
 import type { Command } from "commander";
 import { printable } from "../core/printable.ts";
-import { type Cli, failed, ok, wrong } from "./command.ts";
+import { type Cli, failed, introduced, ok, wrong } from "./command.ts";
 import { recordText, tableText } from "./render.ts";
 import { type Answer, HOME, type Server, ServerTrouble, serverOf } from "./send/server.ts";
 
@@ -339,11 +339,7 @@ export function addRemote(cli: Cli): void {
     const [group = "", name = ""] = remote.name.split(" ");
     let parent = groups.get(group);
     if (parent === undefined) {
-      parent = cli.program
-        .command(group)
-        .summary(GROUPS[group] ?? "")
-        .description(GROUPS[group] ?? "");
-      parent.helpCommand(false);
+      parent = introduced(cli.program.command(group), GROUPS[group] ?? "").helpCommand(false);
       groups.set(group, parent);
     }
     addOne(cli, parent.command(name), remote);
@@ -365,7 +361,7 @@ export function asking(command: Command): Command {
 const EXIT_CODES = "Exit codes: 0 done, 1 refused, unknown or unreachable, 2 wrong command line.";
 
 function addOne(cli: Cli, command: Command, remote: Remote): void {
-  command.summary(remote.summary).description(`${remote.summary[0]?.toUpperCase()}${remote.summary.slice(1)}.`);
+  introduced(command, remote.summary);
   for (const [argument, , why] of remote.takes ?? []) command.argument(argument, why);
   for (const [flags, , why] of remote.options ?? []) command.option(flags, why);
   asking(command).addHelpText("after", `\nExample:\n  pushbox ${remote.example}\n\n${EXIT_CODES}`);
@@ -429,7 +425,7 @@ const nameOf = (command: Command): string => {
 /** Is it ready, who is there, how are the ways to the vendors. */
 function addStatus(cli: Cli): void {
   const summary = "how a running server is: whether it is ready, who is connected, what waits";
-  const command = cli.program.command("status").summary(summary).description(`${summary}.`);
+  const command = introduced(cli.program.command("status"), summary);
   asking(command).addHelpText(
     "after",
     `\nExample:\n  pushbox status --url https://push.example.com --key-file key\n\nExit codes: 0 it is ready, 1 it is not, refused or unreachable, 2 wrong command line.`,

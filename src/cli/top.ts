@@ -1,6 +1,6 @@
 // The command `top`: how a running server does, live. On a terminal it is drawn again in its place; elsewhere a line for each look.
 import { printable } from "../core/printable.ts";
-import { type Cli, failed, ok, type Process, wrong } from "./command.ts";
+import { type Cli, failed, introduced, ok, type Process, wrong } from "./command.ts";
 import { asking, listOf, nodesText } from "./remote.ts";
 import { tableText } from "./render.ts";
 import { HOME, type Server, ServerTrouble, serverOf } from "./send/server.ts";
@@ -34,10 +34,7 @@ const MOST_ROWS = 10;
 
 export function addTop({ program, host, end }: Cli): void {
   const summary = "watch a running server: connections, messages, calls, what waits for vendors and backends";
-  const command = program
-    .command("top")
-    .summary(summary)
-    .description(`${summary[0]?.toUpperCase()}${summary.slice(1)}. Ctrl-C ends it.`)
+  const command = introduced(program.command("top"), summary, "Ctrl-C ends it.")
     .option("--every <seconds>", "from one look to the next", "2")
     .option("--count <number>", "end after so many");
   asking(command).addHelpText("after", HELP);
