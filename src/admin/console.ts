@@ -8,6 +8,7 @@ import type { AdminSession, Admins } from "../core/admin.ts";
 import type { AuditEntry } from "../core/audit.ts";
 import type { Copies } from "../core/copies.ts";
 import { PushError } from "../core/errors.ts";
+import { DAY } from "../core/time.ts";
 import type { Head, Header, Response, Site, Stream } from "../http/message.ts";
 import { HttpError } from "../http/message.ts";
 import { backupDeeds, backupDownload } from "./backups.ts";
@@ -81,7 +82,8 @@ const WORDS: PageWords = {
 const LONGEST_BODY = 16_384;
 /** Open streams are looked at so often: whose login has ended meanwhile is closed. */
 const LOOK_EVERY = 5000;
-const DAYS_400 = 34_560_000;
+/** Seconds that a cookie may last: browsers cut what asks for more. */
+const LONGEST_COOKIE = (400 * DAY) / 1000;
 
 interface Call {
   readonly address: string;
@@ -116,7 +118,7 @@ export function createConsole(options: ConsoleOptions): Console {
   }
 
   function cookie(secret: string | undefined): Header {
-    const age = secret === undefined ? 0 : Math.min(DAYS_400, Math.floor(options.settings().lifetime / 1000));
+    const age = secret === undefined ? 0 : Math.min(LONGEST_COOKIE, Math.floor(options.settings().lifetime / 1000));
     const flags = `Path=/; HttpOnly; SameSite=Strict; Max-Age=${age}${secure ? "; Secure" : ""}`;
     return ["Set-Cookie", `${cookieName}=${secret ?? ""}; ${flags}`];
   }

@@ -3,13 +3,14 @@
 import type { PushId } from "../core/device.ts";
 import type { Live } from "../core/live.ts";
 import type { Draft, PushTarget } from "../core/push.ts";
+import { MINUTE } from "../core/time.ts";
 
 /** What an app says by `emit` under this path is an example's. */
 const PREFIX = "/examples/";
 const CHAT = "examples:chat";
 const DRAWING = "examples:drawing";
 /** What is said in the room is kept for so long, for those who come later. */
-const KEPT = 600_000;
+const KEPT = 10 * MINUTE;
 const LONGEST_TEXT = 500;
 /** Connections in a room; with more nobody is heard. */
 const MOST_LISTENERS = 100;

@@ -1,5 +1,6 @@
 // Every setting: the one table behind the file, the flags, the environment, `pushbox init` and --help.
 // A further section is a further entry here; its type, flags, variables and checks follow from it.
+import { DAY, HOUR, MINUTE } from "../core/time.ts";
 import { askSettings } from "./ask.ts";
 import { hookEntries } from "./hooks.ts";
 import {
@@ -177,9 +178,9 @@ export const settings = {
         live: true,
       }),
       max_lifetime: milliseconds(
-        31_622_400_000,
-        60_000,
-        315_360_000_000,
+        366 * DAY,
+        MINUTE,
+        3650 * DAY,
         "A token whose exp is further away is refused; for so long it is remembered that tokens were revoked.",
         { live: true },
       ),
@@ -261,10 +262,10 @@ export const settings = {
       "Names, besides localhost and any address, by which the console may be called, so that no web page names it.",
       { live: true },
     ),
-    session_idle: milliseconds(43_200_000, 60_000, 2_592_000_000, "A login ends when it was not used for so long.", {
+    session_idle: milliseconds(12 * HOUR, MINUTE, 30 * DAY, "A login ends when it was not used for so long.", {
       live: true,
     }),
-    session_lifetime: milliseconds(2_592_000_000, 60_000, 31_536_000_000, "A login ends after so long in any case.", {
+    session_lifetime: milliseconds(30 * DAY, MINUTE, 365 * DAY, "A login ends after so long in any case.", {
       live: true,
     }),
     trusted_proxies: list([], network, "<network>", "Proxies whose X-Forwarded-For is believed on the console's port."),
@@ -346,16 +347,16 @@ export const settings = {
   },
   hooks: {
     keep: milliseconds(
-      259_200_000,
-      60_000,
-      2_592_000_000,
+      3 * DAY,
+      MINUTE,
+      30 * DAY,
       "Time for which an event is kept, and sent again to an endpoint that does not take it; then it is a dead letter.",
       { live: true },
     ),
     keep_dead: milliseconds(
-      2_592_000_000,
-      60_000,
-      315_360_000_000,
+      30 * DAY,
+      MINUTE,
+      3650 * DAY,
       "Time for which a dead letter is kept: an event that its endpoint has not taken in time.",
       { live: true },
     ),

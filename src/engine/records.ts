@@ -1,9 +1,10 @@
 // What of a device's record is the same in every store: its tags, and the tokens that it had before, both as JSON.
 import type { FormerToken } from "../core/device.ts";
+import { MINUTE } from "../core/time.ts";
 import type { TokenColumns } from "./tokens.ts";
 
 /** A device is noted as seen once in so many milliseconds at most: most disconnects write nothing. */
-export const SEEN_WITHIN = 600_000;
+export const SEEN_WITHIN = 10 * MINUTE;
 /** Tokens that a device had before, and characters of each. */
 const MOST_FORMER = 3;
 const LONGEST_FORMER = 200;

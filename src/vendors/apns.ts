@@ -108,7 +108,7 @@ function routesOf(app: ApnsApp, apps: readonly ApnsApp[]): readonly [ApnsApp, ..
   return known;
 }
 
-const HALF_HOUR = 1800_000;
+const HALF_HOUR = 30 * MINUTE;
 /** Apple punishes a second JWT within 20 minutes of the first, which it may see some minutes after it was signed: while it is not reached. */
 const HELD = 25 * MINUTE;
 

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { PushError } from "../core/errors.ts";
 import type { Notification } from "../core/notification.ts";
-import { HOUR, MINUTE } from "../core/time.ts";
+import { DAY, HOUR, MINUTE } from "../core/time.ts";
 import type { Outcome } from "../core/vendor.ts";
 import { asText, excerpt, judge, understand } from "./answer.ts";
 import { Denied, type Dialect, Unsendable } from "./dialect.ts";
@@ -49,7 +49,7 @@ const LONG = 128;
 const PARAMETERS = 4000;
 const PARAM = 50;
 const REF = 64;
-const TEN_DAYS = 864_000_000;
+const TEN_DAYS = 10 * DAY;
 /** Of the 24 hours a login is good for. */
 const LOGIN = 20 * HOUR;
 
