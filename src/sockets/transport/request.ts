@@ -106,7 +106,7 @@ const MOST_QUERIES = 100;
 const LONGEST_QUERY = 64;
 
 function readQuery(req: HttpRequest): Query {
-  const text = req.getQuery();
+  const text = req.getQuery() ?? ""; // none where the path has no question mark, whatever its type says
   const known = text.length <= LONGEST_QUERY ? queries.get(text) : undefined;
   if (known !== undefined) return known;
   const query: Query = {

@@ -132,6 +132,24 @@ t.test("EIO 5: a refused upgrade is answered in plain text", async (t) => {
   }
 });
 
+t.test("EIO 5: a path without a question mark is answered like one without parameters", async (t) => {
+  const served = await serve(t, echo);
+  const key = randomBytes(16).toString("base64");
+  const wish = `Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\n`;
+  for (const path of ["/socket.io/", "/socket.io/?", "/socket.io/??", "/socket.io/?&", "/socket.io/?="]) {
+    for (const method of ["GET", "POST", "PUT", "HEAD"]) {
+      const answer = await fetch(`http://127.0.0.1:${served.port}${path}`, { method });
+      t.equal(answer.status, 400, `${method} ${path}`);
+      const body = await answer.text();
+      if (method !== "HEAD") t.equal(body, '{"code":0,"message":"Transport unknown"}');
+    }
+    const preflight = await fetch(`http://127.0.0.1:${served.port}${path}`, { method: "OPTIONS" });
+    t.equal(preflight.status, 204, `OPTIONS ${path}`);
+    const refused = await raw(served.port, `GET ${path} HTTP/1.1\r\nHost: x\r\n${wish}\r\n`);
+    t.match(refused, /^HTTP\/1\.1 400 .*Transport unknown$/s, `a websocket at ${path}`);
+  }
+});
+
 t.test("a strict gateway refuses a missing EIO", async (t) => {
   const served = await serve(t, echo, { strictEio: true });
   t.equal((await fetch(served.url("transport=polling"))).status, 400);
