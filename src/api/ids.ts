@@ -21,11 +21,12 @@ export function idText(value: unknown, name: string, longest: number): string {
   return limited(id, name, longest);
 }
 
-/** @throws PushError("invalid") when it has more than `most` characters */
+/** @throws PushError("invalid") when it has more than `most` characters, or half a surrogate pair: stored, it would be another text */
 export function limited<T extends string | undefined>(text: T, name: string, most: number): T {
-  if (text !== undefined && text.length > most) {
-    throw new PushError("invalid", `${name} is longer than ${most} characters`);
-  }
+  if (text === undefined) return text;
+  if (text.length > most) throw new PushError("invalid", `${name} is longer than ${most} characters`);
+  if (!text.isWellFormed())
+    throw new PushError("invalid", `${name} has half a character: a surrogate without its other`);
   return text;
 }
 

@@ -13,7 +13,7 @@ import type { Actions } from "./actions.ts";
 import { json } from "./answer.ts";
 import type { Caller } from "./auth.ts";
 import { HIGHEST_RATE } from "./bounds.ts";
-import type { Limits } from "./ids.ts";
+import { type Limits, limited } from "./ids.ts";
 import { memberText } from "./json.ts";
 import { quotaTold } from "./lane.ts";
 import type { Params } from "./params.ts";
@@ -170,7 +170,5 @@ export function idOf(content: NotificationContent, limits: Limits): Notification
   if (id === undefined || id === null || id === "") return undefined;
   if (typeof id !== "string" && typeof id !== "number")
     throw new PushError("invalid", "notification.id must be a string");
-  const text = String(id);
-  if (text.length > limits.id) throw new PushError("invalid", `notification.id is longer than ${limits.id} characters`);
-  return text;
+  return limited(String(id), "notification.id", limits.id);
 }

@@ -78,7 +78,7 @@ export function loginOf(claims: Claims, expected: Expected): Login | LoginFault 
 }
 
 const isText = (value: unknown, least: number, most: number): value is string =>
-  typeof value === "string" && value.length >= least && value.length <= most;
+  typeof value === "string" && value.length >= least && value.length <= most && value.isWellFormed();
 
 const isList = (value: unknown, fits: (item: unknown) => boolean): value is readonly string[] =>
   Array.isArray(value) && value.every(fits);

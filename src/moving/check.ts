@@ -99,9 +99,9 @@ function tagsOf(given: unknown, limits: Limits, without: string[]): readonly str
 
 const absent = (value: unknown): boolean => value === undefined || value === null || value === "";
 
-/** Ids were numbers at times; one that has lost digits is none. */
+/** Ids were numbers at times; one that has lost digits is none. Nor is text with half a surrogate pair, which no client could say. */
 function text(value: unknown): string | undefined {
-  if (typeof value === "string") return value === "" ? undefined : value;
+  if (typeof value === "string") return value !== "" && value.isWellFormed() ? value : undefined;
   return typeof value === "number" && Number.isSafeInteger(value) ? String(value) : undefined;
 }
 

@@ -60,6 +60,8 @@ test("API 13: the caller's own id is echoed, otherwise the generated one is told
   t.notOk("id" in (api.take()[0]!.args[1] as object));
   const long = await api.post("/api/notification", { uid: "1", notification: { id: "x".repeat(257) } });
   t.strictSame([long.status, long.json], [400, error("notification.id is longer than 256 characters")]);
+  const half = await api.post("/api/notification", { uid: "1", notification: { ...content, id: "half\ud83d" } });
+  t.match(half, { status: 400, json: { message: /^notification\.id has half a character/ } });
 });
 
 test("API 4: the exact errors of notification, in their order", async (t) => {

@@ -133,6 +133,10 @@ test("API 2: an id of a wrong kind is refused, naming the field", async (t) => {
     [{ pushId: ["a", "x".repeat(257)] }, "pushId is longer than 256 characters"],
     [{ topic: "x".repeat(257) }, "topic is longer than 256 characters"],
     [{ topic: ["a"] }, "topic must be a single string"],
+    ...["topic", "pushId", "uid"].map((name) => [
+      { [name]: "\ud83d" },
+      `${name} has half a character: a surrogate without its other`,
+    ]),
     [{ topic: "a", data: { a: 1 } }, "data must be a single string"],
   ] as [Record<string, unknown>, string][]) {
     const json = "data" in body ? undefined : 1;

@@ -125,6 +125,10 @@ t.test("integration 11: hostile tokens are refused, each for its own reason", as
     "no sub": [hs256({}), /sub must be/],
     "an empty sub": [hs256({ sub: "" }), /sub must be/],
     "a sub that is a number": [forged({ alg: "HS256", kid: "1" }, { ...claims, sub: 7 }), /sub must be/],
+    "a sub with half a surrogate pair": [
+      forged({ alg: "HS256", kid: "1" }, { ...claims, sub: "ann\ud83d" }),
+      /sub must be/,
+    ],
     "a sub too long": [hs256({ sub: "x".repeat(129) }), /sub must be/],
     "a pushId too short": [hs256({ sub: "ann", pushbox: { pushId: "short" } }), /pushId/],
     "pushbox as text": [hs256({ sub: "ann", pushbox: "all" }), /pushbox must be/],

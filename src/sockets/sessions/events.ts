@@ -334,9 +334,9 @@ function stats(value: unknown, refuse: Refuse): Command | undefined {
 const amount = (value: unknown): number | undefined =>
   typeof value === "number" && Number.isFinite(value) && value >= 0 && value <= 1e12 ? value : undefined;
 
-/** A string of 1 to `longest` characters. */
+/** A string of 1 to `longest` characters, none of them half a surrogate pair: two that differ in that alone would be one in the store. */
 export const text = (value: unknown, longest: number): string | undefined =>
-  typeof value === "string" && value !== "" && value.length <= longest ? value : undefined;
+  typeof value === "string" && value !== "" && value.length <= longest && value.isWellFormed() ? value : undefined;
 
 /** Ids may come as numbers; they are stored as their decimal text. */
 export const identifier = (value: unknown, longest: number): string | undefined =>
