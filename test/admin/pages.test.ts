@@ -308,6 +308,32 @@ else {
     t.ok(ann.page.requests.length > asked);
   });
 
+  t.test(
+    "a server that is gone is said to be, by a page that shows what was; it goes on when the server is back",
+    async (t) => {
+      const data = t.testdir({});
+      const first = await startConsole(t, { client: PATIENT, data });
+      const eve = new Person(await browser.open(`${first.consoleUrl}/`, true), first.consoleUrl);
+      await eve.look({});
+      await eve.enter("ann", PASSWORD);
+      const online = 'document.querySelector(".tile .value").innerText';
+      await eve.page.until(`${online} === "0"`);
+      const port = Number(new URL(first.consoleUrl).port);
+      await first.stop();
+      await eve.reads("The server has not answered since");
+      await eve.page.until(`${online} === "–"`);
+      await eve.page.until('!document.body.innerText.includes("Nothing is being sent")'); // nobody knows that
+      await eve.turn("#/devices");
+      await eve.reads("The server does not answer");
+      await startTestApp(t, { client: PATIENT, data, admin: { enabled: true, port } });
+      await eve.reads("Devices appear when an app connects");
+      t.notOk(await eve.sees("not answer"));
+      await eve.turn("#/");
+      await eve.page.until(`${online} === "0"`);
+      await eve.leave();
+    },
+  );
+
   t.test("a viewer sees everything, and no button that would be refused", async (t) => {
     const vic = await login("vic");
     await vic.open(`#/devices/${online.id}`, "Record");

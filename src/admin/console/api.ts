@@ -1,5 +1,6 @@
 // Calls of the server: the same API as backends use, by the session's cookie, and the few of the console's own.
 import { effect, signal } from "@preact/signals";
+import { reach } from "./away.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -54,7 +55,7 @@ export function noteSilent(path: string, names: readonly string[]): void {
 export const QUIET = { "x-quiet": "1" };
 
 async function request<T>(path: string, body: Fields | undefined, signal?: AbortSignal): Promise<T> {
-  const answer = await fetch(path, {
+  const answer = await reach(path, {
     ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
     headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...QUIET },
     ...(signal === undefined ? {} : { signal }),
@@ -106,7 +107,7 @@ export async function call<T = Fields>(path: string, fields: Fields = {}, signal
 export async function callCsv(path: string, fields: Fields): Promise<string> {
   const query = new URLSearchParams({ ...(fields as Record<string, string>), format: "csv" });
   const address = addressOf(path);
-  const answer = await fetch(`${address}?${query.toString()}`, { headers: QUIET });
+  const answer = await reach(`${address}?${query.toString()}`, { headers: QUIET });
   await admit(address, answer);
   return answer.text();
 }

@@ -2,6 +2,7 @@
 import { effect, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { admin, noteSilent, session } from "./api.ts";
+import { returns } from "./away.ts";
 import type { Lane } from "./types.ts";
 import { visible } from "./use.ts";
 
@@ -41,8 +42,10 @@ export interface Told {
 /** Milliseconds before a stream that was lost is opened anew, at first and at most. */
 const AGAIN = 500;
 const LATEST = 30_000;
+/** Milliseconds without a figure after which the last ones are none of now. */
+const OLD = 10_000;
 
-/** The newest. */
+/** The newest; undefined: there are none, or they are old. */
 const told = signal<Told | undefined>(undefined);
 
 /** How many components look at it, and at each topic. */
@@ -51,25 +54,43 @@ const topics = signal<Readonly<Record<string, number>>>({});
 
 effect(() => {
   if (watched.value === 0 || !visible.value || !session.value) return;
+  void returns.value; // opened anew when the server is there again
   const names = Object.keys(topics.value).sort();
   let stream: EventSource | undefined;
   let again: ReturnType<typeof setTimeout> | undefined;
+  let old: ReturnType<typeof setTimeout> | undefined;
   let over = false;
   let wait = AGAIN;
+  const wane = (): void => {
+    clearTimeout(old);
+    old = setTimeout(() => {
+      told.value = undefined;
+      later();
+    }, OLD);
+  };
   const open = (): void => {
     if (over) return;
+    wane();
     stream = new EventSource(`/admin/live?${new URLSearchParams({ topics: names.join() })}`);
     stream.onmessage = ({ data }: MessageEvent<string>) => {
       wait = AGAIN;
+      wane();
       told.value = JSON.parse(data) as Told;
       noteSilent("/admin/live", told.value.silent ?? []);
     };
     stream.onerror = later;
   };
   /** Whoever is logged in no more is refused no stream: the door is shown instead, which ends this. */
-  const ask = (): void => void admin("session").then(open, () => over || later());
+  const ask = (): void => void admin("session").then(open, lost);
+  const lost = (): void => {
+    if (over) return;
+    told.value = undefined;
+    later();
+  };
   const later = (): void => {
     stream?.close();
+    clearTimeout(old);
+    clearTimeout(again);
     again = setTimeout(ask, wait);
     wait = Math.min(2 * wait, LATEST);
   };
@@ -77,6 +98,7 @@ effect(() => {
   return () => {
     over = true;
     clearTimeout(again);
+    clearTimeout(old);
     stream?.close();
   };
 });

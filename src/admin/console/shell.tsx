@@ -2,6 +2,8 @@
 import { signal } from "@preact/signals";
 import { useErrorBoundary, useLayoutEffect, useRef } from "preact/hooks";
 import { leave, session, silent } from "./api.ts";
+import { away } from "./away.ts";
+import { moment } from "./format.ts";
 import { t } from "./language.ts";
 import { GROUPS, type Page, pageNamed } from "./pages/index.ts";
 import { href, route } from "./route.ts";
@@ -74,6 +76,17 @@ const Silent = () => {
   );
 };
 
+/** What is shown is from before. */
+const Away = () => (
+  <div class="silent" role="alert">
+    {away.value !== undefined && (
+      <div class="notice bad">
+        <span class="what">{t("away", { time: moment(away.value) })}</span>
+      </div>
+    )}
+  </div>
+);
+
 /** A page that fails leaves the others as they are. */
 function Drawn({ page }: { readonly page: Page }) {
   const [error, reset] = useErrorBoundary();
@@ -119,6 +132,7 @@ export function Shell() {
       </header>
       <Navigation />
       <main tabIndex={-1}>
+        <Away />
         <Silent />
         {shown === undefined ? (
           <Empty title={t("noPage")}>

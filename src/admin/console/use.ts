@@ -2,6 +2,7 @@
 import { signal } from "@preact/signals";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { call, type Fields } from "./api.ts";
+import { returns } from "./away.ts";
 
 /** Hidden tabs ask nothing. */
 export const visible = signal(!document.hidden);
@@ -19,7 +20,7 @@ export interface Answer<T> {
 }
 
 /**
- * Calls when the parameters change.
+ * Calls when the parameters change, and when the server is there again.
  * @param path undefined: nothing is asked for
  * @param every milliseconds after which it is asked for again, while the tab is seen
  */
@@ -33,6 +34,7 @@ export function useCall<T>(path: string | undefined, fields: Fields = {}, every?
   const [turn, again] = useState(0);
   const key = JSON.stringify([path, fields]);
   const seen = visible.value;
+  const back = returns.value;
   const before = useRef("");
   useEffect(() => {
     if (path === undefined || (!seen && before.current === key)) return;
@@ -56,7 +58,7 @@ export function useCall<T>(path: string | undefined, fields: Fields = {}, every?
       control.abort();
       clearTimeout(timer);
     };
-  }, [key, turn, every, seen]);
+  }, [key, turn, every, seen, back]);
   const reload = useCallback(() => again((n) => n + 1), []);
   return { data: path === undefined ? undefined : state.data, error: state.error, loading: state.loading, reload };
 }

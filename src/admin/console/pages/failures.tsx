@@ -12,7 +12,7 @@ import { ask, Buttons } from "../ui/dialog.tsx";
 import { SelectField, TextField } from "../ui/form.tsx";
 import { Card, CopyCurl, Empty, Heading, State, Term, Time } from "../ui/show.tsx";
 import { List, Table } from "../ui/table.tsx";
-import { complain, toast } from "../ui/toast.tsx";
+import { complain, explain, toast } from "../ui/toast.tsx";
 import { useCall } from "../use.ts";
 
 type FailedState = "gone" | "refused" | "expired";
@@ -388,7 +388,7 @@ function Life({ fields, answer }: { readonly fields: Fields; readonly answer: (l
         hint={t("failures.lifeHint")}
         value={life}
         onValue={set}
-        error={error?.message}
+        error={error === undefined ? undefined : explain(error)}
         code
         focus
       />

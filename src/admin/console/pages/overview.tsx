@@ -189,7 +189,7 @@ function Jobs({ answer }: { readonly answer: Answer<{ jobs: readonly Job[] }> })
   return (
     <Card title={t("overview.jobs")} aside={<a href={href("notifications")}>{t("overview.allJobs")}</a>}>
       {error !== undefined && <Trouble error={error} retry={reload} />}
-      {data?.jobs.length === 0 && (
+      {error === undefined && data?.jobs.length === 0 && (
         <Empty
           title={t("overview.noJobs")}
           command={curl("notification", {

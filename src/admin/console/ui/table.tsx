@@ -154,6 +154,7 @@ export function List<Row, Body>(props: ListProps<Row, Body>) {
   const table = <Table {...props} rows={order.map((one) => byName.get(one)!)} />;
   return (
     <div class="list" aria-busy={loading}>
+      {error !== undefined && <Trouble error={error} retry={reload} />}
       {above?.(answer)}
       <p class="news" aria-live="polite">
         {news > 0 && (

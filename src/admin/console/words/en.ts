@@ -33,6 +33,7 @@ const texts = {
   skip: "Skip to the page",
   theme: "Light or dark",
   unreachable: "The server does not answer. It may be restarting.",
+  away: "The server has not answered since {time}. What is shown may be old; it is asked again every few seconds.",
   viewer: "viewer",
   asSent: "As it was sent (JSON)",
   asAnswered: "As the server tells it (JSON)",

@@ -35,6 +35,7 @@ export const zh: Record<keyof typeof en, string> = {
   skip: "跳到正文",
   theme: "浅色或深色",
   unreachable: "服务器没有应答，可能正在重启。",
+  away: "服务器自 {time} 起没有应答，此处显示的内容可能已经过时；每隔几秒会自动重试。",
   viewer: "只读",
   asSent: "发送时的原文（JSON）",
   asAnswered: "服务器的原始应答（JSON）",

@@ -5,6 +5,7 @@ import { t, tOr } from "../../language.ts";
 import { said } from "../../say.ts";
 import type { Quota } from "../../types.ts";
 import { Card } from "../../ui/show.tsx";
+import { explain } from "../../ui/toast.tsx";
 import { useCall } from "../../use.ts";
 import { type Draft, notificationOf } from "./content.ts";
 
@@ -78,7 +79,7 @@ export function Weights({ draft }: { readonly draft: Draft }) {
       {empty && <p class="muted">{t("send.roomEmpty")}</p>}
       {error !== undefined && (
         <p class="worse" role="alert">
-          {error.message}
+          {explain(error)}
         </p>
       )}
       {data?.vendors.length === 0 && <p class="muted">{t("send.noVendors")}</p>}
