@@ -317,7 +317,7 @@ t.test("console 1: one box finds a device, a user, a token, a notification, a jo
   t.match(await find(pushId.slice(0, -2)), [{ kind: "device", name: pushId }], "a beginning is enough");
   t.match(await find(" ann "), [{ kind: "user", name: "ann", devices: 1 }]);
   t.match(await find(token), [{ kind: "token", name: pushId, type: "xiaomi" }]);
-  t.match(await find("campaign"), [{ kind: "notification", name: "campaign", text: "", state: "scheduled", job }]);
+  t.match(await find("campaign"), [{ kind: "notification", name: "campaign", text: "T", state: "scheduled", job }]);
   t.match(await find(`#${String(job)}`), [{ kind: "notification", name: "campaign", job }]);
   t.match(await find("room:"), [
     { kind: "topic", name: "room:1", count: 1 },
