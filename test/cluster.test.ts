@@ -11,11 +11,11 @@ import { PushClient } from "../src/client/index.ts";
 import { rows } from "../src/config/settings.ts";
 import { cli, runHere } from "./support/cli.ts";
 import { SocketClient } from "./support/clients.ts";
-import { eventually } from "./support/devices.ts";
 import { freePort } from "./support/ports.ts";
 import { postgres } from "./support/postgres.ts";
 import { kill, main, nodeArguments, type Server, serve } from "./support/process.ts";
 import { haproxyOf, installed, nginxOf } from "./support/proxies.ts";
+import { eventually } from "./support/until.ts";
 
 const cluster = resolve(import.meta.dirname, "../scripts/release/cluster");
 const read = (name: string): string => readFileSync(join(cluster, name), "utf8");

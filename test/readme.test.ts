@@ -16,10 +16,10 @@ import { createVapidKey } from "../src/vendors/webpush.ts";
 import { startTestApp } from "./support/app.ts";
 import { endedHere, runHere } from "./support/cli.ts";
 import { SocketClient, TRANSPORTS } from "./support/clients.ts";
-import { eventually } from "./support/devices.ts";
 import { freePort } from "./support/ports.ts";
 import { type Ended, kill, main, nodeArguments } from "./support/process.ts";
 import { installed, nginxOf } from "./support/proxies.ts";
+import { eventually } from "./support/until.ts";
 
 const privateKey = (kind: "ec" | "rsa"): string => {
   const { privateKey: key } =

@@ -15,9 +15,9 @@ import { createServer as createHttp } from "../../src/http/server.ts";
 import { createAuthority } from "../../src/lab/authority.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { SocketClient } from "../support/clients.ts";
-import { eventually } from "../support/devices.ts";
 import { hasPebble, ISSUED, ORDERED, openPebble, type Pebble } from "../support/pebble.ts";
 import { serve } from "../support/process.ts";
+import { eventually } from "../support/until.ts";
 
 const DOMAIN = "push.test";
 

@@ -11,7 +11,7 @@ import { type Advice, advisedTime, asking, heard, renewalId, unheard } from "../
 import { NEVER_TRIED } from "../../src/acme/store.ts";
 import { DAY, HOUR, MINUTE } from "../../src/core/time.ts";
 import { type FakeAcme, startAcme } from "../support/acme.ts";
-import { eventually } from "../support/devices.ts";
+import { eventually } from "../support/until.ts";
 
 const HERE = "https://authority.test/directory";
 const DOMAIN = "push.test";

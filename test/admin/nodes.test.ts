@@ -6,9 +6,9 @@ import { chromium, startChromium } from "../support/chromium.ts";
 import { runHere } from "../support/cli.ts";
 import { RawClient } from "../support/clients.ts";
 import { Browser, PASSWORD, secretOf } from "../support/console.ts";
-import { eventually } from "../support/devices.ts";
 import { postgres } from "../support/postgres.ts";
 import { serve } from "../support/process.ts";
+import { eventually } from "../support/until.ts";
 import { LOOKS, Person } from "./person.ts";
 
 const server = await postgres(t, { max_connections: "100" });

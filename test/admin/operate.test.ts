@@ -5,8 +5,9 @@ import { ENDPOINTS } from "../../src/api/endpoints/index.ts";
 import type { Config } from "../../src/config/index.ts";
 import { chromium, startChromium } from "../support/chromium.ts";
 import { PASSWORD, PATIENT, startConsole } from "../support/console.ts";
-import { device, eventually, type Fields, jobIn } from "../support/devices.ts";
+import { device, type Fields, jobIn } from "../support/devices.ts";
 import { startReceiver } from "../support/receiver.ts";
+import { eventually } from "../support/until.ts";
 import { LOOKS, Person, pictureName } from "./person.ts";
 
 if (chromium === undefined) t.pass("left out: no chromium is installed");

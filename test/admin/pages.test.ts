@@ -5,7 +5,8 @@ import t from "tap";
 import { startTestApp } from "../support/app.ts";
 import { chromium, startChromium } from "../support/chromium.ts";
 import { PASSWORD, PATIENT, startConsole } from "../support/console.ts";
-import { absent, device, eventually, type Fields, jobIn, notis } from "../support/devices.ts";
+import { absent, device, type Fields, jobIn, notis } from "../support/devices.ts";
+import { eventually } from "../support/until.ts";
 import { startVendors } from "../support/vendors.ts";
 import { LOOKS, Person, pictureName } from "./person.ts";
 

@@ -5,7 +5,8 @@ import t from "tap";
 import { checkBackup } from "../../src/engine/backup.ts";
 import { startTestApp } from "../support/app.ts";
 import { Browser, PASSWORD, startConsole } from "../support/console.ts";
-import { eventually, type Fields } from "../support/devices.ts";
+import type { Fields } from "../support/devices.ts";
+import { eventually } from "../support/until.ts";
 
 const PATHS = [
   ...["user/list", "user/invite", "user/role", "user/disable", "user/enable", "user/remove", "user/end"],

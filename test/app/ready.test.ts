@@ -6,7 +6,8 @@ import t from "tap";
 import { createReadiness } from "../../src/app/ready.ts";
 import type { LaneState, LaneStatus } from "../../src/core/lane.ts";
 import { startTestApp } from "../support/app.ts";
-import { eventually, phone } from "../support/devices.ts";
+import { phone } from "../support/devices.ts";
+import { eventually } from "../support/until.ts";
 import { startVendors } from "../support/vendors.ts";
 
 const lane = (state: LaneState): LaneStatus => ({

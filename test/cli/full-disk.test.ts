@@ -8,9 +8,9 @@ import t, { type Test } from "tap";
 import { startTestApp } from "../support/app.ts";
 import { runHere } from "../support/cli.ts";
 import { RawClient } from "../support/clients.ts";
-import { eventually } from "../support/devices.ts";
 import { free, kill, messages, type Server, serve, start } from "../support/process.ts";
 import { startReceiver } from "../support/receiver.ts";
+import { eventually } from "../support/until.ts";
 
 const keep = (server: Server, json: string) => server.call("push", { topic: "kept", json, timeToLive: "600000" });
 

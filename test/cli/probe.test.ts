@@ -6,6 +6,7 @@ import { startTestApp } from "../support/app.ts";
 import { runHere } from "../support/cli.ts";
 import { kill, start } from "../support/process.ts";
 import { auth } from "../support/tokens.ts";
+import { until } from "../support/until.ts";
 
 t.test("probe connects like a client, pushes to itself and tells how long that took", async (t) => {
   const cwd = t.testdir();
@@ -51,7 +52,7 @@ t.test("listen prints what comes on its topics, one line each, until it is told 
   listening.child.stderr?.on("data", (text: string) => {
     err += text;
   });
-  while (!err.includes("connected as listener-0001\n")) await new Promise((resolve) => setTimeout(resolve, 10));
+  await until(() => err.includes("connected as listener-0001\n"));
   await server.ok("push", { topic: "news", json: '{"a":1}', timeToLive: "1h" });
   await listening.printed(/^news {2}\{"a":1\}\n$/);
   await server.ok("push", { pushId: "listener-0001", json: '"no control \\u001b characters"' });

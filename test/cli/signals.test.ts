@@ -12,9 +12,9 @@ import { createAuthority } from "../../src/lab/authority.ts";
 import { startTestApp } from "../support/app.ts";
 import { runHere } from "../support/cli.ts";
 import { GENERATIONS, RawClient, TRANSPORTS } from "../support/clients.ts";
-import { eventually } from "../support/devices.ts";
 import { freePorts } from "../support/ports.ts";
 import { free, messages, type Server, serve } from "../support/process.ts";
+import { eventually } from "../support/until.ts";
 
 const require = createRequire(import.meta.url);
 

@@ -2,8 +2,9 @@
 import t from "tap";
 import { startTestApp } from "../support/app.ts";
 import { asking, startBackend } from "../support/backend.ts";
-import { absent, eventually, fresh } from "../support/devices.ts";
+import { absent, fresh } from "../support/devices.ts";
 import { openFaulty } from "../support/faulty.ts";
+import { eventually } from "../support/until.ts";
 import { startVendors } from "../support/vendors.ts";
 import { open } from "./support.ts";
 

@@ -8,6 +8,7 @@ import { chromium, type Page, startChromium } from "../support/chromium.ts";
 import { takeClock } from "../support/clock.ts";
 import { openFaulty } from "../support/faulty.ts";
 import { auth, hs256, seconds } from "../support/tokens.ts";
+import { until } from "../support/until.ts";
 
 const SCREENSHOTS = process.env["SCREENSHOTS"];
 
@@ -102,7 +103,7 @@ else {
     await page.command("Page.setWebLifecycleState", { state: "frozen" });
     const connections = async () =>
       ((await server.ok("device/get", { pushId }))["connections"] as unknown[] | undefined)?.length ?? 0;
-    while ((await connections()) > 0) await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(async () => (await connections()) === 0);
     for (const json of [2, 3]) await kept(server, json);
     await page.command("Page.setWebLifecycleState", { state: "active" });
     await page.until("got.length === 3");

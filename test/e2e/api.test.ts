@@ -3,7 +3,8 @@ import t, { type Test } from "tap";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { nextOf, pushClient, RawClient } from "../support/clients.ts";
 import { moveElapsed, takeClock } from "../support/clock.ts";
-import { eventually, jobIn } from "../support/devices.ts";
+import { jobIn } from "../support/devices.ts";
+import { eventually } from "../support/until.ts";
 
 const DELAY = 1000;
 const TTL = 60_000;

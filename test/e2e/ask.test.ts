@@ -3,9 +3,10 @@ import t, { type Test } from "tap";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { type Answer, asking, type Backend, startBackend } from "../support/backend.ts";
 import { client, RawClient } from "../support/clients.ts";
-import { argument, device, eventually, fresh } from "../support/devices.ts";
+import { argument, device, fresh } from "../support/devices.ts";
 import { metricsOf } from "../support/metrics.ts";
 import { auth, hs256 } from "../support/tokens.ts";
+import { eventually } from "../support/until.ts";
 
 type Ask = Parameters<typeof asking>[1];
 async function stage(

@@ -2,8 +2,9 @@
 import t from "tap";
 import { openLocalEngine } from "../../src/engine/local.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
-import { eventually, type Fields } from "../support/devices.ts";
+import type { Fields } from "../support/devices.ts";
 import { withoutThread } from "../support/store-thread.ts";
+import { eventually } from "../support/until.ts";
 
 const keys = [
   { name: "ops", key: "0123456789abcdef-ops-key" },

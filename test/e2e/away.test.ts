@@ -3,7 +3,8 @@
 import t from "tap";
 import { startTestApp } from "../support/app.ts";
 import { RawClient } from "../support/clients.ts";
-import { deliveriesOf, device, eventually, type Fields, fresh, jobIn, notis } from "../support/devices.ts";
+import { deliveriesOf, device, type Fields, fresh, jobIn, notis } from "../support/devices.ts";
+import { eventually } from "../support/until.ts";
 
 const data = t.testdir({});
 let server = await startTestApp(t, { data });

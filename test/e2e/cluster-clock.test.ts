@@ -1,9 +1,9 @@
 // Nodes whose machines' clocks are minutes wrong: they go by PostgreSQL's.
 import t from "tap";
 import { RawClient } from "../support/clients.ts";
-import { eventually } from "../support/devices.ts";
 import { postgres } from "../support/postgres.ts";
 import { free, type Server, serve, start } from "../support/process.ts";
+import { eventually } from "../support/until.ts";
 
 const MINUTE = 60_000;
 

@@ -6,6 +6,7 @@ import { RawClient } from "../support/clients.ts";
 import { postgres } from "../support/postgres.ts";
 import { serve } from "../support/process.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
+import { eventually } from "../support/until.ts";
 
 const server = await postgres(t, { max_connections: "100" });
 if (server === undefined) t.pass("left out: there is no PostgreSQL 15 or newer on this machine");
@@ -17,16 +18,6 @@ else {
     await client.connect();
     t.teardown(() => client.end());
     return client;
-  }
-
-  /** Asks until it holds. */
-  async function until<Answer>(ask: () => Promise<Answer>, holds: (answer: Answer) => boolean): Promise<Answer> {
-    for (let tries = 0; ; tries++) {
-      const answer = await ask();
-      if (holds(answer)) return answer;
-      if (tries > 2000) throw new Error(`it has not come to hold: ${JSON.stringify(answer)}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
   }
 
   await t.test(
@@ -92,7 +83,7 @@ else {
       await a.call("uid/bind", { pushId: "device-one", uid: "u1" });
       await receiver.messagesAre(1);
       const b = await node(t, url, "b", receiver);
-      await until(
+      await eventually(
         () => b.ok("hook/list", {}),
         ({ hooks }) => (hooks as { node?: string }[])[0]?.node === "a",
       );
@@ -114,7 +105,7 @@ else {
       ]);
       t.match(of("device:device-two"), [["uid.bound", { uid: "u3" }]]);
       t.match(
-        await until(
+        await eventually(
           () => b.ok("hook/list", {}),
           ({ hooks }) => (hooks as { waiting: number }[])[0]?.waiting === 0,
         ),
@@ -134,7 +125,7 @@ else {
       ]);
       const b = await node(t, url, "b", receiver);
       const isSo = (node: string, state: string) =>
-        until(
+        eventually(
           () => b.ok("hook/list", {}),
           ({ hooks }) => {
             const [hook] = hooks as { node?: string; state: string }[];
@@ -145,7 +136,7 @@ else {
       await a.call("uid/bind", { pushId: "device-one", uid: "u1" });
       await isSo("a", "off");
       const store = await sql(t, url);
-      await until(
+      await eventually(
         () => store.query(`SELECT 1 FROM ${SCHEMA}.hook_memory WHERE text LIKE '%410%'`),
         ({ rowCount }) => rowCount === 1,
       );

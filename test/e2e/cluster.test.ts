@@ -10,6 +10,7 @@ import { RawClient } from "../support/clients.ts";
 import { phone } from "../support/devices.ts";
 import { postgres } from "../support/postgres.ts";
 import { serve } from "../support/process.ts";
+import { eventually } from "../support/until.ts";
 import { PACKAGE, startVendors } from "../support/vendors.ts";
 
 const server = await postgres(t, { max_connections: "100" });
@@ -27,19 +28,9 @@ else {
     return [a, await start("b")];
   }
 
-  /** Asks until it holds; each try is an answer, so nothing but the answers is waited for. */
-  async function until<Answer>(ask: () => Promise<Answer>, holds: (answer: Answer) => boolean): Promise<Answer> {
-    for (let tries = 0; ; tries++) {
-      const answer = await ask();
-      if (holds(answer)) return answer;
-      if (tries > 2000) throw new Error(`it has not come to hold: ${JSON.stringify(answer)}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
-
   /** What all nodes say: on a busy machine one may take longer than it is waited for. */
   const whole = (app: TestApp, path: string, fields: Record<string, unknown> = {}): Promise<Record<string, unknown>> =>
-    until(
+    eventually(
       async () => await app.post(path, fields),
       ({ status, body }) => status === 200 && body["partial"] !== true,
     ).then(({ body }) => body);
@@ -51,7 +42,7 @@ else {
     await two.hello({ id: "device-two", platform: "android", topics: ["room"] });
     for (const app of [a, b]) {
       t.match(
-        await until(
+        await eventually(
           () => app.ok("stats/base", {}),
           ({ total }) => total === 2,
         ),
@@ -92,7 +83,7 @@ else {
     const client = await RawClient.open(b.clientPort);
     await client.hello({ id: "device-followed" });
     const name = trace.trace;
-    await until(
+    await eventually(
       async () => {
         await b.ok("push", { pushId: "device-followed", json: "1" });
         return a.ok("trace/get", { trace: name });
@@ -127,7 +118,7 @@ else {
     for (const [i, id] of ids.entries()) await clients[i]!.hello({ id });
     const linesOf = async (trace: string): Promise<{ what: string; text: string }[]> =>
       ((await a.ok("trace/get", { trace })) as { lines: { what: string; text: string }[] }).lines;
-    await until(
+    await eventually(
       async () => {
         for (const pushId of ids) await b.ok("push", { pushId, json: "1" });
         return linesOf(runs);
@@ -155,7 +146,7 @@ else {
       };
       t.match(await fcm.shown(await send(a)), [{ token: one.token }]);
       t.match(
-        await until(
+        await eventually(
           () => lane(b),
           ({ accepted }) => accepted === 1,
         ),
@@ -164,7 +155,7 @@ else {
       const owner = String((await lane(b))["node"]);
       t.match(await fcm.shown(await send(b)), [{ token: one.token }], "the owner is told");
       t.match(
-        await until(
+        await eventually(
           () => lane(b),
           ({ accepted, depth }) => accepted === 2 && depth === 0,
         ),
@@ -181,7 +172,7 @@ else {
       fcm.fake.fail("denied", 1000);
       const waiting = await send(b);
       t.match(
-        await until(
+        await eventually(
           () => lane(b),
           ({ state }) => state === "stopped",
         ),
@@ -191,7 +182,7 @@ else {
       fcm.fake.fail("denied", 0);
       const other = owner === "a" ? b : a;
       await other.ok("lane/resume", { provider: "fcm" });
-      await until(
+      await eventually(
         () => lane(owner === "a" ? a : b),
         ({ state }) => state === "running",
       );
@@ -212,11 +203,11 @@ else {
       const one = await phone(t, a, vendors.get("fcm"));
       vendors.get("fcm").fake.fail("denied", 1000);
       await b.ok("notification", { pushId: one.id, timeToLive: 600_000, notification: { android: { title: "T" } } });
-      await until(
+      await eventually(
         () => a.ok("lane/list", {}),
         ({ lanes }) => (lanes as Record<string, unknown>[]).some(({ state }) => state === "stopped"),
       );
-      await until(
+      await eventually(
         () => b.ok("node/list", {}),
         (told) => (told["nodes"] as unknown[]).length === 2,
       );
@@ -282,7 +273,7 @@ else {
       if (wrong) return { problems: ["client.port: write a number"], warnings: [] } as never;
       return { config: a.config, origins: new Map(), warnings: [] };
     });
-    await until(
+    await eventually(
       () => a.ok("node/list", {}),
       ({ nodes }) => (nodes as unknown[]).length === 2,
     );
@@ -324,7 +315,7 @@ else {
         ["search", { text: "device-far" }],
         ["node/list", {}],
       ];
-      await until(
+      await eventually(
         () => a.ok("topicOnline", { topic: "room" }),
         ({ count, partial }) => count === 1 && partial === undefined,
       );
@@ -346,7 +337,7 @@ else {
       for (const [path, fields] of calls)
         t.notOk(
           (
-            await until(
+            await eventually(
               () => a.ok(path, fields),
               ({ partial }) => partial !== true,
             )

@@ -5,7 +5,7 @@ import t, { type Test } from "tap";
 import { createDebug } from "../../src/app/debug.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { RawClient } from "../support/clients.ts";
-import { eventually } from "../support/devices.ts";
+import { eventually } from "../support/until.ts";
 import { PACKAGE, startVendors } from "../support/vendors.ts";
 
 const KEY = "a-key-that-nobody-may-see";

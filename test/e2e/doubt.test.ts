@@ -1,10 +1,11 @@
 // What was written to a connection and may not have arrived comes again with the device's next one; what has arrived does not.
 import t, { type Test } from "tap";
 import { startTestApp } from "../support/app.ts";
-import { deliveriesOf, eventually, fresh, jobIn } from "../support/devices.ts";
+import { deliveriesOf, fresh, jobIn } from "../support/devices.ts";
 import { Line } from "../support/line.ts";
 import { Phone, REVISIONS, WAYS, type Way } from "../support/phone.ts";
 import { serve } from "../support/process.ts";
+import { eventually } from "../support/until.ts";
 
 const server = await startTestApp(t);
 const TTL = 600_000;

@@ -4,7 +4,8 @@ import { createServer, type Socket } from "node:net";
 import t, { type Test } from "tap";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { RawClient } from "../support/clients.ts";
-import { deliveriesOf, eventually, type Fields, fresh, tokenOf } from "../support/devices.ts";
+import { deliveriesOf, type Fields, fresh, tokenOf } from "../support/devices.ts";
+import { eventually } from "../support/until.ts";
 import { startVendors, type TestVendor } from "../support/vendors.ts";
 
 const notification = { android: { title: "T", message: "hello you" } };

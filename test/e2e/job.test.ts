@@ -2,7 +2,8 @@
 import t, { type Test } from "tap";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { takeClock } from "../support/clock.ts";
-import { absent, argument, counted, device, eventually, type Fields, fresh, jobIn } from "../support/devices.ts";
+import { absent, argument, counted, device, type Fields, fresh, jobIn } from "../support/devices.ts";
+import { eventually } from "../support/until.ts";
 import { startVendors, type TestVendor } from "../support/vendors.ts";
 
 const MANY = 3000;

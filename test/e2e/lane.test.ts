@@ -9,7 +9,6 @@ import {
   argument,
   counted,
   deliveriesOf,
-  eventually,
   type Fields,
   jobIn,
   notis,
@@ -17,6 +16,7 @@ import {
   tokenOf,
 } from "../support/devices.ts";
 import { metricsOf } from "../support/metrics.ts";
+import { eventually } from "../support/until.ts";
 import { PACKAGE, startVendors, type TestVendors, type VendorName } from "../support/vendors.ts";
 
 const notification = { android: { title: "T", message: "hello you" }, apn: { alert: "T" } };

@@ -1,7 +1,8 @@
 // What happened in the last seconds, as a chart asks for it.
 import t from "tap";
 import { startTestApp } from "../support/app.ts";
-import { device, eventually, type Fields } from "../support/devices.ts";
+import { device, type Fields } from "../support/devices.ts";
+import { eventually } from "../support/until.ts";
 
 t.test("a push and a client that came are in the figures of the last seconds", async (t) => {
   const server = await startTestApp(t);

@@ -3,9 +3,10 @@ import t, { type Test } from "tap";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { client, type Generation, RawClient, type SocketClient, type TRANSPORTS } from "../support/clients.ts";
 import { moveElapsed, takeClock } from "../support/clock.ts";
-import { argument, device, eventually, fresh } from "../support/devices.ts";
+import { argument, device, fresh } from "../support/devices.ts";
 import { metricsOf } from "../support/metrics.ts";
 import { AUDIENCE, auth, hs256, ISSUER, keyPair, SECRET, seconds, startIssuer } from "../support/tokens.ts";
+import { eventually } from "../support/until.ts";
 
 type Auth = Partial<Parameters<typeof auth>[0]>;
 const start = (t: Test, more: Auth = {}, rest: Parameters<typeof startTestApp>[1] = {}): Promise<TestApp> =>

@@ -8,11 +8,12 @@ import { openApi } from "../../src/api/openapi.ts";
 import { version } from "../../src/app/version.ts";
 import { FIGURES, FIGURES_ZH } from "../../src/core/figures.ts";
 import { startTestApp } from "../support/app.ts";
-import { absent, deliveriesOf, device, eventually, type Fields, jobIn, phone } from "../support/devices.ts";
+import { absent, deliveriesOf, device, type Fields, jobIn, phone } from "../support/devices.ts";
 import { run } from "../support/process.ts";
 import { startReceiver } from "../support/receiver.ts";
 import { misfits } from "../support/schema.ts";
 import { auth } from "../support/tokens.ts";
+import { eventually } from "../support/until.ts";
 import { startVendors } from "../support/vendors.ts";
 
 interface Operation {

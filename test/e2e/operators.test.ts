@@ -4,7 +4,8 @@ import type { Config } from "../../src/config/index.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { client, RawClient } from "../support/clients.ts";
 import { takeNoon } from "../support/clock.ts";
-import { device, eventually, type Fields, jobIn, phone } from "../support/devices.ts";
+import { device, type Fields, jobIn, phone } from "../support/devices.ts";
+import { eventually } from "../support/until.ts";
 import { startVendors, VENDORS } from "../support/vendors.ts";
 
 const notification = { android: { title: "T" } };

@@ -2,7 +2,8 @@
 import t, { type Test } from "tap";
 import { startTestApp } from "../support/app.ts";
 import { GENERATIONS, RawClient, SocketClient, TRANSPORTS, type TransportName } from "../support/clients.ts";
-import { device, eventually, type Fields, fresh } from "../support/devices.ts";
+import { device, type Fields, fresh } from "../support/devices.ts";
+import { eventually } from "../support/until.ts";
 
 const server = await startTestApp(t);
 

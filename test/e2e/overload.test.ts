@@ -2,8 +2,9 @@
 import t from "tap";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import type { RawClient } from "../support/clients.ts";
-import { device, eventually, type Fields } from "../support/devices.ts";
+import { device, type Fields } from "../support/devices.ts";
 import { metricsOf } from "../support/metrics.ts";
+import { eventually } from "../support/until.ts";
 
 async function metric(server: TestApp, reason: string): Promise<number> {
   const text = await metricsOf(server);

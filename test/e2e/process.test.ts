@@ -3,8 +3,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { runHere } from "../support/cli.ts";
-import { absent, eventually, type Fields } from "../support/devices.ts";
+import { absent, type Fields } from "../support/devices.ts";
 import { kill, messages, type Server, serve, start } from "../support/process.ts";
+import { eventually } from "../support/until.ts";
 import { startVendors, type TestVendors } from "../support/vendors.ts";
 
 /** A server process with these vendors; called again, another one on the same data. */

@@ -4,8 +4,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { RawClient } from "../support/clients.ts";
-import { absent, eventually, type Fields } from "../support/devices.ts";
+import { absent, type Fields } from "../support/devices.ts";
 import { type Server, serve } from "../support/process.ts";
+import { eventually } from "../support/until.ts";
 import { startVendors } from "../support/vendors.ts";
 
 const KILLS = 3;

@@ -4,7 +4,8 @@ import { open } from "../client/support.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { RawClient, SocketClient } from "../support/clients.ts";
 import { takeClock } from "../support/clock.ts";
-import { absent, deliveriesOf, eventually, type Fields, fresh, jobIn } from "../support/devices.ts";
+import { absent, deliveriesOf, type Fields, fresh, jobIn } from "../support/devices.ts";
+import { eventually } from "../support/until.ts";
 import { startVendors, type TestVendor } from "../support/vendors.ts";
 
 const notification = { android: { title: "T", message: "hello you" } };

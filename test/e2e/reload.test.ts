@@ -1,7 +1,8 @@
 // Vendors that come and go by a reload, while notifications wait for them.
 import t, { type Test } from "tap";
 import { startTestApp, type TestApp } from "../support/app.ts";
-import { argument, deliveriesOf, eventually, type Fields, jobIn, phone } from "../support/devices.ts";
+import { argument, deliveriesOf, type Fields, jobIn, phone } from "../support/devices.ts";
+import { eventually } from "../support/until.ts";
 import { startVendors } from "../support/vendors.ts";
 
 const notification = { android: { title: "T", message: "hello you" }, apn: { alert: "T" } };

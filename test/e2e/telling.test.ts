@@ -10,12 +10,12 @@ import type { HookEntry } from "../../src/config/hooks.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { RawClient, SocketClient, TRANSPORTS } from "../support/clients.ts";
 import { moveElapsed, takeClock } from "../support/clock.ts";
-import { eventually } from "../support/devices.ts";
 import { Line } from "../support/line.ts";
 import { metricsOf } from "../support/metrics.ts";
 import { freePort } from "../support/ports.ts";
 import { kill, serve } from "../support/process.ts";
 import { type Receiver, startReceiver, type ToldEvent } from "../support/receiver.ts";
+import { eventually } from "../support/until.ts";
 
 const DELAY = 100;
 

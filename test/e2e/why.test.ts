@@ -9,18 +9,9 @@ import { chromium, startChromium } from "../support/chromium.ts";
 import { cli } from "../support/cli.ts";
 import { takeClock } from "../support/clock.ts";
 import { PASSWORD, startConsole } from "../support/console.ts";
-import {
-  absent,
-  deliveriesOf,
-  device,
-  eventually,
-  type Fields,
-  fresh,
-  jobIn,
-  notis,
-  phone,
-} from "../support/devices.ts";
+import { absent, deliveriesOf, device, type Fields, fresh, jobIn, notis, phone } from "../support/devices.ts";
 import { onPostgres } from "../support/shared-store.ts";
+import { eventually } from "../support/until.ts";
 import { startVendors, type VendorName } from "../support/vendors.ts";
 
 const notification = { android: { title: "T", message: "hello you" }, apn: { alert: "T" } };

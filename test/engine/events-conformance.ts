@@ -1,6 +1,7 @@
 // What every engine must do with events (core/events.ts): written with what causes them, in order per key, only when wanted.
 import type { Engine } from "../../src/core/engine.ts";
 import { type Event, type EventQuery, eventJson, type Happening, type Wanted } from "../../src/core/events.ts";
+import { until } from "../support/until.ts";
 import { ALL, accepted, claimed, jobOf, lastPage, notification, send, toList, via, XIAOMI } from "./outbox-steps.ts";
 import { type Define, HOUR, pushId, T, toDevice, uid } from "./steps.ts";
 
@@ -480,13 +481,4 @@ export async function eventTests(test: Define): Promise<void> {
       "lane.resumed lane:fcm/one (server_restart)",
     ]);
   });
-}
-
-/** Asked again and again: what the engine does by itself takes it up to a second. */
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 60_000;
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error("it did not come to that within 60 s");
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }

@@ -1,11 +1,11 @@
 // What must hold when two nodes work on one store at once.
-import { setTimeout } from "node:timers/promises";
 import type { Test } from "tap";
 import type { Uid } from "../../src/core/device.ts";
 import type { Engine } from "../../src/core/engine.ts";
 import type { LiveOrder, Who } from "../../src/core/live.ts";
 import type { From, KeptPacket, Page } from "../../src/core/packet.ts";
 import { topicChannel } from "../../src/core/packet.ts";
+import { until } from "../support/until.ts";
 import { distant } from "./nodes.ts";
 import {
   ALL,
@@ -36,12 +36,6 @@ export const twoPlaces = ({ engine, clock }: Subject): Nodes => ({
   clock,
 });
 
-/** What comes from the other node is heard some time later. */
-async function until(t: Test, what: () => boolean): Promise<void> {
-  for (const end = performance.now() + 60_000; !what(); await setTimeout(2))
-    if (performance.now() > end) return void t.fail("it was never heard");
-}
-
 export async function nodesConformance(t: Test, open: (t: Test) => Promise<Nodes>): Promise<void> {
   await t.test("each hub is given the packets of both nodes in the order of seq (holds 3)", async (t) => {
     const { nodes } = await open(t);
@@ -52,7 +46,7 @@ export async function nodesConformance(t: Test, open: (t: Test) => Promise<Nodes
     await Promise.all(
       Array.from({ length: 60 }, (_, i) => (i % 2 === 0 ? a : b).broker.publish([toTopic("long", `p${i}`)])),
     );
-    await until(t, () => hubs.every(({ delivered }) => delivered.length >= 60));
+    await until(() => hubs.every(({ delivered }) => delivered.length >= 60));
     for (const { delivered } of hubs) {
       const seqs = delivered.map(({ packet }) => ("seq" in packet ? packet.seq : 0));
       t.equal(new Set(seqs).size, 60);
@@ -83,7 +77,7 @@ export async function nodesConformance(t: Test, open: (t: Test) => Promise<Nodes
       }
       const last = got.at(-1)?.seq ?? 0;
       await Promise.all(publishing);
-      await until(t, () => held.length >= 40);
+      await until(() => held.length >= 40);
       got.push(...held.filter(({ seq }) => seq > last));
       t.same(
         got.map(({ id }) => id),

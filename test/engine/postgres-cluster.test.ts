@@ -12,6 +12,7 @@ import type { LocalEngine } from "../../src/engine/local.ts";
 import { openPostgresEngine } from "../../src/engine/postgres/engine.ts";
 import { missed } from "../support/engine.ts";
 import { postgres } from "../support/postgres.ts";
+import { until } from "../support/until.ts";
 import { HOUR, pushId, type Recorder, recorder, toDevice, toTopic, uid } from "./steps.ts";
 
 const server = await postgres(t);
@@ -36,13 +37,6 @@ else {
       return (await client.query(text, values)).rows as Row[];
     } finally {
       await client.end();
-    }
-  }
-  /** Resolves when it holds; looked at each time something may have changed. */
-  async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-    for (let tries = 0; !(await holds()); tries++) {
-      if (tries > 3000) throw new Error("it has not come to hold within 60 s");
-      await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
 

@@ -10,6 +10,7 @@ import type { LocalEngine } from "../../src/engine/local.ts";
 import { openPostgresEngine } from "../../src/engine/postgres/engine.ts";
 import { lookAt } from "../../src/engine/postgres/look.ts";
 import { postgres, somebody } from "../support/postgres.ts";
+import { until } from "../support/until.ts";
 import { HOUR, pushId, recorder, toTopic } from "./steps.ts";
 
 const server = await postgres(t);
@@ -31,12 +32,7 @@ else {
     return engine;
   }
   /** Asks until there is a row. */
-  async function until(text: string): Promise<void> {
-    for (let tries = 0; (await admin.query(text)).rowCount === 0; tries++) {
-      if (tries > 3000) throw new Error(`no row within 60 s: ${text}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
+  const row = (text: string): Promise<void> => until(async () => (await admin.query(text)).rowCount !== 0, text);
 
   await t.test("cluster: timeouts that the operator has set for everybody end no work of a node", async (t) => {
     const limits = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout"];
@@ -53,7 +49,7 @@ else {
     // Somebody holds the lock of the cluster for longer than any of them.
     await admin.query("SELECT pg_advisory_lock(hashtextextended('pushbox', 7))");
     const device = engine.devices.connect({ pushId: pushId("waits") }, Date.now());
-    await until(`SELECT 1 FROM pg_stat_activity WHERE application_name = 'pushbox a turns' AND wait_event_type = 'Lock'
+    await row(`SELECT 1 FROM pg_stat_activity WHERE application_name = 'pushbox a turns' AND wait_event_type = 'Lock'
       AND query_start < clock_timestamp() - interval '3 seconds'`);
     await admin.query("SELECT pg_advisory_unlock_all()");
     t.match(await device, { pushId: pushId("waits") });

@@ -8,8 +8,9 @@ import { checkShown, messageText, normalise } from "../../src/core/notification.
 import { MIGRATIONS } from "../../src/engine/postgres/schema.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
 import { RawClient } from "../support/clients.ts";
-import { eventually, jobIn, phone } from "../support/devices.ts";
+import { jobIn, phone } from "../support/devices.ts";
 import { postgres } from "../support/postgres.ts";
+import { eventually } from "../support/until.ts";
 import { startVendors } from "../support/vendors.ts";
 
 const server = await postgres(t);

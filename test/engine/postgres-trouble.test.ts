@@ -8,6 +8,7 @@ import { NOTHING_WANTED } from "../../src/core/events.ts";
 import type { LocalEngine } from "../../src/engine/local.ts";
 import { openPostgresEngine } from "../../src/engine/postgres/engine.ts";
 import { postgres } from "../support/postgres.ts";
+import { until } from "../support/until.ts";
 import { HOUR, pushId, type Recorder, recorder, toTopic } from "./steps.ts";
 
 const server = await postgres(t);
@@ -51,12 +52,6 @@ else {
       return (await client.query(text, values)).rows as Row[];
     } finally {
       await client.end();
-    }
-  }
-  async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-    for (let tries = 0; !(await holds()); tries++) {
-      if (tries > 3000) throw new Error("it has not come to hold within 60 s");
-      await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
   /** The process of PostgreSQL at the other end of a node's connection. */

@@ -7,9 +7,9 @@ import type { Happening } from "../../src/core/events.ts";
 import { openLocalEngine } from "../../src/engine/local.ts";
 import { createHookSender, type HookConfig, type HookSender } from "../../src/hooks/hooks.ts";
 import { type Clock, takeClock } from "../support/clock.ts";
-import { eventually } from "../support/devices.ts";
 import { newSecret, type Receiver, startReceiver, type ToldEvent } from "../support/receiver.ts";
 import { withoutThread } from "../support/store-thread.ts";
+import { eventually } from "../support/until.ts";
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;

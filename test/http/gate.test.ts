@@ -5,6 +5,7 @@ import { share, watchFiles } from "../../src/app/files.ts";
 import { createServer } from "../../src/http/server.ts";
 import { echo, ended, serve } from "../sockets/transport/harness.ts";
 import { serve as start } from "../support/process.ts";
+import { until } from "../support/until.ts";
 
 const opened = (socket: Socket): Promise<unknown> => new Promise((resolve) => socket.once("connect", resolve));
 
@@ -94,11 +95,11 @@ test("A9: a port that accepts nothing for want of files accepts again, with its 
   );
   t.teardown(stop);
   free = false;
-  while (other.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(() => other.length > 0);
   await t.rejects(fetch(url("EIO=4&transport=polling")), "nobody is let in");
   t.equal(await member.send("4x").next(), "4x", "who is in stays");
   free = true;
-  while (other.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(() => other.length >= 2);
   while (
     !(await fetch(url("EIO=4&transport=polling")).then(
       () => true,

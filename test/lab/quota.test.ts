@@ -23,8 +23,8 @@ import { meizu } from "../../src/vendors/meizu.ts";
 import { oppo } from "../../src/vendors/oppo.ts";
 import { vivo } from "../../src/vendors/vivo.ts";
 import { xiaomi } from "../../src/vendors/xiaomi.ts";
-import { eventually } from "../support/devices.ts";
 import { openTestEngine } from "../support/engine.ts";
+import { eventually } from "../support/until.ts";
 import { authority, configured, NOW } from "../vendors/conformance.ts";
 import { certificate } from "../vendors/plain.ts";
 

@@ -1,8 +1,8 @@
 // Devices of a test: each says who it is over a socket of its own, some with a vendor's token, and stays connected.
-import { setTimeout as pause } from "node:timers/promises";
 import type { Test } from "tap";
 import type { TestApp } from "./app.ts";
 import { RawClient } from "./clients.ts";
+import { eventually } from "./until.ts";
 import type { TestVendor } from "./vendors.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
@@ -63,18 +63,6 @@ export const argument = (frame: string): Fields => (JSON.parse(frame.slice(2)) a
 /** Every `noti` that came up to now. */
 export const notis = async (client: RawClient): Promise<readonly Fields[]> =>
   (await client.settle()).filter((frame) => frame.startsWith('42["noti"')).map(argument);
-
-/** Asks until the answer is as wanted; the test's own time limit ends it otherwise. */
-export async function eventually<Answer>(
-  ask: () => Promise<Answer>,
-  wanted: (answer: Answer) => boolean,
-): Promise<Answer> {
-  for (;;) {
-    const answer = await ask();
-    if (wanted(answer)) return answer;
-    await pause(10); // asking without one takes a core from whom it asks
-  }
-}
 
 /** The job of a notification, once it has come to that state. */
 export const jobIn = (at: TestApp, id: unknown, state = "finished"): Promise<Fields> =>

@@ -8,7 +8,7 @@ import type { FakeVendor } from "../../src/lab/fake.ts";
 import { type Fault, INTERNAL_ERROR, type LabServer, REFUSED_STREAM, serve } from "../../src/lab/server.ts";
 import { createVendor } from "../../src/vendors/client.ts";
 import type { CommonApp, Dialect } from "../../src/vendors/dialect.ts";
-import { eventually } from "../support/devices.ts";
+import { eventually } from "../support/until.ts";
 
 export interface Conformity<App extends CommonApp> {
   readonly dialect: Dialect<App>;
