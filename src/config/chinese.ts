@@ -142,6 +142,23 @@ export const MISTAKES: Patterns = [
     "{place}: in TOML a setting is {setting}, where a text stands in quotes",
     "{place}：TOML 的配置项写作 {setting}，文本要加引号",
   ],
+  [
+    '{place}: in TOML what is no number, true or false stands in straight quotes: {setting}"',
+    '{place}：TOML 中除数字、true、false 以外的值要加英文引号：{setting}"',
+  ],
+  [
+    "{place}: section {section} is here once more; put its settings below one heading",
+    "{place}：配置节 {section} 重复出现；请把配置项写在同一个标题下",
+  ],
+  ["{place}: {name} is here once more; leave one", "{place}：{name} 重复出现；请只保留一处"],
+  [
+    "{place}: the file is UTF-16, and has to be UTF-8: iconv -f UTF-16 -t UTF-8 OLD > NEW",
+    "{place}：该文件是 UTF-16 编码，应为 UTF-8：iconv -f UTF-16 -t UTF-8 OLD > NEW",
+  ],
+  [
+    "{place}: the file is no text; name the one that pushbox init has written",
+    "{place}：该文件不是文本；请写 pushbox init 生成的文件",
+  ],
   ["{file}: there is no such file; write one with: pushbox init", "{file}：没有这个文件；可以生成一个：pushbox init"],
   ["{file}: this is a directory; name the file in it", "{file}：这是目录；请写其中的文件"],
   ["{file}: this user may not read it; change its owner or mode", "{file}：当前用户无权读取；请修改属主或权限"],

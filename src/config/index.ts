@@ -10,6 +10,7 @@ import { similar } from "../core/similar.ts";
 import { askProblems } from "./ask.ts";
 import { readEnvironment } from "./environment.ts";
 import { lineOf, type Path } from "./line.ts";
+import { wayOut } from "./not-toml.ts";
 import { postgresUrl } from "./postgres.ts";
 import { literal } from "./setting.ts";
 import {
@@ -110,8 +111,8 @@ function readFile(file: string, draft: Draft): void {
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const [message = ""] = error.message.split("\n");
-    const fault = `${message.replace(/^Invalid TOML document: /, "")}; the line is not TOML`;
-    draft.problems.push(`${file}:${error.line}:${error.column}: ${otherForm(text, error.line) ?? fault}`);
+    const fault = message.replace(/^Invalid TOML document: /, "");
+    draft.problems.push(`${file}:${error.line}:${error.column}: ${wayOut(text, error.line, fault)}`);
     return;
   }
   const at = (path: Path): string => {
@@ -127,16 +128,6 @@ function readFile(file: string, draft: Draft): void {
         );
     } else readKey("", key, value, file, at, draft);
   }
-}
-
-/** Of a text that is not TOML: how that is written which looks like JSON or YAML. No value: it may be a secret. @param line from 1 */
-function otherForm(text: string, line: number): string | undefined {
-  if (/^\s*\{/.test(text))
-    return "the file is JSON, and has to be TOML: [client] on a line, then port = 11000 and so on";
-  const [, name, value] = /^\s*([\w.-]+):(?:\s+(.*))?$/.exec(text.split("\n")[line - 1] ?? "") ?? [];
-  if (name === undefined) return undefined;
-  if (value === undefined) return `in TOML a section is [${name}] on a line of its own, with its settings below`;
-  return `in TOML a setting is ${name} = ..., where a text stands in quotes`;
 }
 
 type At = (path: Path) => string;

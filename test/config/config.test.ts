@@ -32,7 +32,10 @@ function valid(source: Given) {
 const problems = (source: Given): readonly string[] => readConfig(source).problems ?? [];
 
 /** Writes files into the test's own directory; returns the path of the first. */
-function files(test: { testdir(content: Record<string, string>): string }, content: Record<string, string>): string {
+function files(
+  test: { testdir(content: Record<string, string | Buffer>): string },
+  content: Record<string, string | Buffer>,
+): string {
   const directory = test.testdir(content);
   for (const name of Object.keys(content)) chmodSync(join(directory, name), 0o600);
   return join(directory, Object.keys(content)[0]!);
@@ -115,7 +118,7 @@ keep_by_prefix = { "chat/" = 100, news = 7 }`,
 });
 
 /** The text of a file and the problems it has, without the file's name. */
-const mistakes: readonly (readonly [string, string, readonly string[]])[] = [
+const mistakes: readonly (readonly [string, string | Buffer, readonly string[]])[] = [
   ["an unknown setting", "dat = 1", ["1: unknown setting dat; did you mean data?"]],
   ["an unknown setting like no other", "zzzzzzz = 1", ["1: unknown setting zzzzzzz; remove it"]],
   [
@@ -263,6 +266,37 @@ const mistakes: readonly (readonly [string, string, readonly string[]])[] = [
     "a setting of YAML, which may be a secret",
     "[[api.keys]]\nkey: hidden-from-the-log",
     ["2:4: in TOML a setting is key = ..., where a text stands in quotes"],
+  ],
+  [
+    "a text without quotes, which may be a secret",
+    "[api]\nhost = 0.0.0.0",
+    ['2:11: in TOML what is no number, true or false stands in straight quotes: host = "..."'],
+  ],
+  [
+    "quotes of a word processor",
+    "[api]\nhost = \u201c::1\u201d",
+    ['2:7: in TOML what is no number, true or false stands in straight quotes: host = "..."'],
+  ],
+  [
+    "a section that is not closed",
+    "[client\nport = 1",
+    ["1:8: in TOML a section is [client] on a line of its own, with its settings below"],
+  ],
+  [
+    "a section that is there twice",
+    "[client]\nport = 1\n[client]\nhost = '::1'",
+    ["3:2: section client is here once more; put its settings below one heading"],
+  ],
+  ["a setting that is there twice", "[client]\nport = 1\nport = 2", ["3:1: port is here once more; leave one"]],
+  [
+    "UTF-16, as PowerShell writes it",
+    Buffer.from("\ufeff[client]\nport = 1", "utf16le"),
+    ["1:1: the file is UTF-16, and has to be UTF-8: iconv -f UTF-16 -t UTF-8 OLD > NEW"],
+  ],
+  [
+    "another program's file",
+    Buffer.from("SQLite format 3\0\x10\0"),
+    ["1:8: the file is no text; name the one that pushbox init has written"],
   ],
   [
     "several at once",
