@@ -1,6 +1,6 @@
 // The command `doctor`: whether this machine can carry the server of this configuration, looked at part by part. Nothing is sent to
 // anybody's phone, and nothing is changed.
-import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, mkdtempSync, openSync, readFileSync, rmSync, statfsSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { databaseOf } from "../app/database.ts";
@@ -35,7 +35,7 @@ export function addDoctor(cli: Cli): void {
         ...certificates(config, warnings),
         ...(await domains(config)),
         ...credentials(config),
-        ...(await clocks(config.vendors.entries)),
+        ...(await clocks(config.vendors.entries, reaching(config.vendors))),
       ];
       const { json } = self.opts<{ json?: true }>();
       if (json === true) host.out(`${JSON.stringify(findings)}\n`);
@@ -202,6 +202,11 @@ async function domains(config: Config): Promise<readonly Finding[]> {
 }
 
 const LEVELS = { none: "ok", renewal: "warning", outage: "wrong" } as const;
+
+const reaching = ({ caFile, proxy }: Config["vendors"]) => ({
+  proxy,
+  ...(caFile === "" ? {} : { ca: readFileSync(caFile, "utf8") }),
+});
 
 function credentials(config: Config): readonly Finding[] {
   const names = [...new Set(config.vendors.entries.map(({ vendor }) => vendor))];

@@ -4,7 +4,9 @@ import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { createServer as createHttp } from "node:http";
-import { createServer as createHttp2 } from "node:http2";
+import { createServer as createHttp2, createSecureServer as createSafeHttp2 } from "node:http2";
+import { createServer as createHttps } from "node:https";
+import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import t from "tap";
 import { clocks } from "../../src/cli/doctor/clock.ts";
@@ -245,12 +247,52 @@ t.test("doctor: the clock against that of each vendor, by HTTP or HTTP/2, where 
   const port = await freePort();
   const nobody = `http://127.0.0.1:${port}`;
   t.match(await clocks([{ vendor: "xiaomi", value: { base_url: nobody } }]), [
-    { level: "warning", text: /cannot be reached/ },
+    { level: "warning", text: /cannot be reached \(nobody listens there/ },
   ]);
   t.match(await clocks([{ vendor: "apns", value: { base_url: nobody } }]), [
     { level: "warning", text: /cannot be reached/ },
   ]);
   t.match(await clocks([{ vendor: "webpush", value: {} }]), [{ level: "ok", text: /compared with nobody's/ }]);
+});
+
+t.test("doctor: vendors are reached as the server reaches them, with vendors.ca_file and vendors.proxy", async (t) => {
+  const authority = createAuthority(Date.now());
+  const { ca } = authority;
+  const { cert, key } = authority.server(["localhost"]);
+  const vendor = createHttps({ cert, key }, (_request, response) => response.end()).listen(0, "127.0.0.1");
+  const apple = createSafeHttp2({ cert, key }, (_request, response) => response.end()).listen(0, "127.0.0.1");
+  let open = true;
+  const asked: string[] = [];
+  const proxy = createHttp().on("connect", ({ url = "", headers }, socket: Socket) => {
+    asked.push(`${url.replace(/\d+$/, "")} ${headers["proxy-authorization"]}`);
+    if (!open) return socket.end("HTTP/1.1 407 No\r\n\r\n");
+    socket.write("HTTP/1.1 200 Yes\r\n\r\n");
+    const far = connect(Number(url.split(":")[1]), "127.0.0.1");
+    return socket
+      .pipe(far)
+      .pipe(socket)
+      .on("error", () => far.destroy());
+  });
+  proxy.listen(0, "127.0.0.1");
+  await Promise.all([vendor, apple, proxy].map((server) => once(server, "listening")));
+  t.teardown(() => [vendor, apple, proxy].map((server) => server.close()));
+  const portOf = (server: { address(): unknown }) => (server.address() as { port: number }).port;
+  const entries = [
+    { vendor: "xiaomi", value: { base_url: `https://localhost:${portOf(vendor)}` } },
+    { vendor: "apns", value: { base_url: `https://localhost:${portOf(apple)}` } },
+  ];
+  const fine = { level: "ok", text: /^as that of|^\d s (behind|ahead of)/ };
+  t.match(await clocks(entries, { ca }), [fine, fine]);
+  const untrusted = { level: "warning", text: /\(its certificate is not trusted \(\w+\): name the .* with ca_file\)/ };
+  t.match(await clocks(entries), [untrusted, untrusted]);
+  t.same(asked, []);
+  const through = { ca, proxy: `http://ann:p%40ss@127.0.0.1:${portOf(proxy)}` };
+  t.match(await clocks(entries, through), [fine, fine]);
+  const login = `Basic ${Buffer.from("ann:p@ss").toString("base64")}`;
+  t.same(asked, [`localhost: ${login}`, `localhost: ${login}`]);
+  open = false;
+  const refused = { level: "warning", text: /cannot be reached \(.*vendors\.proxy answers 407\)/ };
+  t.match(await clocks(entries, through), [refused, refused]);
 });
 
 t.test("doctor: what is stored for a domain, and whether its port 80 leads here", async (t) => {

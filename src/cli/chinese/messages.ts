@@ -83,7 +83,7 @@ const PATTERNS: Patterns = [
     "{names}：完整且可读；厂商是否接受只有厂商知道",
   ],
   ["{time}; compared with nobody's", "{time}；没有可对照的时钟"],
-  ["{place} cannot be reached, so its clock is not known", "无法连接 {place}，不知道其时钟"],
+  ["{place} cannot be reached ({why}), so its clock is not known", "无法连接 {place}，不知道其时钟（{why}）"],
   ["{place} answers without telling its time", "{place} 的应答中没有时间"],
   ["as that of {place}", "与 {place} 一致"],
   [
