@@ -144,6 +144,8 @@ export type Happening =
       readonly kind: "joined";
       readonly topic: string;
       readonly pushId?: PushId;
+      /** Of a login that the device's record does not have yet. */
+      readonly uid?: Uid;
       readonly platform?: string;
       readonly at: number;
     }

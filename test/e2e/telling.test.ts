@@ -15,6 +15,7 @@ import { metricsOf } from "../support/metrics.ts";
 import { freePort } from "../support/ports.ts";
 import { kill, serve } from "../support/process.ts";
 import { type Receiver, startReceiver, type ToldEvent } from "../support/receiver.ts";
+import { auth, hs256 } from "../support/tokens.ts";
 import { eventually } from "../support/until.ts";
 
 const DELAY = 100;
@@ -80,6 +81,40 @@ t.test(
       `device.offline device:${id("a")}`,
     ]);
     t.match(receiver.taken[3]?.data, { online: false, reason: /./, stayed: Number });
+  },
+);
+
+t.test(
+  "integration 1: whoever logs in with a token enters a room under that user, with a device that is new or was another's",
+  async (t) => {
+    const receiver = await startReceiver(t);
+    const app = await telling(t, [hook(receiver, { events: ["topic.joined"] })], {
+      client: { auth: auth({ required: true }) },
+    });
+    await app.ok("uid/bind", { pushId: id("b"), uid: "ben" });
+    const enterAs = async (name: string, uid: string) => {
+      const client = await RawClient.open(
+        app.clientPort,
+        `EIO=3&transport=websocket&token=${await hs256({ sub: uid })}`,
+      );
+      t.teardown(() => client.socket.close());
+      await client.hello({ id: id(name), topics: ["room:1"] });
+      return client;
+    };
+    const first = await enterAs("a", "ann");
+    await enterAs("b", "bob");
+    await receiver.takenAre(2);
+    await app.ok("uid/bind", { pushId: id("a"), uid: "zoe" });
+    first.emit("subscribeTopic", { topic: "room:2" });
+    await receiver.takenAre(3);
+    t.strictSame(
+      receiver.taken.map(({ key, data }) => [key, data["pushId"], data["uid"]]),
+      [
+        ["topic:room:1", id("a"), "ann"],
+        ["topic:room:1", id("b"), "bob"],
+        ["topic:room:2", id("a"), "zoe"],
+      ],
+    );
   },
 );
 

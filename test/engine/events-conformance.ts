@@ -184,7 +184,8 @@ export async function eventTests(test: Define): Promise<void> {
       ...(pushId === undefined ? {} : { pushId, platform: "ios" }),
       at: T,
     });
-    await engine.events.note([joined(), joined(a), joined(a), joined(b)]);
+    const room2: Happening = { kind: "joined", topic: "room:2", pushId: a, uid: uid("ben"), at: T };
+    await engine.events.note([joined(), joined(a), joined(a), joined(b), room2]);
     await engine.events.note([{ kind: "left", topic: "room:1", reason: "transport close", at: T + 10 }]);
     await engine.events.note([{ kind: "left", topic: "room:1", pushId: b, reason: "unsubscribed", at: T + 500 }]);
     await engine.devices.disconnect([a], T + 9000, gone("ping timeout", T + 1000));
@@ -193,11 +194,15 @@ export async function eventTests(test: Define): Promise<void> {
       "topic.occupied topic:room:1 (1)",
       "topic.joined topic:room:1 (ann, 2)",
       "topic.joined topic:room:1 (3)",
+      "topic.occupied topic:room:2 (1)",
+      "topic.joined topic:room:2 (ben, 1)", // he has logged in, and the record will say so
       "topic.left topic:room:1 (unsubscribed, 1)",
       "topic.left topic:room:1 (ann, ping timeout, 0)",
       "topic.vacated topic:room:1 (ping timeout, 0)",
+      "topic.left topic:room:2 (ann, ping timeout, 0)",
+      "topic.vacated topic:room:2 (ping timeout, 0)",
     ]);
-    t.match(dataOf(events[4]!), { topic: "room:1", pushId: a, stayed: 1000 });
+    t.match(dataOf(events[6]!), { topic: "room:1", pushId: a, stayed: 1000 });
   });
 
   await test("events: other topics are told of: those that stay among them keep their members", async (t, {

@@ -24,6 +24,8 @@ interface Row {
   readonly run: number;
 }
 
+type Joined = Extract<Happening, { kind: "joined" }>;
+
 interface Count {
   readonly count: number;
   readonly since: number;
@@ -181,15 +183,10 @@ export function online(
       for (const topic of await topicsOf.all(turn, pushId)) await left(turn, topic, pushId, from, at, reason, now);
   }
 
-  /** @param pushId empty: connections that did not say which device they are */
-  async function joined(
-    turn: Turn,
-    topic: string,
-    pushId: string,
-    platform: string | undefined,
-    at: number,
-    now: number,
-  ): Promise<void> {
+  /** Without pushId: connections that did not say which device they are. */
+  async function joined(turn: Turn, one: Joined, now: number): Promise<void> {
+    const { topic, platform, at } = one;
+    const pushId: string = one.pushId ?? "";
     if (!wants.tracksTopics) return;
     takePlace.put(turn, pushId, topic, node());
     const member = await memberOf.get(turn, pushId, topic);
@@ -202,7 +199,7 @@ export function online(
     const key = topicKey(topic);
     if (count === 1) await log.write(turn, "topic.occupied", key, { topic, count, since: iso(at), at: iso(at) }, now);
     if (pushId === "") return;
-    const uid = (await uidOf.get(turn, pushId)) ?? undefined;
+    const uid = one.uid ?? (await uidOf.get(turn, pushId)) ?? undefined;
     const data = { topic, pushId, uid, platform, count, since: iso(at), at: iso(at) };
     await log.write(turn, "topic.joined", key, data, now, pushId);
   }
@@ -270,7 +267,7 @@ export function online(
       for (const one of happenings) {
         switch (one.kind) {
           case "joined":
-            await joined(turn, one.topic, one.pushId ?? "", one.platform, one.at, now);
+            await joined(turn, one, now);
             break;
           case "left":
             await left(turn, one.topic, one.pushId ?? "", node(), one.at, one.reason, now);

@@ -26,6 +26,8 @@ interface Count {
   readonly since: number;
 }
 
+type Joined = Extract<Happening, { kind: "joined" }>;
+
 /** How far the look for those who did not come back is: with the devices, then with the members of topics. */
 export interface Walk {
   readonly pushId: string;
@@ -138,8 +140,10 @@ export function online(db: Database, log: EventLog, wants: Wants, run: number, s
     if (wants.tracksTopics) for (const topic of topicsOf.all(pushId)) left(topic, pushId, at, reason, now);
   }
 
-  /** @param pushId empty: connections that did not say which device they are */
-  function joined(topic: string, pushId: string, platform: string | undefined, at: number, now: number): void {
+  /** Without pushId: connections that did not say which device they are. */
+  function joined(one: Joined, now: number): void {
+    const { topic, uid, platform, at } = one;
+    const pushId: string = one.pushId ?? "";
     if (!wants.tracksTopics) return;
     const member = memberOf.get(pushId, topic);
     if (member !== undefined) {
@@ -151,7 +155,8 @@ export function online(db: Database, log: EventLog, wants: Wants, run: number, s
     const key = topicKey(topic);
     if (count === 1) log.write("topic.occupied", key, { topic, count, since: iso(at), at: iso(at) }, now);
     if (pushId === "") return;
-    const data = { topic, pushId, uid: uidOf.get(pushId) ?? undefined, platform, count, since: iso(at), at: iso(at) };
+    const whose = uid ?? uidOf.get(pushId) ?? undefined;
+    const data = { topic, pushId, uid: whose, platform, count, since: iso(at), at: iso(at) };
     log.write("topic.joined", key, data, now, pushId);
   }
 
@@ -203,7 +208,7 @@ export function online(db: Database, log: EventLog, wants: Wants, run: number, s
       for (const one of happenings) {
         switch (one.kind) {
           case "joined":
-            joined(one.topic, one.pushId ?? "", one.platform, one.at, now);
+            joined(one, now);
             break;
           case "left":
             left(one.topic, one.pushId ?? "", one.at, one.reason, now);

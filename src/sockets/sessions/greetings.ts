@@ -67,6 +67,7 @@ export class Greetings {
       return;
     }
     const own = deviceChannel(hi.pushId);
+    session.greetings++;
     session.acks = hi.acks === true;
     session.background = hi.background === true;
     if (session.pushId !== hi.pushId) {
@@ -78,7 +79,6 @@ export class Greetings {
       hub.hold(session, own, positionOf(session, hi.own ?? {}) ?? "unsent");
     }
     topics.enter(session, event, hi.subscriptions);
-    session.greetings++;
     session.writing += rowsOf(hi);
     void this.#greet(session, hi);
   }

@@ -74,7 +74,7 @@ export class Members {
     return topics;
   }
 
-  #add({ platform }: Session, topic: string, pushId: PushId | undefined): void {
+  #add(session: Session, topic: string, pushId: PushId | undefined): void {
     const pair = pairOf(pushId ?? "", topic);
     const connections = this.#connections.get(pair) ?? 0;
     this.#connections.set(pair, connections + 1);
@@ -82,7 +82,7 @@ export class Members {
     const back = this.#leaving.get(pair);
     this.#leaving.delete(pair);
     // Of other topics the engine may have forgotten it meanwhile; one that it knows it does not tell of again.
-    if (back?.generation !== this.#generation) this.#joined.push(joined(pushId, platform, topic, this.#options.now()));
+    if (back?.generation !== this.#generation) this.#joined.push(joined(session, pushId, topic, this.#options.now()));
   }
 
   /** Tells who has entered topics since the last call; not before the engine knows their devices. */
@@ -170,8 +170,7 @@ export class Members {
   /** What the engine was told of the session may be lost: told again with `flush`. */
   repeat(session: Session): void {
     const at = this.#options.now();
-    const { pushId, platform } = session;
-    for (const topic of this.#topicsOf(session) ?? []) this.#joined.push(joined(pushId, platform, topic, at));
+    for (const topic of this.#topicsOf(session) ?? []) this.#joined.push(joined(session, session.pushId, topic, at));
   }
 
   /**
@@ -185,13 +184,18 @@ export class Members {
   }
 }
 
-const joined = (pushId: PushId | undefined, platform: string | undefined, topic: string, at: number): Happening => ({
-  kind: "joined",
-  topic,
-  ...(pushId === undefined ? {} : { pushId }),
-  ...(platform === undefined ? {} : { platform }),
-  at,
-});
+function joined(session: Session, pushId: PushId | undefined, topic: string, at: number): Happening {
+  const { platform } = session;
+  const uid = session.greetings > 0 ? session.sub : undefined; // until then the record may be without it, or another's
+  return {
+    kind: "joined",
+    topic,
+    ...(pushId === undefined ? {} : { pushId }),
+    ...(uid === undefined ? {} : { uid }),
+    ...(platform === undefined ? {} : { platform }),
+    at,
+  };
+}
 
 const left = (topic: string, pushId: PushId | undefined, reason: string, at: number): Happening => ({
   kind: "left",
