@@ -34,7 +34,7 @@ import type { Online } from "./online.ts";
 import type { Packets } from "./packets.ts";
 import type { Presence } from "./presence.ts";
 import type { Sequences } from "./sequences.ts";
-import { heard } from "./tokens.ts";
+import { recentTokens } from "./tokens.ts";
 
 interface Row {
   readonly device: number;
@@ -141,7 +141,7 @@ export function devices(
   >(`
     UPDATE devices SET tags = ?, type = ?, token = ?, package = ?, token_time = ?, update_time = ? WHERE device = ?`);
   const dropDetour = db.prepare<[string]>("UPDATE devices SET detour = NULL WHERE push_id = ? AND detour IS NOT NULL");
-  const lately = heard(db, traits);
+  const recent = recentTokens(db, traits);
   const setOnline = db.prepare<[number, number]>(`
     UPDATE devices SET online_run = ?, offline_since = NULL WHERE device = ?`);
   const setOffline = db.prepare<[number, number]>(`
@@ -313,7 +313,7 @@ export function devices(
       const newToken = token !== undefined && !hasToken(row, token);
       // A connection that changes nothing else moves `updateTime` once a day, so that most reconnects write nothing.
       if (!ended && !newTags && !newToken && now - row.update_time < DAY) {
-        if (token !== undefined) lately.brought(row, token, now);
+        if (token !== undefined) recent.brought(row, token, now);
         return toDevice(row, now);
       }
 
@@ -386,7 +386,7 @@ export function devices(
       const token = traits.clean(given);
       const row = find.get(pushId);
       if (row === undefined || token === undefined) return;
-      if (hasToken(row, token)) return lately.brought(row, token, now);
+      if (hasToken(row, token)) return recent.brought(row, token, now);
       note(row, REPLACED, now);
       claim(pushId, token, now);
       update.run(row.tags, token.type, token.token, token.packageName ?? null, now, now, row.device);
@@ -406,7 +406,7 @@ export function devices(
     ): void {
       const row = find.get(pushId);
       if (row === undefined || row.token !== token || row.type !== type) return;
-      const since = Math.max(tokenTime(row), lately.time(row.device));
+      const since = Math.max(tokenTime(row), recent.time(row.device));
       if (registeredBefore !== undefined && since >= registeredBefore) return;
       note(row, reason, now);
       update.run(row.tags, traits.typeAfter(type), null, null, null, now, row.device);
@@ -430,7 +430,7 @@ export function devices(
     },
 
     /** What only this run knows goes into the records. */
-    storeHeard: lately.store,
+    storeHeard: recent.store,
 
     bind(binding: Binding, now: number): readonly PushId[] {
       const row = find.get(binding.pushId);

@@ -14,7 +14,7 @@ const MOST_HEARD = 10_000;
  * the newest exactly, for a vendor's answer that was on its way meanwhile. They are recorded when the store is closed; a crash
  * forgets them.
  */
-export function heard(db: Database, traits: Pick<Traits, "datesDeaths">) {
+export function recentTokens(db: Database, traits: Pick<Traits, "datesDeaths">) {
   const times = new Recent<number, number>(MOST_HEARD);
   const record = db.prepare<[number, number, number]>(`
     UPDATE devices SET token_time = ? WHERE device = ? AND coalesce(token_time, update_time) < ?`);
