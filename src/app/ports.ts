@@ -48,7 +48,8 @@ export function gatewayOptions(client: Config["client"], log: Log, debug: Debug)
     onFull: ({ what, ...full }) => log.warn(full, fullTexts[what]),
     warn: (text) => log.warn(`client port: ${text}`),
     debug,
-    onError: (error) => log.error({ err: error }, "a bug: a client's message or its end could not be handled"),
+    onError: (error) =>
+      log.error({ err: error }, "a bug: what a client did could not be handled, its connection is closed"),
   };
 }
 

@@ -1,6 +1,7 @@
 // Bodies on their way, of one server: what they may take together, and how slowly they may come.
 import type { HttpResponse } from "uWebSockets.js";
 import { Buffer } from "node:buffer";
+import { closeIfOpen } from "./uws/sparing.ts";
 
 /** What ends a body before its time. */
 export type BodyFault =
@@ -42,6 +43,8 @@ export interface BodyLimits {
   readonly readsOnTo: 1 | 2;
   /** A body that brings less than `SLOWEST` for so long is cut, milliseconds. */
   readonly patience: number;
+  /** Gets what an owner throws who is handed a body; the connection is closed then. */
+  readonly onError: (error: unknown) => void;
 }
 
 /** Bytes per second. The slowest modems in use bring more. */
@@ -142,7 +145,7 @@ export class Body {
     this.#owner = owner;
     this.#length = length;
     this.#most = most;
-    response.onData((chunk, last) => this.#arrived(chunk, last));
+    response.onData((chunk, last) => this.#spared(() => this.#arrived(chunk, last)));
     // Of a length that was told uWS hands on the first piece at once, be it empty; of chunks it does not.
     if (length === undefined) this.#begin();
   }
@@ -182,6 +185,16 @@ export class Body {
     if (this.#intake.take(this.#address, OVERHEAD)) this.#counted = OVERHEAD;
   }
 
+  #spared(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.end();
+      this.#intake.limits.onError(error);
+      closeIfOpen(this.#response);
+    }
+  }
+
   /** `chunk` dies with this call. */
   #arrived(chunk: ArrayBuffer, last: boolean): void {
     if (this.#state === "over") return;
@@ -203,7 +216,7 @@ export class Body {
       this.end();
       if (this.#length !== undefined) this.#owner.body(body, false);
       // A trailer behind the last chunk is a broken request to uWS, which then closes: that is waited for, lest the call be made.
-      else setImmediate(() => this.#owner.body(body, true));
+      else setImmediate(() => this.#spared(() => this.#owner.body(body, true)));
     } else if (this.#length === undefined && this.#endsAsChunksDo()) {
       this.#fail("extensions", true);
     }

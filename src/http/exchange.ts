@@ -10,6 +10,7 @@ import { addressText, limitedAs } from "./uws/address.ts";
 import { announce, endAndShut, endBare, endWith } from "./uws/ending.ts";
 import type { Closes } from "./uws/framing.ts";
 import type { Gate } from "./uws/gate.ts";
+import { closeIfOpen } from "./uws/sparing.ts";
 
 /** What the exchanges of one server share. */
 export interface Traffic {
@@ -167,8 +168,13 @@ export class Exchange implements BodyOwner {
     } catch (error) {
       answer = this.#traffic.site.failure(error, this.#head);
     }
-    if (this.#over) answer.abandoned?.();
-    else this.#response.cork(() => this.#write(answer, false));
+    try {
+      if (this.#over) answer.abandoned?.();
+      else this.#response.cork(() => this.#write(answer, false));
+    } catch (error) {
+      this.#traffic.site.failure(error, this.#head); // it is none
+      closeIfOpen(this.#response);
+    }
   }
 
   /** From here the answer comes later, so the client may be gone before. */

@@ -8,6 +8,7 @@ import { addressList } from "./uws/address.ts";
 import { framing } from "./uws/framing.ts";
 import { Gate } from "./uws/gate.ts";
 import { Listeners, type Place } from "./uws/listeners.ts";
+import { sparing } from "./uws/sparing.ts";
 
 /** For running requests to be answered after `close`, milliseconds. What is not answered then is cut off. */
 const LAST_ANSWERS = 4000;
@@ -46,7 +47,9 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
   const trusted = addressList(options.trustedProxies);
   const { maxConnections = Number.POSITIVE_INFINITY, warn = () => {} } = options;
   const gate = new Gate({ most: maxConnections, trusted, warn });
-  const listeners = new Listeners(options, gate, (app) => app.any("/*", serve));
+  // Only a bug of the site gets there, like an answer that is none.
+  const onError = (error: unknown) => void site.failure(error);
+  const listeners = new Listeners(options, gate, (app) => app.any("/*", sparing(onError)(handle)));
   let drained: (() => void) | undefined;
   let closed: Promise<void> | undefined;
   let sweeper: NodeJS.Timeout | undefined;
@@ -56,6 +59,7 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
     perAddress: BODIES_PER_ADDRESS * options.maxBody,
     readsOnTo: 2,
     patience: options.bodyTimeout,
+    onError,
   });
   const traffic: Traffic = {
     site,
@@ -69,16 +73,6 @@ export function createServer(options: HttpOptions, site: Site): HttpServer {
       if (traffic.closing && traffic.running === 0) drained?.();
     },
   };
-
-  function serve(response: HttpResponse, request: HttpRequest): void {
-    try {
-      handle(response, request);
-    } catch (error) {
-      // Only a bug of the site gets here, like an answer that is none. uWS would end the process with it.
-      site.failure(error);
-      response.close();
-    }
-  }
 
   function handle(response: HttpResponse, request: HttpRequest): void {
     const head = new Head(request, response, trusted);

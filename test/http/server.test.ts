@@ -270,7 +270,7 @@ test("B14: a body that comes too slowly is answered 408, whatever it is to becom
 });
 
 test("A8: a body takes at most twice its bytes, however small the pieces it comes in", async (t) => {
-  const intake = new Intake({ inAll: 1e9, perAddress: 1e9, readsOnTo: 2, patience: 1000 });
+  const intake = new Intake({ inAll: 1e9, perAddress: 1e9, readsOnTo: 2, patience: 1000, onError() {} });
   for (const [piece, total, length] of [
     [1, 9000, undefined],
     [1, 50_000, 50_000],
@@ -410,6 +410,41 @@ test("a handler's mistake is an answer, whether it throws now or later", async (
   t.match(await client.until(/bug[\s\S]*bug$/), /500 Internal Server Error/);
   client.socket.destroy();
   await lives(t, port);
+});
+
+test("an answer that is none costs its connection, and no other", async (t) => {
+  const failures: unknown[] = [];
+  const none = undefined as unknown as ReturnType<typeof text>;
+  const server = createServer(
+    { host: "127.0.0.1", port: 0, maxBody: 10_000, bodyTimeout: 60_000, trustedProxies: [] },
+    {
+      open: (head) => (head.path === "/later" ? () => Promise.resolve(none) : head.path === "/a" ? () => none : sizes),
+      failure: (error) => {
+        failures.push(error);
+        return text(500, "bug");
+      },
+    },
+  );
+  t.teardown(() => server.close());
+  const port = await server.listen();
+  const stays = open(port);
+  stays.write("GET /b HTTP/1.1\r\nHost: a\r\n\r\n");
+  await stays.until(/get \/b 0$/);
+  const whole = [
+    "GET /a HTTP/1.1\r\nHost: a\r\n\r\n",
+    "GET /later HTTP/1.1\r\nHost: a\r\n\r\n",
+    post("Content-Length: 3", "abc"),
+    post("Transfer-Encoding: chunked", "3\r\nabc\r\n0\r\n\r\n"),
+  ];
+  for (const request of whole) {
+    const client = open(port);
+    client.write(request);
+    t.equal(await client.closed, "", request);
+  }
+  t.equal(failures.length, whole.length);
+  stays.write("GET /b HTTP/1.1\r\nHost: a\r\n\r\n");
+  t.match(await stays.until(/get[\s\S]*get \/b 0$/), /get \/b 0$/);
+  stays.socket.destroy();
 });
 
 test("HEAD of a page announces its length and sends nothing", async (t) => {

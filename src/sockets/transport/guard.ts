@@ -1,5 +1,4 @@
-// A bug in a handler of the application costs the connection it happened on, and no other: without this, native code would end the
-// process with whatever is thrown.
+// A bug in a handler of the application costs the connection it happened on, and no other.
 import type { Connection, EngineApplication } from "./types.ts";
 
 /** @param onError gets each error once; the connection is closed then, so that its client begins anew */

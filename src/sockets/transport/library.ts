@@ -1,10 +1,13 @@
 // What pages load from the client port: the library that old pages ask for, <script src="/socket.io/socket.io.js">, and files.
-import type { TemplatedApp } from "uWebSockets.js";
+import type { HttpRequest, HttpResponse } from "uWebSockets.js";
 import { framing } from "../../http/uws/framing.ts";
 import type { Door } from "./door.ts";
 import { Reply } from "./reply.ts";
 import { AMBIGUOUS } from "./request.ts";
 import type { ServedFile } from "./types.ts";
+
+/** Answers whatever is asked for there, by any method. */
+export type Route = (path: string, answer: (res: HttpResponse, req: HttpRequest) => void) => void;
 
 const NAMES = ["socket.io.js", "socket.io.min.js", "socket.io.slim.js"];
 const DAY = "public, max-age=86400";
@@ -12,9 +15,9 @@ const MISSING =
   "The client library is not part of this server: take dist/socket.io.js of the npm package socket.io-client, version 2.5.0.";
 
 /** @param library undefined: whoever asks is told where to get it */
-export function routeLibrary(app: TemplatedApp, path: string, library: Uint8Array | undefined, door: Door): void {
+export function routeLibrary(route: Route, path: string, library: Uint8Array | undefined, door: Door): void {
   for (const name of NAMES)
-    app.any(`${path}${name}`, (res, req) => {
+    route(`${path}${name}`, (res, req) => {
       const framed = framing(req);
       const reply = new Reply(res, door, req.getMethod(), framed, "");
       if (framed.kind === "wrong") door.refuse(reply, AMBIGUOUS);
@@ -24,9 +27,9 @@ export function routeLibrary(app: TemplatedApp, path: string, library: Uint8Arra
 }
 
 /** A browser may keep them, and asks each time whether they are still the same. */
-export function routeFiles(app: TemplatedApp, files: readonly ServedFile[], door: Door): void {
+export function routeFiles(route: Route, files: readonly ServedFile[], door: Door): void {
   for (const { path, type, body, gzip, tag, headers = [] } of files)
-    app.any(path, (res, req) => {
+    route(path, (res, req) => {
       const framed = framing(req);
       const known = tag !== undefined && req.getHeader("if-none-match").includes(tag);
       const packed = gzip !== undefined && /\bgzip\b/.test(req.getHeader("accept-encoding"));

@@ -9,6 +9,7 @@ import { askedHeaders, originList } from "../../http/origins.ts";
 import { addressText, limitedAs } from "../../http/uws/address.ts";
 import { framing } from "../../http/uws/framing.ts";
 import { Listeners } from "../../http/uws/listeners.ts";
+import { sparing } from "../../http/uws/sparing.ts";
 import { type EnginePacket, openPacket, type Revision } from "../wire/engineio.ts";
 import { pageSize } from "./backlog.ts";
 import { checkOptions } from "./check.ts";
@@ -16,7 +17,7 @@ import { Clock, tickFor } from "./clock.ts";
 import { Client, type Host } from "./connection.ts";
 import { Door } from "./door.ts";
 import { guard } from "./guard.ts";
-import { routeFiles, routeLibrary } from "./library.ts";
+import { type Route, routeFiles, routeLibrary } from "./library.ts";
 import type { Peer } from "./peers.ts";
 import { answerPoll, decodePost, type Form, formOf, type Polling } from "./polling.ts";
 import { Reply } from "./reply.ts";
@@ -136,6 +137,7 @@ export class Server<T> implements Gateway<T>, Host<T> {
       perAddress: BODIES_PER_ADDRESS * options.maxPayload,
       readsOnTo: 1,
       patience: options.requestTimeout,
+      onError: options.onError,
     });
     const { 3: three, 4: four } = options.heartbeat;
     const shortest = Math.min(three.pingTimeout, four.pingTimeout, options.upgradeTimeout, options.requestTimeout);
@@ -186,7 +188,8 @@ export class Server<T> implements Gateway<T>, Host<T> {
 
   #route(app: TemplatedApp): void {
     let websockets = 0;
-    const { path } = this.options;
+    const { path, onError } = this.options;
+    const spared = sparing(onError);
     const { 3: three, 4: four } = this.options.heartbeat;
     const silence = Math.max(three.pingInterval + three.pingTimeout, four.pingInterval + four.pingTimeout);
     app.ws<SocketData>(`${path}*`, {
@@ -197,28 +200,29 @@ export class Server<T> implements Gateway<T>, Host<T> {
       closeOnBackpressureLimit: true,
       idleTimeout: Math.min(IDLE_MAX, Math.max(IDLE_MIN, 2 * Math.ceil(silence / 1000))),
       sendPingsAutomatically: false,
-      upgrade: (res, req, context) => this.#upgrade(res, req, context),
-      open: (ws) => {
+      upgrade: spared((res, req, context) => this.#upgrade(res, req, context)),
+      open: spared((ws) => {
         if (websockets++ === 0) this.#apps.add(app);
         this.#door.gate.upgraded(limitedAs(this.#upgrading));
         ws.getUserData().receiver.opened(ws);
-      },
-      message: (ws, data, isBinary) => ws.getUserData().receiver.message(ws, data, isBinary),
-      ping: (ws, data) => ws.getUserData().receiver.controlled(ws, data.byteLength),
-      dropped: (ws) => ws.getUserData().receiver.dropped(),
-      drain: (ws) => ws.getUserData().receiver.drained(),
-      pong: (ws, data) => ws.getUserData().receiver.ponged(ws, data),
-      close: (ws, code, message) => {
+      }),
+      message: spared((ws, data, isBinary) => ws.getUserData().receiver.message(ws, data, isBinary)),
+      ping: spared((ws, data) => ws.getUserData().receiver.controlled(ws, data.byteLength)),
+      dropped: spared((ws) => ws.getUserData().receiver.dropped()),
+      drain: spared((ws) => ws.getUserData().receiver.drained()),
+      pong: spared((ws, data) => ws.getUserData().receiver.ponged(ws, data)),
+      close: spared((ws, code, message) => {
         if (--websockets === 0) this.#apps.delete(app);
         this.#door.gate.websocketClosed();
         const why = code === BY_ITSELF ? closedByUws.get(Buffer.from(message).toString("latin1")) : undefined;
         ws.getUserData().receiver.closed(ws, why ?? "transport close");
-      },
+      }),
     });
-    routeLibrary(app, path, this.options.library, this.#door);
-    routeFiles(app, this.options.files ?? [], this.#door);
-    app.any(`${path}*`, (res, req) => this.#request(res, req));
-    app.any("/*", (res, req) => this.#elsewhere(res, req));
+    const route: Route = (at, answer) => app.any(at, spared(answer));
+    routeLibrary(route, path, this.options.library, this.#door);
+    routeFiles(route, this.options.files ?? [], this.#door);
+    route(`${path}*`, (res, req) => this.#request(res, req));
+    route("/*", (res, req) => this.#elsewhere(res, req));
   }
 
   // ---- what an application sees

@@ -150,6 +150,26 @@ t.test("EIO 5: a path without a question mark is answered like one without param
   }
 });
 
+t.test("a bug of ours costs the connection it happened on, and no other", async (t) => {
+  const errors: unknown[] = [];
+  let broken = false;
+  const line = () => {
+    if (broken) throw new Error("a bug");
+  };
+  const debug = { on: true, follows: () => false, line };
+  const served = await serve(t, echo, { debug, onError: (error) => errors.push(error) });
+  const stays = served.ws("EIO=4&transport=websocket");
+  await stays.sid();
+  broken = true;
+  for (const query of ["EIO=4&transport=polling", "EIO=4&transport=none"])
+    await t.rejects(fetch(served.url(query)), { message: "fetch failed" }, query);
+  await served.ws("EIO=4&transport=websocket").closed;
+  await served.ws("EIO=4&transport=none").closed;
+  broken = false;
+  t.equal(await stays.send("4hello").next(), "4hello");
+  t.ok(errors.length >= 4 && errors.every((error) => error instanceof Error && error.message === "a bug"));
+});
+
 t.test("a strict gateway refuses a missing EIO", async (t) => {
   const served = await serve(t, echo, { strictEio: true });
   t.equal((await fetch(served.url("transport=polling"))).status, 400);
