@@ -577,48 +577,51 @@ t.test("D5: a host with a port, a wrong address or what is neither address nor n
     t.equal(said(wrong), 'write an address such as "0.0.0.0", "::1" or a host name', wrong);
 });
 
-t.test("certificate and key", async (t) => {
-  const pem = (k: { export(o: { type: "pkcs8"; format: "pem" }): string | Buffer }) =>
-    String(k.export({ type: "pkcs8", format: "pem" }));
-  const other = pem(generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey);
-  const directory = t.testdir({
-    "cert.pem": certificate,
-    "key.pem": certificateKey,
-    "other.pem": other,
-    "locked.pem": "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----",
-    "text.pem": "hello",
-    "chain.pem": `${certificate}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`,
-  });
-  const tls = (cert: string, key: string) => {
-    const [c, k] = [join(directory, cert), join(directory, key)];
-    const reading = readConfig(given(undefined, {}, "client-tls-cert", c, "client-tls-key", k));
-    return (reading.problems ?? reading.warnings).map((text) => text.replaceAll(`${directory}/`, ""));
-  };
-  t.same(tls("cert.pem", "key.pem"), []);
-  const warnings = (now: string) =>
-    checkPair(join(directory, "cert.pem"), join(directory, "key.pem"), Date.parse(now)).warnings.map((text) =>
-      text.replaceAll(`${directory}/`, ""),
+t.test(
+  "a certificate and key that do not fit, cannot be read or are out of date are named with what to do",
+  async (t) => {
+    const pem = (k: { export(o: { type: "pkcs8"; format: "pem" }): string | Buffer }) =>
+      String(k.export({ type: "pkcs8", format: "pem" }));
+    const other = pem(generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey);
+    const directory = t.testdir({
+      "cert.pem": certificate,
+      "key.pem": certificateKey,
+      "other.pem": other,
+      "locked.pem": "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----",
+      "text.pem": "hello",
+      "chain.pem": `${certificate}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`,
+    });
+    const tls = (cert: string, key: string) => {
+      const [c, k] = [join(directory, cert), join(directory, key)];
+      const reading = readConfig(given(undefined, {}, "client-tls-cert", c, "client-tls-key", k));
+      return (reading.problems ?? reading.warnings).map((text) => text.replaceAll(`${directory}/`, ""));
+    };
+    t.same(tls("cert.pem", "key.pem"), []);
+    const warnings = (now: string) =>
+      checkPair(join(directory, "cert.pem"), join(directory, "key.pem"), Date.parse(now)).warnings.map((text) =>
+        text.replaceAll(`${directory}/`, ""),
+      );
+    t.match(warnings("2025-01-01"), [
+      /^the certificate in cert.pem is valid only from 20\d\d-\d\d-\d\d: clients refuse it; check the clock$/,
+    ]);
+    t.match(warnings("2200-01-01"), [
+      /^the certificate in cert.pem expired on 20\d\d-\d\d-\d\d: clients refuse it; renew it$/,
+    ]);
+    t.same(tls("cert.pem", "other.pem"), [
+      "--client-tls-key: client.tls_key: other.pem is not the key of the certificate in cert.pem; give both files of one pair",
+    ]);
+    t.same(tls("text.pem", "locked.pem"), [
+      "--client-tls-cert: client.tls_cert: text.pem is not a certificate in PEM form (-----BEGIN CERTIFICATE-----)",
+      "--client-tls-key: client.tls_key: locked.pem is protected by a passphrase; write it without one: openssl pkey -in OLD -out NEW",
+    ]);
+    t.same(tls("none.pem", "key.pem"), ["--client-tls-cert: client.tls_cert: there is no file none.pem"]);
+    t.match(
+      tls("chain.pem", "key.pem"),
+      [/^--client-tls-cert: client\.tls_cert: TLS refuses chain\.pem with key\.pem: \w+/],
+      "D5: a chain whose second part is broken",
     );
-  t.match(warnings("2025-01-01"), [
-    /^the certificate in cert.pem is valid only from 20\d\d-\d\d-\d\d: clients refuse it; check the clock$/,
-  ]);
-  t.match(warnings("2200-01-01"), [
-    /^the certificate in cert.pem expired on 20\d\d-\d\d-\d\d: clients refuse it; renew it$/,
-  ]);
-  t.same(tls("cert.pem", "other.pem"), [
-    "--client-tls-key: client.tls_key: other.pem is not the key of the certificate in cert.pem; give both files of one pair",
-  ]);
-  t.same(tls("text.pem", "locked.pem"), [
-    "--client-tls-cert: client.tls_cert: text.pem is not a certificate in PEM form (-----BEGIN CERTIFICATE-----)",
-    "--client-tls-key: client.tls_key: locked.pem is protected by a passphrase; write it without one: openssl pkey -in OLD -out NEW",
-  ]);
-  t.same(tls("none.pem", "key.pem"), ["--client-tls-cert: client.tls_cert: there is no file none.pem"]);
-  t.match(
-    tls("chain.pem", "key.pem"),
-    [/^--client-tls-cert: client\.tls_cert: TLS refuses chain\.pem with key\.pem: \w+/],
-    "D5: a chain whose second part is broken",
-  );
-});
+  },
+);
 
 t.test("what init writes changes nothing, and holds every default", async (t) => {
   const secret = `${key}-${key}`;
@@ -842,7 +845,7 @@ t.test("names are unique: each flag, each variable", async (t) => {
   t.equal(rows.find((row) => row.setting === settings.api.insecure)?.flag, "insecure-api");
 });
 
-t.test("did you mean", async (t) => {
+t.test("a name that is nearly right is told the right one, any other none", async (t) => {
   const known = ["client.port", "client.host", "data"];
   t.equal(similar("client.prot", known), "client.port");
   t.equal(similar("dta", known), "data");
@@ -850,7 +853,7 @@ t.test("did you mean", async (t) => {
   t.equal(similar("", known), undefined);
 });
 
-t.test("lines of a TOML text", async (t) => {
+t.test("the line of each key and table of a TOML text is found", async (t) => {
   const text = '# c\na = 1\n[s]\n"b c" = 1\nd.e = 2\n[[l]]\nx = 1\n [[ l ]]\nx = 2\n[l.m]\ny = 3';
   const table: readonly (readonly [readonly (string | number)[], number | undefined])[] = [
     [["a"], 2],

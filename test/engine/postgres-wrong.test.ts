@@ -69,7 +69,7 @@ else {
     await (await open(at("pooled"))).close();
   });
 
-  await t.test("cluster: no connection left", async (t) => {
+  await t.test("cluster: where no connection is left the start says what to raise or close", async (t) => {
     await admin.query("CREATE ROLE pushbox LOGIN");
     await admin.query("CREATE DATABASE ours OWNER pushbox ENCODING 'UTF8' TEMPLATE template0");
     const held: Client[] = [];

@@ -197,50 +197,53 @@ t.test("a burst needs one request for a credential, and only where there is none
   t.equal(server.requests.filter(({ path }) => path === "/token").length, 1);
 });
 
-t.test("credentials", async (t) => {
-  let asked = 0;
-  let next: () => Promise<Credential> = async () => ({ value: `c${asked}`, expires: 3_600_000 + asked });
-  const dialect: Dialect<CommonApp> = {
-    ...plain(),
-    credential: () => {
-      asked++;
-      return next();
-    },
-  };
-  const app = appAt("");
-  const credentials = new Credentials(dialect, () => () => Promise.reject(new Error("unused")));
+t.test(
+  "a login serves all who wait for it, is renewed ahead, and one that is refused is not asked for again at once",
+  async (t) => {
+    let asked = 0;
+    let next: () => Promise<Credential> = async () => ({ value: `c${asked}`, expires: 3_600_000 + asked });
+    const dialect: Dialect<CommonApp> = {
+      ...plain(),
+      credential: () => {
+        asked++;
+        return next();
+      },
+    };
+    const app = appAt("");
+    const credentials = new Credentials(dialect, () => () => Promise.reject(new Error("unused")));
 
-  t.same(await Promise.all([credentials.get(app, 0), credentials.get(app, 0), credentials.get(app, 1)]), [
-    "c1",
-    "c1",
-    "c1",
-  ]);
-  t.equal(asked, 1, "one request however many wait");
-  t.equal(await credentials.renew(app, "c1", 1000), "c2", "a login made elsewhere may have ended a young one");
-  t.equal(await credentials.renew(app, "c1", 1000), "c2", "another request has renewed it already");
-  t.equal(await credentials.renew(app, "c2", 30_000), undefined, "but two servers do not log in against each other");
-  t.equal(asked, 2);
-  t.equal(await credentials.renew(app, "c2", 31_001), "c3");
-  t.equal(await credentials.renew(app, "c3", 61_000), undefined);
+    t.same(await Promise.all([credentials.get(app, 0), credentials.get(app, 0), credentials.get(app, 1)]), [
+      "c1",
+      "c1",
+      "c1",
+    ]);
+    t.equal(asked, 1, "one request however many wait");
+    t.equal(await credentials.renew(app, "c1", 1000), "c2", "a login made elsewhere may have ended a young one");
+    t.equal(await credentials.renew(app, "c1", 1000), "c2", "another request has renewed it already");
+    t.equal(await credentials.renew(app, "c2", 30_000), undefined, "but two servers do not log in against each other");
+    t.equal(asked, 2);
+    t.equal(await credentials.renew(app, "c2", 31_001), "c3");
+    t.equal(await credentials.renew(app, "c3", 61_000), undefined);
 
-  next = async () => ({ value: "c4", expires: 7_200_000 });
-  t.equal(credentials.get(app, 3_400_000), "c3", "renewed ahead, in the background");
-  await new Promise((resolve) => setImmediate(resolve));
-  t.equal(credentials.get(app, 3_400_000), "c4");
+    next = async () => ({ value: "c4", expires: 7_200_000 });
+    t.equal(credentials.get(app, 3_400_000), "c3", "renewed ahead, in the background");
+    await new Promise((resolve) => setImmediate(resolve));
+    t.equal(credentials.get(app, 3_400_000), "c4");
 
-  next = () => Promise.reject(new Denied("wrong secret"));
-  asked = 0;
-  t.equal(credentials.get(app, 7_000_000), "c4");
-  await new Promise((resolve) => setImmediate(resolve));
-  t.equal(credentials.get(app, 7_000_001), "c4", "in use for as long as it lasts");
-  await t.rejects(Promise.resolve(credentials.get(app, 7_200_000)), { message: "wrong secret" });
-  t.equal(asked, 2, "the endpoint is not asked again at once");
-  await t.rejects(Promise.resolve(credentials.get(app, 7_200_001)), { message: "wrong secret" });
-  t.equal(asked, 2);
-  asked = 0;
-  for (let i = 0; i < 3; i++) await t.rejects(credentials.renew(app, "c4", 7_200_002), { message: "wrong secret" });
-  t.equal(asked, 0, "nor by those whose requests it denies");
-});
+    next = () => Promise.reject(new Denied("wrong secret"));
+    asked = 0;
+    t.equal(credentials.get(app, 7_000_000), "c4");
+    await new Promise((resolve) => setImmediate(resolve));
+    t.equal(credentials.get(app, 7_000_001), "c4", "in use for as long as it lasts");
+    await t.rejects(Promise.resolve(credentials.get(app, 7_200_000)), { message: "wrong secret" });
+    t.equal(asked, 2, "the endpoint is not asked again at once");
+    await t.rejects(Promise.resolve(credentials.get(app, 7_200_001)), { message: "wrong secret" });
+    t.equal(asked, 2);
+    asked = 0;
+    for (let i = 0; i < 3; i++) await t.rejects(credentials.renew(app, "c4", 7_200_002), { message: "wrong secret" });
+    t.equal(asked, 0, "nor by those whose requests it denies");
+  },
+);
 
 t.test(
   "B13: the clock is set back an hour: a credential lasts no longer for it, nor does a failure hold",

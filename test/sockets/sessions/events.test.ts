@@ -40,7 +40,7 @@ t.test("SIO 23, 25: malformed events are no commands", async (t) => {
   t.match(parse("pushId", { id: "0123456789", platform: 5 }), { kind: "hello", pushId: "0123456789" });
 });
 
-t.test("a hello with everything", async (t) => {
+t.test("a hello keeps what fits of everything that it may have", async (t) => {
   const hello = parse("pushId", {
     id: ID,
     platform: "iOS",

@@ -137,7 +137,7 @@ t.test("EIO 15: JSONP forms and answers", async (t) => {
   t.equal(jsonp("7", '4:4"\\n'), '___eio[7]("4:4\\"\\\\n");');
 });
 
-t.test("revision 4 payloads", async (t) => {
+t.test("payloads of revision 4 are written and read alike, and garbage is none", async (t) => {
   const both: [EnginePacket[], string][] = [
     [["4hello"], "4hello"],
     [["4test1", "4test2"], "4test1\x1e4test2"],
