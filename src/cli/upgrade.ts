@@ -1,6 +1,6 @@
 // The command `upgrade`: what a downloaded release would change here. It changes nothing itself.
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
-import { existsSync, statfsSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync, statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { databaseOf } from "../app/database.ts";
 import { version } from "../app/version.ts";
@@ -199,7 +199,28 @@ const size = (bytes: number): string =>
 const flags = (args: readonly string[], path: string): readonly string[] =>
   args.slice(1).filter((word) => word !== "--check" && word !== path);
 
+const ELF = Buffer.from("\x7fELF");
+/** `e_machine` of an ELF file, by Node's names. */
+const MACHINES: Readonly<Record<number, string>> = { 62: "x64", 183: "arm64" };
+
+/** What a program of this system is made for; undefined: it is none, or for neither. */
+function machineOf(file: string): string | undefined {
+  const head = Buffer.alloc(20);
+  const fd = openSync(file, "r");
+  try {
+    readSync(fd, head);
+  } finally {
+    closeSync(fd);
+  }
+  return head.subarray(0, 4).equals(ELF) ? MACHINES[head.readUInt16LE(18)] : undefined;
+}
+
 function describe(release: Release, host: Process): Described {
+  const machine = machineOf(release.executable);
+  if (machine !== undefined && machine !== process.arch)
+    throw new Error(
+      `${release.file} is for ${machine} and this machine is ${process.arch}: download the release for linux-${process.arch}`,
+    );
   const said = runIt(release, ["version", "--json"], host);
   if (said.error !== undefined || said.signal !== null)
     throw new Error(

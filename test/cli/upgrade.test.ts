@@ -140,8 +140,16 @@ t.test("an older release that cannot say more than its version, and what is no r
   t.match(done.out, "release   pushbox 0.1.0, new/pushbox\n");
   t.match(done.out, "settings  this release does not list its settings\n");
   writeFileSync(join(directory, "text"), "no program");
+  const elf = Buffer.alloc(64);
+  elf.write("\x7fELF\x02\x01\x01", "latin1");
+  elf.writeUInt16LE(process.arch === "x64" ? 0xb7 : 0x3e, 18);
+  writeFileSync(join(directory, "other"), elf);
   mkdirSync(join(directory, "empty"));
   for (const [path, why] of [
+    [
+      "other",
+      /^not compared: other is for (arm64|x64) and this machine is (x64|arm64): download the release for linux-/,
+    ],
     ["text", /^not compared: text does not run here/],
     ["empty", /^not compared: empty holds neither pushbox nor pushbox-VERSION-/],
     ["nowhere", /^not compared: there is no nowhere\n$/],
