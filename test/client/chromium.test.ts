@@ -172,6 +172,17 @@ else {
     const three = await browser.open(`${server.clientUrl}/client/`);
     await three.until('document.getElementById("chat").textContent.includes("hello <b>you</b>")');
     for (const page of [one, two, three]) t.same(page.complaints, []);
+    await three.command("Emulation.setDeviceMetricsOverride", {
+      width: 360,
+      height: 800,
+      deviceScaleFactor: 1,
+      mobile: true,
+    });
+    t.equal(
+      await three.run("Math.max(innerWidth, document.documentElement.scrollWidth)"),
+      360,
+      "no phone scrolls aside",
+    );
     if (SCREENSHOTS !== undefined) {
       mkdirSync(SCREENSHOTS, { recursive: true });
       for (const [name, width, scheme] of [
