@@ -47,7 +47,7 @@ import type { TopicOnlineFilter } from "./topic.ts";
 import { topicDevices, topicGet, topicList, topicOnline } from "./topic.ts";
 import { traceGet, traceList, traceStart, traceStop } from "./trace.ts";
 import { bindUid, removeUid } from "./uid.ts";
-import { unknownNames } from "./unknown.ts";
+import { checkTried, unknownNames } from "./unknown.ts";
 import { notificationWhy } from "./why.ts";
 
 /** Who may call, and from where. */
@@ -361,7 +361,9 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     rest: string,
     head: Head,
   ): Response | Promise<Response> {
-    const unknown = unknownNames(params.names(), endpoint.takes, `/api${endpoint.path}`);
+    const path = `/api${endpoint.path}`;
+    const unknown = unknownNames(params.names(), endpoint.takes, path);
+    if (unknown !== undefined) checkTried(params, endpoint.takes, path);
     try {
       const watched = endpoint.surveys === true ? actions.watched?.(actions) : undefined;
       const given = endpoint.answer(params, caller, rest, watched?.actions ?? actions);

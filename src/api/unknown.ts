@@ -1,5 +1,7 @@
 // Parameters that an endpoint does not take: most are slips, and what they asked for would be missed silently.
+import { PushError } from "../core/errors.ts";
 import { similar } from "../core/similar.ts";
+import type { Params } from "./params.ts";
 
 /** More than these are not told one by one. */
 const MOST = 10;
@@ -20,6 +22,20 @@ function nearest(name: string, known: ReadonlySet<string>): string | undefined {
   if (exact !== undefined) return exact;
   const close = similar(word, [...known].map(folded), word.length > 4 ? 2 : 1);
   return close === undefined ? undefined : [...known].find((one) => folded(one) === close);
+}
+
+/**
+ * Whoever asks for a dry run must not get the real thing, however he spells it and wherever he asks.
+ * @throws PushError("invalid")
+ */
+export function checkTried(params: Params, known: ReadonlySet<string>, path: string): void {
+  for (const name of params.names()) {
+    if (known.has(name) || folded(name) !== "dryrun" || !params.has(name)) continue;
+    const value = params.raw(name);
+    if (value === false || value === "false") continue;
+    const advice = known.has("dryRun") ? "did you mean dryRun?" : "it has no dry run";
+    throw new PushError("invalid", `${name} is no parameter of ${path}, nothing was done: ${advice}`);
+  }
 }
 
 /** One sentence for each name that is not known. Hot: usually nothing is found, and nothing is made. */

@@ -349,6 +349,27 @@ test("API 9, C2: timeToLive is a number of milliseconds or a duration; anything 
   t.strictSame(api.take(), []);
 });
 
+test("a dry run that is misspelt, or asked of an endpoint that has none, does nothing", async (t) => {
+  const api = await start(t);
+  const note = { android: { title: "t" } };
+  for (const [path, body, name, advice] of [
+    ["/api/notification", { pushAll: true, notification: note }, "dryrun", "did you mean dryRun?"],
+    ["/api/notification", { pushAll: true, notification: note }, "dry_run", "did you mean dryRun?"],
+    ["/api/reach", { uid: "a", json: 1, notification: note }, "dryRun", "it has no dry run"],
+    ["/api/push", { topic: "a", json: 1 }, "dryRun", "it has no dry run"],
+    ["/api/uid/remove", { uid: "a" }, "DryRun", "it has no dry run"],
+  ] as const) {
+    for (const value of [true, "true", 1]) {
+      const answer = await api.post(path, { ...body, [name]: value });
+      const message = `${name} is no parameter of ${path}, nothing was done: ${advice}`;
+      t.match([answer.status, answer.json], [400, { code: "error", message }], `${path} ${name}=${value}`);
+    }
+  }
+  t.strictSame(api.take(), []);
+  for (const value of [false, "false", ""])
+    t.match(await api.post("/api/push", { topic: "a", json: 1, dryRun: value }), { status: 200 }, `${value}`);
+});
+
 test("C2: a parameter that nobody knows gets a warning that names the nearest one", async (t) => {
   const api = await start(t);
   const ignored = (name: string, path: string, meant?: string) =>
@@ -361,7 +382,7 @@ test("C2: a parameter that nobody knows gets a warning that names the nearest on
     ["/api/push?topic=a&json=1", "colour", undefined],
     ["/api/notification?uid=a&notification[android][title]=t", "ttl", "timeToLive"],
     ["/api/notification?uid=a&notification[android][title]=t", "tags", "tag"],
-    ["/api/notification?uid=a&notification[android][title]=t", "dryrun", "dryRun"],
+    ["/api/notification?uid=a&notification[android][title]=t", "quiethours", "quietHours"],
     ["/api/uid/bind?uid=a&pushId=b", "platformLimt", "platformLimit"],
     ["/api/job/list?", "status", "state"],
     ["/api/topicOnline?topic=a", "x", undefined],
