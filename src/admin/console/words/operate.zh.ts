@@ -1,4 +1,4 @@
-// 运维页面的中文文字，与 operate.en.ts 一一对应。
+// Texts of the pages for operating in Chinese, one for each of operate.en.ts.
 import type { operate } from "./operate.en.ts";
 
 export const operateZh: Record<keyof typeof operate, string> = {

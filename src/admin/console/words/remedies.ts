@@ -1,4 +1,4 @@
-// 「为什么没到达」各种原因的解决办法；服务器的说明是英文，这里给出中文。
+// What helps against each reason why something did not arrive, in Chinese: what the server says of it is English.
 import type { CAUSES } from "../../../core/why.ts";
 
 /** What helps, in Chinese; where nothing is to be done there is no text. */

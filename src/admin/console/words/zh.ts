@@ -1,4 +1,4 @@
-// 控制台的全部中文文字，与 en.ts 一一对应；缺一条编译就不通过。
+// All texts of the console in Chinese, one for each of en.ts: a missing one does not compile.
 import { FIGURES_ZH } from "../../../core/figures.ts";
 import type { en, Meanings } from "./en.ts";
 import { operateZh } from "./operate.zh.ts";
