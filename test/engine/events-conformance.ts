@@ -202,7 +202,15 @@ export async function eventTests(test: Define): Promise<void> {
       "topic.left topic:room:2 (ann, ping timeout, 0)",
       "topic.vacated topic:room:2 (ping timeout, 0)",
     ]);
-    t.match(dataOf(events[6]!), { topic: "room:1", pushId: a, stayed: 1000 });
+    const at = (time: number): string => new Date(time).toISOString();
+    t.same(dataOf(events[1]!), {
+      ...{ topic: "room:1", pushId: a, uid: "ann", platform: "ios", count: 2 },
+      ...{ since: at(T), at: at(T) },
+    });
+    t.same(dataOf(events[6]!), {
+      ...{ topic: "room:1", pushId: a, uid: "ann", count: 0, reason: "ping timeout" },
+      ...{ since: at(T + 1000), stayed: 1000, at: at(T + 1000) },
+    });
   });
 
   await test("events: other topics are told of: those that stay among them keep their members", async (t, {

@@ -225,7 +225,8 @@ export function online(
     const key = topicKey(topic);
     if (pushId !== "") {
       const uid = (await uidOf.get(turn, pushId)) ?? undefined;
-      const data = { topic, pushId, uid, count, stayed: Math.max(0, at - since), reason, at: iso(at) };
+      const stayed = Math.max(0, at - since);
+      const data = { topic, pushId, uid, count, since: iso(at), stayed, reason, at: iso(at) };
       await log.write(turn, "topic.left", key, data, now, pushId);
     }
     if (count > 0) return;

@@ -169,7 +169,8 @@ export function online(db: Database, log: EventLog, wants: Wants, run: number, s
     const key = topicKey(topic);
     if (pushId !== "") {
       const uid = uidOf.get(pushId) ?? undefined;
-      const data = { topic, pushId, uid, count, stayed: Math.max(0, at - since), reason, at: iso(at) };
+      const stayed = Math.max(0, at - since);
+      const data = { topic, pushId, uid, count, since: iso(at), stayed, reason, at: iso(at) };
       log.write("topic.left", key, data, now, pushId);
     }
     if (count > 0) return;
