@@ -20,6 +20,18 @@ export interface Answer<T> {
 }
 
 /**
+ * What the fields of a filter hold: what the address says, also after going back in the history, and then what is written there.
+ * @param given by the address
+ */
+export function useWanted<T>(given: T): readonly [wanted: T, want: (wanted: T) => void] {
+  const key = JSON.stringify(given);
+  const [state, set] = useState({ key, wanted: given });
+  const now = state.key === key ? state : { key, wanted: given };
+  if (now !== state) set(now);
+  return [now.wanted, (wanted) => set({ key, wanted })];
+}
+
+/**
  * Calls when the parameters change, and when the server is there again.
  * @param path undefined: nothing is asked for
  * @param every milliseconds after which it is asked for again, while the tab is seen

@@ -1,5 +1,4 @@
 // Who changed something: when, from where, what, and what came of it.
-import { useState } from "preact/hooks";
 import { curl, type Fields } from "../api.ts";
 import { t } from "../language.ts";
 import { filter, route } from "../route.ts";
@@ -7,6 +6,7 @@ import { said } from "../say.ts";
 import { TextField } from "../ui/form.tsx";
 import { Card, Code, Empty, Heading, State, Time } from "../ui/show.tsx";
 import { List } from "../ui/table.tsx";
+import { useWanted } from "../use.ts";
 
 interface Entry {
   readonly entry: number;
@@ -29,7 +29,7 @@ const moment = (local: string): number | undefined => (local === "" ? undefined 
 export function Audit() {
   const { query } = route.value;
   const given = Object.fromEntries(NAMES.map((name) => [name, query[name] ?? ""])) as Filter;
-  const [wanted, want] = useState(given);
+  const [wanted, want] = useWanted(given);
   const set = (name: keyof Filter) => (value: string) => want({ ...wanted, [name]: value });
   const [from, to] = [moment(given.from), moment(given.to)];
   const fields = {

@@ -1,5 +1,4 @@
 // The settings that hold, where each came from, and what reading their sources again would change.
-import { useState } from "preact/hooks";
 import { curl } from "../api.ts";
 import { language, t } from "../language.ts";
 import { filter, route } from "../route.ts";
@@ -7,7 +6,7 @@ import { said } from "../say.ts";
 import { CheckField, TextField } from "../ui/form.tsx";
 import { Action, Card, Code, Command, Empty, Heading, Loading, OneProcess, State, Trouble } from "../ui/show.tsx";
 import { Table } from "../ui/table.tsx";
-import { useCall } from "../use.ts";
+import { useCall, useWanted } from "../use.ts";
 
 interface Setting {
   readonly name: string;
@@ -138,7 +137,7 @@ const section = (name: string): string => (name.includes(".") ? name.slice(0, na
 
 function Settings({ settings }: { readonly settings: readonly Setting[] }) {
   const { find = "", set = "" } = route.value.query;
-  const [wanted, want] = useState(find);
+  const [wanted, want] = useWanted(find);
   const looked = wanted.trim().toLowerCase();
   const shown = settings.filter(
     ({ name, why, origin, value }) =>

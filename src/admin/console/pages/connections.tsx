@@ -1,5 +1,4 @@
 // Connections: a sample of those that are open, by what they are, and the end of one.
-import { useState } from "preact/hooks";
 import { curl, type Fields } from "../api.ts";
 import { bytes, count } from "../format.ts";
 import { t } from "../language.ts";
@@ -7,7 +6,7 @@ import { filter, href, route } from "../route.ts";
 import { SelectField, TextField } from "../ui/form.tsx";
 import { Action, Card, Code, Empty, Heading, Time, Trouble } from "../ui/show.tsx";
 import { Table } from "../ui/table.tsx";
-import { useCall } from "../use.ts";
+import { useCall, useWanted } from "../use.ts";
 
 interface Connection {
   readonly connection: string;
@@ -39,7 +38,7 @@ const SLOW = "4096";
 export function Connections() {
   const { query } = route.value;
   const given = Object.fromEntries(NAMES.map((name) => [name, query[name] ?? ""])) as Filter;
-  const [wanted, want] = useState(given);
+  const [wanted, want] = useWanted(given);
   const set = (name: keyof Filter) => (value: string) => want({ ...wanted, [name]: value });
   const fields: Fields = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ""));
   const { data, error, reload, loading } = useCall<Sample>("connection/list", { limit: ROWS, ...fields });

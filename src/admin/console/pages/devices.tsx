@@ -24,7 +24,7 @@ import {
 } from "../ui/show.tsx";
 import { type Column, List, Table } from "../ui/table.tsx";
 import { complain, toast } from "../ui/toast.tsx";
-import { useCall } from "../use.ts";
+import { useCall, useWanted } from "../use.ts";
 import { clientOrigin } from "./playground/client.ts";
 
 const connect = (): string => `import { PushClient } from "pushbox-client";
@@ -55,7 +55,7 @@ const way = ({ type, token }: Device): string =>
 
 function Find() {
   const { prefix = "", uid = "", token = "" } = route.value.query;
-  const [wanted, want] = useState({ prefix, uid, token });
+  const [wanted, want] = useWanted({ prefix, uid, token });
   const set = (name: keyof typeof wanted) => (value: string) => want({ ...wanted, [name]: value });
   const filtered = prefix !== "" || uid !== "" || token !== "";
   const fields = { ...(prefix && { prefix }), ...(uid && { uid }), ...(token && { token }) };

@@ -13,7 +13,7 @@ import { SelectField, TextField } from "../ui/form.tsx";
 import { Card, CopyCurl, Empty, Heading, State, Term, Time } from "../ui/show.tsx";
 import { List, Table } from "../ui/table.tsx";
 import { complain, explain, toast } from "../ui/toast.tsx";
-import { useCall } from "../use.ts";
+import { useCall, useWanted } from "../use.ts";
 
 type FailedState = "gone" | "refused" | "expired";
 
@@ -66,7 +66,7 @@ function asked(): Fields {
 
 export function Failures() {
   const { state = "", provider = "", reason = "", days = "" } = route.value.query;
-  const [wanted, want] = useState({ provider, reason });
+  const [wanted, want] = useWanted({ provider, reason });
   const [chosen, choose] = useState<ReadonlySet<string>>(new Set());
   const [turn, again] = useState(0);
   const fields = asked();

@@ -8,7 +8,7 @@ import { filter, href, route } from "../route.ts";
 import { TextField } from "../ui/form.tsx";
 import { Action, Card, Code, Empty, Heading, Loading, Tile, Time, Trouble } from "../ui/show.tsx";
 import { List, Table } from "../ui/table.tsx";
-import { useCall } from "../use.ts";
+import { useCall, useWanted } from "../use.ts";
 import { clientOrigin } from "./playground/client.ts";
 
 export function Topics() {
@@ -29,7 +29,7 @@ new PushClient("${clientOrigin()}", { topics: ["news"] });`;
 
 function Find() {
   const { prefix = "" } = route.value.query;
-  const [wanted, want] = useState(prefix);
+  const [wanted, want] = useWanted(prefix);
   return (
     <div class="page">
       <Heading title={t("page.topics")} about={t("topics.about")} />

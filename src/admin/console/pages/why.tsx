@@ -1,5 +1,4 @@
 // Why a notification did not arrive at a device, step by step; reached from the device and from the notification.
-import { useState } from "preact/hooks";
 import { curl } from "../api.ts";
 import { language, t, tOr } from "../language.ts";
 import { filter, href, route } from "../route.ts";
@@ -8,7 +7,7 @@ import type { Delivery, Job } from "../types.ts";
 import { TextField } from "../ui/form.tsx";
 import { Icon } from "../ui/icon.tsx";
 import { Card, CopyCurl, Empty, Heading, Json, Loading, Time, Trouble } from "../ui/show.tsx";
-import { useCall } from "../use.ts";
+import { useCall, useWanted } from "../use.ts";
 import { remedies } from "../words/remedies.ts";
 
 interface Step {
@@ -39,7 +38,7 @@ const UNDER_WAY: ReadonlySet<string> = new Set([
 
 export function Why() {
   const { id = "", pushId = "" } = route.value.query;
-  const [wanted, want] = useState({ id, pushId });
+  const [wanted, want] = useWanted({ id, pushId });
   return (
     <div class="page">
       <Heading title={t("page.why")} about={t("why.about")} />
