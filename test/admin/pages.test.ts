@@ -335,6 +335,69 @@ else {
     },
   );
 
+  t.test("a form half filled is there again after a login that ended, and after a reload", async (t) => {
+    const eve = await login("ann");
+    await eve.open("#/send/notification?to=all", "Every device and every connection");
+    await eve.fill("Title", "Half written");
+    const ended = await eve.page.run<number>(
+      `fetch("/admin/logout", { method: "POST", headers: { "content-type": "application/json" }, body: "{}" }).then(({ status }) => status)`,
+    );
+    t.equal(ended, 200);
+    await eve.press("Count first");
+    await eve.reads("Your login has ended");
+    await eve.fill("Name", "ann");
+    await eve.fill("Password", PASSWORD);
+    await eve.press("Log in");
+    await eve.reads("What you had written and not sent is here again");
+    const title = () => eve.page.run<string>('field("Title").value');
+    t.equal(await title(), "Half written");
+    await eve.reload("#/send/notification?to=all", "What you had written and not sent is here again");
+    t.equal(await title(), "Half written");
+    await eve.press("Begin anew");
+    await eve.page.until('field("Title").value === ""');
+    await eve.reload("#/send/notification?to=all", "Every device and every connection");
+    t.equal(await title(), "");
+    await eve.leave();
+  });
+
+  t.test("another kind of what is sent keeps what was written", async (t) => {
+    await ann.open("#/send/notification?to=uid", "uids");
+    await ann.fill("Title", "For all kinds");
+    await ann.choose("Reach");
+    await ann.page.until('location.hash.startsWith("#/send/reach") && field("Title")?.value === "For all kinds"');
+    t.notOk(await ann.sees("not sent is here again"), "it was never gone");
+    await ann.reload("#/send", "To whom"); // another address: another form
+    t.equal(await ann.page.run<string>('field("Title").value'), "");
+  });
+
+  t.test("the fields of a filter say what the list shows, also after going back", async (t) => {
+    await ann.open("#/devices", online.id);
+    await ann.fill("pushId begins with", "nobody");
+    await ann.press("Show");
+    await ann.reads("No device fits these filters");
+    await ann.page.run("void history.back()");
+    await ann.reads(online.id);
+    t.equal(await ann.page.run<string>('field("pushId begins with").value'), "");
+  });
+
+  t.test("what one tab logs in as the others are, too: none shows what the login may not do", async (t) => {
+    const [one, other] = await Promise.all(
+      [1, 2].map(async () => new Person(await browser.open(`${server.consoleUrl}/`), server.consoleUrl)),
+    );
+    for (const tab of [one!, other!]) await tab.look({});
+    await one!.enter("ann", PASSWORD);
+    await other!.reads("Being sent now");
+    await other!.open(`#/devices/${online.id}`, "Send to it");
+    await one!.press("Log out");
+    await other!.reads("Your login has ended");
+    await one!.enter("vic", PASSWORD);
+    await other!.reads("vic · viewer");
+    await other!.reads(online.id);
+    t.notOk(await other!.has("Delete"));
+    await one!.press("Log out");
+    for (const tab of [one!, other!]) await tab.leave();
+  });
+
   t.test("a viewer sees everything, and no button that would be refused", async (t) => {
     const vic = await login("vic");
     await vic.open(`#/devices/${online.id}`, "Record");

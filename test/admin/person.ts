@@ -102,8 +102,14 @@ export class Person {
     await this.page.run(`localStorage.setItem("pushbox.language", ${JSON.stringify(language)})`);
   }
 
-  /** Opens an address anew. @param says what is there then */
+  /** Opens an address anew, with nothing half written. @param says what is there then */
   async open(hash: string, says: string): Promise<void> {
+    await this.page.run('sessionStorage.removeItem("pushbox.draft")');
+    await this.reload(hash, says);
+  }
+
+  /** Opens an address anew. @param says what is there then */
+  async reload(hash: string, says: string): Promise<void> {
     await this.page.load(`${this.#url}/${hash}`);
     await this.page.run(HELPERS);
     await this.reads(says);

@@ -18,6 +18,9 @@ export interface Session {
 /** Undefined: not asked yet. null: nobody is logged in. */
 export const session = signal<Session | null | undefined>(undefined);
 
+/** Whoever was logged in here is no more, without having said so. */
+export const ended = signal(false);
+
 /** What the server did not do, in its words. `asksPassword`: it does once the password was asked for. */
 export class Refused extends Error {
   readonly status: number;
@@ -71,7 +74,7 @@ async function admit(path: string, answer: Response): Promise<void> {
   if (status < 400) return;
   if (status === 401 && !ASK_PASSWORD.has(path)) {
     localStorage.removeItem(BEEN_HERE);
-    session.value = null;
+    nobody();
   }
   throw new Refused(status, (await answer.json().catch(() => ({}))) as Fields);
 }
@@ -115,33 +118,44 @@ export async function callCsv(path: string, fields: Fields): Promise<string> {
 /** The console's own: session, login, logout, setup, confirm, password. */
 export const admin = <T = Fields>(path: string, fields?: Fields): Promise<T> => request<T>(`/admin/${path}`, fields);
 
-/** Somebody was logged in here: the cookie itself cannot be seen. Without it there is no need to be refused by the server first. */
+/**
+ * Who was logged in here, and when: the cookie itself cannot be seen. Without it there is no need to be refused by the server first. It
+ * is the same for all tabs, as the cookie is: what one changes the others notice.
+ */
 const BEEN_HERE = "pushbox.login";
+addEventListener("storage", ({ key }) => {
+  if (key === BEEN_HERE || key === null) readSession().catch(() => {});
+});
+
+function nobody(): void {
+  if (session.peek()) ended.value = true;
+  session.value = null;
+}
 
 /** Sets `session`. @throws when the server cannot be reached */
 export async function readSession(): Promise<void> {
-  if (localStorage.getItem(BEEN_HERE) === null) {
-    session.value = null;
-    return;
-  }
+  if (localStorage.getItem(BEEN_HERE) === null) return nobody();
   try {
     session.value = await admin<Session>("session");
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    session.value = null;
+    nobody();
   }
 }
 
 /** After a login, or the first password. */
 export async function enter(path: "login" | "setup", fields: Fields): Promise<void> {
-  session.value = await admin<Session>(path, fields);
-  localStorage.setItem(BEEN_HERE, "yes");
+  const entered = await admin<Session>(path, fields);
+  ended.value = false;
+  session.value = entered;
+  localStorage.setItem(BEEN_HERE, `${entered.name} ${Date.now()}`);
 }
 
 /** Ends this browser's login. @throws Refused */
 export async function leave(): Promise<void> {
   await admin("logout", {});
   localStorage.removeItem(BEEN_HERE);
+  sessionStorage.clear();
   session.value = null;
 }
 

@@ -1,6 +1,6 @@
 // Before one is in: the first password, by the link that the server printed, and logging in.
 import { useState } from "preact/hooks";
-import { enter } from "./api.ts";
+import { ended, enter } from "./api.ts";
 import { t } from "./language.ts";
 import { go } from "./route.ts";
 import { Switches } from "./switches.tsx";
@@ -39,6 +39,11 @@ export function Door({ link }: { readonly link: string | undefined }) {
       >
         <h2>{t(setup ? "door.setup" : "door.login")}</h2>
         {setup && <p class="text">{t("door.setupWhy")}</p>}
+        {!setup && ended.value && (
+          <p class="notice" role="status">
+            {t("door.ended")}
+          </p>
+        )}
         <TextField
           label={t("door.name")}
           autocomplete="username"

@@ -22,7 +22,7 @@ function Console() {
   const secret = link();
   if (secret !== undefined) return <Door link={secret} />;
   if (session.value === undefined) return away.value === undefined ? <Loading /> : <Unreachable />;
-  return session.value === null ? <Door link={undefined} /> : <Shell />;
+  return session.value === null ? <Door link={undefined} /> : <Shell key={session.value.name} />;
 }
 
 document.querySelector("noscript")?.remove();

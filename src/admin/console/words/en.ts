@@ -54,6 +54,7 @@ const texts = {
   "find.topic": "topic, {n} {n|connection|connections}",
 
   "door.login": "Log in",
+  "door.ended": "Your login has ended: it was idle for long, or was ended elsewhere. Log in to go on where you were.",
   "door.name": "Name",
   "door.enter": "Log in",
   "door.fresh":
@@ -488,6 +489,9 @@ const texts = {
   "send.names.topic": "to the topic",
   "send.names.tag": "to the tag",
   "send.names.all": "to everybody",
+  "send.uncounted": "The count was cancelled.",
+  "send.restored": "What you had written and not sent is here again.",
+  "send.anew": "Begin anew",
   "send.firstTime": "Nothing was sent to this audience lately.",
   "send.testDevices": "My test devices first",
   "send.noTestDevices": "Mark devices of your own as test devices, on their page: then you can send to them first.",

@@ -56,6 +56,7 @@ export const zh: Record<keyof typeof en, string> = {
   "find.topic": "主题，{n} 个连接",
 
   "door.login": "登录",
+  "door.ended": "登录已失效：长时间未操作，或已在别处退出。重新登录后可继续之前的操作。",
   "door.name": "用户名",
   "door.enter": "登录",
   "door.fresh": "第一次使用，或忘记密码？没有用户时，服务器启动时会打印一个链接；也可在服务器上重新生成：",
@@ -478,6 +479,9 @@ export const zh: Record<keyof typeof en, string> = {
   "send.names.topic": "发给该主题",
   "send.names.tag": "发给该标签",
   "send.names.all": "发给所有人",
+  "send.uncounted": "统计已被取消。",
+  "send.restored": "已恢复你之前填写但尚未发送的内容。",
+  "send.anew": "重新填写",
   "send.firstTime": "最近没有向该对象发送过。",
   "send.testDevices": "先发给我的测试设备",
   "send.noTestDevices": "在设备页把自己的设备标为测试设备，即可先发给它们。",

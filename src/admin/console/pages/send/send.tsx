@@ -1,5 +1,5 @@
 // Sending by hand: a notification, a message, or a message with a notification for whoever is not there.
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { may } from "../../access.ts";
 import { call, curl } from "../../api.ts";
 import { count } from "../../format.ts";
@@ -8,7 +8,7 @@ import { filter, go, href, route } from "../../route.ts";
 import { jobName } from "../../say.ts";
 import type { Job } from "../../types.ts";
 import { CheckField, Choice, SelectField, TextField } from "../../ui/form.tsx";
-import { Card, CopyCurl, Empty, Heading, Loading, Term, Time, Trouble } from "../../ui/show.tsx";
+import { Card, CopyCurl, Empty, focusPage, Heading, Loading, Term, Time, Trouble } from "../../ui/show.tsx";
 import { complain, toast } from "../../ui/toast.tsx";
 import { useCall } from "../../use.ts";
 import {
@@ -24,10 +24,14 @@ import {
   notificationOf,
   type To,
 } from "./content.ts";
+import { forget, keep, kept, sendingKey } from "./draft.ts";
 import { Phones, Weights } from "./preview.tsx";
 
 const KINDS: readonly Kind[] = ["notification", "push", "reach"];
 const isKind = (text: string | undefined): text is Kind => KINDS.some((kind) => kind === text);
+
+/** Another kind has another address, and with it another form: what was written goes on there. */
+let becoming = false;
 
 /** What the address says. */
 function first(): Draft {
@@ -57,7 +61,17 @@ export function Send() {
 }
 
 function Form({ given }: { readonly given: Partial<Draft> }) {
-  const [draft, put] = useState<Draft>(() => ({ ...first(), ...given }));
+  const [before] = useState(kept);
+  const [draft, put] = useState<Draft>(() => before ?? { ...first(), ...given });
+  const [restored, show] = useState(() => {
+    const goesOn = becoming;
+    becoming = false;
+    return before !== undefined && !goesOn;
+  });
+  const begun = useRef(draft);
+  useEffect(() => {
+    if (draft !== begun.current) keep(draft);
+  }, [draft]);
   const [tried, tryIt] = useState(false);
   const { kind, to } = draft;
   const set =
@@ -65,8 +79,17 @@ function Form({ given }: { readonly given: Partial<Draft> }) {
     (value: Draft[Name]): void =>
       put((now) => ({ ...now, [name]: value }));
   const become = (next: Kind): void => {
+    becoming = true;
     go(href("send", [next], { ...route.value.query, to: undefined }));
-    put((now) => ({ ...now, kind: next, to: AUDIENCES[next].includes(now.to) ? now.to : AUDIENCES[next][0]! }));
+    keep({ ...draft, kind: next, to: AUDIENCES[next].includes(draft.to) ? draft.to : AUDIENCES[next][0]! });
+  };
+  const anew = (): void => {
+    begun.current = { ...first(), ...given };
+    put(begun.current);
+    forget();
+    show(false);
+    tryIt(false);
+    focusPage();
   };
   const wrong = mistakes(draft);
   const told = (name: keyof Draft) => (tried && wrong[name] !== undefined ? t(wrong[name]) : undefined);
@@ -76,6 +99,14 @@ function Form({ given }: { readonly given: Partial<Draft> }) {
       <Heading title={t("page.send")} about={t(`send.about.${kind}`)}>
         <CopyCurl path={kind} fields={fieldsOf(draft)} />
       </Heading>
+      {restored && (
+        <div class="notice calm" role="status">
+          <span class="what">{t("send.restored")}</span>
+          <button type="button" onClick={anew}>
+            {t("send.anew")}
+          </button>
+        </div>
+      )}
       <Choice
         label={t("send.kind")}
         value={kind}
@@ -278,10 +309,10 @@ interface Counted {
 /** A key of its own for each form as it is filled in: pressed twice, it is sent once. */
 function useKey(draft: Draft): string {
   const text = JSON.stringify(draft);
-  const [kept, keep] = useState({ text, key: crypto.getRandomValues(new Uint32Array(4)).join("-") });
-  if (kept.text === text) return kept.key;
-  const next = { text, key: crypto.getRandomValues(new Uint32Array(4)).join("-") };
-  keep(next);
+  const [made, make] = useState(() => ({ text, key: sendingKey(text) }));
+  if (made.text === text) return made.key;
+  const next = { text, key: sendingKey(text) };
+  make(next);
   return next.key;
 }
 
@@ -314,6 +345,7 @@ function Go({ draft, right, onTry }: { readonly draft: Draft; readonly right: bo
   });
   const send = during(async () => {
     const sent = await call<{ id: string; online?: number }>(kind, { ...fieldsOf(draft), idempotencyKey: key });
+    forget();
     toast(
       kind === "push" ? t("send.pushed", { n: sent.online ?? 0, online: count(sent.online ?? 0) }) : t("send.sent"),
     );
@@ -363,6 +395,7 @@ function Go({ draft, right, onTry }: { readonly draft: Draft; readonly right: bo
 async function whenCounted({ id }: Counted): Promise<Counted> {
   for (;;) {
     const job = await call<{ state: string; routes: Readonly<Record<string, number>> }>("job/get", { id });
+    if (job.state === "cancelled") throw new Error(t("send.uncounted"));
     if (job.state === "finished")
       return { id, routes: job.routes, count: Object.values(job.routes).reduce((sum, one) => sum + one, 0) };
     await new Promise((resolve) => setTimeout(resolve, 500));
