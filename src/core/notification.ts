@@ -114,14 +114,14 @@ function apple({ alert, badge, sound, ...rest }: Fields): Fields {
 /** Undefined: there is nothing to see in it. */
 function alertOf(alert: unknown): string | Fields | undefined {
   if (alert === undefined || alert === null || alert === "") return undefined;
-  if (typeof alert === "string" || typeof alert === "number") return String(alert);
+  if (typeof alert === "string" || typeof alert === "number") return shown(alert);
   if (!isObject(alert)) throw new PushError("invalid", "notification.apn.alert must be a string or an object");
   const texts = ALERT_TEXTS.flatMap((field): [string, string][] => {
     const value = alert[field];
     if (value === undefined || value === null) return [];
     if (typeof value !== "string" && typeof value !== "number")
       throw new PushError("invalid", `notification.apn.alert.${field} must be a string`);
-    return [[field, String(value)]];
+    return [[field, shown(value)]];
   });
   if (!texts.some(([field, text]) => field !== "launch-image" && text !== "")) return undefined;
   return { ...alert, ...Object.fromEntries(texts) };
@@ -157,13 +157,18 @@ function optionalObject(value: unknown, field: string): Readonly<Record<string, 
   throw new PushError("invalid", `notification.${field} must be a JSON object`);
 }
 
-/** A number is shown as its digits. */
+/**
+ * A number is shown as its digits. Half a surrogate pair, where a caller cut an emoji, is U+FFFD, as any screen shows it: vendors, and
+ * readers of JSON on phones, refuse the whole for it.
+ */
+const shown = (text: string | number): string => String(text).replace(/\p{Surrogate}/gu, "\ufffd");
+
 function optionalText<F extends string>(value: unknown, field: F): { [K in F]?: string } {
   if (value === undefined || value === null) return {};
   if (typeof value !== "string" && typeof value !== "number") {
     throw new PushError("invalid", `notification.android.${field} must be a string`);
   }
-  return { [field]: String(value) } as { [K in F]: string };
+  return { [field]: shown(value) } as { [K in F]: string };
 }
 
 /** How deep a value is nested, not counting further than a little above `most`. */

@@ -41,6 +41,18 @@ test("API 14: content is normalised once, and the caller's object stays as it wa
   t.equal(Object.getPrototypeOf(hostile), Object.prototype);
 });
 
+test("text that was cut through an emoji is shown, with the sign for what is missing", async (t) => {
+  const cut = "Happy birthday 🎂".slice(0, -1);
+  const { android, apn } = normalise({
+    android: { title: cut, message: cut },
+    apn: { alert: { title: cut, body: "🎂" } },
+  });
+  const expected = "Happy birthday \ufffd";
+  t.match(android, { title: expected, message: expected });
+  t.strictSame(apn, { alert: { title: expected, body: "🎂" } });
+  t.strictSame(normalise({ apn: { alert: cut } }).apn, { alert: expected });
+});
+
 test("F9: what is meant to be shown by Apple is text, or refused: never a silent push by mistake", async (t) => {
   for (const [apn, expected] of [
     [{ alert: 482913 }, { alert: "482913" }],
