@@ -1,4 +1,5 @@
 // What every engine must do with events (core/events.ts): written with what causes them, in order per key, only when wanted.
+import { readFileSync } from "node:fs";
 import type { Engine } from "../../src/core/engine.ts";
 import { type Event, type EventQuery, eventJson, type Happening, type Wanted } from "../../src/core/events.ts";
 import { until } from "../support/until.ts";
@@ -17,12 +18,42 @@ const wanted = (more: Partial<Wanted> = {}): Wanted => ({
 type Data = Readonly<Record<string, unknown>>;
 
 /** All events, or those of the query. */
+/** By type: what the data of those that these tests read has held. */
+const sent = new Map<string, Set<string>>();
+
+/** What only some events of a type hold, and none of those here may. */
+const SOMETIMES: ReadonlySet<string> = new Set(["host", "until", "online"]);
+
+/** By type: what the table of hooks/README.md says of its data. */
+function promised(): ReadonlyMap<string, ReadonlySet<string>> {
+  const readme = readFileSync(new URL("../../src/hooks/README.md", import.meta.url), "utf8");
+  const rows = [...readme.matchAll(/^\| (`\w+\.\w+`[^|]*) \| `\w+:[^|]*\| (.*) \|$/gm)];
+  return new Map(
+    rows.flatMap(([, types = "", data = ""]) =>
+      [...types.matchAll(/`(\w+\.(\w+))`/g)].map(([, type = "", last = ""]) => {
+        // "`a`, `b` (why); left: `c`": c is of those only whose name ends so.
+        const parts = data.replace(/\([^)]*\)/g, "").split("; ");
+        const own = parts.filter((part, at) => at === 0 || part.startsWith(`${last}: `));
+        return [
+          type,
+          new Set(own.flatMap((part) => [...part.matchAll(/`(\w+)`/g)].map(([, name = ""]) => name))),
+        ] as const;
+      }),
+    ),
+  );
+}
+
 async function log(engine: Engine, query: EventQuery = {}): Promise<Event[]> {
   const found: Event[] = [];
   for (let after: number | undefined = query.after ?? 0; after !== undefined; ) {
     const page: Awaited<ReturnType<typeof engine.events.list>> = await engine.events.list({ ...query, after }, 100);
     found.push(...page.events);
     after = page.next;
+    for (const event of page.events) {
+      const names = sent.get(event.type) ?? new Set();
+      for (const name of Object.keys(dataOf(event))) names.add(name);
+      sent.set(event.type, names);
+    }
   }
   return found;
 }
@@ -44,6 +75,7 @@ const bind = (engine: Engine, device: typeof a, name: string, now: number, platf
   engine.devices.bind({ pushId: device, uid: uid(name), platformLimit, timeToLive }, now);
 
 export async function eventTests(test: Define): Promise<void> {
+  sent.clear();
   await test("events: nothing wanted, nothing is written", async (t, { engine }) => {
     for (const wants of [undefined, wanted({ log: [] })]) {
       if (wants !== undefined) await engine.events.want(wants);
@@ -493,5 +525,22 @@ export async function eventTests(test: Define): Promise<void> {
       "lane.paused lane:fcm/three (again)",
       "lane.resumed lane:fcm/one (server_restart)",
     ]);
+  });
+
+  await test("events: what each tells is what the table of hooks/README.md names", async (t) => {
+    const rows = promised();
+    for (const [type, told] of sent) {
+      const row = rows.get(type) ?? new Set();
+      t.same(
+        [...told].filter((name) => name !== "at" && !row.has(name)),
+        [],
+        `${type}: what the table lacks`,
+      );
+      t.same(
+        [...row].filter((name) => !told.has(name) && !SOMETIMES.has(name)),
+        [],
+        `${type}: what is not told`,
+      );
+    }
   });
 }
