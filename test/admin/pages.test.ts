@@ -4,8 +4,9 @@
 import t from "tap";
 import { startTestApp } from "../support/app.ts";
 import { chromium, startChromium } from "../support/chromium.ts";
+import { RawClient } from "../support/clients.ts";
 import { PASSWORD, PATIENT, startConsole } from "../support/console.ts";
-import { absent, device, type Fields, jobIn, notis } from "../support/devices.ts";
+import { absent, device, type Fields, jobIn, notis, tokenOf } from "../support/devices.ts";
 import { eventually } from "../support/until.ts";
 import { startVendors } from "../support/vendors.ts";
 import { LOOKS, Person, pictureName } from "./person.ts";
@@ -378,6 +379,61 @@ else {
     await ann.page.run("void history.back()");
     await ann.reads(online.id);
     t.equal(await ann.page.run<string>('field("pushId begins with").value'), "");
+  });
+
+  t.test("names as long as they may be stay inside of the page, on narrow screens and at 200 % too", async (t) => {
+    const long = `device-${"y".repeat(110)}`;
+    const at = await RawClient.open(server.clientPort);
+    t.teardown(() => at.close());
+    await at.hello({ id: long, topics: [`topic-${"t".repeat(100)}`], ...tokenOf(xiaomi, xiaomi.token(77)) });
+    await server.ok("uid/bind", { pushId: long, uid: `user-${"u".repeat(110)}` });
+    const title = "t".repeat(120); // too long for this vendor
+    const { id } = await server.ok("notification", {
+      pushId: long,
+      notification: { android: { title, message: "m" } },
+    });
+    await jobIn(server, id);
+    const invited = await ann.page.run<number>(`fetch("/api/device/test/add", { method: "POST",
+      headers: { "content-type": "application/json" }, body: JSON.stringify({ pushId: ${JSON.stringify(long)}, note: "n".repeat(60) }) })
+      .then(({ status }) => status)`);
+    t.equal(invited, 200);
+    const hashes = [
+      "devices",
+      `devices/${long}`,
+      "users",
+      "topics",
+      "notifications",
+      `notifications/${String(id)}`,
+      "failures",
+    ];
+    for (const width of [1440, 1024, 820, 720, 640, 360]) {
+      await ann.look({ width });
+      await ann.open("#/", "Overview");
+      for (const hash of [...hashes, "connections", "statistics", "audit", "people", "send"]) {
+        await ann.turn(`#/${hash}`);
+        await ann.page.until('document.querySelector("main h1") && !document.querySelector("main .loading")');
+        t.same(await ann.overflow(), [], `${hash.slice(0, 20)} at ${width}`);
+      }
+    }
+    await ann.look({});
+    await server.ok("device/test/remove", { pushId: long });
+    await server.ok("device/delete", { pushId: long });
+  });
+
+  t.test("on paper a page is dark on light, without what can be pressed", async (t) => {
+    await ann.look({ dark: true });
+    await ann.open("#/devices", online.id);
+    await ann.page.command("Emulation.setEmulatedMedia", {
+      media: "print",
+      features: [{ name: "prefers-color-scheme", value: "dark" }],
+    });
+    const [red] = await ann.page.run<readonly number[]>(
+      `getComputedStyle(document.querySelector("main h1")).color.match(/\\d+/g).map(Number)`,
+    );
+    t.ok(red! < 80, `${red}`);
+    t.notOk(await ann.has("Log out"));
+    await ann.page.command("Emulation.setEmulatedMedia", { media: "" });
+    await ann.look({});
   });
 
   t.test("what one tab logs in as the others are, too: none shows what the login may not do", async (t) => {
