@@ -2,8 +2,11 @@
 import { readFileSync } from "node:fs";
 import { Option } from "commander";
 import type { Options } from "../client/api.ts";
+import { causeOf, codeOf, UNTRUSTED } from "../http/causes.ts";
 import type { Process } from "./command.ts";
+import { trustMachine } from "./trust.ts";
 
+const PATIENCE = 3000;
 const CLIENTS = "http://127.0.0.1:10001";
 
 export interface ConnectLine {
@@ -39,11 +42,33 @@ export function connectionOf(
       problems.push(`--token-file ${tokenFile}: ${(error as Error).message}`);
     }
   }
-  if (problems.length > 0) return undefined;
+  if (problems.length > 0 || parsed === null) return undefined;
+  trustMachine(parsed);
   return {
     ...(token === "" ? {} : { token }),
     ...(transport === undefined ? {} : { transports: [transport] }),
   };
+}
+
+/** Why no connection opens there, as a plain request finds it: a websocket that fails says nothing. */
+export async function whyNot(url: string): Promise<string> {
+  try {
+    // Of a pushbox a refusal, which opens no session.
+    const place = `${url.replace(/\/+$/, "")}/socket.io/?EIO=4&transport=none`;
+    const answer = await fetch(place, { redirect: "manual", signal: AbortSignal.timeout(PATIENCE) });
+    const text = await answer.text();
+    return text.includes("Transport unknown")
+      ? "it answers HTTP, but no connection opens: is a proxy between that takes no websocket?"
+      : `HTTP ${answer.status}, as no client port of a pushbox answers`;
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    const code = codeOf(cause);
+    if (UNTRUSTED.test(code))
+      return `its certificate is not trusted (${code}): add its authority to those of this machine, or name it: SSL_CERT_FILE=ca.pem`;
+    if (code === "ERR_SSL_WRONG_VERSION_NUMBER" || code === "ERR_SSL_PACKET_LENGTH_TOO_LONG")
+      return "no TLS is spoken there: http:// instead of https://?";
+    return code === "TimeoutError" ? "no answer in time" : causeOf(cause);
+  }
 }
 
 /** Prints what is wrong. */

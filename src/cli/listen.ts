@@ -5,7 +5,7 @@ import { environment } from "../client/environment.ts";
 import { fileStorage } from "../client/node.ts";
 import { printable } from "../core/printable.ts";
 import { type Cli, failed, ok, wrong } from "./command.ts";
-import { type ConnectLine, connectionOf, connectOptions, tellProblems } from "./connect.ts";
+import { type ConnectLine, connectionOf, connectOptions, tellProblems, whyNot } from "./connect.ts";
 
 interface Line extends ConnectLine {
   readonly topic?: readonly string[];
@@ -85,9 +85,18 @@ export function addListen({ program, host, end }: Cli): void {
     client.on("error", ({ code, message }) =>
       host.err(`${printable(code === message ? code : `${code}: ${message}`)}\n`),
     );
+    let said = "";
+    const tellWhy = async (): Promise<void> => {
+      const why = printable(await whyNot(line.url));
+      if (client.state === "connected" || why === said) return;
+      said = why;
+      host.err(`no connection to ${line.url}: ${why}. It is tried again\n`);
+    };
+    client.on("connect", () => {
+      said = "";
+    });
     client.on("state", (state) => {
-      if (state === "waiting")
-        host.err(`no connection to ${line.url}; is the client port of a pushbox there? It is tried again\n`);
+      if (state === "waiting") void tellWhy();
       if (state === "refused") ended.resolve(failed);
     });
     for (const signal of ["SIGTERM", "SIGINT"] as const) host.onSignal(signal, () => ended.resolve(ok));

@@ -7,8 +7,8 @@ import { createClient } from "../client/client.ts";
 import { environment } from "../client/environment.ts";
 import { printable } from "../core/printable.ts";
 import { type Cli, failed, ok, type Process, wrong } from "./command.ts";
-import { type ConnectLine, connectionOf, connectOptions, tellProblems } from "./connect.ts";
-import { HOME, type Server, ServerTrouble, serverOf } from "./send/server.ts";
+import { type ConnectLine, connectionOf, connectOptions, tellProblems, whyNot } from "./connect.ts";
+import { HOME, type Server, serverOf } from "./send/server.ts";
 
 interface Line extends ConnectLine {
   readonly api: string;
@@ -73,6 +73,8 @@ Examples:
 
 Exit codes: 0 the push has come back, 1 it has not, and why is told, 2 wrong command line.`;
 
+class Late extends Error {}
+
 async function probe(url: string, options: Options, server: Server, patience: number): Promise<Result> {
   const pushId = `pushbox-probe-${hostname().replace(/[^\w.-]/g, "")}`.slice(0, 64);
   const began = performance.now();
@@ -80,7 +82,7 @@ async function probe(url: string, options: Options, server: Server, patience: nu
   const client = createClient(url, { ...options, pushId, platform: "probe" }, environment);
   const late = Promise.withResolvers<never>();
   late.promise.catch(() => {}); // told by whoever waits for it
-  const timer = setTimeout(() => late.reject(new Error(`nothing within ${patience / 1000} s`)), patience);
+  const timer = setTimeout(() => late.reject(new Late(`nothing within ${patience / 1000} s`)), patience);
   let step: NonNullable<Result["failed"]> = "connect";
   try {
     await Promise.race([connected(client), late.promise]);
@@ -96,7 +98,8 @@ async function probe(url: string, options: Options, server: Server, patience: nu
     return { ok: true, connect, push: since(pushed), total: since(began) };
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    return { ok: false, failed: step, error: error instanceof ServerTrouble ? error.message : error.message };
+    const why = step === "connect" && error instanceof Late ? `: ${await whyNot(url)}` : "";
+    return { ok: false, failed: step, error: `${error.message}${why}` };
   } finally {
     clearTimeout(timer);
     client.close();

@@ -1,6 +1,7 @@
 // Why a request of ours to somebody else got no answer, in words for the operator.
 
-const UNTRUSTED = /SELF_SIGNED|UNABLE_TO_(GET_ISSUER|VERIFY)|CERT_UNTRUSTED|INVALID_CA/;
+/** Codes of errors about a certificate whose authority is not known. */
+export const UNTRUSTED = /SELF_SIGNED|UNABLE_TO_(GET_ISSUER|VERIFY)|CERT_UNTRUSTED|INVALID_CA/;
 
 const CAUSES: Readonly<Record<string, string>> = {
   ECONNREFUSED: "nobody listens there (ECONNREFUSED)",

@@ -1,7 +1,8 @@
 // pushbox probe and pushbox listen against a real server; listen as a real process where a signal ends it.
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import { createAuthority } from "../../src/lab/authority.ts";
 import { startTestApp } from "../support/app.ts";
 import { runHere } from "../support/cli.ts";
 import { kill, start } from "../support/process.ts";
@@ -27,7 +28,11 @@ t.test("probe tells a monitor which step failed, and why", async (t) => {
     api: { keys: [{ name: "monitor", key: "0f4a9c1d2e3b5a697887" }] },
   });
   const noServer = await runHere(cwd, "probe", "--url", "http://127.0.0.1:65530", "--api", apiUrl, "--timeout", "0.5");
-  t.match(noServer, { code: 1, err: "it could not connect: nothing within 0.5 s\n", out: "" });
+  t.match(noServer, {
+    code: 1,
+    err: "it could not connect: nothing within 0.5 s: nobody listens there (ECONNREFUSED)\n",
+    out: "",
+  });
   const noKey = await runHere(cwd, "probe", "--url", clientUrl, "--api", apiUrl, "--json");
   t.equal(noKey.code, 1);
   t.match(JSON.parse(noKey.out), { ok: false, failed: "push", error: /give the key of this server/ });
@@ -91,6 +96,45 @@ t.test("listen goes on where it was, with --state-file, and prints JSON", async 
   };
   t.same(await shown("3"), [2, 3, 4], "no more than were asked for, though all come at once");
   t.same(await shown("1"), [5], "the others are there the next time");
+});
+
+t.test("listen and probe tell why no connection opens, and trust whom the machine trusts", async (t) => {
+  const cwd = t.testdir({});
+  const authority = createAuthority(Date.now());
+  const { cert, key } = authority.server(["localhost"]);
+  for (const [name, text] of Object.entries({ "ca.pem": authority.ca, "cert.pem": cert, "key.pem": key }))
+    writeFileSync(join(cwd, name), text);
+  const [tlsCert, tlsKey] = [join(cwd, "cert.pem"), join(cwd, "key.pem")];
+  const safe = { client: { tlsCert, tlsKey }, api: { tlsCert, tlsKey } };
+  const server = await startTestApp(t, { data: join(cwd, "data"), ...safe });
+  const plain = await startTestApp(t, { data: join(cwd, "plain") });
+  const url = `https://localhost:${server.clientPort}`;
+  const api = server.apiUrl.replace(/.*:/, "https://localhost:");
+  const untrusted = /its certificate is not trusted \(\w+\): .*: SSL_CERT_FILE=ca\.pem/;
+  for (const [at, why] of [
+    [url, untrusted],
+    [`https://localhost:${plain.clientPort}`, /no TLS is spoken there/],
+    [`http://localhost:${server.clientPort}`, /the connection was closed before the answer/],
+    [plain.apiUrl, /HTTP 404, as no client port of a pushbox answers/],
+  ] as const) {
+    const done = await runHere(cwd, "probe", "--url", at, "--timeout", "0.5");
+    t.match(done, { code: 1, err: /^it could not connect: nothing within 0\.5 s: / });
+    t.match(done.err, why);
+  }
+  t.match(await runHere(cwd, "status", "--url", api), { code: 1, err: /SSL_CERT_FILE=ca\.pem/ });
+  const listening = start(cwd, ["listen", "--url", url, "--topic", "news"]);
+  t.teardown(() => kill(listening.child));
+  let err = "";
+  listening.child.stderr?.on("data", (text: string) => {
+    err += text;
+  });
+  await until(() => err.includes("It is tried again\n"));
+  t.match(err, untrusted);
+  const trusting = { env: { SSL_CERT_FILE: "ca.pem" } };
+  const line = ["probe", "--url", url, "--api", api];
+  t.match(await runHere(cwd, ...line), { code: 1 });
+  const done = start(cwd, line, trusting);
+  await done.printed(/^connected in/);
 });
 
 t.test("listen tells what is wrong with its line", async (t) => {

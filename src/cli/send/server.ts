@@ -1,7 +1,9 @@
 // A running server's API, as the command line calls it.
 import { readFileSync } from "node:fs";
 import { MINUTE } from "../../core/time.ts";
+import { UNTRUSTED } from "../../http/causes.ts";
 import type { Process } from "../command.ts";
+import { trustMachine } from "../trust.ts";
 
 export const HOME = "http://127.0.0.1:11001";
 
@@ -69,7 +71,9 @@ export function serverOf(
   }
   if (parsed.username + parsed.password !== "")
     problems.push(`${flag}: it holds a password; the API takes a key instead`);
-  return problems.length > 0 ? undefined : serverAt(url, key);
+  if (problems.length > 0) return undefined;
+  trustMachine(parsed);
+  return serverAt(url, key);
 }
 
 /** @param key empty: none is sent */
@@ -108,9 +112,11 @@ function unreachable(target: string, error: unknown): ServerTrouble {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const code = String((cause as NodeJS.ErrnoException).code ?? "");
   const reason = cause instanceof Error && cause.message !== "" ? cause.message : code;
-  const advice = BEFORE_ANYTHING.test(code)
-    ? "nothing was sent; does a pushbox run there? (--url)"
-    : "whether it was taken is not known; with --idempotency-key the same command may be repeated";
+  const advice = UNTRUSTED.test(code)
+    ? "nothing was sent; add its authority to those of this machine, or name it: SSL_CERT_FILE=ca.pem"
+    : BEFORE_ANYTHING.test(code)
+      ? "nothing was sent; does a pushbox run there? (--url)"
+      : "whether it was taken is not known; with --idempotency-key the same command may be repeated";
   return new ServerTrouble(`${target}: ${reason}`, advice, { cause: error });
 }
 
