@@ -80,17 +80,32 @@ interface MetricSources {
 /** The label of what is not of one node. */
 const ALL = "all";
 
+/** Who tells what: what is stored is of all nodes, each would tell the same, so one does. */
+interface Sharing {
+  readonly registers: Registry[];
+  /** Labels of what is stored. */
+  readonly shared: Readonly<Record<string, string>>;
+  /** Whether this process tells what is stored. */
+  tells(): boolean;
+  /** The help of a metric of what is stored. */
+  once(help: string): string;
+  sharedLabels(...names: readonly string[]): string[];
+}
+
+const sharingOf = (registry: Registry, node: MetricSources["node"]): Sharing => ({
+  registers: [registry],
+  shared: node === undefined ? {} : { node: ALL },
+  tells: () => node?.leads() ?? true,
+  once: (help) => (node === undefined ? help : `${help}, of all nodes: told by one of them as node="${ALL}"`),
+  sharedLabels: (...names) => (node === undefined ? [...names] : [...names, "node"]),
+});
+
 /** Nothing is counted here: figures are read at each scrape. */
 export function createMetrics(version: string, { figures, lanes, hooks, devices, node }: MetricSources): Metrics {
   const registry = new Registry();
   if (node !== undefined) registry.setDefaultLabels({ node: node.name });
-  /** What is stored is of all nodes: each would tell the same, so one does. */
-  const shared = node === undefined ? {} : { node: ALL };
-  const tells = (): boolean => node?.leads() ?? true;
-  const once = (help: string): string =>
-    node === undefined ? help : `${help}, of all nodes: told by one of them as node="${ALL}"`;
-  const sharedLabels = (...names: readonly string[]): string[] => [...names, ...Object.keys(shared)];
-  const registers = [registry];
+  const sharing = sharingOf(registry, node);
+  const { registers, shared, tells, once, sharedLabels } = sharing;
   /** Each puts one metric to what the figures say. */
   const readers: ((now: Figures) => void)[] = [];
 
@@ -168,122 +183,8 @@ export function createMetrics(version: string, { figures, lanes, hooks, devices,
   totals("console_logins_total", "Passwords given at the console", "result", (now) => now.console.logins);
   gauge("console_pages", "Pages of the console that are shown what happens", (now) => now.console.pages);
 
-  const lane = { labelNames: ["provider", "app"], registers };
-  const stored = { labelNames: sharedLabels("provider", "app"), registers };
-  const depth = new Gauge({ name: "pushbox_lane_depth", help: once("Deliveries not yet settled"), ...stored });
-  const oldest = new Gauge({
-    name: "pushbox_lane_oldest_seconds",
-    help: once("For how long the first of them has waited, also at the vendor or for its next try"),
-    ...stored,
-  });
-  const inFlight = new Gauge({ name: "pushbox_lane_in_flight", help: "Deliveries at the vendor now", ...lane });
-  const held = new Gauge({
-    name: "pushbox_lane_holds_deletions",
-    help: "1 or more: so many tokens are said to be dead that none is forgotten",
-    ...lane,
-  });
-  const stoppedWays = new Gauge({
-    name: "pushbox_lane_stopped_ways",
-    help: "Ways to some of its tokens that the vendor has closed",
-    ...lane,
-  });
-  const setAside = new Counter({
-    name: "pushbox_tokens_set_aside_total",
-    help: "Tokens set aside because they are of other credentials than ours",
-    ...lane,
-  });
-  const state = new Gauge({
-    name: "pushbox_lane_state",
-    help: "1 for the state the lane is in; where it has one for each push host, how many of them are in that state",
-    labelNames: ["provider", "app", "state"],
-    registers,
-  });
-  const settled = new Counter({
-    name: "pushbox_deliveries_total",
-    help: "Outcomes of deliveries; a retried one has more to come",
-    labelNames: sharedLabels("provider", "app", "outcome"),
-    registers,
-  });
-
-  /** @param own the same, without what is stored; absent: this is the only process */
-  function readLanes(all: readonly LaneStatus[], own: readonly LaneStatus[] = all): void {
-    for (const metric of [depth, oldest, inFlight, held, stoppedWays, setAside, state, settled]) metric.reset();
-    const longest = new Map<string, number>();
-    for (const one of all) {
-      // Hosts are no labels: devices choose them, and each label stays for ever where the metrics are kept.
-      const labels = { provider: one.vendor, app: one.app };
-      const name = laneName({ vendor: one.vendor, app: one.app });
-      if (tells()) {
-        longest.set(name, Math.max(longest.get(name) ?? 0, one.oldest ?? 0));
-        depth.inc({ ...labels, ...shared }, one.depth);
-        oldest.set({ ...labels, ...shared }, longest.get(name)! / 1000);
-        // Those that ended without being sent are counted in the store.
-        if (own !== all) {
-          const here = own.find((each) => laneName(each) === laneName(one))?.failed ?? 0;
-          settled.inc({ ...labels, ...shared, outcome: "failed" }, Math.max(0, one.failed - here));
-        }
-      }
-    }
-    for (const one of own) {
-      const labels = { provider: one.vendor, app: one.app };
-      inFlight.inc(labels, one.inFlight);
-      held.inc(labels, one.holdsDeletions ? 1 : 0);
-      stoppedWays.inc(labels, one.stoppedWays?.length ?? 0);
-      setAside.inc(labels, one.setAside ?? 0);
-      for (const each of laneStates) state.inc({ ...labels, state: each }, one.state === each ? 1 : 0);
-      for (const outcome of ["accepted", "failed", "retried"] as const)
-        settled.inc({ ...labels, outcome }, one[outcome]);
-    }
-  }
-
-  const hook = { labelNames: ["hook"], registers };
-  const queue = { labelNames: sharedLabels("hook"), registers };
-  const waiting = new Gauge({
-    name: "pushbox_hook_waiting",
-    help: once("Events that wait for the endpoint"),
-    ...queue,
-  });
-  const lag = new Gauge({
-    name: "pushbox_hook_oldest_seconds",
-    help: once("For how long the first of them has waited"),
-    ...queue,
-  });
-  const dead = new Gauge({ name: "pushbox_hook_dead_letters", help: once("Events that were given up"), ...queue });
-  const dropped = new Counter({
-    name: "pushbox_hook_dropped_total",
-    help: once("Events forgotten for want of room, since the store was made"),
-    ...queue,
-  });
-  const delivered = new Counter({ name: "pushbox_hook_events_total", help: "Events that the endpoint took", ...hook });
-  const hookState = new Gauge({
-    name: "pushbox_hook_state",
-    help: "1 for the state the endpoint is in",
-    labelNames: ["hook", "state"],
-    registers,
-  });
-  const requests = new Counter({
-    name: "pushbox_hook_requests_total",
-    help: "Requests to the endpoint, by what became of them",
-    labelNames: ["hook", "result"],
-    registers,
-  });
-
-  function readHooks(all: readonly HookStatus[]): void {
-    for (const metric of [waiting, lag, dead, dropped, delivered, hookState, requests]) metric.reset();
-    for (const one of all) {
-      const labels = { hook: one.name };
-      if (tells()) {
-        const of = { ...labels, ...shared };
-        waiting.set(of, one.waiting);
-        lag.set(of, one.oldest === undefined ? 0 : Math.max(0, (wallClock() - one.oldest) / 1000));
-        dead.set(of, one.dead);
-        dropped.inc(of, one.dropped);
-      }
-      delivered.inc(labels, one.delivered);
-      for (const each of hookStates) hookState.set({ ...labels, state: each }, one.state === each ? 1 : 0);
-      for (const result of HOOK_RESULTS) requests.inc({ ...labels, result }, one.requests[result]);
-    }
-  }
+  const readLanes = laneMetrics(sharing);
+  const readHooks = hookMetrics(sharing);
 
   const expiry = new Gauge({
     name: "pushbox_certificate_expiry_timestamp_seconds",
@@ -351,6 +252,127 @@ export function createMetrics(version: string, { figures, lanes, hooks, devices,
       for (const read of readers) read(now);
       return `${await registry.metrics()}${durationsText(now.apiDurations, node?.name)}`;
     },
+  };
+}
+
+/** @returns puts the metrics of lanes to what is; `own`: the same, without what is stored; absent: this is the only process */
+function laneMetrics({ registers, shared, tells, once, sharedLabels }: Sharing) {
+  const lane = { labelNames: ["provider", "app"], registers };
+  const stored = { labelNames: sharedLabels("provider", "app"), registers };
+  const depth = new Gauge({ name: "pushbox_lane_depth", help: once("Deliveries not yet settled"), ...stored });
+  const oldest = new Gauge({
+    name: "pushbox_lane_oldest_seconds",
+    help: once("For how long the first of them has waited, also at the vendor or for its next try"),
+    ...stored,
+  });
+  const inFlight = new Gauge({ name: "pushbox_lane_in_flight", help: "Deliveries at the vendor now", ...lane });
+  const held = new Gauge({
+    name: "pushbox_lane_holds_deletions",
+    help: "1 or more: so many tokens are said to be dead that none is forgotten",
+    ...lane,
+  });
+  const stoppedWays = new Gauge({
+    name: "pushbox_lane_stopped_ways",
+    help: "Ways to some of its tokens that the vendor has closed",
+    ...lane,
+  });
+  const setAside = new Counter({
+    name: "pushbox_tokens_set_aside_total",
+    help: "Tokens set aside because they are of other credentials than ours",
+    ...lane,
+  });
+  const state = new Gauge({
+    name: "pushbox_lane_state",
+    help: "1 for the state the lane is in; where it has one for each push host, how many of them are in that state",
+    labelNames: ["provider", "app", "state"],
+    registers,
+  });
+  const settled = new Counter({
+    name: "pushbox_deliveries_total",
+    help: "Outcomes of deliveries; a retried one has more to come",
+    labelNames: sharedLabels("provider", "app", "outcome"),
+    registers,
+  });
+
+  return function readLanes(all: readonly LaneStatus[], own: readonly LaneStatus[] = all): void {
+    for (const metric of [depth, oldest, inFlight, held, stoppedWays, setAside, state, settled]) metric.reset();
+    const longest = new Map<string, number>();
+    for (const one of all) {
+      // Hosts are no labels: devices choose them, and each label stays for ever where the metrics are kept.
+      const labels = { provider: one.vendor, app: one.app };
+      const name = laneName({ vendor: one.vendor, app: one.app });
+      if (tells()) {
+        longest.set(name, Math.max(longest.get(name) ?? 0, one.oldest ?? 0));
+        depth.inc({ ...labels, ...shared }, one.depth);
+        oldest.set({ ...labels, ...shared }, longest.get(name)! / 1000);
+        // Those that ended without being sent are counted in the store.
+        if (own !== all) {
+          const here = own.find((each) => laneName(each) === laneName(one))?.failed ?? 0;
+          settled.inc({ ...labels, ...shared, outcome: "failed" }, Math.max(0, one.failed - here));
+        }
+      }
+    }
+    for (const one of own) {
+      const labels = { provider: one.vendor, app: one.app };
+      inFlight.inc(labels, one.inFlight);
+      held.inc(labels, one.holdsDeletions ? 1 : 0);
+      stoppedWays.inc(labels, one.stoppedWays?.length ?? 0);
+      setAside.inc(labels, one.setAside ?? 0);
+      for (const each of laneStates) state.inc({ ...labels, state: each }, one.state === each ? 1 : 0);
+      for (const outcome of ["accepted", "failed", "retried"] as const)
+        settled.inc({ ...labels, outcome }, one[outcome]);
+    }
+  };
+}
+
+function hookMetrics({ registers, shared, tells, once, sharedLabels }: Sharing) {
+  const hook = { labelNames: ["hook"], registers };
+  const queue = { labelNames: sharedLabels("hook"), registers };
+  const waiting = new Gauge({
+    name: "pushbox_hook_waiting",
+    help: once("Events that wait for the endpoint"),
+    ...queue,
+  });
+  const lag = new Gauge({
+    name: "pushbox_hook_oldest_seconds",
+    help: once("For how long the first of them has waited"),
+    ...queue,
+  });
+  const dead = new Gauge({ name: "pushbox_hook_dead_letters", help: once("Events that were given up"), ...queue });
+  const dropped = new Counter({
+    name: "pushbox_hook_dropped_total",
+    help: once("Events forgotten for want of room, since the store was made"),
+    ...queue,
+  });
+  const delivered = new Counter({ name: "pushbox_hook_events_total", help: "Events that the endpoint took", ...hook });
+  const hookState = new Gauge({
+    name: "pushbox_hook_state",
+    help: "1 for the state the endpoint is in",
+    labelNames: ["hook", "state"],
+    registers,
+  });
+  const requests = new Counter({
+    name: "pushbox_hook_requests_total",
+    help: "Requests to the endpoint, by what became of them",
+    labelNames: ["hook", "result"],
+    registers,
+  });
+
+  return function readHooks(all: readonly HookStatus[]): void {
+    for (const metric of [waiting, lag, dead, dropped, delivered, hookState, requests]) metric.reset();
+    for (const one of all) {
+      const labels = { hook: one.name };
+      if (tells()) {
+        const of = { ...labels, ...shared };
+        waiting.set(of, one.waiting);
+        lag.set(of, one.oldest === undefined ? 0 : Math.max(0, (wallClock() - one.oldest) / 1000));
+        dead.set(of, one.dead);
+        dropped.inc(of, one.dropped);
+      }
+      delivered.inc(labels, one.delivered);
+      for (const each of hookStates) hookState.set({ ...labels, state: each }, one.state === each ? 1 : 0);
+      for (const result of HOOK_RESULTS) requests.inc({ ...labels, result }, one.requests[result]);
+    }
   };
 }
 
