@@ -133,6 +133,7 @@ export const STREAM_HEADERS: readonly Header[] = [
 
 export const HEALTHY: Response = shown("text/plain", "ok");
 
+/** Which status of HTTP an error of the core is answered with. */
 export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   invalid: 400,
   denied: 401,

@@ -108,6 +108,7 @@ interface ApiCounters {
 /** @param rest the free segment of the path @param asked the actions, of which it is known then whether a node was silent */
 type Answer = (params: Params, caller: Caller, rest: string, asked: Actions) => Response | Promise<Response>;
 
+/** @param actions what calls do: the core behind them, as `app.ts` joins it. What those throw becomes an answer that says why. */
 export function createApi(options: ApiOptions, actions: Actions): Api {
   const { limits, serverId, topicOnlineFilter, debug = NO_DEBUG, elapsed = () => performance.now() } = options;
   const auth = createAuth(options.keys, options.insecure, options.broadcast);

@@ -475,8 +475,10 @@ const rowsIn = (section: string, table: object): readonly Row[] =>
     isSetting(entry) ? [row(section, key, entry)] : rowsIn(section === "" ? key : `${section}.${key}`, entry as object),
   );
 
+/** All settings, one after the other, in the order of the table. */
 export const rows: readonly Row[] = rowsIn("", settings);
 
+/** "" is the first: what stands before any section. */
 export const sections: readonly string[] = [...new Set(rows.map((entry) => entry.section))];
 
 /** `max_body` as `maxBody`. */

@@ -289,6 +289,7 @@ function joined(own: Vendor, others: Vendor, othersFirst: boolean): Vendor {
   };
 }
 
+/** Every vendor that there is, one line each, by name. */
 export const VENDORS: readonly VendorDefinition[] = [
   orRelayed(define(apns), define(apnsRelay), "relays"),
   define(fcm),

@@ -62,6 +62,7 @@ interface Farewell {
   readonly dueAt: number;
 }
 
+/** Nothing is heard before its `listen`. @param app gets every connection, message and end, on the main thread */
 export const createGateway = <T>(options: GatewayOptions, app: EngineApplication<T>): Gateway<T> =>
   new Server(options, app);
 

@@ -107,6 +107,7 @@ const INCOMPLETE = 2;
 const IN_OTHERS = 4;
 const WAITING = 8;
 
+/** What a gateway is given to speak Socket.IO: it takes the packets apart and gives `app` whole events. */
 export function socketio<T>(app: SocketApplication<T>, options: SocketOptions): EngineApplication<T> {
   const { connectTimeout, attachmentTimeout = 10_000, maxAttachments = 1_000_000, onError = () => {} } = options;
   // Only for the few connections that need them.
