@@ -28,7 +28,7 @@ export const FIGURES = {
   quota:
     "what the vendor's last answer of today said of the day's quota, by the vendor's own count; absent: it has said nothing today, as most never do",
   rate: "accepted per second, over the last 10 seconds",
-  online: "connections that it was handed to; 0: nobody was there",
+  online: "connections that it was handed to at the node that was called; 0: nobody was there",
   everybody:
     "of a call to everybody: vendors' tokens, and the connections in the topic of everybody; a device that has both counts once for each",
 } as const satisfies Readonly<Record<string, string>>;
@@ -62,6 +62,6 @@ export const FIGURES_ZH: Readonly<Record<Figure, string>> = {
   oldest: "等待中最早的一条已等待的时间",
   quota: "厂商今天最近一次应答所告知的当日配额，以厂商自己的统计为准；没有此项表示厂商今天未告知，多数厂商从不告知",
   rate: "最近 10 秒内每秒被接收的数量",
-  online: "已交给的连接数；0 表示当时没有连接",
+  online: "被调用的节点已交给的连接数；0 表示当时那里没有连接",
   everybody: "发给所有人时：厂商令牌加上全员主题里的连接；两者都有的设备各计一次",
 };
