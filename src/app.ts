@@ -187,7 +187,12 @@ export async function startApp(
     hub.limit({ packetsPerSecond: maxPacketsPerSecond, topicRate }, (reason, topic) => leftOut.add(reason, topic));
   limit(client);
   const { live } = engine;
-  const report = createReport(engine.counters, now, (error) => log.error({ err: error }, "statistics not stored"));
+  const report = createReport(
+    engine.counters,
+    now,
+    (error) => log.error({ err: error }, "statistics not stored"),
+    TRAITS.map(({ name, statistics }) => statistics ?? name),
+  );
   const examples = createExamples({
     live,
     push: (target, draft) => push(engine, target, draft, now()),

@@ -7,13 +7,16 @@ const CLIENT_KEYS = 1000;
 /** Pieces of evidence that may wait while the store takes none; later ones are dropped. */
 const MOST_EVIDENCE = 100_000;
 const FLUSH_EVERY = 1000;
+/** Keys that the server counts by itself, besides those of vendors: what a client says would make its figures worthless (D24). */
+const OWN: ReadonlySet<string> = new Set(["toClientPacket", "noti", "bindUid", "unbindUid", "notificationByDevices"]);
+const OWN_KINDS = [LIVE_KEY, "call:"];
 
 type Sums = Omit<Sample, "key">;
 
 export interface Report {
   /** Adds to the current hour of `key`; what is left out is 0. */
   count(key: string, sums: Partial<Sums>): void;
-  /** The same for a key that a client chose. */
+  /** The same for a key that a client chose; nothing for one that the server counts by itself. */
   countForClient(key: string, sums: Partial<Sums>): void;
   /** A device got or opened a notification. */
   evidence(evidence: Evidence): void;
@@ -23,8 +26,17 @@ export interface Report {
   stop(): Promise<void>;
 }
 
-/** @param failed told when the store begins to take no figures, and at the end when some are lost */
-export function createReport(counters: Counters, now: () => number, failed: (error: unknown) => void): Report {
+/**
+ * @param failed told when the store begins to take no figures, and at the end when some are lost
+ * @param vendors their names in the statistics: what was sent to each counts under it
+ */
+export function createReport(
+  counters: Counters,
+  now: () => number,
+  failed: (error: unknown) => void,
+  vendors: readonly string[] = [],
+): Report {
+  const own: ReadonlySet<string> = new Set([...OWN, ...vendors]);
   let sums = new Map<string, { -readonly [field in keyof Sums]: Sums[field] }>();
   let evidence: Evidence[] = [];
   let failing = false;
@@ -74,7 +86,7 @@ export function createReport(counters: Counters, now: () => number, failed: (err
   return {
     count,
     countForClient(key, added) {
-      if (key.startsWith(LIVE_KEY)) return;
+      if (own.has(key) || OWN_KINDS.some((kind) => key.startsWith(kind))) return;
       if (!clientKeys.has(key)) {
         if (clientKeys.size >= CLIENT_KEYS) return;
         clientKeys.add(key);

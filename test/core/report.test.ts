@@ -82,6 +82,28 @@ t.test("what could not be stored is tried again, only that, and its failure is t
   t.equal(failures.length, 3, "the end is told");
 });
 
+t.test("D24: a client counts under keys of its own, not under those of the server", async (t) => {
+  const { counters, added } = store();
+  const report = createReport(
+    counters,
+    () => 0,
+    (error) => t.fail(String(error)),
+    ["apn", "xiaomi"],
+  );
+  report.count("toClientPacket", { total: 1 });
+  for (const key of ["toClientPacket", "noti", "call:/push", "live:opened", "bindUid", "apn", "xiaomi"])
+    report.countForClient(key, { total: 1e12, success: 1e12 });
+  report.countForClient("Connectivity", { total: 2, success: 1 });
+  await report.stop();
+  t.same(
+    added.map(({ key, total }) => [key, total]),
+    [
+      ["toClientPacket", 1],
+      ["Connectivity", 2],
+    ],
+  );
+});
+
 t.test("while nothing is stored, what waits is bounded", async (t) => {
   const { counters, arrived, takes } = store();
   const report = createReport(
