@@ -1,5 +1,6 @@
 // A notification is what a person sees. One id follows it through every channel and back in the statistics.
 import { PushError } from "./errors.ts";
+import { isExactNumber } from "./exact.ts";
 import { isObject } from "./object.ts";
 
 export type NotificationId = string;
@@ -72,7 +73,9 @@ export function normalise(content: unknown): NotificationContent {
   if (depth(content, DEEPEST_CONTENT) > DEEPEST_CONTENT) {
     throw new PushError("invalid", `notification is nested deeper than ${DEEPEST_CONTENT} levels`);
   }
-  const { android, payload, apn, ...rest } = content;
+  const { id } = content; // refused, not repaired: who asks for it would not find it
+  const whole = wellFormed(content) as Fields;
+  const { android, payload, apn, ...rest } = id === undefined ? whole : { ...whole, id };
   const { payload: androidPayload, title, message, ...androidRest } = optionalObject(android, "android") ?? {};
   const { payload: _unused, ...apnRest } = optionalObject(apn, "apn") ?? {};
   return {
@@ -157,11 +160,27 @@ function optionalObject(value: unknown, field: string): Readonly<Record<string, 
   throw new PushError("invalid", `notification.${field} must be a JSON object`);
 }
 
+/** A number is shown as its digits. */
+const shown = (text: string | number): string => String(text);
+
+const mended = (text: string): string => text.replace(/\p{Surrogate}/gu, "\ufffd");
+
 /**
- * A number is shown as its digits. Half a surrogate pair, where a caller cut an emoji, is U+FFFD, as any screen shows it: vendors, and
- * readers of JSON on phones, refuse the whole for it.
+ * Half a surrogate pair, where a caller cut an emoji, is U+FFFD, as any screen shows it, in every text and name: vendors, and readers
+ * of JSON on phones, refuse the whole for it. What has none is returned as it is.
  */
-const shown = (text: string | number): string => String(text).replace(/\p{Surrogate}/gu, "\ufffd");
+function wellFormed(value: unknown): unknown {
+  if (typeof value === "string") return mended(value);
+  if (typeof value !== "object" || value === null || isExactNumber(value)) return value;
+  if (Array.isArray(value)) {
+    const items = value.map(wellFormed);
+    return items.every((item, i) => item === value[i]) ? value : items;
+  }
+  const entries = Object.entries(value);
+  const made = entries.map(([name, inner]): [string, unknown] => [mended(name), wellFormed(inner)]);
+  const same = made.every(([name, inner], i) => name === entries[i]![0] && inner === entries[i]![1]);
+  return same ? value : Object.fromEntries(made);
+}
 
 function optionalText<F extends string>(value: unknown, field: F): { [K in F]?: string } {
   if (value === undefined || value === null) return {};

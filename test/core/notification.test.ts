@@ -1,5 +1,6 @@
 import { test } from "tap";
 import { PushError } from "../../src/core/errors.ts";
+import { parseExact } from "../../src/core/exact.ts";
 import { randomId } from "../../src/core/id.ts";
 import { normalise } from "../../src/core/notification.ts";
 
@@ -51,6 +52,29 @@ test("text that was cut through an emoji is shown, with the sign for what is mis
   t.match(android, { title: expected, message: expected });
   t.strictSame(apn, { alert: { title: expected, body: "🎂" } });
   t.strictSame(normalise({ apn: { alert: cut } }).apn, { alert: expected });
+});
+
+test("half a surrogate pair anywhere in a notification is shown as such, names and own fields of vendors too", async (t) => {
+  const half = "a\ud83c";
+  const whole = "a\ufffd";
+  const given = {
+    android: { title: "T", icon: half, lines: [half, "b"] },
+    apn: { alert: { "loc-key": "K", "loc-args": [half] }, category: half },
+    payload: { [half]: [{ deep: half }], count: 1 },
+    vendors: { vivo: { extra: { [half]: half } } },
+  };
+  const { android, apn, vendors } = normalise(given);
+  t.strictSame(android, {
+    title: "T",
+    icon: whole,
+    lines: [whole, "b"],
+    payload: { [whole]: [{ deep: whole }], count: 1 },
+  });
+  t.strictSame(apn, { alert: { "loc-key": "K", "loc-args": [whole] }, category: whole });
+  t.strictSame(vendors, { vivo: { extra: { [whole]: whole } } });
+  t.equal(given.android.icon, half, "the caller's own is left as it is");
+  const payload = parseExact(`{"text":"\\ud83c","price":1.10,"__proto__":{"a":1}}`);
+  t.equal(JSON.stringify(normalise({ payload }).android.payload), '{"text":"\ufffd","price":1.10,"__proto__":{"a":1}}');
 });
 
 test("F9: what is meant to be shown by Apple is text, or refused: never a silent push by mistake", async (t) => {
