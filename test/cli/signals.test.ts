@@ -1,11 +1,12 @@
 // Signals to a real process at work: it ends in order, and takes over what can change while it runs.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { connect as connectPlain } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setImmediate } from "node:timers/promises";
 import { connect as connectTls } from "node:tls";
 import t, { type Test } from "tap";
 import { createAuthority } from "../../src/lab/authority.ts";
@@ -174,6 +175,18 @@ t.test("a second signal ends it at once, with 1", async (t) => {
   const { code, out } = await server.ended;
   t.equal(code, 1);
   t.match(messages(out).slice(-2), [/^SIG(TERM|INT): stopping$/, /^SIG(TERM|INT) again: ending at once$/]);
+});
+
+t.test("a signal that a wrapper sends to the program and then to its group is one", async (t) => {
+  const server = await serve(t, t.testdir({}));
+  const { pid } = server.child;
+  const isPending = (): boolean => /^ShdPnd:\s*0*[1-9a-f]/m.test(readFileSync(`/proc/${pid}/status`, "latin1"));
+  server.child.kill("SIGTERM");
+  while (isPending()) await setImmediate(); // one that is still pending is not counted twice
+  server.child.kill("SIGTERM");
+  const { code, out } = await server.ended;
+  t.equal(code, 0);
+  t.same(messages(out).slice(-2), ["SIGTERM: stopping", "stopped"]);
 });
 
 const text = (keys: Readonly<Record<string, string>>, more = ""): string =>

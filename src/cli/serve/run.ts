@@ -75,17 +75,23 @@ export async function serve(run: Run): Promise<number> {
   return await untilTheEnd(app, run);
 }
 
+/** Within so many milliseconds the same signal is the same wish: timeout(1) and others send it to the program and to its group. */
+const ECHO = 500;
+
 /** Resolves with the exit code once the server has stopped. */
 function untilTheEnd(app: App, { config, log, supervisor, onSignal }: Run): Promise<number> {
   return new Promise((end) => {
     let stopping = false;
+    let first: { readonly signal: string; readonly at: number } | undefined;
     const stop = (signal: string): void => {
       if (stopping) {
+        if (first?.signal === signal && performance.now() - first.at < ECHO) return;
         log.warn(`${signal} again: ending at once`);
         end(1);
         return;
       }
       stopping = true;
+      first = { signal, at: performance.now() };
       log.info(`${signal}: stopping`);
       supervisor.stopping();
       const tooLong = setTimeout(() => {
