@@ -1,14 +1,14 @@
 // What somebody's server answered, as text.
 
 /**
- * The beginning of a body, no more than `most` bytes of it; a character that is cut in two there is left out. What is not read is
- * not waited for.
+ * The beginning of a body, no more than `most` bytes of it; a character that is cut in two there is left out, and so is a byte order
+ * mark, which JSON.parse would stumble over. What is not read is not waited for.
  */
 export async function beginningOf(
   body: AsyncIterable<Uint8Array>,
   most: number,
 ): Promise<{ readonly text: string; readonly whole: boolean }> {
-  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  const decoder = new TextDecoder();
   let text = "";
   let left = most;
   for await (const piece of body) {

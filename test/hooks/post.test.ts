@@ -8,6 +8,7 @@ import { hostname } from "node:os";
 import { Webhook } from "standardwebhooks";
 import t, { type Test } from "tap";
 import { secretText } from "../../src/core/secret.ts";
+import { failedIds } from "../../src/hooks/plan.ts";
 import { type Destination, Post, Unanswered } from "../../src/hooks/post.ts";
 import { parseSecret } from "../../src/hooks/sign.ts";
 import { createAuthority } from "../../src/lab/authority.ts";
@@ -45,6 +46,12 @@ function post(t: Test, url: string, more: Partial<Destination> = {}): Post {
 }
 
 const unanswered = (pattern: RegExp) => ({ constructor: Unanswered, message: pattern });
+
+t.test("an answer's byte order mark, as .NET writes one, does not hide which events failed", async (t) => {
+  const port = await serve(t, (_, response) => void response.end('\ufeff{"failed":["evt_1"]}'));
+  const { body } = await post(t, `http://127.0.0.1:${port}/`).send("msg_1", "{}", Date.now());
+  t.strictSame([...failedIds(body)], ["evt_1"]);
+});
 
 t.test(
   "a message is posted as JSON with its path and query, signed so that the published library takes it",
