@@ -415,6 +415,14 @@ else {
         t.same(await ann.overflow(), [], `${hash.slice(0, 20)} at ${width}`);
       }
     }
+    await ann.look({ width: 1440 });
+    await ann.open("#/failures", long);
+    const lines = await ann.page.run<number>(`(() => {
+      const range = document.createRange();
+      range.selectNodeContents([...document.querySelectorAll("main td")].filter((one) => one.textContent === "xiaomi").at(-1));
+      return range.getClientRects().length;
+    })()`);
+    t.equal(lines, 1, "a word beside a long name is not cut into pieces");
     await ann.look({});
     await server.ok("device/test/remove", { pushId: long });
     await server.ok("device/delete", { pushId: long });
