@@ -96,7 +96,7 @@ type Fields = Readonly<Record<string, unknown>>;
 const ALERT_TEXTS = ["title", "subtitle", "body", "loc-key", "title-loc-key", "subtitle-loc-key", "launch-image"];
 
 /** What Apple would refuse, or take for a message without anything to see, is no alert: the caller meant something to be shown. */
-function apple({ alert, badge, sound, ...rest }: Fields): Fields {
+function apple({ alert, badge, sound, ...others }: Fields): Fields {
   const words = alertOf(alert);
   const number = typeof badge === "string" && /^\d{1,9}$/.test(badge) ? Number(badge) : badge;
   const hasBadge = number !== undefined && number !== null && number !== "";
@@ -106,12 +106,30 @@ function apple({ alert, badge, sound, ...rest }: Fields): Fields {
     throw new PushError("invalid", "notification.apn.sound must be a string or an object");
   if (words === undefined && alert !== undefined && alert !== null && !hasBadge)
     throw new PushError("invalid", "notification.apn.alert is empty: give a text, or leave it out");
+  const flags = FLAGS.flatMap((field) => {
+    const flag = flagged(field, others[field]);
+    return flag === undefined ? [] : [[field, flag] as const];
+  });
+  const rest = Object.fromEntries(Object.entries(others).filter(([field]) => !FLAGS.includes(field)));
+  const relevance = rest["relevance-score"];
   return {
     ...(words === undefined ? {} : { alert: words }),
     ...(hasBadge ? { badge } : {}),
     ...(sound === undefined || sound === null ? {} : { sound }),
     ...rest,
+    ...Object.fromEntries(flags),
+    ...(typeof relevance === "string" && /^\d*\.?\d+$/.test(relevance) ? { "relevance-score": Number(relevance) } : {}),
   };
+}
+
+/** Apple takes 1 only: with true, or with the text that a form makes of it, no app is woken. */
+const FLAGS = ["content-available", "mutable-content"];
+
+/** @returns 1; undefined: it is not set */
+function flagged(field: string, value: unknown): 1 | undefined {
+  if (value === undefined || value === null || ["", "0", "false"].includes(String(value))) return undefined;
+  if (["1", "true"].includes(String(value))) return 1;
+  throw new PushError("invalid", `notification.apn.${field} must be 1`);
 }
 
 /** Undefined: there is nothing to see in it. */

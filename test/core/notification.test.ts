@@ -91,6 +91,13 @@ test("F9: what is meant to be shown by Apple is text, or refused: never a silent
       { alert: "a", sound: { name: "s", critical: 1 } },
     ],
     [{ "content-available": 1 }, { "content-available": 1 }],
+    [{ "content-available": true }, { "content-available": 1 }],
+    [{ "content-available": "1" }, { "content-available": 1 }],
+    [{ "content-available": 0, alert: "a" }, { alert: "a" }],
+    [
+      { alert: "a", "mutable-content": "true", "relevance-score": "0.5" },
+      { alert: "a", "mutable-content": 1, "relevance-score": 0.5 },
+    ],
   ] as const)
     t.strictSame(normalise({ apn }).apn, expected, JSON.stringify(apn));
   for (const [apn, message] of [
@@ -105,6 +112,8 @@ test("F9: what is meant to be shown by Apple is text, or refused: never a silent
     [{ alert: "a", badge: 1.5 }, "notification.apn.badge must be a whole number"],
     [{ alert: "a", badge: true }, "notification.apn.badge must be a whole number"],
     [{ alert: "a", sound: 5 }, "notification.apn.sound must be a string or an object"],
+    [{ "content-available": 2 }, "notification.apn.content-available must be 1"],
+    [{ alert: "a", "mutable-content": {} }, "notification.apn.mutable-content must be 1"],
   ] as const)
     t.throws(() => normalise({ apn }), { code: "invalid", message }, JSON.stringify(apn));
 });
