@@ -404,10 +404,12 @@ export function createConsole(options: ConsoleOptions): Console {
   const quiet = new WeakSet<Head>();
 
   /** Browsers note every refusal as an error of the page; its script reads the status from a header instead. */
-  const told = (response: Response, head: Head | undefined): Response =>
-    head === undefined || response.status < 400 || !quiet.has(head)
-      ? response
-      : { ...response, status: 200, headers: [...response.headers, ["X-Status", String(response.status)]] };
+  const told = (response: Response, head: Head | undefined): Response => {
+    const headers = guardedHeaders(response.headers);
+    return head === undefined || response.status < 400 || !quiet.has(head)
+      ? { ...response, headers }
+      : { ...response, status: 200, headers: [...headers, ["X-Status", String(response.status)]] };
+  };
 
   const site: Site = {
     open(head) {
@@ -432,6 +434,19 @@ export function createConsole(options: ConsoleOptions): Console {
     },
     stop: () => clearInterval(looking),
   };
+}
+
+/** What a browser is told of any answer, a table or an error too: it is what it says to be, and no document of its own. */
+const GUARDS: readonly Header[] = [
+  ["X-Content-Type-Options", "nosniff"],
+  ["Referrer-Policy", "no-referrer"],
+  ["Cross-Origin-Resource-Policy", "same-origin"],
+  ["X-Frame-Options", "DENY"],
+  ["Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"],
+];
+
+function guardedHeaders(headers: readonly Header[]): readonly Header[] {
+  return [...headers, ...GUARDS.filter(([name]) => !headers.some(([given]) => given === name))];
 }
 
 function checkJson(contentType: string): void {

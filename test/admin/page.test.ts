@@ -35,6 +35,32 @@ t.test("console: the page comes under a strict policy, compressed, with a tag", 
   t.equal(await zipped.text(), page.text);
 });
 
+t.test("console: every answer says that it is no document, and nothing for pages elsewhere", async (t) => {
+  const { ann } = await startConsole(t);
+  const answers = await Promise.all([
+    ...["/console.js", "/icon.svg", "/nothing", "/admin/session", "/api/job/list", "/api/nothing"].map((path) =>
+      ann.get(path),
+    ),
+    ann.get("/api/stats/types?format=csv"),
+    ann.get("/api/job/list", { host: "elsewhere.example" }),
+    ann.get("/api/job/list", { origin: "http://elsewhere.example", "x-quiet": "1" }),
+    ann.post("/api/push"),
+    ann.send("POST", "/api/push", "x".repeat(3_000_000), { "content-type": "application/json" }),
+  ]);
+  for (const { headers, status } of answers)
+    t.match(
+      headers,
+      {
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+        "cross-origin-resource-policy": "same-origin",
+        "x-frame-options": "DENY",
+        "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+      },
+      `${status}`,
+    );
+});
+
 t.test("console: files are served by their kind, and a host that could end the policy is left out of it", async (t) => {
   const text = "console.log('hi')".repeat(100);
   const files = new Map([
