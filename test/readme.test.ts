@@ -359,4 +359,9 @@ t.test("the first lines of init's file name what SIGHUP applies", async (t) => {
   const [lines = ""] = initText("").split("\n\n");
   for (const { name, setting } of rows)
     t.equal(new RegExp(`[ ,]${name}[ ,\n]`).test(lines), setting.live === true, name);
+  t.same(
+    lines.split("\n").filter((line) => line.length > 140),
+    [],
+    "each is seen whole",
+  );
 });

@@ -63,7 +63,7 @@ const whyOf = ({ name, setting }: Row, language: Language): string =>
 /** Every setting with its default and one line of why; all of it commented out, so that it changes nothing as it is. */
 export function initText(randomKey: string, vendors: readonly VendorExample[] = [], language: Language = "en"): string {
   const words = FILE[language];
-  const lines = words.head(live()).map((line) => `# ${line}`);
+  const lines = words.head(live()).flatMap((line) => wrapped(line).map((part) => `# ${part}`));
   for (const section of sections) {
     lines.push("");
     if (section !== "") lines.push(`[${section}]`);
@@ -85,6 +85,21 @@ const vendorLines = (vendors: readonly VendorExample[], language: Language): rea
     `#[[vendors.${name}]]`,
     ...keys.flatMap((key) => [`# ${key.why[language]}`, `#${key.name} = ${literal(key.example)}`]),
   ]);
+
+const WIDEST = 130;
+
+/** As lines that an editor and a terminal show whole, broken at spaces. */
+function wrapped(text: string): readonly string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > WIDEST) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}
 
 const live = (): string =>
   rows
