@@ -318,7 +318,7 @@ t.test("a data directory that cannot be: why, and what to do, 1", async (t) => {
   t.equal(first.code, 1);
   t.equal(
     messages(first.err).at(-1),
-    `the data directory ${directory}/file is a file: change its owner, or name another with --data`,
+    `the data directory ${directory}/file is a file: name another with --data`,
   );
   const second = await runHere(directory, "serve", ...free, "--data", "/proc/none/data");
   t.equal(second.code, 1);

@@ -194,7 +194,8 @@ function prepareData(data: string, log: Log): void {
       codeOf(cause)
     ];
     const what = why ?? "cannot be made or written by this user";
-    throw new Trouble(`the data directory ${path} ${what}: change its owner, or name another with --data`, { cause });
+    const wayOut = why === undefined ? "change its owner, or name another with --data" : "name another with --data";
+    throw new Trouble(`the data directory ${path} ${what}: ${wayOut}`, { cause });
   }
   if (platform() !== "win32" && (statSync(path).mode & 0o077) !== 0)
     log.warn(`the data directory ${path} is open to other users of this machine: chmod 700 ${path}`);
