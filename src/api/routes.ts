@@ -365,6 +365,12 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
     const path = `/api${endpoint.path}`;
     const unknown = unknownNames(params.names(), endpoint.takes, path);
     if (unknown !== undefined) checkTried(params, endpoint.takes, path);
+    // What is missing is often there under another name.
+    const failed = (error: unknown): Response => {
+      const meant = (unknown ?? []).filter((one) => one.meant).map(({ text }) => text);
+      if (meant.length === 0) throw error;
+      return withWarnings(failure(error, head), meant);
+    };
     try {
       const watched = endpoint.surveys === true ? actions.watched?.(actions) : undefined;
       const given = endpoint.answer(params, caller, rest, watched?.actions ?? actions);
@@ -373,13 +379,10 @@ export function createApi(options: ApiOptions, actions: Actions): Api {
       if (unknown === undefined && params.warnings === undefined) return answered;
       const warnings = [...(unknown ?? []).map(({ text }) => text), ...(params.warnings ?? [])];
       return answered instanceof Promise
-        ? answered.then((late) => withWarnings(late, warnings))
+        ? answered.then((late) => withWarnings(late, warnings), failed)
         : withWarnings(answered, warnings);
     } catch (error) {
-      // What is missing is often there under another name.
-      const meant = (unknown ?? []).filter((one) => one.meant).map(({ text }) => text);
-      if (meant.length === 0) throw error;
-      return withWarnings(failure(error, head), meant);
+      return failed(error);
     }
   }
 

@@ -398,6 +398,20 @@ test("C2: a parameter that nobody knows gets a warning that names the nearest on
     [400, { ...error("topic or pushId or uid is required"), warnings: [ignored("pushid", "/api/push", "pushId")] }],
     "an error says it when the name is close to a known one",
   );
+  for (const [path, name, meant] of [
+    ["/api/disconnect", "pushID", "pushId"],
+    ["/api/uid/bind", "pushid", "pushId"],
+    ["/api/uid/remove", "UID", "uid"],
+    ["/api/device/get", "push_id", "pushId"],
+    ["/api/device/delete", "pushids", "pushId"],
+    ["/api/topicOnline", "topics", "topic"],
+    ["/api/job/get", "ID", "id"],
+    ["/api/notification", "notifications", "notification"],
+    ["/api/reach", "notifications", "notification"],
+  ] as const) {
+    const { status, json } = await api.get(`${path}?${name}=a`);
+    t.match([status, json], [400, { code: "error", warnings: [ignored(name, path, meant)] }], `${path} ${name}`);
+  }
   const plain = await api.get("/api/push?topic=a&json=1&_=17");
   t.notMatch(plain.json, { warnings: Array }, "what a browser's library adds against caches is no mistake");
   const many = await api.post("/api/push", {
