@@ -58,7 +58,7 @@ export async function whyNot(url: string): Promise<string> {
     const answer = await fetch(place, { redirect: "manual", signal: AbortSignal.timeout(PATIENCE) });
     const text = await answer.text();
     return text.includes("Transport unknown")
-      ? "it answers HTTP, but no connection opens: is a proxy between that takes no websocket?"
+      ? "it answers HTTP, but no connection opens; a proxy between may take no websocket"
       : `HTTP ${answer.status}, as no client port of a pushbox answers`;
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
@@ -66,7 +66,7 @@ export async function whyNot(url: string): Promise<string> {
     if (UNTRUSTED.test(code))
       return `its certificate is not trusted (${code}): add its authority to those of this machine, or name it: SSL_CERT_FILE=ca.pem`;
     if (code === "ERR_SSL_WRONG_VERSION_NUMBER" || code === "ERR_SSL_PACKET_LENGTH_TOO_LONG")
-      return "no TLS is spoken there: http:// instead of https://?";
+      return "no TLS is spoken there; try http://";
     return code === "TimeoutError" ? "no answer in time" : causeOf(cause);
   }
 }

@@ -92,11 +92,15 @@ export function addListen({ program, host, end }: Cli): void {
       said = why;
       host.err(`no connection to ${line.url}: ${why}. It is tried again\n`);
     };
+    let connected = false;
     client.on("connect", () => {
+      connected = true;
       said = "";
     });
     client.on("state", (state) => {
-      if (state === "waiting") void tellWhy();
+      if (state === "waiting" && connected) host.err(`the connection to ${line.url} has ended. It is tried again\n`);
+      else if (state === "waiting") void tellWhy();
+      if (state === "waiting") connected = false;
       if (state === "refused") ended.resolve(failed);
     });
     for (const signal of ["SIGTERM", "SIGINT"] as const) host.onSignal(signal, () => ended.resolve(ok));

@@ -316,10 +316,7 @@ t.test("a data directory that cannot be: why, and what to do, 1", async (t) => {
   const directory = t.testdir({ file: "" });
   const first = await runHere(directory, "serve", ...free, "--data", "file");
   t.equal(first.code, 1);
-  t.equal(
-    messages(first.err).at(-1),
-    `the data directory ${directory}/file is a file: name another with --data`,
-  );
+  t.equal(messages(first.err).at(-1), `the data directory ${directory}/file is a file: name another with --data`);
   const second = await runHere(directory, "serve", ...free, "--data", "/proc/none/data");
   t.equal(second.code, 1);
   t.match(

@@ -60,6 +60,9 @@ t.test("listen prints what comes on its topics, one line each, until it is told 
   await until(() => err.includes("connected as listener-0001\n"));
   await server.ok("push", { topic: "news", json: '{"a":1}', timeToLive: "1h" });
   await listening.printed(/^news {2}\{"a":1\}\n$/);
+  await server.ok("disconnect", { pushId: "listener-0001" });
+  await until(() => /has ended\. It is tried again\nconnected as listener-0001\n$/.test(err));
+  t.equal(err.match(/\n/g)?.length, 3);
   await server.ok("push", { pushId: "listener-0001", json: '"no control \\u001b characters"' });
   await listening.printed(/no control .* characters/);
   const { code, out } = await listening.stop();
