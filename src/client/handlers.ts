@@ -22,10 +22,14 @@ export function openHandlers(after: Environment["after"]) {
   /** Calls them now. Returns what is to be waited for. */
   function fire<Name extends keyof Events>(name: Name, event: Events[Name]): unknown {
     const running: unknown[] = [];
-    for (const handler of handlers[name] ?? []) {
+    // As they are now: one that takes itself away and comes again is for the next event.
+    for (const handler of [...(handlers[name] ?? [])]) {
+      if (!handlers[name]?.has(handler)) continue;
       try {
         const result = handler(event as never);
-        if (result instanceof Promise) running.push(result.catch(tell));
+        // Of another realm or library too.
+        if (typeof (result as { then?: unknown } | null | undefined)?.then === "function")
+          running.push(Promise.resolve(result).catch(tell));
       } catch (error) {
         tell(error);
       }
