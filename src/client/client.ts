@@ -21,6 +21,8 @@ const SLEPT = 10_000;
 const ANSWER_WITHIN = 10_000;
 /** Events that wait for a connection. */
 const MOST_WAITING = 100;
+/** What timers take. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 /** Websockets that did not open, in a row, before polling is tried. */
 const FAILURES = 2;
 
@@ -28,7 +30,8 @@ const ID_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234
 
 type Fields = Readonly<Record<string, unknown>>;
 
-interface Asked {
+interface Question {
+  ask(): void;
   answered(data: unknown): void;
   failed(code: string, message?: string): void;
 }
@@ -91,10 +94,13 @@ export function createClient(
   let cancelCheck: (() => void) | undefined;
   /** Positions that are still to be told, and what they said so far. */
   let untold = new Set<string>();
+  /** Topics that were left between the hello and its answer, which counts them. */
+  let leftEarly: string[] = [];
   let left = 0;
-  let recovered = false;
-  let asked = new Map<string, Asked>();
-  let waiting: [event: string, argument: unknown][] = [];
+  let asked = new Map<string, Question>();
+  /** Not asked yet. */
+  const questions = new Set<Question>();
+  let waiting: { readonly event: string; readonly json: string }[] = [];
 
   function drop(): void {
     lines++;
@@ -126,6 +132,7 @@ export function createClient(
   function stop(last: State): void {
     wanted = false;
     drop();
+    for (const { failed } of questions) failed("closed");
     for (const end of unwatch) end();
     unwatch = [];
     become(last);
@@ -210,12 +217,14 @@ export function createClient(
     }
   }
 
-  const send = (event: string, ...args: unknown[]): void => line?.send(`42${JSON.stringify([event, ...args])}`);
+  const frame = (event: string, ...args: unknown[]): string => `42${JSON.stringify([event, ...args])}`;
+  const send = (event: string, ...args: unknown[]): void => line?.send(frame(event, ...args));
 
-  /** At once, or when there is a connection. */
+  /** At once, or when there is a connection: as it is now. */
   function say(event: string, argument?: unknown): void {
-    if (ready) send(event, ...(argument === undefined ? [] : [argument]));
-    else if (waiting.push([event, argument]) > MOST_WAITING) waiting.shift();
+    const json = frame(event, ...(argument === undefined ? [] : [argument]));
+    if (ready) line?.send(json);
+    else if (waiting.push({ event, json }) > MOST_WAITING) waiting.shift();
   }
 
   const positionOf = (topic: string): unknown =>
@@ -226,7 +235,7 @@ export function createClient(
     positions.said();
     const kept = [...topics.keys()].filter((topic) => topics.get(topic) !== false);
     const own = positions.get(OWN);
-    recovered = positions.epoch !== "";
+    leftEarly = [];
     untold = new Set([OWN, ...kept.map(channelOf)]);
     send("pushId", {
       id: positions.pushId,
@@ -299,6 +308,7 @@ export function createClient(
   }
 
   function welcome(fields: Fields): void {
+    const mine = lines;
     ready = true;
     uid = fields["uid"] as string | undefined;
     cancels[0]?.(); // it is open
@@ -308,25 +318,34 @@ export function createClient(
       }),
     );
     welcomed = fields;
-    onHello?.(fields);
-    become("connected");
+    left = Number(fields["positions"] ?? 0);
+    // Before anything that handlers say now.
     const late = waiting;
     waiting = [];
-    for (const [event, argument] of late) say(event, argument);
-    left = Number(fields["positions"] ?? 0);
+    for (const { event, json } of late) {
+      if (event === "unbindUid") uid = undefined;
+      line?.send(json);
+    }
+    for (const { ask } of questions) ask();
+    onHello?.(fields);
+    if (mine === lines) become("connected");
+    if (mine !== lines) return;
     if (left === 0) run(connected);
+    for (const channel of leftEarly) settle(channel);
   }
 
   let welcomed: Fields = {};
 
   function connected(): unknown {
     const { tags } = welcomed as { readonly tags?: readonly string[] };
-    return fire("connect", {
+    const running = fire("connect", {
       pushId: positions.pushId,
       ...(uid === undefined ? {} : { uid }),
       ...(tags === undefined ? {} : { tags }),
-      recovered,
+      recovered: positions.whole,
     });
+    const told = (): void => positions.gap(false);
+    return running instanceof Promise ? running.then(told) : told();
   }
 
   /** One of those that were asked for with the hello is told, or is not to come. */
@@ -344,7 +363,7 @@ export function createClient(
       const before = positions.get(channel);
       if (topic === undefined || topics.has(topic)) positions.told(channel, at, epoch);
       if (whole || before === undefined) return;
-      recovered = false;
+      positions.gap(true);
       const gap: Gap = topic === undefined ? {} : { topic };
       return fire("gap", gap);
     });
@@ -354,7 +373,9 @@ export function createClient(
   // ---- the token
 
   function refused(code: string, message: string, final: boolean): void {
+    const mine = lines;
     fire("error", fault(code, message));
+    if (mine !== lines) return; // a handler has closed it
     if (code === "push_id_invalid") return renamed();
     const ofToken = /^token_/.test(code);
     if (ofToken) credentials.spent();
@@ -445,6 +466,7 @@ export function createClient(
   function connect(): void {
     if (wanted) return look();
     wanted = true;
+    start = false;
     tries = 0;
     tickAt = now();
     unwatch = [after(TICK, tick), environment.watch(watcher)];
@@ -476,39 +498,40 @@ export function createClient(
     const channel = channelOf(topic);
     positions.drop(channel);
     if (greeted) send("unsubscribeTopic", { topic });
-    settle(channel);
+    if (ready) settle(channel);
+    else leftEarly.push(channel);
   }
 
   function emit(path: string, data?: unknown, { timeout = ANSWER_WITHIN }: EmitOptions = {}): Promise<unknown> {
     // It was stopped; before the first connection there is one to come.
-    if (!wanted && lines > 0) return Promise.reject(fault("closed"));
+    if (!wanted && !start) return Promise.reject(fault("closed"));
     const sequenceId = makeId();
     return new Promise((resolve, reject) => {
+      const json = frame("packetProxy", { path, sequenceId, data });
       const end = (): void => {
         cancel();
         asked.delete(sequenceId);
-        unwatchState();
+        questions.delete(question);
       };
       const failed = (code: string, message?: string): void => {
         end();
         reject(fault(code, message));
       };
-      const ask = (): void => {
-        asked.set(sequenceId, {
-          answered(answer) {
-            end();
-            resolve(answer);
-          },
-          failed,
-        });
-        send("packetProxy", { path, sequenceId, data });
+      const question: Question = {
+        ask() {
+          questions.delete(question);
+          asked.set(sequenceId, question);
+          line?.send(json);
+        },
+        answered(answer) {
+          end();
+          resolve(answer);
+        },
+        failed,
       };
-      const cancel = after(timeout, () => failed("timeout"));
-      const unwatchState = on("state", (next) => {
-        if (next === "connected" && !asked.has(sequenceId)) ask();
-        if (!wanted) failed("closed");
-      });
-      if (ready) ask();
+      const cancel = after(Math.min(timeout, LONGEST_TIMER), () => failed("timeout"));
+      if (ready) question.ask();
+      else questions.add(question);
     });
   }
 

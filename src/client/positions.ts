@@ -26,27 +26,39 @@ interface Stored {
   p?: Record<string, Position>;
   /** handled */
   h?: string[];
+  /** There is a gap, or a beginning, that `connect` has not told. */
+  g?: boolean;
 }
 
 /** @param name in the storage @param make a new pushId, where neither the app nor the storage has one */
 export function openPositions(storage: Storage, name: string, pushId: string | undefined, make: () => string) {
-  let stored: Stored = {};
-  try {
-    stored = (JSON.parse(storage.getItem(name) ?? "{}") ?? {}) as Stored;
-  } catch {
-    // Somebody else's, or cut off: as if there were none.
+  function read(): Stored {
+    try {
+      return Object(JSON.parse(storage.getItem(name) ?? "{}")) as Stored;
+    } catch {
+      return {}; // Somebody else's, or cut off: as if there were none.
+    }
   }
+  let stored = read();
   let id = pushId ?? stored.i ?? make();
   if (id !== stored.i) stored = { i: id };
   const at = new Map(Object.entries(stored.p ?? {}));
   const handled = stored.h ?? [];
   const received = new Set(handled);
   let epoch = stored.e ?? "";
+  let gap = epoch === "" || stored.g === true;
+  /** Channels of this page. Where the others are, pages beside it say. */
+  const own = new Set<string>();
   /** Channels whose position has moved on since it was said. */
   let moved = new Set<string>();
 
   function store(): void {
-    const value: Stored = { i: id, e: epoch, p: Object.fromEntries(at), h: handled };
+    const { i, e = "", p = {} } = read();
+    if (i === id)
+      for (const [channel, position] of Object.entries(p))
+        if (!own.has(channel)) at.set(channel, e === epoch ? position : NOWHERE);
+    while (at.size > MOST_CHANNELS) at.delete(first(at.keys()));
+    const value: Stored = { i: id, e: epoch, p: Object.fromEntries(at), h: handled, ...(gap ? { g: true } : {}) };
     try {
       storage.setItem(name, JSON.stringify(value));
     } catch {
@@ -55,9 +67,9 @@ export function openPositions(storage: Storage, name: string, pushId: string | u
   }
   /** The newest are last. */
   function move(channel: string, position: Position): void {
+    own.add(channel);
     at.delete(channel);
     at.set(channel, position);
-    if (at.size > MOST_CHANNELS) at.delete(first(at.keys()));
   }
 
   store();
@@ -70,6 +82,15 @@ export function openPositions(storage: Storage, name: string, pushId: string | u
       return epoch;
     },
     get: (channel: string) => at.get(channel),
+    /** Whether `connect` has told of every gap there was. */
+    get whole() {
+      return !gap;
+    },
+    gap(is: boolean): void {
+      if (gap === is) return;
+      gap = is;
+      store();
+    },
     /** They are said to the server now. */
     said() {
       moved = new Set();
@@ -78,7 +99,7 @@ export function openPositions(storage: Storage, name: string, pushId: string | u
     told(channel: string, position: number, its: string): void {
       if (its !== epoch) {
         // Numbers of another epoch mean nothing in this one.
-        for (const other of at.keys()) at.set(other, NOWHERE);
+        for (const other of [...at.keys()]) move(other, NOWHERE);
         epoch = its;
       }
       if (!moved.has(channel)) move(channel, position);
@@ -111,6 +132,7 @@ export function openPositions(storage: Storage, name: string, pushId: string | u
     anew(): void {
       id = make();
       epoch = "";
+      gap = true;
       at.clear();
       received.clear();
       handled.length = 0;
@@ -118,6 +140,7 @@ export function openPositions(storage: Storage, name: string, pushId: string | u
     },
     /** It has no position from now on. */
     drop(channel: string): void {
+      own.add(channel);
       if (at.delete(channel)) store();
     },
   };
