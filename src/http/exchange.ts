@@ -83,6 +83,7 @@ export class Exchange implements BodyOwner {
 
   /** The same, and nothing that came behind the request runs. */
   shutNow(answer: Response): void {
+    this.#await();
     this.#writeHead(answer);
     endAndShut(this.#response, answer.body, this.#closes);
     this.#finish();
@@ -177,7 +178,10 @@ export class Exchange implements BodyOwner {
     }
   }
 
-  /** From here the answer comes later, so the client may be gone before. */
+  /**
+   * From here the client may be gone before its answer is. So it may before one that is written at once: when the connection is found
+   * reset as more is written than uWS gathers, `end` leaves the request unanswered, for which uWS ends the process if nobody listens.
+   */
   #await(): void {
     if (this.#counted || this.#over) return;
     this.#counted = true;
@@ -212,6 +216,7 @@ export class Exchange implements BodyOwner {
   }
 
   #write(answer: Response, hangUp: boolean): void {
+    this.#await();
     const response = this.#response;
     const closing = this.#traffic.closing || this.#traffic.gate.crowded;
     this.#writeHead(answer);

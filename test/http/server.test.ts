@@ -447,6 +447,42 @@ test("an answer that is none costs its connection, and no other", async (t) => {
   stays.socket.destroy();
 });
 
+test("a client that is gone before its answer is written costs nobody anything", async (t) => {
+  let leaves: Socket | undefined;
+  const answer = (): ReturnType<typeof text> => {
+    leaves?.resetAndDestroy();
+    return text(200, "x".repeat(length));
+  };
+  let length = 0;
+  const server = createServer(
+    { host: "127.0.0.1", port: 0, maxBody: 10_000, bodyTimeout: 60_000, trustedProxies: [] },
+    { open: ({ path }) => (path === "/at-once" ? answer() : answer), failure: answer },
+  );
+  t.teardown(() => server.close());
+  const port = await server.listen();
+  for (length of [100, 16_300, 20_000, 200_000])
+    for (const request of [
+      "GET /at-once HTTP/1.1\r\nHost: a\r\n\r\n",
+      "GET /at-once HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+      "HEAD /at-once HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+      "GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+      post("Content-Length: 3", "abc"),
+      post("Transfer-Encoding: chunked", "3\r\nabc\r\n0\r\n\r\n"),
+      post("Transfer-Encoding: xchunked", ""), // no request (http 2)
+    ]) {
+      const client = open(port);
+      leaves = client.socket;
+      client.write(request);
+      t.equal(await client.closed, "", request);
+    }
+  leaves = undefined;
+  length = 1;
+  const stays = open(port);
+  stays.write("GET /at-once HTTP/1.1\r\nHost: a\r\n\r\n");
+  t.match(await stays.until(/x$/), /^HTTP\/1\.1 200 OK/);
+  stays.socket.destroy();
+});
+
 test("HEAD of a page announces its length and sends nothing", async (t) => {
   const [, port] = await start(t, () => text(200, "ü".repeat(100_000)));
   const client = open(port);

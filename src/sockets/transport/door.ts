@@ -113,6 +113,7 @@ export class Door {
   refuseUpgrade(res: HttpResponse, refusal: Refusal, closes: Closes): void {
     this.#count(refusal);
     if (this.#debug.on) this.#show(refusal, addressText(res.getRemoteAddress()));
+    res.onAborted(() => {}); // uWS ends the process when a client is found gone here, and nobody listens
     res.writeStatus(refusal.status).writeHeader("Content-Type", "text/html");
     if (refusal === AMBIGUOUS) endAndShut(res, refusal.message, closes);
     else endWith(res, refusal.message, closes, true);

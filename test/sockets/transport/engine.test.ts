@@ -1,7 +1,7 @@
 // Engine.IO frame by frame (protocol 2), EIO 1 to 18. An echo application answers.
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import t from "tap";
 import { Server } from "../../../src/sockets/transport/server.ts";
 import { defaults, echo, Poller, pending, quick, raw, serve, sidOf, talk, Ws } from "./harness.ts";
@@ -168,6 +168,22 @@ t.test("a bug of ours costs the connection it happened on, and no other", async 
   broken = false;
   t.equal(await stays.send("4hello").next(), "4hello");
   t.ok(errors.length >= 4 && errors.every((error) => error instanceof Error && error.message === "a bug"));
+});
+
+t.test("a client that is gone before it is refused costs nobody anything", async (t) => {
+  let leaves: Socket | undefined;
+  const debug = { on: true, follows: () => false, line: () => void leaves?.resetAndDestroy() };
+  const served = await serve(t, echo, { debug });
+  const key = randomBytes(16).toString("base64");
+  const wish = `Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\n`;
+  for (const transport of ["none", "websocket", "polling"])
+    for (const headers of [wish, `${wish}Transfer-Encoding: xchunked\r\n`, "Transfer-Encoding: xchunked\r\n"]) {
+      leaves = connect(served.port, "127.0.0.1").on("error", () => {});
+      leaves.write(`GET /socket.io/?EIO=4&transport=${transport} HTTP/1.1\r\nHost: x\r\n${headers}\r\n`);
+      await once(leaves, "close");
+    }
+  leaves = undefined;
+  await served.ws("EIO=4&transport=websocket").sid();
 });
 
 t.test("a strict gateway refuses a missing EIO", async (t) => {
