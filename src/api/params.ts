@@ -112,8 +112,10 @@ export class Params {
 
   /** The leading integer; anything else and anything below zero is 0. */
   count(name: string): number {
-    const value = this.raw(name);
-    const number = typeof value === "number" ? Math.trunc(value) : Number.parseInt(String(value), 10);
+    const given = this.raw(name);
+    const value: unknown = Array.isArray(given) ? given[0] : given;
+    const number =
+      typeof value === "number" ? Math.trunc(value) : typeof value === "string" ? Number.parseInt(value, 10) : 0;
     return number >= 1 ? Math.min(number, Number.MAX_SAFE_INTEGER) : 0; // NaN too
   }
 

@@ -47,14 +47,14 @@ export function createExamples({ live, push, notify, elapsed }: ExamplesOptions)
     if (!mayGoOn() || online > MOST_LISTENERS) return { error: "too many at once: try again later" };
     switch (name) {
       case "say": {
-        const text = String(said["text"] ?? "").slice(0, LONGEST_TEXT);
-        const body = { kind: "chat", from: String(said["from"] ?? "").slice(0, 24), text, online };
+        const text = textOf(said["text"]).slice(0, LONGEST_TEXT);
+        const body = { kind: "chat", from: textOf(said["from"]).slice(0, 24), text, online };
         await push({ kind: "topic", topic }, { event: "p", body: JSON.stringify(body), timeToLive: KEPT });
         return { online };
       }
       case "draw": {
-        const line = Array.isArray(said["line"]) ? said["line"].slice(0, 4).map((at) => Number(at) || 0) : [];
-        const body = { kind: "draw", line, color: Number(said["color"]) || 0 };
+        const line = Array.isArray(said["line"]) ? said["line"].slice(0, 4).map(numberOf) : [];
+        const body = { kind: "draw", line, color: numberOf(said["color"]) };
         await push({ kind: "topic", topic }, { event: "p", body: JSON.stringify(body), timeToLive: 0 });
         return { online };
       }
@@ -71,3 +71,8 @@ export function createExamples({ live, push, notify, elapsed }: ExamplesOptions)
       ? answer(pushId, path.slice(PREFIX.length), Object(data) as Readonly<Record<string, unknown>>)
       : undefined;
 }
+
+// An object from JSON may have members named toString and valueOf that are no functions: `String` and `Number` throw then.
+const textOf = (value: unknown): string =>
+  typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? String(value) : "";
+const numberOf = (value: unknown): number => Number(textOf(value)) || 0;

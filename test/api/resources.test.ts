@@ -26,11 +26,15 @@ test("API 19: bind and remove reach the core; missing parameters are refused", a
   const api = await start(t);
   t.strictSame((await api.get("/api/uid/bind?pushId=a&uid=1")).json, success);
   await api.post("/api/uid/bind", { pushId: "a", uid: 1, platform: "ios", platformLimit: "2x", timeToLive: 1000.7 });
+  await api.post("/api/uid/bind", { pushId: "a", uid: 1, platformLimit: { toString: 1 } });
+  await api.post("/api/uid/bind", { pushId: "a", uid: 1, platformLimit: ["3", { toString: 1 }] });
   await api.form("/api/uid/remove", "pushId[]=a&pushId[]=b&uid=1");
   await api.get("/api/uid/remove?uid=1&uid=2");
   t.strictSame(api.take(), [
     { action: "bind", args: [{ pushId: "a", uid: "1", platformLimit: 0, timeToLive: 0 }] },
     { action: "bind", args: [{ pushId: "a", uid: "1", platform: "ios", platformLimit: 2, timeToLive: 1000 }] },
+    { action: "bind", args: [{ pushId: "a", uid: "1", platformLimit: 0, timeToLive: 0 }] },
+    { action: "bind", args: [{ pushId: "a", uid: "1", platformLimit: 3, timeToLive: 0 }] },
     { action: "unbind", args: [{ pushIds: ["a", "b"] }] },
     { action: "unbind", args: [{ uids: ["1", "2"] }] },
   ]);

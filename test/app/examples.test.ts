@@ -41,10 +41,15 @@ t.test("what is said is cut short, and goes to the two topics of examples only, 
   await ask(me, "/examples/say", { text: "x".repeat(10_000), from: "y".repeat(100), topic: "news" });
   await ask(me, "/examples/draw", { line: ["1", {}, 3, 4, 5, 6], color: "red", topic: "news" });
   await ask(me, "/examples/say", null);
+  const odd = { toString: 1, valueOf: 1 };
+  await ask(me, "/examples/say", { text: odd, from: [odd] });
+  await ask(me, "/examples/draw", { line: [odd, [odd]], color: odd });
   t.match(pushed, [
     { topic: "examples:chat", body: { text: "x".repeat(500), from: "y".repeat(24), online: 2 }, kept: true },
     { topic: "examples:drawing", body: { line: [1, 0, 3, 4], color: 0 }, kept: false },
     { topic: "examples:chat", body: { text: "", from: "" } },
+    { topic: "examples:chat", body: { text: "", from: "" } },
+    { topic: "examples:drawing", body: { line: [0, 0], color: 0 } },
   ]);
 });
 

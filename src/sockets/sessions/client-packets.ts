@@ -66,7 +66,8 @@ export class ClientPackets {
   /** @returns whether it was one */
   #example(session: Session, value: unknown): boolean {
     const { path, sequenceId, data } = record(value) ?? {};
-    if (session.pushId === undefined || typeof path !== "string" || String(sequenceId).length > 64) return false;
+    if (session.pushId === undefined || typeof path !== "string") return false;
+    if (sequenceId !== undefined && identifier(sequenceId, 64) === undefined) return false;
     const answer = this.#options.examples?.(session.pushId, path, data);
     answer?.then(
       (answered) => {
