@@ -4,9 +4,11 @@ import t from "tap";
 import { ENDPOINTS } from "../../src/api/endpoints/index.ts";
 import type { Config } from "../../src/config/index.ts";
 import { chromium, startChromium } from "../support/chromium.ts";
+import { RawClient } from "../support/clients.ts";
 import { PASSWORD, PATIENT, startConsole } from "../support/console.ts";
 import { device, type Fields, jobIn } from "../support/devices.ts";
 import { startReceiver } from "../support/receiver.ts";
+import { auth, hs256 } from "../support/tokens.ts";
 import { eventually } from "../support/until.ts";
 import { LOOKS, Person, pictureName } from "./person.ts";
 
@@ -50,6 +52,25 @@ else {
     await agree();
     await ann.reads("No device is bound to this user");
     t.notOk("uid" in (await server.ok("device/get", { pushId: other.id })));
+  });
+
+  t.test("Users: a token that somebody else has is revoked, with the password", async (t) => {
+    t.notOk(await ann.has("Revoke tokens"), "where no tokens are looked at");
+    const at = await startConsole(t, { client: { ...PATIENT, auth: auth() }, data: t.testdir() });
+    const token = await hs256({ sub: "eve" });
+    const thief = await RawClient.open(at.clientPort, `transport=websocket&token=${token}`);
+    await thief.hello({ id: "thief-0123456789" });
+    const person = new Person(await browser.open(`${at.consoleUrl}/`, true), at.consoleUrl);
+    await person.look({});
+    await person.enter("ann", PASSWORD);
+    await person.open("#/users/eve", "thief-0123456789");
+    await person.press("Revoke tokens");
+    await person.page.until('document.querySelector("dialog[open] form")');
+    await person.page.run('document.querySelector("dialog form").requestSubmit()');
+    await person.confirm(PASSWORD);
+    await thief.closed;
+    await person.reads("no token from before counts any more");
+    await person.leave();
   });
 
   t.test("console 14: a topic with its members, its rates and what is kept; somebody is kicked", async (t) => {

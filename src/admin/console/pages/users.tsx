@@ -49,6 +49,27 @@ interface Present {
 
 const EVERY = 5000;
 
+interface Settings {
+  readonly client?: { readonly auth?: { readonly keys?: readonly unknown[]; readonly jwks_url?: string } };
+}
+
+/** For a token of a client that somebody else has; where no tokens are looked at there is nothing to revoke. */
+function Revoke({ uid, then }: { readonly uid: string; readonly then: () => void }) {
+  const { keys = [], jwks_url = "" } = useCall<Settings>("config").data?.client?.auth ?? {};
+  if (Object.keys(keys).length === 0 && jwks_url === "") return null;
+  return (
+    <Action
+      path="auth/revoke"
+      fields={{ uid }}
+      label={t("users.revoke")}
+      question={t("users.revokeAsk", { uid })}
+      done="users.revoked"
+      kind="grave"
+      then={then}
+    />
+  );
+}
+
 function One({ uid }: { readonly uid: string }) {
   const { data, error, reload: ask } = useCall<{ presence: readonly Present[] }>("presence", { uid }, EVERY);
   const [turn, again] = useState(0);
@@ -81,6 +102,7 @@ function One({ uid }: { readonly uid: string }) {
           done="devices.disconnected"
           then={reload}
         />
+        <Revoke uid={uid} then={reload} />
         <Action
           path="uid/remove"
           fields={{ uid }}

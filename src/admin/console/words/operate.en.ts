@@ -23,6 +23,10 @@ export const operate = {
   "users.noneDo": "Bind one when its user logs in; from then on messages to the user reach it.",
   "users.nothingSent": "Nothing was sent to this user lately.",
   "users.disconnectAsk": "All connections of this user are closed; the clients come back by themselves.",
+  "users.revoke": "Revoke tokens",
+  "users.revokeAsk":
+    "No token that {uid} was given before now lets a client in any more, and its connections are closed. Whoever logs in again gets a new one.",
+  "users.revoked": "Revoked: no token from before counts any more",
   "users.unbind": "Unbind all devices",
   "users.unbindAsk": "No device belongs to {uid} any more, until your backend binds one again.",
   "users.unbound": "Unbound",
