@@ -129,6 +129,8 @@ export interface WebPushOptions {
 }
 
 export interface PushClient {
+  /** Of the server, without a slash at the end. */
+  readonly url: string;
   readonly pushId: string;
   readonly state: State;
   /** Whom the server takes this device for; undefined until it has said so. */

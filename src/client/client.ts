@@ -543,6 +543,7 @@ export function createClient(
   });
 
   return {
+    url,
     get pushId() {
       return positions.pushId;
     },

@@ -6,9 +6,14 @@ interface Page {
   focus(): Promise<unknown>;
   postMessage(message: object): void;
 }
+interface Subscription {
+  readonly options: object;
+  toJSON(): object;
+}
 interface Worker {
   readonly registration: {
     readonly scope: string;
+    readonly pushManager: { subscribe(options: object): Promise<Subscription> };
     showNotification(title: string, options: object): Promise<void>;
   };
   readonly clients: {
@@ -22,6 +27,8 @@ interface Worker {
     act: (event: {
       readonly data?: { json(): unknown; text(): string } | null;
       readonly notification?: { readonly data: unknown; readonly tag: string; close(): void };
+      readonly oldSubscription?: Subscription | null;
+      readonly newSubscription?: Subscription | null;
       waitUntil(promise: Promise<unknown>): void;
     }) => void,
   ): void;
@@ -56,13 +63,33 @@ worker.addEventListener("notificationclick", (event) => {
   event.waitUntil(clicked(event.notification?.data));
 });
 
+worker.addEventListener("pushsubscriptionchange", (event) =>
+  event.waitUntil(renewed(event.oldSubscription, event.newSubscription)),
+);
+
+/** The browser has another subscription. Where no page is open, the next one that registers tells the server. */
+async function renewed(before?: Subscription | null, after?: Subscription | null): Promise<void> {
+  const { pushManager } = worker.registration;
+  const subscription = after ?? (before ? await pushManager.subscribe(before.options) : undefined);
+  if (subscription === undefined) return;
+  const token = subscription.toJSON();
+  for (const page of await worker.clients.matchAll({ type: "window", includeUncontrolled: true }))
+    page.postMessage({ pushbox: "subscribed", token });
+}
+
 /** To the page that is open, or to a new one: the app's own address for it is `url` in the payload. */
 async function clicked(shown: unknown): Promise<void> {
   const { id, data } = Object(shown) as { readonly id?: string; readonly data?: unknown };
   const { url } = Object(data) as { readonly url?: unknown };
-  const target = new URL(typeof url === "string" ? url : "", worker.registration.scope);
+  const { scope } = worker.registration;
+  let target = new URL(scope);
+  try {
+    if (typeof url === "string") target = new URL(url, scope);
+  } catch {
+    // No address: as if there were none.
+  }
   // No notification leads away from here.
-  if (target.origin !== new URL(worker.registration.scope).origin) target.href = worker.registration.scope;
+  if (target.origin !== new URL(scope).origin) target.href = scope;
   const [page] = await worker.clients.matchAll({ type: "window", includeUncontrolled: true });
   if (page !== undefined && typeof url !== "string") {
     page.postMessage({ pushbox: "clicked", id, data });

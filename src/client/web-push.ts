@@ -1,7 +1,14 @@
 // Web Push: the browser's subscription as this device's token, and what the service worker (sw.ts) tells its pages.
 import type { PushClient, RegisterWebPush } from "./api.ts";
 
+interface Worker {
+  readonly state: string;
+  addEventListener(name: "statechange", act: () => void): void;
+}
 interface Registration {
+  readonly installing: Worker | null;
+  readonly waiting: Worker | null;
+  readonly active: Worker | null;
   readonly pushManager: {
     getSubscription(): Promise<Subscription | null>;
     subscribe(options: { userVisibleOnly: true; applicationServerKey: Uint8Array }): Promise<Subscription>;
@@ -15,8 +22,7 @@ interface Subscription {
 interface Browser {
   readonly navigator: {
     readonly serviceWorker?: {
-      readonly ready: Promise<Registration>;
-      register(worker: string, options: object): Promise<unknown>;
+      register(worker: string, options: object): Promise<Registration>;
       addEventListener(name: "message", act: (event: { readonly data: unknown }) => void): void;
     };
   };
@@ -34,17 +40,17 @@ export const registerWebPush: RegisterWebPush = async (client, options = {}) => 
   if (workers === undefined || Notification === undefined)
     throw new Error("this browser has no Web Push, or the page is not on https");
   if (publicKey === undefined || app === undefined) {
-    const keys = (await (await fetch(new URL("webpush.json", new URL(worker, location.href)))).json()) as Record<
-      string,
-      string
-    >;
+    const answer = await fetch(`${client.url}/client/webpush.json`);
+    if (!answer.ok) throw new Error(`the server has not told its key: ${answer.status}`);
+    const keys = (await answer.json()) as Record<string, string>;
     app ??= Object.keys(keys)[0] ?? "";
     publicKey ??= keys[app];
   }
   if (publicKey === undefined) throw new Error("the server has no entry vendors.webpush for this app");
   if ((await Notification.requestPermission()) !== "granted") throw new Error("notifications are not allowed here");
-  await workers.register(worker, scope === undefined ? {} : { scope });
-  const { pushManager } = await workers.ready;
+  const registration = await workers.register(worker, scope === undefined ? {} : { scope });
+  await activeOf(registration);
+  const { pushManager } = registration;
   const key = bytes(publicKey);
   let subscription = await pushManager.getSubscription();
   // Made with a key of before: its push service would refuse ours.
@@ -58,15 +64,28 @@ export const registerWebPush: RegisterWebPush = async (client, options = {}) => 
   if (listening.has(client)) return;
   listening.add(client);
   workers.addEventListener("message", ({ data }) => {
-    const { pushbox, id } = Object(data) as { readonly pushbox?: string; readonly id?: string };
+    const { pushbox, id, token } = Object(data) as { pushbox?: string; id?: string; token?: object };
     if (pushbox === "clicked" && id !== undefined) client.clicked(id);
+    if (pushbox === "subscribed" && token !== undefined) client.setToken({ type: "webpush", token, app });
   });
   // A click that opened this page.
   const [, id] = /[#&]pushbox=([^&]+)/.exec(location.hash) ?? [];
   if (id !== undefined) client.clicked(decodeURIComponent(id));
 };
 
-declare const location: { readonly href: string; readonly hash: string };
+declare const location: { readonly hash: string };
+
+/** `serviceWorker.ready` is for pages within the worker's scope, and this one need not be. */
+function activeOf({ installing, waiting, active }: Registration): Promise<void> {
+  const worker = installing ?? waiting;
+  return new Promise((resolve, reject) => {
+    if (active !== null || worker === null) return resolve();
+    worker.addEventListener("statechange", () => {
+      if (worker.state === "activated") resolve();
+      if (worker.state === "redundant") reject(new Error("the service worker does not start"));
+    });
+  });
+}
 
 const bytes = (base64url: string): Uint8Array =>
   Uint8Array.from(atob(base64url.replace(/-/g, "+").replace(/_/g, "/")), (byte) => byte.charCodeAt(0));
