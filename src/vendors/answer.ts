@@ -18,6 +18,14 @@ export function understand(reply: HttpReply, now: number): { readonly said: Fiel
   return { outcome: { kind: "retry", reason, ...(after === undefined ? {} : { after }) } };
 }
 
+/** The reply without what authorised its request: a vendor that quotes it would have it in the log and in the API's answers. */
+export function withoutSecret(reply: HttpReply, secret: string): HttpReply {
+  // Some write "/" as "\\/" in JSON.
+  const escaped = secret.replaceAll("/", "\\/");
+  if (secret === "" || (!reply.body.includes(secret) && !reply.body.includes(escaped))) return reply;
+  return { ...reply, body: reply.body.replaceAll(secret, "***").replaceAll(escaped, "***") };
+}
+
 /** Undefined: it is no JSON, or no object. */
 export function parseObject(text: string): Fields | undefined {
   try {

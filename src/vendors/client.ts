@@ -6,6 +6,7 @@ import type { Notification } from "../core/notification.ts";
 import { Recent } from "../core/recent.ts";
 import { MINUTE } from "../core/time.ts";
 import type { AppId, Host, Outcome, Quota, Recipient, Trace, Vendor, Weighed, Weight } from "../core/vendor.ts";
+import { withoutSecret } from "./answer.ts";
 import { Credentials } from "./credentials.ts";
 import { nameOf, placeOf, sparing } from "./detour.ts";
 import type { Answer, CommonApp, Dialect, HttpReply, HttpRequest, Transport } from "./dialect.ts";
@@ -438,14 +439,14 @@ class Client<App extends CommonApp> {
     probing: boolean,
   ): Promise<readonly Answer[]> {
     const transport = probing ? this.#probing : this.#dialect.transport;
-    const preparing = this.#preparations?.get(app, note, to, credential, now, (request) =>
-      this.#line(app, request.url, transport, probing).ask(app.app, request),
+    const preparing = this.#preparations?.get(app, note, to, credential, now, async (request) =>
+      withoutSecret(await this.#line(app, request.url, transport, probing).ask(app.app, request), credential),
     );
     const prepared = preparing === undefined ? undefined : await preparing;
     if (typeof prepared === "object") return all(to, prepared);
     const request = this.#encode(app, note, to, credential, now, prepared);
     const line = this.#line(app, request.url, transport, probing);
-    const reply = await line.ask(app.app, request);
+    const reply = withoutSecret(await line.ask(app.app, request), credential);
     const given = this.#decode(app, reply, to, now, prepared);
     this.#noteQuota(app.app, reply, now);
     // Only a message that sets nothing of its own says something of our settings.

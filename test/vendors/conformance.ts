@@ -4,7 +4,7 @@ import t from "tap";
 import type { Notification } from "../../src/core/notification.ts";
 import type { Outcome, Vendor } from "../../src/core/vendor.ts";
 import { createAuthority } from "../../src/lab/authority.ts";
-import type { FakeVendor } from "../../src/lab/fake.ts";
+import type { FakeRequest, FakeVendor } from "../../src/lab/fake.ts";
 import { type Fault, INTERNAL_ERROR, type LabServer, REFUSED_STREAM, serve } from "../../src/lab/server.ts";
 import { createVendor } from "../../src/vendors/client.ts";
 import type { CommonApp, Dialect } from "../../src/vendors/dialect.ts";
@@ -133,6 +133,21 @@ export async function stage<App extends CommonApp>(
   };
 }
 
+/** What authorised a request, where that is no signature of it. */
+function secretOf({ headers, body }: FakeRequest): string | undefined {
+  const { authorization, authtoken } = headers;
+  const form = new URLSearchParams(body.toString()).get("auth_token");
+  return (
+    authtoken ?? authorization?.replace(/^(bearer |key=|vapid t=)/i, "").replace(/, k=.*/, "") ?? form ?? undefined
+  );
+}
+
+/** An error with the same text wherever one of the vendors has its own. */
+function complaint(text: string): string {
+  const names = ["msg", "message", "desc", "description", "reason"].map((field) => `"${field}":"wrong: ${text}"`);
+  return `{"code":"80100003","result":10045,${names},"error":{"status":"INVALID_ARGUMENT","message":"wrong: ${text}"}}`;
+}
+
 const kinds = (outcomes: readonly Outcome[]) => outcomes.map(({ kind }) => kind);
 
 export function conformance<App extends CommonApp>(conformity: Conformity<App>): void {
@@ -233,6 +248,20 @@ export function conformance<App extends CommonApp>(conformity: Conformity<App>):
       t.same(kinds(await send([1])), ["accepted"]);
     });
   }
+
+  t.test(`${name} that quotes what we are known by does not get it into what people and logs are told`, async (t) => {
+    const { server, send } = await stage(t, conformity);
+    await send([1]);
+    const secret = secretOf(server.requests.at(-1)!);
+    if (secret === undefined) return; // each request is signed instead
+    for (const form of [secret, secret.replaceAll("/", "\\/")])
+      for (const status of [200, 400, 403, 500]) {
+        server.misbehave({ fault: { kind: "reply", reply: { status, body: complaint(form) } }, times: 2 });
+        const said = JSON.stringify(await send([1]));
+        t.notOk(said.includes(secret.slice(-20)) || said.includes(form.slice(-20)), `${status} ${said}`);
+        server.behave();
+      }
+  });
 
   t.test(`${name} that goes away is reached on a new connection`, async (t) => {
     const { server, send } = await stage(t, conformity);
