@@ -9,7 +9,7 @@ import type { Answer, CommonApp, Dialect, HttpReply } from "./dialect.ts";
 import { Unsendable } from "./dialect.ts";
 import { check, common, word } from "./entry.ts";
 import { entryKeys, key } from "./entry-keys.ts";
-import { type Fields, fieldsOf, isFields, merge, withTexts } from "./fields.ts";
+import { type Fields, fieldsOf, isFields, merge, unaddressed, withTexts } from "./fields.ts";
 import { serviceAccountFile } from "./keys.ts";
 import { lifetime } from "./lifetime.ts";
 import { credentialBy } from "./oauth.ts";
@@ -104,7 +104,7 @@ export const fcm: Dialect<FcmApp> = {
   encode(app, note, to, credential, now) {
     const { title } = note.content.android;
     if (title === undefined || title === "") throw new Unsendable("fcm: nothing to show: android.title is missing");
-    const extra = fieldsOf("fcm", app.fields, note);
+    const extra = unaddressed(fieldsOf("fcm", app.fields, note), "token", "topic", "condition", "fid");
     const message = fit("fcm", note.content.android.message ?? "", LIMIT, app.truncate, (text) =>
       JSON.stringify(textual(merge(messageOf(app, note, title, text, now), extra))),
     );

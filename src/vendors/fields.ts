@@ -20,6 +20,11 @@ export function fieldsOf(vendor: string, configured: Fields, note: Notification)
   return merge(configured, own);
 }
 
+/** The fields without those that say whom a message goes to: twice in one text, it is the reader's choice which of them holds. */
+export function unaddressed(fields: Fields, ...names: readonly string[]): Fields {
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => !names.includes(name)));
+}
+
 /** Objects member by member, else `over` wins. */
 export function merge(under: Fields, over: Fields): Fields {
   // fromEntries defines members and calls no setter: a field named __proto__ stays a field.

@@ -6,7 +6,7 @@ import { asList, asText, excerpt, parseObject } from "./answer.ts";
 import type { Dialect, HttpReply } from "./dialect.ts";
 import { check, common, word } from "./entry.ts";
 import { entryKeys, key, secretKey } from "./entry-keys.ts";
-import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
+import { type Fields, fieldsOf, isFields, merge, unaddressed } from "./fields.ts";
 import { decodeReply, openingIntent, RECEIPT_ANSWER, receiptsIn } from "./huawei.ts";
 import { lifetime } from "./lifetime.ts";
 import { notifyId } from "./notify-id.ts";
@@ -82,7 +82,7 @@ export const honor: Dialect<HonorApp> = {
         },
       },
     });
-    const extra = fieldsOf("honor", app.fields, note);
+    const extra = unaddressed(fieldsOf("honor", app.fields, note), "token");
     const text = fit("honor", message, LIMIT - AROUND, app.truncate, (body) =>
       JSON.stringify(merge(build(body), extra)),
     );

@@ -12,7 +12,7 @@ import { asList, asText, excerpt, judge, parseObject, understand, type Verdict }
 import type { CommonApp, Dialect, HttpReply, Key } from "./dialect.ts";
 import { check, common, word } from "./entry.ts";
 import { entryKeys, key, secretKey } from "./entry-keys.ts";
-import { type Fields, fieldsOf, isFields, merge } from "./fields.ts";
+import { type Fields, fieldsOf, isFields, merge, unaddressed } from "./fields.ts";
 import { serviceAccountFile } from "./keys.ts";
 import { lifetime, nextDay } from "./lifetime.ts";
 import { notifyId } from "./notify-id.ts";
@@ -115,7 +115,7 @@ export const huawei: Dialect<HuaweiApp> = {
         },
       },
     });
-    const extra = fieldsOf("huawei", app.fields, note);
+    const extra = unaddressed(fieldsOf("huawei", app.fields, note), "token", "topic", "condition");
     const text = fit("huawei", message, LIMIT - V1_AROUND, app.truncate, (body) =>
       JSON.stringify(merge(build(body), extra)),
     );
@@ -206,7 +206,7 @@ export const harmony: Dialect<HarmonyApp> = {
         biTag: shorthand(note.id, 64),
       },
     });
-    const extra = fieldsOf("harmony", app.fields, note);
+    const extra = unaddressed(fieldsOf("harmony", app.fields, note), "target");
     const text = fit("harmony", message, LIMIT - V3_AROUND, app.truncate, (body) =>
       JSON.stringify(merge(build(body), extra)),
     );

@@ -35,7 +35,9 @@ t.test("a message is shown by Android, and read by the SDK from data.payload", (
 });
 
 t.test("fields of the configuration and of the notification are merged in, but never another token", (t) => {
-  const note = notification({ vendors: { fcm: { android: { priority: "NORMAL" }, token: "someone else" } } });
+  const note = notification({
+    vendors: { fcm: { android: { priority: "NORMAL" }, token: "someone else", topic: "all" } },
+  });
   const request = fcm.encode(app({ fields: { fcm_options: { analytics_label: "x" } } }), note, to, "", NOW);
   const { message } = JSON.parse(String(request.body)) as { message: Record<string, unknown> };
   t.match(message, {
@@ -43,6 +45,7 @@ t.test("fields of the configuration and of the notification are merged in, but n
     fcm_options: { analytics_label: "x" },
     android: { priority: "NORMAL", ttl: "3600s" },
   });
+  t.notMatch(request.body, /someone else|topic/, "a strict reader takes no name twice, and another the first");
   t.end();
 });
 

@@ -92,6 +92,21 @@ t.test("receipts: what arrived is believed, any other number is not", async (t) 
     t.throws(() => receipts(nonsense), { code: "invalid", message: /statuses is missing/ });
 });
 
+t.test("a notification's own fields name no other recipient", async (t) => {
+  const { fake, server, send } = await stage(t, {
+    dialect: honor,
+    fake: fakeHonor,
+    token: (n) => `t${n}`,
+    renews: true,
+  });
+  t.match(await send([1], notification({ vendors: { honor: { token: ["other"] } } })), [{ kind: "accepted" }]);
+  t.same(
+    fake.shown.map(({ token }) => token),
+    ["t1"],
+  );
+  t.notMatch(String(server.requests.at(-1)?.body), "other");
+});
+
 t.test("a tap may lead elsewhere, as the notification's own fields say", async (t) => {
   const { send } = await stage(t, { dialect: honor, fake: fakeHonor, token: (n) => `t${n}`, renews: true });
   for (const clickAction of [{ type: 2, url: "https://example.com" }, { type: 3 }]) {

@@ -191,6 +191,22 @@ t.test("a token that is invalid for no reason given is dead when it is so on ano
   t.match(await said(), { kind: "gone", reason: /^80300007.*, again$/ });
 });
 
+t.test("a notification's own fields name no other recipient", async (t) => {
+  const v1 = await stage(t, { dialect: huawei, fake: fakeHuawei, token: (n) => `t${n}`, renews: true });
+  const v3 = await stage(t, { dialect: harmony, fake: fakeHarmony, token: (n) => `t${n}`, renews: true });
+  const note = notification({
+    vendors: { huawei: { token: ["other"], topic: "other" }, harmony: { target: { token: ["other"] } } },
+  });
+  for (const { fake, server, send } of [v1, v3]) {
+    t.match(await send([1], note), [{ kind: "accepted" }]);
+    t.same(
+      fake.shown.map(({ token }) => token),
+      ["t1"],
+    );
+    t.notMatch(String(server.requests.at(-1)?.body), "other");
+  }
+});
+
 t.test("a tap may lead elsewhere, as the notification's own fields say", async (t) => {
   const v1 = await stage(t, { dialect: huawei, fake: fakeHuawei, token: (n) => `t${n}`, renews: true });
   const v3 = await stage(t, { dialect: harmony, fake: fakeHarmony, token: (n) => `t${n}`, renews: true });
