@@ -185,8 +185,10 @@ function notificationOf(app: OppoApp, note: Notification, now: number): Fields {
     },
     fieldsOf("oppo", app.fields, note),
   );
-  checkPayload("oppo", String(notification["action_parameters"]).length, PARAMETERS);
-  return notification;
+  const parameters = notification["action_parameters"];
+  const action_parameters = typeof parameters === "string" ? parameters : JSON.stringify(parameters);
+  checkPayload("oppo", action_parameters.length, PARAMETERS);
+  return { ...notification, action_parameters };
 }
 
 function outcome(app: OppoApp, code: unknown, text: unknown, id: unknown, now: number): Outcome {

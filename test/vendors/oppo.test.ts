@@ -98,6 +98,8 @@ t.test("the entry's region, channel and callback, and the notification's own fie
       show_ttl: 21_600,
     },
   );
+  const parameters = { vendors: { oppo: { action_parameters: { page: 1 } } } };
+  t.match(notification(parameters), { action_parameters: '{"page":1}' }, "OPPO takes them as text only");
   t.equal(appOf(oppo, { ...ENTRY, base_url: "http://127.0.0.1:1/" }).baseUrl, "http://127.0.0.1:1");
 });
 
