@@ -217,7 +217,10 @@ function subscription(token: string): { readonly endpoint: string; readonly keys
   if (!/^[\w-]{87}=?$/.test(p256dh) || !/^[\w-]{22}(==)?$/.test(auth)) {
     throw new Unsendable("webpush: keys.p256dh or keys.auth in the token is malformed");
   }
-  return { endpoint: new URL(endpoint).href, keys: { p256dh, auth } };
+  const url = new URL(endpoint);
+  if (url.username !== "" || url.password !== "") throw new Unsendable("webpush: the endpoint has a user or password");
+  url.hash = ""; // is for readers of a page
+  return { endpoint: url.href, keys: { p256dh, auth } };
 }
 
 /** @throws Unsendable */

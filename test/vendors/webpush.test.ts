@@ -107,6 +107,8 @@ t.test("a token that is no subscription, or leads where it should not, is refuse
   const keys = JSON.parse(to()[0]!.token).keys as unknown;
   t.throws(route("nonsense"), { message: /no https endpoint/ });
   t.throws(route(JSON.stringify({ endpoint: "http://push.example.com/x", keys })), { message: /no https endpoint/ });
+  t.throws(route(JSON.stringify({ endpoint: "https://me:word@push.example.com/x", keys })), { message: /a user/ });
+  t.doesNotThrow(route(JSON.stringify({ endpoint: "https://push.example.com/x#there", keys })));
   t.throws(route(JSON.stringify({ endpoint: "https://push.example.com/x", keys: { p256dh: "x" } })), {
     message: /malformed/,
   });
