@@ -70,6 +70,8 @@ export type Settlement = { readonly delivery: Delivery } & (
 
 const FIRST_RETRY = 1000;
 const LONGEST_RETRY = 300_000;
+/** The longest wait that a vendor's own trouble may ask for: a gateway that says an hour would outlast most of what waits. */
+export const LONGEST_ASKED = 300_000;
 
 /**
  * What follows from a vendor's answer.
@@ -113,7 +115,7 @@ export function settle(
         delivery,
         note,
         outcome.reason,
-        now + pause(delivery.attempts, outcome.after ?? 0, dice),
+        now + pause(delivery.attempts, Math.min(outcome.after ?? 0, longestAsked(outcome.scope)), dice),
         true,
         traits,
       );
@@ -138,6 +140,10 @@ function again(
   if (at >= expiry(note)) return { ...failed, kind: "expired", reason };
   return { delivery, kind: "again", at, reason, tried };
 }
+
+/** What is said of a token is known of it: one that has had enough for today waits for tomorrow. */
+const longestAsked = (scope: "token" | undefined): number =>
+  scope === "token" ? Number.POSITIVE_INFINITY : LONGEST_ASKED;
 
 /** 1 s, 2 s, 4 s ... 5 min, each 20 % more or less, so that what failed together does not come back together. */
 function pause(attempts: number, asked: number, dice: number): number {

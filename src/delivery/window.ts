@@ -1,6 +1,7 @@
 // How much of what a lane could have in flight it dares to: less with each request that only brought trouble, more with each
 // that was answered. A vendor that is down is asked seldom, and one by one.
 
+import { LONGEST_ASKED } from "../core/delivery.ts";
 import type { Outcome } from "../core/vendor.ts";
 
 type Retry = Extract<Outcome, { readonly kind: "retry" }>;
@@ -40,9 +41,6 @@ export interface Patience {
 const PATIENT: Patience = { failures: 20, firstRest: 1000, longestRest: 60_000 };
 /** With a host that devices chose, once it gave no answer at all. */
 export const IMPATIENT: Patience = { failures: 3, firstRest: 1000, longestRest: 60_000 };
-
-/** The longest that a vendor may ask for. */
-const LONGEST_ASKED = 300_000;
 
 /** After a request that was answered. */
 export const wider = ({ share }: Window): Window =>

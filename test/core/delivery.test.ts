@@ -83,6 +83,18 @@ t.test("a retry waits 1 s, 2 s, 4 s and so on up to 5 minutes, 20 % more or less
 t.test("a vendor that says when is not asked before", async (t) => {
   t.match(after({ kind: "retry", reason: "429", after: 90_000 }), { kind: "again", at: T + 90_000, tried: true });
   t.match(after({ kind: "retry", reason: "429", after: 10 }), { at: T + 1000 }, "nor sooner than we would");
+  const brief = note({ timeToLive: 600_000 });
+  const hour = { kind: "retry", reason: "HTTP 503", after: HOUR } as const;
+  t.match(
+    after(hour, 0, T, 0.5, brief),
+    { kind: "again", at: T + 300_000 },
+    "an hour ends nothing that lives 10 minutes",
+  );
+  t.match(
+    after({ ...hour, scope: "token" }, 0, T, 0.5, brief),
+    { kind: "expired" },
+    "save where it is about one token",
+  );
 });
 
 t.test("nothing is tried after its time to live", async (t) => {
