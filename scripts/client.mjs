@@ -84,6 +84,9 @@ async function make({ build }, work) {
   cpSync(join(root, "LICENSE"), at("LICENSE"));
   for (const name of readdirSync(join(source, "page"))) cpSync(join(source, "page", name), at(name));
   const types = "./pushbox.d.ts";
+  // By their names TypeScript knows those of `require`.
+  cpSync(at("pushbox.d.ts"), at("pushbox.d.cts"));
+  writeFileSync(at("legacy.d.cts"), LEGACY);
   const manifest = {
     name: "pushbox-client",
     version,
@@ -95,8 +98,11 @@ async function make({ build }, work) {
     module: "./pushbox.js",
     types,
     exports: {
-      ".": { types, import: "./pushbox.js", require: "./pushbox.umd.cjs" },
-      "./legacy": "./legacy.cjs",
+      ".": {
+        import: { types, default: "./pushbox.js" },
+        require: { types: "./pushbox.d.cts", default: "./pushbox.umd.cjs" },
+      },
+      "./legacy": { types: "./legacy.d.cts", default: "./legacy.cjs" },
       "./node": { types: "./node.d.ts", import: "./node.js" },
       "./sw.js": "./sw.js",
     },
@@ -114,6 +120,39 @@ export declare const PushClient: PushClientConstructor;
 export declare const registerWebPush: RegisterWebPush;
 /** Options for mini programs: \`new PushClient(url, miniProgram(wx))\`. */
 export declare function miniProgram(api: object): Options;
+`;
+
+/** What legacy.ts exports, for those who bundle it. */
+const LEGACY = `type Listener = (data?: any) => void;
+declare namespace PushClient {
+  interface Options {
+    pushId?: string;
+    platform?: string;
+    transports?: ("websocket" | "polling")[];
+    useNotification?: boolean;
+    token?: string | (() => string | Promise<string>);
+  }
+}
+interface PushClient {
+  pushId: string;
+  platform: string;
+  on(event: string, listener?: Listener): void;
+  connect(): void;
+  disconnect(): void;
+  subscribeTopic(topic: string): void;
+  subscribeTopicAndReceiveTTL(topic: string): void;
+  unsubscribeTopic(topic: string): void;
+  setTags(tags: string[]): void;
+  addTag(tag: string): void;
+  removeTag(tag: string): void;
+  bindUid(data: object): void;
+  unbindUid(): void;
+}
+declare const PushClient: {
+  new (url?: string, options?: PushClient.Options): PushClient;
+  (url?: string, options?: PushClient.Options): PushClient;
+};
+export = PushClient;
 `;
 
 /** A line for each file that pages load. */

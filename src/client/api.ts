@@ -69,7 +69,8 @@ export interface Storage {
 
 /** What the client needs of a WebSocket. */
 export interface Socket {
-  onmessage: ((event: { readonly data: unknown }) => void) | null;
+  /** With `data`. */
+  onmessage: ((event: never) => void) | null;
   onclose: ((event: never) => void) | null;
   onerror: ((event: never) => void) | null;
   send(text: string): void;

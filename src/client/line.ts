@@ -26,7 +26,7 @@ export function openSocket(url: string, WebSocket: new (url: string) => Socket, 
     open = false;
     events.closed();
   };
-  socket.onmessage = ({ data }) => {
+  socket.onmessage = ({ data }: { readonly data: unknown }) => {
     if (open) events.packet(String(data));
   };
   socket.onclose = socket.onerror = end;

@@ -37,7 +37,7 @@ export function miniProgram(api: MiniProgram): Options {
     const fail = (): void => void Promise.resolve().then(() => socket.onerror?.(undefined as never));
     // With a callback uni-app returns the socket, not a promise.
     const task = api.connectSocket({ url, fail });
-    task.onMessage((event) => socket.onmessage?.(event));
+    task.onMessage((event) => socket.onmessage?.(event as never));
     task.onClose(() => socket.onclose?.(undefined as never));
     task.onError(() => socket.onerror?.(undefined as never));
     return socket;

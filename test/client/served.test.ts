@@ -1,6 +1,6 @@
 // What pages and packages get: the files of dist/client, as the server serves them and as npm packs them.
 import { spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -113,6 +113,37 @@ t.test("scripts get it as a module, by require and by a script tag; the types fi
   t.equal(checked.stdout, "");
 });
 
+t.test("the types of the package fit apps of both kinds of module, and the sockets they give", async (t) => {
+  const cwd = t.testdir({
+    node_modules: { "@types": {}, "pushbox-client": t.fixture("symlink", dist) },
+    "package.json": "{}",
+    "required.cts": `
+      import { PushClient } from "pushbox-client";
+      import Legacy = require("pushbox-client/legacy");
+      const client: PushClient = new PushClient("https://push.example.com", { topics: ["news"] });
+      new Legacy(client.url).on("push", (data) => data.text);
+    `,
+    "imported.mts": `
+      import { PushClient, type Options } from "pushbox-client";
+      import Legacy from "pushbox-client/legacy";
+      import { fileStorage } from "pushbox-client/node";
+      import WS from "ws";
+      const options: Options[] = [{ WebSocket: WS }, { WebSocket }, { storage: localStorage }, { storage: fileStorage("file") }];
+      for (const one of options) new PushClient(undefined, one);
+      const old: Legacy = Legacy("https://push.example.com", { useNotification: true });
+      old.subscribeTopic("news");
+    `,
+  });
+  for (const name of ["ws", "@types/ws", "@types/node", "undici-types"])
+    symlinkSync(join(root, "node_modules", name), join(cwd, "node_modules", name));
+  for (const module of ["node16", "nodenext"]) {
+    const flags = ["--ignoreConfig", "--noEmit", "--strict", "--exactOptionalPropertyTypes", "--module", module];
+    const rest = ["--lib", "es2022,dom", "--types", "node", "required.cts", "imported.mts"];
+    const checked = spawnSync(join(root, "node_modules/.bin/tsc"), [...flags, ...rest], { cwd, encoding: "utf8" });
+    t.equal(checked.stdout, "", module);
+  }
+});
+
 t.test("npm packs it", async (t) => {
   const packed = spawnSync("npm", ["pack", "--dry-run", "--json", "--offline"], { cwd: dist, encoding: "utf8" });
   const [{ name, files }] = JSON.parse(packed.stdout) as [{ name: string; files: { path: string }[] }];
@@ -121,10 +152,12 @@ t.test("npm packs it", async (t) => {
     "LICENSE",
     "README.md",
     "legacy.cjs",
+    "legacy.d.cts",
     "legacy.js",
     "node.d.ts",
     "node.js",
     "package.json",
+    "pushbox.d.cts",
     "pushbox.d.ts",
     "pushbox.js",
     "pushbox.umd.cjs",
