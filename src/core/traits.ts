@@ -19,6 +19,8 @@ export interface VendorTraits {
   readonly datesDeaths?: true;
   /** Characters that SDKs leave in tokens of the first of its types. */
   readonly noise?: RegExp;
+  /** Its tokens are hexadecimal: in capitals and in small letters it is the same one. */
+  readonly hexadecimal?: true;
   /** The device's type once its token is dead; null: none; absent: "androidNoToken". */
   readonly typeAfterDeath?: string | null;
 }
@@ -85,11 +87,12 @@ export class Traits {
     return this.#byType.get(type)?.datesDeaths === true;
   }
 
-  /** The token without its SDK's noise; undefined: nothing is left of it. */
+  /** The token without its SDK's noise, as it is compared with others; undefined: nothing is left of it. */
   clean(token: Token): Token | undefined {
     const vendor = this.#byType.get(token.type);
     const noisy = vendor?.noise !== undefined && vendor.tokenTypes[0] === token.type;
-    const text = noisy ? token.token.replace(vendor.noise, "") : token.token;
+    const quiet = noisy ? token.token.replace(vendor.noise, "") : token.token;
+    const text = vendor?.hexadecimal === true ? quiet.toLowerCase() : quiet;
     return text === "" ? undefined : { ...token, token: text };
   }
 

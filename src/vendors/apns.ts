@@ -304,6 +304,7 @@ export const apns: Dialect<ApnsApp> = {
   datesDeaths: true,
   // Tokens came as `<ab cd>`: the system's own description of bytes.
   noise: /[<> ]/g,
+  hexadecimal: true,
   typeAfterDeath: "apnNoToken",
   batch: 1,
   // How many of them are used is for the lane to find out (delivery/turns.ts).

@@ -176,8 +176,18 @@ export function define<App extends CommonApp>(dialect: Dialect<App>): VendorDefi
 
 /** Plain values: a thread gets a copy. */
 function traitsOf<App extends CommonApp>(dialect: Dialect<App>): VendorTraits {
-  const { name, tokenTypes, statistics, tellsNoArrival, alsoConnected, shows, datesDeaths, noise, typeAfterDeath } =
-    dialect;
+  const {
+    name,
+    tokenTypes,
+    statistics,
+    tellsNoArrival,
+    alsoConnected,
+    shows,
+    datesDeaths,
+    noise,
+    hexadecimal,
+    typeAfterDeath,
+  } = dialect;
   return {
     name,
     tokenTypes,
@@ -187,6 +197,7 @@ function traitsOf<App extends CommonApp>(dialect: Dialect<App>): VendorTraits {
     ...(shows === undefined ? {} : { shows }),
     ...(datesDeaths === undefined ? {} : { datesDeaths }),
     ...(noise === undefined ? {} : { noise }),
+    ...(hexadecimal === undefined ? {} : { hexadecimal }),
     ...(typeAfterDeath === undefined ? {} : { typeAfterDeath }),
   };
 }

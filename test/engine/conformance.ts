@@ -142,6 +142,11 @@ async function deviceTests(test: Define): Promise<void> {
     t.equal((await engine.devices.get([pushId("a")], T))[0]?.token, "abcd");
     await engine.devices.connect({ pushId: pushId("b"), token: { type: "apn", token: "abcd", packageName: "x" } }, T);
     t.same(ids(await pages(engine, { kind: "all" }, 10)), ["b"]);
+    // Apple's tokens are the same in capitals: whoever brings one last has it.
+    await engine.devices.connect({ pushId: pushId("capitals"), token: { type: "apns", token: "AB0F" } }, T);
+    await engine.devices.connect({ pushId: pushId("small"), token: { type: "apns", token: "ab0f" } }, T);
+    t.match(await engine.devices.get([pushId("small")], T), [{ token: "ab0f" }]);
+    t.same(ids(await pages(engine, { kind: "all" }, 10)), ["b", "small"]);
     await engine.devices.connect({ pushId: pushId("c"), token: { type: "fcm", token: "<a b>" } }, T);
     t.equal((await engine.devices.get([pushId("c")], T))[0]?.token, "<a b>");
   });
