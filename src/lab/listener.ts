@@ -59,6 +59,7 @@ export class Listener {
     this.#http2 = createHttp2({ settings: streams === undefined ? {} : { maxConcurrentStreams: streams } });
     this.#http2.on("sessionError", () => undefined);
     this.#http2.on("stream", (stream, headers) => {
+      stream.on("error", () => undefined); // that of a connection which has just ended too
       const { session } = stream;
       const connection = session && this.#connected.get(session);
       if (connection !== undefined) options.onStream(stream, headers, connection);

@@ -128,7 +128,6 @@ class Standing implements LabServer {
       fault: () =>
         this.#fault(({ kind }) => OF_CONNECTIONS.includes(kind), undefined)?.kind as ConnectionFault | undefined,
       onStream: (stream, headers, connection) => {
-        stream.on("error", () => undefined);
         this.#begin(stream);
         readBody(stream, (body) => {
           const answerer = http2.to(stream, connection);
