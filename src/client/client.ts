@@ -44,7 +44,7 @@ export function createClient(
   onHello?: (answer: Fields) => void,
 ): PushClient {
   const { now, random, after } = environment;
-  const url = (given ?? environment.origin()).replace(/\/+$/, "");
+  const url = (given ?? environment.origin()).replace(/\/+$/, "").replace(/^ws/, "http");
   const { platform = "browser", transports = ["websocket", "polling"] } = options;
   const WebSocket = options.WebSocket ?? environment.WebSocket;
   const makeId = (): string =>
@@ -102,9 +102,10 @@ export function createClient(
   const questions = new Set<Question>();
   let waiting: { readonly event: string; readonly json: string }[] = [];
 
-  function drop(): void {
+  /** @param broken what was not sent need not be */
+  function drop(broken = true): void {
     lines++;
-    line?.close();
+    line?.close(broken);
     line = undefined;
     greeted = ready = false;
     for (const cancel of cancels) cancel();
@@ -131,7 +132,7 @@ export function createClient(
   /** Not before `connect()`. */
   function stop(last: State): void {
     wanted = false;
-    drop();
+    drop(false);
     for (const { failed } of questions) failed("closed");
     for (const end of unwatch) end();
     unwatch = [];

@@ -4,8 +4,8 @@ import type { Socket } from "./api.ts";
 export interface Line {
   /** Not before the server's open packet has come. */
   send(packet: string): void;
-  /** Tells nothing any more. */
-  close(): void;
+  /** Tells nothing any more. @param lost what was not sent need not be */
+  close(lost: boolean): void;
 }
 
 export interface LineEvents {
@@ -13,6 +13,9 @@ export interface LineEvents {
   /** Once. */
   closed(): void;
 }
+
+/** Milliseconds for what was said before the end. */
+const LAST_WORDS = 10_000;
 
 /** @param url of the server, with http */
 const address = (url: string, transport: string): string => `${url}/socket.io/?EIO=4&transport=${transport}`;
@@ -42,11 +45,12 @@ export function openSocket(url: string, WebSocket: new (url: string) => Socket, 
 /** @param url of the server, with http */
 export function openPolling(url: string, events: LineEvents): Line {
   const abort = new AbortController();
+  let lastWords: ReturnType<typeof setTimeout> | undefined;
   let place = address(url, "polling");
   let most = 1e6;
   let open = true;
   let posting = true;
-  let queue: string[] = [];
+  const queue: string[] = [];
 
   const end = (): void => {
     if (!open) return;
@@ -56,7 +60,8 @@ export function openPolling(url: string, events: LineEvents): Line {
   };
 
   async function ask(body?: string): Promise<string> {
-    const post = body === undefined ? {} : { method: "POST", body };
+    // What is said last is to arrive also when its page goes; browsers take 64 KiB along.
+    const post = body === undefined ? {} : { method: "POST", body, keepalive: !open && body.length < 20_000 };
     const answer = await fetch(place, { ...post, signal: abort.signal });
     if (!answer.ok) throw answer;
     return answer.text();
@@ -85,7 +90,13 @@ export function openPolling(url: string, events: LineEvents): Line {
     while (queue.length > 0 && 3 * (body.length + queue[0]!.length) < most) body += `\x1e${queue.shift()}`;
     await ask(body);
     posting = false;
+    if (!open && queue.length === 0) finish();
     return post();
+  }
+
+  function finish(): void {
+    clearTimeout(lastWords);
+    abort.abort();
   }
 
   poll().catch(end);
@@ -95,13 +106,20 @@ export function openPolling(url: string, events: LineEvents): Line {
       // What is said in one turn goes together.
       Promise.resolve().then(post).catch(end);
     },
-    close() {
+    close(lost) {
       if (!open) return;
-      queue = [];
       open = false;
-      abort.abort();
-      // So that the server need not wait for the end of its patience.
-      if (place.includes("&sid=")) fetch(place, { method: "POST", body: "1", keepalive: true }).catch(() => {});
+      if (!place.includes("&sid=")) return finish();
+      if (lost) {
+        finish();
+        // So that the server need not wait for the end of its patience.
+        fetch(place, { method: "POST", body: "1", keepalive: true }).catch(() => {});
+        return;
+      }
+      // A poll that is broken off would end the session before it has heard the rest.
+      lastWords = setTimeout(finish, LAST_WORDS);
+      queue.push("1");
+      post().catch(finish);
     },
   };
 }

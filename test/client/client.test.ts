@@ -2,6 +2,7 @@
 import t from "tap";
 import { startTestApp } from "../support/app.ts";
 import { openFaulty } from "../support/faulty.ts";
+import { eventually } from "../support/until.ts";
 import { memory, open } from "./support.ts";
 
 const server = await startTestApp(t);
@@ -266,3 +267,24 @@ t.test("closed, it stays away; connect brings it back", async (t) => {
   one.client.connect();
   await one.next("connect");
 });
+
+for (const transport of ["websocket", "polling"] as const)
+  t.test(`over ${transport} what is said just before close still counts`, async (t) => {
+    const pushId = `last-words-${transport}`;
+    const one = open(t, server.clientUrl, { pushId, transports: [transport] });
+    await one.next("connect", 0);
+    await server.ok("uid/bind", { pushId, uid: "ann" });
+    // The first is on its way when the others are said.
+    one.client.setTags(["a"]);
+    await Promise.resolve();
+    await Promise.resolve();
+    one.client.addTag("b");
+    one.client.unbindUid();
+    one.client.close();
+    type Device = { readonly uid?: unknown; readonly tags?: unknown };
+    const device = await eventually(
+      (): Promise<Device> => server.ok("device/get", { pushId }),
+      ({ uid, tags }) => uid === undefined && String(tags) === "a,b",
+    );
+    t.match(device, { tags: ["a", "b"] });
+  });
