@@ -91,7 +91,8 @@ export class Traits {
   clean(token: Token): Token | undefined {
     const vendor = this.#byType.get(token.type);
     const noisy = vendor?.noise !== undefined && vendor.tokenTypes[0] === token.type;
-    const quiet = noisy ? token.token.replace(vendor.noise, "") : token.token;
+    // No vendor's token begins or ends with white space; one in a list of tokens would be taken for none.
+    const quiet = (noisy ? token.token.replace(vendor.noise, "") : token.token).trim();
     const text = vendor?.hexadecimal === true ? quiet.toLowerCase() : quiet;
     return text === "" ? undefined : { ...token, token: text };
   }

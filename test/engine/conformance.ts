@@ -134,7 +134,9 @@ async function deviceTests(test: Define): Promise<void> {
     t.same(ids(await pages(engine, { kind: "all" }, 10)), ["a", "b", "c", "e"]);
   });
 
-  await test("an Apple token is stored and compared without brackets and spaces", async (t, { engine }) => {
+  await test("a token is stored and compared without white space around it, an Apple one in one form", async (t, {
+    engine,
+  }) => {
     await engine.devices.connect(
       { pushId: pushId("a"), token: { type: "apn", token: "<ab cd>", packageName: "x" } },
       T,
@@ -147,7 +149,7 @@ async function deviceTests(test: Define): Promise<void> {
     await engine.devices.connect({ pushId: pushId("small"), token: { type: "apns", token: "ab0f" } }, T);
     t.match(await engine.devices.get([pushId("small")], T), [{ token: "ab0f" }]);
     t.same(ids(await pages(engine, { kind: "all" }, 10)), ["b", "small"]);
-    await engine.devices.connect({ pushId: pushId("c"), token: { type: "fcm", token: "<a b>" } }, T);
+    await engine.devices.connect({ pushId: pushId("c"), token: { type: "fcm", token: " <a b>\n" } }, T);
     t.equal((await engine.devices.get([pushId("c")], T))[0]?.token, "<a b>");
   });
 
