@@ -40,7 +40,7 @@ let made = 0;
 
 function create(url: string | undefined, options: LegacyOptions): Legacy {
   const number = ++made;
-  const items = environment.storage();
+  const items = patient(environment.storage());
   const key = (name: string): string => `PushClient:${number}:${name}`;
   const kept = items.getItem(key("pushId")) ?? "";
   // What is too short for the server is none.
@@ -48,10 +48,19 @@ function create(url: string | undefined, options: LegacyOptions): Legacy {
   items.setItem(key("pushId"), pushId);
   const { platform = "browser", transports = ["websocket"] } = options;
   const listeners = new Map<string, Listener>();
-  const tell = (event: string, data?: unknown): void => listeners.get(event)?.(data);
+  const tell = (event: string, data?: unknown): void => {
+    try {
+      listeners.get(event)?.(data);
+    } catch (error) {
+      // The page's own fault, on its console; the connection goes on.
+      environment.after(0, () => {
+        throw error;
+      });
+    }
+  };
 
   const client = createClient(
-    url,
+    url === undefined ? url : addressOf(url),
     {
       pushId,
       platform,
@@ -90,6 +99,30 @@ function create(url: string | undefined, options: LegacyOptions): Legacy {
     unbindUid: client.unbindUid,
   };
 }
+
+/** As the old client took it: `//host`, `host:port` and `/` are of the page's own scheme and host. */
+function addressOf(url: string): string {
+  const [, scheme = "https:", host = ""] = /^(.*?)\/\/(.*)$/.exec(environment.origin()) ?? [];
+  if (/^(http|ws)s?:\/\//.test(url)) return url;
+  if (url.startsWith("//")) return scheme + url;
+  return `${scheme}//${url.startsWith("/") ? host : ""}${url}`;
+}
+
+/** One that is full, or forbidden, is as if there were none. */
+const patient = (items: Storage): Storage => ({
+  getItem(key) {
+    try {
+      return items.getItem(key);
+    } catch {
+      return null;
+    }
+  },
+  setItem(key, value) {
+    try {
+      items.setItem(key, value);
+    } catch {}
+  },
+});
 
 interface Kept {
   readonly p?: Readonly<Record<string, unknown>>;

@@ -1,9 +1,11 @@
 // integration 19: the flows of a page made for socket.io-push-client 0.8.2, with that client and with the facade in its place.
 import t, { type Test } from "tap";
+import { environment } from "../../src/client/environment.ts";
 import { PushClient as Facade } from "../../src/client/legacy.ts";
 import { startTestApp } from "../support/app.ts";
 import { type PushClient, pushClient } from "../support/clients.ts";
 import { openFaulty } from "../support/faulty.ts";
+import { eventually } from "../support/until.ts";
 
 const server = await startTestApp(t, { trustClientUid: true });
 const TTL = 60_000;
@@ -200,4 +202,92 @@ t.test("a page whose stored pushId is too short for the server gets another one,
   const [{ pushId }] = (await listen(client).count("connect", 1)) as [{ pushId: string }];
   t.match(pushId, /^[a-z0-9]{16}$/);
   t.ok([...items.values()].includes(pushId));
+});
+
+t.test(
+  "the facade works with a storage that is full or forbidden, and at every form of address the old client took",
+  async (t) => {
+    const refuse = (): never => {
+      throw new Error("QuotaExceededError");
+    };
+    const values = {
+      document: {},
+      localStorage: { getItem: refuse, setItem: refuse },
+      location: { origin: `http://127.0.0.1:${server.clientPort}` },
+    };
+    for (const [name, value] of Object.entries(values)) {
+      const before = Object.getOwnPropertyDescriptor(globalThis, name);
+      Object.defineProperty(globalThis, name, { value, configurable: true });
+      t.teardown(() => {
+        if (before === undefined) Reflect.deleteProperty(globalThis, name);
+        else Object.defineProperty(globalThis, name, before);
+      });
+    }
+    // As socket.io's client took them.
+    for (const url of [
+      undefined,
+      "/",
+      `//127.0.0.1:${server.clientPort}`,
+      `127.0.0.1:${server.clientPort}`,
+      `ws://127.0.0.1:${server.clientPort}`,
+    ]) {
+      const client = Facade(url) as unknown as PushClient;
+      t.teardown(() => client.disconnect());
+      const heard = listen(client);
+      await heard.count("connect", 1);
+      await server.ok("push", { pushId: client.pushId, json: `to ${url}` });
+      t.same(await heard.count("push", 1), [`to ${url}`]);
+      client.disconnect();
+    }
+  },
+);
+
+t.test("a listener of connect that throws is told of on the console, and breaks nothing", async (t) => {
+  const { after } = environment;
+  const thrown: unknown[] = [];
+  environment.after = (milliseconds, act) =>
+    milliseconds > 0
+      ? after(milliseconds, act)
+      : after(0, () => {
+          try {
+            act();
+          } catch (error) {
+            thrown.push(error);
+          }
+        });
+  t.teardown(() => {
+    environment.after = after;
+  });
+  const client = Facade(server.clientUrl, { pushId: fresh("page") }) as unknown as PushClient;
+  t.teardown(() => client.disconnect());
+  const heard = listen(client);
+  let connects = 0;
+  client.on("connect", () => {
+    connects++;
+    throw new Error("the page's own");
+  });
+  await eventually(
+    () => server.ok("push", { pushId: client.pushId, json: 1 }),
+    () => heard.of("push").length > 0,
+  );
+  t.same([connects, thrown.map(String), heard.of("disconnect")], [1, ["Error: the page's own"], []]);
+});
+
+t.test("a listener of connect that disconnects is the last word", async (t) => {
+  const client = Facade(server.clientUrl, { pushId: fresh("page") }) as unknown as PushClient;
+  const heard = listen(client);
+  await new Promise<void>((resolve) =>
+    client.on("connect", () => {
+      client.disconnect();
+      resolve();
+    }),
+  );
+  t.equal((await server.ok("push", { pushId: client.pushId, json: 1 }))["online"] ?? 0, 0);
+  client.connect();
+  client.on("connect", () => {});
+  await eventually(
+    () => server.ok("push", { pushId: client.pushId, json: 2 }),
+    () => heard.of("push").length > 0,
+  );
+  client.disconnect();
 });
