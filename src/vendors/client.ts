@@ -14,6 +14,7 @@ import { Denied, Unsendable } from "./dialect.ts";
 import { isFields } from "./fields.ts";
 import { nextDay } from "./lifetime.ts";
 import { Line, type Network, Trouble } from "./line.ts";
+import { issuable, NOT_ISSUED } from "./listed.ts";
 import { Places } from "./places.ts";
 import { Preparations } from "./preparations.ts";
 import { weighing } from "./text.ts";
@@ -107,6 +108,11 @@ class Client<App extends CommonApp> {
     const app = this.#apps.get(appId);
     if (app === undefined) return all(to, { kind: "refused", reason: `${name}: ${appId} is not configured` });
     if (to.some(({ detour }) => isAside(detour))) return this.#sparingAside(app, note, to, now);
+    if (to.length > 1 && !to.every(issuable)) {
+      const tokens = to.filter(issuable);
+      const answers = (tokens.length === 0 ? [] : await this.send(appId, note, tokens, now))[Symbol.iterator]();
+      return to.map((one) => (issuable(one) ? answers.next().value! : NOT_ISSUED));
+    }
     if (this.#dialect.home !== undefined) return this.#toHomes(app, note, to, now);
     if (to.length <= batch) return await this.#awaited(this.#deliver(app, note, to, now));
     return (await this.#all(batches(to, batch).map((some) => this.#deliver(app, note, some, now)))).flat();

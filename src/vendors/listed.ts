@@ -16,6 +16,11 @@ export function each(to: readonly Recipient[], outcome: (token: string) => Outco
   return to.map(({ token }) => (listable(token) ? outcome(token) : MALFORMED));
 }
 
+/** One token that no vendor could have issued must not have a whole request refused: such are not asked about. */
+export const issuable = ({ token }: Recipient): boolean => /^[ -~]+$/.test(token);
+
+export const NOT_ISSUED = { kind: "refused", reason: "not a token: it has other characters than ASCII's" } as const;
+
 function listable(token: string): boolean {
   return /^[^\s,]+$/.test(token);
 }

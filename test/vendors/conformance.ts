@@ -179,6 +179,20 @@ export function conformance<App extends CommonApp>(conformity: Conformity<App>):
     t.equal(fake.shown.length, many.length);
   });
 
+  if (dialect.batch > 1) {
+    t.test(`${name}: what was registered as a token and is none costs no other its notification`, async (t) => {
+      const { fake, server, vendor } = await stage(t, conformity);
+      const tokens = [token(1, server.url, fake), "\u0000", "令牌", token(2, server.url, fake)];
+      const to = tokens.map((text, n) => ({ token: text, ref: `ref${n}` }));
+      const outcomes = await vendor.send(vendor.apps[0]!, notification(), to, NOW);
+      t.same(kinds(outcomes), ["accepted", "refused", "refused", "accepted"]);
+      t.same(fake.shown.map((shown) => shown.token).sort(), [tokens[0], tokens[3]].sort());
+      const asked = server.requests.length;
+      t.same(kinds(await vendor.send(vendor.apps[0]!, notification(), to.slice(1, 3), NOW)), ["refused", "refused"]);
+      t.equal(server.requests.length, asked);
+    });
+  }
+
   t.test(`${name} that throttles is asked again later`, async (t) => {
     const { fake, send } = await stage(t, conformity);
     fake.fail("throttle", 1);
