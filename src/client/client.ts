@@ -133,6 +133,7 @@ export function createClient(
   function stop(last: State): void {
     wanted = false;
     drop(false);
+    credentials.leave();
     for (const { failed } of questions) failed("closed");
     for (const end of unwatch) end();
     unwatch = [];
@@ -408,7 +409,9 @@ export function createClient(
         (token) => {
           if (mine === lines && ready) send("authorize", { token });
         },
-        (error: unknown) => void fire("error", fault("token", String(error))),
+        (error: unknown) => {
+          if (mine === lines) fire("error", fault("token", String(error)));
+        },
       )
       .then(() => {
         renewing = false;

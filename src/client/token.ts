@@ -17,16 +17,28 @@ export interface Tokens {
   due(): boolean;
   /** It was refused, or will be soon: the next one is a new one. */
   spent(): void;
+  /** Nobody waits for the function any more. */
+  leave(): void;
 }
 
 /** `get` rejects with what the app's function throws, or when that takes too long. */
 export function tokens(source: Options["token"], { now, random, after }: Environment): Tokens {
   let current: string | undefined;
   let renewAt = 0;
+  const waits = new Set<() => void>();
 
   function ask(from: () => string | Promise<string>): Promise<void> {
     return new Promise<void>((resolve, reject) => {
-      const cancel = after(ANSWERS_WITHIN, () => reject("the function has not answered"));
+      const cancelTimer = after(ANSWERS_WITHIN, () => reject("the function has not answered"));
+      const cancel = (): void => {
+        cancelTimer();
+        waits.delete(leave);
+      };
+      const leave = (): void => {
+        cancel();
+        reject("closed");
+      };
+      waits.add(leave);
       new Promise<string>((begin) => begin(from()))
         .then((token) => {
           // Too late it is there for the next try.
@@ -50,6 +62,9 @@ export function tokens(source: Options["token"], { now, random, after }: Environ
     due: () => current !== undefined && renewAt > 0 && now() >= renewAt,
     spent() {
       renewAt = 0;
+    },
+    leave() {
+      for (const leave of waits) leave();
     },
   };
 }

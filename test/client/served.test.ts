@@ -113,6 +113,29 @@ t.test("scripts get it as a module, by require and by a script tag; the types fi
   t.equal(checked.stdout, "");
 });
 
+t.test("a Node program that has closed its client ends, whatever it was waiting for", async (t) => {
+  const cwd = t.testdir({
+    "app.mjs": `
+      import { createServer } from "node:net";
+      import { PushClient } from ${JSON.stringify(pathToFileURL(join(dist, "pushbox.js")).href)};
+      const server = createServer((socket) => socket.on("error", () => {})).listen(0, "127.0.0.1", async () => {
+        const url = "http://127.0.0.1:" + server.address().port;
+        const [websocket, polling, token] = [{ transports: ["websocket"] }, { transports: ["polling"] }, { token: () => new Promise(() => {}) }]
+          .map((options) => new PushClient(url, options));
+        const codes = [websocket, polling, token].map((client) => client.emit("/question").catch(({ code }) => code));
+        server.unref();
+        await new Promise((resolve) => server.once("connection", resolve));
+        for (const client of [websocket, polling, token]) client.close();
+        console.log((await Promise.all(codes)).join());
+        const left = performance.now();
+        process.on("exit", () => console.log(performance.now() - left < 10_000 ? "ends" : "stays"));
+      });
+    `,
+  });
+  const { stdout } = spawnSync(process.execPath, ["app.mjs"], { cwd, encoding: "utf8" });
+  t.equal(stdout, "closed,closed,closed\nends\n");
+});
+
 t.test("the types of the package fit apps of both kinds of module, and the sockets they give", async (t) => {
   const cwd = t.testdir({
     node_modules: { "@types": {}, "pushbox-client": t.fixture("symlink", dist) },
