@@ -32,11 +32,14 @@ interface Stored {
 
 /** @param name in the storage @param make a new pushId, where neither the app nor the storage has one */
 export function openPositions(storage: Storage, name: string, pushId: string | undefined, make: () => string) {
+  /** Somebody else's, or cut off: as if there were none. */
   function read(): Stored {
     try {
-      return Object(JSON.parse(storage.getItem(name) ?? "{}")) as Stored;
+      const { i, e, p, h, g } = Object(JSON.parse(storage.getItem(name) ?? "{}")) as Record<keyof Stored, unknown>;
+      if (typeof i !== "string") return {};
+      return { i, e: typeof e === "string" ? e : "", p: Object(p), h: Array.isArray(h) ? h : [], g: g === true };
     } catch {
-      return {}; // Somebody else's, or cut off: as if there were none.
+      return {};
     }
   }
   let stored = read();

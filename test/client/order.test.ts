@@ -265,3 +265,29 @@ t.test("two pages of one storage keep each other's positions", async (t) => {
   const [[, hello]] = (await greeted(1)).events as [[string, object]];
   t.match(hello, { epoch: "e1", lastPacketIds: { news: "packet000003" }, lastUnicastId: "packet000004" });
 });
+
+t.test("a storage that holds somebody else's values is as if it were empty", async (t) => {
+  const id = "0123456789abcdef";
+  const strange = [
+    5,
+    [],
+    null,
+    "x",
+    { i: 5 },
+    { i: id, p: null, h: null },
+    { i: id, p: 5, h: {}, e: 7 },
+    { i: id, h: "abc" },
+  ];
+  for (const value of strange) {
+    const items = JSON.stringify(value);
+    const one = start(t, { storage: { getItem: () => items, setItem() {} } });
+    const line = await greeted(1);
+    t.type(one.client.pushId, "string");
+    welcome(line);
+    standing(line, true);
+    line.say("p", 1, [id, "packet000001", 1]);
+    line.say("p", 2, [id, "packet000002", 1]);
+    t.match([connected(one), one.got], [{ recovered: false }, [1, 2]], items);
+    one.client.close();
+  }
+});
