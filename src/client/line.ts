@@ -53,7 +53,7 @@ export function openPolling(url: string, events: LineEvents): Line {
   const queue: string[] = [];
 
   const end = (): void => {
-    if (!open) return;
+    if (!open) return finish();
     open = false;
     abort.abort();
     events.closed();
