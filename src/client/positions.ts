@@ -36,8 +36,15 @@ export function openPositions(storage: Storage, name: string, pushId: string | u
   function read(): Stored {
     try {
       const { i, e, p, h, g } = Object(JSON.parse(storage.getItem(name) ?? "{}")) as Record<keyof Stored, unknown>;
-      if (typeof i !== "string") return {};
-      return { i, e: typeof e === "string" ? e : "", p: Object(p), h: Array.isArray(h) ? h : [], g: g === true };
+      if (i === undefined) return {};
+      // Whether it is one says the server.
+      return {
+        i: i as string,
+        e: typeof e === "string" ? e : "",
+        p: Object(p),
+        h: Array.isArray(h) ? h : [],
+        g: g === true,
+      };
     } catch {
       return {};
     }

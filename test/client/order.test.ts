@@ -268,16 +268,7 @@ t.test("two pages of one storage keep each other's positions", async (t) => {
 
 t.test("a storage that holds somebody else's values is as if it were empty", async (t) => {
   const id = "0123456789abcdef";
-  const strange = [
-    5,
-    [],
-    null,
-    "x",
-    { i: 5 },
-    { i: id, p: null, h: null },
-    { i: id, p: 5, h: {}, e: 7 },
-    { i: id, h: "abc" },
-  ];
+  const strange = [5, [], null, "x", { i: id, p: null, h: null }, { i: id, p: 5, h: {}, e: 7 }, { i: id, h: "abc" }];
   for (const value of strange) {
     const items = JSON.stringify(value);
     const one = start(t, { storage: { getItem: () => items, setItem() {} } });
