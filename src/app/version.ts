@@ -1,2 +1,2 @@
 // The version of pushbox, as in package.json.
-export const version = "0.6.1";
+export const version = "0.6.2";
