@@ -106,43 +106,39 @@ function apple({ alert, badge, sound, ...others }: Fields): Fields {
     throw new PushError("invalid", "notification.apn.sound must be a string or an object");
   if (words === undefined && alert !== undefined && alert !== null && !hasBadge)
     throw new PushError("invalid", "notification.apn.alert is empty: give a text, or leave it out");
-  const flags = FLAGS.flatMap((field) => {
-    const flag = flagged(field, others[field]);
-    return flag === undefined ? [] : [[field, flag] as const];
-  });
-  const rest = Object.fromEntries(Object.entries(others).filter(([field]) => !FLAGS.includes(field)));
-  const relevance = rest["relevance-score"];
+  const relevance = others["relevance-score"];
   return {
     ...(words === undefined ? {} : { alert: words }),
     ...(hasBadge ? { badge } : {}),
     ...(sound === undefined || sound === null ? {} : { sound }),
-    ...rest,
-    ...Object.fromEntries(flags),
+    ...Object.fromEntries(Object.entries(others).flatMap(withFlag)),
     ...(typeof relevance === "string" && /^\d*\.?\d+$/.test(relevance) ? { "relevance-score": Number(relevance) } : {}),
   };
 }
 
-/** Apple takes 1 only: with true, or with the text that a form makes of it, no app is woken. */
 const FLAGS = ["content-available", "mutable-content"];
+const SET: readonly unknown[] = [1, true, "1", "true"];
+const NOT_SET: readonly unknown[] = [0, false, "0", "false", "", null, undefined];
 
-/** @returns 1; undefined: it is not set */
-function flagged(field: string, value: unknown): 1 | undefined {
-  if (value === undefined || value === null || ["", "0", "false"].includes(String(value))) return undefined;
-  if (["1", "true"].includes(String(value))) return 1;
+/** A flag is 1 or not there: with true, or with the text that a form makes of it, Apple wakes no app. */
+function withFlag([field, value]: [string, unknown]): [string, unknown][] {
+  if (!FLAGS.includes(field)) return [[field, value]];
+  if (NOT_SET.includes(value)) return [];
+  if (SET.includes(value)) return [[field, 1]];
   throw new PushError("invalid", `notification.apn.${field} must be 1`);
 }
 
 /** Undefined: there is nothing to see in it. */
 function alertOf(alert: unknown): string | Fields | undefined {
   if (alert === undefined || alert === null || alert === "") return undefined;
-  if (typeof alert === "string" || typeof alert === "number") return shown(alert);
+  if (typeof alert === "string" || typeof alert === "number") return String(alert);
   if (!isObject(alert)) throw new PushError("invalid", "notification.apn.alert must be a string or an object");
   const texts = ALERT_TEXTS.flatMap((field): [string, string][] => {
     const value = alert[field];
     if (value === undefined || value === null) return [];
     if (typeof value !== "string" && typeof value !== "number")
       throw new PushError("invalid", `notification.apn.alert.${field} must be a string`);
-    return [[field, shown(value)]];
+    return [[field, String(value)]];
   });
   if (!texts.some(([field, text]) => field !== "launch-image" && text !== "")) return undefined;
   return { ...alert, ...Object.fromEntries(texts) };
@@ -178,9 +174,6 @@ function optionalObject(value: unknown, field: string): Readonly<Record<string, 
   throw new PushError("invalid", `notification.${field} must be a JSON object`);
 }
 
-/** A number is shown as its digits. */
-const shown = (text: string | number): string => String(text);
-
 const mended = (text: string): string => text.replace(/\p{Surrogate}/gu, "\ufffd");
 
 /**
@@ -200,12 +193,13 @@ function wellFormed(value: unknown): unknown {
   return same ? value : Object.fromEntries(made);
 }
 
+/** A number is shown as its digits. */
 function optionalText<F extends string>(value: unknown, field: F): { [K in F]?: string } {
   if (value === undefined || value === null) return {};
   if (typeof value !== "string" && typeof value !== "number") {
     throw new PushError("invalid", `notification.android.${field} must be a string`);
   }
-  return { [field]: shown(value) } as { [K in F]: string };
+  return { [field]: String(value) } as { [K in F]: string };
 }
 
 /** How deep a value is nested, not counting further than a little above `most`. */

@@ -20,9 +20,9 @@ export function understand(reply: HttpReply, now: number): { readonly said: Fiel
 
 /** The reply without what authorised its request: a vendor that quotes it would have it in the log and in the API's answers. */
 export function withoutSecret(reply: HttpReply, secret: string): HttpReply {
-  // Some write "/" as "\/" in JSON.
-  const escaped = secret.replaceAll("/", "\\/");
-  if (secret === "" || (!reply.body.includes(secret) && !reply.body.includes(escaped))) return reply;
+  if (secret === "" || reply.body === "") return reply;
+  const escaped = secret.replaceAll("/", "\\/"); // some write it so in JSON
+  if (!reply.body.includes(secret) && !reply.body.includes(escaped)) return reply;
   return { ...reply, body: reply.body.replaceAll(secret, "***").replaceAll(escaped, "***") };
 }
 
