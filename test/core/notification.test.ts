@@ -114,6 +114,7 @@ test("F9: what is meant to be shown by Apple is text, or refused: never a silent
     [{ alert: "a", sound: 5 }, "notification.apn.sound must be a string or an object"],
     [{ "content-available": 2 }, "notification.apn.content-available must be 1"],
     [{ alert: "a", "mutable-content": {} }, "notification.apn.mutable-content must be 1"],
+    [{ alert: "a", "mutable-content": { toString: 1 } }, "notification.apn.mutable-content must be 1"],
   ] as const)
     t.throws(() => normalise({ apn }), { code: "invalid", message }, JSON.stringify(apn));
 });
